@@ -1,0 +1,1 @@
+"""FER Studio's engine: datasets, training, prediction and vision, without any user interface."""

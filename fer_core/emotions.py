@@ -1,0 +1,67 @@
+"""The seven emotions of FER2013: their one order, their colours and the names that others use."""
+
+from collections.abc import Sequence
+
+#: Index = label everywhere in the project: FER2013's own order.
+EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+#: One colour per emotion on every chart and box. Okabe and Ito's palette, which people with any of
+#: the common colour vision deficiencies can tell apart; the grey stands for neutral and is readable
+#: on white and on black.
+EMOTION_COLORS: dict[str, str] = {
+    "angry": "#D55E00",
+    "disgust": "#009E73",
+    "fear": "#CC79A7",
+    "happy": "#E69F00",
+    "sad": "#0072B2",
+    "surprise": "#56B4E9",
+    "neutral": "#8A8A8A",
+}
+
+_SYNONYMS: dict[str, str] = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "afraid": "fear",
+    "fearful": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+    "neutrality": "neutral",
+}
+
+
+def emotion_from_name(name: str) -> str | None:
+    """Map the name of a class in any dataset to one of the seven emotions.
+
+    Args:
+        name: A folder's or column's name in any case, such as ``"Happiness"``.
+
+    Returns:
+        The emotion, or None if the name stands for none of the seven (``"contempt"``): such a
+        class is left out, never guessed.
+    """
+    key = name.strip().lower()
+    return key if key in EMOTION_COLORS else _SYNONYMS.get(key)
+
+
+def emotion_color_rgb(emotion: str) -> tuple[int, int, int]:
+    """The emotion's colour as red, green and blue, each 0 to 255."""
+    digits = EMOTION_COLORS[emotion].removeprefix("#")
+    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+
+
+def positions_in_emotion_order(labels: Sequence[str]) -> list[int] | None:
+    """For each of the seven emotions, its position in another label list.
+
+    Args:
+        labels: A network's own label order; names of other datasets are understood.
+
+    Returns:
+        Seven positions, so that ``probabilities[:, positions]`` is in the order of ``EMOTIONS``;
+        None if ``labels`` does not name each of the seven exactly once.
+    """
+    mapped = [emotion_from_name(label) for label in labels]
+    if sorted(mapped, key=str) != sorted(EMOTIONS):
+        return None
+    return [mapped.index(emotion) for emotion in EMOTIONS]

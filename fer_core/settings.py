@@ -1,0 +1,44 @@
+"""Where everything lies: the one object that knows the roots of data, runs and models."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The folders that the program reads and writes.
+
+    Attributes:
+        data_root: Imported datasets, one folder each.
+        runs_root: Training runs, one folder each.
+        models_root: Published bundles, one folder each, and the file ``default``.
+    """
+
+    data_root: Path
+    runs_root: Path
+    models_root: Path
+
+    @property
+    def detectors_root(self) -> Path:
+        """Where the files of downloadable face detectors lie, or can be dropped by hand."""
+        return self.models_root / "detectors"
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    The folders lie in the project unless the environment variables ``FER_STUDIO_DATA``,
+    ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others.
+    """
+
+    def root(variable: str, name: str) -> Path:
+        return Path(os.environ.get(variable) or PROJECT_ROOT / name).expanduser().resolve()
+
+    return Settings(
+        data_root=root("FER_STUDIO_DATA", "data"),
+        runs_root=root("FER_STUDIO_RUNS", "runs"),
+        models_root=root("FER_STUDIO_MODELS", "models"),
+    )
