@@ -1,0 +1,1 @@
+"""Datasets: read in every layout, kept in one form, counted and checked."""

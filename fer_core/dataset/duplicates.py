@@ -1,0 +1,87 @@
+"""Exact duplicates: images with the same pixels, within a split and across splits."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import SPLITS, FaceSet
+
+#: Below this standard deviation of its grey values an image shows nothing: FER2013's blank
+#: images are single-coloured, its darkest real faces lie well above.
+BLANK_DEVIATION = 2.0
+
+
+def content_keys(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """A number per image, int64 ``[n]``: equal where the pixels are.
+
+    The first eight bytes of a cryptographic hash: among a million images the chance that any two
+    different ones share a key is below one in ten million.
+    """
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
+    return np.frombuffer(b"".join(digests), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class DuplicateAudit:
+    """What exact duplicates and blanks there are.
+
+    Attributes:
+        groups: Row numbers of each group of two or more equal images.
+        conflicting_groups: Those of them whose labels differ.
+        leaked_rows: For validation and test, the rows whose pixels also stand in train.
+        blank_rows: Images that show nothing.
+    """
+
+    groups: tuple[NDArray[np.intp], ...]
+    conflicting_groups: tuple[NDArray[np.intp], ...]
+    leaked_rows: dict[str, NDArray[np.intp]]
+    blank_rows: NDArray[np.intp]
+
+    def to_json(self) -> dict[str, object]:
+        """The contract's document of ``dataset audit``."""
+        return {
+            "duplicate_groups": len(self.groups),
+            "duplicate_images": sum(len(group) for group in self.groups),
+            "conflicting_groups": len(self.conflicting_groups),
+            "leaks": {split: len(rows) for split, rows in self.leaked_rows.items()},
+            "blank_images": len(self.blank_rows),
+        }
+
+
+def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
+    """Find exact duplicates, conflicting labels among them, leaks and blank images."""
+    keys = content_keys(face_set.images)
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order])) + 1
+    groups = tuple(group for group in np.split(order, starts) if len(group) > 1)
+    deviations = face_set.images.reshape(len(face_set), -1).std(axis=1)
+    return DuplicateAudit(
+        groups=groups,
+        conflicting_groups=tuple(
+            group for group in groups if len(np.unique(face_set.labels[group])) > 1
+        ),
+        leaked_rows={
+            split: leaked_rows(face_set, split, keys) for split in SPLITS if split != "train"
+        },
+        blank_rows=np.flatnonzero(deviations < BLANK_DEVIATION),
+    )
+
+
+def leaked_rows(
+    face_set: FaceSet, split: str, keys: NDArray[np.int64] | None = None
+) -> NDArray[np.intp]:
+    """Rows of ``split`` whose pixels also stand in train."""
+    keys = content_keys(face_set.images) if keys is None else keys
+    rows = face_set.rows(split)
+    return rows[np.isin(keys[rows], keys[face_set.rows("train")])]
+
+
+def leaking_training_rows(face_set: FaceSet) -> NDArray[np.intp]:
+    """Rows of train whose pixels also stand in validation or test."""
+    keys = content_keys(face_set.images)
+    rows = face_set.rows("train")
+    return rows[np.isin(keys[rows], keys[face_set.splits != SPLITS.index("train")])]

@@ -1,0 +1,106 @@
+"""``FaceSet``: a dataset in memory, in the one form that everything else works on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+
+#: FER2013's Training, PublicTest and PrivateTest, in that order.
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+FACE_SIZE = 48
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of a source that was skipped.
+
+    Attributes:
+        name: The file or row.
+        reason: Why, in a few words.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Faces with their labels.
+
+    Attributes:
+        images: uint8 ``[n, 48, 48]``, grey values 0 to 255.
+        labels: int8 ``[n]``, indices into ``EMOTIONS``.
+        splits: int8 ``[n]``, indices into ``SPLITS``.
+        names: Where each image came from, ``n`` of them.
+        problems: What was skipped on reading, and why.
+
+    Raises:
+        ValueError: Shapes, types or ranges differ from these.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int8]
+    splits: NDArray[np.int8]
+    names: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        if self.images.shape != (count, FACE_SIZE, FACE_SIZE) or self.images.dtype != np.uint8:
+            raise ValueError(
+                f"images should be uint8 [{count}, {FACE_SIZE}, {FACE_SIZE}]. "
+                f"Received: {self.images.dtype} {list(self.images.shape)}"
+            )
+        for field, values, bound in (
+            ("labels", self.labels, len(EMOTIONS)),
+            ("splits", self.splits, len(SPLITS)),
+        ):
+            if values.shape != (count,) or values.dtype != np.int8:
+                raise ValueError(
+                    f"{field} should be int8 [{count}]. "
+                    f"Received: {values.dtype} {list(values.shape)}"
+                )
+            if count and not (values.min() >= 0 and values.max() < bound):
+                raise ValueError(f"{field} should lie in 0 to {bound - 1}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over images, labels and splits: equal if and only if the data are."""
+        digest = hashlib.sha256()
+        for values in (self.images, self.labels, self.splits):
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.hexdigest()
+
+    def rows(self, split: str) -> NDArray[np.intp]:
+        """Row numbers of a split's images; of all for ``"all"``.
+
+        Raises:
+            InputError: ``split`` is none of ``SPLITS`` and not ``"all"``.
+        """
+        if split == "all":
+            return np.arange(len(self))
+        if split not in SPLITS:
+            raise InputError(f"There is no split {split!r}; choose train, validation, test or all.")
+        return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def subset(self, rows: NDArray[np.intp]) -> FaceSet:
+        """The images of these rows, in this order, without the problems."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            splits=self.splits[rows],
+            names=tuple(self.names[row] for row in rows),
+            problems=(),
+        )
