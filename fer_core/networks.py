@@ -1,0 +1,277 @@
+"""The network architectures, by name.
+
+Each entry builds an uncompiled Keras model from a 48x48x1 picture, float32 in [0, 1] (channels
+last), to the probabilities of the seven emotions. Only Keras's own layers are used, so that every
+architecture trains under the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
+functions: reading this module costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+INPUT_SHAPE = (48, 48, 1)
+CLASS_COUNT = 7
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named network.
+
+    Attributes:
+        name: What configurations call it.
+        summary: What is inside, in one line.
+        parameters: Trainable and other weights, in all.
+        multiply_adds: Multiply-adds of the convolutions and dense layers for one picture.
+        build: Builds the model; its argument scales the published dropout rates (1: as published,
+            0: no dropout).
+    """
+
+    name: str
+    summary: str
+    parameters: int
+    multiply_adds: int
+    build: Callable[[float], keras.Model]
+
+
+def build_network(name: str, *, dropout_scale: float = 1.0) -> keras.Model:
+    """Build an architecture with fresh random weights.
+
+    Args:
+        name: A key of ``ARCHITECTURES``.
+        dropout_scale: Factor on the architecture's own dropout rates; a product above 0.9 is
+            cut to 0.9.
+
+    Returns:
+        A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
+        dtype policy, its softmax always in float32.
+    """
+    return ARCHITECTURES[name].build(dropout_scale)
+
+
+def count_multiply_adds(model: keras.Model) -> int:
+    """Multiply-adds of a model's convolutions and dense layers for one picture."""
+    from keras import layers
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            height, width = layer.output.shape[1:3]
+            kernel_height, kernel_width, channels_in, channels_out = layer.kernel.shape
+            total += height * width * kernel_height * kernel_width * channels_in * channels_out
+        elif isinstance(layer, layers.Dense):
+            channels_in, channels_out = layer.kernel.shape
+            total += channels_in * channels_out
+    return int(total)
+
+
+def _input() -> Any:
+    import keras
+
+    return keras.Input(INPUT_SHAPE, name="pixels")
+
+
+def _dropout(tensor: Any, rate: float, scale: float) -> Any:
+    from keras import layers
+
+    rate = min(rate * scale, 0.9)
+    return layers.Dropout(rate)(tensor) if rate > 0 else tensor
+
+
+def _normalized_convolution(
+    tensor: Any, filters: int, *, kernel_size: int = 3, strides: int = 1, activation: bool = True
+) -> Any:
+    """Convolution, batch normalization and, unless switched off, ReLU."""
+    from keras import layers
+
+    tensor = layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )(tensor)
+    tensor = layers.BatchNormalization()(tensor)
+    return layers.ReLU()(tensor) if activation else tensor
+
+
+def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
+    import keras
+    from keras import layers
+
+    # The softmax stays in float32 under mixed precision: 8 bits of mantissa are too few for it.
+    tensor = layers.Dense(CLASS_COUNT, dtype="float32", name="logits")(tensor)
+    outputs = layers.Softmax(dtype="float32", name="probabilities")(tensor)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _paired_convolutions(dropout_scale: float) -> keras.Model:
+    """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
+
+    Silent on sizes; chosen is what such tutorials use: pairs of 3x3 convolutions with 32, 64 and
+    128 filters, each pair followed by pooling and dropout 0.25, then one dense layer of 256.
+    """
+    from keras import layers
+
+    inputs = tensor = _input()
+    for filters in (32, 64, 128):
+        for _ in range(2):
+            tensor = _normalized_convolution(tensor, filters)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, 0.25, dropout_scale)
+    tensor = layers.Flatten()(tensor)
+    tensor = layers.Dense(256, activation="relu")(tensor)
+    tensor = layers.BatchNormalization()(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "paired_convolutions")
+
+
+def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
+    """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
+
+    Silent on the strength of L2; chosen is 0.01, the value of Keras's own examples.
+    """
+    from keras import layers, regularizers
+
+    inputs = tensor = _input()
+    for filters, rate in ((64, 0.3), (128, 0.3), (256, 0.4), (512, 0.4)):
+        tensor = _normalized_convolution(tensor, filters)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, rate, dropout_scale)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = layers.Dense(512, kernel_regularizer=regularizers.L2(0.01), use_bias=False)(tensor)
+    tensor = layers.BatchNormalization()(tensor)
+    tensor = layers.ReLU()(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "four_blocks_average_pooling")
+
+
+def _three_convolutions(dropout_scale: float) -> keras.Model:
+    """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
+
+    Silent on kernel, padding, width of the dense layer and dropout rate; chosen are Keras's
+    defaults (3x3, no padding), 128 and 0.5.
+    """
+    from keras import layers
+
+    inputs = tensor = _input()
+    for filters in (32, 64, 128):
+        tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
+        tensor = layers.MaxPooling2D()(tensor)
+    tensor = layers.Flatten()(tensor)
+    tensor = layers.Dense(128, activation="relu")(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "three_convolutions")
+
+
+def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
+    """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
+
+    Silent on sizes; chosen are the ones most copied with this layout: 128, 256, 512 and 512
+    filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout 0.3).
+    """
+    from keras import layers
+
+    inputs = tensor = _input()
+    for filters in (128, 256, 512, 512):
+        tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, 0.4, dropout_scale)
+    tensor = layers.Flatten()(tensor)
+    for units, rate in ((512, 0.4), (256, 0.3)):
+        tensor = layers.Dense(units, activation="relu")(tensor)
+        tensor = _dropout(tensor, rate, dropout_scale)
+    return _classifier(inputs, tensor, "four_convolutions_wide")
+
+
+def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
+    """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
+
+    Silent on sizes; chosen are 32, 64 and 128 filters with dropout 0.25 and a dense layer of 256
+    with dropout 0.5.
+    """
+    from keras import layers
+
+    inputs = tensor = _input()
+    for filters in (32, 64, 128):
+        tensor = layers.Conv2D(filters, 3, padding="same", activation="relu")(tensor)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, 0.25, dropout_scale)
+    tensor = layers.Flatten()(tensor)
+    tensor = layers.Dense(256, activation="relu")(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "three_convolutions_dropout")
+
+
+def _plain_eight(dropout_scale: float) -> keras.Model:
+    """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
+
+    Plain stacks keep both CPU cores in the convolutions' own inner loops, where residual sums,
+    depthwise convolutions and squeeze-and-excitation leave them waiting for memory.
+    """
+    from keras import layers
+
+    inputs = tensor = _input()
+    for stage, filters in enumerate((32, 64, 128, 256)):
+        if stage > 0:
+            tensor = layers.MaxPooling2D()(tensor)
+        for _ in range(2):
+            tensor = _normalized_convolution(tensor, filters)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = _dropout(tensor, 0.3, dropout_scale)
+    return _classifier(inputs, tensor, "plain_eight")
+
+
+_ALL = (
+    Architecture(
+        "three_convolutions",
+        "convolutions 32, 64, 128 with max pooling, dense 128",
+        parameters=355_847,
+        multiply_adds=13_719_552,
+        build=_three_convolutions,
+    ),
+    Architecture(
+        "three_convolutions_dropout",
+        "convolutions 32, 64, 128 with max pooling and dropout, dense 256",
+        parameters=1_274_375,
+        multiply_adds=23_078_656,
+        build=_three_convolutions_dropout,
+    ),
+    Architecture(
+        "paired_convolutions",
+        "pairs of normalized convolutions 32, 64, 128 with max pooling and dropout, dense 256",
+        parameters=1_470_503,
+        multiply_adds=86_779_648,
+        build=_paired_convolutions,
+    ),
+    Architecture(
+        "four_blocks_average_pooling",
+        "normalized convolutions 64, 128, 256, 512 with dropout, average pooling, dense 512",
+        parameters=1_820_487,
+        multiply_adds=128_994_816,
+        build=_four_blocks_average_pooling,
+    ),
+    Architecture(
+        "four_convolutions_wide",
+        "convolutions 128, 256, 512, 512 with dropout, dense 512 and 256",
+        parameters=4_232_199,
+        multiply_adds=217_823_488,
+        build=_four_convolutions_wide,
+    ),
+    Architecture(
+        "plain_eight",
+        "eight normalized 3x3 convolutions in pairs of 32, 64, 128, 256, average pooling",
+        parameters=1_176_359,
+        multiply_adds=117_450_496,
+        build=_plain_eight,
+    ),
+)
+
+#: Every architecture by name.
+ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _ALL}
