@@ -1,0 +1,308 @@
+"""Bundles: a trained model as a folder, published, listed, chosen and imported.
+
+``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (what is served),
+``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
+probabilities) and ``README.md`` (the model card). A run's own bundle, ``runs/<id>/bundle/``, is
+listed under the run's name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fer_core.emotions import EMOTIONS, positions_in_emotion_order
+from fer_core.errors import InputError
+from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.settings import Settings
+
+RECORD_FILE = "bundle.json"
+SERVED_NETWORK_FILE = "model.onnx"
+KERAS_MODEL_FILE = "model.keras"
+CALIBRATION_FILE = "calibration.json"
+PREDICTIONS_FILE = "predictions.npz"
+MODEL_CARD_FILE = "README.md"
+_DEFAULT_FILE = "default"
+
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class BundleRecord(BaseModel):
+    """Where a model came from and how it is to be fed: the content of ``bundle.json``.
+
+    Attributes:
+        labels: The network's own label order.
+        input_shape: Height, width and channels of its input.
+        input_scale: Factor on grey values 0 to 255 before they go in.
+        flip_averaging: Whether predictions are the mean over a face and its mirror image.
+        parameters: Number of weights.
+        recipe: Name of the recipe it was trained by; None for an imported model.
+        config: The training's whole configuration; empty for an imported model.
+        seed: Of the training.
+        dataset: Name, fingerprint and number of images per split of the training data.
+        curation: What was left out of or relabelled in the data, in words; None for nothing.
+        training: Epochs run, the best one, seconds, images trained on, backend, hardware.
+        metrics: Figures by split, measured through the published predictor.
+        versions: Of Python and the libraries that made it.
+        created: UTC, ISO 8601.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    labels: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    input_scale: float = Field(gt=0)
+    flip_averaging: bool
+    parameters: int
+    recipe: str | None
+    config: dict[str, Any]
+    seed: int | None
+    dataset: dict[str, Any]
+    curation: str | None
+    training: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+    created: str
+
+    @field_validator("labels")
+    @classmethod
+    def _names_the_seven(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if positions_in_emotion_order(labels) is None:
+            raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
+        return labels
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        name: What it is called; for a run's own bundle, the run's name.
+        folder: Where it lies.
+        record: Its ``bundle.json``.
+        temperature: From its ``calibration.json``; 1 where there is none.
+    """
+
+    name: str
+    folder: Path
+    record: BundleRecord
+    temperature: float
+
+    @property
+    def served_network(self) -> Path:
+        """The path of ``model.onnx``; the file may be missing until it is exported."""
+        return self.folder / SERVED_NETWORK_FILE
+
+    @property
+    def content_key(self) -> tuple[str, ...]:
+        """Changes whenever something changes that predictions depend on: a key for caches."""
+        parts = [str(self.folder)]
+        for name in (RECORD_FILE, CALIBRATION_FILE, SERVED_NETWORK_FILE):
+            path = self.folder / name
+            if path.exists():
+                facts = path.stat()
+                parts.append(f"{name}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
+        return tuple(parts)
+
+
+def load_bundle(folder: Path, name: str | None = None) -> Bundle:
+    """Read a bundle's record and temperature; the network itself is not opened.
+
+    Args:
+        folder: The bundle's folder.
+        name: What to call it; by default the folder's name.
+
+    Raises:
+        InputError: The folder is no bundle, or a file of it is missing or damaged.
+    """
+    name = name or folder.name
+    record_path = folder / RECORD_FILE
+    try:
+        record = BundleRecord.model_validate_json(record_path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder} is no bundle ({RECORD_FILE} is missing); choose another model or restore "
+            "the file."
+        ) from error
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The bundle {name!r} is damaged: {record_path} cannot be understood "
+            f"({_first_line(error)}); restore the file or choose another model."
+        ) from error
+    return Bundle(name, folder, record, _read_temperature(folder, name))
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".lstrip(": ")
+    return str(error).splitlines()[0]
+
+
+def _read_temperature(folder: Path, name: str) -> float:
+    path = folder / CALIBRATION_FILE
+    try:
+        temperature = float(json.loads(path.read_text(encoding="utf-8"))["temperature"])
+    except FileNotFoundError:
+        return 1.0
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"The bundle {name!r} is damaged: {path} cannot be understood ({error}); restore or "
+            "delete the file."
+        ) from error
+    if not 0.01 <= temperature <= 100:
+        raise InputError(
+            f"The bundle {name!r} has the temperature {temperature}, expected is 0.01 to 100; "
+            f"restore or delete {path}."
+        )
+    return temperature
+
+
+def write_calibration(folder: Path, temperature: float, fitted_on: str) -> None:
+    """Replace ``calibration.json``.
+
+    Args:
+        folder: The bundle's folder.
+        temperature: Above 1 makes the model less sure of itself, below 1 surer.
+        fitted_on: What it was fitted on, in words.
+    """
+    write_json(folder / CALIBRATION_FILE, {"temperature": temperature, "fitted_on": fitted_on})
+
+
+def list_bundles(settings: Settings) -> list[Bundle]:
+    """All usable bundles: the published ones by name, then those of runs, newest first.
+
+    A damaged one is left out here; ``find_bundle`` says what is wrong with it.
+    """
+    published = sorted(settings.models_root.glob(f"[!.]*/{RECORD_FILE}"))
+    of_runs = sorted(
+        settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    named = [(path.parent.name, path.parent) for path in published]
+    named += [(path.parent.parent.name, path.parent) for path in of_runs]
+    bundles: dict[str, Bundle] = {}
+    for name, folder in named:
+        try:
+            bundles.setdefault(name, load_bundle(folder, name))
+        except InputError:
+            continue
+    return list(bundles.values())
+
+
+def default_bundle_name(settings: Settings) -> str | None:
+    """The name in ``models/default``; None where nothing is published yet."""
+    try:
+        name = (settings.models_root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return name or None
+
+
+def set_default_bundle(name: str, settings: Settings) -> None:
+    """Make a published or a run's bundle the default.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    find_bundle(name, settings)
+    write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
+
+
+def find_bundle(name: str | None, settings: Settings) -> Bundle:
+    """Find a bundle by name or path; the default one for None.
+
+    Args:
+        name: A published bundle's or a run's name, or the path of a bundle's or run's folder.
+        settings: Where ``models/`` and ``runs/`` are.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    if name is None:
+        name = default_bundle_name(settings)
+        if name is None:
+            raise InputError(
+                "There is no model yet (models/default is missing); train one with "
+                "'python -m fer_core train', or restore the models folder."
+            )
+    if _NAME_PATTERN.fullmatch(name):
+        for folder in (settings.models_root / name, settings.runs_root / name / "bundle"):
+            if folder.is_dir():
+                return load_bundle(folder, name)
+    path = Path(name).expanduser()
+    if (path / "bundle").is_dir():
+        return load_bundle(path / "bundle", path.resolve().name)
+    if path.is_dir():
+        return load_bundle(path, path.resolve().name)
+    known = ", ".join(bundle.name for bundle in list_bundles(settings)) or "none so far"
+    raise InputError(f"There is no model {name!r}; models here: {known}.")
+
+
+def publish_bundle(
+    source: Path, settings: Settings, *, name: str | None = None, make_default: bool = False
+) -> Bundle:
+    """Copy a bundle's folder into ``models/``, where every page finds it.
+
+    Args:
+        source: A bundle's folder or a run's folder that holds one.
+        settings: Where ``models/`` is.
+        name: What to call it; by default the name of the run or folder.
+        make_default: Whether the app serves it from now on unless told otherwise.
+
+    Raises:
+        InputError: The source is no whole bundle, or the name is taken or unfit.
+    """
+    bundle = find_bundle(str(source.resolve()), settings)
+    name = name or bundle.name
+    if not _NAME_PATTERN.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot name a model; use up to 64 letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or digit."
+        )
+    target = settings.models_root / name
+    if target.exists():
+        raise InputError(f"There is already a model {name!r}; choose another name with --name.")
+    with replaced_folder(target) as temporary:
+        for file in sorted(bundle.folder.iterdir()):
+            # Only a bundle's own files: whatever else lies there is not published.
+            if file.name in _BUNDLE_FILES and file.is_file():
+                shutil.copyfile(file, temporary / file.name)
+    if make_default:
+        set_default_bundle(name, settings)
+    return load_bundle(target)
+
+
+_BUNDLE_FILES = frozenset(
+    (
+        RECORD_FILE,
+        SERVED_NETWORK_FILE,
+        KERAS_MODEL_FILE,
+        CALIBRATION_FILE,
+        PREDICTIONS_FILE,
+        MODEL_CARD_FILE,
+    )
+)
+
+
+def write_predictions(
+    folder: Path, labels: NDArray[np.int8], probabilities: NDArray[np.float32]
+) -> None:
+    """Write ``predictions.npz``.
+
+    Args:
+        folder: The bundle's folder.
+        labels: True labels of the validation images, int8 ``[n]``.
+        probabilities: What the model gave for them, float32 ``[n, 7]`` in the order of
+            ``EMOTIONS``, **before** temperature, so that a calibration can be fitted to them.
+    """
+    np.savez_compressed(folder / PREDICTIONS_FILE, labels=labels, probabilities=probabilities)

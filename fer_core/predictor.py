@@ -1,0 +1,149 @@
+"""``Predictor``: 48x48 crops in, probabilities out. Everyone who needs a prediction asks it.
+
+It owns the scaling of grey values, the runtime, flip averaging, the order of labels and the
+temperature. The served network runs under ONNX Runtime: TensorFlow is not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle, BundleRecord
+from fer_core.emotions import EMOTIONS, positions_in_emotion_order
+from fer_core.errors import InputError
+from fer_core.metrics import apply_temperature
+
+#: float32 ``[n, 48, 48, 1]``, scaled, to float32 ``[n, 7]`` in the network's own label order.
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+#: Large enough to keep the cores busy, small enough for the caches that they share.
+_BATCH_SIZE = 64
+
+
+class Predictor:
+    """Turns face crops into the probabilities of the seven emotions."""
+
+    def __init__(self, record: BundleRecord, network: Network, temperature: float = 1.0) -> None:
+        """Wrap a network.
+
+        Args:
+            record: How the network is to be fed.
+            network: Runs it on one batch.
+            temperature: Softens (above 1) or sharpens (below 1) what it says.
+        """
+        positions = positions_in_emotion_order(record.labels)
+        assert positions is not None  # the record has checked its labels
+        self._positions = positions
+        self._record = record
+        self._network = network
+        self.temperature = temperature
+
+    def probabilities(
+        self, crops: NDArray[np.uint8], *, calibrated: bool = True
+    ) -> NDArray[np.float32]:
+        """Predict the emotions of faces.
+
+        Args:
+            crops: uint8 ``[n, 48, 48]``, grey values as ``crop_face`` gives them.
+            calibrated: Whether the temperature is applied.
+
+        Returns:
+            float32 ``[n, 7]`` in the order of ``EMOTIONS``, rows summing to 1.
+
+        Raises:
+            ValueError: Shape or type of ``crops`` is another.
+            InputError: The network gives values that are no probabilities.
+        """
+        height, width, _ = self._record.input_shape
+        if crops.ndim != 3 or crops.shape[1:] != (height, width) or crops.dtype != np.uint8:
+            raise ValueError(
+                f"crops should be uint8 [n, {height}, {width}]. "
+                f"Received: {crops.dtype} {list(crops.shape)}"
+            )
+        result = np.empty((len(crops), len(EMOTIONS)), dtype=np.float32)
+        for start in range(0, len(crops), _BATCH_SIZE):
+            part = crops[start : start + _BATCH_SIZE]
+            result[start : start + len(part)] = self._predict(part)
+        return apply_temperature(result, self.temperature) if calibrated else result
+
+    def _predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        pixels = crops.astype(np.float32)[..., np.newaxis] * np.float32(self._record.input_scale)
+        if self._record.flip_averaging:
+            both = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
+            output = (both[: len(crops)] + both[len(crops) :]) / np.float32(2)
+        else:
+            output = self._network(pixels)
+        if not np.isfinite(output).all():
+            raise InputError(
+                "The model gives values that are no numbers; choose another one, and train or "
+                "import this one again."
+            )
+        return output[:, self._positions]
+
+
+def load_predictor(bundle: Bundle, *, threads: int | None = None) -> Predictor:
+    """Open a bundle's served network.
+
+    Args:
+        bundle: What to serve.
+        threads: Processor threads for one prediction; by default ONNX Runtime's own choice, one
+            per core.
+
+    Raises:
+        InputError: ``model.onnx`` is missing, damaged or of another shape than the record says.
+    """
+    network = open_onnx_network(bundle.served_network, bundle.name, threads=threads)
+    return Predictor(bundle.record, network, bundle.temperature)
+
+
+def open_onnx_network(path: Path, name: str, *, threads: int | None = None) -> Network:
+    """Open an ONNX file as a ``Network``.
+
+    Args:
+        path: The file.
+        name: The bundle's name, for messages.
+        threads: As for ``load_predictor``.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"The bundle {name!r} has no {path.name}; make it with "
+            f"'python -m fer_core models export {name}', or choose another model."
+        )
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # Threads that wait spinning would take a whole core from the browser and the video decoder.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        (network_input,) = session.get_inputs()
+        (network_output,) = session.get_outputs()
+    except Exception as error:
+        # ONNX Runtime raises many types of its own, all for a file that it cannot use.
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"The bundle {name!r} is damaged: {path} cannot be opened ({reason}); restore the "
+            "file or choose another model."
+        ) from error
+    if len(network_input.shape) != 4 or len(network_output.shape) != 2:
+        raise InputError(
+            f"The network {path} takes {network_input.shape} and gives {network_output.shape}; "
+            "expected are [n, 48, 48, 1] and [n, 7]."
+        )
+    input_name, output_names = network_input.name, [network_output.name]
+
+    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(session.run(output_names, {input_name: pixels})[0], dtype=np.float32)
+
+    return run

@@ -1,0 +1,135 @@
+"""Which images each step sees, and what is done to them first.
+
+Every random choice of an epoch comes from (seed, epoch) alone, and of a step from (seed, epoch,
+step): a run that is interrupted and resumed sees the very batches that it would have seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import FaceSet
+from fer_core.emotions import EMOTIONS
+from fer_core.recipes import TrainingConfig
+from fer_core.training.augmentation import augment
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step trains on.
+
+    Attributes:
+        pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1].
+        targets: int32 ``[batch]`` or float32 ``[batch, 7]``, as ``label_encoding`` says.
+        weights: float32 ``[batch]``, or None where all images weigh the same.
+    """
+
+    pixels: NDArray[np.float32]
+    targets: NDArray[np.int32] | NDArray[np.float32]
+    weights: NDArray[np.float32] | None
+
+
+def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Weights, float32 ``[7]``, under which every class that occurs counts the same in all.
+
+    ``n / (classes * count)``, scikit-learn's "balanced"; 0 for a class that does not occur.
+    """
+    counts = np.bincount(labels, minlength=len(EMOTIONS))
+    present = counts > 0
+    weights = np.zeros(len(EMOTIONS), dtype=np.float32)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return weights
+
+
+def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) -> NDArray[np.intp]:
+    """Row numbers in the order in which an epoch sees them.
+
+    Without oversampling each row stands once. With it, each class that occurs stands equally often
+    (within one), the whole as long as the data, and within a class no row stands twice more often
+    than another.
+    """
+    generator = np.random.default_rng([config.seed, epoch])
+    if config.imbalance != "oversampling":
+        return generator.permutation(len(labels))
+    present = np.unique(labels)
+    shares = np.full(len(present), len(labels) // len(present))
+    shares[: len(labels) % len(present)] += 1
+    parts = []
+    for label, share in zip(present, generator.permutation(shares), strict=True):
+        rows = np.flatnonzero(labels == label)
+        rounds = math.ceil(share / len(rows))
+        repeated = np.concatenate([generator.permutation(rows) for _ in range(rounds)])
+        parts.append(repeated[:share])
+    return generator.permutation(np.concatenate(parts))
+
+
+class TrainingBatches:
+    """The batches of any epoch over a training set."""
+
+    def __init__(self, face_set: FaceSet, config: TrainingConfig) -> None:
+        """Keep the training images.
+
+        Args:
+            face_set: The training images alone.
+            config: Batch size, order, augmentation, label encoding.
+        """
+        self._images = face_set.images
+        self._labels = face_set.labels
+        self._config = config
+        self._batch_size = min(config.batch_size, len(face_set))
+        self._class_weights = (
+            class_weights(face_set.labels) if config.imbalance == "class_weights" else None
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return math.ceil(len(self._labels) / self._batch_size)
+
+    @property
+    def images_per_step(self) -> int:
+        """The size of every batch."""
+        return self._batch_size
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, counted from 0, each prepared while the one before trains."""
+        order = epoch_order(self._labels, self._config, epoch)
+        # Every batch is full, so that no backend compiles a second shape for the last one: it is
+        # filled up from the epoch's beginning.
+        rows = np.resize(order, self.steps * self._batch_size).reshape(self.steps, -1)
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            upcoming = executor.submit(self._prepare, rows[0], epoch, 0)
+            for step in range(self.steps):
+                batch = upcoming.result()
+                if step + 1 < self.steps:
+                    upcoming = executor.submit(self._prepare, rows[step + 1], epoch, step + 1)
+                yield batch
+
+    def _prepare(self, rows: NDArray[np.intp], epoch: int, step: int) -> Batch:
+        config = self._config
+        generator = np.random.default_rng([config.seed, epoch, step])
+        labels = self._labels[rows]
+        pixels = augment(self._images[rows], config, generator)[..., np.newaxis]
+        weights = None if self._class_weights is None else self._class_weights[labels]
+        if config.label_encoding == "integer":
+            return Batch(pixels, labels.astype(np.int32), weights)
+        targets = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+        if config.mixup_alpha:
+            # Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, with one share
+            # per image instead of one per batch.
+            partner = generator.permutation(len(rows))
+            share: NDArray[np.float32] = generator.beta(
+                config.mixup_alpha, config.mixup_alpha, len(rows)
+            ).astype(np.float32)
+            mixed = share[:, None, None, None]
+            pixels = mixed * pixels + (1 - mixed) * pixels[partner]
+            targets = share[:, None] * targets + (1 - share[:, None]) * targets[partner]
+            if weights is not None:
+                weights = share * weights + (1 - share) * weights[partner]
+        return Batch(pixels, targets, weights)

@@ -1,0 +1,147 @@
+"""The end of a training: the best weights become a bundle in the run's folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import (
+    KERAS_MODEL_FILE,
+    MODEL_CARD_FILE,
+    RECORD_FILE,
+    SERVED_NETWORK_FILE,
+    Bundle,
+    BundleRecord,
+    load_bundle,
+    write_calibration,
+    write_predictions,
+)
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.statistics import class_counts
+from fer_core.emotions import EMOTIONS
+from fer_core.evaluation.report import evaluate
+from fer_core.export import can_export_onnx, write_onnx
+from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.metrics import fit_temperature
+from fer_core.model_card import model_card
+from fer_core.networks import INPUT_SHAPE
+from fer_core.predictor import Network, Predictor, open_onnx_network
+from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
+from fer_core.training.model_setup import float32_copy
+from fer_core.training.run_folder import RunFolder, RunSetup
+
+_VERSIONED = ("keras", "tensorflow", "jax", "torch", "numpy", "onnx", "onnxruntime")
+
+
+def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: FitResult) -> Bundle:
+    """Make ``bundle/`` in a run's folder from its best epoch.
+
+    The figures in it are measured through the very predictor that will serve it. Where ONNX cannot
+    be exported (no TensorFlow), the bundle comes without ``model.onnx``, its figures measured
+    through Keras, and ``models export`` completes it.
+
+    Args:
+        setup: What was trained.
+        face_set: The data.
+        run: The run; a bundle already in it is replaced.
+        result: How the training ended, with at least one finished epoch.
+
+    Raises:
+        InputError: The best weights are damaged, or the exported network differs from the model.
+    """
+    import keras
+
+    config = setup.config
+    arrays = run.load_arrays(BEST_WEIGHTS)
+    model = float32_copy(config, [arrays[key] for key in sorted(arrays)])
+    name = run.path.resolve().name
+    record = BundleRecord(
+        labels=EMOTIONS,
+        input_shape=INPUT_SHAPE,
+        input_scale=1 / 255,
+        flip_averaging=config.flip_averaging,
+        parameters=model.count_params(),
+        recipe=setup.recipe,
+        config=config.model_dump(mode="json"),
+        seed=config.seed,
+        dataset={
+            "name": Path(setup.data).name,
+            "fingerprint": face_set.fingerprint,
+            "counts": class_counts(face_set),
+        },
+        curation=(
+            "training images whose pixels also stand in validation or test left out"
+            if config.exclude_leaks
+            else None
+        ),
+        training={
+            "epochs": len(result.epochs),
+            "best_epoch": result.best_epoch,
+            "monitor": config.monitor,
+            "seconds": round(sum(record.seconds for record in result.epochs), 1),
+            "training_images": len(training_rows(face_set, config)),
+            "stopped_early_by_request": result.was_stopped,
+            "backend": keras.backend.backend(),
+            "hardware": _hardware(),
+        },
+        metrics={},
+        versions=_versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    validation = face_set.rows("validation")
+    with replaced_folder(run.bundle_path) as folder:
+        model.save(folder / KERAS_MODEL_FILE)
+        network: Network
+        if can_export_onnx() and keras.backend.backend() == "tensorflow":
+            write_onnx(model, folder / SERVED_NETWORK_FILE, name)
+            network = open_onnx_network(folder / SERVED_NETWORK_FILE, name)
+        else:
+            network = _keras_network(model)
+        predictor = Predictor(record, network)
+        labels = face_set.labels[validation]
+        probabilities = predictor.probabilities(face_set.images[validation])
+        write_predictions(folder, labels, probabilities)
+        predictor.temperature = fit_temperature(labels, probabilities)
+        write_calibration(folder, predictor.temperature, "validation")
+        figures = evaluate(predictor, face_set, "validation").to_json()
+        record = record.model_copy(update={"metrics": {"validation": figures}})
+        write_json(folder / RECORD_FILE, record.model_dump(mode="json"))
+        write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))
+    return load_bundle(run.bundle_path, name)
+
+
+def _keras_network(model: Any) -> Network:
+    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
+
+    return run
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _VERSIONED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _hardware() -> str:
+    """The processor and how many cores of it, in words."""
+    processor = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass  # not Linux: the general name will do
+    return f"{processor}, {os.cpu_count()} cores"

@@ -1,0 +1,230 @@
+"""The training loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.duplicates import leaking_training_rows
+from fer_core.dataset.face_set import FaceSet
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.metrics import (
+    accuracy,
+    class_figures,
+    confusion_matrix,
+    log_loss,
+    macro_f1,
+)
+from fer_core.recipes import TrainingConfig
+from fer_core.training.batches import TrainingBatches
+from fer_core.training.model_setup import (
+    compiled_model,
+    reseed,
+    restore_state,
+    state_arrays,
+)
+from fer_core.training.progress import TrainingProgress
+from fer_core.training.run_folder import EpochRecord, RunFolder
+from fer_core.training.schedule import learning_rate_at
+
+if TYPE_CHECKING:
+    import keras
+
+BEST_WEIGHTS = "best.npz"
+_PREDICTION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How the loop ended.
+
+    Attributes:
+        epochs: The finished epochs, in order.
+        best_epoch: The one whose weights are kept, from 1; None if no epoch was finished.
+        was_stopped: Whether ``should_stop`` ended it.
+    """
+
+    epochs: list[EpochRecord]
+    best_epoch: int | None
+    was_stopped: bool
+
+
+def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    """The rows that a configuration trains on."""
+    rows = face_set.rows("train")
+    if config.exclude_leaks:
+        rows = np.setdiff1d(rows, leaking_training_rows(face_set))
+    return rows
+
+
+def fit(
+    config: TrainingConfig,
+    face_set: FaceSet,
+    run: RunFolder,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> FitResult:
+    """Train, from the beginning or from a run's last finished epoch.
+
+    Args:
+        config: The training.
+        face_set: Data with a training and a validation split.
+        run: Where checkpoints, metrics, status and log are written. If it holds finished epochs,
+            the training goes on behind the last one.
+        should_stop: Asked after every step; True ends the run, dropping the unfinished epoch.
+
+    Raises:
+        InputError: A split is empty, the run's checkpoint is unusable, or the loss is no number
+            any more.
+    """
+    rows = training_rows(face_set, config)
+    validation = face_set.subset(face_set.rows("validation"))
+    for split, count in (("training", len(rows)), ("validation", len(validation))):
+        if not count:
+            raise InputError(
+                f"The dataset has no {split} images; choose one with a train and a validation "
+                "split, or import it again so that the missing one is cut."
+            )
+    batches = TrainingBatches(face_set.subset(rows), config)
+    model = compiled_model(config)
+    history = run.read_epochs()
+    if history:
+        restore_state(model, run.load_arrays(_checkpoint_name(len(history))))
+    progress = TrainingProgress(run, config.epochs, batches.steps, batches.images_per_step)
+
+    while len(history) < config.epochs and not _has_stalled(history, config):
+        epoch = len(history)
+        start = time.monotonic()
+        progress.begin_epoch()
+        reseed(model, config.seed, epoch)
+        sums = {"loss": 0.0, "accuracy": 0.0}
+        validation_losses = [record.validation_loss for record in history]
+        for step, batch in enumerate(batches.epoch(epoch)):
+            rate = learning_rate_at(config, epoch + step / batches.steps, validation_losses)
+            model.optimizer.learning_rate.assign(rate)
+            logs = model.train_on_batch(
+                batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
+            )
+            # Keras gives each batch's own figures; the epoch's are their means.
+            sums = {name: total + float(logs[name]) for name, total in sums.items()}
+            means = {name: total / (step + 1) for name, total in sums.items()}
+            if not np.isfinite(means["loss"]):
+                raise InputError(
+                    f"The loss is no number any more (epoch {epoch + 1}, step {step + 1}): the "
+                    f"learning rate {rate:g} is too high; start again with a lower one."
+                )
+            progress.step(epoch, step + 1, means["loss"], means["accuracy"])
+            if should_stop():
+                return FitResult(history, _best_epoch(history, config), was_stopped=True)
+        seconds_of_steps = time.monotonic() - start
+
+        weights, probabilities = _validate(model, validation.images, config)
+        record = _epoch_record(
+            epoch=epoch + 1,
+            training_means=means,
+            labels=validation.labels,
+            probabilities=probabilities,
+            learning_rate=rate,
+            images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
+            seconds=time.monotonic() - start,
+        )
+        is_best = _best_epoch([*history, record], config) == record.epoch
+        if is_best:
+            run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
+        # The checkpoint lies on disk before the epoch counts as finished, and the one before it
+        # until then: whenever the process dies, the last finished epoch has its checkpoint.
+        run.save_arrays(_checkpoint_name(record.epoch), state_arrays(model))
+        run.append_epoch(record)
+        (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
+        history.append(record)
+        progress.end_epoch(record, seconds_of_steps, is_best)
+
+    return FitResult(history, _best_epoch(history, config), was_stopped=False)
+
+
+def _checkpoint_name(epochs_done: int) -> str:
+    return f"checkpoint-{epochs_done:05}.npz"
+
+
+def _best_epoch(history: list[EpochRecord], config: TrainingConfig) -> int | None:
+    """The first epoch with the best monitored figure, from 1."""
+    if not history:
+        return None
+    return max(history, key=lambda record: record.monitored(config.monitor)).epoch
+
+
+def _has_stalled(history: list[EpochRecord], config: TrainingConfig) -> bool:
+    """Whether early stopping's patience is over."""
+    best = _best_epoch(history, config)
+    if best is None or config.early_stopping_patience is None:
+        return False
+    return len(history) - best >= config.early_stopping_patience
+
+
+def _validate(
+    model: keras.Model, images: NDArray[np.uint8], config: TrainingConfig
+) -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
+    """The weights that count (the averaged ones, where asked for) and what they predict."""
+    import keras
+
+    swap = None
+    if config.averaging_momentum is not None:
+        swap = keras.callbacks.SwapEMAWeights()
+        swap.set_model(model)
+        swap.on_test_begin()
+    try:
+        return model.get_weights(), predict_in_batches(model, images)
+    finally:
+        if swap is not None:
+            swap.on_test_end()
+
+
+def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities, float32 ``[n, 7]``, of uint8 ``[n, 48, 48]``, in batches of one size."""
+    parts = []
+    for start in range(0, len(images), _PREDICTION_BATCH):
+        part = images[start : start + _PREDICTION_BATCH]
+        # Filled up so that no backend compiles a second shape for the last batch.
+        rows = np.resize(np.arange(len(part)), _PREDICTION_BATCH)
+        pixels = part[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
+        parts.append(np.asarray(model.predict_on_batch(pixels), dtype=np.float32)[: len(part)])
+    return np.concatenate(parts)
+
+
+def _epoch_record(
+    *,
+    epoch: int,
+    training_means: dict[str, float],
+    labels: NDArray[np.int8],
+    probabilities: NDArray[np.float32],
+    learning_rate: float,
+    images_per_second: float,
+    seconds: float,
+) -> EpochRecord:
+    figures = class_figures(confusion_matrix(labels, probabilities.argmax(axis=1)))
+    validation_loss = log_loss(labels, probabilities)
+    validation_accuracy = accuracy(labels, probabilities)
+    validation_macro_f1 = macro_f1(figures)
+    # There are validation images, so none of these is undefined.
+    assert validation_loss is not None
+    assert validation_accuracy is not None
+    assert validation_macro_f1 is not None
+    return EpochRecord(
+        epoch=epoch,
+        loss=training_means["loss"],
+        accuracy=training_means["accuracy"],
+        validation_loss=validation_loss,
+        validation_accuracy=validation_accuracy,
+        validation_macro_f1=validation_macro_f1,
+        validation_recall={
+            emotion: figure.recall for emotion, figure in zip(EMOTIONS, figures, strict=True)
+        },
+        learning_rate=learning_rate,
+        images_per_second=images_per_second,
+        seconds=seconds,
+    )

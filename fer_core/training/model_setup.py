@@ -1,0 +1,120 @@
+"""From a configuration to a compiled Keras model, and its whole state as plain arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError
+from fer_core.networks import build_network
+from fer_core.recipes import TrainingConfig
+
+if TYPE_CHECKING:
+    import keras
+
+
+def compiled_model(config: TrainingConfig) -> keras.Model:
+    """Build and compile the configured network, seeded, in the configured precision."""
+    import keras
+
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    model = build_network(config.architecture, dropout_scale=config.dropout_scale)
+    loss: keras.losses.Loss
+    if config.label_encoding == "integer":
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    else:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    model.compile(
+        optimizer=_optimizer(config, model),
+        loss=loss,
+        weighted_metrics=[accuracy],
+        # Under TensorFlow XLA makes these networks slower on a processor (2.6 times, recipe B),
+        # and PyTorch's compiler takes longer than it gives back; JAX knows no other way.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    return model
+
+
+def float32_copy(config: TrainingConfig, weights: list[NDArray[Any]]) -> keras.Model:
+    """The configured network in float32 with these weights: what is published.
+
+    Without optimizer and whatever the precision of the training; weights are float32 there too.
+    """
+    import keras
+
+    keras.config.set_dtype_policy("float32")
+    model = build_network(config.architecture, dropout_scale=config.dropout_scale)
+    model.set_weights(weights)
+    return model
+
+
+def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.Optimizer:
+    import keras
+
+    shared: dict[str, Any] = {"learning_rate": config.learning_rate}
+    if config.gradient_clip_norm is not None:
+        shared["global_clipnorm"] = config.gradient_clip_norm
+    if config.averaging_momentum is not None:
+        shared |= {"use_ema": True, "ema_momentum": config.averaging_momentum}
+    if config.weight_decay:
+        shared["weight_decay"] = config.weight_decay
+    optimizer: keras.optimizers.Optimizer
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=config.momentum, nesterov=True, **shared)
+    elif config.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(**shared)
+    else:
+        optimizer = keras.optimizers.Adam(**shared)
+    if config.weight_decay:
+        # Biases and the scales of batch normalization carry no decay.
+        optimizer.exclude_from_weight_decay(
+            var_list=[variable for variable in model.trainable_variables if len(variable.shape) < 2]
+        )
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """All variables of a compiled model and its optimizer, by position."""
+    from keras import ops
+
+    named = {f"model_{i:03}": variable for i, variable in enumerate(model.variables)}
+    named |= {f"optimizer_{i:03}": v for i, v in enumerate(model.optimizer.variables)}
+    return {name: np.asarray(ops.convert_to_numpy(v)) for name, v in named.items()}
+
+
+def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
+    """Put arrays of ``state_arrays`` back.
+
+    Raises:
+        InputError: They belong to another network or optimizer.
+    """
+    current = state_arrays(model)
+    if {name: array.shape for name, array in current.items()} != {
+        name: array.shape for name, array in arrays.items()
+    }:
+        raise InputError(
+            "The checkpoint belongs to another network or optimizer than config.json names; "
+            "start a new run."
+        )
+    for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for index, variable in enumerate(variables):
+            variable.assign(arrays[f"{prefix}_{index:03}"])
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set the random state of the model's dropout layers for an epoch.
+
+    Together with ``TrainingBatches`` this makes an epoch depend on its number and on the state
+    before it alone, so that a resumed run repeats what the uninterrupted one would have done.
+    """
+    for index, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            state = np.random.default_rng([seed, epoch, index]).integers(0, 2**32, size=2)
+            generator.state.assign(state.astype(np.uint32))

@@ -1,0 +1,51 @@
+"""The learning rate at any moment of a training: pure functions of what has happened so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fer_core.recipes import TrainingConfig
+
+
+def learning_rate_at(
+    config: TrainingConfig, epochs_done: float, validation_losses: Sequence[float] = ()
+) -> float:
+    """The learning rate for the next step.
+
+    Args:
+        config: The schedule.
+        epochs_done: Epochs trained so far, with the fraction of the current one.
+        validation_losses: Of the finished epochs, in order; the plateau schedule looks at them.
+    """
+    rate = config.learning_rate
+    if config.schedule == "steps":
+        for first_epoch, step_rate in config.schedule_steps:
+            if epochs_done >= first_epoch:
+                rate = step_rate
+    elif config.schedule == "cosine":
+        # The descent begins where the warm-up ends (Loshchilov and Hutter, "SGDR", ICLR 2017).
+        descent = max(config.epochs - config.warmup_epochs, 1e-9)
+        share = min(max((epochs_done - config.warmup_epochs) / descent, 0.0), 1.0)
+        span = config.learning_rate - config.final_learning_rate
+        rate = config.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
+    elif config.schedule == "plateau":
+        drops = _plateau_drops(validation_losses, config.plateau_patience)
+        rate *= config.plateau_factor**drops
+    if config.warmup_epochs and epochs_done < config.warmup_epochs:
+        # The first step trains too, at a hundredth of the way.
+        rate *= max(epochs_done / config.warmup_epochs, 0.01)
+    return rate
+
+
+def _plateau_drops(losses: Sequence[float], patience: int) -> int:
+    """How often the loss has gone ``patience`` epochs without a new minimum."""
+    best, waited, drops = math.inf, 0, 0
+    for loss in losses:
+        if loss < best:
+            best, waited = loss, 0
+        else:
+            waited += 1
+            if waited == patience:
+                drops, waited = drops + 1, 0
+    return drops
