@@ -1,0 +1,297 @@
+"""Pictures of every kind, good and bad, against pixels worked out by hand."""
+
+import io
+import struct
+import warnings
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from fer_core.errors import InputError
+from fer_core.vision.decode import MAX_PIXELS, decode_picture
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def photo(width: int = 80, height: int = 60) -> Image.Image:
+    values = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(values)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(b"\x00" * 1000))
+    return b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b"")
+
+
+def refusal(content: bytes, name: str = "holiday.jpg") -> str:
+    with pytest.raises(InputError) as caught:
+        decode_picture(content, name)
+    message = str(caught.value)
+    assert message.startswith(name)
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+# --- what can be read ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_lossless_formats_keep_every_pixel(kind: str) -> None:
+    picture = photo()
+    decoded = decode_picture(encoded(picture, kind), "a")
+    assert decoded.dtype == np.uint8
+    assert decoded.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(decoded, np.asarray(picture))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "MPO"])
+def test_other_formats_keep_shape_and_colour(kind: str) -> None:
+    decoded = decode_picture(encoded(Image.new("RGB", (40, 20), (200, 40, 40)), kind), "a")
+    assert decoded.shape == (20, 40, 3)
+    assert np.abs(decoded.astype(int) - (200, 40, 40)).max() <= 6
+
+
+# Where a picture's upper row (red, green, blue) and lower row (black) must lie once upright.
+TOP_ROW_STORED_AS = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: np.rot90(upright, 2),
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: np.rot90(upright, 2).transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_undone(orientation: int, kind: str) -> None:
+    upright = np.zeros((2, 3, 3), np.uint8)
+    upright[0] = RED, GREEN, BLUE
+    stored = np.ascontiguousarray(TOP_ROW_STORED_AS[orientation](upright))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    decoded = decode_picture(encoded(Image.fromarray(stored), kind, exif=exif), "turned")
+    np.testing.assert_array_equal(decoded, upright)
+    # Pillow's own understanding of the tag, as a second opinion on the table above.
+    turned = ImageOps.exif_transpose(
+        Image.open(io.BytesIO(encoded(Image.fromarray(stored), exif=exif)))
+    )
+    np.testing.assert_array_equal(np.asarray(turned), upright)
+
+
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_a_turned_jpeg_swaps_width_and_height(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert decode_picture(encoded(photo(80, 60), "JPEG", exif=exif), "a").shape == (80, 60, 3)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 700])
+def test_an_unknown_orientation_is_ignored(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert decode_picture(encoded(photo(80, 60), "JPEG", exif=exif), "a").shape == (60, 80, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_broken_exif_does_not_cost_the_picture() -> None:
+    content = encoded(photo(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    assert decode_picture(content, "a").shape == (60, 80, 3)
+
+
+def test_alpha_is_laid_over_white() -> None:
+    values = np.zeros((1, 3, 4), np.uint8)
+    values[0] = (255, 0, 0, 255), (255, 0, 0, 0), (0, 0, 0, 51)
+    decoded = decode_picture(encoded(Image.fromarray(values)), "a")
+    np.testing.assert_array_equal(decoded, [[RED, WHITE, (204, 204, 204)]])
+
+
+def test_grey_with_alpha_is_laid_over_white() -> None:
+    values = np.array([[[0, 255], [0, 0], [100, 255]]], np.uint8)
+    decoded = decode_picture(encoded(Image.fromarray(values, "LA")), "a")
+    assert decoded[0, :, 0].tolist() == [0, 255, 100]
+
+
+def test_palette_and_its_transparent_colour() -> None:
+    picture = Image.new("P", (3, 1))
+    picture.putpalette([*RED, *GREEN, *BLUE])
+    picture.putdata([0, 1, 2])
+    assert decode_picture(encoded(picture), "a").tolist() == [[list(RED), list(GREEN), list(BLUE)]]
+    decoded = decode_picture(encoded(picture, transparency=1), "a")
+    assert decoded.tolist() == [[list(RED), list(WHITE), list(BLUE)]]
+
+
+def test_one_bit_and_grey() -> None:
+    one_bit = Image.new("1", (2, 1))
+    one_bit.putpixel((1, 0), 1)
+    assert decode_picture(encoded(one_bit), "a")[0, :, 0].tolist() == [0, 255]
+    grey = Image.fromarray(np.array([[7, 130]], np.uint8))
+    np.testing.assert_array_equal(decode_picture(encoded(grey), "a"), [[[7] * 3, [130] * 3]])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_and_not_clipped(kind: str) -> None:
+    values = np.array([[0, 257, 256, 32896, 65535]], np.uint16)
+    decoded = decode_picture(encoded(Image.fromarray(values), kind), "scan")
+    assert decoded[0, :, 1].tolist() == [0, 1, 1, 128, 255]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 0.5, 1.0], [0, 128, 255]),
+        ([0.0, 100.0, 255.0], [0, 100, 255]),
+        ([0.0, 257.0, 65535.0], [0, 1, 255]),
+        ([-1.0, 0.0, 1.0], [0, 128, 255]),
+        ([float("nan"), 0.0, 1.0], [0, 0, 255]),
+        ([0.0, 0.0, 0.0], [0, 0, 0]),
+    ],
+)
+def test_float_grey_is_scaled_by_its_range(values: list[float], expected: list[int]) -> None:
+    picture = Image.fromarray(np.array([values], np.float32))
+    decoded = decode_picture(encoded(picture, "TIFF"), "a")
+    assert decoded[0, :, 0].tolist() == expected
+
+
+def test_32_bit_grey() -> None:
+    picture = Image.fromarray(np.array([[0, 257, 65535]], np.int32))
+    assert decode_picture(encoded(picture, "TIFF"), "a")[0, :, 0].tolist() == [0, 1, 255]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk(kind: str) -> None:
+    # No ink but yellow and magenta is red; no ink at all is white.
+    picture = Image.new("CMYK", (32, 16), (0, 255, 255, 0))
+    picture.paste((0, 0, 0, 0), (16, 0, 32, 16))
+    decoded = decode_picture(encoded(picture, kind), "print").astype(int)
+    assert np.abs(decoded[:, 2:14] - RED).max() <= 8
+    assert np.abs(decoded[:, 18:] - WHITE).max() <= 8
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_of_several_frames_the_first(kind: str) -> None:
+    frames = [Image.new("RGB", (16, 16), color) for color in (RED, BLUE)]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    decoded = decode_picture(content, "a")
+    assert (decoded == RED).all()
+
+
+def test_one_pixel() -> None:
+    assert decode_picture(encoded(Image.new("RGB", (1, 1), BLUE)), "dot").tolist() == [[list(BLUE)]]
+
+
+def test_60_megapixels() -> None:
+    content = encoded(Image.new("RGB", (9000, 6700), (10, 20, 30)), "JPEG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode_picture(content, "large.jpg").shape == (6700, 9000, 3)
+
+
+def test_many_threads_at_once() -> None:
+    pictures = [photo(40 + i, 30 + i) for i in range(16)]
+    contents = [encoded(picture) for picture in pictures]
+
+    def decode(content: bytes) -> NDArray[np.uint8]:
+        return decode_picture(content, "a")
+
+    with ThreadPoolExecutor(8) as pool:
+        for picture, decoded in zip(pictures, pool.map(decode, contents), strict=True):
+            np.testing.assert_array_equal(decoded, np.asarray(picture))
+
+
+# --- what cannot --------------------------------------------------------------------------------
+
+
+def test_empty() -> None:
+    assert "is empty" in refusal(b"")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"%PDF-1.7\n", b"\x00" * 500, b"<svg></svg>"])
+def test_not_a_picture(content: bytes) -> None:
+    assert "is not a picture" in refusal(content)
+
+
+def test_renamed_zip() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "a")
+    assert "is a zip archive" in refusal(buffer.getvalue())
+
+
+def test_heic_says_how_to_go_on() -> None:
+    assert "export it as JPEG" in refusal(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 50, "IMG_1.HEIC")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+def test_a_file_that_ends_too_early(kind: str) -> None:
+    content = encoded(photo(300, 200), kind)
+    message = refusal(content[: len(content) // 2])
+    if kind in ("JPEG", "PNG", "WEBP"):
+        assert "is cut short" in message
+
+
+def test_a_jpeg_that_ends_within_its_header() -> None:
+    assert "is cut short" in refusal(encoded(photo(), "JPEG")[:20])
+
+
+def test_damaged_content() -> None:
+    content = bytearray(encoded(photo(300, 200)))
+    content[2000:2200] = bytes(200)
+    assert "is damaged" in refusal(bytes(content), "a.png")
+
+
+@pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (10_001, 10_000), (9_000, 12_000)])
+def test_too_many_pixels_are_refused_from_the_header(width: int, height: int) -> None:
+    assert width * height > MAX_PIXELS
+    with warnings.catch_warnings():
+        # Pillow's own bomb warning must not come up either.
+        warnings.simplefilter("error")
+        message = refusal(png_header(width, height), "bomb.png")
+    assert f"{width:,} x {height:,} pixels" in message
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"]),
+    changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=12),
+    keep=st.floats(0.0, 1.0),
+)
+def test_mutated_pictures_decode_or_are_refused(
+    kind: str, changes: list[tuple[float, int]], keep: float
+) -> None:
+    content = bytearray(encoded(photo(24, 16), kind))
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            decoded = decode_picture(bytes(content[: int(keep * len(content))]), "fuzz")
+    except InputError as error:
+        assert str(error).startswith("fuzz")
+    else:
+        assert decoded.ndim == 3 and decoded.shape[2] == 3 and decoded.dtype == np.uint8

@@ -1,0 +1,135 @@
+"""YuNet's file: recognised by its content, downloaded whole or not at all."""
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.vision import detector_files
+from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detector_files import (
+    YUNET_BYTES,
+    YUNET_FILE_NAME,
+    download_yunet,
+    is_yunet_available,
+    yunet_path,
+)
+
+GOOD = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Settings:
+    return Settings(tmp_path / "data", tmp_path / "runs", tmp_path / "models")
+
+
+@pytest.fixture
+def good_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests' own content stand for the detector, which is not shipped with them."""
+    monkeypatch.setattr(detector_files, "YUNET_BYTES", len(GOOD))
+    monkeypatch.setattr(detector_files, "YUNET_SHA256", hashlib.sha256(GOOD).hexdigest())
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        bodies = {
+            "/good": GOOD,
+            "/wrong": bytes(len(GOOD)),
+            "/short": GOOD[:-1],
+            "/long": GOOD + b"!" * 5_000_000,
+        }
+        body = bodies.get(self.path)
+        if body is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.end_headers()
+        # The client stops when it has read enough.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_it_lies_in_the_detectors_folder(roots: Settings) -> None:
+    assert yunet_path(roots) == roots.models_root / "detectors" / YUNET_FILE_NAME
+
+
+def test_absent_folder_and_wrong_file_do_not_count(roots: Settings) -> None:
+    assert not is_yunet_available(roots)
+    yunet_path(roots).parent.mkdir(parents=True)
+    yunet_path(roots).write_bytes(b"short")
+    assert not is_yunet_available(roots)
+    yunet_path(roots).write_bytes(bytes(YUNET_BYTES))
+    assert not is_yunet_available(roots)
+    assert detector_names(roots) == ("haar",)
+    with pytest.raises(InputError, match=r"is not the tested file in .*drop it there"):
+        make_detector("yunet", roots)
+
+
+def test_a_folder_of_that_name_does_not_count(roots: Settings) -> None:
+    yunet_path(roots).mkdir(parents=True)
+    assert not is_yunet_available(roots)
+
+
+@pytest.mark.usefixtures("good_is_expected")
+def test_a_replaced_file_is_noticed(roots: Settings) -> None:
+    path = yunet_path(roots)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(len(GOOD)))
+    assert not is_yunet_available(roots)
+    path.unlink()
+    path.write_bytes(GOOD)
+    assert is_yunet_available(roots)
+
+
+@pytest.mark.usefixtures("good_is_expected")
+def test_download(roots: Settings, server: str) -> None:
+    path = download_yunet(roots, f"{server}/good")
+    assert path == yunet_path(roots)
+    assert path.read_bytes() == GOOD
+    assert is_yunet_available(roots)
+    assert [file.name for file in path.parent.iterdir()] == [YUNET_FILE_NAME]
+
+
+@pytest.mark.usefixtures("good_is_expected")
+@pytest.mark.parametrize("path", ["wrong", "short", "long"])
+def test_another_content_is_not_kept(roots: Settings, server: str, path: str) -> None:
+    with pytest.raises(InputError, match="another file"):
+        download_yunet(roots, f"{server}/{path}")
+    assert not roots.detectors_root.exists()
+
+
+def test_an_error_of_the_server_is_named(roots: Settings, server: str) -> None:
+    with pytest.raises(InputError, match=r"404 .*drop it into .*detectors"):
+        download_yunet(roots, f"{server}/absent")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/refused", "not a url", "http://["])
+def test_no_connection(roots: Settings, url: str) -> None:
+    with pytest.raises(InputError, match=r"could not be downloaded.*drop it into") as caught:
+        download_yunet(roots, url)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("good_is_expected")
+def test_a_place_that_cannot_be_written(tmp_path: Path, server: str) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be")
+    roots = Settings(tmp_path, tmp_path, tmp_path / "models")
+    with pytest.raises(InputError, match="could not be written"):
+        download_yunet(roots, f"{server}/good")

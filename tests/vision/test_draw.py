@@ -1,0 +1,116 @@
+"""What is drawn, where, and what is left alone."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_core.emotions import EMOTIONS, emotion_color_rgb
+from fer_core.vision.analyzer import FaceReading
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.draw import annotate, label_text
+
+
+def reading(box: FaceBox, emotion: str = "happy", score: float = 0.93) -> FaceReading:
+    probabilities = np.full(7, (1 - score) / 6, np.float32)
+    probabilities[EMOTIONS.index(emotion)] = score
+    return FaceReading(box, np.zeros((48, 48), np.uint8), probabilities)
+
+
+def blank(height: int, width: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), 17, np.uint8)
+
+
+def changed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.asarray((before != after).any(axis=2))
+
+
+def test_label_texts() -> None:
+    face = reading(FaceBox(0, 0, 9, 9), score=0.934)
+    assert label_text(face) == "happy 93 %"
+    assert label_text(face, unsure_below=0.9) == "happy 93 %"
+    assert label_text(face, unsure_below=0.95) == "happy? 93 %"
+
+
+def test_nothing_to_draw_changes_nothing() -> None:
+    image = blank(50, 60)
+    result = annotate(image, [])
+    assert result is not image
+    np.testing.assert_array_equal(result, image)
+
+
+def test_box_in_the_emotions_colour_and_the_face_left_alone() -> None:
+    image = blank(480, 640)
+    result = annotate(image, [reading(FaceBox(200, 150, 160, 160), "surprise")])
+    assert (image == 17).all()
+    assert tuple(result[230, 200]) == emotion_color_rgb("surprise")
+    assert tuple(result[309, 359]) == emotion_color_rgb("surprise")
+    where = changed(image, result)
+    assert not where[155:305, 205:355].any()
+    assert not where[311:].any()
+    assert not where[:, :200].any() and not where[:, 360:].any()
+    # The label lies right above the box, in two colours at least.
+    label = result[125:150, 200:360].reshape(-1, 3)
+    assert len(np.unique(label, axis=0)) > 2
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_text_stands_out_from_its_colour(emotion: str) -> None:
+    image = blank(480, 640)
+    result = annotate(image, [reading(FaceBox(200, 150, 160, 160), emotion)])
+    label = result[128:148, 204:280].reshape(-1, 3).tolist()
+    assert [0, 0, 0] in label or [255, 255, 255] in label
+
+
+def test_unsure_faces_are_grey() -> None:
+    result = annotate(
+        blank(480, 640), [reading(FaceBox(200, 150, 99, 99), score=0.3)], unsure_below=0.5
+    )
+    assert len(set(result[200, 200].tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        FaceBox(0, 0, 100, 100),
+        FaceBox(-40, -30, 100, 100),
+        FaceBox(580, 430, 100, 100),
+        FaceBox(0, 0, 640, 480),
+        FaceBox(-5000, 200, 10, 10),
+        FaceBox(639, 479, 1, 1),
+    ],
+)
+def test_boxes_at_the_edge_get_their_label_inside(box: FaceBox) -> None:
+    image = blank(480, 640)
+    result = annotate(image, [reading(box)])
+    assert result.shape == image.shape
+    # A whole label: at least a line of its background.
+    rows = (result == emotion_color_rgb("happy")).all(axis=2).sum(axis=1)
+    assert rows.max() >= 50
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 400), (400, 1), (20, 30)])
+def test_tiny_pictures(height: int, width: int) -> None:
+    image = blank(height, width)
+    assert annotate(image, [reading(FaceBox(0, 0, width, height))]).shape == image.shape
+
+
+def test_sizes_grow_with_the_picture() -> None:
+    def label_rows(scale: int) -> int:
+        image = blank(360 * scale, 480 * scale)
+        box = FaceBox(200 * scale, 150 * scale, 150 * scale, 150 * scale)
+        where = changed(image, annotate(image, [reading(box)]))
+        return int(where[: 150 * scale].any(axis=1).sum())
+
+    small, large = label_rows(1), label_rows(12)
+    assert small >= 12
+    assert 0.8 * 12 * small < large < 1.2 * 12 * small
+
+
+def test_in_a_crowd_no_label_covers_another_face() -> None:
+    image = blank(800, 1000)
+    boxes = [FaceBox(40 + 120 * (i % 8), 60 + 150 * (i // 8), 40, 52) for i in range(32)]
+    result = annotate(image, [reading(box) for box in boxes])
+    where = changed(image, result)
+    for box in boxes:
+        inner = where[box.y + 6 : box.y + box.height - 6, box.x + 6 : box.x + box.width - 6]
+        assert not inner.any()
