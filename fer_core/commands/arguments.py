@@ -1,0 +1,38 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from fer_core.commands import Answer
+from fer_core.settings import Settings
+
+
+def add_command(
+    subparsers: Any,
+    name: str,
+    help_text: str,
+    run: Callable[[argparse.Namespace, Settings], Answer],
+) -> argparse.ArgumentParser:
+    """Add a command with its ``--json`` switch."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=help_text, description=help_text
+    )
+    parser.add_argument("--json", action="store_true", help="answer with one JSON document")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def text_table(header: list[str], rows: list[list[str]]) -> str:
+    """A table in plain text: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [header, *rows]
+    ]
+    return "\n".join(lines)

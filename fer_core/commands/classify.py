@@ -1,0 +1,104 @@
+"""``classify``: the emotions of the faces in pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from fer_core.bundle import find_bundle
+from fer_core.commands import Answer
+from fer_core.commands.arguments import add_command
+from fer_core.errors import InputError
+from fer_core.predictor import load_predictor
+from fer_core.settings import Settings
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.photo import PhotoResult, analyze_photo
+
+#: Seconds between two lines on how far a large batch is.
+_REPORT_INTERVAL = 2.0
+#: A file of any format that is read; larger ones are not pictures but mistakes.
+_MAX_FILE_BYTES = 200 * 2**20
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``classify``."""
+    parser = add_command(subparsers, "classify", "read the emotions of faces in pictures", _run)
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures"
+    )
+    parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
+    parser.add_argument("--detector", metavar="NAME", help="haar or yunet (default: the best)")
+    parser.add_argument(
+        "--whole", action="store_true", help="take each picture as one face, without detection"
+    )
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    files = _files(arguments.paths)
+    predictor = load_predictor(find_bundle(arguments.model, settings))
+    detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
+    analyzer = Analyzer(predictor, detector)
+    results = []
+    start = last_report = time.monotonic()
+    for number, path in enumerate(files, start=1):
+        results.append(_classify(path, analyzer, whole=True if arguments.whole else None))
+        now = time.monotonic()
+        if now - last_report > _REPORT_INTERVAL and number < len(files):
+            last_report = now
+            left = (now - start) / number * (len(files) - number)
+            print(f"{number}/{len(files)} files, about {left:.0f} s left", file=sys.stderr)
+    document = {"files": [result.to_json() for result in results]}
+    return Answer(document, "\n".join(_text(result) for result in results))
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """The files that the arguments name; a folder means every file in it."""
+    if not any(path.exists() for path in paths):
+        raise InputError(f"{paths[0]} does not exist; name pictures, or folders of pictures.")
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(
+                entry
+                for entry in path.rglob("*")
+                if entry.is_file() and not entry.name.startswith(".")
+            )
+        else:
+            files.append(path)
+    if not files:
+        raise InputError(f"{paths[0]} holds no files; name pictures, or folders of pictures.")
+    return files
+
+
+def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoResult:
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            return PhotoResult(
+                str(path),
+                error=f"{path.name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture.",
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        return PhotoResult(
+            str(path), error=f"{path.name} cannot be read ({error.strerror}); check the path."
+        )
+    result, _ = analyze_photo(content, str(path), analyzer, whole=whole)
+    return result
+
+
+def _text(result: PhotoResult) -> str:
+    if result.error is not None:
+        return f"{result.file}: {result.error}"
+    if not result.readings:
+        return f"{result.file}: no face found"
+    lines = [f"{result.file}: {len(result.readings)} face(s)"]
+    for reading in result.readings:
+        box = reading.box
+        lines.append(
+            f"    {reading.label} {reading.score:.0%} at {box.x},{box.y} {box.width}x{box.height}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,104 @@
+"""``dataset import``, ``dataset info`` and ``dataset audit``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fer_core.commands import Answer
+from fer_core.commands.arguments import add_command, text_table
+from fer_core.dataset.duplicates import audit_duplicates
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.splitting import SplitChoice
+from fer_core.dataset.statistics import class_counts, imbalance_ratio
+from fer_core.dataset.store import import_dataset, load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+
+_DATA_HELP = "an imported dataset's name, or the path of a folder or zip"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``dataset`` and what stands behind it."""
+    parser = subparsers.add_parser("dataset", help="import, count and check datasets")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    import_parser = add_command(
+        commands, "import", "read a dataset and keep it under data/", _import
+    )
+    import_parser.add_argument("source", type=Path, help="a folder or a zip")
+    import_parser.add_argument("--name", help="what to call it (default: the source's name)")
+    defaults = SplitChoice()
+    for split, share in (
+        ("validation", defaults.validation_share),
+        ("test", defaults.test_share),
+    ):
+        import_parser.add_argument(
+            f"--{split}-share",
+            type=float,
+            default=share,
+            metavar="S",
+            help=f"share that becomes {split} where the source has none (default {share})",
+        )
+    import_parser.add_argument(
+        "--seed", type=int, default=defaults.seed, metavar="N", help="seed of that cut"
+    )
+    info_parser = add_command(commands, "info", "count a dataset", _info)
+    info_parser.add_argument("data", help=_DATA_HELP)
+    audit_parser = add_command(commands, "audit", "find exact duplicates and leaks", _audit)
+    audit_parser.add_argument("data", help=_DATA_HELP)
+
+
+def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
+    name, face_set = import_dataset(
+        arguments.source, settings, name=arguments.name, split_choice=choice
+    )
+    document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
+    return Answer(document, f"imported as {name!r}\n{_info_text(face_set)}")
+
+
+def _info(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    face_set = load_dataset(arguments.data, settings)
+    return Answer(_info_document(face_set), _info_text(face_set))
+
+
+def _info_document(face_set: FaceSet) -> dict[str, Any]:
+    return {
+        "n": len(face_set),
+        "splits": class_counts(face_set),
+        "imbalance_ratio": imbalance_ratio(face_set),
+        "problems": [
+            {"name": problem.name, "reason": problem.reason} for problem in face_set.problems
+        ],
+    }
+
+
+def _info_text(face_set: FaceSet) -> str:
+    counts = class_counts(face_set)
+    rows = [
+        [emotion, *(f"{counts[split].get(emotion, 0):,}" for split in counts)]
+        for emotion in EMOTIONS
+    ]
+    rows.append(["all", *(f"{sum(counts[split].values()):,}" for split in counts)])
+    ratio = imbalance_ratio(face_set)
+    lines = [text_table([f"{len(face_set):,} faces", *counts], rows)]
+    if ratio is not None:
+        lines.append(f"imbalance ratio in train: {ratio:.1f}")
+    lines += [f"skipped: {problem.name} {problem.reason}" for problem in face_set.problems[:20]]
+    if len(face_set.problems) > 20:
+        lines.append(f"… and {len(face_set.problems) - 20:,} more; --json lists all")
+    return "\n".join(lines)
+
+
+def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    audit = audit_duplicates(load_dataset(arguments.data, settings))
+    document = audit.to_json()
+    leaks = {split: len(rows) for split, rows in audit.leaked_rows.items()}
+    text = (
+        f"{document['duplicate_images']:,} images in {document['duplicate_groups']:,} groups of "
+        f"exact duplicates, {document['conflicting_groups']:,} of them with conflicting labels\n"
+        f"also in train: {leaks['validation']:,} validation and {leaks['test']:,} test images\n"
+        f"blank images: {document['blank_images']:,}"
+    )
+    return Answer(document, text)
