@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
-from fer_core.errors import InputError
-from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.errors import InputError, first_line
+from fer_core.files import existing_path, replaced_folder, write_json, write_text
 from fer_core.settings import Settings
 
 RECORD_FILE = "bundle.json"
@@ -32,6 +32,8 @@ PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
 
+#: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
+_RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -144,7 +146,7 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".lstrip(": ")
-    return str(error).splitlines()[0]
+    return first_line(error)
 
 
 def _read_temperature(folder: Path, name: str) -> float:
@@ -203,7 +205,7 @@ def default_bundle_name(settings: Settings) -> str | None:
     """The name in ``models/default``; None where nothing is published yet."""
     try:
         name = (settings.models_root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
     return name or None
 
@@ -239,10 +241,10 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
         for folder in (settings.models_root / name, settings.runs_root / name / "bundle"):
             if folder.is_dir():
                 return load_bundle(folder, name)
-    path = Path(name).expanduser()
-    if (path / "bundle").is_dir():
+    path = existing_path(name)
+    if path is not None and (path / "bundle").is_dir():
         return load_bundle(path / "bundle", path.resolve().name)
-    if path.is_dir():
+    if path is not None and path.is_dir():
         return load_bundle(path, path.resolve().name)
     known = ", ".join(bundle.name for bundle in list_bundles(settings)) or "none so far"
     raise InputError(f"There is no model {name!r}; models here: {known}.")
@@ -264,10 +266,10 @@ def publish_bundle(
     """
     bundle = find_bundle(str(source.resolve()), settings)
     name = name or bundle.name
-    if not _NAME_PATTERN.fullmatch(name):
+    if not _NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
         raise InputError(
             f"{name!r} cannot name a model; use up to 64 letters, digits, dots, dashes and "
-            "underscores, beginning with a letter or digit."
+            "underscores, beginning with a letter or digit, but neither default nor detectors."
         )
     target = settings.models_root / name
     if target.exists():

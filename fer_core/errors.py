@@ -1,5 +1,7 @@
 """The one exception whose message is meant for the person who made the request."""
 
+from __future__ import annotations
+
 
 class InputError(ValueError):
     """Something that was asked for, or given, cannot be used.
@@ -8,3 +10,9 @@ class InputError(ValueError):
     show it as it is; the command line prints it on standard error and exits with code 2. Anything
     else that is raised is a defect of the program and is logged whole.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What another exception says, short enough for a sentence; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle
-from fer_core.errors import InputError
+from fer_core.errors import InputError, first_line
 from fer_core.files import replaced_file
 from fer_core.predictor import open_onnx_network
 from fer_core.training.backend import prepare_backend
@@ -67,7 +67,7 @@ def load_keras_model(bundle: Bundle) -> keras.Model:
         # Keras raises many types for a file that it cannot or will not load.
         raise InputError(
             f"The bundle {bundle.name!r} is damaged: {path} cannot be loaded "
-            f"({str(error).splitlines()[0]}); restore the file."
+            f"({first_line(error)}); restore the file."
         ) from error
 
 

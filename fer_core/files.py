@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,10 @@ def replaced_file(path: Path) -> Iterator[Path]:
     If the body raises, the temporary file is removed and ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Keeping the suffix matters: Keras chooses the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # Keeping the suffix matters: Keras chooses the format by it. Two visitors of the app are two
+    # threads of one process.
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.stem}.{writer}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
@@ -47,6 +50,18 @@ def replaced_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def existing_path(text: str) -> Path | None:
+    """The path that a person typed (``~`` is home), or None if nothing is there.
+
+    What can be no path at all (too long, another person's unknown home) is nothing too.
+    """
+    try:
+        path = Path(text).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, BundleRecord
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
-from fer_core.errors import InputError
+from fer_core.errors import InputError, first_line
 from fer_core.metrics import apply_temperature
+from fer_core.networks import INPUT_SHAPE
 
 #: float32 ``[n, 48, 48, 1]``, scaled, to float32 ``[n, 7]`` in the network's own label order.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -78,10 +79,11 @@ class Predictor:
             output = (both[: len(crops)] + both[len(crops) :]) / np.float32(2)
         else:
             output = self._network(pixels)
-        if not np.isfinite(output).all():
+        # Written so that what is no number fails too.
+        if not ((output >= 0).all() and (np.abs(output.sum(axis=1) - 1) < 0.01).all()):
             raise InputError(
-                "The model gives values that are no numbers; choose another one, and train or "
-                "import this one again."
+                "The model gives values that are no probabilities; choose another one, and train "
+                "or import this one again."
             )
         return output[:, self._positions]
 
@@ -97,20 +99,29 @@ def load_predictor(bundle: Bundle, *, threads: int | None = None) -> Predictor:
     Raises:
         InputError: ``model.onnx`` is missing, damaged or of another shape than the record says.
     """
-    network = open_onnx_network(bundle.served_network, bundle.name, threads=threads)
+    network = open_onnx_network(
+        bundle.served_network, bundle.name, threads=threads, input_shape=bundle.record.input_shape
+    )
     return Predictor(bundle.record, network, bundle.temperature)
 
 
-def open_onnx_network(path: Path, name: str, *, threads: int | None = None) -> Network:
+def open_onnx_network(
+    path: Path,
+    name: str,
+    *,
+    threads: int | None = None,
+    input_shape: tuple[int, int, int] = INPUT_SHAPE,
+) -> Network:
     """Open an ONNX file as a ``Network``.
 
     Args:
         path: The file.
         name: The bundle's name, for messages.
         threads: As for ``load_predictor``.
+        input_shape: Height, width and channels that it should take.
 
     Raises:
-        InputError: The file is missing or damaged.
+        InputError: The file is missing, damaged, or takes or gives another shape.
     """
     if not path.is_file():
         raise InputError(
@@ -131,15 +142,16 @@ def open_onnx_network(path: Path, name: str, *, threads: int | None = None) -> N
         (network_output,) = session.get_outputs()
     except Exception as error:
         # ONNX Runtime raises many types of its own, all for a file that it cannot use.
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"The bundle {name!r} is damaged: {path} cannot be opened ({reason}); restore the "
-            "file or choose another model."
+            f"The bundle {name!r} is damaged: {path} cannot be opened ({first_line(error)}); "
+            "restore the file or choose another model."
         ) from error
-    if len(network_input.shape) != 4 or len(network_output.shape) != 2:
+    if not (
+        _fits(network_input.shape, input_shape) and _fits(network_output.shape, (len(EMOTIONS),))
+    ):
         raise InputError(
             f"The network {path} takes {network_input.shape} and gives {network_output.shape}; "
-            "expected are [n, 48, 48, 1] and [n, 7]."
+            f"expected are [n, {', '.join(map(str, input_shape))}] and [n, {len(EMOTIONS)}]."
         )
     input_name, output_names = network_input.name, [network_output.name]
 
@@ -147,3 +159,12 @@ def open_onnx_network(path: Path, name: str, *, threads: int | None = None) -> N
         return np.asarray(session.run(output_names, {input_name: pixels})[0], dtype=np.float32)
 
     return run
+
+
+def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
+    """Whether an ONNX shape is any number of rows of this one; sizes it leaves open are not wrong."""
+    rows, *sizes = shape or [0]
+    return not isinstance(rows, int) and [
+        size if isinstance(size, int) else wanted
+        for size, wanted in zip(sizes, expected, strict=False)
+    ] == list(expected)

@@ -16,7 +16,7 @@ from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.detect import detector_names, make_detector
-from fer_core.vision.photo import PhotoResult, analyze_photo
+from fer_core.vision.photo import PhotoResult, analyze_photo, results_document
 
 #: Seconds between two lines on how far a large batch is.
 _REPORT_INTERVAL = 2.0
@@ -51,8 +51,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             last_report = now
             left = (now - start) / number * (len(files) - number)
             print(f"{number}/{len(files)} files, about {left:.0f} s left", file=sys.stderr)
-    document = {"files": [result.to_json() for result in results]}
-    return Answer(document, "\n".join(_text(result) for result in results))
+    return Answer(results_document(results), "\n".join(_text(result) for result in results))
 
 
 def _files(paths: list[Path]) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import numpy as np
 from fer_core.dataset.face_set import FaceSet, Problem
 from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.splitting import SplitChoice
-from fer_core.errors import InputError
-from fer_core.files import replaced_folder, write_json
+from fer_core.errors import InputError, first_line
+from fer_core.files import existing_path, replaced_folder, write_json
 from fer_core.settings import Settings
 
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -112,8 +111,8 @@ def load_dataset(data: str, settings: Settings) -> FaceSet:
     """
     if _NAME_PATTERN.fullmatch(data) and (settings.data_root / data / "dataset.json").is_file():
         return _load(settings.data_root / data)
-    path = Path(data).expanduser()
-    if not path.exists():
+    path = existing_path(data)
+    if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(f"There is no dataset and no path {data!r}; imported datasets: {names}.")
     return _load(path) if (path / "dataset.json").is_file() else read_dataset(path)
@@ -131,7 +130,8 @@ def _load(folder: Path) -> FaceSet:
                 names=tuple(names.split("\n")),
                 problems=tuple(Problem(name, reason) for name, reason in record["problems"]),
             )
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:
+        # NumPy raises a different type for each way in which a file can be damaged.
         raise InputError(
-            f"The dataset in {folder} is damaged ({error}); delete the folder and import it again."
+            f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and import it again."
         ) from error

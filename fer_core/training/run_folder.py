@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, first_line
 from fer_core.files import replaced_file, write_json
 from fer_core.recipes import TrainingConfig, validated_config
 
@@ -223,5 +223,5 @@ class RunFolder:
         except Exception as error:
             # NumPy raises a different type for each way in which a file can be damaged.
             raise InputError(
-                f"{path} is missing or damaged ({error}); the run cannot go on from it."
+                f"{path} is missing or damaged ({first_line(error)}); the run cannot go on from it."
             ) from error

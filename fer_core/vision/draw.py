@@ -42,10 +42,13 @@ class _Label:
     padding: int
 
 
-def label_text(reading: FaceReading, unsure_below: float | None = None) -> str:
-    """Such as "happy 93 %", or "happy? 41 %" if the score is below ``unsure_below``."""
+def label_text(
+    reading: FaceReading, unsure_below: float | None = None, number: int | None = None
+) -> str:
+    """Such as "happy 93 %", "happy? 41 %" if the score is below ``unsure_below``, "3: sad 60 %"."""
     unsure = unsure_below is not None and reading.score < unsure_below
-    return f"{reading.label}{'?' if unsure else ''} {100 * reading.score:.0f} %"
+    prefix = "" if number is None else f"{number}: "
+    return f"{prefix}{reading.label}{'?' if unsure else ''} {100 * reading.score:.0f} %"
 
 
 def annotate(
@@ -53,6 +56,7 @@ def annotate(
     readings: Sequence[FaceReading],
     *,
     unsure_below: float | None = None,
+    numbered: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw a box and a label for every face.
 
@@ -60,6 +64,7 @@ def annotate(
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
         readings: What to draw.
         unsure_below: Faces with a lower score (0 to 1) are drawn in grey and with a question mark.
+        numbered: Whether labels begin with the face's number, counted from 1 in the given order.
 
     Returns:
         A new picture of the same shape.
@@ -78,8 +83,9 @@ def annotate(
 
     # Labels are drawn after all boxes so that no box's line crosses a text.
     taken: list[FaceBox] = []
-    for reading, box, color in zip(readings, boxes, colors, strict=True):
-        label = _fitting_label(pen, label_text(reading, unsure_below), box, (width, height))
+    for index, (reading, box, color) in enumerate(zip(readings, boxes, colors, strict=True)):
+        text = label_text(reading, unsure_below, index + 1 if numbered else None)
+        label = _fitting_label(pen, text, box, (width, height))
         others = [other for other in boxes if other is not box]
         place = _best_place(label, box, (width, height), others, taken)
         taken.append(place)

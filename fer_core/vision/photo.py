@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.vision.analyzer import Analyzer, FaceReading
 from fer_core.vision.decode import decode_picture
@@ -64,6 +69,33 @@ class PhotoResult:
             label = {"label": reading.label, "score": reading.score}
             rows.append(shared | box | label | reading.probability_by_emotion | {"error": None})
         return rows
+
+
+_COLUMNS = (
+    *("file", "width", "height", "face", "x", "y", "box_width", "box_height", "label", "score"),
+    *EMOTIONS,
+    "error",
+)
+
+
+def results_document(results: Sequence[PhotoResult]) -> dict[str, Any]:
+    """The contract's document of ``classify``."""
+    return {"files": [result.to_json() for result in results]}
+
+
+def results_as_json(results: Sequence[PhotoResult]) -> str:
+    """The same as text."""
+    return json.dumps(results_document(results), indent=2, ensure_ascii=False) + "\n"
+
+
+def results_as_csv(results: Sequence[PhotoResult]) -> str:
+    """One line per face, with a heading; one line for a file without faces."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        writer.writerows(result.to_rows())
+    return text.getvalue()
 
 
 def _box_list(reading: FaceReading) -> list[int]:

@@ -29,7 +29,8 @@ def read_dataset(path: Path, split_choice: SplitChoice | None = None) -> FaceSet
         return read_class_folders(FolderSource(path), choice)
     if not path.exists():
         raise InputError(f"{path} does not exist; give a dataset's folder or .zip.")
-    if zipfile.is_zipfile(path):
+    # A download cut short no longer looks like an archive; by its name it is told what it lacks.
+    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return read_class_folders(ZipSource(path), choice)
     raise InputError(
         f"{path.name} is neither a folder nor a .zip archive; give FER2013 as one of these, with "

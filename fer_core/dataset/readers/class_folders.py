@@ -55,7 +55,7 @@ def read_class_folders(
     for name in source.names():
         place = _place(name)
         if isinstance(place, str):
-            problems.append(Problem(name, place))
+            problems.append(Problem(_as_text(name), place))
         elif place is not None:
             label, split, is_official = place
             placed[name] = (label, split)
@@ -66,7 +66,7 @@ def read_class_folders(
     for done, (name, content) in enumerate(source.read_all(list(placed)), start=1):
         picture = content if isinstance(content, str) else _decode_face(content)
         if isinstance(picture, str):
-            problems.append(Problem(name, picture))
+            problems.append(Problem(_as_text(name), picture))
         else:
             images.append(picture)
             kept.append(name)
@@ -83,7 +83,18 @@ def read_class_folders(
     splits = np.array([placed[name][1] for name in kept], dtype=np.int8)
     if not official_splits:
         splits = cut_missing_splits(labels, splits, split_choice)
-    return FaceSet(np.stack(images), labels, splits, tuple(kept), tuple(problems))
+    names = tuple(_as_text(name) for name in kept)
+    return FaceSet(np.stack(images), labels, splits, names, tuple(problems))
+
+
+def _as_text(name: str) -> str:
+    """The name with line breaks and bytes of another encoding spelled out: one line of text."""
+    if name.isprintable():
+        return name
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in name
+    )
 
 
 def _place(name: str) -> tuple[int, int, bool] | str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -84,7 +83,7 @@ class ZipSource:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 members = [entry for entry in archive.infolist() if not entry.is_dir()]
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
                 f"{self.label} is not a whole zip archive ({error}); download or pack it again."
             ) from error
@@ -102,16 +101,10 @@ class ZipSource:
             for name in names:
                 try:
                     yield name, self._read_member(archive, name)
-                # A damaged member shows in many ways: a wrong checksum, a broken deflate stream,
-                # an unknown method, a password. Each is that one member's fault alone.
-                except (
-                    zipfile.BadZipFile,
-                    zlib.error,
-                    OSError,
-                    EOFError,
-                    RuntimeError,
-                    ValueError,
-                ) as error:
+                # A damaged member shows in many ways, each with an exception of its own: a wrong
+                # checksum, a broken stream, an unknown method, a password. Each is that one
+                # member's fault alone.
+                except Exception as error:
                     yield name, f"cannot be unpacked ({error})"
 
     @staticmethod

@@ -1,0 +1,5 @@
+"""FER Studio: page configuration and navigation, nothing else. Start: ``streamlit run app.py``."""
+
+from ui.frame import run_app
+
+run_app()

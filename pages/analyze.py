@@ -1,0 +1,21 @@
+"""Analyze photos: every face with its seven emotion probabilities."""
+
+
+from ui.frame import open_page, show_responsible_use
+
+open_page("analyze")
+
+# Imported behind the title: the page shows itself while OpenCV and ONNX Runtime are loaded.
+from fer_core.settings import load_settings
+from ui.analyze.analysis import analyze_photos
+from ui.analyze.options import choose_options
+from ui.analyze.photos import collect_photos, show_empty_state
+from ui.analyze.results import show_results
+
+photos = collect_photos()
+options = choose_options(load_settings())
+if not photos:
+    show_empty_state()
+elif options is not None:
+    show_results(photos, analyze_photos(photos, options), options.detector)
+show_responsible_use()

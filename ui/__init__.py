@@ -1,0 +1,1 @@
+"""The shared Streamlit code of the pages."""

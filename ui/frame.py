@@ -1,0 +1,99 @@
+"""The frame around every page: its configuration, the navigation, and the list of pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+_ASSETS = Path(__file__).parent / "assets"
+
+_INSIDE_FRAME = "_fer_studio_inside_frame"
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A page of the app.
+
+    Attributes:
+        name: Its file under ``pages/`` and its address.
+        title: What navigation and browser call it.
+        help: What it is for, in one or two sentences.
+    """
+
+    name: str
+    title: str
+    help: str
+
+
+#: In the order of the navigation; ``/`` leads to the first one.
+PAGES = (
+    PageEntry(
+        "analyze",
+        "Analyze photos",
+        "Upload photos or take a snapshot, and see every face with its seven emotion "
+        "probabilities. Results can be downloaded.",
+    ),
+)
+
+
+def run_app() -> None:
+    """Configure the page, draw the navigation and run the page that is asked for."""
+    # Without icons: Streamlit's browser side would fetch each page's icon from the internet, to
+    # show it in the browser's tab.
+    pages = [
+        st.Page(
+            f"pages/{entry.name}.py",
+            title=entry.title,
+            help=entry.help,
+            url_path=entry.name,
+        )
+        for entry in PAGES
+    ]
+
+    def go_to_first_page() -> None:
+        st.switch_page(pages[0])
+
+    # A default page has no address of its own beside "/". This one only leads on, so that the
+    # first page answers at both.
+    start = st.Page(go_to_first_page, title="Start", default=True, visibility="hidden")
+    page = st.navigation([start, *pages])
+    st.set_page_config(
+        page_title=f"{page.title} · FER Studio",
+        page_icon=str(_ASSETS / "icon.svg"),
+        layout="wide",
+    )
+    st.logo(str(_ASSETS / "wordmark.svg"), icon_image=str(_ASSETS / "icon.svg"), size="large")
+    st.session_state[_INSIDE_FRAME] = True
+    try:
+        page.run()
+    finally:
+        st.session_state[_INSIDE_FRAME] = False
+
+
+def open_page(name: str) -> PageEntry:
+    """Begin a page: every page file calls this first.
+
+    Streamlit also finds page files by their folder: on a fresh server, the first request for a
+    page's own address runs its file without ``app.py``. The frame is then drawn from here, so that
+    the page looks the same either way.
+
+    Returns:
+        The page's own entry.
+    """
+    if not st.session_state.get(_INSIDE_FRAME):
+        run_app()
+        st.stop()
+    entry = next(entry for entry in PAGES if entry.name == name)
+    st.title(entry.title)
+    return entry
+
+
+def show_responsible_use() -> None:
+    """Say what the readings are and are not."""
+    st.caption(
+        "Readings describe how a face looks in one picture, as annotators of web photos would "
+        "label it, not what a person feels. Do not use them to decide about people: inferring "
+        "emotions at work and in education is banned in the European Union."
+    )

@@ -1,0 +1,27 @@
+"""Cached loaders: what is slow to open is opened once for all sessions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.bundle import Bundle
+from fer_core.predictor import Predictor, load_predictor
+from fer_core.settings import Settings
+from fer_core.vision.boxes import FaceDetector
+from fer_core.vision.detect import make_detector
+
+
+def open_predictor(bundle: Bundle) -> Predictor:
+    """A bundle's predictor, opened again only when its files have changed."""
+    return _open_predictor(bundle.content_key, bundle)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _open_predictor(content_key: tuple[str, ...], _bundle: Bundle) -> Predictor:
+    return load_predictor(_bundle)
+
+
+@st.cache_resource(show_spinner=False)
+def open_detector(name: str, _settings: Settings) -> FaceDetector:
+    """A face detector by name; it may be shared by sessions."""
+    return make_detector(name, _settings)
