@@ -1,0 +1,45 @@
+# Two commands do everything: "make run" starts the app, "make test" runs the tests.
+PYTHON ?= python3.11
+VENV ?= .venv
+PORT ?= 8501
+BIN := $(VENV)/bin
+
+.PHONY: run test lint browser soak bench clean
+
+run: $(VENV)/runtime
+	$(BIN)/streamlit run app.py --server.port=$(PORT)
+
+test: lint browser
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The browser tests drive Debian's Chromium.
+browser:
+	@sh tests/browser/install_chromium.sh
+
+# Long runs on real data, where it is there.
+soak: $(VENV)/development
+	$(BIN)/python -m pytest tests/soak
+
+# One table of speed and memory; only meaningful when nothing else runs.
+bench: $(VENV)/development
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/runtime: $(VENV)/python requirements.txt constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/development: $(VENV)/runtime requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@
