@@ -1,5 +1,5 @@
 # Two commands do everything: "make run" starts the app, "make test" runs the tests.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin

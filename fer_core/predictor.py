@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, BundleRecord
@@ -123,6 +122,9 @@ def open_onnx_network(
     Raises:
         InputError: The file is missing, damaged, or takes or gives another shape.
     """
+    # Imported here, because a machine that only trains may not have it.
+    import onnxruntime
+
     if not path.is_file():
         raise InputError(
             f"The bundle {name!r} has no {path.name}; make it with "
@@ -162,9 +164,12 @@ def open_onnx_network(
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether an ONNX shape is any number of rows of this one; sizes it leaves open are not wrong."""
-    rows, *sizes = shape or [0]
-    return not isinstance(rows, int) and [
-        size if isinstance(size, int) else wanted
-        for size, wanted in zip(sizes, expected, strict=False)
-    ] == list(expected)
+    """Whether an ONNX shape is any number of rows of ``expected``; an open size is not wrong."""
+    return (
+        len(shape) == len(expected) + 1
+        and not isinstance(shape[0], int)
+        and all(
+            size == wanted or not isinstance(size, int)
+            for size, wanted in zip(shape[1:], expected, strict=True)
+        )
+    )

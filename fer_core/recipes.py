@@ -6,8 +6,10 @@ The train form, ``--set key=value`` and the difference of two runs all derive fr
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -140,7 +142,9 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
             f"{unknown[0]!r} is no setting of a training; choose from "
             f"{', '.join(TrainingConfig.model_fields)}."
         )
-    merged = config.model_dump() | {key: _read_value(value) for key, value in changes.items()}
+    merged = config.model_dump() | {
+        key: _read_value(key, value) for key, value in changes.items()
+    }
     return validated_config(merged)
 
 
@@ -160,17 +164,17 @@ def validated_config(values: dict[str, Any]) -> TrainingConfig:
         raise InputError(f"{field + ': ' if field else ''}{message}{received}.") from error
 
 
-def _read_value(value: Any) -> Any:
+def _read_value(field: str, value: Any) -> Any:
     """Read a command line's text as JSON where it is JSON, and as itself where it is not."""
-    import json
-
     if not isinstance(value, str):
         return value
     if value.lower() in ("none", "null"):
-        return None
+        # One field has a choice that is called "none".
+        is_optional = NoneType in get_args(TrainingConfig.model_fields[field].annotation)
+        return None if is_optional else value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except ValueError:
         return value
 
 

@@ -117,6 +117,6 @@ def _erase(
     widths = np.clip(np.sqrt(areas / ratios), 1, FACE_SIZE - 1).astype(int)
     for index in np.flatnonzero(chosen):
         height, width = heights[index], widths[index]
-        top = int(places[index, 0] * (FACE_SIZE - height))
-        left = int(places[index, 1] * (FACE_SIZE - width))
+        top = int(places[index, 0] * (FACE_SIZE - height + 1))
+        left = int(places[index, 1] * (FACE_SIZE - width + 1))
         images[index, top : top + height, left : left + width] = greys[index]

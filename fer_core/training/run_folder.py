@@ -189,16 +189,17 @@ class RunFolder:
     def read_epochs(self) -> list[EpochRecord]:
         """The finished epochs in order; torn and foreign lines are dropped."""
         try:
-            lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            text = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return []
         records: dict[int, EpochRecord] = {}
-        for line in lines:
+        for line in text.splitlines():
             try:
                 record = EpochRecord(**json.loads(line))
             except (ValueError, TypeError):
                 continue
-            records[record.epoch] = record
+            if isinstance(record.epoch, int):
+                records[record.epoch] = record
         # What follows a missing epoch cannot be continued from.
         finished: list[EpochRecord] = []
         while len(finished) + 1 in records:

@@ -1,0 +1,1 @@
+"""Measurements of speed, memory and agreement; ``python -m benchmarks`` runs those of speed."""

@@ -1,0 +1,115 @@
+"""Do the networks and the training give the same under every Keras backend?
+
+``python -m benchmarks.backends DATA tensorflow=PYTHON torch=PYTHON jax=PYTHON`` runs itself once
+under each backend with the interpreter named for it (each has the backend, Keras, NumPy, OpenCV,
+SciPy and pydantic; none needs the others). Every architecture gets the same weights and pictures;
+then a recipe trains straight from DATA (a zip or folder) on a small share of it for one epoch. The
+first backend named is what the others are compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ARCHITECTURE_RECIPE = "three-conv-cnn-adam"
+_TRAINING_SHARE = 20  # every twentieth image
+
+
+def network_outputs() -> dict[str, NDArray[Any]]:
+    """Probabilities of every architecture for the same pictures under the same weights."""
+    from fer_core.networks import ARCHITECTURES, INPUT_SHAPE, build_network
+
+    pictures = np.random.default_rng(0).random((8, *INPUT_SHAPE), dtype=np.float32)
+    outputs = {}
+    for name in ARCHITECTURES:
+        model = build_network(name)
+        generator = np.random.default_rng(1)
+        weights = []
+        for array in model.get_weights():
+            # Drawn here, since each backend's own initializers differ; variances stay positive.
+            scale = 1 / np.sqrt(max(np.prod(array.shape[:-1]), 1))
+            drawn = generator.standard_normal(array.shape) * scale
+            weights.append(np.abs(drawn) + 0.5 if array.ndim == 1 else drawn)
+        model.set_weights(weights)
+        outputs[name] = np.asarray(model.predict_on_batch(pictures))
+    return outputs
+
+
+def training_losses(data: str) -> NDArray[np.float64]:
+    """Losses of one epoch of a recipe, from the same first weights, without dropout."""
+    from fer_core.dataset.store import load_dataset
+    from fer_core.recipes import RECIPES, changed_config
+    from fer_core.settings import load_settings
+    from fer_core.training.batches import TrainingBatches
+    from fer_core.training.model_setup import compiled_model
+
+    face_set = load_dataset(data, load_settings())
+    rows = face_set.rows("train")[::_TRAINING_SHARE]
+    config = changed_config(RECIPES[_ARCHITECTURE_RECIPE].config, {"dropout_scale": 0, "epochs": 1})
+    model = compiled_model(config)
+    generator = np.random.default_rng(1)
+    model.set_weights(
+        [
+            generator.standard_normal(array.shape) / np.sqrt(max(np.prod(array.shape[:-1]), 1))
+            for array in model.get_weights()
+        ]
+    )
+    batches = TrainingBatches(face_set.subset(rows), config)
+    losses = [
+        float(model.train_on_batch(batch.pixels, batch.targets, return_dict=True)["loss"])
+        for batch in batches.epoch(0)
+    ]
+    return np.array(losses)
+
+
+def _run_one(data: str, output: Path) -> None:
+    from fer_core.training.backend import prepare_backend
+
+    prepare_backend()
+    np.savez(output, losses=training_losses(data), **network_outputs())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("backends", nargs="+", metavar="BACKEND=PYTHON")
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one is not None:
+        _run_one(arguments.data, arguments.one)
+        return
+    results: dict[str, dict[str, NDArray[Any]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in arguments.backends:
+            backend, _, python = entry.partition("=")
+            output = Path(folder) / f"{backend}.npz"
+            subprocess.run(
+                [python, "-m", "benchmarks.backends", arguments.data, entry, "--one", str(output)],
+                env=os.environ | {"KERAS_BACKEND": backend},
+                check=True,
+                stderr=sys.stderr,
+            )
+            with np.load(output) as arrays:
+                results[backend] = dict(arrays)
+    reference_name, reference = next(iter(results.items()))
+    for backend, arrays in results.items():
+        if backend == reference_name:
+            continue
+        print(f"{backend} against {reference_name}, largest difference:")
+        for name, array in arrays.items():
+            difference = np.abs(array - reference[name]).max()
+            what = "of a step's loss over an epoch" if name == "losses" else "of a probability"
+            print(f"  {name}: {difference:.1e} {what}")
+
+
+if __name__ == "__main__":
+    main()
