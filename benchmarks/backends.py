@@ -75,7 +75,7 @@ def _run_one(data: str, output: Path) -> None:
     from fer_core.training.backend import prepare_backend
 
     prepare_backend()
-    np.savez(output, losses=training_losses(data), **network_outputs())
+    np.savez(output, allow_pickle=False, losses=training_losses(data), **network_outputs())
 
 
 def main() -> None:

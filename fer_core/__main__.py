@@ -8,6 +8,7 @@ request as a whole could not be served.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -43,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name may hold what the terminal's encoding cannot say.
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     parsed = build_parser().parse_args(arguments)
     try:

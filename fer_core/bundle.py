@@ -250,6 +250,21 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
     raise InputError(f"There is no model {name!r}; models here: {known}.")
 
 
+def check_name_is_free(name: str, settings: Settings) -> None:
+    """Make sure that a bundle could be published under a name.
+
+    Raises:
+        InputError: The name is taken or unfit.
+    """
+    if not _NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
+        raise InputError(
+            f"{name!r} cannot name a model; use up to 64 letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or digit, but neither default nor detectors."
+        )
+    if (settings.models_root / name).exists():
+        raise InputError(f"There is already a model {name!r}; choose another name.")
+
+
 def publish_bundle(
     source: Path, settings: Settings, *, name: str | None = None, make_default: bool = False
 ) -> Bundle:
@@ -266,14 +281,8 @@ def publish_bundle(
     """
     bundle = find_bundle(str(source.resolve()), settings)
     name = name or bundle.name
-    if not _NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
-        raise InputError(
-            f"{name!r} cannot name a model; use up to 64 letters, digits, dots, dashes and "
-            "underscores, beginning with a letter or digit, but neither default nor detectors."
-        )
+    check_name_is_free(name, settings)
     target = settings.models_root / name
-    if target.exists():
-        raise InputError(f"There is already a model {name!r}; choose another name with --name.")
     with replaced_folder(target) as temporary:
         for file in sorted(bundle.folder.iterdir()):
             # Only a bundle's own files: whatever else lies there is not published.

@@ -24,6 +24,12 @@ def replaced_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{writer}{path.suffix}")
     try:
         yield temporary
+        # Without this a power cut could leave the new name with none of the new content.
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

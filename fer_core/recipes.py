@@ -142,9 +142,7 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
             f"{unknown[0]!r} is no setting of a training; choose from "
             f"{', '.join(TrainingConfig.model_fields)}."
         )
-    merged = config.model_dump() | {
-        key: _read_value(key, value) for key, value in changes.items()
-    }
+    merged = config.model_dump() | {key: _read_value(key, value) for key, value in changes.items()}
     return validated_config(merged)
 
 

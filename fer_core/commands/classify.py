@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
 from fer_core.commands import Answer
@@ -14,9 +14,11 @@ from fer_core.commands.arguments import add_command
 from fer_core.errors import InputError
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
-from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.detect import detector_names, make_detector
-from fer_core.vision.photo import PhotoResult, analyze_photo, results_document
+
+# The vision room is imported where it is used: a machine that only trains may lack what it needs.
+if TYPE_CHECKING:
+    from fer_core.vision.analyzer import Analyzer
+    from fer_core.vision.photo import PhotoResult
 
 #: Seconds between two lines on how far a large batch is.
 _REPORT_INTERVAL = 2.0
@@ -38,6 +40,10 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    from fer_core.vision.analyzer import Analyzer
+    from fer_core.vision.detect import detector_names, make_detector
+    from fer_core.vision.photo import results_document
+
     files = _files(arguments.paths)
     predictor = load_predictor(find_bundle(arguments.model, settings))
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
@@ -74,6 +80,8 @@ def _files(paths: list[Path]) -> list[Path]:
 
 
 def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoResult:
+    from fer_core.vision.photo import PhotoResult, analyze_photo
+
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             return PhotoResult(

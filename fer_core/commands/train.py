@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fer_core.bundle import publish_bundle
+from fer_core.bundle import check_name_is_free, publish_bundle
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command
 from fer_core.errors import InputError
@@ -44,12 +44,12 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    if arguments.publish and (settings.models_root / arguments.publish).exists():
+    if arguments.publish is not None:
         # Said before hours of training, not after.
-        raise InputError(f"There is already a model {arguments.publish!r}; choose another name.")
+        check_name_is_free(arguments.publish, settings)
     run = _run_to_resume(arguments) if arguments.resume else _new_run(arguments, settings)
     outcome = run_training(run, settings)
-    if arguments.publish and outcome.bundle is not None:
+    if arguments.publish is not None and outcome.bundle is not None:
         publish_bundle(outcome.bundle.folder, settings, name=arguments.publish)
     return Answer(outcome.to_json(), _text(outcome))
 

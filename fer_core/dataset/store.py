@@ -133,5 +133,6 @@ def _load(folder: Path) -> FaceSet:
     except Exception as error:
         # NumPy raises a different type for each way in which a file can be damaged.
         raise InputError(
-            f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and import it again."
+            f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and "
+            "import it again."
         ) from error

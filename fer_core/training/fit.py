@@ -48,11 +48,13 @@ class FitResult:
         epochs: The finished epochs, in order.
         best_epoch: The one whose weights are kept, from 1; None if no epoch was finished.
         was_stopped: Whether ``should_stop`` ended it.
+        has_diverged: Whether it ended because the loss was no number any more.
     """
 
     epochs: list[EpochRecord]
     best_epoch: int | None
     was_stopped: bool
+    has_diverged: bool = False
 
 
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
@@ -80,7 +82,7 @@ def fit(
 
     Raises:
         InputError: A split is empty, the run's checkpoint is unusable, or the loss is no number
-            any more.
+            any more before an epoch is finished.
     """
     rows = training_rows(face_set, config)
     validation = face_set.subset(face_set.rows("validation"))
@@ -114,10 +116,7 @@ def fit(
             sums = {name: total + float(logs[name]) for name, total in sums.items()}
             means = {name: total / (step + 1) for name, total in sums.items()}
             if not np.isfinite(means["loss"]):
-                raise InputError(
-                    f"The loss is no number any more (epoch {epoch + 1}, step {step + 1}): the "
-                    f"learning rate {rate:g} is too high; start again with a lower one."
-                )
+                return _diverged(history, config, f"epoch {epoch + 1}, step {step + 1}", rate)
             progress.step(epoch, step + 1, means["loss"], means["accuracy"])
             if should_stop():
                 return FitResult(history, _best_epoch(history, config), was_stopped=True)
@@ -133,6 +132,8 @@ def fit(
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
             seconds=time.monotonic() - start,
         )
+        if not np.isfinite(record.validation_loss):
+            return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
         is_best = _best_epoch([*history, record], config) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
@@ -156,6 +157,18 @@ def _best_epoch(history: list[EpochRecord], config: TrainingConfig) -> int | Non
     if not history:
         return None
     return max(history, key=lambda record: record.monitored(config.monitor)).epoch
+
+
+def _diverged(
+    history: list[EpochRecord], config: TrainingConfig, when: str, rate: float
+) -> FitResult:
+    """End a run whose loss is no number any more; the best of its finished epochs stands."""
+    if not history:
+        raise InputError(
+            f"The loss is no number any more ({when}): the learning rate {rate:g} is too high; "
+            "start again with a lower one."
+        )
+    return FitResult(history, _best_epoch(history, config), was_stopped=False, has_diverged=True)
 
 
 def _has_stalled(history: list[EpochRecord], config: TrainingConfig) -> bool:

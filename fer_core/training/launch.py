@@ -95,9 +95,17 @@ def _train_and_publish(setup: RunSetup, run: RunFolder, settings: Settings) -> T
     from fer_core.training.fit import fit
     from fer_core.training.progress import TrainingProgress
 
+    done = len(run.read_epochs())
+    run.write_status(
+        RunStatus(
+            state="running",
+            message="preparing the data and the network",
+            epoch=done,
+            epochs=setup.config.epochs,
+        )
+    )
     print(f"reading {setup.data}", file=sys.stderr, flush=True)
     face_set = load_dataset(setup.data, settings)
-    done = len(run.read_epochs())
     progress = TrainingProgress(run, setup.config.epochs, steps=1, images_per_step=1)
     progress.say(
         f"{setup.recipe} on {setup.data} under {backend}: "
@@ -122,6 +130,11 @@ def _train_and_publish(setup: RunSetup, run: RunFolder, settings: Settings) -> T
             f"{state}: validation accuracy {figures['accuracy']:.2%}, macro F1 "
             f"{figures['macro_f1']:.3f}; bundle in {bundle.folder}"
             + ("" if bundle.served_network.exists() else ", to be completed by 'models export'")
+        )
+    if result.has_diverged:
+        message += (
+            "; it ended early because the loss was no number any more: start again with a lower "
+            "learning rate"
         )
     progress.end("stopped" if result.was_stopped else "finished", message, len(result.epochs))
     return TrainingOutcome(

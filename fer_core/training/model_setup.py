@@ -37,6 +37,9 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         # and PyTorch's compiler takes longer than it gives back; JAX knows no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # The model's, not ours: for float16 Keras has wrapped it in one that scales the loss, and a
+    # checkpoint holds the variables of both.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -75,7 +78,6 @@ def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.O
         optimizer.exclude_from_weight_decay(
             var_list=[variable for variable in model.trainable_variables if len(variable.shape) < 2]
         )
-    optimizer.build(model.trainable_variables)
     return optimizer
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Callable
 
 import cv2
@@ -27,7 +29,12 @@ _SPLIT_FOLDERS = {
 }
 
 #: Larger pictures are not faces of a dataset but photos; decoding them would only cost memory.
-_MAX_PIXELS = 4096 * 4096
+_MAX_SIDE = 4096
+#: What a smaller file unpacks to is bearable whatever it is (deflate gives at most 1,032 to 1), so
+#: that the usual face of a few kilobytes is decoded without a look at its header.
+_UNSUSPICIOUS_BYTES = 16 * 2**10
+
+_TOO_LARGE = f"has more than {_MAX_SIDE}x{_MAX_SIDE} pixels, too large for a face"
 
 ProgressReport = Callable[[int, int], None]
 
@@ -111,21 +118,33 @@ def _place(name: str) -> tuple[int, int, bool] | str | None:
     if emotion is None:
         return f"is of class {folders[-1]!r}, none of the seven emotions"
     label = EMOTIONS.index(emotion)
+    split = _SPLIT_FOLDERS.get(folders[-2].lower()) if len(folders) > 1 else None
+    # Someone who has moved FER2013's files to other folders has meant it: the names count only
+    # where the folder does not tell, as in Kaggle's common test/.
+    official = _official_split(file_name) if split in (None, "test") else None
+    if official is not None and official != "train":
+        return label, SPLITS.index(official), True
+    return label, SPLITS.index(split or official or "train"), False
+
+
+def _official_split(file_name: str) -> str | None:
+    """The split that a file name of FER2013 tells."""
     for prefix, split in (
         ("Training_", "train"),
         ("PublicTest_", "validation"),
         ("PrivateTest_", "test"),
     ):
         if file_name.startswith(prefix):
-            return label, SPLITS.index(split), split != "train"
-    folder = folders[-2].lower() if len(folders) > 1 else ""
-    return label, SPLITS.index(_SPLIT_FOLDERS.get(folder, "train")), False
+            return split
+    return None
 
 
 def _decode_face(content: bytes) -> NDArray[np.uint8] | str:
     """A picture as uint8 [48, 48] grey, or what is wrong with it."""
     if not content:
         return "is empty"
+    if len(content) > _UNSUSPICIOUS_BYTES and _is_too_large(content):
+        return _TOO_LARGE
     buffer = np.frombuffer(content, dtype=np.uint8)
     try:
         picture = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE)
@@ -133,9 +152,24 @@ def _decode_face(content: bytes) -> NDArray[np.uint8] | str:
         picture = None
     if picture is None:
         return "is not a picture that can be read"
-    if picture.size > _MAX_PIXELS:
-        return f"is {picture.shape[1]}x{picture.shape[0]} pixels, too large for a face"
+    if picture.size > _MAX_SIDE * _MAX_SIDE:
+        return _TOO_LARGE
     if picture.shape != (FACE_SIZE, FACE_SIZE):
         interpolation = cv2.INTER_AREA if min(picture.shape) > FACE_SIZE else cv2.INTER_LINEAR
         picture = cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _is_too_large(content: bytes) -> bool:
+    """Whether a picture's header states too many pixels: OpenCV would decode it to find out."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as picture:
+                return picture.width * picture.height > _MAX_SIDE * _MAX_SIDE
+    except Image.DecompressionBombError:
+        return True
+    except Exception:
+        return False  # damaged or of a kind that only OpenCV knows: decoding will tell

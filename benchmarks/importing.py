@@ -1,0 +1,29 @@
+"""Importing a dataset and loading it again."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.measurement import Measurement, median_seconds
+from fer_core.dataset.duplicates import audit_duplicates
+from fer_core.dataset.store import import_dataset, load_dataset
+from fer_core.settings import load_settings
+
+
+def measure(data: Path) -> list[Measurement]:
+    """Seconds of import, reload and audit of a dataset's archive or folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = replace(load_settings(), data_root=Path(folder))
+        start = time.perf_counter()
+        name, face_set = import_dataset(data, settings)
+        imported = time.perf_counter() - start
+        reloaded = median_seconds(lambda: load_dataset(name, settings), repeats=5, warm_up=1)
+        audited = median_seconds(lambda: audit_duplicates(face_set), repeats=3, warm_up=0)
+    return [
+        Measurement(f"import of {len(face_set):,} images", f"{imported:.1f} s", "bound 20 s"),
+        Measurement("loading them again", f"{reloaded:.2f} s", "bound 0.5 s"),
+        Measurement("exact duplicates of all", f"{audited:.2f} s", "bound 2 s"),
+    ]

@@ -1,0 +1,92 @@
+"""One face through the predictor, beside the ways in which Keras would serve it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+
+from benchmarks.measurement import Measurement, median_seconds, milliseconds
+from fer_core.bundle import Bundle, find_bundle
+from fer_core.export import load_keras_model
+from fer_core.predictor import Predictor, load_predictor
+from fer_core.settings import load_settings
+from fer_core.training.backend import prepare_backend
+
+# Run in an interpreter of their own: from nothing to the first answer, and the memory it took.
+_COLD_ONNX = """
+import sys, numpy as np
+from fer_core.bundle import find_bundle
+from fer_core.predictor import load_predictor
+from fer_core.settings import load_settings
+predictor = load_predictor(find_bundle(None, load_settings()))
+predictor.probabilities(np.zeros((1, 48, 48), np.uint8))
+"""
+_COLD_KERAS = """
+import sys, numpy as np
+from fer_core.training.backend import prepare_backend
+prepare_backend()
+from fer_core.bundle import find_bundle
+from fer_core.export import load_keras_model
+from fer_core.settings import load_settings
+model = load_keras_model(find_bundle(None, load_settings()))
+model.predict(np.zeros((1, 48, 48, 1), np.float32), verbose=0)
+"""
+_REPORT = """
+import resource, time
+seconds = time.time() - {start}
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def _cold_start(program: str) -> tuple[float, float]:
+    """Seconds and peak megabytes of a fresh interpreter that runs a program."""
+    launcher = f"import time; start = time.time(){program}" + _REPORT.format(start="start")
+    answers = []
+    for _ in range(3):
+        finished = subprocess.run(
+            [sys.executable, "-c", launcher], capture_output=True, text=True, check=True
+        )
+        answers.append([float(part) for part in finished.stdout.split()[-2:]])
+    seconds, megabytes = np.median(np.array(answers), axis=0)
+    return float(seconds), float(megabytes)
+
+
+def measure() -> list[Measurement]:
+    """Latency of one face, warm and cold."""
+    bundle: Bundle = find_bundle(None, load_settings())
+    predictor = load_predictor(bundle)
+    # The same single pass that the peers make: one face, no mirror image, no temperature.
+    single_pass = Predictor(
+        bundle.record.model_copy(update={"flip_averaging": False}), predictor._network
+    )
+    face = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8)
+    pixels = face.astype(np.float32)[..., np.newaxis] / np.float32(255)
+
+    served = median_seconds(lambda: predictor.probabilities(face), repeats=100)
+    single = median_seconds(lambda: single_pass.probabilities(face), repeats=100)
+    prepare_backend()
+    model = load_keras_model(bundle)
+    predicted = median_seconds(lambda: model.predict(pixels, verbose=0), repeats=30)
+    called = median_seconds(lambda: np.asarray(model(pixels, training=False)), repeats=30)
+    cold_seconds, cold_megabytes = _cold_start(_COLD_ONNX)
+    keras_seconds, keras_megabytes = _cold_start(_COLD_KERAS)
+    return [
+        Measurement(
+            "one face, one pass of the network",
+            milliseconds(single),
+            f"model.predict() {milliseconds(predicted)} ({predicted / single:.0f} times), "
+            f"model(x) {milliseconds(called)}",
+        ),
+        Measurement(
+            "one face as served",
+            milliseconds(served),
+            "with its mirror image" if bundle.record.flip_averaging else "one pass",
+        ),
+        Measurement(
+            "from a cold start to the first answer",
+            f"{cold_seconds:.2f} s, {cold_megabytes:.0f} MB",
+            f"Keras on TensorFlow {keras_seconds:.2f} s, {keras_megabytes:.0f} MB",
+        ),
+    ]
