@@ -1,0 +1,223 @@
+"""What many tests share: drawn faces, settings in a temporary folder, a bundle without Keras."""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle, BundleRecord, load_bundle
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.store import load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+
+REAL_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_tensorflow() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path / "data", tmp_path / "runs", tmp_path / "models")
+
+
+def _draw_faces(
+    labels: Sequence[int], *, seed: int = 0, splits: Sequence[str] | str = "train"
+) -> FaceSet:
+    """Noise with a bright square whose place tells the class: small, and quick to learn."""
+    generator = np.random.default_rng(seed)
+    count = len(labels)
+    images = generator.integers(0, 60, (count, 48, 48)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(label, 3)
+        image[row * 16 : row * 16 + 12, column * 16 : column * 16 + 12] += 180
+    names = [splits] * count if isinstance(splits, str) else splits
+    return FaceSet(
+        images=images,
+        labels=np.array(labels, dtype=np.int8),
+        splits=np.array([SPLITS.index(name) for name in names], dtype=np.int8),
+        names=tuple(f"{name}/{number}.png" for number, name in enumerate(names)),
+    )
+
+
+@pytest.fixture(scope="session")
+def draw_faces() -> Callable[..., FaceSet]:
+    """``draw_faces(labels, seed=0, splits="train")``: a FaceSet of drawn faces."""
+    return _draw_faces
+
+
+@pytest.fixture(scope="session")
+def tiny_faces() -> FaceSet:
+    """56 images to train on, 21 for validation and 14 for test, all classes equally often."""
+    splits = ["train"] * 56 + ["validation"] * 21 + ["test"] * 14
+    return _draw_faces([number % 7 for number in range(91)], splits=splits)
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[[NDArray[np.uint8]], bytes]:
+    """``png(picture)``: the bytes of a PNG file, lossless."""
+    return _png
+
+
+@pytest.fixture
+def write_files(tmp_path: Path) -> Callable[..., Path]:
+    """``write_files({"train/happy/a.png": content})``: a folder with these files."""
+
+    def write(files: dict[str, bytes], folder: str = "faces") -> Path:
+        for name, content in files.items():
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return tmp_path / folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def zip_bytes() -> Callable[..., bytes]:
+    """``zip_bytes({"train/happy/a.png": content})``: an archive with these members."""
+
+    def pack(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return buffer.getvalue()
+
+    return pack
+
+
+@pytest.fixture
+def write_zip(tmp_path: Path, zip_bytes: Callable[..., bytes]) -> Callable[..., Path]:
+    """``write_zip({"train/happy/a.png": content})``: the path of such an archive."""
+
+    def write(files: dict[str, bytes], name: str = "faces.zip") -> Path:
+        path = tmp_path / name
+        path.write_bytes(zip_bytes(files))
+        return path
+
+    return write
+
+
+def _record(**changes: Any) -> BundleRecord:
+    values: dict[str, Any] = {
+        "labels": EMOTIONS,
+        "input_shape": (48, 48, 1),
+        "input_scale": 1 / 255,
+        "flip_averaging": False,
+        "parameters": 28,
+        "recipe": "three-conv-cnn-adam",
+        "config": {"architecture": "three_convolutions"},
+        "seed": 3,
+        "dataset": {"name": "tiny", "fingerprint": "f" * 64},
+        "curation": None,
+        "training": {"epochs": 2, "best_epoch": 1, "monitor": "loss", "training_images": 56},
+        "metrics": {},
+        "versions": {"python": "3.11"},
+        "created": "2025-01-01T00:00:00+00:00",
+    }
+    return BundleRecord.model_validate(values | changes)
+
+
+@pytest.fixture(scope="session")
+def make_record() -> Callable[..., BundleRecord]:
+    """``make_record(flip_averaging=True)``: a record with some fields changed."""
+    return _record
+
+
+def _linear_network(classes: int = 7, *, size: int = 48, batch: int | str = "n") -> onnx.ModelProto:
+    """Softmax over (mean of the left half, mean of the right half) times fixed numbers.
+
+    Small enough to compute by hand, and a face's mirror image gives another answer.
+    """
+    half = size // 2
+    sides = np.zeros((size * size, 2), dtype=np.float32)
+    picture = sides.reshape(size, size, 2)
+    picture[:, :half, 0] = picture[:, half:, 1] = 1 / (size * half)
+    kernel = sides @ np.linspace(-2, 2, 2 * classes, dtype=np.float32).reshape(2, classes) ** 3
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Reshape", ["pixels", "shape"], ["flat"]),
+            onnx.helper.make_node("MatMul", ["flat", "kernel"], ["logits"]),
+            onnx.helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        ],
+        "linear",
+        [
+            onnx.helper.make_tensor_value_info(
+                "pixels", onnx.TensorProto.FLOAT, [batch, size, size, 1]
+            )
+        ],
+        [
+            onnx.helper.make_tensor_value_info(
+                "probabilities", onnx.TensorProto.FLOAT, [batch, classes]
+            )
+        ],
+        [
+            onnx.numpy_helper.from_array(np.array([-1, size * size], np.int64), "shape"),
+            onnx.numpy_helper.from_array(kernel, "kernel"),
+        ],
+    )
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9
+    )
+
+
+@pytest.fixture(scope="session")
+def linear_network() -> Callable[..., onnx.ModelProto]:
+    """``linear_network(classes=7, size=48, batch="n")``: a small network of known content."""
+    return _linear_network
+
+
+@pytest.fixture(scope="session")
+def write_bundle_folder() -> Callable[..., Path]:
+    """``write_bundle_folder(folder, temperature=2.0, **record fields)``: a whole bundle."""
+
+    def write(folder: Path, *, temperature: float | None = None, **changes: Any) -> Path:
+        folder.mkdir(parents=True)
+        record = _record(**changes).model_dump(mode="json")
+        (folder / "bundle.json").write_text(json.dumps(record), encoding="utf-8")
+        onnx.save(_linear_network(), folder / "model.onnx")
+        if temperature is not None:
+            (folder / "calibration.json").write_text(json.dumps({"temperature": temperature}))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def bundle(settings: Settings, write_bundle_folder: Callable[..., Path]) -> Bundle:
+    """A published bundle called "small"."""
+    return load_bundle(write_bundle_folder(settings.models_root / "small"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real data, which not every machine has."""
+    if not (REAL_DATA / "fer2013.zip").is_file():
+        pytest.skip("the real FER2013 is not on this machine")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaceSet]:
+    """FER2013 as it comes out of its archive, read once."""
+    root = tmp_path_factory.mktemp("real")
+    yield load_dataset(
+        str(real_data / "fer2013.zip"), Settings(root / "data", root / "runs", root / "models")
+    )

@@ -1,0 +1,51 @@
+"""The real FER2013, where it is at hand: its known figures, and how long reading takes."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from fer_core.dataset.duplicates import audit_duplicates, leaking_training_rows
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.statistics import class_counts, imbalance_ratio
+from fer_core.dataset.store import import_dataset, load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+
+
+def test_its_images_per_split_and_class(real_faces: FaceSet) -> None:
+    counts = class_counts(real_faces)
+    assert len(real_faces) == 32_298
+    assert counts["train"] == dict(
+        zip(EMOTIONS, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True)
+    )
+    assert sum(counts["train"].values()) == 28_709
+    assert sum(counts["validation"].values()) == 3_589
+    assert counts["test"] == {}
+    assert imbalance_ratio(real_faces) == pytest.approx(16.5, abs=0.05)
+    assert real_faces.problems == ()
+
+
+def test_its_duplicates_and_leaks(real_faces: FaceSet) -> None:
+    document = audit_duplicates(real_faces).to_json()
+    assert document["duplicate_groups"] == 1_273
+    assert document["duplicate_images"] == 2_805
+    assert document["conflicting_groups"] == 47
+    assert document["leaks"] == {"validation": 280, "test": 0}
+    assert len(leaking_training_rows(real_faces)) > 0
+
+
+def test_an_import_comes_back_equal_and_quickly(
+    real_data: Path, real_faces: FaceSet, tmp_path: Path
+) -> None:
+    settings = Settings(tmp_path / "data", tmp_path / "runs", tmp_path / "models")
+    name, imported = import_dataset(real_data / "fer2013.zip", settings)
+    assert name == "fer2013"
+    assert imported.fingerprint == real_faces.fingerprint
+    start = time.perf_counter()
+    loaded = load_dataset(name, settings)
+    seconds = time.perf_counter() - start
+    assert loaded.fingerprint == real_faces.fingerprint
+    assert loaded.names == real_faces.names
+    # Half a second on a quiet machine; the margin is for a busy one.
+    assert seconds < 5

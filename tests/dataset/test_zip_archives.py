@@ -1,0 +1,153 @@
+"""Archives that are damaged or hostile: one sentence, or one problem, never a crash."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_core.dataset.readers import read_dataset, sources
+from fer_core.errors import InputError
+
+ZipBytes = Callable[..., bytes]
+
+
+@pytest.fixture
+def files(png: Callable[[NDArray[np.uint8]], bytes]) -> dict[str, bytes]:
+    generator = np.random.default_rng(1)
+    return {
+        f"train/{emotion}/{number}.png": png(generator.integers(0, 256, (8, 8)).astype(np.uint8))
+        for emotion in ("happy", "sad")
+        for number in range(3)
+    }
+
+
+def test_an_archive_cut_short_is_called_that(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
+) -> None:
+    content = zip_bytes(files)
+    path = tmp_path / "fer2013.zip"
+    for length in (len(content) // 2, len(content) - 30, 10):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"fer2013\.zip is not a whole zip archive"):
+            read_dataset(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a picture, renamed", bytes(5000)])
+def test_what_only_calls_itself_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "faces.zip").write_bytes(content)
+    with pytest.raises(InputError, match=r"faces\.zip is not a whole zip archive"):
+        read_dataset(tmp_path / "faces.zip")
+
+
+def test_an_archive_under_another_name_is_read(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
+) -> None:
+    (tmp_path / "archive.bin").write_bytes(zip_bytes(files))
+    assert len(read_dataset(tmp_path / "archive.bin")) == 6
+
+
+def test_an_archive_without_members_has_no_usable_picture(
+    tmp_path: Path, zip_bytes: ZipBytes
+) -> None:
+    (tmp_path / "faces.zip").write_bytes(zip_bytes({}))
+    with pytest.raises(InputError, match="holds no usable picture"):
+        read_dataset(tmp_path / "faces.zip")
+
+
+def test_a_damaged_member_is_a_problem_of_that_member_alone(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
+) -> None:
+    content = bytearray(zip_bytes(files, zipfile.ZIP_STORED))
+    victim = files["train/happy/1.png"]
+    content[content.index(victim) + len(victim) // 2] ^= 0xFF
+    (tmp_path / "faces.zip").write_bytes(content)
+    faces = read_dataset(tmp_path / "faces.zip")
+    assert len(faces) == 5
+    (problem,) = faces.problems
+    assert problem.name == "train/happy/1.png"
+    assert problem.reason.startswith("cannot be unpacked")
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_whatever_bit_is_flipped_the_answer_is_data_or_one_sentence(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes, method: int
+) -> None:
+    content = zip_bytes(dict(list(files.items())[:2]), method)
+    path = tmp_path / "faces.zip"
+    generator = np.random.default_rng(method)
+    for position in generator.choice(len(content) * 8, 300, replace=False):
+        damaged = bytearray(content)
+        damaged[position // 8] ^= 1 << (position % 8)
+        path.write_bytes(damaged)
+        try:
+            faces = read_dataset(path)
+        except InputError as error:
+            assert "\n" not in str(error)
+        else:
+            assert 1 <= len(faces) <= 2
+
+
+def test_nothing_is_written_whatever_a_member_is_called(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
+) -> None:
+    picture = files["train/happy/1.png"]
+    inside = tmp_path / "deep" / "inside"
+    inside.mkdir(parents=True)
+    (inside / "faces.zip").write_bytes(
+        zip_bytes(
+            {
+                "train/happy/a.png": picture,
+                "../../train/happy/escaped.png": picture,
+                f"{tmp_path}/happy/absolute.png": picture,
+            }
+        )
+    )
+    faces = read_dataset(inside / "faces.zip")
+    assert "train/happy/a.png" in faces.names
+    written = [name for _, _, names in os.walk(tmp_path) for name in names]
+    assert written == ["faces.zip"]
+
+
+def test_a_member_with_a_password_is_a_problem(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
+) -> None:
+    content = bytearray(zip_bytes(files))
+    # The flag "encrypted" of the first member, in its own header and in the directory.
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "faces.zip").write_bytes(content)
+    faces = read_dataset(tmp_path / "faces.zip")
+    assert len(faces) == 5
+    assert "password" in faces.problems[0].reason
+
+
+def test_more_files_than_the_bound_are_refused(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    zip_bytes: ZipBytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "faces.zip").write_bytes(zip_bytes(files))
+    monkeypatch.setattr(sources, "MAX_FILES", 5)
+    with pytest.raises(InputError, match="more than 5 files"):
+        read_dataset(tmp_path / "faces.zip")
+
+
+def test_an_archive_that_would_unpack_to_too_much_is_refused(
+    tmp_path: Path, zip_bytes: ZipBytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 2**30)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("happy/a.png", bytes(1000))
+        archive.infolist()[0].file_size = 2**30 + 1  # as a bomb's directory says it
+    (tmp_path / "bomb.zip").write_bytes(buffer.getvalue())
+    with pytest.raises(InputError, match=r"bomb\.zip would unpack to more than 1 GB"):
+        read_dataset(tmp_path / "bomb.zip")

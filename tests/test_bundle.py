@@ -1,0 +1,271 @@
+"""A trained model as a folder: loaded, found, listed, published, and what damage says."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.bundle import (
+    Bundle,
+    default_bundle_name,
+    find_bundle,
+    list_bundles,
+    load_bundle,
+    publish_bundle,
+    set_default_bundle,
+    write_calibration,
+    write_predictions,
+)
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+
+WriteBundle = Callable[..., Path]
+
+
+def names(settings: Settings) -> list[str]:
+    return [bundle.name for bundle in list_bundles(settings)]
+
+
+def test_a_bundle_is_its_record_and_its_temperature(
+    tmp_path: Path, write_bundle_folder: WriteBundle
+) -> None:
+    bundle = load_bundle(write_bundle_folder(tmp_path / "mine", temperature=1.5, seed=9))
+    assert bundle.name == "mine"
+    assert bundle.temperature == 1.5
+    assert bundle.record.seed == 9
+    assert bundle.served_network == tmp_path / "mine" / "model.onnx"
+
+
+def test_without_calibration_the_temperature_is_one(bundle: Bundle) -> None:
+    assert bundle.temperature == 1.0
+
+
+def test_a_record_written_and_read_again_is_equal(bundle: Bundle) -> None:
+    text = json.dumps(bundle.record.model_dump(mode="json"))
+    assert type(bundle.record).model_validate_json(text) == bundle.record
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\x80\x81", b"null", b"[]", b'{"labels": []}'])
+def test_a_damaged_record_is_told_in_one_sentence(bundle: Bundle, damage: bytes) -> None:
+    (bundle.folder / "bundle.json").write_bytes(damage)
+    with pytest.raises(InputError, match=r"bundle 'small' is damaged: .*bundle.json") as caught:
+        load_bundle(bundle.folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_record_is_told_in_one_sentence(bundle: Bundle) -> None:
+    (bundle.folder / "bundle.json").unlink()
+    with pytest.raises(InputError, match=r"small is no bundle \(bundle.json is missing\)"):
+        load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["angry"],
+        ["angry", "disgust", "fear", "happy", "sad", "surprise", "contempt"],
+        ["angry", "anger", "fear", "happy", "sad", "surprise", "neutral"],
+    ],
+)
+def test_a_record_that_does_not_name_the_seven_emotions_is_refused(
+    bundle: Bundle, labels: list[str]
+) -> None:
+    path = bundle.folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels}))
+    with pytest.raises(InputError, match=r"labels should name each of angry, .* once"):
+        load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "null", "[]", "{}", '{"temperature": "warm"}', '{"temperature": null}']
+)
+def test_a_damaged_calibration_is_told_in_one_sentence(bundle: Bundle, damage: str) -> None:
+    (bundle.folder / "calibration.json").write_text(damage)
+    with pytest.raises(InputError, match=r"is damaged: .*calibration.json.*restore or delete"):
+        load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("temperature", ["0", "-1", "1000", "NaN", "Infinity"])
+def test_a_temperature_beyond_reason_is_refused(bundle: Bundle, temperature: str) -> None:
+    (bundle.folder / "calibration.json").write_text(f'{{"temperature": {temperature}}}')
+    with pytest.raises(InputError, match="has the temperature"):
+        load_bundle(bundle.folder)
+
+
+def test_a_calibration_is_read_back(bundle: Bundle) -> None:
+    write_calibration(bundle.folder, 1.25, "validation")
+    assert load_bundle(bundle.folder).temperature == 1.25
+
+
+def test_predictions_are_kept_as_they_are(bundle: Bundle) -> None:
+    labels = np.array([3, 6], np.int8)
+    probabilities = np.full((2, 7), 1 / 7, np.float32)
+    write_predictions(bundle.folder, labels, probabilities)
+    with np.load(bundle.folder / "predictions.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["labels"], labels)
+        np.testing.assert_array_equal(arrays["probabilities"], probabilities)
+
+
+def test_a_bundle_is_found_by_name_path_and_run(
+    settings: Settings,
+    write_bundle_folder: WriteBundle,
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = settings.runs_root / "20250101-run"
+    of_run = write_bundle_folder(run / "bundle")
+    assert find_bundle("small", settings).folder == bundle.folder
+    assert find_bundle(str(bundle.folder), settings).name == "small"
+    assert find_bundle("20250101-run", settings).folder == of_run
+    assert find_bundle(str(run), settings) == find_bundle("20250101-run", settings)
+    monkeypatch.chdir(run)
+    assert find_bundle(".", settings).name == "20250101-run"
+
+
+def test_a_published_bundle_comes_before_a_run_of_the_same_name(
+    settings: Settings, write_bundle_folder: WriteBundle, bundle: Bundle
+) -> None:
+    write_bundle_folder(settings.runs_root / "small" / "bundle")
+    assert find_bundle("small", settings).folder == bundle.folder
+    assert [found.folder for found in list_bundles(settings)] == [bundle.folder]
+
+
+@pytest.mark.parametrize("name", ["none", "../small", "~no-such-person/x", "x" * 5000, "a\0b"])
+def test_a_model_that_is_not_there_is_refused_with_those_that_are(
+    settings: Settings, bundle: Bundle, name: str
+) -> None:
+    with pytest.raises(InputError, match=r"There is no model .*; models here: small"):
+        find_bundle(name, settings)
+
+
+def test_a_folder_that_is_no_bundle_is_named(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no bundle"):
+        find_bundle(str(tmp_path), settings)
+
+
+def test_the_list_has_published_bundles_by_name_then_runs_newest_first(
+    settings: Settings, write_bundle_folder: WriteBundle
+) -> None:
+    for name in ("beta", "alpha"):
+        write_bundle_folder(settings.models_root / name)
+    for age, name in enumerate(("new", "older", "oldest")):
+        record = write_bundle_folder(settings.runs_root / name / "bundle") / "bundle.json"
+        os.utime(record, (1_700_000_000 - age, 1_700_000_000 - age))
+    assert names(settings) == ["alpha", "beta", "new", "older", "oldest"]
+
+
+def test_damaged_and_half_made_bundles_are_not_listed(
+    settings: Settings, write_bundle_folder: WriteBundle, bundle: Bundle
+) -> None:
+    write_bundle_folder(settings.models_root / ".half.made")
+    damaged = write_bundle_folder(settings.models_root / "damaged")
+    (damaged / "bundle.json").write_text("{")
+    settings.detectors_root.mkdir()
+    assert names(settings) == ["small"]
+
+
+def test_no_folder_at_all_means_no_models(settings: Settings) -> None:
+    assert list_bundles(settings) == []
+    assert default_bundle_name(settings) is None
+    with pytest.raises(InputError, match="There is no model yet"):
+        find_bundle(None, settings)
+
+
+def test_the_default_is_served_when_none_is_named(settings: Settings, bundle: Bundle) -> None:
+    set_default_bundle("small", settings)
+    assert (settings.models_root / "default").read_text() == "small\n"
+    assert find_bundle(None, settings).name == "small"
+
+
+def test_a_default_that_is_gone_is_named(settings: Settings, bundle: Bundle) -> None:
+    (settings.models_root / "default").write_text("gone\n")
+    with pytest.raises(InputError, match="no model 'gone'; models here: small"):
+        find_bundle(None, settings)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe\x80"])
+def test_a_default_file_without_a_name_is_as_good_as_none(
+    settings: Settings, bundle: Bundle, content: bytes
+) -> None:
+    (settings.models_root / "default").write_bytes(content)
+    with pytest.raises(InputError, match="There is no model yet"):
+        find_bundle(None, settings)
+
+
+def test_only_a_model_that_is_there_becomes_the_default(settings: Settings, bundle: Bundle) -> None:
+    with pytest.raises(InputError, match="no model 'typo'"):
+        set_default_bundle("typo", settings)
+    assert default_bundle_name(settings) is None
+
+
+def test_publishing_copies_a_bundles_own_files_and_no_others(
+    settings: Settings, write_bundle_folder: WriteBundle
+) -> None:
+    run = settings.runs_root / "run-1"
+    folder = write_bundle_folder(run / "bundle", temperature=2.0)
+    (folder / "secret.txt").write_text("not for others")
+    (folder / "README.md").mkdir()
+    published = publish_bundle(run, settings, name="champion", make_default=True)
+    assert published.folder == settings.models_root / "champion"
+    assert sorted(file.name for file in published.folder.iterdir()) == [
+        "bundle.json",
+        "calibration.json",
+        "model.onnx",
+    ]
+    assert find_bundle(None, settings).name == "champion"
+    assert published.temperature == 2.0
+
+
+def test_a_run_is_published_under_its_own_name(
+    settings: Settings, write_bundle_folder: WriteBundle
+) -> None:
+    write_bundle_folder(settings.runs_root / "run-1" / "bundle")
+    assert publish_bundle(settings.runs_root / "run-1", settings).name == "run-1"
+    assert default_bundle_name(settings) is None
+
+
+def test_a_taken_name_is_refused_and_what_is_there_stays(
+    settings: Settings, write_bundle_folder: WriteBundle, bundle: Bundle
+) -> None:
+    other = write_bundle_folder(settings.runs_root / "run-1" / "bundle", seed=77)
+    with pytest.raises(InputError, match="already a model 'small'"):
+        publish_bundle(other, settings, name="small")
+    assert load_bundle(bundle.folder).record.seed == 3
+
+
+@pytest.mark.parametrize("name", ["../out", ".hidden", "a b", "x" * 65, "a/b"])
+def test_an_unfit_name_is_refused(settings: Settings, bundle: Bundle, name: str) -> None:
+    with pytest.raises(InputError, match="cannot name a model"):
+        publish_bundle(bundle.folder, settings, name=name)
+
+
+@pytest.mark.parametrize("name", ["default", "detectors"])
+def test_names_with_a_meaning_of_their_own_are_refused(
+    settings: Settings, bundle: Bundle, name: str
+) -> None:
+    with pytest.raises(InputError, match=f"'{name}' cannot name a model"):
+        publish_bundle(bundle.folder, settings, name=name, make_default=True)
+    assert names(settings) == ["small"]
+
+
+def test_half_a_bundle_is_not_published(
+    settings: Settings, write_bundle_folder: WriteBundle
+) -> None:
+    folder = write_bundle_folder(settings.runs_root / "run-1" / "bundle")
+    (folder / "bundle.json").unlink()
+    with pytest.raises(InputError, match="is no bundle"):
+        publish_bundle(settings.runs_root / "run-1", settings)
+    assert not (settings.models_root / "run-1").exists()
+
+
+def test_the_content_key_changes_with_what_predictions_depend_on(bundle: Bundle) -> None:
+    before = bundle.content_key
+    assert load_bundle(bundle.folder).content_key == before
+    write_calibration(bundle.folder, 2.0, "validation")
+    calibrated = bundle.content_key
+    assert calibrated != before
+    (bundle.folder / "README.md").write_text("words")
+    assert bundle.content_key == calibrated

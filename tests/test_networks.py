@@ -1,0 +1,99 @@
+"""The architectures: what their table says of them is what is built."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_core.networks import ARCHITECTURES, build_network, count_multiply_adds
+from fer_core.training.backend import prepare_backend
+
+prepare_backend()
+
+# Every figure of the published descriptions, by architecture: filters of the convolutions, units of
+# the dense layers before the last, and dropout rates, each in order.
+PUBLISHED: dict[str, tuple[list[int], list[int], list[float]]] = {
+    "paired_convolutions": (
+        [32, 32, 64, 64, 128, 128],
+        [256],
+        [0.25, 0.25, 0.25, 0.5],
+    ),
+    "four_blocks_average_pooling": ([64, 128, 256, 512], [512], [0.3, 0.3, 0.4, 0.4, 0.5]),
+    "three_convolutions": ([32, 64, 128], [128], [0.5]),
+    "four_convolutions_wide": ([128, 256, 512, 512], [512, 256], [0.4] * 5 + [0.3]),
+    "three_convolutions_dropout": ([32, 64, 128], [256], [0.25, 0.25, 0.25, 0.5]),
+    "plain_eight": ([32, 32, 64, 64, 128, 128, 256, 256], [], [0.3]),
+}
+
+
+def layers_of(name: str, kind: str, **options: Any) -> list[Any]:
+    model = build_network(name, **options)
+    return [layer for layer in model.layers if type(layer).__name__ == kind]
+
+
+def test_the_table_is_keyed_by_name() -> None:
+    assert all(entry.name == name and entry.summary for name, entry in ARCHITECTURES.items())
+    assert set(PUBLISHED) == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_tables_figures_are_those_of_the_built_network(name: str) -> None:
+    model = build_network(name)
+    assert model.count_params() == ARCHITECTURES[name].parameters
+    assert count_multiply_adds(model) == ARCHITECTURES[name].multiply_adds
+    assert model.input_shape == (None, 48, 48, 1)
+    assert model.output_shape == (None, 7)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_filters_units_and_dropout_rates_are_the_published_ones(name: str) -> None:
+    filters, units, rates = PUBLISHED[name]
+    assert [layer.filters for layer in layers_of(name, "Conv2D")] == filters
+    assert all(layer.kernel_size == (3, 3) for layer in layers_of(name, "Conv2D"))
+    assert [layer.units for layer in layers_of(name, "Dense")] == [*units, 7]
+    assert [layer.rate for layer in layers_of(name, "Dropout")] == rates
+    assert len(layers_of(name, "Softmax")) == 1
+
+
+def test_recipe_bs_blocks_are_as_published() -> None:
+    model = build_network("four_blocks_average_pooling")
+    kinds = [type(layer).__name__ for layer in model.layers]
+    block = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D", "Dropout"]
+    head = ["Dense", "BatchNormalization", "ReLU", "Dropout"]
+    assert kinds == [
+        "InputLayer",
+        *block * 4,
+        "GlobalAveragePooling2D",
+        *head,
+        "Dense",
+        "Softmax",
+    ]
+    convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
+    assert all(layer.padding == "same" for layer in convolutions)
+    dense = next(layer for layer in model.layers if type(layer).__name__ == "Dense")
+    assert float(dense.kernel_regularizer.l2) > 0
+
+
+def test_dropout_can_be_scaled_switched_off_and_never_reaches_one() -> None:
+    name = "four_blocks_average_pooling"
+    half = [layer.rate for layer in layers_of(name, "Dropout", dropout_scale=0.5)]
+    assert half == pytest.approx([0.15, 0.15, 0.2, 0.2, 0.25])
+    assert layers_of(name, "Dropout", dropout_scale=0.0) == []
+    assert max(layer.rate for layer in layers_of(name, "Dropout", dropout_scale=3.0)) == 0.9
+
+
+@pytest.mark.parametrize("name", ["three_convolutions", "plain_eight"])
+def test_the_answer_is_float32_probabilities_whatever_the_precision(name: str) -> None:
+    import keras
+
+    pixels = np.random.default_rng(0).random((3, 48, 48, 1), dtype=np.float32)
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        model = build_network(name)
+        assert model.layers[1].compute_dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    answer = np.asarray(model(pixels, training=False))
+    assert answer.dtype == np.float32
+    assert (answer >= 0).all()
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-6)

@@ -1,0 +1,243 @@
+"""The one configuration type, and the published facts that the recipes hold."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fer_core.errors import InputError
+from fer_core.networks import ARCHITECTURES
+from fer_core.recipes import (
+    RECIPES,
+    TrainingConfig,
+    changed_config,
+    recipe_by_name,
+    validated_config,
+)
+
+AUGMENTATIONS = (
+    "flip",
+    "rotation_degrees",
+    "shift_share",
+    "zoom_share",
+    "brightness_share",
+    "contrast_share",
+    "blur_probability",
+    "noise_share",
+    "erasing_probability",
+)
+REMEDIES = ("label_smoothing", "mixup_alpha", "weight_decay", "averaging_momentum")
+
+
+def config_of(recipe: str) -> TrainingConfig:
+    return recipe_by_name(recipe).config
+
+
+def augmentations_of(config: TrainingConfig) -> set[str]:
+    return {name for name in AUGMENTATIONS if getattr(config, name)}
+
+
+def test_every_field_says_what_it_is() -> None:
+    assert all(field.description for field in TrainingConfig.model_fields.values())
+
+
+def test_the_defaults_are_valid_and_hold_no_augmentation() -> None:
+    assert augmentations_of(TrainingConfig()) == set()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"architecture": "resnet1000"}, "architecture should be one of .*Received: .*resnet1000"),
+        ({"epochs": 0}, "epochs: Input should be greater than or equal to 1"),
+        ({"epochs": 2.5}, "epochs: "),
+        ({"batch_size": 0}, "batch_size: "),
+        ({"learning_rate": 0}, "learning_rate: Input should be greater than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate: Input should be a finite number"),
+        ({"learning_rate": float("inf")}, "learning_rate: "),
+        ({"seed": -1}, "seed: "),
+        ({"momentum": 1.5}, "momentum: "),
+        ({"precision": "float64"}, "precision: Input should be 'float32'"),
+        ({"optimizer": "lion"}, "optimizer: "),
+        ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay needs optimizer=adamw or sgd"),
+        ({"label_encoding": "integer", "label_smoothing": 0.1}, "need label_encoding=one_hot"),
+        ({"label_encoding": "integer", "mixup_alpha": 0.2}, "need label_encoding=one_hot"),
+        ({"schedule": "steps"}, "schedule=steps needs schedule_steps"),
+        ({"schedule_steps": [[3, 0.1], [3, 0.2]]}, "should rise from 0. Received: .3, 3."),
+        ({"schedule_steps": [[5, 0.1], [3, 0.2]]}, "should rise from 0"),
+        ({"schedule_steps": [[-1, 0.1]]}, "should rise from 0"),
+        ({"schedule_steps": [[1, 0.0]]}, "schedule_steps should be above 0"),
+        ({"schedule_steps": [[1]]}, "schedule_steps"),
+        ({"zoom_share": 1.0}, "zoom_share: "),
+        ({"erasing_probability": 1.01}, "erasing_probability: "),
+        ({"early_stopping_patience": 0}, "early_stopping_patience: "),
+        ({"averaging_momentum": 1.0}, "averaging_momentum: "),
+        ({"gradient_clip_norm": 0}, "gradient_clip_norm: "),
+        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+    ],
+)
+def test_values_that_do_not_fit_are_told_in_one_sentence(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        validated_config(values)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("values", [None, [], "text", 3])
+def test_what_is_no_configuration_at_all_is_told(values: Any) -> None:
+    with pytest.raises(InputError, match="valid dictionary"):
+        validated_config(values)
+
+
+def test_a_configuration_cannot_be_changed_in_place() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        TrainingConfig().epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_configuration_survives_json(recipe: str) -> None:
+    config = config_of(recipe)
+    assert validated_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("epochs", "3", 3),
+        ("learning_rate", "2.5e-4", 2.5e-4),
+        ("flip", "true", True),
+        ("flip", "False", False),
+        ("early_stopping_patience", "none", None),
+        ("early_stopping_patience", "None", None),
+        ("early_stopping_patience", "null", None),
+        ("early_stopping_patience", "7", 7),
+        ("imbalance", "none", "none"),
+        ("imbalance", "oversampling", "oversampling"),
+        ("architecture", "plain_eight", "plain_eight"),
+        ("schedule_steps", "[[20, 0.00025]]", ((20, 0.00025),)),
+        ("schedule_steps", "[]", ()),
+    ],
+)
+def test_text_from_a_command_line_is_read_as_the_fields_type(
+    field: str, text: str, value: object
+) -> None:
+    changed = changed_config(TrainingConfig(), {field: text})
+    assert getattr(changed, field) == value
+    assert changed.model_dump(exclude={field}) == TrainingConfig().model_dump(exclude={field})
+
+
+def test_several_changes_are_validated_together() -> None:
+    changed = changed_config(
+        config_of("three-conv-cnn-adam"),
+        {"schedule": "steps", "schedule_steps": "[[2, 0.001]]", "epochs": 4},
+    )
+    assert (changed.schedule, changed.epochs) == ("steps", 4)
+    assert config_of("three-conv-cnn-adam").epochs == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epoch": "3"}, "'epoch' is no setting of a training; choose from architecture, "),
+        ({"epochs": "three"}, "epochs: .*received: 'three'"),
+        ({"epochs": ""}, "epochs: "),
+        ({"epochs": "none"}, "epochs: "),
+        ({"epochs": "[3]"}, "epochs: "),
+        ({"learning_rate": "NaN"}, "learning_rate: "),
+        ({"learning_rate": "9" * 5000}, "learning_rate: "),
+        ({"schedule_steps": "20:0.1"}, "schedule_steps: "),
+        ({"schedule_steps": "{"}, "schedule_steps: "),
+        ({"schedule_steps": '[["a", 1]]'}, r"schedule_steps\.0\.0: "),
+        ({"flip": "perhaps"}, "flip: "),
+        ({"architecture": "3"}, "architecture: "),
+    ],
+)
+def test_changes_that_do_not_fit_are_told_in_one_sentence(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        changed_config(TrainingConfig(), changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipes_stand_under_their_own_names_the_quickest_first() -> None:
+    assert len(RECIPES) == 6
+    assert all(recipe.name == name for name, recipe in RECIPES.items())
+    costs = [recipe.training_cost for recipe in RECIPES.values()]
+    assert costs == sorted(costs)
+    assert all(recipe.summary for recipe in RECIPES.values())
+    assert all(recipe.config.architecture in ARCHITECTURES for recipe in RECIPES.values())
+
+
+def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="no recipe 'resnet'; choose from three-conv-cnn-adam"):
+        recipe_by_name("resnet")
+
+
+def test_recipe_a_is_as_published() -> None:
+    config = config_of("paired-cnn-adam-early-stopping")
+    assert config.architecture == "paired_convolutions"
+    assert (config.optimizer, config.learning_rate, config.schedule) == ("adam", 1e-4, "constant")
+    assert config.label_encoding == "integer"
+    assert augmentations_of(config) == {"rotation_degrees", "zoom_share", "flip"}
+    assert config.early_stopping_patience is not None
+    assert config.monitor == "loss"
+
+
+def test_recipe_b_is_as_published() -> None:
+    config = config_of("four-block-cnn-step-schedule")
+    assert config.architecture == "four_blocks_average_pooling"
+    assert (config.optimizer, config.learning_rate) == ("adam", 5e-4)
+    assert config.schedule == "steps"
+    assert config.schedule_steps == ((20, 2.5e-4), (30, 5e-5))
+    assert config.epochs > 30
+    assert config.label_encoding == "one_hot"
+
+
+def test_recipe_c_is_as_published() -> None:
+    recipe = recipe_by_name("three-conv-cnn-adam")
+    config = recipe.config
+    assert config.architecture == "three_convolutions"
+    assert (config.optimizer, config.learning_rate, config.schedule) == ("adam", 1e-3, "constant")
+    assert (config.epochs, config.batch_size) == (50, 64)
+    assert config.label_encoding == "one_hot"
+    assert augmentations_of(config) == {"rotation_degrees", "flip"}
+    assert config.early_stopping_patience is not None
+    assert "57 %" in recipe.published_result
+
+
+def test_recipe_d_is_as_published() -> None:
+    config = config_of("wide-cnn-100-epochs")
+    assert config.architecture == "four_convolutions_wide"
+    assert (config.optimizer, config.epochs) == ("adam", 100)
+    assert config.label_encoding == "one_hot"
+    assert augmentations_of(config) == set()
+    assert config.early_stopping_patience is None
+
+
+def test_recipe_e_is_as_published() -> None:
+    config = config_of("dropout-cnn-early-stopping")
+    assert config.architecture == "three_convolutions_dropout"
+    assert config.label_encoding == "one_hot"
+    assert augmentations_of(config) == {"rotation_degrees", "zoom_share", "flip"}
+    assert config.early_stopping_patience is not None
+
+
+@pytest.mark.parametrize(
+    "recipe", [name for name, recipe in RECIPES.items() if recipe.published_result]
+)
+def test_published_recipes_get_no_remedies_of_ours(recipe: str) -> None:
+    config = config_of(recipe)
+    assert not any(getattr(config, name) for name in REMEDIES)
+    assert config.imbalance == "none"
+    assert not config.exclude_leaks
+    assert not config.flip_averaging
+    assert config.precision == "float32"
+    assert config.dropout_scale == 1.0
+
+
+def test_our_own_recipe_trains_on_no_validation_image() -> None:
+    (own,) = [recipe for recipe in RECIPES.values() if not recipe.published_result]
+    assert own.config.exclude_leaks

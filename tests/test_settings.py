@@ -1,0 +1,35 @@
+"""Where data, runs and models lie."""
+
+from pathlib import Path
+
+import pytest
+
+from fer_core.settings import PROJECT_ROOT, Settings, load_settings
+
+VARIABLES = ("FER_STUDIO_DATA", "FER_STUDIO_RUNS", "FER_STUDIO_MODELS")
+
+
+def test_the_folders_lie_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    settings = load_settings()
+    assert (PROJECT_ROOT / "fer_core").is_dir()
+    assert settings == Settings(
+        PROJECT_ROOT / "data", PROJECT_ROOT / "runs", PROJECT_ROOT / "models"
+    )
+
+
+def test_environment_variables_name_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FER_STUDIO_DATA", "~/faces")
+    monkeypatch.setenv("FER_STUDIO_RUNS", "relative/runs")
+    monkeypatch.setenv("FER_STUDIO_MODELS", "")
+    settings = load_settings()
+    assert settings.data_root == tmp_path.resolve() / "faces"
+    assert settings.runs_root == tmp_path.resolve() / "relative" / "runs"
+    assert settings.models_root == PROJECT_ROOT / "models"  # empty is as good as unset
+
+
+def test_detectors_lie_beside_the_models(settings: Settings) -> None:
+    assert settings.detectors_root == settings.models_root / "detectors"

@@ -1,0 +1,291 @@
+"""The training loop on drawn faces: reproducible, resumable, and clear when it cannot go on."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_core.dataset.face_set import FaceSet
+from fer_core.errors import InputError
+from fer_core.metrics import log_loss
+from fer_core.recipes import TrainingConfig
+from fer_core.training.backend import prepare_backend
+from fer_core.training.fit import BEST_WEIGHTS, FitResult, fit, predict_in_batches, training_rows
+from fer_core.training.model_setup import float32_copy
+from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
+
+prepare_backend()
+
+
+def config(**values: Any) -> TrainingConfig:
+    tiny = {"architecture": "three_convolutions", "epochs": 2, "batch_size": 16}
+    return TrainingConfig(**(tiny | values))
+
+
+def run_in(folder: Path, settings: TrainingConfig) -> RunFolder:
+    run = RunFolder(folder)
+    run.create(RunSetup("tiny", "drawn", settings))
+    return run
+
+
+def timeless(epochs: list[EpochRecord]) -> list[EpochRecord]:
+    """Without what two equal runs may differ in: the clock."""
+    return [replace(record, seconds=0.0, images_per_second=0.0) for record in epochs]
+
+
+def saved_weights(run: RunFolder) -> list[np.ndarray[Any, Any]]:
+    return list(run.load_arrays(BEST_WEIGHTS).values())
+
+
+@pytest.fixture(scope="module")
+def everything() -> TrainingConfig:
+    """Every source of chance and of state that a training can have."""
+    return config(
+        epochs=3,
+        optimizer="sgd",
+        learning_rate=0.02,
+        weight_decay=1e-3,
+        averaging_momentum=0.9,
+        gradient_clip_norm=1.0,
+        schedule="cosine",
+        warmup_epochs=0.5,
+        label_smoothing=0.1,
+        mixup_alpha=0.2,
+        flip=True,
+        rotation_degrees=10,
+        noise_share=0.02,
+        monitor="macro_f1",
+        seed=11,
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    everything: TrainingConfig, tiny_faces: FaceSet, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunFolder, FitResult]:
+    run = run_in(tmp_path_factory.mktemp("runs") / "whole", everything)
+    return run, fit(everything, tiny_faces, run)
+
+
+def test_a_run_that_is_stopped_and_resumed_ends_like_one_that_was_not(
+    everything: TrainingConfig,
+    tiny_faces: FaceSet,
+    uninterrupted: tuple[RunFolder, FitResult],
+    tmp_path: Path,
+) -> None:
+    whole_run, whole = uninterrupted
+    run = run_in(tmp_path / "run", everything)
+    steps = iter(range(100))
+    # Four steps an epoch: stopped in the middle of the second.
+    stopped = fit(everything, tiny_faces, run, lambda: next(steps) == 5)
+    assert (stopped.was_stopped, len(stopped.epochs)) == (True, 1)
+    resumed = fit(everything, tiny_faces, run)
+    assert not resumed.was_stopped
+    assert timeless(resumed.epochs) == timeless(whole.epochs)
+    assert resumed.best_epoch == whole.best_epoch
+    for ours, theirs in zip(saved_weights(run), saved_weights(whole_run), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_finished_run_is_not_trained_further(
+    everything: TrainingConfig, tiny_faces: FaceSet, uninterrupted: tuple[RunFolder, FitResult]
+) -> None:
+    run, whole = uninterrupted
+    again = fit(everything, tiny_faces, run, should_stop=lambda: True)
+    assert again.epochs == whole.epochs
+    assert not again.was_stopped
+
+
+def test_only_the_last_checkpoint_is_kept(uninterrupted: tuple[RunFolder, FitResult]) -> None:
+    run, _ = uninterrupted
+    assert [path.name for path in run.path.glob("checkpoint-*")] == ["checkpoint-00003.npz"]
+
+
+def test_the_history_on_disk_is_the_one_that_comes_back(
+    uninterrupted: tuple[RunFolder, FitResult],
+) -> None:
+    run, whole = uninterrupted
+    assert run.read_epochs() == whole.epochs
+    assert [record.epoch for record in whole.epochs] == [1, 2, 3]
+
+
+def test_another_seed_gives_another_training(
+    everything: TrainingConfig,
+    tiny_faces: FaceSet,
+    uninterrupted: tuple[RunFolder, FitResult],
+    tmp_path: Path,
+) -> None:
+    other = everything.model_copy(update={"seed": 12, "epochs": 1})
+    result = fit(other, tiny_faces, run_in(tmp_path / "run", other))
+    assert result.epochs[0].loss != uninterrupted[1].epochs[0].loss
+
+
+def test_the_best_weights_give_the_recorded_figures_of_the_best_epoch(
+    everything: TrainingConfig, tiny_faces: FaceSet, uninterrupted: tuple[RunFolder, FitResult]
+) -> None:
+    # With averaged weights: what is kept is what was measured, not what is trained on.
+    run, result = uninterrupted
+    assert result.best_epoch is not None
+    best = result.epochs[result.best_epoch - 1]
+    assert best.validation_macro_f1 == max(entry.validation_macro_f1 for entry in result.epochs)
+    validation = tiny_faces.subset(tiny_faces.rows("validation"))
+    model = float32_copy(everything, saved_weights(run))
+    loss = log_loss(validation.labels, predict_in_batches(model, validation.images))
+    assert loss == pytest.approx(best.validation_loss, rel=1e-5)
+
+
+def test_it_learns_what_can_be_learned_under_integer_labels_and_class_weights(
+    draw_faces: Callable[..., FaceSet], tmp_path: Path
+) -> None:
+    labels = [0] * 60 + [3] * 30 + [6] * 12 + [0, 3, 6] * 5
+    faces = draw_faces(labels, splits=["train"] * 102 + ["validation"] * 15)
+    values = config(
+        epochs=4, learning_rate=2e-3, label_encoding="integer", imbalance="class_weights"
+    )
+    result = fit(values, faces, run_in(tmp_path / "run", values))
+    assert result.epochs[-1].validation_accuracy == 1.0
+    assert result.epochs[-1].validation_recall["happy"] == 1.0
+    assert result.epochs[-1].validation_recall["fear"] is None
+
+
+def test_early_stopping_stops_and_keeps_the_best_epochs_weights(
+    tiny_faces: FaceSet, tmp_path: Path
+) -> None:
+    # Validation is labelled otherwise: the more is learned, the worse its loss.
+    contrary = np.where(tiny_faces.splits == 1, (tiny_faces.labels + 1) % 7, tiny_faces.labels)
+    faces = replace(tiny_faces, labels=contrary.astype(np.int8))
+    values = config(
+        epochs=30, learning_rate=3e-3, early_stopping_patience=2, imbalance="oversampling"
+    )
+    run = run_in(tmp_path / "run", values)
+    result = fit(values, faces, run)
+    assert result.best_epoch is not None
+    assert len(result.epochs) == result.best_epoch + 2 < 30
+    losses = [record.validation_loss for record in result.epochs]
+    assert result.best_epoch == losses.index(min(losses)) + 1
+    validation = faces.subset(faces.rows("validation"))
+    model = float32_copy(values, saved_weights(run))
+    loss = log_loss(validation.labels, predict_in_batches(model, validation.images))
+    assert loss == pytest.approx(min(losses), rel=1e-5)
+    # Resumed, it sees that its patience is over.
+    assert fit(values, faces, run).epochs == result.epochs
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(
+    tiny_faces: FaceSet, tmp_path: Path
+) -> None:
+    # Beyond what a configuration allows, to get there within a few steps.
+    values = config(optimizer="sgd").model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"loss is no number any more \(epoch .*learning rate"):
+        fit(values, tiny_faces, RunFolder(tmp_path))
+
+
+def test_a_later_divergence_keeps_the_best_of_the_finished_epochs(
+    tiny_faces: FaceSet, tmp_path: Path
+) -> None:
+    steps = ((1, 1e30),)
+    values = config(optimizer="sgd", learning_rate=0.01, epochs=3)
+    values = values.model_copy(update={"schedule": "steps", "schedule_steps": steps})
+    run = RunFolder(tmp_path)
+    result = fit(values, tiny_faces, run)
+    assert result.has_diverged and not result.was_stopped
+    assert (len(result.epochs), result.best_epoch) == (1, 1)
+    assert saved_weights(run)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_an_empty_split_is_refused(tiny_faces: FaceSet, tmp_path: Path, split: str) -> None:
+    others = tiny_faces.subset(np.setdiff1d(tiny_faces.rows("all"), tiny_faces.rows(split)))
+    name = {"train": "training", "validation": "validation"}[split]
+    with pytest.raises(InputError, match=f"The dataset has no {name} images"):
+        fit(config(), others, RunFolder(tmp_path))
+
+
+def test_stopping_before_the_first_epoch_is_through_leaves_no_epoch(
+    tiny_faces: FaceSet, tmp_path: Path
+) -> None:
+    run = run_in(tmp_path / "run", config())
+    result = fit(config(), tiny_faces, run, lambda: True)
+    assert (result.epochs, result.best_epoch, result.was_stopped) == ([], None, True)
+    assert run.read_epochs() == []
+    assert not (run.path / BEST_WEIGHTS).exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(
+    everything: TrainingConfig,
+    tiny_faces: FaceSet,
+    uninterrupted: tuple[RunFolder, FitResult],
+) -> None:
+    other = everything.model_copy(update={"architecture": "three_convolutions_dropout"})
+    with pytest.raises(InputError, match="checkpoint belongs to another network or optimizer"):
+        fit(other, tiny_faces, uninterrupted[0])
+
+
+def test_a_missing_checkpoint_is_told(tiny_faces: FaceSet, tmp_path: Path) -> None:
+    run = run_in(tmp_path / "run", config())
+    run.append_epoch(EpochRecord(1, 1, 0.5, 1, 0.5, 0.5, {}, 0.001, 100, 1))
+    with pytest.raises(InputError, match=r"checkpoint-00001.npz is missing or damaged"):
+        fit(config(), tiny_faces, run)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_run_in_half_precision_can_be_resumed(
+    tiny_faces: FaceSet, tmp_path: Path, precision: str
+) -> None:
+    values = config(precision=precision, averaging_momentum=0.5)
+    run = run_in(tmp_path / "run", values)
+    steps = iter(range(100))
+    stopped = fit(values, tiny_faces, run, lambda: next(steps) == 4)
+    assert len(stopped.epochs) == 1
+    resumed = fit(values, tiny_faces, run)
+    assert len(resumed.epochs) == 2
+    assert all(np.isfinite(record.validation_loss) for record in resumed.epochs)
+    assert {array.dtype for array in saved_weights(run)} == {np.dtype(np.float32)}
+
+
+def test_leaks_are_left_out_on_request(draw_faces: Callable[..., FaceSet]) -> None:
+    faces = draw_faces([0, 1, 2, 3, 4], splits=["train"] * 3 + ["validation", "test"])
+    images = faces.images.copy()
+    images[3], images[4] = images[0], images[2]
+    leaky = replace(faces, images=images)
+    assert training_rows(leaky, config()).tolist() == [0, 1, 2]
+    assert training_rows(leaky, config(exclude_leaks=True)).tolist() == [1]
+
+
+def test_no_image_is_fed_but_those_of_train(tiny_faces: FaceSet) -> None:
+    rows = training_rows(tiny_faces, config())
+    assert set(tiny_faces.splits[rows]) == {0}
+
+
+@pytest.mark.parametrize("wanted", ["no-such-backend", "TensorFlow"])
+def test_a_backend_that_is_not_installed_is_told(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    import sys
+
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", wanted)
+    with pytest.raises(InputError, match=f"KERAS_BACKEND is '{wanted}', which is not installed"):
+        prepare_backend()
+
+
+def test_the_first_installed_backend_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+    import sys
+
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    found = {"jax", "torch"}
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: object() if name in found else None
+    )
+    assert prepare_backend() == "jax"
+    assert os.environ["KERAS_BACKEND"] == "jax"
+    monkeypatch.delenv("KERAS_BACKEND")
+    found.clear()
+    with pytest.raises(InputError, match="Training needs TensorFlow, JAX or PyTorch"):
+        prepare_backend()
