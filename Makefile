@@ -23,7 +23,7 @@ browser:
 
 # Long runs on real data, where it is there.
 soak: $(VENV)/development
-	$(BIN)/python -m pytest tests/soak
+	$(BIN)/python -m pytest -m soak
 
 # One table of speed and memory; only meaningful when nothing else runs.
 bench: $(VENV)/development

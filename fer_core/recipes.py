@@ -24,7 +24,8 @@ class TrainingConfig(BaseModel):
 
     Learning rates follow ``schedule``: *constant*; *steps*, where each of ``schedule_steps`` is
     (first epoch, counted from 0, and the rate from there on); *cosine*, from ``learning_rate`` down
-    to ``final_learning_rate`` at the last step; *plateau*, multiplied by ``plateau_factor`` after
+    to ``final_learning_rate`` at the last step, in one descent or in ``cosine_cycles`` equal ones;
+    *plateau*, multiplied by ``plateau_factor`` after
     ``plateau_patience`` epochs without a better validation loss. The first ``warmup_epochs`` rise
     linearly from nearly 0, whatever the schedule.
     """
@@ -64,6 +65,9 @@ class TrainingConfig(BaseModel):
     )
     warmup_epochs: float = Field(0.0, ge=0, description="Epochs of linear rise at the start")
     final_learning_rate: float = Field(0.0, ge=0, description="For cosine: rate at the end")
+    cosine_cycles: int = Field(
+        1, ge=1, le=100, description="For cosine: equal descents, each from the highest rate"
+    )
     plateau_factor: float = Field(0.5, gt=0, lt=1, description="For plateau: factor on the rate")
     plateau_patience: int = Field(5, ge=1, description="For plateau: epochs without progress")
 

@@ -1,6 +1,5 @@
 """Analyze photos: every face with its seven emotion probabilities."""
 
-
 from ui.frame import open_page, show_responsible_use
 
 open_page("analyze")

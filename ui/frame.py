@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 _ASSETS = Path(__file__).parent / "assets"
+_PAGES_FOLDER = Path(__file__).parent.parent / "pages"
 
 _INSIDE_FRAME = "_fer_studio_inside_frame"
 
@@ -44,7 +45,8 @@ def run_app() -> None:
     # show it in the browser's tab.
     pages = [
         st.Page(
-            f"pages/{entry.name}.py",
+            # Whole, because Streamlit would look beside the script that it was started with.
+            _PAGES_FOLDER / f"{entry.name}.py",
             title=entry.title,
             help=entry.help,
             url_path=entry.name,

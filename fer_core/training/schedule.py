@@ -24,9 +24,13 @@ def learning_rate_at(
             if epochs_done >= first_epoch:
                 rate = step_rate
     elif config.schedule == "cosine":
-        # The descent begins where the warm-up ends (Loshchilov and Hutter, "SGDR", ICLR 2017).
-        descent = max(config.epochs - config.warmup_epochs, 1e-9)
-        share = min(max((epochs_done - config.warmup_epochs) / descent, 0.0), 1.0)
+        # Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
+        # with cycles of equal length; the first descent begins where the warm-up ends.
+        cycle_length = config.epochs / config.cosine_cycles
+        cycle = min(int(epochs_done / cycle_length), config.cosine_cycles - 1)
+        start = config.warmup_epochs if cycle == 0 else cycle * cycle_length
+        descent = max((cycle + 1) * cycle_length - start, 1e-9)
+        share = min(max((epochs_done - start) / descent, 0.0), 1.0)
         span = config.learning_rate - config.final_learning_rate
         rate = config.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
     elif config.schedule == "plateau":

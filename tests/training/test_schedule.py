@@ -42,6 +42,20 @@ def test_warm_up_rises_in_a_line_and_the_descent_begins_behind_it() -> None:
         assert learning_rate_at(warmed, done) == pytest.approx(rate)
 
 
+def test_each_cycle_of_a_cosine_starts_from_the_highest_rate_again() -> None:
+    # Ten epochs in two cycles; the first gives two of its five to the warm-up.
+    cycles = config(schedule="cosine", warmup_epochs=2, cosine_cycles=2)
+    for done, rate in ((1, 0.05), (2, 0.1), (3.5, 0.05), (5, 0.1), (7.5, 0.05), (10, 0)):
+        assert learning_rate_at(cycles, done) == pytest.approx(rate)
+
+
+def test_a_first_cycle_is_the_single_cycle_of_its_length() -> None:
+    single = config(schedule="cosine", warmup_epochs=2, epochs=5)
+    double = config(schedule="cosine", warmup_epochs=2, epochs=10, cosine_cycles=2)
+    for done in (0, 1, 2, 3, 4.9):
+        assert learning_rate_at(double, done) == pytest.approx(learning_rate_at(single, done))
+
+
 def test_warm_up_holds_for_every_schedule() -> None:
     assert learning_rate_at(config(warmup_epochs=4), 1) == pytest.approx(0.025)
     steps = config(schedule="steps", schedule_steps=((0, 0.2),), warmup_epochs=4)
