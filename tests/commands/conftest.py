@@ -1,0 +1,131 @@
+"""The command line as people start it, and in this process where that is enough."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_core.__main__ import main
+from fer_core.dataset.face_set import FaceSet
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import PROJECT_ROOT, Settings
+
+Run = Callable[..., "Answered"]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output as exactly one JSON document, without what JSON does not know."""
+
+        def refuse(constant: str) -> None:
+            raise AssertionError(f"{constant} is no JSON")
+
+        assert self.code == 0, self.err
+        return json.loads(self.out, parse_constant=refuse)
+
+    @property
+    def refusal(self) -> str:
+        """The one line that a request which could not be served is answered with."""
+        assert self.code == 2, (self.code, self.out, self.err)
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1, self.err
+        return lines[0]
+
+
+@pytest.fixture
+def run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """``run("recipes", "--json")``: a command in this process, in an empty home."""
+    for name in ("data", "runs", "models"):
+        monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
+
+    def call(*arguments: object) -> Answered:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ending:  # argparse ends the process itself
+            assert isinstance(ending.code, int)
+            code = ending.code
+        captured = capsys.readouterr()
+        return Answered(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., "subprocess.Popen[str]"]:
+    """``start("train", …, home=folder)``: a command as a process of its own."""
+
+    def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
+        environment = os.environ | {
+            "FER_STUDIO_DATA": str(home / "data"),
+            "FER_STUDIO_RUNS": str(home / "runs"),
+            "FER_STUDIO_MODELS": str(home / "models"),
+            # As in most languages' own locales: what is no text cannot be written.
+            "PYTHONIOENCODING": "utf-8:strict",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "fer_core", *map(str, arguments)],
+            cwd=PROJECT_ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_process(start: Callable[..., "subprocess.Popen[str]"]) -> Run:
+    """``run_process("recipes", "--json", home=folder)``: such a process, to its end."""
+
+    def call(*arguments: object, home: Path) -> Answered:
+        process = start(*arguments, home=home)
+        out, err = process.communicate(timeout=300)
+        return Answered(process.returncode, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def kaggle_zip(
+    tmp_path_factory: pytest.TempPathFactory,
+    draw_faces: Callable[..., FaceSet],
+    png: Callable[..., bytes],
+    zip_bytes: Callable[..., bytes],
+) -> Path:
+    """An archive laid out as Kaggle's: 140 drawn faces to train on, 28 and 14 held out."""
+    faces = draw_faces([number % 7 for number in range(182)])
+    files = {}
+    for number, (image, label) in enumerate(
+        zip(faces.images, np.asarray(faces.labels), strict=True)
+    ):
+        if number < 140:
+            place = f"train/{EMOTIONS[label]}/Training_{number}.png"
+        else:
+            prefix = "PublicTest" if number < 168 else "PrivateTest"
+            place = f"test/{EMOTIONS[label]}/{prefix}_{number}.png"
+        files[place] = png(image)
+    path = tmp_path_factory.mktemp("kaggle") / "drawn faces.zip"
+    path.write_bytes(zip_bytes(files))
+    return path

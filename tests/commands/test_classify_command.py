@@ -1,0 +1,273 @@
+"""``classify``: pictures in, the contract's document out."""
+
+import io
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_core.bundle import Bundle
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+from fer_core.vision.sample import sample_picture
+
+
+@pytest.fixture
+def default_bundle(bundle: Bundle, settings: Settings) -> Bundle:
+    (settings.models_root / "default").write_text("small\n")
+    return bundle
+
+
+@pytest.fixture
+def astronaut(tmp_path: Path) -> Path:
+    path = tmp_path / "pictures" / "astronaut.png"
+    path.parent.mkdir()
+    path.write_bytes(sample_picture()[1])
+    return path
+
+
+def blank_picture(width: int, height: int, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "gray").save(buffer, kind)
+    return buffer.getvalue()
+
+
+def png_bomb() -> bytes:
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    body = b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def bad_files() -> dict[str, bytes]:
+    sample = Image.open(io.BytesIO(sample_picture()[1]))
+    buffer = io.BytesIO()
+    sample.save(buffer, "JPEG")
+    return {
+        "archive.jpg": b"PK\x03\x04" + bytes(100),
+        "bomb.png": png_bomb(),
+        "cut.jpg": buffer.getvalue()[:5000],
+        "empty.png": b"",
+        "words.jpg": b"not a picture",
+    }
+
+
+def test_a_face_is_found_and_read(run: Callable, default_bundle: Bundle, astronaut: Path) -> None:
+    document = run("classify", astronaut, "--json").document
+    assert set(document) == {"files"}
+    (file,) = document["files"]
+    assert set(file) == {"file", "width", "height", "faces", "error"}
+    assert (file["file"], file["width"], file["height"]) == (str(astronaut), 512, 512)
+    assert file["error"] is None
+    (face,) = file["faces"]
+    assert set(face) == {"box", "label", "score", "probabilities"}
+    x, y, width, height = face["box"]
+    assert x < 224 < x + width  # the nose
+    assert y < 120 < y + height
+    assert list(face["probabilities"]) == list(EMOTIONS)
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert face["score"] == max(face["probabilities"].values())
+    assert face["probabilities"][face["label"]] == face["score"]
+
+
+def test_a_folder_means_every_file_in_it_at_any_depth(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    folder = astronaut.parent
+    (folder / "inner" / "deep").mkdir(parents=True)
+    (folder / "inner" / "deep" / "street.png").write_bytes(blank_picture(300, 200))
+    (folder / ".hidden").write_bytes(b"a desktop's notes")
+    files = run("classify", folder, "--json").document["files"]
+    assert [Path(file["file"]).name for file in files] == ["astronaut.png", "street.png"]
+    assert [len(file["faces"]) for file in files] == [1, 0]
+    assert [file["error"] for file in files] == [None, None]
+
+
+def test_bad_files_are_reported_in_their_rows_and_the_others_read(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    for name, content in bad_files().items():
+        (astronaut.parent / name).write_bytes(content)
+    files = run("classify", astronaut.parent, "--json").document["files"]
+    by_name = {Path(file["file"]).name: file for file in files}
+    assert set(by_name) == {"astronaut.png", *bad_files()}
+    assert len(by_name["astronaut.png"]["faces"]) == 1
+    for name in bad_files():
+        assert by_name[name]["faces"] == []
+        assert (by_name[name]["width"], by_name[name]["height"]) == (None, None)
+        sentence = by_name[name]["error"]
+        assert name in sentence
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
+
+
+def test_only_bad_files_are_still_an_answer(
+    run: Callable, default_bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.jpg"
+    path.write_bytes(b"")
+    (file,) = run("classify", path, "--json").document["files"]
+    assert "empty" in file["error"]
+
+
+def test_a_path_that_is_missing_beside_others_is_reported_in_its_row(
+    run: Callable, default_bundle: Bundle, astronaut: Path, tmp_path: Path
+) -> None:
+    found, missing = run("classify", astronaut, tmp_path / "gone.jpg", "--json").document["files"]
+    assert found["error"] is None
+    assert "gone.jpg" in missing["error"]
+
+
+def test_nothing_there_at_all_is_refused_in_one_line(
+    run: Callable, default_bundle: Bundle, tmp_path: Path
+) -> None:
+    assert "gone.jpg" in run("classify", tmp_path / "gone.jpg", "--json").refusal
+    (tmp_path / "bare").mkdir()
+    assert "bare" in run("classify", tmp_path / "bare").refusal
+
+
+def test_a_picture_can_be_taken_whole(
+    run: Callable, default_bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "wall.png"
+    path.write_bytes(blank_picture(300, 200))
+    (file,) = run("classify", path, "--json").document["files"]
+    assert file["faces"] == []
+    (file,) = run("classify", path, "--whole", "--json").document["files"]
+    assert [face["box"] for face in file["faces"]] == [[0, 0, 300, 200]]
+
+
+def test_a_small_square_picture_is_a_face_crop(
+    run: Callable, default_bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "crop.png"
+    path.write_bytes(blank_picture(48, 48))
+    (file,) = run("classify", path, "--json").document["files"]
+    assert [face["box"] for face in file["faces"]] == [[0, 0, 48, 48]]
+
+
+def test_the_picture_is_turned_upright_first(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    upright = Image.open(astronaut).convert("RGB").crop((0, 0, 512, 400))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by a quarter, clockwise
+    upright.transpose(Image.Transpose.ROTATE_90).save(astronaut.with_name("turned.png"), exif=exif)
+    upright.save(astronaut.with_name("upright.png"))
+    files = run(
+        "classify",
+        astronaut.with_name("upright.png"),
+        astronaut.with_name("turned.png"),
+        "--json",
+    ).document["files"]
+    assert [(file["width"], file["height"]) for file in files] == [(512, 400)] * 2
+    assert files[0]["faces"] == files[1]["faces"]
+    assert len(files[0]["faces"]) == 1
+
+
+def test_the_temperature_softens_the_score_and_keeps_the_label(
+    run: Callable,
+    default_bundle: Bundle,
+    astronaut: Path,
+    settings: Settings,
+    write_bundle_folder: Callable[..., Path],
+) -> None:
+    write_bundle_folder(settings.models_root / "softer", temperature=3.0)
+    faces = [
+        run("classify", astronaut, "--model", model, "--json").document["files"][0]["faces"][0]
+        for model in ("small", "softer")
+    ]
+    assert faces[0]["label"] == faces[1]["label"]
+    assert faces[1]["score"] < faces[0]["score"]
+
+
+def test_haar_is_always_there_and_the_default_without_yunets_file(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    named = run("classify", astronaut, "--detector", "haar", "--json").document
+    assert named == run("classify", astronaut, "--json").document
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--detector", "crystal-ball"), "crystal-ball"),
+        (("--detector", "yunet"), "yunet"),
+        (("--model", "nobody"), "nobody"),
+        (("--model", "../../etc"), "../../etc"),
+    ],
+)
+def test_an_unknown_detector_or_model_is_refused_in_one_line(
+    run: Callable,
+    default_bundle: Bundle,
+    astronaut: Path,
+    arguments: tuple[str, str],
+    words: str,
+) -> None:
+    assert words in run("classify", astronaut, *arguments, "--json").refusal
+
+
+def test_without_a_model_the_sentence_says_how_to_get_one(run: Callable, astronaut: Path) -> None:
+    assert "no model yet" in run("classify", astronaut).refusal
+
+
+def test_the_answer_for_people_names_the_file_the_faces_and_the_trouble(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    (astronaut.parent / "empty.png").write_bytes(b"")
+    (astronaut.parent / "street.png").write_bytes(blank_picture(300, 200))
+    answer = run("classify", astronaut.parent)
+    assert answer.code == 0
+    assert "astronaut.png: 1 face(s)" in answer.out
+    assert "street.png: no face found" in answer.out
+    assert "empty.png: " in answer.out
+
+
+def test_file_names_in_any_script_come_back_unchanged(
+    run: Callable, default_bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "größer 😀\nline.png"
+    path.write_bytes(blank_picture(48, 48))
+    (file,) = run("classify", path, "--json").document["files"]
+    assert file["file"] == str(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names exist on POSIX only")
+def test_a_name_that_is_no_unicode_does_not_spoil_the_batch(
+    run_process: Callable,
+    tmp_path: Path,
+    write_bundle_folder: Callable[..., Path],
+) -> None:
+    write_bundle_folder(tmp_path / "models" / "small")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    name = b"f\xfcr.png".decode(errors="surrogateescape")
+    (folder / name).write_bytes(blank_picture(48, 48))
+    (folder / "other.png").write_bytes(blank_picture(48, 48))
+    for arguments in (("--json",), ()):
+        answer = run_process("classify", folder, "--model", "small", *arguments, home=tmp_path)
+        assert answer.code == 0, answer.err
+        assert "other.png" in answer.out
+        assert "Traceback" not in answer.err
+
+
+def test_as_a_process_progress_goes_to_standard_error_and_the_document_stands_alone(
+    run_process: Callable,
+    tmp_path: Path,
+    write_bundle_folder: Callable[..., Path],
+) -> None:
+    write_bundle_folder(tmp_path / "models" / "small")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(3):
+        values = generator.integers(0, 256, (60, 60, 3)).astype(np.uint8)
+        Image.fromarray(values).save(folder / f"{number}.png")
+    (folder / "empty.jpg").write_bytes(b"")
+    answer = run_process("classify", folder, "--model", "small", "--json", home=tmp_path)
+    assert len(answer.document["files"]) == 4
+    assert "Traceback" not in answer.err

@@ -1,0 +1,190 @@
+"""``dataset import``, ``info`` and ``audit``."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+
+
+def test_info_of_a_path_counts_without_importing(
+    run: Callable, kaggle_zip: Path, settings: Settings
+) -> None:
+    document = run("dataset", "info", kaggle_zip, "--json").document
+    assert document == {
+        "n": 182,
+        "splits": {
+            "train": dict.fromkeys(EMOTIONS, 20),
+            "validation": dict.fromkeys(EMOTIONS, 4),
+            "test": dict.fromkeys(EMOTIONS, 2),
+        },
+        "imbalance_ratio": 1.0,
+        "problems": [],
+    }
+    assert not settings.data_root.exists()
+
+
+def test_an_imported_dataset_is_known_by_its_name(
+    run: Callable, kaggle_zip: Path, settings: Settings
+) -> None:
+    imported = run("dataset", "import", kaggle_zip, "--name", "drawn", "--json").document
+    assert imported["name"] == "drawn"
+    assert imported["n"] == 182
+    assert {file.name for file in (settings.data_root / "drawn").iterdir()} == {
+        "faces.npz",
+        "dataset.json",
+    }
+    info = run("dataset", "info", "drawn", "--json").document
+    assert info == run("dataset", "info", kaggle_zip, "--json").document
+
+
+def test_without_a_name_the_sources_own_is_made_fit(run: Callable, kaggle_zip: Path) -> None:
+    assert run("dataset", "import", kaggle_zip, "--json").document["name"] == "drawn-faces"
+
+
+def test_a_name_is_given_once(run: Callable, kaggle_zip: Path) -> None:
+    assert run("dataset", "import", kaggle_zip, "--name", "drawn").code == 0
+    assert "drawn" in run("dataset", "import", kaggle_zip, "--name", "drawn").refusal
+
+
+def test_the_share_and_the_seed_decide_the_cut(
+    run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]
+) -> None:
+    generator = np.random.default_rng(1)
+    folder = write_files(
+        {
+            f"{emotion}/{number}.png": png(generator.integers(0, 256, (48, 48)).astype(np.uint8))
+            for emotion in EMOTIONS
+            for number in range(10)
+        }
+    )
+
+    def imported(name: str, *arguments: str) -> dict:
+        return run("dataset", "import", folder, "--name", name, "--json", *arguments).document
+
+    by_default = imported("a")
+    assert by_default["splits"]["validation"] == dict.fromkeys(EMOTIONS, 1)
+    larger = imported("b", "--validation-share", "0.3")
+    assert larger["splits"]["validation"] == dict.fromkeys(EMOTIONS, 3)
+    assert imported("c")["fingerprint"] == by_default["fingerprint"]
+    assert imported("d", "--seed", "5")["fingerprint"] != by_default["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--validation-share", "0.7"), "validation share"),
+        (("--validation-share", "nan"), "validation share"),
+        (("--seed", "-1"), "seed"),
+        (("--seed", "many"), "--seed"),
+        (("--name", "../outside"), "../outside"),
+    ],
+)
+def test_an_unfit_choice_is_refused_in_one_line(
+    run: Callable, kaggle_zip: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in run("dataset", "import", kaggle_zip, *arguments).refusal
+
+
+def test_unusable_pictures_are_named_and_the_others_counted(
+    run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]
+) -> None:
+    good = png(np.full((48, 48), 9, np.uint8))
+    folder = write_files(
+        {
+            "train/happy/good.png": good,
+            "train/sad/empty.png": b"",
+            "train/sad/words.jpg": b"no picture",
+            "train/contempt/one.png": good,
+        }
+    )
+    document = run("dataset", "info", folder, "--json").document
+    assert document["n"] == 1
+    assert {Path(problem["name"]).name for problem in document["problems"]} >= {
+        "empty.png",
+        "words.jpg",
+    }
+    assert all(problem["reason"] for problem in document["problems"])
+
+
+def test_audit_counts_duplicates_conflicts_leaks_and_blanks(
+    run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]
+) -> None:
+    generator = np.random.default_rng(2)
+    faces = [png(generator.integers(0, 256, (48, 48)).astype(np.uint8)) for _ in range(5)]
+    folder = write_files(
+        {
+            "train/happy/Training_1.png": faces[0],
+            "train/happy/Training_2.png": faces[0],
+            "train/sad/Training_3.png": faces[1],
+            "train/fear/Training_4.png": faces[1],
+            "train/fear/Training_5.png": png(np.full((48, 48), 77, np.uint8)),
+            "test/happy/PublicTest_1.png": faces[0],
+            "test/happy/PublicTest_2.png": faces[2],
+            "test/sad/PrivateTest_3.png": faces[1],
+            "test/sad/PrivateTest_4.png": faces[3],
+        }
+    )
+    document = run("dataset", "audit", folder, "--json").document
+    assert document == {
+        "duplicate_groups": 2,
+        "duplicate_images": 6,
+        "conflicting_groups": 1,
+        "leaks": {"validation": 1, "test": 1},
+        "blank_images": 1,
+    }
+
+
+def test_an_absent_split_is_an_empty_object(
+    run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]
+) -> None:
+    picture = png(np.arange(48 * 48, dtype=np.uint16).reshape(48, 48).astype(np.uint8))
+    folder = write_files({"train/happy/Training_1.png": picture})
+    assert run("dataset", "info", folder, "--json").document["splits"] == {
+        "train": dict.fromkeys(EMOTIONS, 0) | {"happy": 1},
+        "validation": {},
+        "test": {},
+    }
+
+
+@pytest.mark.parametrize("command", ["info", "audit"])
+def test_what_is_not_there_is_refused_in_one_line(run: Callable, command: str) -> None:
+    assert "nowhere" in run("dataset", command, "nowhere").refusal
+
+
+def test_a_zip_without_a_usable_picture_is_refused_in_one_line(
+    run: Callable, write_zip: Callable[..., Path], settings: Settings
+) -> None:
+    archive = write_zip({"notes/readme.txt": b"nothing here"}, "nothing.zip")
+    for command in ("info", "import"):
+        assert "nothing.zip" in run("dataset", command, archive).refusal
+    assert not list(settings.data_root.glob("*"))
+
+
+def test_a_damaged_import_is_refused_in_one_line(
+    run: Callable, kaggle_zip: Path, settings: Settings
+) -> None:
+    run("dataset", "import", kaggle_zip, "--name", "drawn")
+    (settings.data_root / "drawn" / "faces.npz").write_bytes(b"torn")
+    assert "drawn" in run("dataset", "info", "drawn").refusal
+
+
+def test_the_answer_for_people_names_every_emotion(run: Callable, kaggle_zip: Path) -> None:
+    answer = run("dataset", "info", kaggle_zip)
+    assert answer.code == 0
+    assert all(emotion in answer.out for emotion in EMOTIONS)
+    assert "182 faces" in answer.out
+
+
+def test_a_source_may_be_deleted_after_its_import(
+    run: Callable, kaggle_zip: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.zip"
+    shutil.copyfile(kaggle_zip, copy)
+    run("dataset", "import", copy, "--name", "drawn")
+    copy.unlink()
+    assert run("dataset", "info", "drawn", "--json").document["n"] == 182

@@ -1,0 +1,120 @@
+"""``evaluate``: the contract's figures on each split."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.bundle import Bundle
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("split", "count"), [("train", 140), ("validation", 28), ("test", 14), ("all", 182)]
+)
+def test_the_document_of_each_split_is_the_contracts(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, split: str, count: int
+) -> None:
+    document = run(
+        "evaluate", "--model", "small", "--data", kaggle_zip, "--split", split, "--json"
+    ).document
+    assert {
+        "n",
+        "accuracy",
+        "macro_f1",
+        "loss",
+        "ece",
+        "per_class",
+        "confusion",
+    } <= set(document)
+    assert document["n"] == count
+    assert list(document["per_class"]) == list(EMOTIONS)
+    for figures in document["per_class"].values():
+        assert set(figures) == {"precision", "recall", "f1", "support"}
+    confusion = np.array(document["confusion"])
+    assert confusion.shape == (7, 7)
+    assert confusion.sum() == count
+    supports = [figures["support"] for figures in document["per_class"].values()]
+    assert confusion.sum(axis=1).tolist() == supports
+    assert document["accuracy"] == pytest.approx(np.trace(confusion) / count)
+
+
+def test_figures_that_are_undefined_are_null(
+    run: Callable,
+    bundle: Bundle,
+    write_files: Callable[..., Path],
+    png: Callable[..., bytes],
+) -> None:
+    picture = png(np.arange(48 * 48, dtype=np.uint16).reshape(48, 48).astype(np.uint8))
+    folder = write_files({"train/happy/Training_1.png": picture})
+    document = run(
+        "evaluate", "--model", "small", "--data", folder, "--split", "train", "--json"
+    ).document
+    assert document["n"] == 1
+    assert document["per_class"]["sad"]["recall"] is None
+    answer = run("evaluate", "--model", "small", "--data", folder, "--split", "train")
+    assert "undefined" in answer.out
+
+
+def test_a_split_without_images_is_refused_in_one_line(
+    run: Callable,
+    bundle: Bundle,
+    write_files: Callable[..., Path],
+    png: Callable[..., bytes],
+) -> None:
+    picture = png(np.arange(48 * 48, dtype=np.uint16).reshape(48, 48).astype(np.uint8))
+    folder = write_files({"train/happy/Training_1.png": picture})
+    refusal = run("evaluate", "--model", "small", "--data", folder, "--split", "test").refusal
+    assert "no test images" in refusal
+
+
+def test_without_a_model_the_sentence_says_how_to_get_one(run: Callable, kaggle_zip: Path) -> None:
+    refusal = run("evaluate", "--data", kaggle_zip, "--split", "all").refusal
+    assert "no model yet" in refusal
+
+
+@pytest.mark.parametrize("damage", ["garbage", "no network", "other labels", "temperature"])
+def test_a_damaged_model_is_refused_in_one_line(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, damage: str
+) -> None:
+    record = bundle.folder / "bundle.json"
+    if damage == "garbage":
+        record.write_text("{")
+    elif damage == "no network":
+        bundle.served_network.unlink()
+    elif damage == "other labels":
+        record.write_text(
+            json.dumps(json.loads(record.read_text()) | {"labels": ["cat", "dog", "cow"]})
+        )
+    else:
+        (bundle.folder / "calibration.json").write_text('{"temperature": "warm"}')
+    refusal = run("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "all").refusal
+    assert "small" in refusal
+
+
+def test_a_model_may_be_given_as_a_folder(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, settings: Settings
+) -> None:
+    rows = [
+        run("evaluate", "--model", model, "--data", kaggle_zip, "--split", "test", "--json")
+        for model in ("small", settings.models_root / "small")
+    ]
+    assert rows[0].document == rows[1].document
+
+
+def test_as_a_process_standard_output_is_the_document_alone(
+    run_process: Callable,
+    kaggle_zip: Path,
+    tmp_path: Path,
+    write_bundle_folder: Callable[..., Path],
+) -> None:
+    write_bundle_folder(tmp_path / "models" / "small")
+    (tmp_path / "models" / "default").write_text("small\n")
+    answer = run_process(
+        "evaluate", "--data", kaggle_zip, "--split", "validation", "--json", home=tmp_path
+    )
+    assert answer.document["n"] == 28
+    assert "Traceback" not in answer.err

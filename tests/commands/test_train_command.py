@@ -1,0 +1,271 @@
+"""``train``: whole trainings of a small network on drawn faces, ended in every way."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.emotions import EMOTIONS
+
+#: 140 images in batches of 4: an epoch takes long enough to be interrupted and not to be waited
+#: for.
+SMALL = ("--recipe", "three-conv-cnn-adam", "--set", "batch_size=4", "--set", "seed=7")
+
+#: Figures of the machine and not of the training.
+TIMINGS = ("seconds", "images_per_second")
+
+
+def epochs_on_disk(run_folder: Path) -> list[dict[str, Any]]:
+    try:
+        text = (run_folder / "metrics.jsonl").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def status(run_folder: Path) -> dict[str, Any]:
+    try:
+        document = json.loads((run_folder / "status.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    assert isinstance(document, dict)
+    return document
+
+
+def wait_until(
+    condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 120
+) -> None:
+    """Wait for what a running training is about to do."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the training is too slow, or stands still"
+        time.sleep(0.02)
+
+
+def without_timings(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in record.items() if name not in TIMINGS} for record in records
+    ]
+
+
+@pytest.fixture
+def started(start: Callable) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """As ``start``, and whatever a failed test leaves running is ended."""
+    processes = []
+
+    def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
+        process = start(*arguments, home=home)
+        processes.append(process)
+        return process
+
+    yield call
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
+    """Three epochs without an interruption, published."""
+    return run_process(
+        *("train", *SMALL, "--data", kaggle_zip, "--epochs", 3),
+        *("--run-dir", home / "whole", "--publish", "trained", "--json"),
+        home=home,
+    )
+
+
+def test_a_training_answers_with_one_document_and_tells_its_progress_apart(
+    whole_run: Any, home: Path
+) -> None:
+    document = whole_run.document
+    assert document["run_dir"] == str(home / "whole")
+    assert (document["state"], document["epochs"]) == ("finished", 3)
+    assert 1 <= document["best_epoch"] <= 3
+    assert document["bundle"] == str(home / "whole" / "bundle")
+    assert document["validation"]["n"] == 28
+    assert "epoch 1/3" in whole_run.err
+    assert "left" in whole_run.err
+    assert "Traceback" not in whole_run.err
+
+
+def test_the_run_folder_holds_what_the_pages_read(whole_run: Any, home: Path) -> None:
+    folder = home / "whole"
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "status.json", "metrics.jsonl", "train.log", "bundle"} <= names
+    setup = json.loads((folder / "config.json").read_text())
+    assert setup["recipe"] == "three-conv-cnn-adam"
+    assert (setup["config"]["epochs"], setup["config"]["batch_size"]) == (3, 4)
+    assert [record["epoch"] for record in epochs_on_disk(folder)] == [1, 2, 3]
+    assert status(folder)["state"] == "finished"
+    assert "epoch 3/3" in (folder / "train.log").read_text()
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_the_bundle_is_whole_and_of_the_best_epoch(whole_run: Any, home: Path) -> None:
+    folder = home / "whole" / "bundle"
+    assert {path.name for path in folder.iterdir()} == {
+        "bundle.json",
+        "model.onnx",
+        "model.keras",
+        "calibration.json",
+        "predictions.npz",
+        "README.md",
+    }
+    record = json.loads((folder / "bundle.json").read_text())
+    best = epochs_on_disk(home / "whole")[whole_run.document["best_epoch"] - 1]
+    assert record["training"]["best_epoch"] == best["epoch"]
+    assert record["metrics"]["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"])
+
+
+def test_a_published_training_is_found_by_its_name_and_evaluates_as_recorded(
+    whole_run: Any, run_process: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    document = run_process(
+        *("evaluate", "--model", "trained", "--data", kaggle_zip),
+        *("--split", "validation", "--json"),
+        home=home,
+    ).document
+    recorded = whole_run.document["validation"]
+    assert document["accuracy"] == pytest.approx(recorded["accuracy"], abs=1e-6)
+    assert document["loss"] == pytest.approx(recorded["loss"], abs=1e-5)
+    assert document["confusion"] == recorded["confusion"]
+    assert list(document["per_class"]) == list(EMOTIONS)
+
+
+def test_a_training_killed_and_resumed_ends_as_one_that_was_left_alone(
+    whole_run: Any, started: Callable, run_process: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    folder = home / "killed"
+    process = started(
+        *("train", *SMALL, "--data", kaggle_zip, "--epochs", 3, "--run-dir", folder), home=home
+    )
+    wait_until(lambda: len(epochs_on_disk(folder)) >= 1, process)
+    process.kill()
+    process.communicate()
+    before = epochs_on_disk(folder)
+    assert len(before) < 3
+    # What the moment of the death may leave behind.
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 9, "lo')
+    document = run_process("train", "--resume", folder, "--json", home=home).document
+    assert (document["state"], document["epochs"]) == ("finished", 3)
+    assert document["best_epoch"] == whole_run.document["best_epoch"]
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    resumed = [json.loads(line) for line in lines if line.endswith("}")]
+    assert without_timings(resumed) == without_timings(epochs_on_disk(home / "whole"))
+
+
+def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
+    started: Callable, run_process: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    folder = home / "runs" / "interrupted"
+    process = started(
+        *("train", *SMALL, "--data", kaggle_zip, "--epochs", 1000),
+        *("--run-dir", folder, "--json"),
+        home=home,
+    )
+    wait_until(lambda: len(epochs_on_disk(folder)) >= 2, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    document = json.loads(out)
+    assert document["state"] == "stopped"
+    assert 2 <= document["epochs"] < 1000
+    assert document["best_epoch"] <= document["epochs"]
+    assert status(folder)["state"] == "stopped"
+    assert (folder / "bundle" / "model.onnx").is_file()
+    listed = run_process("models", "--json", home=home).document
+    assert "interrupted" in {model["name"] for model in listed}
+
+
+def test_a_stop_in_the_first_epoch_leaves_no_model_and_can_be_resumed(
+    started: Callable, run_process: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    folder = home / "stopped early"
+    process = started(
+        *("train", *SMALL, "--set", "batch_size=1", "--data", kaggle_zip, "--epochs", 1),
+        *("--run-dir", folder, "--json"),
+        home=home,
+    )
+    wait_until(lambda: status(folder).get("step", 0) >= 1, process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    document = json.loads(out)
+    assert (document["state"], document["epochs"]) == ("stopped", 0)
+    assert (document["best_epoch"], document["bundle"]) == (None, None)
+    assert document["validation"] is None
+    assert status(folder)["state"] == "stopped"
+    assert not (folder / "bundle").exists()
+    assert epochs_on_disk(folder) == []
+
+    resumed = run_process("train", "--resume", folder, "--json", home=home).document
+    assert (resumed["state"], resumed["epochs"]) == ("finished", 1)
+    assert (folder / "bundle" / "model.onnx").is_file()
+
+
+def test_a_run_folder_is_used_once(
+    run: Callable, tmp_path: Path, kaggle_zip: Path, draw_faces: Callable
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    refusal = run("train", *SMALL, "--data", kaggle_zip, "--run-dir", tmp_path / "mine").refusal
+    assert "already holds a run" in refusal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--recipe"),
+        (("--recipe", "three-conv-cnn-adam"), "--data"),
+        (("--recipe", "alchemy", "--data", "x"), "alchemy"),
+        ((*SMALL, "--data", "x", "--set", "colour=3"), "colour"),
+        ((*SMALL, "--data", "x", "--set", "epochs"), "KEY=VALUE"),
+        ((*SMALL, "--data", "x", "--set", "learning_rate=fast"), "learning_rate"),
+        ((*SMALL, "--data", "x", "--set", "learning_rate=nan"), "learning_rate"),
+        ((*SMALL, "--data", "x", "--epochs", "0"), "epochs"),
+        (("--resume", "nowhere"), "nowhere"),
+        (("--resume", "nowhere", "--epochs", "3"), "--resume"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_in_one_line(
+    run: Callable, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in run("train", *arguments).refusal
+
+
+def test_a_dataset_that_is_not_there_is_refused_before_anything_is_trained(
+    run_process: Callable, tmp_path: Path
+) -> None:
+    answer = run_process("train", *SMALL, "--data", "nowhere", home=tmp_path)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+    assert "'nowhere'" in answer.err.strip().splitlines()[-1]
+
+
+def test_a_name_that_is_taken_is_refused_before_the_training(
+    run: Callable, bundle: Any, kaggle_zip: Path
+) -> None:
+    assert "small" in run("train", *SMALL, "--data", kaggle_zip, "--publish", "small").refusal
+
+
+@pytest.mark.parametrize("name", ["../outside", "default", "detectors"])
+def test_a_name_that_no_model_can_have_is_refused_before_the_training(
+    run: Callable, kaggle_zip: Path, name: str
+) -> None:
+    assert name in run("train", *SMALL, "--data", kaggle_zip, "--publish", name).refusal

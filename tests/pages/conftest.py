@@ -1,0 +1,44 @@
+"""The pages without a browser, in an empty home of their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from fer_core.settings import PROJECT_ROOT, Settings
+
+OpenApp = Callable[..., AppTest]
+
+
+@pytest.fixture
+def empty_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The program's folders, with nothing in them; what earlier tests opened is forgotten."""
+    for name in ("data", "runs", "models"):
+        monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
+    # Streamlit finds pages and assets from here, as after "streamlit run app.py".
+    monkeypatch.chdir(PROJECT_ROOT)
+    st.cache_resource.clear()
+    yield settings
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def home(empty_home: Settings, write_bundle_folder: Callable[..., Path]) -> Settings:
+    """The same with two models, "small" being the default."""
+    figures = {"validation": {"accuracy": 0.6253}}
+    write_bundle_folder(empty_home.models_root / "small", metrics=figures)
+    write_bundle_folder(empty_home.models_root / "other", temperature=3.0)
+    (empty_home.models_root / "default").write_text("small\n")
+    return empty_home
+
+
+@pytest.fixture
+def open_app() -> OpenApp:
+    """``open_app()``: the app as a visitor first sees it; ``open_app("pages/analyze.py")``."""
+
+    def call(script: str = "app.py") -> AppTest:
+        return AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=60).run()
+
+    return call

@@ -1,0 +1,387 @@
+"""The analyze page in its empty, broken and valid states."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+from fer_core.vision.sample import sample_picture
+
+WHOLE = "Take the whole picture as one face"
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def astronaut() -> bytes:
+    return jpeg(Image.open(io.BytesIO(sample_picture()[1])))
+
+
+def two_astronauts() -> bytes:
+    one = Image.open(io.BytesIO(sample_picture()[1])).convert("RGB")
+    both = Image.new("RGB", (1024, 512))
+    both.paste(one, (0, 0))
+    both.paste(one, (512, 0))
+    return jpeg(both)
+
+
+def wall() -> bytes:
+    return jpeg(Image.new("RGB", (400, 300), "gray"))
+
+
+def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    app.file_uploader[0].set_value([(name, content, "image/jpeg") for name, content in files])
+    return app.run()
+
+
+def texts(elements: Sequence[Any]) -> list[str]:
+    return [element.value for element in elements]
+
+
+def plain(elements: Sequence[Any]) -> str:
+    """What people read, without the signs that keep file names from being Markdown."""
+    return " ".join(texts(elements)).replace("\\", "")
+
+
+def charts(app: AppTest) -> list[dict[str, float]]:
+    """The bars of every chart: percent by emotion."""
+    found = []
+    for element in app.get("plotly_chart"):
+        (bars,) = json.loads(element.proto.spec)["data"]
+        found.append(dict(zip(bars["y"], bars["text"], strict=True)))
+    return found
+
+
+def assert_sound(app: AppTest) -> None:
+    assert not app.exception, texts(app.exception)
+    assert texts(app.title) == ["Analyze photos"]
+
+
+@pytest.mark.parametrize("script", ["app.py", "pages/analyze.py"])
+def test_the_page_is_the_same_through_the_app_and_by_its_own_file(
+    home: Settings, open_app: Callable[..., AppTest], script: str
+) -> None:
+    app = open_app(script)
+    assert_sound(app)
+    assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
+    assert [toggle.label for toggle in app.sidebar.toggle] == ["Pictures are single faces"]
+    assert [box.label for box in app.file_uploader] == ["Photos with faces"]
+    assert "banned in the European Union" in plain(app.caption)
+
+
+def test_a_visitor_without_photos_is_told_what_to_do_and_offered_one(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    assert_sound(app)
+    assert "Drop photos above" in plain(app.markdown)
+    assert [button.label for button in app.main.button] == ["Try a sample picture"]
+    assert not app.error
+    assert not app.get("plotly_chart")
+    assert not app.download_button
+
+
+def test_the_sample_picture_shows_one_face_with_all_seven_emotions(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    assert_sound(app)
+    (chart,) = charts(app)
+    assert list(chart) == list(EMOTIONS)
+    assert len(app.image) == 2  # the photo and the crop
+    assert "Eileen Collins" in plain(app.caption)
+    assert [button.label for button in app.download_button] == ["CSV", "JSON", "Annotated picture"]
+    top = [text for text in texts(app.markdown) if text.endswith("%**")]
+    assert len(top) == 1
+    assert not app.dataframe
+
+
+def test_the_sample_picture_can_be_removed_again(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    app.button(key="remove_sample").click().run()
+    assert_sound(app)
+    assert not charts(app)
+    assert app.button(key="choose_sample")
+
+
+def test_several_uploads_are_summed_up_and_the_first_is_shown(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = upload(
+        open_app(),
+        ("one.jpg", astronaut()),
+        ("two.jpg", two_astronauts()),
+        ("wall.jpg", wall()),
+    )
+    assert_sound(app)
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "Photos": "3",
+        "Faces": "3",
+        "Without a face": "1",
+        "Not readable": "0",
+    }
+    table = app.dataframe[0].value
+    assert table["Photo"].tolist() == ["one.jpg", "two.jpg", "wall.jpg"]
+    assert table["Faces"].tolist() == [1, 2, 0]
+    assert table["Emotions"].iloc[2] == "no face found"
+    assert len(charts(app)) == 1
+    assert "All annotated pictures" in [button.label for button in app.download_button]
+
+
+def test_choosing_a_row_shows_that_photo(home: Settings, open_app: Callable[..., AppTest]) -> None:
+    app = upload(open_app(), ("one.jpg", astronaut()), ("two.jpg", two_astronauts()))
+    app.session_state["photo_table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.run()
+    assert_sound(app)
+    assert len(charts(app)) == 2
+
+
+BAD_FILES = {
+    "archive.jpg": b"PK\x03\x04" + bytes(60),
+    "cut.jpg": astronaut()[:4000],
+    "empty.jpg": b"",
+    "words_*with*_[marks](x).jpg": b"no picture at all",
+}
+
+
+def test_broken_files_are_named_and_the_others_still_analyzed(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = upload(open_app(), *BAD_FILES.items(), ("good.jpg", astronaut()))
+    assert_sound(app)
+    told = plain(app.expander[0].markdown)
+    for name in BAD_FILES:
+        assert name in told
+    assert "4 of 5 files could not be analyzed" in app.expander[0].label
+    table = app.dataframe[0].value
+    assert table["Faces"].tolist() == [0, 0, 0, 0, 1]
+    assert table["Emotions"].tolist()[:4] == ["could not be analyzed"] * 4
+    # The chosen row is a broken file: its sentence stands where the photo would.
+    assert "archive.jpg" in plain(app.error)
+    app.session_state["photo_table"] = {"selection": {"rows": [4], "columns": [], "cells": []}}
+    app.run()
+    assert_sound(app)
+    assert len(charts(app)) == 1
+
+
+@pytest.mark.parametrize("name", list(BAD_FILES))
+def test_a_broken_file_alone_is_one_sentence(
+    home: Settings, open_app: Callable[..., AppTest], name: str
+) -> None:
+    app = upload(open_app(), (name, BAD_FILES[name]))
+    assert_sound(app)
+    assert len(app.error) == 1
+    assert plain(app.error).startswith(name)
+    assert not charts(app)
+
+
+def test_a_photo_without_a_face_offers_a_next_step_and_the_step_works(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = upload(open_app(), ("wall.jpg", wall()))
+    assert_sound(app)
+    assert "No face found in wall.jpg" in plain(app.warning)
+    (button,) = [button for button in app.button if button.label == WHOLE]
+    button.click().run()
+    assert_sound(app)
+    assert not app.warning
+    assert len(charts(app)) == 1
+
+
+def test_all_pictures_can_be_taken_as_single_faces(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = upload(open_app(), ("wall.jpg", wall()), ("two.jpg", two_astronauts()))
+    assert app.dataframe[0].value["Faces"].tolist() == [0, 2]
+    app.toggle(key="whole").set_value(True).run()
+    assert_sound(app)
+    assert app.dataframe[0].value["Faces"].tolist() == [1, 1]
+    app.toggle(key="whole").set_value(False).run()
+    assert app.dataframe[0].value["Faces"].tolist() == [0, 2]
+
+
+def test_another_model_gives_other_readings(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    assert app.selectbox(key="model").options == ["small (62.5 %), default", "other"]
+    app.button(key="choose_sample").click().run()
+    (before,) = charts(app)
+    app.selectbox(key="model").set_value("other").run()
+    assert_sound(app)
+    (after,) = charts(app)
+    assert before != after
+    app.selectbox(key="model").set_value("small").run()
+    assert charts(app) == [before]
+
+
+def test_photos_are_analyzed_once_and_not_at_every_click(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.analyze import analysis
+
+    analyzed = []
+    original = analysis.analyze_photo
+
+    def counted(content: bytes, name: str, *arguments: Any, **options: Any) -> Any:
+        analyzed.append(name)
+        return original(content, name, *arguments, **options)
+
+    monkeypatch.setattr(analysis, "analyze_photo", counted)
+    app = upload(open_app(), ("one.jpg", astronaut()), ("wall.jpg", wall()))
+    assert analyzed == ["one.jpg", "wall.jpg"]
+    app.session_state["photo_table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.run()
+    (button,) = [button for button in app.button if button.label == WHOLE]
+    button.click().run()
+    assert_sound(app)
+    assert analyzed == ["one.jpg", "wall.jpg", "wall.jpg"]
+
+
+def test_a_snapshot_is_read_like_a_photo(home: Settings, open_app: Callable[..., AppTest]) -> None:
+    app = open_app()
+    app.session_state["source"] = ":material/photo_camera: Camera"
+    app.run()
+    assert_sound(app)
+    assert "Take a snapshot" in plain(app.markdown)
+    app.camera_input[0].set_value(("shot.jpg", astronaut(), "image/jpeg"))
+    app.run()
+    assert_sound(app)
+    assert len(charts(app)) == 1
+
+
+def test_without_any_model_the_page_says_how_to_get_one(
+    empty_home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    assert_sound(app)
+    assert "There is no model yet" in plain([*app.error, *app.warning])
+    app = upload(app, ("one.jpg", astronaut()))
+    assert_sound(app)
+    assert not charts(app)
+
+
+@pytest.mark.parametrize("content", ["garbage", "{}", '{"labels": ["cat", "dog"]}', "\xff"])
+def test_a_damaged_record_leaves_the_other_models_in_use(
+    home: Settings, open_app: Callable[..., AppTest], content: str
+) -> None:
+    (home.models_root / "small" / "bundle.json").write_bytes(content.encode("latin-1"))
+    app = open_app()
+    assert_sound(app)
+    assert app.selectbox(key="model").options == ["other"]
+    assert "'small' is damaged" in plain(app.warning)
+    app.button(key="choose_sample").click().run()
+    assert_sound(app)
+    assert len(charts(app)) == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn"])
+def test_a_model_without_its_network_is_one_sentence_and_another_can_be_chosen(
+    home: Settings, open_app: Callable[..., AppTest], damage: str
+) -> None:
+    network = home.models_root / "small" / "model.onnx"
+    network.unlink() if damage == "missing" else network.write_bytes(b"torn")
+    app = upload(open_app(), ("one.jpg", astronaut()))
+    assert_sound(app)
+    assert "'small'" in plain(app.error)
+    assert not charts(app)
+    app.selectbox(key="model").set_value("other").run()
+    assert_sound(app)
+    assert not app.error
+    assert len(charts(app)) == 1
+
+
+@pytest.mark.parametrize("name", ["nobody", "../../etc", "", "sm\nall"])
+def test_a_default_that_names_a_missing_model_is_told_and_another_is_used(
+    home: Settings, open_app: Callable[..., AppTest], name: str
+) -> None:
+    (home.models_root / "default").write_text(name)
+    app = open_app()
+    assert_sound(app)
+    assert len(app.warning) == 1
+    app.button(key="choose_sample").click().run()
+    assert_sound(app)
+    assert len(charts(app)) == 1
+
+
+def test_a_model_that_is_deleted_while_it_is_chosen_does_not_end_the_page(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    app.selectbox(key="model").set_value("other").run()
+    (home.models_root / "other" / "bundle.json").unlink()
+    app.run()
+    assert_sound(app)
+    assert len(charts(app)) == 1
+
+
+def test_a_model_that_is_replaced_on_disk_is_used_at_once(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    (before,) = charts(app)
+    (home.models_root / "small" / "calibration.json").write_text('{"temperature": 5.0}')
+    app.run()
+    assert_sound(app)
+    (after,) = charts(app)
+    assert before != after
+
+
+def test_without_yunets_file_it_is_offered_and_haar_is_used(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    assert app.selectbox(key="detector").options == ["Haar cascades"]
+    assert [button.label for button in app.sidebar.button] == ["Download YuNet"]
+
+
+def test_a_download_that_fails_is_one_sentence(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import urllib.request
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise OSError(111, "Connection refused")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    app = open_app()
+    app.button(key="download_yunet").click().run()
+    assert_sound(app)
+    assert "Connection refused" in plain(app.error)
+
+
+def test_nothing_of_a_photo_is_kept_on_disk(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    def files() -> set[Path]:
+        return {path for path in home.models_root.parent.rglob("*") if path.is_file()}
+
+    before = files()
+    upload(open_app(), ("one.jpg", astronaut()), ("empty.jpg", b""))
+    assert files() == before
+
+
+def test_a_jump_to_the_page_through_the_app_looks_the_same(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    before = [element.label for element in app.sidebar.selectbox]
+    app.switch_page("pages/analyze.py").run()
+    assert_sound(app)
+    assert [element.label for element in app.sidebar.selectbox] == before
