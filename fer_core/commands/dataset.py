@@ -1,8 +1,10 @@
-"""``dataset import``, ``dataset info`` and ``dataset audit``."""
+"""``dataset import``, ``dataset info``, ``dataset audit`` and ``dataset demo``."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
-from fer_core.dataset.store import import_dataset, load_dataset
+from fer_core.dataset.store import DEMO_NAME, import_dataset, load_dataset, planted_faults
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
-_DATA_HELP = "an imported dataset's name, or the path of a folder or zip"
+_DATA_HELP = "an imported dataset's name, or the path of a folder, zip or csv"
+
+#: Reading that takes longer says on standard error how far it is, each time after so long.
+_PROGRESS_SECONDS = 2.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
     import_parser = add_command(
         commands, "import", "read a dataset and keep it under data/", _import
     )
-    import_parser.add_argument("source", type=Path, help="a folder or a zip")
+    import_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
     import_parser.add_argument("--name", help="what to call it (default: the source's name)")
     defaults = SplitChoice()
     for split, share in (
@@ -47,19 +52,39 @@ def add_parser(subparsers: Any) -> None:
     info_parser.add_argument("data", help=_DATA_HELP)
     audit_parser = add_command(commands, "audit", "find exact duplicates and leaks", _audit)
     audit_parser.add_argument("data", help=_DATA_HELP)
+    add_command(commands, "demo", "draw the demo set, if it is not there, and count it", _demo)
+
+
+class _ProgressLines:
+    """Takes a reader's progress and prints it, with an estimate, where reading takes long."""
+
+    def __init__(self) -> None:
+        self._start = self._printed = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._printed < _PROGRESS_SECONDS or done >= total:
+            return
+        self._printed = now
+        left = (now - self._start) * (total - done) / done
+        print(f"reading: {done / total:.0%}, about {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
     name, face_set = import_dataset(
-        arguments.source, settings, name=arguments.name, split_choice=choice
+        arguments.source,
+        settings,
+        name=arguments.name,
+        split_choice=choice,
+        report=_ProgressLines(),
     )
     document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
     return Answer(document, f"imported as {name!r}\n{_info_text(face_set)}")
 
 
 def _info(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.data, settings)
+    face_set = load_dataset(arguments.data, settings, _ProgressLines())
     return Answer(_info_document(face_set), _info_text(face_set))
 
 
@@ -87,12 +112,13 @@ def _info_text(face_set: FaceSet) -> str:
         lines.append(f"imbalance ratio in train: {ratio:.1f}")
     lines += [f"skipped: {problem.name} {problem.reason}" for problem in face_set.problems[:20]]
     if len(face_set.problems) > 20:
-        lines.append(f"… and {len(face_set.problems) - 20:,} more; --json lists all")
+        rest = face_set.skipped - sum(problem.count for problem in face_set.problems[:20])
+        lines.append(f"… and {rest:,} more; --json lists them")
     return "\n".join(lines)
 
 
 def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    audit = audit_duplicates(load_dataset(arguments.data, settings))
+    audit = audit_duplicates(load_dataset(arguments.data, settings, _ProgressLines()))
     document = audit.to_json()
     leaks = {split: len(rows) for split, rows in audit.leaked_rows.items()}
     text = (
@@ -101,4 +127,18 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
         f"also in train: {leaks['validation']:,} validation and {leaks['test']:,} test images\n"
         f"blank images: {document['blank_images']:,}"
     )
+    return Answer(document, text)
+
+
+def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    face_set = load_dataset(DEMO_NAME, settings, _ProgressLines())
+    planted = planted_faults(settings).counts()
+    document = {
+        "name": DEMO_NAME,
+        "fingerprint": face_set.fingerprint,
+        **_info_document(face_set),
+        "planted": planted,
+    }
+    faults = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in planted.items())
+    text = f"drawn demo data: {DEMO_NAME!r}\n{_info_text(face_set)}\nplanted on purpose: {faults}"
     return Answer(document, text)

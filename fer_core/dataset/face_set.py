@@ -23,12 +23,15 @@ class Problem:
     """Something of a source that was skipped.
 
     Attributes:
-        name: The file or row.
+        name: The file or row; "… and 5,178 more" where those beyond the first thousand of a kind
+            are only counted.
         reason: Why, in a few words.
+        count: For how many files or rows it stands.
     """
 
     name: str
     reason: str
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class FaceSet:
         labels: int8 ``[n]``, indices into ``EMOTIONS``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         names: Where each image came from, ``n`` of them.
-        problems: What was skipped on reading, and why.
+        problems: What was skipped on reading, and why; a kind of which there are very many ends in
+            one entry that counts the rest.
 
     Raises:
         ValueError: Shapes, types or ranges differ from these.
@@ -73,6 +77,11 @@ class FaceSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def skipped(self) -> int:
+        """How many files and rows were skipped on reading."""
+        return sum(problem.count for problem in self.problems)
 
     @cached_property
     def fingerprint(self) -> str:

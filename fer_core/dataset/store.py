@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fer_core.dataset.demo.assembly import make_demo_set
+from fer_core.dataset.demo.faults import (
+    PLANTED_FILE,
+    PlantedFaults,
+    read_planted_faults,
+    write_planted_faults,
+)
 from fer_core.dataset.face_set import FaceSet, Problem
 from fer_core.dataset.readers import read_dataset
+from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
 from fer_core.files import existing_path, replaced_folder, write_json
 from fer_core.settings import Settings
 
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+#: The name of the drawn set, which nothing else may have.
+DEMO_NAME = "demo"
+
+#: Two visitors of the app are two threads: one draws, the other waits for it.
+_DRAWING = threading.Lock()
 
 
 def validated_name(name: str) -> str:
@@ -40,14 +57,16 @@ def import_dataset(
     *,
     name: str | None = None,
     split_choice: SplitChoice | None = None,
+    report: ProgressReport | None = None,
 ) -> tuple[str, FaceSet]:
     """Read a dataset and keep it under ``data/<name>/``, once.
 
     Args:
-        source: A folder or archive that ``read_dataset`` understands.
+        source: A table, folder or archive that ``read_dataset`` understands.
         settings: Where ``data/`` is.
         name: What to call it; by default the source's own name.
         split_choice: How missing splits are cut.
+        report: Takes the progress of the reading.
 
     Returns:
         The name and the data.
@@ -59,19 +78,33 @@ def import_dataset(
     # What a file is called is not always fit to be a name: "FER 2013 (1).zip".
     default_name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._")[:64]
     name = validated_name(name or default_name or "dataset")
+    # Some file systems hold "Demo" and "demo" to be one folder.
+    if name.lower() == DEMO_NAME:
+        raise InputError(
+            f"The name {DEMO_NAME!r} belongs to the drawn demo set; choose another with --name."
+        )
     folder = settings.data_root / name
     if folder.exists():
         raise InputError(
             f"There is already a dataset {name!r}; choose another name with --name, or delete "
             f"{folder}."
         )
-    face_set = read_dataset(source, choice)
+    face_set = read_dataset(source, choice, report)
     with replaced_folder(folder) as temporary:
-        _save(face_set, temporary, source, choice)
+        _save(
+            face_set,
+            temporary,
+            {
+                "source": source.name,
+                "validation_share": choice.validation_share,
+                "test_share": choice.test_share,
+                "seed": choice.seed,
+            },
+        )
     return name, face_set
 
 
-def _save(face_set: FaceSet, folder: Path, source: Path, choice: SplitChoice) -> None:
+def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
     np.savez(
         folder / "faces.npz",
         images=face_set.images,
@@ -82,14 +115,16 @@ def _save(face_set: FaceSet, folder: Path, source: Path, choice: SplitChoice) ->
     )
     write_json(
         folder / "dataset.json",
-        {
-            "source": source.name,
+        origin
+        | {
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
-            "validation_share": choice.validation_share,
-            "test_share": choice.test_share,
-            "seed": choice.seed,
-            "problems": [[problem.name, problem.reason] for problem in face_set.problems],
+            "skipped": face_set.skipped,
+            # A third entry counts those that one problem stands for, where they are several.
+            "problems": [
+                [problem.name, problem.reason, *([problem.count] if problem.count > 1 else [])]
+                for problem in face_set.problems
+            ],
         },
     )
 
@@ -99,23 +134,82 @@ def dataset_names(settings: Settings) -> list[str]:
     return sorted(path.parent.name for path in settings.data_root.glob("[!.]*/dataset.json"))
 
 
-def load_dataset(data: str, settings: Settings) -> FaceSet:
+def load_dataset(data: str, settings: Settings, report: ProgressReport | None = None) -> FaceSet:
     """Load a dataset by its name, or read one from a path without importing it.
 
+    The demo set is drawn on first use and kept like an import.
+
     Args:
-        data: The name of an imported dataset, or the path of a folder or archive.
+        data: The name of an imported dataset, or the path of a table, folder or archive.
         settings: Where ``data/`` is.
+        report: Takes the progress of the reading, where it is read from a path, or of the drawing.
 
     Raises:
         InputError: There is neither such a dataset nor such a path, or it is unusable.
     """
+    if data == DEMO_NAME:
+        _draw_demo_set(settings, report)
     if _NAME_PATTERN.fullmatch(data) and (settings.data_root / data / "dataset.json").is_file():
         return _load(settings.data_root / data)
     path = existing_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(f"There is no dataset and no path {data!r}; imported datasets: {names}.")
-    return _load(path) if (path / "dataset.json").is_file() else read_dataset(path)
+    is_import = (path / "dataset.json").is_file()
+    return _load(path) if is_import else read_dataset(path, report=report)
+
+
+def is_demo(data: str) -> bool:
+    """Whether a dataset, named as for ``load_dataset``, is the drawn demo set.
+
+    Pages and model cards say so, because its figures say nothing about real faces.
+    """
+    if data == DEMO_NAME:
+        return True
+    path = existing_path(data)
+    if path is None:
+        return False
+    try:
+        record = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("kind") == DEMO_NAME
+
+
+def planted_faults(settings: Settings) -> PlantedFaults:
+    """What is wrong with the demo set on purpose, by row; the set is drawn if it is not there.
+
+    Raises:
+        InputError: The record is damaged.
+    """
+    _draw_demo_set(settings)
+    return read_planted_faults(settings.data_root / DEMO_NAME)
+
+
+def _draw_demo_set(settings: Settings, report: ProgressReport | None = None) -> None:
+    """Draw the demo set unless it is there."""
+    folder = settings.data_root / DEMO_NAME
+    with _DRAWING:
+        if (folder / PLANTED_FILE).is_file():
+            return
+        if folder.exists():
+            raise InputError(
+                f"{folder} should hold the drawn demo set and holds something else; move it "
+                "away, and the set is drawn again."
+            )
+        face_set, planted = make_demo_set(report)
+        settings.data_root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".demo.", dir=settings.data_root) as temporary:
+            made = Path(temporary) / DEMO_NAME
+            made.mkdir()
+            write_planted_faults(made, planted)
+            _save(face_set, made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
+            try:
+                made.rename(folder)
+            except OSError:
+                # Another process was quicker, and drew the same.
+                if not (folder / PLANTED_FILE).is_file():
+                    raise
 
 
 def _load(folder: Path) -> FaceSet:
@@ -128,11 +222,12 @@ def _load(folder: Path) -> FaceSet:
                 labels=arrays["labels"],
                 splits=arrays["splits"],
                 names=tuple(names.split("\n")),
-                problems=tuple(Problem(name, reason) for name, reason in record["problems"]),
+                problems=tuple(Problem(*entry) for entry in record["problems"]),
             )
     except Exception as error:
         # NumPy raises a different type for each way in which a file can be damaged.
+        remedy = "it is drawn again" if folder.name == DEMO_NAME else "import it again"
         raise InputError(
             f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and "
-            "import it again."
+            f"{remedy}."
         ) from error

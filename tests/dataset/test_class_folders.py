@@ -1,5 +1,6 @@
 """Reading pictures in folders named after their emotion, from a folder or an archive."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -13,8 +14,6 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.readers import read_dataset, sources
-from fer_core.dataset.readers.class_folders import read_class_folders
-from fer_core.dataset.readers.sources import FolderSource
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts
 from fer_core.emotions import EMOTIONS
@@ -192,6 +191,49 @@ def test_what_is_skipped_is_listed_with_its_reason(
     }
 
 
+def test_ck_plus_and_other_datasets_names(write_files: WriteFiles, pictures: list[bytes]) -> None:
+    classes = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
+    faces = read_dataset(
+        write_files({f"CK+48/{name}/S010_{n}.png": pictures[n] for n, name in enumerate(classes)})
+    )
+    assert [EMOTIONS[label] for label in faces.labels] == [
+        *("angry", "disgust", "fear", "happy", "sad", "surprise"),
+    ]
+    assert [problem.name for problem in faces.problems] == ["CK+48/contempt/S010_1.png"]
+
+
+def test_folders_named_as_fer2013s_own_splits(
+    write_files: WriteFiles, pictures: list[bytes]
+) -> None:
+    folders = ("Training", "Public Test", "PrivateTest")
+    faces = read_dataset(
+        write_files({f"{name}/sad/{n}.png": pictures[n] for n, name in enumerate(folders)})
+    )
+    assert by_name(faces) == {f"{name}/sad/{n}.png": ("sad", n) for n, name in enumerate(folders)}
+
+
+def test_a_small_jpeg_that_states_a_huge_size_is_not_decoded(
+    write_files: WriteFiles, pictures: list[bytes]
+) -> None:
+    jpeg = bytearray(cv2.imencode(".jpg", np.zeros((48, 48), np.uint8))[1].tobytes())
+    frame = jpeg.index(b"\xff\xc0")
+    jpeg[frame + 5 : frame + 9] = b"\x7d\x00\x7d\x00"
+    faces = read_dataset(write_files({"sad/a.png": pictures[0], "sad/b.jpg": bytes(jpeg)}))
+    assert "too large for a face" in faces.problems[0].reason
+
+
+def test_a_pipe_among_the_files_is_not_waited_for(
+    write_files: WriteFiles, pictures: list[bytes]
+) -> None:
+    folder = write_files({"sad/a.png": pictures[0]})
+    os.mkfifo(folder / "sad" / "b.png")
+    os.mkfifo(folder / "c.csv")
+    faces = read_dataset(folder)
+    assert {problem.name for problem in faces.problems} == {"sad/b.png", "c.csv"}
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        read_dataset(folder / "c.csv")
+
+
 def one_bit_png(side: int) -> bytes:
     """A black square picture, packed as tightly as a bomb is."""
 
@@ -282,9 +324,9 @@ def test_colour_transparency_and_16_bits_become_grey(write_files: WriteFiles) ->
 def test_progress_is_reported_up_to_the_last_picture(
     write_files: WriteFiles, pictures: list[bytes]
 ) -> None:
-    source = FolderSource(write_files({f"happy/{n}.png": pictures[n] for n in range(12)}))
+    folder = write_files({f"happy/{n}.png": pictures[n] for n in range(12)})
     reports: list[tuple[int, int]] = []
-    read_class_folders(source, SplitChoice(), lambda done, count: reports.append((done, count)))
+    read_dataset(folder, report=lambda done, count: reports.append((done, count)))
     assert reports == [(12, 12)]
 
 
@@ -317,8 +359,7 @@ def test_a_path_that_does_not_exist_is_named() -> None:
         read_dataset(Path("nowhere"))
 
 
-@pytest.mark.parametrize("name", ["fer2013.csv", "picture.jpg"])
-def test_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"emotion,pixels\n")
-    with pytest.raises(InputError, match=f"{name} is neither a folder nor a .zip archive"):
-        read_dataset(tmp_path / name)
+def test_another_kind_of_file_is_refused_with_what_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "picture.jpg").write_bytes(b"emotion")
+    with pytest.raises(InputError, match=r"picture\.jpg is no dataset .*fer2013\.csv"):
+        read_dataset(tmp_path / "picture.jpg")

@@ -1,12 +1,15 @@
 """The real FER2013, where it is at hand: its known figures, and how long reading takes."""
 
 import time
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_core.dataset.duplicates import audit_duplicates, leaking_training_rows
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
@@ -49,3 +52,32 @@ def test_an_import_comes_back_equal_and_quickly(
     assert loaded.names == real_faces.names
     # Half a second on a quiet machine; the margin is for a busy one.
     assert seconds < 5
+
+
+def test_the_archive_its_folder_and_its_table_give_the_same_faces(
+    real_data: Path, real_faces: FaceSet, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(real_data / "fer2013.zip") as archive:
+        archive.extractall(tmp_path / "faces")
+    folder = read_dataset(tmp_path / "faces")
+    assert folder.fingerprint == real_faces.fingerprint
+    assert folder.names == real_faces.names
+    assert folder.problems == ()
+
+    # A table in an order of its own: each reader keeps its source's, so the rows are matched.
+    order = np.random.default_rng(0).permutation(len(real_faces))
+    write_table(real_faces.subset(order), tmp_path / "fer2013.csv")
+    table = read_dataset(tmp_path / "fer2013.csv")
+    assert table.names[0] == "fer2013.csv:2"
+    assert table.problems == ()
+    assert table.subset(np.argsort(order)).fingerprint == real_faces.fingerprint
+
+
+def write_table(faces: FaceSet, path: Path) -> None:
+    words = [str(value) for value in range(256)]
+    usages = ("Training", "PublicTest", "PrivateTest")
+    with path.open("w", encoding="ascii") as file:
+        file.write("emotion,pixels,Usage\n")
+        for image, label, split in zip(faces.images, faces.labels, faces.splits, strict=True):
+            values = " ".join([words[value] for value in image.tobytes()])
+            file.write(f"{label},{values},{usages[split]}\n")

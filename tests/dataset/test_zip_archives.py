@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_core.dataset.readers import read_dataset, sources
+from fer_core.dataset.face_set import Problem
+from fer_core.dataset.readers import face_rows, read_dataset, sources, zip_source
+from fer_core.dataset.readers.problems import ProblemLog
+from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.errors import InputError
 
 ZipBytes = Callable[..., bytes]
@@ -151,3 +155,133 @@ def test_an_archive_that_would_unpack_to_too_much_is_refused(
     (tmp_path / "bomb.zip").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match=r"bomb\.zip would unpack to more than 1 GB"):
         read_dataset(tmp_path / "bomb.zip")
+
+
+def packed(
+    path: Path, files: dict[str, bytes], change: Callable[[zipfile.ZipInfo], None] | None = None
+) -> Path:
+    """An archive to whose last member's entry something was done."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            if change is not None and name == list(files)[-1]:
+                change(entry)
+            archive.writestr(entry, content)
+    return path
+
+
+def test_members_that_lead_out_or_are_links_are_listed_and_not_read(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    picture = files["train/happy/1.png"]
+    outside = {
+        "../happy/a.png": "leads out",
+        "train/../../happy/a.png": "leads out",
+        "/happy/a.png": "leads out",
+        "C:/happy/a.png": "leads out",
+        "train\\happy\\a.png": "backslash",
+    }
+    path = packed(tmp_path / "faces.zip", files | dict.fromkeys(outside, picture))
+    faces = read_dataset(path)
+    assert len(faces) == 6
+    assert {problem.name for problem in faces.problems} == set(outside)
+    for problem in faces.problems:
+        assert outside[problem.name] in problem.reason
+
+    def make_link(entry: zipfile.ZipInfo) -> None:
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+    link = files | {"train/happy/link.png": b"/etc/passwd"}
+    (problem,) = read_dataset(packed(tmp_path / "link.zip", link, make_link)).problems
+    assert problem == Problem("train/happy/link.png", "is a link, which is not followed")
+
+
+def test_of_a_member_that_stands_there_twice_the_first_is_read(
+    tmp_path: Path, files: dict[str, bytes], png: Callable[..., bytes]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        archive.writestr("happy/a.png", png(np.full((48, 48), 1, np.uint8)))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("happy/a.png", png(np.full((48, 48), 2, np.uint8)))
+    faces = read_dataset(tmp_path / "faces.zip")
+    assert faces.images.max() == 1
+    assert [problem.name for problem in faces.problems] == ["happy/a.png"]
+    assert "more than once" in faces.problems[0].reason
+
+
+def test_empty_folders_and_archives_inside_are_listed(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes, write_files: Callable[..., Path]
+) -> None:
+    inner = zip_bytes(files)
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        for name, content in (files | {"more.zip": inner}).items():
+            archive.writestr(name, content)
+        archive.mkdir("train")
+        archive.mkdir("train/fear")
+    folder = write_files(files | {"more.zip": inner})
+    (folder / "train" / "fear").mkdir()
+    for path in (tmp_path / "faces.zip", folder):
+        faces = read_dataset(path)
+        assert len(faces) == 6
+        assert {problem.name: problem.reason for problem in faces.problems} == {
+            "train/fear": "is an empty folder",
+            "more.zip": "is an archive inside, which is not opened; import it on its own",
+        }
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_bound_are_not_used(
+    tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes, method: int
+) -> None:
+    (tmp_path / "faces.zip").write_bytes(zip_bytes(files, method))
+    with pytest.raises(InputError, match="method other than deflate"):
+        read_dataset(tmp_path / "faces.zip")
+
+
+def test_more_than_the_bound_is_not_unpacked_whatever_the_directory_says(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    zip_bytes: ZipBytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "faces.zip").write_bytes(zip_bytes(files))
+    source = ZipSource(tmp_path / "faces.zip")
+    names = source.names(ProblemLog())
+    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 100)
+    with pytest.raises(InputError, match=r"faces\.zip unpacks to more than"):
+        list(source.read_all(names))
+    source.close()
+
+
+def test_a_directory_too_large_for_any_dataset_is_not_read(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    zip_bytes: ZipBytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "faces.zip").write_bytes(zip_bytes(files))
+    monkeypatch.setattr(zip_source, "_MAX_DIRECTORY_BYTES", 100)
+    with pytest.raises(InputError, match="its directory is larger"):
+        read_dataset(tmp_path / "faces.zip")
+
+
+def test_what_is_said_about_damage_does_not_cite_the_damaged_bytes(tmp_path: Path) -> None:
+    path = packed(tmp_path / "faces.zip", {"FER2013Train/label.csv": bytes(range(256)) * 200})
+    content = bytearray(path.read_bytes())
+    content[26:28] = b"\x00\x80"  # the length of the name, in the member's own header
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"label\.csv in faces\.zip is damaged") as caught:
+        read_dataset(path)
+    assert len(str(caught.value)) < 300
+
+
+def test_more_faces_than_the_bound_are_refused(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    zip_bytes: ZipBytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "faces.zip").write_bytes(zip_bytes(files))
+    monkeypatch.setattr(face_rows, "MAX_FACES", 5)
+    with pytest.raises(InputError, match="more than 5 faces"):
+        read_dataset(tmp_path / "faces.zip")

@@ -1,38 +1,126 @@
-"""Readers: from whatever people have to a ``FaceSet``."""
+"""Readers: from whatever people have to a ``FaceSet``.
+
+The rows of a ``FaceSet`` stand in the order of their source: pictures by their path, rows of a
+table as in the table.
+"""
 
 from __future__ import annotations
 
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.class_folders import read_class_folders
-from fer_core.dataset.readers.sources import FolderSource, ZipSource
+from fer_core.dataset.readers.class_folders import names_an_emotion, read_class_folders
+from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables, read_tables
+from fer_core.dataset.readers.ferplus_folders import find_vote_tables, read_ferplus_folders
+from fer_core.dataset.readers.pictures import is_picture
+from fer_core.dataset.readers.problems import Fault, ProblemLog
+from fer_core.dataset.readers.progress import ProgressReport
+from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
+from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 
+#: What a person may bring, as the end of a sentence.
+UNDERSTOOD = (
+    "give a folder or zip of pictures in <split>/<emotion>/ or <emotion>/, a table with the "
+    "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
+    "with their label.csv"
+)
 
-def read_dataset(path: Path, split_choice: SplitChoice | None = None) -> FaceSet:
-    """Read a dataset from a folder or an archive, without importing it.
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+_INNER_ARCHIVE = Fault("is an archive inside, which is not opened; import it on its own")
+_TABLE_BESIDE = Fault("was passed over for the pictures beside it; import it on its own")
+
+
+def read_dataset(
+    path: Path,
+    split_choice: SplitChoice | None = None,
+    report: ProgressReport | None = None,
+) -> FaceSet:
+    """Read a dataset of any kind that is understood, without importing it.
 
     Args:
-        path: A folder or a ``.zip`` with pictures in ``<split>/<emotion>/`` or ``<emotion>/``.
+        path: A table, or a folder or ``.zip`` of tables or pictures.
         split_choice: How validation and test are cut where the source has none; by default a
             tenth each.
+        report: Called now and then with how much is read and how much there is in all, in bytes
+            or pictures.
 
     Raises:
         InputError: There is nothing at ``path``, it is of no known kind, or nothing in it is
             usable; one sentence says which.
     """
     choice = split_choice or SplitChoice()
+    with closing(_source(path)) as source:
+        problems = ProblemLog()
+        names = source.names(problems)
+        if isinstance(source, FileSource):
+            return _read_file(source, names, choice, problems, report=report)
+        return _read_files(source, names, choice, problems, report=report)
+
+
+def _source(path: Path) -> Source:
     if path.is_dir():
-        return read_class_folders(FolderSource(path), choice)
+        return FolderSource(path)
     if not path.exists():
-        raise InputError(f"{path} does not exist; give a dataset's folder or .zip.")
+        raise InputError(f"{path} does not exist; {UNDERSTOOD}.")
+    if not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder; {UNDERSTOOD}.")
     # A download cut short no longer looks like an archive; by its name it is told what it lacks.
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return read_class_folders(ZipSource(path), choice)
+        return ZipSource(path)
+    return FileSource(path)
+
+
+def _read_file(
+    source: Source,
+    names: list[str],
+    choice: SplitChoice,
+    problems: ProblemLog,
+    *,
+    report: ProgressReport | None,
+) -> FaceSet:
+    """A file of its own can only be a table, whatever it is called."""
+    tables = find_tables(source, names, problems)
+    if tables:
+        return read_tables(source, tables, choice, problems, report)
+    if problems.first is not None:
+        raise InputError(f"{source.label} {problems.first.reason}; {UNDERSTOOD}.")
+    if source.label.lower().endswith(TABLE_SUFFIXES):
+        raise InputError(
+            f"{source.label} has no column 'pixels' in its first line, as a table of faces has; "
+            f"{UNDERSTOOD}."
+        )
+    raise InputError(f"{source.label} is no dataset of a kind that is understood; {UNDERSTOOD}.")
+
+
+def _read_files(
+    source: Source,
+    names: list[str],
+    choice: SplitChoice,
+    problems: ProblemLog,
+    *,
+    report: ProgressReport | None,
+) -> FaceSet:
+    """Recognize what a folder or archive holds, the most particular kind first."""
+    for name in names:
+        if name.lower().endswith(_ARCHIVE_SUFFIXES):
+            problems.add(name, _INNER_ARCHIVE)
+    if find_vote_tables(names):
+        return read_ferplus_folders(source, names, choice, problems, report)
+    table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    tables = find_tables(source, table_names, problems)
+    if any(names_an_emotion(name) for name in names):
+        for table in tables:
+            problems.add(table.name, _TABLE_BESIDE)
+        return read_class_folders(source, names, choice, problems, report)
+    if tables:
+        return read_tables(source, tables, choice, problems, report)
+    if any(is_picture(name) for name in names):
+        return read_class_folders(source, names, choice, problems, report)
     raise InputError(
-        f"{path.name} is neither a folder nor a .zip archive; give FER2013 as one of these, with "
-        "its pictures in folders named after the emotions."
+        f"{source.label} holds no usable picture and no table of faces; "
+        f"{UNDERSTOOD}{problems.first_in_brackets()}"
     )

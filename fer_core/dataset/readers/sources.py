@@ -1,19 +1,40 @@
-"""Where the files of a dataset come from: a folder or a zip archive, behind one interface."""
+"""Where the files of a dataset come from: a file, a folder or an archive, behind one interface."""
 
 from __future__ import annotations
 
 import os
-import zipfile
+import stat
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
+from fer_core.dataset.readers.problems import Fault, ProblemLog
 from fer_core.errors import InputError
 
-#: A file of a dataset of small faces is a few kilobytes; more than this is not read.
+#: A file of a dataset of small faces is a few kilobytes; more than this is not read at once.
 MAX_FILE_BYTES = 20 * 2**20
 MAX_FILES = 1_000_000
+#: What a source may hold unpacked, and what a table is read to.
 MAX_TOTAL_BYTES = 4 * 2**30
+
+LINK = Fault("is a link, which is not followed")
+NO_FILE = Fault("is not an ordinary file")
+EMPTY_FOLDER = Fault("is an empty folder")
+
+
+@dataclass(frozen=True)
+class ByteStream:
+    """A file that is open for reading.
+
+    Attributes:
+        file: Its bytes.
+        size: Their number, as the source states it.
+    """
+
+    file: IO[bytes]
+    size: int
 
 
 class Source(Protocol):
@@ -23,19 +44,41 @@ class Source(Protocol):
     def label(self) -> str:
         """What messages call the source."""
 
-    def names(self) -> list[str]:
+    def names(self, problems: ProblemLog) -> list[str]:
         """Paths inside the source, with ``/``, sorted, without hidden files.
+
+        Args:
+            problems: Takes what is not listed because it must not or cannot be read.
 
         Raises:
             InputError: The source cannot be read or is beyond the bounds.
         """
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | str]]:
-        """Each file's content, or a sentence fragment that says why it cannot be read."""
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
+        """Each file's content, or what is wrong with it.
+
+        Raises:
+            InputError: What they hold together is beyond the bound.
+        """
+
+    def open(self, name: str) -> AbstractContextManager[ByteStream]:
+        """One file, to be read piece by piece, of any size.
+
+        Reading may raise whatever a damaged medium or archive raises.
+        """
+
+    def close(self) -> None:
+        """Let go of what is open; nothing can be read any more."""
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a path is what systems leave behind: ``.DS_Store``, ``__MACOSX/…``."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def too_large() -> Fault:
+    """The fault of a file over the bound."""
+    return Fault(f"is larger than {MAX_FILE_BYTES >> 20} MB")
 
 
 class FolderSource:
@@ -43,75 +86,90 @@ class FolderSource:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.label = root.name
+        self.label = root.name or str(root)
 
-    def names(self) -> list[str]:
+    def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
-        found = []
-        for folder, subfolders, files in os.walk(self._root):
-            subfolders[:] = [name for name in subfolders if not _is_hidden(name)]
+
+        def unreadable(error: OSError) -> None:
+            path = Path(error.filename).relative_to(self._root)
+            problems.add(path.as_posix(), _unreadable(error))
+
+        found: list[str] = []
+        for folder, subfolders, files in os.walk(self._root, onerror=unreadable):
+            subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
             relative = Path(folder).relative_to(self._root)
-            found += [(relative / name).as_posix() for name in files if not _is_hidden(name)]
+            if not subfolders and not files and relative.parts:
+                problems.add(relative.as_posix(), EMPTY_FOLDER)
+            for name in subfolders:
+                if Path(folder, name).is_symlink():
+                    problems.add((relative / name).as_posix(), LINK)
+            found += [(relative / name).as_posix() for name in files if not is_hidden(name)]
             if len(found) > MAX_FILES:
                 raise InputError(f"{self.label} holds more than {MAX_FILES:,} files; give less.")
         return sorted(found)
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | str]]:
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
         """See ``Source``."""
         for name in names:
-            path = self._root / name
             try:
-                if path.is_symlink():
-                    yield name, "is a link, which is not followed"
-                elif path.stat().st_size > MAX_FILE_BYTES:
-                    yield name, f"is larger than {MAX_FILE_BYTES >> 20} MB"
-                else:
-                    yield name, path.read_bytes()
+                yield name, self._content(self._root / name)
             except OSError as error:
-                yield name, f"cannot be read ({error.strerror})"
+                yield name, _unreadable(error)
+
+    @staticmethod
+    def _content(path: Path) -> bytes | Fault:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return LINK
+        if not stat.S_ISREG(status.st_mode):
+            return NO_FILE  # a pipe would be waited for without end
+        if status.st_size > MAX_FILE_BYTES:
+            return too_large()
+        return path.read_bytes()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[ByteStream]:
+        """See ``Source``."""
+        path = self._root / name
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError("it is a link or not an ordinary file")
+        with path.open("rb") as file:
+            yield ByteStream(file, path.stat().st_size)
+
+    def close(self) -> None:
+        """See ``Source``."""
 
 
-class ZipSource:
-    """A zip archive, read in memory: nothing is unpacked to disk, so no path can lead astray."""
+class FileSource:
+    """A single file, as a source with one name: its own. It may be a link: it was asked for."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.label = path.name
 
-    def names(self) -> list[str]:
+    def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
-        try:
-            with zipfile.ZipFile(self._path) as archive:
-                members = [entry for entry in archive.infolist() if not entry.is_dir()]
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise InputError(
-                f"{self.label} is not a whole zip archive ({error}); download or pack it again."
-            ) from error
-        if len(members) > MAX_FILES:
-            raise InputError(f"{self.label} holds more than {MAX_FILES:,} files; pack less.")
-        if sum(entry.file_size for entry in members) > MAX_TOTAL_BYTES:
-            raise InputError(
-                f"{self.label} would unpack to more than {MAX_TOTAL_BYTES >> 30} GB; pack less."
-            )
-        return sorted({entry.filename for entry in members if not _is_hidden(entry.filename)})
+        del problems
+        return [self.label]
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | str]]:
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
         """See ``Source``."""
-        with zipfile.ZipFile(self._path) as archive:
-            for name in names:
-                try:
-                    yield name, self._read_member(archive, name)
-                # A damaged member shows in many ways, each with an exception of its own: a wrong
-                # checksum, a broken stream, an unknown method, a password. Each is that one
-                # member's fault alone.
-                except Exception as error:
-                    yield name, f"cannot be unpacked ({error})"
+        for name in names:
+            with self.open(name) as stream:
+                content = stream.file.read(MAX_FILE_BYTES + 1)
+            yield name, too_large() if len(content) > MAX_FILE_BYTES else content
 
-    @staticmethod
-    def _read_member(archive: zipfile.ZipFile, name: str) -> bytes | str:
-        # The size that the archive states is the archive's word; the bound holds on what comes.
-        with archive.open(name) as member:
-            content = member.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            return f"is larger than {MAX_FILE_BYTES >> 20} MB"
-        return content
+    @contextmanager
+    def open(self, name: str) -> Iterator[ByteStream]:
+        """See ``Source``."""
+        del name
+        with self._path.open("rb") as file:
+            yield ByteStream(file, self._path.stat().st_size)
+
+    def close(self) -> None:
+        """See ``Source``."""
+
+
+def _unreadable(error: OSError) -> Fault:
+    return Fault(f"cannot be read ({error.strerror})", "cannot be read")

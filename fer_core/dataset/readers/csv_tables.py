@@ -1,0 +1,160 @@
+"""Tables of faces: ``fer2013.csv``, ``icml_face_data.csv``, Kaggle's ``train.csv``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
+from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
+from fer_core.dataset.readers.progress import ProgressReport, ReadMeter
+from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.table_rows import RowParser, TableColumns, table_columns
+from fer_core.dataset.readers.text_lines import text_lines
+from fer_core.dataset.splitting import SplitChoice
+from fer_core.errors import InputError
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+
+#: Of tables that all bring their splits only one is read, since they would be the same faces
+#: again: FER2013 is shared under both names.
+_BEST_KNOWN = ("fer2013.csv", "icml_face_data.csv")
+
+_OVERLONG = Fault("is longer than any row of a face")
+_PASSED_OVER = Fault("was passed over for a table that names the official splits")
+
+
+@dataclass(frozen=True)
+class FaceTable:
+    """A table found in a source.
+
+    Attributes:
+        name: Its path inside the source.
+        columns: What its first line names.
+        size: Its bytes, as the source states it.
+    """
+
+    name: str
+    columns: TableColumns
+    size: int
+
+    @property
+    def split(self) -> tuple[int, bool] | None:
+        """The split that the table's own name tells (``test.csv``)."""
+        return split_from_name(PurePosixPath(self.name).stem)
+
+
+def find_tables(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
+    """Those of the files whose first line names a column of pixels.
+
+    Args:
+        source: The files.
+        names: Paths inside it of those that may be tables.
+        problems: Takes those that cannot be read.
+    """
+    found = []
+    for name in names:
+        try:
+            with source.open(name) as stream:
+                size = stream.size
+                header = next((line for _, line in text_lines(stream.file) if line != b""), None)
+        except Exception as error:  # an archive's damage shows in many types
+            problems.add(name, Fault(f"cannot be read ({error_text(error)})", "cannot be read"))
+            continue
+        columns = None if header is None else table_columns(header)
+        if columns is not None:
+            found.append(FaceTable(name, columns, size))
+    return found
+
+
+def read_tables(
+    source: Source,
+    tables: list[FaceTable],
+    split_choice: SplitChoice,
+    problems: ProblemLog,
+    report: ProgressReport | None = None,
+) -> FaceSet:
+    """Read tables with a face per row, in the order of their rows.
+
+    Where a table has a Usage column, it tells the splits, and one of FER2013's that is absent stays
+    so. Otherwise the table's name does (``test.csv``), any other is training data, and what is
+    missing is cut. Rows without a label are counted and left out.
+
+    Args:
+        source: Where the tables are.
+        tables: What ``find_tables`` found, at least one.
+        split_choice: How missing splits are cut.
+        problems: Takes the rows that cannot be used.
+        report: Called now and then with the number of bytes read and their number in all.
+
+    Raises:
+        InputError: No row is usable, or a table's file is damaged.
+    """
+    chosen = _chosen(tables, problems)
+    rows = FaceRows(source.label)
+    meter = ReadMeter(source.label, sum(table.size for table in chosen), report)
+    for table in chosen:
+        try:
+            _read_table(source, table, rows, problems, meter)
+        except InputError:
+            raise
+        except Exception as error:
+            # Of a file that is damaged somewhere no row can be trusted: a wrong checksum, which
+            # comes to light at the end, says that some pixels are wrong, but not which.
+            raise InputError(
+                f"{_place(source, table)} is damaged ({error_text(error)}); download it again."
+            ) from error
+    if not rows:
+        raise InputError(_nothing_usable(source, chosen, problems))
+    return rows.to_face_set(split_choice, problems)
+
+
+def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
+    """The tables to read: one with official splits, or else all."""
+    with_splits = [
+        table for table in tables if None not in (table.columns.split, table.columns.label)
+    ]
+    if not with_splits:
+        return tables
+
+    def rank(table: FaceTable) -> tuple[int, str]:
+        name = PurePosixPath(table.name).name.lower()
+        return (_BEST_KNOWN.index(name) if name in _BEST_KNOWN else len(_BEST_KNOWN), table.name)
+
+    best = min(with_splits, key=rank)
+    for table in tables:
+        if table is not best:
+            problems.add(table.name, _PASSED_OVER)
+    return [best]
+
+
+def _read_table(
+    source: Source, table: FaceTable, rows: FaceRows, problems: ProblemLog, meter: ReadMeter
+) -> None:
+    parser = RowParser(table.columns)
+    split, is_official = table.split or (SPLITS.index("train"), False)
+    with source.open(table.name) as stream:
+        lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
+        next(lines, None)  # the names of the columns
+        for number, line in lines:
+            name = f"{table.name}:{number}"
+            row = _OVERLONG if line is None else parser.parse(line)
+            if isinstance(row, Fault):
+                problems.add(name, row)
+                continue
+            rows.add(row.image, row.label, split if row.split is None else row.split, name)
+            rows.official_splits |= row.is_official or is_official
+
+
+def _place(source: Source, table: FaceTable) -> str:
+    return source.label if source.label == table.name else f"{table.name} in {source.label}"
+
+
+def _nothing_usable(source: Source, tables: list[FaceTable], problems: ProblemLog) -> str:
+    if all(table.columns.label is None for table in tables):
+        return (
+            f"{_place(source, tables[0])} has no column 'emotion' and so nothing to learn from; "
+            "give the table with labels (fer2013.csv, icml_face_data.csv or train.csv)."
+        )
+    return f"{_place(source, tables[0])} holds no usable row{problems.first_in_brackets()}"

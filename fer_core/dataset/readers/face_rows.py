@@ -1,0 +1,106 @@
+"""Faces as a reader gathers them, in one growing block of memory."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
+from fer_core.dataset.readers.problems import ProblemLog, as_text
+from fer_core.dataset.splitting import SplitChoice, cut_missing_splits
+from fer_core.errors import InputError
+
+#: More faces than any public set of them; at 2,304 bytes each they take 2.3 GB.
+MAX_FACES = 1_000_000
+_FIRST_BLOCK = 4_096
+
+
+class FaceRows:
+    """Rows of a ``FaceSet`` to be.
+
+    Args:
+        label: What messages call the source.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._images = np.empty((0, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+        self._labels = array("b")
+        self._splits = array("b")
+        self._names: list[str] = []
+        #: Whether a split was told by FER2013's own names; then none that is absent is made up.
+        self.official_splits = False
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, image: NDArray[np.uint8], label: int, split: int, name: str) -> None:
+        """Append one face.
+
+        Args:
+            image: uint8 ``[48, 48]``.
+            label: Index into ``EMOTIONS``.
+            split: Index into ``SPLITS``.
+            name: Where it came from.
+
+        Raises:
+            InputError: There are more faces than the bound.
+        """
+        row = len(self._names)
+        if row >= MAX_FACES:
+            raise InputError(f"{self._label} holds more than {MAX_FACES:,} faces; give less.")
+        if row == len(self._images):
+            # In place: a block of this size is moved by the memory's tables, not copied, so that
+            # old and new never stand beside each other. No view of it is ever given away.
+            capacity = max(_FIRST_BLOCK, row + row // 4)
+            self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
+        self._images[row] = image
+        self._labels.append(label)
+        self._splits.append(split)
+        self._names.append(as_text(name))
+
+    def shorten(self, count: int) -> None:
+        """Forget all but the first ``count`` rows."""
+        del self._labels[count:], self._splits[count:], self._names[count:]
+
+    def to_face_set(self, split_choice: SplitChoice, problems: ProblemLog) -> FaceSet:
+        """The rows in their order, with the missing splits cut; the rows are spent by it.
+
+        Splits by FER2013's own names are kept as they are, and one that is absent stays so.
+        """
+        labels = np.array(self._labels, dtype=np.int8)
+        splits = np.array(self._splits, dtype=np.int8)
+        if not self.official_splits:
+            splits = cut_missing_splits(labels, splits, split_choice)
+        self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
+        return FaceSet(self._images, labels, splits, tuple(self._names), problems.listed())
+
+
+def split_from_name(name: str) -> tuple[int, bool] | None:
+    """The split that a folder, a table or its Usage column names, and whether it is official.
+
+    Args:
+        name: In any case, with or without spaces, dashes and underscores: ``"Public Test"``.
+
+    Returns:
+        Index into ``SPLITS``, and whether it is one of FER2013's two test sets by their own
+        name; None for a name that stands for no split.
+    """
+    split = _SPLIT_NAMES.get(name.strip().lower().translate(_WITHOUT_GAPS))
+    return None if split is None else (SPLITS.index(split[0]), split[1])
+
+
+_WITHOUT_GAPS = str.maketrans("", "", " _-")
+_SPLIT_NAMES: dict[str, tuple[str, bool]] = {
+    "train": ("train", False),
+    "training": ("train", False),
+    "validation": ("validation", False),
+    "valid": ("validation", False),
+    "val": ("validation", False),
+    "test": ("test", False),
+    "testing": ("test", False),
+    "publictest": ("validation", True),
+    "privatetest": ("test", True),
+}

@@ -1,0 +1,240 @@
+"""FER+: the faces of FER2013 as PNGs, each with the votes of ten people."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.readers.face_rows import FaceRows
+from fer_core.dataset.readers.pictures import decode_picture, is_picture, to_face
+from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
+from fer_core.dataset.readers.progress import ProgressReport, ReadMeter
+from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.table_rows import split_line
+from fer_core.dataset.readers.text_lines import text_lines
+from fer_core.dataset.splitting import SplitChoice
+from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.errors import InputError
+
+#: The votes' columns, in FER+'s order; the file itself has no line that names them.
+VOTE_COLUMNS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+
+_SPLIT_FOLDERS = {"fer2013train": "train", "fer2013valid": "validation", "fer2013test": "test"}
+_LABEL_FILE = "label.csv"
+
+_TIE = Fault("has no label that more people chose than any other")
+_NO_VOTES = Fault("has no votes")
+_BAD_VOTES = Fault("has votes that are not numbers of 0 or more")
+_BAD_BOX = Fault("has a box that does not lie in its picture")
+_NO_ROW = Fault("has no row in label.csv")
+_NO_PICTURE = Fault("names no picture that is there")
+_REPEATED = Fault("names a picture again; only its first row counts")
+
+#: Left, top, right and bottom in pixels.
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class VotedFace:
+    """A picture that people agreed on.
+
+    Attributes:
+        label: Index into ``EMOTIONS``.
+        split: Index into ``SPLITS``.
+        box: Where in the picture the face is.
+    """
+
+    label: int
+    split: int
+    box: Box
+
+
+def find_vote_tables(names: list[str]) -> list[str]:
+    """The ``label.csv`` files that lie in folders called as FER+'s are."""
+    return [name for name in names if _split_of_folder(name) and _file_name(name) == _LABEL_FILE]
+
+
+def read_ferplus_folders(
+    source: Source,
+    names: list[str],
+    split_choice: SplitChoice,
+    problems: ProblemLog,
+    report: ProgressReport | None = None,
+) -> FaceSet:
+    """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
+
+    A face's label is the one that more people chose than any other. Where two are equal, or the
+    most chose contempt, "unknown" or "no face", the face is left out and counted, never guessed.
+
+    Args:
+        source: The files.
+        names: Their paths inside it.
+        split_choice: How missing splits are cut, where there is none but ``FER2013Train/``.
+        problems: Takes the pictures and rows that cannot be used.
+        report: Called now and then with the number of pictures read and their number in all.
+
+    Raises:
+        InputError: No picture is usable, or a ``label.csv`` is damaged.
+    """
+    votes = _Votes(names, problems)
+    for table in find_vote_tables(names):
+        votes.read(source, table)
+    voted = votes.faces
+    for name in names:
+        if is_picture(name) and name not in votes.mentioned:
+            problems.add(name, _NO_ROW)
+
+    rows = FaceRows(source.label)
+    for done, (name, content) in enumerate(source.read_all(sorted(voted)), start=1):
+        picture = content if isinstance(content, Fault) else decode_picture(content)
+        face = picture if isinstance(picture, Fault) else _cut(picture, voted[name].box)
+        if isinstance(face, Fault):
+            problems.add(name, face)
+        else:
+            rows.add(face, voted[name].label, voted[name].split, name)
+            rows.official_splits |= voted[name].split != SPLITS.index("train")
+        if report is not None and (done % 500 == 0 or done == len(voted)):
+            report(done, len(voted))
+    if not rows:
+        raise InputError(
+            f"{source.label} has FER+'s votes, but no usable picture beside them; write the "
+            f"pictures with FER+'s generate_training_data.py{problems.first_in_brackets()}"
+        )
+    return rows.to_face_set(split_choice, problems)
+
+
+def _file_name(name: str) -> str:
+    return PurePosixPath(name).name.lower()
+
+
+def _split_of_folder(name: str) -> str | None:
+    return _SPLIT_FOLDERS.get(PurePosixPath(name).parent.name.lower())
+
+
+class _Votes:
+    """What the label files say about the pictures that are there.
+
+    Args:
+        names: The source's files.
+        problems: Takes the rows that cannot be used.
+    """
+
+    def __init__(self, names: list[str], problems: ProblemLog) -> None:
+        self._known = set(names)
+        self._problems = problems
+        #: Pictures that stand in a label file, whatever it says of them.
+        self.mentioned: set[str] = set()
+        self.faces: dict[str, VotedFace] = {}
+
+    def read(self, source: Source, table: str) -> None:
+        """Add what one label file says.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        split = SPLITS.index(_split_of_folder(table) or "train")
+        meter = ReadMeter(source.label, 0, None)
+        try:
+            with source.open(table) as stream:
+                for number, line in text_lines(meter.metered(stream.file)):
+                    fields = split_line(line, b",") if line is not None else [b""]
+                    if line != b"" and not (number == 1 and _is_header(fields)):
+                        self._add(table, number, fields, split)
+        except InputError:
+            raise
+        except Exception as error:  # an archive's damage shows in many types
+            raise InputError(
+                f"{table} in {source.label} is damaged ({error_text(error)}); get it again."
+            ) from error
+
+    def _add(self, table: str, number: int, fields: list[bytes], split: int) -> None:
+        file_name = fields[0].decode("utf-8", "replace").strip()
+        name = str(PurePosixPath(table).parent / file_name)
+        if not file_name or name not in self._known:
+            self._problems.add(f"{table}:{number}", _NO_PICTURE)
+        elif name in self.mentioned:
+            self._problems.add(f"{table}:{number}", _REPEATED)
+        else:
+            self.mentioned.add(name)
+            face = _voted_face(fields, split)
+            if isinstance(face, Fault):
+                self._problems.add(name, face)
+            else:
+                self.faces[name] = face
+
+
+def _is_header(fields: list[bytes]) -> bool:
+    return len(fields) > 2 and b"neutral" in [field.strip().lower() for field in fields]
+
+
+def _voted_face(fields: list[bytes], split: int) -> VotedFace | Fault:
+    """What a row of file name, box and ten counts says."""
+    if len(fields) != 2 + len(VOTE_COLUMNS):
+        return Fault(
+            f"has {len(fields)} columns in label.csv instead of {2 + len(VOTE_COLUMNS)}",
+            "has the wrong number of columns in label.csv",
+        )
+    box = _parse_box(fields[1])
+    label = _plurality([_count(field) for field in fields[2:]])
+    if isinstance(box, Fault):
+        return box
+    return label if isinstance(label, Fault) else VotedFace(label, split, box)
+
+
+def _parse_box(field: bytes) -> Box | Fault:
+    numbers = re.fullmatch(rb"\(?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)?", field.strip())
+    # Longer numbers lie in no picture, and Python takes its time to read them.
+    if numbers is None or any(len(number) > 6 for number in numbers.groups()):
+        return _BAD_BOX
+    left, top, right, bottom = (int(number) for number in numbers.groups())
+    return left, top, right, bottom
+
+
+def _count(field: bytes) -> float:
+    """A number of votes; NaN for what is none."""
+    try:
+        return float(field)
+    except ValueError:
+        return math.nan
+
+
+def _plurality(votes: list[float]) -> int | Fault:
+    """The emotion that more people chose than anything else."""
+    if not all(math.isfinite(count) and count >= 0 for count in votes):
+        return _BAD_VOTES
+    most = max(votes)
+    if most == 0:
+        return _NO_VOTES
+    if votes.count(most) > 1:
+        return _TIE
+    choice = VOTE_COLUMNS[votes.index(most)]
+    emotion = emotion_from_name(choice)
+    if emotion is None:
+        return Fault(f"is {choice!r} to most people, none of the seven emotions")
+    return EMOTIONS.index(emotion)
+
+
+def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | Fault:
+    """The box out of a picture, as uint8 ``[48, 48]``."""
+    left, top, right, bottom = box
+    height, width = picture.shape
+    if not (left < right <= width and top < bottom <= height):
+        return _BAD_BOX
+    return to_face(picture[top:bottom, left:right])

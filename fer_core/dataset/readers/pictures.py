@@ -1,0 +1,101 @@
+"""Pictures of any size and colour to faces of 48x48 grey values."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.dataset.readers.problems import Fault
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
+
+#: Larger pictures are not faces of a dataset but photos; decoding them would only cost memory.
+MAX_SIDE = 4096
+
+_EMPTY = Fault("is empty")
+_UNREADABLE = Fault("is not a picture that can be read")
+_TOO_LARGE = Fault(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture, by its name."""
+    return name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def decode_picture(content: bytes) -> NDArray[np.uint8] | Fault:
+    """A picture file as grey values, uint8 ``[height, width]``, or what is wrong with it."""
+    if not content:
+        return _EMPTY
+    # OpenCV takes the memory that a header asks for before it looks at what follows.
+    pixels = _stated_pixels(content)
+    if pixels is None:
+        return _UNREADABLE
+    if pixels > MAX_SIDE * MAX_SIDE:
+        return _TOO_LARGE
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        return _UNREADABLE
+    return _UNREADABLE if picture is None else np.asarray(picture, dtype=np.uint8)
+
+
+def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey values of any size as uint8 ``[48, 48]``; what is not square is squeezed into it."""
+    if picture.shape == (FACE_SIZE, FACE_SIZE):
+        return picture
+    interpolation = cv2.INTER_AREA if min(picture.shape) > FACE_SIZE else cv2.INTER_LINEAR
+    face = cv2.resize(picture, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
+    return np.asarray(face, dtype=np.uint8)
+
+
+def decode_face(content: bytes) -> NDArray[np.uint8] | Fault:
+    """A picture file as a face, uint8 ``[48, 48]``, or what is wrong with it."""
+    picture = decode_picture(content)
+    return picture if isinstance(picture, Fault) else to_face(picture)
+
+
+def _stated_pixels(content: bytes) -> int | None:
+    """The number of pixels that a picture's header states; None if it is not a picture's."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big")
+    if content.startswith(b"\xff\xd8"):
+        return _stated_jpeg_pixels(content)
+    return _stated_pixels_of_others(content)
+
+
+def _stated_jpeg_pixels(content: bytes) -> int | None:
+    """Walk through a JPEG's segments up to the frame header: quicker than a library's look."""
+    position = 2
+    while (position := content.find(b"\xff", position)) >= 0 and position + 9 <= len(content):
+        marker = content[position + 1]
+        # Start of frame, in its many kinds; between them lie three others.
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = (
+                content[position + 5 : position + 7],
+                content[position + 7 : position + 9],
+            )
+            return int.from_bytes(height, "big") * int.from_bytes(width, "big")
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
+            position += 1  # padding, or a marker without a segment
+        else:
+            position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return None
+
+
+def _stated_pixels_of_others(content: bytes) -> int | None:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as picture:
+                return picture.width * picture.height
+    except Image.DecompressionBombError:
+        return MAX_SIDE * MAX_SIDE + 1
+    except Exception:
+        return None  # damaged, in one of the many ways that each format has

@@ -1,0 +1,188 @@
+"""One row of a table of faces: ``emotion,pixels,Usage`` in any order of the columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.dataset.readers.face_rows import split_from_name
+from fer_core.dataset.readers.problems import Fault, as_text, shortened
+from fer_core.emotions import EMOTIONS, emotion_from_name
+
+_DELIMITERS = (b",", b";", b"\t")
+_LABEL_COLUMNS = ("emotion", "label")
+_SPLIT_COLUMNS = ("usage", "split")
+_PIXEL_COUNT = FACE_SIZE * FACE_SIZE
+
+#: Every pixel value as it is usually written. One look-up per value both reads and checks it.
+_PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
+
+NO_LABEL = Fault("has no label")
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """Where a table keeps what.
+
+    Attributes:
+        delimiter: What stands between two columns.
+        names: The columns' names, in lower case.
+    """
+
+    delimiter: bytes
+    names: tuple[str, ...]
+
+    def _position(self, names: tuple[str, ...]) -> int | None:
+        return next((self.names.index(name) for name in names if name in self.names), None)
+
+    @property
+    def pixels(self) -> int:
+        """The column of the pixel values."""
+        return self.names.index("pixels")
+
+    @property
+    def label(self) -> int | None:
+        """The column of the emotion, if there is one."""
+        return self._position(_LABEL_COLUMNS)
+
+    @property
+    def split(self) -> int | None:
+        """The column of the usage, if there is one."""
+        return self._position(_SPLIT_COLUMNS)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row that can be used.
+
+    Attributes:
+        image: uint8 ``[48, 48]``.
+        label: Index into ``EMOTIONS``.
+        split: Index into ``SPLITS``; None where the table has no such column.
+        is_official: Whether the split is one of FER2013's own test sets.
+    """
+
+    image: NDArray[np.uint8]
+    label: int
+    split: int | None
+    is_official: bool
+
+
+def table_columns(header: bytes) -> TableColumns | None:
+    """The columns that a table's first line names; None if it is no table of faces."""
+    for delimiter in _DELIMITERS:
+        fields = split_line(header, delimiter)
+        names = tuple(
+            field.decode("latin-1").strip().strip("\"'").strip().lower() for field in fields
+        )
+        if names.count("pixels") == 1:
+            return TableColumns(delimiter, names)
+    return None
+
+
+def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
+    """A line's fields.
+
+    A line is a row, whatever its quotes say: one that is never closed spoils no other row.
+    """
+    if b'"' not in line:
+        return line.split(delimiter)
+    # Latin-1 carries any bytes through the csv module and back.
+    text = line.decode("latin-1")
+    try:
+        row = next(csv.reader([text], delimiter=delimiter.decode(), skipinitialspace=True), [])
+    except csv.Error:
+        return line.split(delimiter)
+    return [field.encode("latin-1") for field in row]
+
+
+class RowParser:
+    """Reads the rows of one table."""
+
+    def __init__(self, columns: TableColumns) -> None:
+        self._columns = columns
+        self._pixels, self._label, self._split = columns.pixels, columns.label, columns.split
+
+    def parse(self, line: bytes) -> TableRow | Fault:
+        """The row, or what is wrong with it."""
+        fields = split_line(line, self._columns.delimiter)
+        count = len(self._columns.names)
+        if len(fields) < count or any(field.strip() for field in fields[count:]):
+            return Fault(
+                f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
+            )
+        label = NO_LABEL if self._label is None else parse_label(fields[self._label])
+        if isinstance(label, Fault):
+            return label
+        split, is_official = None, False
+        if self._split is not None:
+            usage = _text(fields[self._split])
+            place = split_from_name(usage)
+            if place is None:
+                return Fault(
+                    f"has the usage {usage!r}, none of Training, PublicTest and PrivateTest",
+                    "has a usage that is none of Training, PublicTest and PrivateTest",
+                )
+            split, is_official = place
+        image = parse_pixels(fields[self._pixels])
+        return image if isinstance(image, Fault) else TableRow(image, label, split, is_official)
+
+
+def parse_label(field: bytes) -> int | Fault:
+    """A label, as FER2013's number (0 to 6) or by its name."""
+    text = _text(field)
+    if not text:
+        return NO_LABEL
+    number = re.fullmatch(r"([+-]?\d{1,9})(?:\.0*)?", text, re.ASCII)
+    if number:
+        label = int(number[1])
+        if 0 <= label < len(EMOTIONS):
+            return label
+        return Fault(f"has the label {label}, outside 0 to 6", "has a label outside 0 to 6")
+    emotion = emotion_from_name(text)
+    if emotion is None:
+        return Fault(f"is of class {text!r}, none of the seven emotions")
+    return EMOTIONS.index(emotion)
+
+
+def parse_pixels(field: bytes) -> NDArray[np.uint8] | Fault:
+    """2,304 values of 0 to 255 with spaces between them, as uint8 ``[48, 48]``."""
+    words = field.split()
+    try:
+        values = bytes(map(_PIXEL_VALUES.__getitem__, words))
+    except KeyError:
+        return _unusual_pixels(words)
+    return _to_image(values)
+
+
+def _unusual_pixels(words: list[bytes]) -> NDArray[np.uint8] | Fault:
+    """Values written in another way (``070``), or the first that is none."""
+    values = bytearray()
+    for word in words:
+        # Longer ones are not values either, and Python takes its time to read them.
+        value = int(word) if word.isdigit() and len(word) <= 9 else -1
+        if not 0 <= value <= 255:
+            return Fault(
+                f"has the pixel value {_text(word)!r}, not 0 to 255",
+                "has a pixel value that is not 0 to 255",
+            )
+        values.append(value)
+    return _to_image(bytes(values))
+
+
+def _to_image(values: bytes) -> NDArray[np.uint8] | Fault:
+    if len(values) != _PIXEL_COUNT:
+        return Fault(
+            f"has {len(values)} pixel values instead of {_PIXEL_COUNT}",
+            f"has another number of pixel values than {_PIXEL_COUNT}",
+        )
+    return np.frombuffer(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
+
+
+def _text(field: bytes) -> str:
+    return shortened(as_text(field.decode("latin-1").strip()))
