@@ -78,11 +78,17 @@ def run_training(run: RunFolder, settings: Settings) -> TrainingOutcome:
         return _train_and_publish(setup, run, settings)
     except BaseException as error:
         # Whatever ends a run, its folder says so; the error itself goes on to whoever started it.
-        reason = str(error) or type(error).__name__
+        is_interrupt = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted" if is_interrupt else str(error) or type(error).__name__
         epochs = len(run.read_epochs())
         try:
             run.write_status(
-                RunStatus(state="failed", message=reason, epoch=epochs, epochs=setup.config.epochs)
+                RunStatus(
+                    state="stopped" if is_interrupt else "failed",
+                    message=reason,
+                    epoch=epochs,
+                    epochs=setup.config.epochs,
+                )
             )
         except OSError as status_error:
             print(f"status.json cannot be written: {status_error}", file=sys.stderr)

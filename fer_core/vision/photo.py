@@ -20,6 +20,9 @@ from fer_core.vision.decode import decode_picture
 
 _log = logging.getLogger(__name__)
 
+#: Pixels: what is smaller shows no face that anyone could read.
+_SMALLEST_SIDE = 12
+
 
 @dataclass(frozen=True)
 class PhotoResult:
@@ -121,6 +124,11 @@ def analyze_photo(
     image = None
     try:
         image = decode_picture(content, name)
+        if min(image.shape[:2]) < _SMALLEST_SIDE:
+            raise InputError(
+                f"{name} is {image.shape[1]}x{image.shape[0]} pixels, too small to show a face; "
+                "use a larger picture."
+            )
         readings = tuple(analyzer.analyze(image, whole=whole))
         return PhotoResult(name, image.shape[1], image.shape[0], readings), image
     except InputError as error:

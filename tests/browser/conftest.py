@@ -92,6 +92,8 @@ def start_server(
                 [
                     *(sys.executable, "-m", "streamlit", "run", "app.py"),
                     *("--server.headless=true", f"--server.port={port}"),
+                    # An edit while the tests run would be loaded half way.
+                    "--server.fileWatcherType=none",
                 ],
                 cwd=PROJECT_ROOT,
                 env=environment,

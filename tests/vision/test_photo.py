@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from dataclasses import dataclass
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -144,6 +145,16 @@ def test_the_document_is_the_contracts() -> None:
             },
         ]
     }
+
+
+def test_a_picture_too_small_for_a_face_is_told() -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(content, "PNG")
+    result, _ = analyze_photo(content.getvalue(), "dot.png", Mock(spec=Analyzer))
+    assert result.readings == ()
+    assert result.error == (
+        "dot.png is 1x1 pixels, too small to show a face; use a larger picture."
+    )
 
 
 def test_the_text_is_the_same_document_with_names_left_readable() -> None:

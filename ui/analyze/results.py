@@ -195,7 +195,7 @@ def _show_face(reading: FaceReading, number: int | None, photo_key: str) -> None
     with st.container(border=True):
         prefix = "" if number is None else f"{number}: "
         st.markdown(f"**{prefix}{reading.label} {100 * reading.score:.0f} %**")
-        crop, chart = st.columns([2, 5], vertical_alignment="center")
+        crop, chart = st.columns([1, 2], vertical_alignment="center")
         crop.image(
             reading.crop,
             width=_CROP_WIDTH,
