@@ -218,7 +218,7 @@ def test_another_model_gives_other_readings(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="model").options == ["small (62.5 %), default", "other"]
+    assert app.selectbox(key="model").options == ["small (62.5 %)", "other"]
     app.button(key="choose_sample").click().run()
     (before,) = charts(app)
     app.selectbox(key="model").set_value("other").run()

@@ -93,18 +93,21 @@ def _choose_bundle(settings: Settings) -> Bundle | None:
     name = st.selectbox(
         "Model",
         names,
-        format_func=lambda name: _bundle_title(bundles[name], is_default=name == default),
+        format_func=lambda name: _bundle_title(bundles[name]),
         key="model",
         help="The network that reads the faces. Accuracy is on the validation images of the data "
-        "it was trained on.",
+        "it was trained on. The default model stands first.",
     )
     return bundles[name]
 
 
-def _bundle_title(bundle: Bundle, *, is_default: bool) -> str:
+def _bundle_title(bundle: Bundle) -> str:
     accuracy = bundle.record.metrics.get("validation", {}).get("accuracy")
     title = bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %)"
-    return f"{title}, default" if is_default else title
+    if bundle.record.is_demo:
+        # Its accuracy is not put beside those on real faces.
+        title = f"{bundle.name} (demo data)"
+    return title
 
 
 def _offer_yunet(settings: Settings) -> None:
