@@ -37,6 +37,26 @@ _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+class ModelSource(BaseModel):
+    """The file that an imported model came from.
+
+    Attributes:
+        file: Its name.
+        format: What it is, in words.
+        weights_file: The name of the file beside it that held the weights, if any.
+        changes: What was changed to serve it, in words.
+        assumptions: What was taken for granted because the file does not say, in words.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    format: str
+    weights_file: str | None = None
+    changes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
 class BundleRecord(BaseModel):
     """Where a model came from and how it is to be fed: the content of ``bundle.json``.
 
@@ -44,6 +64,7 @@ class BundleRecord(BaseModel):
         labels: The network's own label order.
         input_shape: Height, width and channels of its input.
         input_scale: Factor on grey values 0 to 255 before they go in.
+        input_offset: Added to them after that.
         flip_averaging: Whether predictions are the mean over a face and its mirror image.
         parameters: Number of weights.
         recipe: Name of the recipe it was trained by; None for an imported model.
@@ -55,6 +76,7 @@ class BundleRecord(BaseModel):
         metrics: Figures by split, measured through the published predictor.
         versions: Of Python and the libraries that made it.
         created: UTC, ISO 8601.
+        source: For an imported model, the file that it came from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +84,7 @@ class BundleRecord(BaseModel):
     labels: tuple[str, ...]
     input_shape: tuple[int, int, int]
     input_scale: float = Field(gt=0)
+    input_offset: float = 0.0
     flip_averaging: bool
     parameters: int
     recipe: str | None
@@ -73,6 +96,12 @@ class BundleRecord(BaseModel):
     metrics: dict[str, dict[str, Any]]
     versions: dict[str, str]
     created: str
+    source: ModelSource | None = None
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether it was trained on the drawn demo set: its figures say nothing of real faces."""
+        return bool(self.dataset.get("kind") == "demo")
 
     @field_validator("labels")
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +19,35 @@ from fer_core.errors import InputError, first_line
 from fer_core.metrics import apply_temperature
 from fer_core.networks import INPUT_SHAPE
 
-#: float32 ``[n, 48, 48, 1]``, scaled, to float32 ``[n, 7]`` in the network's own label order.
+#: float32 ``[n, height, width, channels]`` as ``network_input`` makes it, to float32 ``[n, 7]`` in
+#: the network's own label order.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Large enough to keep the cores busy, small enough for the caches that they share.
 _BATCH_SIZE = 64
+
+
+def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.float32]:
+    """Turn face crops into what a network takes: its size, its channels, its range of values.
+
+    Args:
+        crops: uint8 ``[n, 48, 48]``, grey values as ``crop_face`` gives them.
+        record: How the network is to be fed.
+
+    Returns:
+        float32 ``[n, height, width, channels]``; where the network takes colour, every channel is
+        the grey picture.
+    """
+    height, width, channels = record.input_shape
+    if crops.shape[1:] != (height, width):
+        sized = np.empty((len(crops), height, width), dtype=np.uint8)
+        for row, crop in enumerate(crops):
+            sized[row] = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
+        crops = sized
+    pixels = crops.astype(np.float32)[..., np.newaxis] * np.float32(record.input_scale)
+    if record.input_offset:
+        pixels += np.float32(record.input_offset)
+    return pixels if channels == 1 else np.repeat(pixels, channels, axis=-1)
 
 
 class Predictor:
@@ -59,7 +84,7 @@ class Predictor:
             ValueError: Shape or type of ``crops`` is another.
             InputError: The network gives values that are no probabilities.
         """
-        height, width, _ = self._record.input_shape
+        height, width, _ = INPUT_SHAPE
         if crops.ndim != 3 or crops.shape[1:] != (height, width) or crops.dtype != np.uint8:
             raise ValueError(
                 f"crops should be uint8 [n, {height}, {width}]. "
@@ -72,7 +97,7 @@ class Predictor:
         return apply_temperature(result, self.temperature) if calibrated else result
 
     def _predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pixels = crops.astype(np.float32)[..., np.newaxis] * np.float32(self._record.input_scale)
+        pixels = network_input(crops, self._record)
         if self._record.flip_averaging:
             both = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
             output = (both[: len(crops)] + both[len(crops) :]) / np.float32(2)
@@ -135,39 +160,45 @@ def open_onnx_network(
         options.intra_op_num_threads = threads
     # Threads that wait spinning would take a whole core from the browser and the video decoder.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # What fails is raised as well, and told in one sentence.
+    options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        (network_input,) = session.get_inputs()
-        (network_output,) = session.get_outputs()
+        (taken,) = session.get_inputs()
+        (given,) = session.get_outputs()
     except Exception as error:
         # ONNX Runtime raises many types of its own, all for a file that it cannot use.
         raise InputError(
             f"The bundle {name!r} is damaged: {path} cannot be opened ({first_line(error)}); "
             "restore the file or choose another model."
         ) from error
-    if not (
-        _fits(network_input.shape, input_shape) and _fits(network_output.shape, (len(EMOTIONS),))
-    ):
+    if not (_fits(taken.shape, input_shape) and _fits(given.shape, (len(EMOTIONS),))):
         raise InputError(
-            f"The network {path} takes {network_input.shape} and gives {network_output.shape}; "
+            f"The network {path} takes {taken.shape} and gives {given.shape}; "
             f"expected are [n, {', '.join(map(str, input_shape))}] and [n, {len(EMOTIONS)}]."
         )
-    input_name, output_names = network_input.name, [network_output.name]
+    input_name, output_names = taken.name, [given.name]
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(session.run(output_names, {input_name: pixels})[0], dtype=np.float32)
 
-    return run
+    def run_one_by_one(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.concatenate([run(pixels[i : i + 1]) for i in range(len(pixels))])
+
+    # Many an imported network was exported for one picture at a time.
+    return run_one_by_one if taken.shape[0] == 1 else run
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether an ONNX shape is any number of rows of ``expected``; an open size is not wrong."""
+    """Whether an ONNX shape is one or any number of rows of ``expected``.
+
+    An open size is not wrong.
+    """
     return (
         len(shape) == len(expected) + 1
-        and not isinstance(shape[0], int)
+        and (shape[0] == 1 or not isinstance(shape[0], int))
         and all(
             size == wanted or not isinstance(size, int)
             for size, wanted in zip(shape[1:], expected, strict=True)

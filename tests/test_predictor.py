@@ -197,7 +197,7 @@ def test_a_damaged_network_is_told_in_one_sentence(bundle: Bundle, content: byte
 
 
 @pytest.mark.parametrize(
-    "shape", [{"classes": 8}, {"classes": 5}, {"size": 64}, {"batch": 1}], ids=str
+    "shape", [{"classes": 8}, {"classes": 5}, {"size": 64}, {"batch": 2}], ids=str
 )
 def test_a_network_of_another_shape_is_refused(
     bundle: Bundle, linear_network: Callable[..., onnx.ModelProto], shape: dict[str, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from fer_core.bundle import (
     default_bundle_name,
     find_bundle,
     list_bundles,
-    publish_bundle,
     set_default_bundle,
 )
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command, text_table
-from fer_core.export import export_onnx
+from fer_core.errors import InputError
+from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
+from fer_core.exchange.importing import ImportRequest, import_model
+from fer_core.exchange.labels import SCALE_WORDS, parse_labels, parse_scale
+from fer_core.exchange.served import export_onnx
 from fer_core.settings import Settings
 
 
@@ -25,14 +29,39 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "models", "list, import, complete and choose models", _list)
     commands = parser.add_subparsers(metavar="COMMAND")
     import_parser = add_command(
-        commands, "import", "copy a bundle, or a finished run's, to models/", _import
+        commands, "import", "bring a bundle, a finished run or a network's file to models/", _import
     )
-    import_parser.add_argument("path", type=Path, help="a bundle's or a run's folder")
-    import_parser.add_argument("--name", help="what to call it (default: the folder's name)")
+    import_parser.add_argument(
+        "path",
+        type=Path,
+        help="a bundle's or a run's folder, a .keras, .h5 or .onnx file, or an architecture .json",
+    )
+    import_parser.add_argument("--name", help="what to call it (default: after the file or folder)")
+    import_parser.add_argument(
+        "--weights", type=Path, help="for a .json, its weights (default: found beside it)"
+    )
+    import_parser.add_argument(
+        "--labels", metavar="ANGRY,DISGUST,…", help="what the outputs mean, in the network's order"
+    )
+    scales = ", ".join(f"{name}: {words}" for name, words in SCALE_WORDS.items())
+    import_parser.add_argument(
+        "--scale",
+        metavar="|".join(SCALE_WORDS),
+        help=f"the grey values that the network was trained on ({scales}; default: bytes if it "
+        "begins by scaling them itself, else unit)",
+    )
     export_parser = add_command(
-        commands, "export", "make a bundle's model.onnx from its Keras model", _export
+        commands, "export", "write a model as a file for elsewhere, or complete its bundle", _export
     )
     export_parser.add_argument("name", help="a model's name, or a bundle's or run's folder")
+    export_parser.add_argument(
+        "--format",
+        choices=EXPORT_FORMATS,
+        help="what to write (default: the bundle's own model.onnx, from its Keras model)",
+    )
+    export_parser.add_argument(
+        "--output", type=Path, help="the file, or a folder for it (default: here, after the model)"
+    )
     default_parser = add_command(
         commands, "default", "make a model the one that is used unless told otherwise", _default
     )
@@ -47,19 +76,24 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
         return Answer(document, "no models yet; train one with 'python -m fer_core train'")
     rows = []
     for bundle in bundles:
-        figures = bundle.record.metrics.get("validation", {})
-        accuracy = figures.get("accuracy")
         rows.append(
             [
                 bundle.name + (" (default)" if bundle.name == default else ""),
                 f"{bundle.record.parameters:,}",
-                "unknown" if accuracy is None else f"{accuracy:.2%}",
+                _accuracy_in_words(bundle),
                 bundle.record.recipe or "imported",
             ]
         )
     return Answer(
         document, text_table(["model", "parameters", "validation accuracy", "recipe"], rows)
     )
+
+
+def _accuracy_in_words(bundle: Bundle) -> str:
+    if bundle.record.is_demo:
+        return "demo data"
+    accuracy = bundle.record.metrics.get("validation", {}).get("accuracy")
+    return "unknown" if accuracy is None else f"{accuracy:.2%}"
 
 
 def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
@@ -69,12 +103,14 @@ def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
         "path": str(bundle.folder),
         "default": bundle.name == default,
         "recipe": record.recipe,
+        "demo_data": record.is_demo,
         "parameters": record.parameters,
         "labels": list(record.labels),
         "temperature": bundle.temperature,
         "served": bundle.served_network.exists(),
         "metrics": record.metrics,
         "created": record.created,
+        "source": None if record.source is None else record.source.model_dump(mode="json"),
     }
 
 
@@ -83,14 +119,35 @@ def _answer(bundle: Bundle, settings: Settings, text: str) -> Answer:
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    bundle = publish_bundle(arguments.path, settings, name=arguments.name)
+    request = ImportRequest(
+        name=arguments.name,
+        weights=arguments.weights,
+        labels=None if arguments.labels is None else parse_labels(arguments.labels),
+        scale=None if arguments.scale is None else parse_scale(arguments.scale),
+    )
+    bundle = import_model(arguments.path, settings, request)
+    source = bundle.record.source
+    if source is not None:
+        for note in (*source.assumptions, *source.changes):
+            print(f"{bundle.name}: {note}", file=sys.stderr)
     return _answer(bundle, settings, f"imported as {bundle.name!r}: {bundle.folder}")
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
     bundle = find_bundle(arguments.name, settings)
-    path = export_onnx(bundle)
-    return _answer(bundle, settings, f"written: {path}")
+    if arguments.format is None:
+        if arguments.output is not None:
+            raise InputError("--output needs --format, one of " + ", ".join(EXPORT_FORMATS) + ".")
+        path = export_onnx(bundle)
+        return _answer(bundle, settings, f"written: {path}")
+    exported = export_model(bundle, arguments.format, arguments.output)
+    files = [str(file) for file in exported.files]
+    document = _document(bundle, default_bundle_name(settings)) | {
+        "format": arguments.format,
+        "files": files,
+        "largest_difference": exported.difference,
+    }
+    return Answer(document, "\n".join(f"written: {file}" for file in files))
 
 
 def _default(arguments: argparse.Namespace, settings: Settings) -> Answer:

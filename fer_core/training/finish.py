@@ -25,9 +25,10 @@ from fer_core.bundle import (
 )
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
+from fer_core.dataset.store import is_demo
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.report import evaluate
-from fer_core.export import can_export_onnx, write_onnx
+from fer_core.exchange.served import can_export_onnx, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
 from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
@@ -73,6 +74,7 @@ def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: Fit
         seed=config.seed,
         dataset={
             "name": Path(setup.data).name,
+            "kind": "demo" if is_demo(setup.data) else "imported",
             "fingerprint": face_set.fingerprint,
             "counts": class_counts(face_set),
         },

@@ -16,7 +16,7 @@ from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.report import evaluate, report_on
-from fer_core.export import TOLERANCE, export_onnx, load_keras_model
+from fer_core.exchange.served import TOLERANCE, export_onnx, load_keras_model
 from fer_core.metrics import apply_temperature
 from fer_core.predictor import load_predictor, open_onnx_network
 from fer_core.recipes import TrainingConfig
@@ -265,19 +265,31 @@ def test_data_that_are_not_there_fail_with_the_reason(settings: Settings, tmp_pa
     assert "nowhere" in status.message
 
 
-def test_a_defect_fails_with_its_reason_too(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("a defect"), ("failed", "a defect")),
+        (MemoryError(), ("failed", "MemoryError")),
+        (KeyboardInterrupt(), ("stopped", "interrupted")),
+    ],
+)
+def test_whatever_ends_a_run_its_folder_says_so(
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    told: tuple[str, str],
 ) -> None:
     def broken(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr("fer_core.training.fit.fit", broken)
     run = RunFolder(tmp_path / "run")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         start(run, trained.data, trained.settings)
     status = run.read_status()
     assert status is not None
-    assert (status.state, status.message) == ("failed", "KeyboardInterrupt")
+    assert (status.state, status.message) == told
 
 
 def test_a_folder_without_a_run_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:

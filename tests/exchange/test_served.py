@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_core import export
 from fer_core.bundle import Bundle
 from fer_core.errors import InputError
-from fer_core.export import can_export_onnx, export_onnx, load_keras_model, write_onnx
+from fer_core.exchange import served as export
+from fer_core.exchange.served import can_export_onnx, export_onnx, load_keras_model, write_onnx
 from fer_core.networks import build_network
 from fer_core.predictor import open_onnx_network
 from fer_core.training.backend import prepare_backend
@@ -39,9 +39,9 @@ def test_a_network_that_differs_is_not_written(
     network.save(bundle.folder / "model.keras")
     before = bundle.served_network.read_bytes()
     monkeypatch.setattr(
-        export, "open_onnx_network", lambda *_: lambda pixels: np.full((len(pixels), 7), 0.5)
+        export, "open_onnx_network", lambda *_, **__: lambda pixels: np.full((len(pixels), 7), 0.5)
     )
-    with pytest.raises(InputError, match=r"'small' differs from the Keras model by .* not written"):
+    with pytest.raises(InputError, match=r"'small' differs from the original by .* not written"):
         export_onnx(bundle)
     assert bundle.served_network.read_bytes() == before
     assert not [file for file in bundle.folder.iterdir() if file.name.startswith(".")]

@@ -1,0 +1,193 @@
+"""A bundle becomes files for elsewhere, each read back and compared before it is handed out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import KERAS_MODEL_FILE, Bundle
+from fer_core.errors import InputError, first_line
+from fer_core.exchange.keras_files import build_keras_model, open_keras_parts
+from fer_core.exchange.labels import META_SUFFIX, FileNotes
+from fer_core.exchange.litert import open_litert_network, write_litert
+from fer_core.exchange.probe import check_equal, probe_crops, run_network
+from fer_core.exchange.served import (
+    TOLERANCE,
+    export_onnx,
+    keras_network,
+    load_keras_model,
+    require_onnx_export,
+)
+from fer_core.files import write_json
+from fer_core.predictor import Network, network_input, open_onnx_network
+
+ExportFormat = Literal["onnx", "keras", "json", "litert"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+
+_SUFFIXES: dict[ExportFormat, str] = {
+    "onnx": ".onnx",
+    "keras": ".keras",
+    "json": ".json",
+    "litert": ".tflite",
+}
+_WEIGHTS_SUFFIX = ".weights.h5"
+
+#: LiteRT may compute in another order than the networks that it came from.
+_LITERT_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        files: The network's file, its weights where they are separate, and the notes.
+        difference: Largest difference of a probability between the files, read back, and the
+            served network.
+    """
+
+    files: tuple[Path, ...]
+    difference: float
+
+
+def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None) -> Exported:
+    """Write a bundle as files for elsewhere, with ``NAME.meta.json`` beside them.
+
+    Args:
+        bundle: The bundle; a missing ``model.onnx`` is made first.
+        form: What to write.
+        output: The file, or a folder for it; by default the model's name in the current folder.
+
+    Raises:
+        InputError: The bundle has no Keras model and the format needs one, something is already
+            at the output, or what was written does not compute the same.
+    """
+    target = _target(bundle, form, output)
+    stem = target.name.removesuffix(_SUFFIXES[form])
+    if form != "onnx" and not (bundle.folder / KERAS_MODEL_FILE).is_file():
+        raise InputError(
+            f"The model {bundle.name!r} has no Keras model, so it can be exported as onnx only; "
+            "for other formats import it from its Keras file."
+        )
+    if not bundle.served_network.is_file():
+        export_onnx(bundle)
+    pixels = network_input(probe_crops(), bundle.record)
+    served = open_onnx_network(
+        bundle.served_network, bundle.name, input_shape=bundle.record.input_shape
+    )
+    expected = served(pixels)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # On the same disk as the target, so that what is proved can be renamed into place.
+    with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
+        written = Path(folder) / target.name
+        _WRITERS[form](bundle, written)
+        difference = _difference(form, written, bundle, pixels, expected)
+        write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).model_dump(mode="json"))
+        produced = sorted(
+            Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
+        )
+        files = tuple(target.with_name(file.name) for file in produced)
+        notes = target.with_name(stem + META_SUFFIX)
+        # Two formats in one folder share their notes, if they say the same.
+        is_noted = (
+            notes.is_file() and notes.read_bytes() == (Path(folder) / notes.name).read_bytes()
+        )
+        _check_free(tuple(file for file in files if not (is_noted and file == notes)))
+        for file, place in zip(produced, files, strict=True):
+            file.replace(place)
+    return Exported(files, difference)
+
+
+def _target(bundle: Bundle, form: ExportFormat, output: Path | None) -> Path:
+    suffix = _SUFFIXES[form]
+    output = Path.cwd() if output is None else output.expanduser()
+    target = output / (bundle.name + suffix) if output.is_dir() else output
+    if target.suffix != suffix:
+        raise InputError(
+            f"The output {target} should end in {suffix} for the format {form}; change its name."
+        )
+    _check_free((target,))
+    return target
+
+
+def _check_free(files: tuple[Path, ...]) -> None:
+    for file in files:
+        if file.exists():
+            raise InputError(f"{file} is already there; choose another --output or move it away.")
+
+
+def _notes(bundle: Bundle) -> FileNotes:
+    record = bundle.record
+    return FileNotes(
+        model=bundle.name,
+        labels=record.labels,
+        input_shape=record.input_shape,
+        input_scale=record.input_scale,
+        input_offset=record.input_offset,
+        flip_averaging=record.flip_averaging,
+        temperature=bundle.temperature,
+    )
+
+
+def _write_onnx(bundle: Bundle, path: Path) -> None:
+    shutil.copyfile(bundle.served_network, path)
+
+
+def _write_keras(bundle: Bundle, path: Path) -> None:
+    shutil.copyfile(bundle.folder / KERAS_MODEL_FILE, path)
+
+
+def _write_json(bundle: Bundle, path: Path) -> None:
+    require_onnx_export()
+    model = load_keras_model(bundle)
+    path.write_text(model.to_json(), encoding="utf-8")
+    model.save_weights(path.with_name(path.stem + _WEIGHTS_SUFFIX))
+
+
+def _write_litert(bundle: Bundle, path: Path) -> None:
+    require_onnx_export()
+    write_litert(load_keras_model(bundle), path, bundle.name)
+
+
+_WRITERS: dict[ExportFormat, Callable[[Bundle, Path], None]] = {
+    "onnx": _write_onnx,
+    "keras": _write_keras,
+    "json": _write_json,
+    "litert": _write_litert,
+}
+
+
+def _difference(
+    form: ExportFormat,
+    written: Path,
+    bundle: Bundle,
+    pixels: NDArray[np.float32],
+    expected: NDArray[np.float32],
+) -> float:
+    what = f"The {form} export of {bundle.name!r}"
+    try:
+        network = _read_back(form, written, bundle)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{what} cannot be read back ({first_line(error)[:200]}); it was not written."
+        ) from error
+    output = run_network(network, pixels, what)
+    return check_equal(output, expected, what, _LITERT_TOLERANCE if form == "litert" else TOLERANCE)
+
+
+def _read_back(form: ExportFormat, written: Path, bundle: Bundle) -> Network:
+    if form == "litert":
+        return open_litert_network(written)
+    if form == "onnx":
+        return open_onnx_network(written, bundle.name, input_shape=bundle.record.input_shape)
+    with open_keras_parts(written) as parts:
+        return keras_network(build_keras_model(parts))

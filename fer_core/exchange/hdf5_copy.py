@@ -1,0 +1,182 @@
+"""A clean copy of a foreign HDF5 file, made and judged in a process of its own.
+
+A damaged HDF5 file can crash the library that reads it, and with it the whole process. So a child
+reads it, refuses what no model needs and writes the rest anew; the app opens only that copy.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.errors import InputError, first_line
+from fer_core.exchange.safety import MAX_BYTES
+from fer_core.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    import h5py
+
+_MAX_OBJECTS = 100_000
+_MAX_DEPTH = 64
+#: gzip, shuffle, checksum: any other filter would be a plug-in looked up on this machine.
+_FILTERS = (1, 2, 3)
+
+_SECONDS = 120
+_CHILD_MEMORY = 4 * 1024**3
+_REFUSED = 3
+
+
+def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
+    """Copy the plain numbers and text of an HDF5 file.
+
+    External links, external storage and virtual datasets would read other files of this machine
+    into the model; unknown filters would load plug-ins. All are refused.
+
+    Args:
+        content: The HDF5 file.
+        copy: Where to.
+        path: The file that a person named, which ``content`` is or was part of, for messages.
+
+    Raises:
+        InputError: It holds something else, too much, or is damaged.
+    """
+    command = [sys.executable, "-m", __name__, str(content), str(copy), str(path)]
+    try:
+        child = subprocess.run(
+            command,
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"{path} takes more than {_SECONDS} s to read as HDF5; save it again with Keras."
+        ) from error
+    if child.returncode == _REFUSED:
+        raise InputError(child.stdout.strip())
+    if child.returncode != 0:
+        raise InputError(
+            f"{path} is damaged: it cannot be read as HDF5 ({_why(child)}); save or copy it again."
+        )
+
+
+def _why(child: subprocess.CompletedProcess[str]) -> str:
+    if child.returncode < 0:
+        return "the HDF5 library itself fails on it"
+    lines = child.stderr.strip().splitlines()
+    return lines[-1][:200] if lines else f"exit code {child.returncode}"
+
+
+def main(content: Path, copy: Path, path: Path) -> int:
+    """Make the copy, in the child.
+
+    Returns:
+        The exit code; a refusal is said on standard output.
+    """
+    import h5py
+
+    _limit_memory()
+    try:
+        with h5py.File(content, "r") as file, h5py.File(copy, "w", libver="latest") as clean:
+            _copy_groups(file, clean, path)
+    except InputError as error:
+        print(error)
+        return _REFUSED
+    except Exception as error:
+        # h5py raises many types for a damaged file: OSError, KeyError, RuntimeError, ValueError.
+        print(first_line(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:
+        return  # Windows has no such limit
+    resource.setrlimit(resource.RLIMIT_AS, (_CHILD_MEMORY, _CHILD_MEMORY))
+
+
+def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
+    import h5py
+
+    _copy_attributes(file, clean)
+    waiting: list[tuple[h5py.Group, h5py.Group, int]] = [(file, clean, 0)]
+    seen = 0
+    size = 0
+    addresses = {h5py.h5o.get_info(file.id).addr}
+    while waiting:
+        group, clean_group, depth = waiting.pop()
+        for name in group:
+            seen += 1
+            if seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
+                raise InputError(f"{path} holds too many or too deep groups to be a model's.")
+            # The class of the link is asked first: opening it would follow it.
+            if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
+                raise InputError(
+                    f"{path} links {name!r} to another place or file, which no model needs; save "
+                    "the model again with Keras."
+                )
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in addresses:
+                raise InputError(
+                    f"{path} holds {name!r} twice, which no model needs; save it again with Keras."
+                )
+            addresses.add(address)
+            if isinstance(item, h5py.Group):
+                inner = clean_group.create_group(name)
+                _copy_attributes(item, inner)
+                waiting.append((item, inner, depth + 1))
+                continue
+            _check_dataset(item, path)
+            size += item.size * item.dtype.itemsize
+            if size > MAX_BYTES:
+                raise InputError(
+                    f"{path} holds more than {MAX_BYTES / 2**20:,.0f} MB of numbers, more than "
+                    "can be imported; import a smaller network."
+                )
+            _copy_attributes(item, clean_group.create_dataset(name, data=item[()]))
+
+
+def _check_dataset(item: Any, path: Path) -> None:
+    import h5py
+
+    if not isinstance(item, h5py.Dataset):
+        raise InputError(f"{path} holds {item.name!r}, which is no weight; save it with Keras.")
+    if item.external or item.is_virtual:
+        raise InputError(
+            f"{path} keeps {item.name!r} in another file, which is not followed; save the model "
+            "in one file."
+        )
+    if item.dtype.kind not in "fiubS" or item.dtype.hasobject or item.dtype.fields:
+        raise InputError(
+            f"{path} holds {item.name!r} of the type {item.dtype}, expected are numbers; save the "
+            "model again with Keras."
+        )
+    properties = item.id.get_create_plist()
+    for number in range(properties.get_nfilters()):
+        if properties.get_filter(number)[0] not in _FILTERS:
+            raise InputError(
+                f"{path} packs {item.name!r} by a method other than gzip; save it with Keras."
+            )
+
+
+def _copy_attributes(item: Any, clean: Any) -> None:
+    import h5py
+
+    for name in item.attrs:
+        value = item.attrs[name]
+        if isinstance(value, (h5py.Empty, h5py.Reference, h5py.RegionReference)):
+            continue
+        clean.attrs[name] = value
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(Path(argument) for argument in sys.argv[1:4])))

@@ -1,0 +1,309 @@
+"""A network made elsewhere becomes a bundle that every page can use."""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_core.bundle import (
+    KERAS_MODEL_FILE,
+    MODEL_CARD_FILE,
+    RECORD_FILE,
+    SERVED_NETWORK_FILE,
+    Bundle,
+    BundleRecord,
+    ModelSource,
+    check_name_is_free,
+    find_bundle,
+    load_bundle,
+    publish_bundle,
+    write_calibration,
+)
+from fer_core.errors import InputError
+from fer_core.exchange import keras_config, onnx_files
+from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
+from fer_core.exchange.labels import (
+    SCALE_WORDS,
+    SCALES,
+    FileNotes,
+    Scale,
+    labels_needed,
+    read_notes,
+)
+from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
+from fer_core.exchange.probe import are_probabilities, check_equal, probe_crops, run_network
+from fer_core.exchange.safety import check_file
+from fer_core.exchange.served import (
+    TOLERANCE,
+    keras_network,
+    require_onnx_export,
+    write_onnx,
+)
+from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.model_card import model_card
+from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
+from fer_core.predictor import Predictor, network_input, open_onnx_network
+from fer_core.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+_SOFTMAX_ADDED = "its outputs did not sum to 1: taken for logits, and a softmax was added"
+_VERSIONED = ("keras", "tensorflow", "onnx", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What is asked for beside the file.
+
+    Attributes:
+        name: What to call the model; by default after the file.
+        weights: For an architecture ``.json``, the file with its weights.
+        labels: The network's label order; None where it is not known.
+        scale: The range of its grey values; None for a guess.
+    """
+
+    name: str | None = None
+    weights: Path | None = None
+    labels: tuple[str, ...] | None = None
+    scale: Scale | None = None
+
+
+def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
+    """Turn a bundle, run or network file into a published bundle.
+
+    Args:
+        path: A bundle's or run's folder, a ``.keras``, ``.h5`` or ``.onnx`` file, or an
+            architecture ``.json``.
+        settings: Where ``models/`` is.
+        request: What the file does not say.
+
+    Returns:
+        The bundle; its record's ``source`` says what was changed and assumed.
+
+    Raises:
+        InputError: The file is missing, damaged, could run code, is no classifier of the seven
+            emotions, or does not say what its outputs mean; nothing is left behind.
+    """
+    request = request or ImportRequest()
+    if path.is_dir():
+        return _import_bundle(path, settings, request)
+    check_file(path)
+    name = request.name or name_from_file(path)
+    check_name_is_free(name, settings)
+    with replaced_folder(settings.models_root / name) as folder:
+        notes = read_notes(path)
+        if path.suffix.lower() == ".onnx":
+            if request.weights is not None:
+                raise InputError(f"{path} holds its weights itself; leave out --weights.")
+            record = _import_onnx(path, folder, request, notes)
+        else:
+            record = _import_keras(path, folder, request, notes)
+        temperature = notes.temperature if notes else 1.0
+        # The last proof: the very predictor that will serve it takes faces and gives probabilities.
+        network = open_onnx_network(
+            folder / SERVED_NETWORK_FILE, name, input_shape=record.input_shape
+        )
+        Predictor(record, network, temperature).probabilities(probe_crops())
+        if temperature != 1.0:
+            write_calibration(folder, temperature, "taken over from the notes beside the file")
+        write_json(folder / RECORD_FILE, record.model_dump(mode="json"))
+        write_text(folder / MODEL_CARD_FILE, model_card(name, record, temperature))
+        # Somebody else may have taken the name meanwhile.
+        check_name_is_free(name, settings)
+    return load_bundle(settings.models_root / name)
+
+
+def name_from_file(path: Path) -> str:
+    """A model's name after its file's: ``My model (1).h5`` becomes ``My-model-1``."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:64]
+    return cleaned or "imported"
+
+
+def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
+    if (path / "saved_model.pb").is_file():
+        raise InputError(
+            f"{path} is a TensorFlow SavedModel, which can hold code; export the network as .keras "
+            "or ONNX and import that."
+        )
+    if request.weights or request.labels or request.scale:
+        raise InputError(
+            f"{path} is a folder, and a bundle in it says itself how it is fed; leave out "
+            "--weights, --labels and --scale."
+        )
+    bundle = find_bundle(str(path.resolve()), settings)
+    if bundle.served_network.is_file():
+        onnx_files.check_onnx_file(bundle.served_network)
+    if (bundle.folder / KERAS_MODEL_FILE).is_file():
+        check_keras_archive(bundle.folder / KERAS_MODEL_FILE)
+    return publish_bundle(path, settings, name=request.name)
+
+
+def _import_keras(
+    path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
+) -> BundleRecord:
+    with open_keras_parts(path, request.weights) as parts:
+        labels = _labels(path, request, notes)
+        require_onnx_export()
+        model = build_keras_model(parts)
+        takes_bytes = keras_config.expects_bytes(parts.config)
+    _, *sizes = model.input_shape
+    if len(sizes) != 3:
+        raise InputError(wrong_input(path, list(model.input_shape)))
+    height, width, channels = sizes
+    shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
+    if not is_served_shape(shape):
+        raise InputError(wrong_input(path, list(model.input_shape)))
+    if tuple(model.output_shape[1:]) != (CLASS_COUNT,):
+        raise InputError(wrong_output(path, list(model.output_shape)))
+    source = ModelSource(
+        file=path.name,
+        format=parts.format,
+        weights_file=parts.weights_file,
+        changes=parts.changes,
+    )
+    record = _record(
+        source,
+        labels,
+        shape,
+        parameters=model.count_params(),
+        request=request,
+        notes=notes,
+        takes_bytes=takes_bytes,
+    )
+    pixels = network_input(probe_crops(), record)
+    rows = run_network(keras_network(model), pixels, f"The model of {path}")
+    if not are_probabilities(rows):
+        model = _with_softmax(model)
+        record = _changed(record, _SOFTMAX_ADDED)
+    model.save(folder / KERAS_MODEL_FILE)
+    write_onnx(model, folder / SERVED_NETWORK_FILE, path.name, pictures=pixels)
+    return record
+
+
+def _with_softmax(model: keras.Model) -> keras.Model:
+    import keras
+
+    outputs = keras.layers.Softmax(name="probabilities")(model.outputs[0])
+    return keras.Model(model.inputs[0], outputs, name=model.name)
+
+
+def _import_onnx(
+    path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
+) -> BundleRecord:
+    network = onnx_files.read_onnx_network(path)
+    record = _record(
+        ModelSource(file=path.name, format="ONNX network"),
+        _labels(path, request, notes),
+        network.input_shape,
+        parameters=network.parameters,
+        request=request,
+        notes=notes,
+        takes_bytes=onnx_files.expects_bytes(network),
+    )
+    served = folder / SERVED_NETWORK_FILE
+    pixels = network_input(probe_crops(), record)
+    what = f"The network {path}"
+
+    def run_written(**form: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        onnx_files.write_served(network, served, **form)
+        return run_network(
+            open_onnx_network(served, path.name, input_shape=record.input_shape), pixels, what
+        )
+
+    # One picture at a time is what any network can do, so that is the yardstick.
+    expected = run_written(one_by_one=True)
+    softmax = not are_probabilities(expected)
+    if softmax:
+        expected = run_written(one_by_one=True, softmax=True)
+        record = _changed(record, _SOFTMAX_ADDED)
+    if network.channels_first:
+        record = _changed(record, "it takes its channels first: a transposition was added")
+    one_by_one = network.one_by_one
+    try:
+        check_equal(run_written(softmax=softmax), expected, what, TOLERANCE)
+    except InputError:
+        # Made for any number of pictures in name only: somewhere inside a size is fixed.
+        check_equal(run_written(softmax=softmax, one_by_one=True), expected, what, TOLERANCE)
+        one_by_one = True
+    if one_by_one:
+        record = _changed(record, "it takes one picture at a time, which is slower")
+    return record
+
+
+def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
+    if request.labels is not None:
+        return request.labels
+    if notes is not None:
+        return notes.labels
+    raise labels_needed(path)
+
+
+def _changed(record: BundleRecord, change: str) -> BundleRecord:
+    source = record.source
+    assert source is not None
+    return record.model_copy(
+        update={"source": source.model_copy(update={"changes": (*source.changes, change)})}
+    )
+
+
+def _record(
+    source: ModelSource,
+    labels: tuple[str, ...],
+    shape: tuple[int, int, int],
+    *,
+    parameters: int,
+    request: ImportRequest,
+    notes: FileNotes | None,
+    takes_bytes: bool,
+) -> BundleRecord:
+    assumptions: list[str] = []
+    if request.scale is not None:
+        factor, offset = SCALES[request.scale]
+    elif notes is not None:
+        factor, offset = notes.input_scale, notes.input_offset
+    else:
+        scale: Scale = "bytes" if takes_bytes else "unit"
+        factor, offset = SCALES[scale]
+        reason = (
+            "as it begins by scaling them itself"
+            if takes_bytes
+            else "as most networks do; if not, import it again with --scale bytes or signed"
+        )
+        assumptions.append(f"it takes grey values from {SCALE_WORDS[scale]}, {reason}")
+    return BundleRecord(
+        labels=labels,
+        input_shape=shape,
+        input_scale=factor,
+        input_offset=offset,
+        flip_averaging=notes.flip_averaging if notes else False,
+        parameters=parameters,
+        recipe=None,
+        config={},
+        seed=None,
+        dataset={},
+        curation=None,
+        training={},
+        metrics={},
+        versions=_versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=source.model_copy(update={"assumptions": tuple(assumptions)}),
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Of what the import ran on; what the model was trained with is not known."""
+    versions = {"python": platform.python_version()}
+    for package in _VERSIONED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,361 @@
+"""The architecture that a Keras file describes: judged by name, then put in today's form.
+
+Keras builds whatever class or function a config names. Here only layers, initializers and the like
+that are known to be mere arithmetic are let through; everything else is refused before Keras sees
+it, so that a file cannot choose code to run. The list is closed on purpose: what a later Keras adds
+is refused until somebody has looked at it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fer_core.errors import InputError
+
+_MAX_CONFIG_BYTES = 16 * 1024 * 1024
+_MAX_CONFIG_NODES = 500_000
+
+_MODELS = ("Sequential", "Functional", "Model")
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LAYERS = _names(
+    """
+    Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D
+    BatchNormalization CenterCrop Concatenate Conv1D Conv2D Conv2DTranspose Cropping2D Dense
+    DepthwiseConv2D Dot Dropout ELU Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D
+    GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization InputLayer
+    LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum MultiHeadAttention
+    Multiply Normalization PReLU Permute RMSNormalization RandomBrightness RandomContrast
+    RandomFlip RandomRotation RandomTranslation RandomZoom ReLU RepeatVector Rescaling
+    Reshape Resizing SeparableConv2D Softmax SpatialDropout1D SpatialDropout2D
+    SpectralNormalization Subtract UnitNormalization UpSampling2D ZeroPadding2D
+    """
+)
+
+#: What Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``.
+_OPERATIONS = _names(
+    """
+    Absolute Divide Exp ExpandDims Mean Negative Power Relu Relu6 Sigmoid Silu Sqrt Square Squeeze
+    Sum Tanh Transpose TrueDivide
+    """
+)
+
+_OTHER_CLASSES = _names(
+    """
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
+    Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling
+    Zeros L1 L2 L1L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg UnitNorm
+    DTypePolicy Policy __keras_tensor__
+    """
+)
+
+#: Activations; whatever else Keras can find by a function's name is no arithmetic of a network.
+_FUNCTIONS = _names(
+    """
+    celu elu exponential gelu glu hard_sigmoid hard_silu hard_swish leaky_relu linear log_sigmoid
+    log_softmax mish relu relu6 selu sigmoid silu softmax softplus softsign swish tanh
+    """
+)
+
+_CLASSES = frozenset(
+    [
+        "Constant",
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "Identity",
+        "LecunNormal",
+        "LecunUniform",
+        "Ones",
+        "Orthogonal",
+        "OrthogonalInitializer",
+        "RandomNormal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Zeros",
+        "L1",
+        "L2",
+        "L1L2",
+        "OrthogonalRegularizer",
+        "MaxNorm",
+        "MinMaxNorm",
+        "NonNeg",
+        "UnitNorm",
+        "DTypePolicy",
+        "Policy",
+        "__keras_tensor__",
+    ]
+)
+
+_FUNCTIONS = frozenset(
+    [
+        "celu",
+        "elu",
+        "exponential",
+        "gelu",
+        "glu",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "leaky_relu",
+        "linear",
+        "log_sigmoid",
+        "log_softmax",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "softplus",
+        "softsign",
+        "swish",
+        "tanh",
+    ]
+)
+
+_CLASSES = _LAYERS | _OPERATIONS | _OTHER_CLASSES | frozenset(_MODELS)
+
+_MODULE = re.compile(
+    r"keras(\.(layers|initializers|regularizers|constraints|activations|models|dtype_policies"
+    r"|src\.(layers|models|ops|initializers|regularizers|constraints|activations|engine"
+    r"|dtype_policies)(\.[A-Za-z0-9_]+)*))?"
+)
+
+
+def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
+    """Parse an architecture and make sure that all it names is harmless.
+
+    Args:
+        text: The JSON.
+        path: The file that it stands in, for messages.
+
+    Returns:
+        The architecture, without what concerns training alone.
+
+    Raises:
+        InputError: It is no architecture, or names anything but known layers of Keras.
+    """
+    if len(text) > _MAX_CONFIG_BYTES:
+        raise InputError(f"The architecture in {path} is too long to be one; save it with Keras.")
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} is damaged: its architecture is no JSON; save it again with Keras."
+        ) from error
+    if not isinstance(config, dict) or config.get("class_name") not in _MODELS:
+        named = config.get("class_name") if isinstance(config, dict) else None
+        raise InputError(
+            f"{path} describes {f'a {named!r}' if named else 'no network'}; expected is the "
+            "architecture of a Sequential or functional Keras model, as to_json() writes it."
+        )
+    # How it was trained is not needed, and its losses and metrics are often a person's own.
+    config.pop("compile_config", None)
+    check_config(config, path)
+    return config
+
+
+def check_config(config: Any, path: Path) -> None:
+    """Walk through an architecture and refuse whatever could run code.
+
+    Raises:
+        InputError: It names something that is not on the list.
+    """
+    for node in _dictionaries(config, path):
+        for key in ("class_name", "spec_name"):
+            if key in node:
+                _check_object(node, node[key], path)
+        module = node.get("module")
+        if module is not None and not (
+            module == "builtins" or (isinstance(module, str) and _MODULE.fullmatch(module))
+        ):
+            raise _foreign(f"something from the module {str(module)[:80]!r}", path)
+
+
+def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
+    if name in ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"):
+        raise InputError(
+            f"{path} holds a Lambda layer, which is program code that would run here; replace it "
+            "by layers of Keras, or export the network as ONNX."
+        )
+    if name == "function":
+        if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
+            raise _foreign(f"the function {str(node.get('config'))[:80]!r}", path)
+        allowed = (None, node["config"])
+    elif isinstance(name, str) and name in _CLASSES:
+        allowed = (None, name)
+    else:
+        raise _foreign(f"{str(name)[:80]!r}", path)
+    if node.get("registered_name") not in allowed:
+        raise _foreign(f"the registered object {str(node['registered_name'])[:80]!r}", path)
+
+
+def _foreign(what: str, path: Path) -> InputError:
+    return InputError(
+        f"{path} uses {what}, which is not one of the Keras layers that can be imported without "
+        "running foreign code; export the network as ONNX and import that."
+    )
+
+
+def _dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
+    """Every object in a document, without recursion: its depth is the file's choice."""
+    waiting = [config]
+    seen = 0
+    while waiting:
+        node = waiting.pop()
+        seen += 1
+        if seen > _MAX_CONFIG_NODES:
+            raise InputError(f"The architecture in {path} is too long to be one.")
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+#: Layers that only act in training. Some exporters leave them switched on.
+_AUGMENTATION = _names(
+    """
+    AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
+    RandomRotation RandomTranslation RandomZoom
+    """
+)
+
+
+def modern_config(config: dict[str, Any], path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Put a checked architecture in the form that today's Keras builds.
+
+    Keras 1 and 2 wrote a plain list of layers, no modules, and the input's shape on the first
+    layer. All arithmetic becomes float32, in which the weights are stored anyway, and the number of
+    pictures in one batch becomes free. Augmentation becomes a layer that does nothing.
+
+    Returns:
+        The architecture, and what was changed in it, in words.
+
+    Raises:
+        InputError: It is not built as Keras's architectures are.
+    """
+    changes: tuple[str, ...] = ()
+    for node in _dictionaries(config, path):
+        if node.get("class_name") in _AUGMENTATION and isinstance(node.get("config"), dict):
+            changes = ("its layers for augmentation were left out: they act in training only",)
+            _make_idle(node)
+        if node.get("class_name") in _MODELS:
+            _modernize_model(node, path)
+        elif "class_name" in node:
+            _modernize_layer(node)
+        # A layer called with training=True would spread that to all behind it when exported.
+        if isinstance(node.get("training"), bool):
+            del node["training"]
+        for key in ("batch_shape", "batch_input_shape"):
+            shape = node.get(key)
+            if isinstance(shape, list) and shape:
+                node[key] = [None, *shape[1:]]
+        dtype = node.get("dtype")
+        if isinstance(dtype, dict) or (isinstance(dtype, str) and "float" in dtype):
+            node["dtype"] = "float32"
+    return config, changes
+
+
+def _make_idle(layer: dict[str, Any]) -> None:
+    """Turn a layer into one that hands on what it gets, under the same name."""
+    layer["class_name"] = "Activation"
+    kept = {
+        key: layer["config"][key]
+        for key in ("name", "batch_input_shape", "batch_shape")
+        if key in layer["config"]
+    }
+    layer["config"] = kept | {"activation": "linear"}
+
+
+#: What Keras 2 wrote into these layers and Keras 3 does not understand; none of it had a meaning.
+_DROPPED = {
+    "DepthwiseConv2D": ("groups",),
+    "Conv2DTranspose": ("groups",),
+    "SeparableConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+}
+
+
+def _modernize_layer(node: dict[str, Any]) -> None:
+    inner = node.get("config")
+    if not isinstance(inner, dict):
+        return
+    for key in _DROPPED.get(str(node.get("class_name")), ()):
+        inner.pop(key, None)
+    axis = inner.get("axis")
+    if isinstance(axis, list) and len(axis) == 1:
+        inner["axis"] = axis[0]
+
+
+def _modernize_model(node: dict[str, Any], path: Path) -> None:
+    inner = node.get("config")
+    if isinstance(inner, list):
+        inner = {"name": "sequential", "layers": inner}
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        raise InputError(
+            f"{path} is damaged: a model in its architecture has no list of layers; save it again "
+            "with Keras."
+        )
+    is_sequential = node["class_name"] == "Sequential"
+    node["config"] = inner
+    node["class_name"] = "Sequential" if is_sequential else "Model"
+    node["module"] = "keras"
+    node["registered_name"] = None
+    if is_sequential and layers:
+        _separate_input(layers)
+
+
+def _separate_input(layers: list[dict[str, Any]]) -> None:
+    """Give an old sequential model the input layer that its first layer only implied."""
+    first = layers[0].get("config")
+    if not isinstance(first, dict) or layers[0].get("class_name") == "InputLayer":
+        return
+    shape = first.pop("batch_input_shape", None)
+    if isinstance(shape, list):
+        layers.insert(
+            0,
+            {
+                "class_name": "InputLayer",
+                "config": {"batch_shape": shape, "name": "pixels"},
+                "module": "keras.layers",
+                "registered_name": None,
+            },
+        )
+
+
+def expects_bytes(config: dict[str, Any]) -> bool:
+    """Whether a modernized network begins by scaling grey values 0 to 255 itself."""
+    layers = list(config["config"]["layers"])
+    while layers:
+        layer = layers.pop(0)
+        name, inner = layer.get("class_name"), layer.get("config")
+        if name in _MODELS and isinstance(inner, dict):
+            layers[:0] = inner["layers"]
+        elif name == "Rescaling" and isinstance(inner, dict):
+            scale = inner.get("scale")
+            return isinstance(scale, (int, float)) and abs(scale) < 0.05
+        elif name != "InputLayer" and not _is_idle(layer):
+            return False
+    return False
+
+
+def _is_idle(layer: dict[str, Any]) -> bool:
+    inner = layer.get("config")
+    return (
+        isinstance(inner, dict)
+        and inner.get("activation") == "linear"
+        and (layer.get("class_name") == "Activation")
+    )

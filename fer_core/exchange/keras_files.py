@@ -1,0 +1,304 @@
+"""Keras's files: a ``.keras`` archive, a legacy ``.h5``, an architecture ``.json`` with weights.
+
+All three hold the same two things, an architecture and an HDF5 file of weights. Both are taken out
+and judged here, and only then given to Keras.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+import threading
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from fer_core.errors import InputError, first_line
+from fer_core.exchange.hdf5_copy import copy_hdf5
+from fer_core.exchange.keras_config import modern_config, read_config
+from fer_core.exchange.safety import MAX_BYTES, check_file, is_hdf5, unknown_kind
+from fer_core.training.backend import prepare_backend
+
+if TYPE_CHECKING:
+    import h5py
+    import keras
+
+_CONFIG_MEMBER = "config.json"
+# Keras tells the two layouts of weights, today's and that of Keras 1 and 2, by the file's name.
+_WEIGHTS_MEMBER = "model.weights.h5"
+_LEGACY_WEIGHTS = "model.h5"
+_MAX_MEMBERS = 1000
+
+#: What people call the weights beside ``name.json``, the likeliest first.
+_WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
+
+#: 400 MB of weights, and 64 MB for what one layer gives for one picture.
+_MAX_PARAMETERS = 100_000_000
+_MAX_LAYER_VALUES = 16_000_000
+
+
+@dataclass(frozen=True)
+class KerasParts:
+    """A Keras model taken apart, both halves judged harmless.
+
+    Attributes:
+        path: The file that it came from.
+        format: What that is, in words.
+        config: The architecture, in today's form.
+        changes: What was changed in it for that, in words.
+        weights: A copy of the weights, named as Keras wants it for their layout.
+        weights_file: The name of the file that they came from, if it is another one.
+    """
+
+    path: Path
+    format: str
+    config: dict[str, Any]
+    changes: tuple[str, ...]
+    weights: Path
+    weights_file: str | None = None
+
+
+@contextmanager
+def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasParts]:
+    """Take a Keras file apart; what is unpacked is gone when the block ends.
+
+    Args:
+        path: A ``.keras``, ``.h5``, ``.hdf5`` or ``.json`` file.
+        weights: For a ``.json``, the file with its weights; by default found beside it.
+
+    Raises:
+        InputError: A file is missing, damaged, too large, or could run code.
+    """
+    check_file(path)
+    is_json = path.suffix.lower() == ".json"
+    if weights is not None and not is_json:
+        raise InputError(
+            f"{path} holds its weights itself; leave out --weights, or name an architecture .json."
+        )
+    with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder:
+        if is_json:
+            yield _from_json(path, weights or _weights_beside(path), Path(folder))
+        elif is_hdf5(path):
+            yield _from_hdf5(path, Path(folder))
+        elif zipfile.is_zipfile(path):
+            yield _from_archive(path, Path(folder))
+        elif path.suffix.lower() in (".keras", ".h5", ".hdf5"):
+            raise InputError(
+                f"{path} is damaged: it is neither a .keras archive nor HDF5; save or copy it "
+                "again."
+            )
+        else:
+            raise unknown_kind(path)
+
+
+def check_keras_archive(path: Path) -> None:
+    """Make sure that a ``.keras`` file is whole and could not run code when it is loaded.
+
+    Raises:
+        InputError: It could, or is damaged.
+    """
+    with open_keras_parts(path):
+        pass
+
+
+def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
+    config = read_config(path.read_bytes(), path)
+    check_file(weights)
+    if not is_hdf5(weights):
+        raise InputError(f"{weights} is no HDF5 file; name the weights that belong to {path}.")
+    copy = folder / _WEIGHTS_MEMBER
+    copy_hdf5(weights, copy, weights)
+    with _open_hdf5(copy, weights) as file:
+        is_legacy = "layer_names" in file.attrs or "model_weights" in file
+    if is_legacy:
+        copy = copy.rename(folder / _LEGACY_WEIGHTS)
+    return KerasParts(
+        path, "Keras architecture with weights", *modern_config(config, path), copy, weights.name
+    )
+
+
+def _weights_beside(path: Path) -> Path:
+    names = [path.stem + suffix for suffix in _WEIGHTS_SUFFIXES]
+    for name in names:
+        if path.with_name(name).is_file():
+            return path.with_name(name)
+    raise InputError(
+        f"The weights of {path} are missing: none of {', '.join(names)} lies beside it; name their "
+        "file with --weights."
+    )
+
+
+def _from_hdf5(path: Path, folder: Path) -> KerasParts:
+    copy = folder / _LEGACY_WEIGHTS
+    copy_hdf5(path, copy, path)
+    with _open_hdf5(copy, path) as file:
+        text = file.attrs.get("model_config")
+    if not isinstance(text, (str, bytes)):
+        raise InputError(
+            f"{path} holds weights without an architecture; import the architecture .json that "
+            "belongs to it, with --weights naming this file."
+        )
+    return KerasParts(path, "Keras HDF5 model", *modern_config(read_config(text, path), path), copy)
+
+
+@contextmanager
+def _open_hdf5(content: Path, path: Path) -> Iterator[h5py.File]:
+    import h5py
+
+    try:
+        with h5py.File(content, "r") as file:
+            yield file
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged: it cannot be read as HDF5 ({first_line(error)}); save it again."
+        ) from error
+
+
+def _from_archive(path: Path, folder: Path) -> KerasParts:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive, path)
+            config = read_config(archive.read(_CONFIG_MEMBER), path)
+            unpacked_weights = folder / "foreign.h5"
+            with archive.open(_WEIGHTS_MEMBER) as packed, unpacked_weights.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+    except InputError:
+        raise
+    except Exception as error:
+        # A damaged archive raises BadZipFile, zlib.error, EOFError, NotImplementedError and more.
+        raise InputError(
+            f"{path} is damaged: it cannot be unpacked ({first_line(error)}); save or copy it "
+            "again."
+        ) from error
+    if not is_hdf5(unpacked_weights):
+        raise InputError(f"{path} is damaged: the weights in it are no HDF5; save it again.")
+    weights = folder / _WEIGHTS_MEMBER
+    copy_hdf5(unpacked_weights, weights, path)
+    return KerasParts(path, "Keras archive", *modern_config(config, path), weights)
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if any(name.endswith("data.pkl") for name in names):
+        raise InputError(
+            f"{path} is a pickle or PyTorch file, which can run code as soon as it is opened; "
+            "export the network as ONNX (torch.onnx.export) or .keras and import that."
+        )
+    for name in names:
+        place = PurePosixPath(name.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts:
+            raise InputError(f"{path} holds {name!r}, which points out of it; it is not imported.")
+    missing = [name for name in (_CONFIG_MEMBER, _WEIGHTS_MEMBER) if name not in names]
+    if missing:
+        raise InputError(
+            f"{path} is no .keras archive: {' and '.join(missing)} missing in it; save the model "
+            "with model.save('name.keras')."
+        )
+    if len(members) > _MAX_MEMBERS or len(set(names)) < len(names):
+        raise InputError(f"{path} holds too many files, or one name twice; save it with Keras.")
+    # zipfile reads no more of a member than is declared here.
+    if sum(member.file_size for member in members) > MAX_BYTES:
+        raise InputError(
+            f"{path} unpacks to more than {MAX_BYTES / 2**20:,.0f} MB, more than can be imported; "
+            "import a smaller network."
+        )
+
+
+def build_keras_model(parts: KerasParts) -> keras.Model:
+    """Build a judged model and give it its weights; it has one picture as input.
+
+    Raises:
+        InputError: The architecture cannot be built or is too large, or the weights do not fit.
+    """
+    prepare_backend()
+    text = json.dumps(parts.config)
+    with warnings.catch_warnings():
+        # About old ways of writing an architecture, which is why it is being imported.
+        warnings.simplefilter("ignore")
+        _check_extent(text, parts.path)
+        model = _from_json_text(text, parts.path)
+        try:
+            model.load_weights(parts.weights)
+        except Exception as error:
+            raise InputError(
+                f"The weights of {parts.path} do not fit its architecture "
+                f"({first_line(error)[:200]}); use the files that were saved together."
+            ) from error
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise InputError(
+            f"{parts.path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
+            "expected is one picture in and one row of seven out."
+        )
+    return model
+
+
+def _from_json_text(text: str, path: Path) -> keras.Model:
+    import keras
+
+    try:
+        model = keras.models.model_from_json(text)
+        if not isinstance(model, keras.Model) or not model.built:
+            raise ValueError("it does not say what size its pictures have")
+    except Exception as error:
+        # Keras raises many types for an architecture that it cannot build.
+        raise InputError(
+            f"The architecture in {path} cannot be built ({first_line(error)[:200]}); save the "
+            "model again with Keras, or export it as ONNX."
+        ) from error
+    return model
+
+
+def _check_extent(text: str, path: Path) -> None:
+    """Build the architecture without its weights, so that a giant is refused before it is made.
+
+    Inside a ``StatelessScope`` Keras knows the shapes of weights and makes none; on leaving it
+    would make them all. The scope belongs to its thread, so it is entered in one that just ends.
+    """
+    import keras
+
+    outcome: list[InputError] = []
+
+    def measure() -> None:
+        keras.StatelessScope().__enter__()
+        try:
+            model = _from_json_text(text, path)
+            parameters = sum(math.prod(weight.shape) for weight in model.weights)
+            largest = max(
+                math.prod(size or 1 for size in output.shape[1:])
+                for layer in model.layers
+                for output in _as_list(layer.output)
+            )
+            if parameters > _MAX_PARAMETERS or largest > _MAX_LAYER_VALUES:
+                raise InputError(
+                    f"{path} describes a network of {parameters:,} weights with up to {largest:,} "
+                    f"values in a layer, more than the {_MAX_PARAMETERS:,} and "
+                    f"{_MAX_LAYER_VALUES:,} that can be imported; import a smaller one."
+                )
+        except InputError as error:
+            outcome.append(error)
+        except Exception as error:
+            outcome.append(
+                InputError(
+                    f"The architecture in {path} cannot be built ({first_line(error)[:200]}); "
+                    "save the model again with Keras, or export it as ONNX."
+                )
+            )
+
+    thread = threading.Thread(target=measure)
+    thread.start()
+    thread.join()
+    if outcome:
+        raise outcome[0]
+
+
+def _as_list(outputs: Any) -> list[Any]:
+    if isinstance(outputs, dict):
+        return list(outputs.values())
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

@@ -1,0 +1,68 @@
+"""LiteRT (``.tflite``) files: written through TensorFlow, read back by its interpreter."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError, first_line
+from fer_core.predictor import Network
+
+if TYPE_CHECKING:
+    import keras
+
+
+def write_litert(model: keras.Model, path: Path, name: str) -> None:
+    """Write a Keras model as LiteRT, with LiteRT's own operations only.
+
+    Raises:
+        InputError: LiteRT cannot express it.
+    """
+    import tensorflow
+
+    # With TensorFlow's operations as a fallback, a phone would need TensorFlow to run the file.
+    only_its_own = {"supported_ops": [tensorflow.lite.OpsSet.TFLITE_BUILTINS]}
+    try:
+        # The converter talks on standard output, which belongs to the answer.
+        with contextlib.redirect_stdout(io.StringIO()):
+            model.export(path, format="litert", verbose=False, target_spec=only_its_own)
+    except Exception as error:
+        raise InputError(
+            f"The model {name!r} cannot be written as LiteRT ({first_line(error)[:200]}); export "
+            "it as ONNX instead."
+        ) from error
+
+
+def open_litert_network(path: Path) -> Network:
+    """Open a LiteRT file as a ``Network`` that any number of pictures may be given.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        import tensorflow
+
+        # TensorFlow 2.21 still has its own interpreter, and asks to move to that package.
+        Interpreter = tensorflow.lite.Interpreter  # noqa: N806
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = Interpreter(str(path))
+    place = interpreter.get_input_details()[0]["index"]
+    answer = interpreter.get_output_details()[0]["index"]
+
+    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        interpreter.resize_tensor_input(place, pixels.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(place, pixels)
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(answer), dtype=np.float32)
+
+    return run

@@ -1,0 +1,300 @@
+"""ONNX files: judged, then put in the one form that is served.
+
+What is served takes ``[n, height, width, channels]`` and gives ``[n, 7]``. A network that wants its
+channels first gets a Transpose before it, one that gives logits a Softmax behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_core.errors import InputError, first_line
+from fer_core.exchange.safety import check_file
+from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
+
+if TYPE_CHECKING:
+    import onnx
+
+#: Without end or with an end that the file chooses, these could hold the machine for ever.
+_LOOPS = ("Loop", "Scan")
+#: Largest tensor between two operations for one picture: 256 MB.
+_MAX_TENSOR_VALUES = 64_000_000
+#: Grey values in 0 to 255 betray themselves: the network divides them first, or takes off a mean.
+_LARGEST_UNIT_FACTOR = 0.05
+_LEAST_BYTE_OFFSET = 20.0
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """A judged ONNX network.
+
+    Attributes:
+        path: The file that it came from.
+        model: Its content.
+        input_shape: Height, width and channels of its pictures.
+        channels_first: Whether it takes ``[n, channels, height, width]``.
+        one_by_one: Whether it takes one picture at a time.
+        parameters: Number of weights.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    input_shape: tuple[int, int, int]
+    channels_first: bool
+    one_by_one: bool
+    parameters: int
+
+
+def check_onnx_file(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file and make sure that it is whole, on its own, and of known operations only.
+
+    Raises:
+        InputError: It is not.
+    """
+    import onnx
+
+    check_file(path)
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:
+        # Protobuf's errors are its own.
+        raise InputError(
+            f"{path} is damaged: it cannot be read as ONNX ({first_line(error)[:200]}); export or "
+            "copy it again."
+        ) from error
+    for tensor in _tensors(model.graph):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise InputError(
+                f"{path} keeps its weights in another file, which is not followed; export the "
+                "network with everything in one file."
+            )
+    for node in _nodes(model.graph):
+        if node.domain not in ("", "ai.onnx") or model.functions:
+            raise InputError(
+                f"{path} uses the operation {node.op_type!r} of {node.domain or 'its own'!r}, "
+                "which is not one of ONNX's own; export the network with standard operations."
+            )
+        if node.op_type in _LOOPS:
+            raise InputError(
+                f"{path} holds a {node.op_type}, which may never end; export the network without "
+                "loops."
+            )
+    try:
+        onnx.checker.check_model(model)
+        shaped = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged: it is no valid ONNX network ({first_line(error)[:200]}); export "
+            "it again."
+        ) from error
+    for value in shaped.graph.value_info:
+        sizes = [size for size in _shape(value) if isinstance(size, int)]
+        if math.prod(sizes) > _MAX_TENSOR_VALUES:
+            raise InputError(
+                f"{path} makes tensors of {math.prod(sizes):,} values, more than the "
+                f"{_MAX_TENSOR_VALUES:,} that can be served; import a smaller network."
+            )
+    return model
+
+
+def read_onnx_network(path: Path) -> OnnxNetwork:
+    """Read an ONNX network and find out how it is fed.
+
+    Raises:
+        InputError: It is unsafe or damaged, or takes or gives something else than a classifier of
+            faces into seven emotions.
+    """
+    import onnx
+
+    model = check_onnx_file(path)
+    initial = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in initial]
+    outputs = list(model.graph.output)
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise InputError(
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected is one picture "
+            "in and one row of seven out."
+        )
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        raise InputError(
+            f"{path} does not take float32 pictures; export the network with a float32 input."
+        )
+    taken, given = _shape(inputs[0]), _shape(outputs[0])
+    if len(given) != 2 or given[1] not in (CLASS_COUNT, None):
+        raise InputError(wrong_output(path, given))
+    if len(taken) != 4 or (taken[0] is not None and taken[0] != 1):
+        raise InputError(wrong_input(path, taken))
+    channels_first = taken[3] not in (1, 3) and taken[1] in (1, 3)
+    height, width, channels = (
+        (taken[2], taken[3], taken[1]) if channels_first else (taken[1], taken[2], taken[3])
+    )
+    shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
+    if not is_served_shape(shape):
+        raise InputError(wrong_input(path, taken))
+    return OnnxNetwork(
+        path,
+        model,
+        shape,
+        channels_first,
+        one_by_one=taken[0] == 1,
+        parameters=sum(
+            math.prod(tensor.dims)
+            for tensor in model.graph.initializer
+            if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+        ),
+    )
+
+
+def is_served_shape(shape: tuple[int, int, int]) -> bool:
+    """Whether faces can be fed to a network of this height, width and channels."""
+    height, width, channels = shape
+    return 24 <= height <= 256 and 24 <= width <= 256 and channels in (1, 3)
+
+
+def wrong_input(path: Path, shape: object) -> str:
+    """Why a network's input is not served."""
+    return (
+        f"{path} takes {_in_words(shape)}; expected is one picture of 48x48x1 (others from 24 to "
+        "256 pixels a side, grey or RGB, are fed enlarged or shrunk), any number or one at a time."
+    )
+
+
+def wrong_output(path: Path, shape: object) -> str:
+    """Why a network's output is not served."""
+    return (
+        f"{path} gives {_in_words(shape)}; expected is one row of {CLASS_COUNT} values, one for "
+        "each emotion."
+    )
+
+
+def _in_words(shape: object) -> str:
+    return str(shape).replace("None", "n")
+
+
+def write_served(
+    network: OnnxNetwork, path: Path, *, softmax: bool = False, one_by_one: bool = False
+) -> None:
+    """Write a network in the form that is served.
+
+    Args:
+        network: The network.
+        path: Where to.
+        softmax: Whether its output is turned into probabilities.
+        one_by_one: Whether it is to be run picture by picture, although it says it need not.
+    """
+    import onnx
+    from onnx import helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(network.model)
+    graph = model.graph
+    initial = {tensor.name for tensor in graph.initializer}
+    (taken,) = (value for value in graph.input if value.name not in initial)
+    given = graph.output[0]
+    batch: int | str = 1 if network.one_by_one or one_by_one else "n"
+    picture = (batch, *network.input_shape)
+    if network.channels_first:
+        graph.node.insert(
+            0, helper.make_node("Transpose", ["fer_pixels"], [taken.name], perm=[0, 3, 1, 2])
+        )
+    name_in = "fer_pixels" if network.channels_first else taken.name
+    name_out = given.name
+    if softmax:
+        name_out = "fer_probabilities"
+        graph.node.append(helper.make_node("Softmax", [given.name], [name_out], axis=1))
+    value_in = helper.make_tensor_value_info(name_in, onnx.TensorProto.FLOAT, picture)
+    value_out = helper.make_tensor_value_info(
+        name_out, onnx.TensorProto.FLOAT, [batch, CLASS_COUNT]
+    )
+    del graph.input[:], graph.output[:], graph.value_info[:]
+    graph.input.append(value_in)
+    graph.output.append(value_out)
+    onnx.save(model, path)
+
+
+def expects_bytes(network: OnnxNetwork) -> bool:
+    """Whether a network begins by scaling grey values 0 to 255 itself."""
+    graph = network.model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            constants[node.output[0]] = node.attribute[0].t
+    initial = {tensor.name for tensor in graph.initializer}
+    name = next(value.name for value in graph.input if value.name not in initial)
+    for _ in range(8):
+        users = [node for node in graph.node if name in node.input]
+        if len(users) != 1:
+            return False
+        node = users[0]
+        others = [constants[other] for other in node.input if other in constants]
+        if node.op_type in ("Transpose", "Identity", "Cast", "Reshape"):
+            name = node.output[0]
+        elif node.op_type in ("Mul", "Div", "Sub", "Add") and others:
+            if _is_for_bytes(node.op_type, others[0]):
+                return True
+            name = node.output[0]
+        else:
+            return False
+    return False
+
+
+def _is_for_bytes(operation: str, constant: onnx.TensorProto) -> bool:
+    from onnx import numpy_helper
+
+    values = np.abs(np.asarray(numpy_helper.to_array(constant), dtype=np.float64))
+    if values.size == 0 or values.size > 3 or values.min() == 0:
+        return False
+    if operation == "Mul":
+        return bool(values.max() < _LARGEST_UNIT_FACTOR)
+    if operation == "Div":
+        return bool(values.min() > 1 / _LARGEST_UNIT_FACTOR)
+    return bool(values.min() > _LEAST_BYTE_OFFSET)
+
+
+def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
+    return [
+        size.dim_value if size.HasField("dim_value") else None
+        for size in value.type.tensor_type.shape.dim
+    ]
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node of a graph and of the graphs within it."""
+    for inner in _graphs(graph):
+        yield from inner.node
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    waiting: list[Any] = [graph]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        for node in current.node:
+            for attribute in node.attribute:
+                waiting.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor that a model holds, wherever it stands."""
+    for inner in _graphs(graph):
+        yield from inner.initializer
+        for sparse in inner.sparse_initializer:
+            yield sparse.values
+            yield sparse.indices
+        for node in inner.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+                sparse_tensors = list(attribute.sparse_tensors)
+                if attribute.HasField("sparse_tensor"):
+                    sparse_tensors.append(attribute.sparse_tensor)
+                for sparse in sparse_tensors:
+                    yield sparse.values
+                    yield sparse.indices

@@ -1,0 +1,67 @@
+"""Pictures to try a network on, and the difference between two networks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError, first_line
+from fer_core.networks import INPUT_SHAPE
+from fer_core.predictor import Network
+
+#: How far the rows of probabilities may be from summing to 1.
+_SUM_TOLERANCE = 1e-3
+
+
+def probe_crops(count: int = 8) -> NDArray[np.uint8]:
+    """Pictures of noise, half of them smooth: uint8 ``[count, 48, 48]``, always the same."""
+    generator = np.random.default_rng(0)
+    height, width, _ = INPUT_SHAPE
+    crops = generator.integers(0, 256, (count, height, width)).astype(np.uint8)
+    coarse = generator.integers(0, 256, (count, height // 6, width // 6)).astype(np.uint8)
+    crops[::2] = np.kron(coarse, np.ones((6, 6), dtype=np.uint8))[::2]
+    return crops
+
+
+def run_network(network: Network, pixels: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+    """Run a network that may fail in any way.
+
+    Raises:
+        InputError: It fails, or gives something else than rows of seven finite numbers.
+    """
+    try:
+        output = network(pixels)
+    except Exception as error:
+        # Each runtime raises types of its own.
+        raise InputError(
+            f"{what} cannot be run on pictures of {pixels.shape[1:]} ({first_line(error)[:200]}); "
+            "export it again."
+        ) from error
+    if output.shape != (len(pixels), 7) or not np.isfinite(output).all():
+        raise InputError(
+            f"{what} gives no seven finite numbers for each picture; export a trained classifier "
+            "of the seven emotions."
+        )
+    return output
+
+
+def are_probabilities(rows: NDArray[np.float32]) -> bool:
+    """Whether every row is a distribution; logits are not, and need a softmax."""
+    return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < _SUM_TOLERANCE).all())
+
+
+def check_equal(
+    output: NDArray[np.float32], expected: NDArray[np.float32], what: str, tolerance: float
+) -> float:
+    """Make sure that two networks agree, and return their largest difference.
+
+    Raises:
+        InputError: They differ by more than ``tolerance``.
+    """
+    difference = float(np.abs(output - expected).max())
+    if not difference <= tolerance:
+        raise InputError(
+            f"{what} differs from the original by {difference:.2g}, more than {tolerance:g}; it "
+            "was not written."
+        )
+    return difference

@@ -1,0 +1,142 @@
+"""The network that is served: a bundle's Keras model, turned into ONNX and proved equal."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import KERAS_MODEL_FILE, Bundle
+from fer_core.errors import InputError, first_line
+from fer_core.exchange.keras_files import check_keras_archive
+from fer_core.exchange.probe import check_equal, probe_crops
+from fer_core.files import replaced_file
+from fer_core.predictor import Network, network_input, open_onnx_network
+from fer_core.training.backend import prepare_backend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+
+#: Largest difference of a probability between the served network and the Keras model.
+TOLERANCE = 1e-5
+
+
+def can_export_onnx() -> bool:
+    """Whether this machine has what the export needs."""
+    return all(
+        importlib.util.find_spec(name) is not None for name in ("tensorflow", "tf2onnx", "onnx")
+    )
+
+
+def require_onnx_export() -> None:
+    """Make sure that this process can turn a Keras model into ONNX.
+
+    Raises:
+        InputError: The libraries are not there, or Keras runs on another backend.
+    """
+    if not can_export_onnx() or prepare_backend() != "tensorflow":
+        raise InputError(
+            "The export to ONNX needs TensorFlow, tf2onnx and onnx, and Keras to run on "
+            "TensorFlow; install requirements.txt and unset KERAS_BACKEND."
+        )
+
+
+def export_onnx(bundle: Bundle) -> Path:
+    """Write a bundle's ``model.onnx`` from its ``model.keras``, and check that both agree.
+
+    Returns:
+        The path of ``model.onnx``.
+
+    Raises:
+        InputError: The libraries are not there, the Keras model is missing or unsafe, or the two
+            networks differ by more than ``TOLERANCE``.
+    """
+    require_onnx_export()
+    model = load_keras_model(bundle)
+    pictures = network_input(probe_crops(), bundle.record)
+    with replaced_file(bundle.served_network) as temporary:
+        write_onnx(model, temporary, bundle.name, pictures=pictures)
+    return bundle.served_network
+
+
+def load_keras_model(bundle: Bundle) -> keras.Model:
+    """Load a bundle's ``model.keras`` in Keras's safe mode, without its optimizer.
+
+    Raises:
+        InputError: The file is missing, damaged, or holds code that safe mode refuses.
+    """
+    import keras
+
+    path = bundle.folder / KERAS_MODEL_FILE
+    if not path.is_file():
+        raise InputError(f"The bundle {bundle.name!r} has no {KERAS_MODEL_FILE}; restore the file.")
+    try:
+        check_keras_archive(path)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises many types for a file that it cannot or will not load.
+        raise InputError(
+            f"The bundle {bundle.name!r} is damaged: {path} cannot be loaded "
+            f"({first_line(error)}); restore the file."
+        ) from error
+
+
+def keras_network(model: keras.Model) -> Network:
+    """A Keras model as a ``Network``."""
+
+    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
+
+    return run
+
+
+def write_onnx(
+    model: keras.Model, path: Path, name: str, *, pictures: NDArray[np.float32] | None = None
+) -> None:
+    """Write a Keras model as ONNX, and check that both agree.
+
+    Args:
+        model: The model.
+        path: Where to.
+        name: What it is called, for messages.
+        pictures: What to compare them on; by default random pictures from 0 to 1.
+
+    Raises:
+        InputError: The model cannot be expressed in ONNX, or they differ by more than
+            ``TOLERANCE``.
+    """
+    height, width, channels = model.input_shape[1:]
+    if pictures is None:
+        pictures = np.random.default_rng(0).random((8, height, width, channels), dtype=np.float32)
+    # Keras exports only a model that has been called.
+    expected = np.asarray(model(pictures, training=False))
+    try:
+        with _quiet("tf2onnx"):
+            model.export(path, format="onnx", verbose=False)
+    except Exception as error:
+        # tf2onnx and TensorFlow raise many types for a layer that they cannot express.
+        raise InputError(
+            f"The Keras model of {name!r} cannot be turned into ONNX ({first_line(error)[:200]}); "
+            "use other layers, or export the network as ONNX where it was made."
+        ) from error
+    served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
+    check_equal(served(pictures), expected, f"The ONNX network of {name!r}", TOLERANCE)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Silence a library that logs as a warning what then works, and twice what does not."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,135 @@
+"""A bundle as files for elsewhere: each format comes back as the model that it was."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle, load_bundle, write_calibration
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.exchange import exporting
+from fer_core.exchange.exporting import ExportFormat, export_model
+from fer_core.exchange.importing import ImportRequest, import_model
+from fer_core.predictor import load_predictor
+from fer_core.settings import Settings
+
+ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+@pytest.fixture
+def model(sample: Any, settings: Settings) -> Bundle:
+    """A calibrated model with labels and a range of its own."""
+    request = ImportRequest(name="mine", labels=ALPHABETICAL, scale="signed")
+    bundle = import_model(sample.file(".keras"), settings, request)
+    write_calibration(bundle.folder, 1.5, "validation")
+    return load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        ("onnx", ["mine.onnx", "mine.meta.json"]),
+        ("keras", ["mine.keras", "mine.meta.json"]),
+        ("json", ["mine.json", "mine.meta.json", "mine.weights.h5"]),
+    ],
+)
+def test_what_was_exported_comes_back_as_it_was(
+    *,
+    model: Bundle,
+    form: ExportFormat,
+    names: list[str],
+    settings: Settings,
+    tmp_path: Path,
+    crops: NDArray[np.uint8],
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    exported = export_model(model, form, out)
+    assert [file.name for file in exported.files] == names
+    assert sorted(file.name for file in out.iterdir()) == sorted(names)
+    assert exported.difference <= 1e-5
+    # The labels, the range and the temperature come from the notes beside the file.
+    again = import_model(exported.files[0], settings, ImportRequest(name="again"))
+    np.testing.assert_allclose(
+        load_predictor(again).probabilities(crops),
+        load_predictor(model).probabilities(crops),
+        atol=1e-5,
+    )
+    assert (again.record.labels, again.temperature) == (ALPHABETICAL, 1.5)
+    assert "Temperature 1.500, taken over" in (again.folder / "README.md").read_text()
+
+
+def test_litert_computes_the_same_for_any_number_of_pictures(
+    model: Bundle, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    exported = export_model(model, "litert", tmp_path / "phone.tflite")
+    assert [file.name for file in exported.files] == ["phone.tflite", "phone.meta.json"]
+    assert exported.difference <= 1e-4
+    notes = json.loads(exported.files[1].read_text())
+    pixels = crops[..., None] * np.float32(notes["input_scale"]) + np.float32(notes["input_offset"])
+    run = exporting.open_litert_network(exported.files[0])
+    order = [notes["labels"].index(label) for label in EMOTIONS]
+    served = load_predictor(model)
+    for count in (1, 6):
+        rows = run(pixels[:count])[:, order]
+        expected = served.probabilities(crops[:count], calibrated=False)
+        np.testing.assert_allclose(rows, expected, atol=1e-4)
+
+
+def test_the_output_is_the_current_folder_unless_named(
+    model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert export_model(model, "onnx").files[0] == tmp_path / "mine.onnx"
+    with pytest.raises(InputError, match=r"mine\.onnx is already there"):
+        export_model(model, "onnx")
+    with pytest.raises(InputError, match=r"should end in \.tflite for the format litert"):
+        export_model(model, "litert", tmp_path / "mine.bin")
+
+
+def test_a_model_that_came_as_onnx_goes_as_onnx_only(
+    sample: Any, settings: Settings, tmp_path: Path
+) -> None:
+    request = ImportRequest(labels=ALPHABETICAL)
+    bundle = import_model(sample.file(".onnx"), settings, request)
+    out = tmp_path / "out"
+    out.mkdir()
+    for form in ("keras", "json", "litert"):
+        with pytest.raises(InputError, match=r"'tiny' has no Keras model, so .* as onnx only"):
+            export_model(bundle, form, out)
+    assert list(out.iterdir()) == []
+    assert len(export_model(bundle, "onnx", out).files) == 2
+
+
+def test_formats_in_one_folder_share_their_notes(model: Bundle, tmp_path: Path) -> None:
+    export_model(model, "onnx", tmp_path / "a.onnx")
+    export_model(model, "keras", tmp_path / "a.keras")
+    write_calibration(model.folder, 2.0, "validation")
+    with pytest.raises(InputError, match=r"a\.meta\.json is already there"):
+        export_model(load_bundle(model.folder), "json", tmp_path / "a.json")
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_an_export_that_computes_something_else_is_not_written(
+    model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*_: object) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        return lambda pixels: np.full((len(pixels), 7), 1 / 7, np.float32)
+
+    monkeypatch.setattr(exporting, "keras_network", wrong)
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(InputError, match=r"json export of 'mine' differs .* not written"):
+        export_model(model, "json", out)
+    assert list(out.iterdir()) == []
+
+
+def test_a_missing_served_network_is_made_first(model: Bundle, tmp_path: Path) -> None:
+    model.served_network.unlink()
+    assert export_model(model, "onnx", tmp_path / "mine.onnx").files[0].is_file()
+    assert model.served_network.is_file()

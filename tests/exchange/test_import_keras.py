@@ -1,0 +1,204 @@
+"""Keras models made elsewhere: every format, label order, range and size gets in, or is refused."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle, list_bundles
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.exchange.importing import ImportRequest, import_model, name_from_file
+from fer_core.exchange.served import load_keras_model
+from fer_core.predictor import load_predictor
+from fer_core.settings import Settings
+
+ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+KNOWN = ImportRequest(labels=EMOTIONS)
+
+
+def answers(bundle: Bundle, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return load_predictor(bundle).probabilities(crops)
+
+
+def left_behind(settings: Settings) -> list[str]:
+    root = settings.models_root
+    return [path.name for path in root.iterdir()] if root.is_dir() else []
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".json"])
+def test_each_format_becomes_a_bundle_that_answers_alike(
+    sample: Any, suffix: str, settings: Settings, crops: NDArray[np.uint8]
+) -> None:
+    path = sample.folder / "json" / "tiny.json" if suffix == ".json" else sample.file(suffix)
+    bundle = import_model(path, settings, KNOWN)
+    assert [one.name for one in list_bundles(settings)] == ["tiny"]
+    assert sorted(file.name for file in bundle.folder.iterdir()) == [
+        "README.md",
+        "bundle.json",
+        "model.keras",
+        "model.onnx",
+    ]
+    np.testing.assert_allclose(answers(bundle, crops), sample.expected(crops), atol=1e-5)
+    record = bundle.record
+    assert (record.recipe, record.input_shape) == (None, (48, 48, 1))
+    assert (record.input_scale, record.input_offset) == (pytest.approx(1 / 255), 0)
+    assert record.parameters == sample.model.count_params()
+    assert record.source is not None
+    assert record.source.file == path.name
+    assert record.source.changes == ()
+    assert load_keras_model(bundle).count_params() == record.parameters
+    card = (bundle.folder / "README.md").read_text()
+    assert path.name in card
+    assert "None yet" in card
+    assert "Recipe" not in card
+
+
+def test_a_network_of_keras_2_comes_with_its_json_and_its_weights(
+    legacy: tuple[Path, NDArray, NDArray], settings: Settings, crops: NDArray[np.uint8]
+) -> None:
+    path, kernel, bias = legacy
+    bundle = import_model(path, settings, KNOWN)
+    logits = (crops.reshape(len(crops), -1) / 255) @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
+    assert bundle.record.source is not None
+    assert bundle.record.source.weights_file == "fer.h5"
+
+
+def test_weights_can_be_named(
+    sample: Any, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    shutil.copy(sample.folder / "json" / "tiny.json", tmp_path / "net.json")
+    shutil.copy(sample.folder / "json" / "tiny.weights.h5", tmp_path / "epoch-7.bin.h5")
+    with pytest.raises(InputError, match=r"weights of .*net\.json are missing: none of net\.we"):
+        import_model(tmp_path / "net.json", settings, KNOWN)
+    request = ImportRequest(labels=EMOTIONS, weights=tmp_path / "epoch-7.bin.h5")
+    bundle = import_model(tmp_path / "net.json", settings, request)
+    np.testing.assert_allclose(answers(bundle, crops), sample.expected(crops), atol=1e-5)
+
+
+def test_labels_in_another_order_are_put_in_ours(
+    sample: Any, settings: Settings, crops: NDArray[np.uint8]
+) -> None:
+    bundle = import_model(sample.file(".keras"), settings, ImportRequest(labels=ALPHABETICAL))
+    expected = sample.expected(crops)[:, [ALPHABETICAL.index(label) for label in EMOTIONS]]
+    np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
+    assert bundle.record.labels == ALPHABETICAL
+
+
+def test_unknown_labels_are_asked_for_and_nothing_is_left(sample: Any, settings: Settings) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"tiny.keras does not say what its seven outputs mean; .*--labels "
+        r"angry,disgust,fear,happy,sad,surprise,neutral .*happy,neutral,sad,surprise \(alpha",
+    ):
+        import_model(sample.file(".keras"), settings)
+    assert left_behind(settings) == []
+
+
+def test_logits_get_a_softmax(build: Callable, settings: Settings, tmp_path: Path) -> None:
+    model = build(softmax=False)
+    model.save(tmp_path / "logits.keras")
+    bundle = import_model(tmp_path / "logits.keras", settings, KNOWN)
+    assert bundle.record.source is not None
+    assert "softmax was added" in bundle.record.source.changes[0]
+    crops = np.random.default_rng(0).integers(0, 256, (3, 48, 48)).astype(np.uint8)
+    logits = np.asarray(model(crops[..., None].astype(np.float32) / 255, training=False))
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor", "offset"),
+    [("unit", 1 / 255, 0), ("bytes", 1, 0), ("signed", 2 / 255, -1)],
+)
+def test_grey_values_are_fed_as_asked(
+    *, sample: Any, settings: Settings, scale: Any, factor: float, offset: float, crops: NDArray
+) -> None:
+    request = ImportRequest(labels=EMOTIONS, scale=scale)
+    bundle = import_model(sample.file(".h5"), settings, request)
+    pixels = crops[..., None].astype(np.float32) * np.float32(factor) + np.float32(offset)
+    expected = np.asarray(sample.model(pixels, training=False))
+    np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
+    assert bundle.record.source is not None
+    assert bundle.record.source.assumptions == ()
+
+
+def test_a_network_that_scales_itself_is_fed_bytes(
+    build: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    from keras import layers
+
+    first = [layers.RandomFlip("horizontal"), layers.Rescaling(1 / 127.5, offset=-1)]
+    model = build(first=lambda tensor: first[1](first[0](tensor)))
+    model.save(tmp_path / "scales.keras")
+    bundle = import_model(tmp_path / "scales.keras", settings, KNOWN)
+    assert bundle.record.input_scale == 1
+    assert bundle.record.source is not None
+    assert "0 to 255" in bundle.record.source.assumptions[0]
+    assert "augmentation were left out" in bundle.record.source.changes[0]
+    expected = np.asarray(model(crops[..., None].astype(np.float32), training=False))
+    np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
+
+
+def test_a_larger_colour_network_gets_the_face_enlarged_in_three_channels(
+    build: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    model = build(64, 3)
+    model.save(tmp_path / "colour.keras")
+    bundle = import_model(tmp_path / "colour.keras", settings, KNOWN)
+    grey = np.array([0, 100, 255], np.uint8)
+    flat = np.broadcast_to(grey[:, None, None], (3, 48, 48)).copy()
+    pixels = np.broadcast_to(grey[:, None, None, None] / np.float32(255), (3, 64, 64, 3))
+    expected = np.asarray(model(pixels.astype(np.float32), training=False))
+    np.testing.assert_allclose(answers(bundle, flat), expected, atol=1e-5)
+    card = (bundle.folder / "README.md").read_text()
+    assert "64x64x3" in card
+    assert "three times" in card
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ({"classes": 8}, r"gives \[n, 8\]; expected is one row of 7"),
+        ({"channels": 2}, r"takes \[n, 48, 48, 2\]; expected is one picture of 48x48x1"),
+        ({"size": 300}, r"takes \[n, 300, 300, 1\]"),
+    ],
+)
+def test_another_kind_of_network_is_refused(
+    build: Callable, settings: Settings, tmp_path: Path, shape: dict[str, int], words: str
+) -> None:
+    build(**shape).save(tmp_path / "other.keras")
+    with pytest.raises(InputError, match=words):
+        import_model(tmp_path / "other.keras", settings, KNOWN)
+    assert left_behind(settings) == []
+
+
+def test_weights_of_another_network_are_refused(
+    sample: Any, build: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "net.json").write_text(build(channels=3).to_json())
+    shutil.copy(sample.folder / "json" / "tiny.weights.h5", tmp_path / "net.weights.h5")
+    with pytest.raises(InputError, match=r"weights of .*net\.json do not fit its architecture"):
+        import_model(tmp_path / "net.json", settings, KNOWN)
+
+
+def test_a_taken_name_is_refused_before_anything_else(
+    sample: Any, settings: Settings, bundle: Bundle
+) -> None:
+    with pytest.raises(InputError, match="already a model 'small'"):
+        import_model(sample.file(".h5"), settings, ImportRequest(name="small", labels=EMOTIONS))
+    assert left_behind(settings) == ["small"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("My model (1).h5", "My-model-1"), ("fer.keras", "fer"), ("__.h5", "imported")],
+)
+def test_a_model_is_named_after_its_file(file: str, name: str) -> None:
+    assert name_from_file(Path(file)) == name

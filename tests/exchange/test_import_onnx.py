@@ -1,0 +1,174 @@
+"""ONNX networks made elsewhere: other layouts are put in the served form, the rest is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from fer_core.bundle import Bundle
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.exchange.importing import ImportRequest, import_model
+from fer_core.predictor import load_predictor
+from fer_core.settings import Settings
+
+KNOWN = ImportRequest(labels=EMOTIONS)
+
+
+def answers(bundle: Bundle, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return load_predictor(bundle).probabilities(crops)
+
+
+def expected(model: onnx.ModelProto, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    kernel = numpy_helper.to_array(model.graph.initializer[1])
+    logits = crops.reshape(len(crops), -1).astype(np.float32) / 255 @ kernel
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def changes(bundle: Bundle) -> str:
+    assert bundle.record.source is not None
+    return "; ".join(bundle.record.source.changes)
+
+
+def test_what_keras_exported_is_served_as_it_is(
+    sample: Any, settings: Settings, crops: NDArray[np.uint8]
+) -> None:
+    bundle = import_model(sample.file(".onnx"), settings, KNOWN)
+    np.testing.assert_allclose(answers(bundle, crops), sample.expected(crops), atol=1e-5)
+    assert changes(bundle) == ""
+    assert not (bundle.folder / "model.keras").exists()
+    assert "ONNX network `tiny.onnx`" in (bundle.folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("batch", ["n", 1])
+@pytest.mark.parametrize("softmax", [True, False])
+def test_channels_first_one_by_one_and_logits_are_served(
+    *,
+    onnx_model: Callable,
+    settings: Settings,
+    tmp_path: Path,
+    crops: NDArray[np.uint8],
+    batch: Any,
+    softmax: bool,
+) -> None:
+    model = onnx_model(shape=(batch, 1, 48, 48), softmax=softmax)
+    onnx.save(model, tmp_path / "net.onnx")
+    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    np.testing.assert_allclose(answers(bundle, crops), expected(model, crops), atol=1e-5)
+    assert "transposition was added" in changes(bundle)
+    assert ("softmax was added" in changes(bundle)) is not softmax
+    assert ("one picture at a time" in changes(bundle)) is (batch == 1)
+    assert bundle.record.parameters == 48 * 48 * 7
+
+
+def test_a_network_that_only_claims_to_take_many_is_run_one_by_one(
+    onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    model = onnx_model(flat_rows=1)
+    onnx.save(model, tmp_path / "net.onnx")
+    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    np.testing.assert_allclose(answers(bundle, crops), expected(model, crops), atol=1e-5)
+    assert "one picture at a time" in changes(bundle)
+
+
+@pytest.mark.parametrize(
+    ("operation", "value", "scale"),
+    [("Mul", 1 / 255, 1), ("Div", 255, 1), ("Sub", 127.5, 1), ("Mul", 2, 1 / 255)],
+)
+def test_a_network_that_scales_itself_is_fed_bytes(
+    *,
+    onnx_model: Callable,
+    settings: Settings,
+    tmp_path: Path,
+    operation: str,
+    value: float,
+    scale: float,
+) -> None:
+    model = onnx_model()
+    model.graph.node.insert(0, helper.make_node(operation, ["x", "value"], ["scaled"]))
+    model.graph.node[1].input[0] = "scaled"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(value), "value"))
+    onnx.save(model, tmp_path / "net.onnx")
+    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    assert bundle.record.input_scale == pytest.approx(scale)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ({"shape": (4, 1, 48, 48)}, r"takes \[4, 1, 48, 48\]; expected is one picture"),
+        ({"shape": ("n", 5, 48, 48)}, r"takes \[n, 5, 48, 48\]"),
+        ({"shape": ("n", 48, 48)}, r"takes \[n, 48, 48\]"),
+        ({"classes": 5}, r"gives \[n, 5\]; expected is one row of 7"),
+    ],
+)
+def test_another_kind_of_network_is_refused(
+    onnx_model: Callable, settings: Settings, tmp_path: Path, shape: dict[str, Any], words: str
+) -> None:
+    onnx.save(onnx_model(**shape), tmp_path / "net.onnx")
+    with pytest.raises(InputError, match=words):
+        import_model(tmp_path / "net.onnx", settings, KNOWN)
+    assert list(settings.models_root.iterdir()) == []
+
+
+def test_operations_from_elsewhere_are_refused(
+    onnx_model: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    onnx.save(onnx_model(domain="com.evil"), tmp_path / "net.onnx")
+    with pytest.raises(InputError, match=r"uses the operation 'MatMul' of 'com.evil'"):
+        import_model(tmp_path / "net.onnx", settings, KNOWN)
+
+
+def test_weights_in_another_file_are_refused(
+    onnx_model: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    onnx.save(
+        onnx_model(),
+        tmp_path / "net.onnx",
+        save_as_external_data=True,
+        location="net.data",
+        size_threshold=0,
+    )
+    with pytest.raises(InputError, match="keeps its weights in another file"):
+        import_model(tmp_path / "net.onnx", settings, KNOWN)
+
+
+def test_a_loop_is_refused(onnx_model: Callable, settings: Settings, tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["still"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("still", TensorProto.BOOL, [])],
+    )
+    model = onnx_model()
+    model.graph.node.append(helper.make_node("Loop", ["", ""], [], body=body))
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(InputError, match="holds a Loop, which may never end"):
+        import_model(tmp_path / "net.onnx", settings, KNOWN)
+
+
+def test_a_tensor_too_large_to_serve_is_refused(
+    onnx_model: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    model = onnx_model()
+    size = numpy_helper.from_array(np.array([100_000, 100_000], np.int64), "size")
+    model.graph.initializer.append(size)
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["size"], ["giant"]))
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(InputError, match=r"makes tensors of 10,000,000,000 values"):
+        import_model(tmp_path / "net.onnx", settings, KNOWN)
+
+
+def test_weights_cannot_be_named_for_it(sample: Any, settings: Settings) -> None:
+    request = ImportRequest(labels=EMOTIONS, weights=sample.file(".h5"))
+    with pytest.raises(InputError, match="leave out --weights"):
+        import_model(sample.file(".onnx"), settings, request)

@@ -1,0 +1,72 @@
+"""``models import`` and ``models export`` on the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.bundle import Bundle
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import Settings
+
+LABELS = ",".join(EMOTIONS)
+
+
+def test_a_network_comes_in_and_goes_out(
+    run: Callable, sample: Any, tmp_path: Path, settings: Settings
+) -> None:
+    answer = run("models", "import", sample.file(".h5"), "--labels", LABELS, "--json")
+    document = answer.document
+    assert (document["name"], document["recipe"], document["served"]) == ("tiny", None, True)
+    assert document["labels"] == list(EMOTIONS)
+    assert document["source"]["file"] == "tiny.h5"
+    assert "tiny: it takes grey values from 0 to 1" in answer.err
+    assert "imported" in run("models").out
+    out = tmp_path / "out.json"
+    document = run(
+        "models", "export", "tiny", "--format", "json", "--output", out, "--json"
+    ).document
+    assert document["files"] == [
+        str(tmp_path / name) for name in ("out.json", "out.meta.json", "out.weights.h5")
+    ]
+    assert document["largest_difference"] <= 1e-5
+    again = run("models", "import", out, "--name", "again", "--json")
+    assert again.document["name"] == "again"
+    assert again.err == ""
+    assert run("models", "default", "again", "--json").document["default"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give the labels in the network's order, such as --labels angry,"),
+        (("--labels", "angry,happy"), "(there are 2 of them)"),
+        (("--labels", LABELS.replace("fear", "contempt")), "('contempt' is no emotion)"),
+        (("--labels", LABELS, "--scale", "loud"), "one of unit, bytes, signed; received is 'loud'"),
+        (("--labels", LABELS, "--name", "a/b"), "'a/b' cannot name a model"),
+        (("--labels", LABELS, "--weights", "x.h5"), "leave out --weights"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_line(
+    run: Callable, sample: Any, settings: Settings, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in run("models", "import", sample.file(".keras"), *arguments).refusal
+    assert run("models", "--json").document == []
+
+
+def test_synonyms_are_understood(run: Callable, sample: Any) -> None:
+    labels = "anger, disgust, fear, happiness, sadness, surprise, neutral"
+    document = run("models", "import", sample.file(".onnx"), "--labels", labels, "--json").document
+    assert document["labels"] == labels.split(", ")
+
+
+def test_a_bundle_says_itself_how_it_is_fed(run: Callable, bundle: Bundle) -> None:
+    refusal = run("models", "import", bundle.folder, "--labels", LABELS).refusal
+    assert "leave out --weights, --labels and --scale" in refusal
+
+
+def test_an_output_needs_a_format(run: Callable, bundle: Bundle) -> None:
+    assert "--output needs --format" in run("models", "export", "small", "--output", "x").refusal
+    assert "paint" in run("models", "export", "small", "--format", "paint").refusal
+    assert "no Keras model" in run("models", "export", "small", "--format", "litert").refusal
