@@ -1,17 +1,17 @@
 """Analyze photos: every face with its seven emotion probabilities."""
 
+from ui.analyze.photos import collect_photos, show_empty_state
 from ui.frame import open_page, show_responsible_use
 
 open_page("analyze")
+photos = collect_photos()
 
-# Imported behind the title: the page shows itself while OpenCV and ONNX Runtime are loaded.
+# Imported behind the first things on the page: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
 from ui.analyze.analysis import analyze_photos
 from ui.analyze.options import choose_options
-from ui.analyze.photos import collect_photos, show_empty_state
 from ui.analyze.results import show_results
 
-photos = collect_photos()
 options = choose_options(load_settings())
 if not photos:
     show_empty_state()

@@ -83,6 +83,10 @@ def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoRes
     from fer_core.vision.photo import PhotoResult, analyze_photo
 
     try:
+        if not path.is_file():
+            # A device or a pipe might never end.
+            reason = "is no file" if path.exists() else "does not exist"
+            return PhotoResult(str(path), error=f"{path.name} {reason}; check the path.")
         if path.stat().st_size > _MAX_FILE_BYTES:
             return PhotoResult(
                 str(path),
