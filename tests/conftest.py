@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from answered import Answered
 from numpy.typing import NDArray
 
+from fer_core.__main__ import main
 from fer_core.bundle import Bundle, BundleRecord, load_bundle
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import load_dataset
@@ -221,3 +223,24 @@ def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     yield load_dataset(
         str(real_data / "fer2013.zip"), Settings(root / "data", root / "runs", root / "models")
     )
+
+
+@pytest.fixture
+def run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Answered]:
+    """``run("recipes", "--json")``: a command in this process, in an empty home."""
+    for name in ("data", "runs", "models"):
+        monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
+
+    def call(*arguments: object) -> Answered:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ending:  # argparse ends the process itself
+            assert isinstance(ending.code, int)
+            code = ending.code
+        captured = capsys.readouterr()
+        return Answered(code, captured.out, captured.err)
+
+    return call

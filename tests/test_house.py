@@ -11,13 +11,14 @@ from fer_core.settings import PROJECT_ROOT
 CORE = PROJECT_ROOT / "fer_core"
 
 #: Tools that know nothing of the house, for every room.
-TOOLS = {"errors", "files", "settings"}
+TOOLS = {"errors", "files", "settings", "provenance"}
 
 #: What each room may use, besides the tools and itself.
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
     "settings": set(),
+    "provenance": set(),
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},

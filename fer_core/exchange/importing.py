@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,13 +48,13 @@ from fer_core.files import replaced_folder, write_json, write_text
 from fer_core.model_card import model_card
 from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
 from fer_core.predictor import Predictor, network_input, open_onnx_network
+from fer_core.provenance import installed_versions
 from fer_core.settings import Settings
 
 if TYPE_CHECKING:
     import keras
 
 _SOFTMAX_ADDED = "its outputs did not sum to 1: taken for logits, and a softmax was added"
-_VERSIONED = ("keras", "tensorflow", "onnx", "onnxruntime", "numpy")
 
 
 @dataclass(frozen=True)
@@ -292,18 +290,8 @@ def _record(
         curation=None,
         training={},
         metrics={},
-        versions=_versions(),
+        # Of what the import ran on; what the model was trained with is not known.
+        versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         source=source.model_copy(update={"assumptions": tuple(assumptions)}),
     )
-
-
-def _versions() -> dict[str, str]:
-    """Of what the import ran on; what the model was trained with is not known."""
-    versions = {"python": platform.python_version()}
-    for package in _VERSIONED:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

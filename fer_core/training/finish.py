@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +31,10 @@ from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
 from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Network, Predictor, open_onnx_network
+from fer_core.provenance import hardware_in_words, installed_versions
 from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import RunFolder, RunSetup
-
-_VERSIONED = ("keras", "tensorflow", "jax", "torch", "numpy", "onnx", "onnxruntime")
 
 
 def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: FitResult) -> Bundle:
@@ -91,10 +87,10 @@ def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: Fit
             "training_images": len(training_rows(face_set, config)),
             "stopped_early_by_request": result.was_stopped,
             "backend": keras.backend.backend(),
-            "hardware": _hardware(),
+            "hardware": hardware_in_words(),
         },
         metrics={},
-        versions=_versions(),
+        versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     validation = face_set.rows("validation")
@@ -124,26 +120,3 @@ def _keras_network(model: Any) -> Network:
         return np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
 
     return run
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _VERSIONED:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _hardware() -> str:
-    """The processor and how many cores of it, in words."""
-    processor = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass  # not Linux: the general name will do
-    return f"{processor}, {os.cpu_count()} cores"

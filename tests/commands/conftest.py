@@ -1,73 +1,18 @@
 """The command line as people start it, and in this process where that is enough."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from answered import Answered
 
-from fer_core.__main__ import main
 from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
-from fer_core.settings import PROJECT_ROOT, Settings
-
-Run = Callable[..., "Answered"]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """Standard output as exactly one JSON document, without what JSON does not know."""
-
-        def refuse(constant: str) -> None:
-            raise AssertionError(f"{constant} is no JSON")
-
-        assert self.code == 0, self.err
-        return json.loads(self.out, parse_constant=refuse)
-
-    @property
-    def refusal(self) -> str:
-        """The one line that a request which could not be served is answered with."""
-        assert self.code == 2, (self.code, self.out, self.err)
-        assert self.out == ""
-        assert "Traceback" not in self.err
-        lines = self.err.strip().splitlines()
-        assert len(lines) == 1, self.err
-        return lines[0]
-
-
-@pytest.fixture
-def run(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """``run("recipes", "--json")``: a command in this process, in an empty home."""
-    for name in ("data", "runs", "models"):
-        monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
-
-    def call(*arguments: object) -> Answered:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as ending:  # argparse ends the process itself
-            assert isinstance(ending.code, int)
-            code = ending.code
-        captured = capsys.readouterr()
-        return Answered(code, captured.out, captured.err)
-
-    return call
+from fer_core.settings import PROJECT_ROOT
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +41,7 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
 
 
 @pytest.fixture(scope="session")
-def run_process(start: Callable[..., "subprocess.Popen[str]"]) -> Run:
+def run_process(start: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., Answered]:
     """``run_process("recipes", "--json", home=folder)``: such a process, to its end."""
 
     def call(*arguments: object, home: Path) -> Answered:

@@ -12,8 +12,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_core.__main__ import main
-from fer_core.settings import Settings
 from fer_core.training.backend import prepare_backend
 
 prepare_backend()
@@ -183,44 +181,3 @@ def _onnx_model(
 def onnx_model() -> Callable[..., onnx.ModelProto]:
     """``onnx_model(shape=("n", 1, 48, 48), softmax=True)``: a tiny network, channels first."""
     return _onnx_model
-
-
-@dataclass(frozen=True)
-class Answered:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-    @property
-    def refusal(self) -> str:
-        assert self.code == 2, (self.code, self.out, self.err)
-        assert self.out == ""
-        lines = self.err.strip().splitlines()
-        assert len(lines) == 1, self.err
-        return lines[0]
-
-
-@pytest.fixture
-def run(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Answered]:
-    """``run("models", "import", path)``: a command in this process, in an empty home."""
-    for name in ("data", "runs", "models"):
-        monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
-
-    def call(*arguments: object) -> Answered:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as ending:  # argparse ends the process itself
-            assert isinstance(ending.code, int)
-            code = ending.code
-        captured = capsys.readouterr()
-        return Answered(code, captured.out, captured.err)
-
-    return call
