@@ -1,31 +1,60 @@
-"""How many faces each detector finds, and how many false ones: ``python -m benchmarks.detectors``.
+"""How many faces each detector finds, how many false ones, and how long it takes.
 
-Each photo of a folder is shown whole, shrunk, mirrored, darkened, blurred and tilted. The faces of
-the untouched photo, as YuNet finds them, are the reference, so the folder should hold photos whose
-faces YuNet is known to find rightly (count them once). Pictures without faces count as false alarms
-only. Beside our detectors stand OpenCV's frontal cascade alone with the settings of most tutorials
-(scale 1.1, 5 votes) and with careful ones (scale 1.2, 8 votes).
+``python -m benchmarks.detectors PHOTOS [--videos VIDEOS]``, three tables:
+
+* photos: each photo of a folder whole, shrunk, mirrored, darkened, blurred and tilted. The faces of
+  the untouched photo, as YuNet finds them, are the reference, so the folder should hold photos
+  whose faces YuNet is known to find rightly (count them once). Pictures without faces count as
+  false alarms only;
+* videos, where a folder of them is given: frames spread over each; YuNet's faces are the reference,
+  so that its own row says nothing;
+* composed: the astronaut that scikit-image carries, at several sizes over its pictures without
+  faces, and these pictures alone. Where her face is is known; nothing else is a face.
+
+Beside our detectors stand OpenCV's frontal cascade alone with the settings of most tutorials (scale
+1.1, 5 votes) and with careful ones (scale 1.2, 8 votes).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.face_check_training import face_free_paths
 from fer_core.settings import load_settings
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.sample import sample_picture
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[FaceBox]]
 #: How a changed picture is made: 2x3, from the photo's pixels to its own, and then its grey values.
 Change = tuple[NDArray[np.float64], Callable[[Picture], Picture]]
+
+_FRAMES_OF_A_VIDEO = 25
+#: The astronaut's face as a person marks it in the untouched 512x512 picture.
+_ASTRONAUT = FaceBox(173, 66, 103, 103)
+_ASTRONAUT_SIDE = 512
+#: Her face is then 26 to 84 pixels wide.
+_COMPOSED_SIDES = (130, 180, 260, 420)
+_BACKGROUND_WIDTH = 800
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture and its faces: boxes in a reference's pixels, and the way from there to here."""
+
+    picture: Picture
+    faces: list[FaceBox]
+    matrix: NDArray[np.float64]
 
 
 def _cascade(scale: float, votes: int) -> Detect:
@@ -83,38 +112,98 @@ def _is_hit(box: FaceBox, face: FaceBox, matrix: NDArray[np.float64]) -> bool:
     return bool(distance < 0.5 * size and 0.5 < (box.width * box.height) ** 0.5 / size < 2)
 
 
+def _photos(folder: Path, reference: Detect) -> Iterator[Shown]:
+    for path in sorted(folder.iterdir()):
+        image = decode_picture(path.read_bytes(), path.name)
+        faces = reference(image)
+        for matrix, change in _changes(image.shape[1], image.shape[0]).values():
+            yield Shown(change(_changed(image, matrix)), faces, matrix)
+
+
+def _frames(folder: Path, reference: Detect) -> Iterator[Shown]:
+    for path in sorted(folder.iterdir()):
+        video = cv2.VideoCapture(str(path))
+        # Read through and not sought: many files tell a wrong length, or seek to key frames only.
+        frames = []
+        while True:
+            is_read, frame = video.read()
+            if not is_read:
+                break
+            frames.append(frame)
+        video.release()
+        for index in np.linspace(0, len(frames) - 1, min(_FRAMES_OF_A_VIDEO, len(frames))):
+            image = np.asarray(cv2.cvtColor(frames[round(index)], cv2.COLOR_BGR2RGB), np.uint8)
+            yield Shown(image, reference(image), np.eye(2, 3))
+
+
+def _composed() -> Iterator[Shown]:
+    name, content = sample_picture()
+    astronaut = decode_picture(content, name)
+    rng = np.random.default_rng(0)
+    for path in face_free_paths():
+        image = decode_picture(path.read_bytes(), path.name)
+        factor = _BACKGROUND_WIDTH / image.shape[1]
+        size = (_BACKGROUND_WIDTH, min(1000, max(450, round(image.shape[0] * factor))))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        yield Shown(image, [], np.eye(2, 3))
+        side = int(rng.choice(_COMPOSED_SIDES))
+        scale = side / _ASTRONAUT_SIDE
+        small = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)
+        left = int(rng.integers(0, size[0] - side + 1))
+        top = int(rng.integers(0, size[1] - side + 1))
+        matrix = np.array([[scale, 0, left], [0, scale, top]])
+        if rng.random() < 0.5:
+            small = small[:, ::-1]
+            matrix = np.array([[-scale, 0, left + side - 1], [0, scale, top]])
+        picture = image.copy()
+        picture[top : top + side, left : left + side] = small
+        yield Shown(picture, [_ASTRONAUT], matrix)
+
+
+def _print_table(title: str, pictures: Iterator[Shown], detectors: dict[str, Detect]) -> None:
+    found = dict.fromkeys(detectors, 0)
+    false = dict.fromkeys(detectors, 0)
+    seconds: dict[str, list[float]] = {name: [] for name in detectors}
+    faces_shown = 0
+    for shown in pictures:
+        faces_shown += len(shown.faces)
+        for name, detect in detectors.items():
+            start = time.perf_counter()
+            boxes = detect(shown.picture)
+            seconds[name].append(time.perf_counter() - start)
+            hits = [any(_is_hit(box, face, shown.matrix) for box in boxes) for face in shown.faces]
+            found[name] += sum(hits)
+            false[name] += sum(
+                not any(_is_hit(box, face, shown.matrix) for face in shown.faces) for box in boxes
+            )
+    shown_count = len(next(iter(seconds.values())))
+    print(f"\n{title}: {shown_count} pictures with {faces_shown} faces\n")
+    print("| detector | found | false | median ms | longest ms |\n|---|---|---|---|---|")
+    for name in detectors:
+        times = 1000 * np.array(seconds[name])
+        print(
+            f"| {name} | {found[name]} ({found[name] / max(1, faces_shown):.1%}) | {false[name]} "
+            f"| {np.median(times):.0f} | {times.max():.0f} |",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, help="a folder of photos")
-    folder = parser.parse_args().photos
+    parser.add_argument("--videos", type=Path, help="a folder of videos")
+    options = parser.parse_args()
     settings = load_settings()
-    reference = make_detector("yunet", settings)
+    reference = make_detector("yunet", settings).detect
     detectors: dict[str, Detect] = {
         "cascade, scale 1.1, 5 votes": _cascade(1.1, 5),
         "cascade, scale 1.2, 8 votes": _cascade(1.2, 8),
     }
     detectors |= {name: make_detector(name, settings).detect for name in detector_names(settings)}
-    found = dict.fromkeys(detectors, 0)
-    false = dict.fromkeys(detectors, 0)
-    faces_shown = pictures_shown = 0
-    for path in sorted(folder.iterdir()):
-        image = decode_picture(path.read_bytes(), path.name)
-        faces = reference.detect(image)
-        for matrix, change in _changes(image.shape[1], image.shape[0]).values():
-            picture = change(_changed(image, matrix))
-            pictures_shown += 1
-            faces_shown += len(faces)
-            for name, detect in detectors.items():
-                boxes = detect(picture)
-                hits = [any(_is_hit(box, face, matrix) for box in boxes) for face in faces]
-                found[name] += sum(hits)
-                false[name] += sum(
-                    not any(_is_hit(box, face, matrix) for face in faces) for box in boxes
-                )
-    print(f"{pictures_shown} pictures with {faces_shown} faces\n")
-    print("| detector | found | false |\n|---|---|---|")
-    for name in detectors:
-        print(f"| {name} | {found[name]} ({found[name] / faces_shown:.1%}) | {false[name]} |")
+    _print_table("Photos", _photos(options.photos, reference), detectors)
+    if options.videos is not None:
+        _print_table("Videos", _frames(options.videos, reference), detectors)
+    _print_table("Composed", _composed(), detectors)
 
 
 if __name__ == "__main__":
