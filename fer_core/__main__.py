@@ -64,6 +64,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read the answer, such as "head", has had enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # What the system refuses (no permission, no space, too long a name) is no defect.
+        reason = error.strerror or type(error).__name__
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"error: {where}{reason}; check the path, its permissions and the free space.",
+            file=sys.stderr,
+        )
+        return 2
     return 0
 
 

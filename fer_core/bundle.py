@@ -211,8 +211,17 @@ def write_calibration(folder: Path, temperature: float, fitted_on: str) -> None:
 def list_bundles(settings: Settings) -> list[Bundle]:
     """All usable bundles: the published ones by name, then those of runs, newest first.
 
-    A damaged one is left out here; ``find_bundle`` says what is wrong with it.
+    A damaged one is left out here; ``damaged_bundles`` says what is wrong with it.
     """
+    return _scan_bundles(settings)[0]
+
+
+def damaged_bundles(settings: Settings) -> list[str]:
+    """A sentence for each bundle that cannot be used."""
+    return _scan_bundles(settings)[1]
+
+
+def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     published = sorted(settings.models_root.glob(f"[!.]*/{RECORD_FILE}"))
     of_runs = sorted(
         settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"),
@@ -222,12 +231,13 @@ def list_bundles(settings: Settings) -> list[Bundle]:
     named = [(path.parent.name, path.parent) for path in published]
     named += [(path.parent.parent.name, path.parent) for path in of_runs]
     bundles: dict[str, Bundle] = {}
+    damages = []
     for name, folder in named:
         try:
             bundles.setdefault(name, load_bundle(folder, name))
-        except InputError:
-            continue
-    return list(bundles.values())
+        except InputError as error:
+            damages.append(str(error))
+    return list(bundles.values()), damages
 
 
 def default_bundle_name(settings: Settings) -> str | None:
@@ -246,6 +256,12 @@ def set_default_bundle(name: str, settings: Settings) -> None:
         InputError: There is none of that name.
     """
     find_bundle(name, settings)
+    if name not in (bundle.name for bundle in list_bundles(settings)):
+        # A path holds only for the folder in which the command was given.
+        raise InputError(
+            f"{name!r} is a path and no model's name; copy it to models/ first, with "
+            f"'python -m fer_core models import {name}'."
+        )
     write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
 
 
@@ -262,6 +278,12 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
     if name is None:
         name = default_bundle_name(settings)
         if name is None:
+            names = ", ".join(bundle.name for bundle in list_bundles(settings))
+            if names:
+                raise InputError(
+                    "No model is the default (models/default is missing or empty); choose one of "
+                    f"{names} with 'python -m fer_core models default NAME'."
+                )
             raise InputError(
                 "There is no model yet (models/default is missing); train one with "
                 "'python -m fer_core train', or restore the models folder."

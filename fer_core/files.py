@@ -63,6 +63,8 @@ def existing_path(text: str) -> Path | None:
 
     What can be no path at all (too long, another person's unknown home) is nothing too.
     """
+    if not text:
+        return None  # and not the folder that one happens to be in
     try:
         path = Path(text).expanduser()
         return path if path.exists() else None

@@ -176,7 +176,7 @@ def _read_value(field: str, value: Any) -> Any:
         return None if is_optional else value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

@@ -187,11 +187,11 @@ def test_a_default_that_is_gone_is_named(settings: Settings, bundle: Bundle) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe\x80"])
-def test_a_default_file_without_a_name_is_as_good_as_none(
+def test_a_default_file_without_a_name_leads_to_the_models_there_are(
     settings: Settings, bundle: Bundle, content: bytes
 ) -> None:
     (settings.models_root / "default").write_bytes(content)
-    with pytest.raises(InputError, match="There is no model yet"):
+    with pytest.raises(InputError, match=r"No model is the default.*choose one of small"):
         find_bundle(None, settings)
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 from fer_core.commands import Answer
 from fer_core.settings import Settings
+
+DATA_HELP = "an imported dataset's name, or the path of a folder, zip or csv"
+
+#: Reading that takes longer says on standard error how far it is, each time after so long.
+_PROGRESS_SECONDS = 2.0
 
 
 def add_command(
@@ -36,3 +43,19 @@ def text_table(header: list[str], rows: list[list[str]]) -> str:
         for row in [header, *rows]
     ]
     return "\n".join(lines)
+
+
+class ProgressLines:
+    """Takes a reader's progress and prints it, with an estimate, where reading takes long."""
+
+    def __init__(self) -> None:
+        self._start = self._printed = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take the parts done and their number in all."""
+        now = time.monotonic()
+        if now - self._printed < _PROGRESS_SECONDS or done >= total:
+            return
+        self._printed = now
+        left = (now - self._start) * (total - done) / done
+        print(f"reading: {done / total:.0%}, about {left:.0f} s left", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from fer_core.bundle import find_bundle
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command
 from fer_core.errors import InputError
+from fer_core.files import existing_path
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
@@ -30,13 +31,20 @@ def add_parser(subparsers: Any) -> None:
     """Add ``classify``."""
     parser = add_command(subparsers, "classify", "read the emotions of faces in pictures", _run)
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="a picture, or a folder of pictures"
+        "paths", nargs="+", type=_path, metavar="PATH", help="a picture, or a folder of pictures"
     )
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument("--detector", metavar="NAME", help="haar or yunet (default: the best)")
     parser.add_argument(
         "--whole", action="store_true", help="take each picture as one face, without detection"
     )
+
+
+def _path(text: str) -> Path:
+    if not text:
+        # Path("") would be the folder that one happens to be in.
+        raise argparse.ArgumentTypeError("an empty path names no picture")
+    return Path(text)
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -62,11 +70,11 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _files(paths: list[Path]) -> list[Path]:
     """The files that the arguments name; a folder means every file in it."""
-    if not any(path.exists() for path in paths):
+    if not any(existing_path(str(path)) for path in paths):
         raise InputError(f"{paths[0]} does not exist; name pictures, or folders of pictures.")
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if existing_path(str(path)) and path.is_dir():
             files += sorted(
                 entry
                 for entry in path.rglob("*")
@@ -103,7 +111,8 @@ def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoRes
 
 def _text(result: PhotoResult) -> str:
     if result.error is not None:
-        return f"{result.file}: {result.error}"
+        is_named = result.error.startswith(result.file)
+        return result.error if is_named else f"{result.file}: {result.error}"
     if not result.readings:
         return f"{result.file}: no face found"
     lines = [f"{result.file}: {len(result.readings)} face(s)"]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer
-from fer_core.commands.arguments import add_command, text_table
+from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
 from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.splitting import SplitChoice
@@ -17,11 +15,6 @@ from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import DEMO_NAME, import_dataset, load_dataset, planted_faults
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
-
-_DATA_HELP = "an imported dataset's name, or the path of a folder, zip or csv"
-
-#: Reading that takes longer says on standard error how far it is, each time after so long.
-_PROGRESS_SECONDS = 2.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,25 +42,10 @@ def add_parser(subparsers: Any) -> None:
         "--seed", type=int, default=defaults.seed, metavar="N", help="seed of that cut"
     )
     info_parser = add_command(commands, "info", "count a dataset", _info)
-    info_parser.add_argument("data", help=_DATA_HELP)
+    info_parser.add_argument("data", help=DATA_HELP)
     audit_parser = add_command(commands, "audit", "find exact duplicates and leaks", _audit)
-    audit_parser.add_argument("data", help=_DATA_HELP)
+    audit_parser.add_argument("data", help=DATA_HELP)
     add_command(commands, "demo", "draw the demo set, if it is not there, and count it", _demo)
-
-
-class _ProgressLines:
-    """Takes a reader's progress and prints it, with an estimate, where reading takes long."""
-
-    def __init__(self) -> None:
-        self._start = self._printed = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._printed < _PROGRESS_SECONDS or done >= total:
-            return
-        self._printed = now
-        left = (now - self._start) * (total - done) / done
-        print(f"reading: {done / total:.0%}, about {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -77,14 +55,14 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         settings,
         name=arguments.name,
         split_choice=choice,
-        report=_ProgressLines(),
+        report=ProgressLines(),
     )
     document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
     return Answer(document, f"imported as {name!r}\n{_info_text(face_set)}")
 
 
 def _info(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.data, settings, _ProgressLines())
+    face_set = load_dataset(arguments.data, settings, ProgressLines())
     return Answer(_info_document(face_set), _info_text(face_set))
 
 
@@ -118,7 +96,7 @@ def _info_text(face_set: FaceSet) -> str:
 
 
 def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    audit = audit_duplicates(load_dataset(arguments.data, settings, _ProgressLines()))
+    audit = audit_duplicates(load_dataset(arguments.data, settings, ProgressLines()))
     document = audit.to_json()
     leaks = {split: len(rows) for split, rows in audit.leaked_rows.items()}
     text = (
@@ -131,7 +109,7 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(DEMO_NAME, settings, _ProgressLines())
+    face_set = load_dataset(DEMO_NAME, settings, ProgressLines())
     planted = planted_faults(settings).counts()
     document = {
         "name": DEMO_NAME,

@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_core.bundle import find_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import add_command, text_table
+from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
@@ -20,16 +20,15 @@ def add_parser(subparsers: Any) -> None:
     """Add ``evaluate``."""
     parser = add_command(subparsers, "evaluate", "measure a model on a split of a dataset", _run)
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
-    parser.add_argument(
-        "--data", required=True, help="an imported dataset's name, or a folder's or zip's path"
-    )
+    parser.add_argument("--data", required=True, help=DATA_HELP)
     parser.add_argument("--split", required=True, choices=[*SPLITS, "all"])
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     bundle = find_bundle(arguments.model, settings)
     predictor = load_predictor(bundle)
-    report = evaluate(predictor, load_dataset(arguments.data, settings), arguments.split)
+    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    report = evaluate(predictor, face_set, arguments.split)
     return Answer(report.to_json(), f"{bundle.name} on {arguments.split}\n{_text(report)}")
 
 

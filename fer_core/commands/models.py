@@ -9,6 +9,7 @@ from typing import Any
 
 from fer_core.bundle import (
     Bundle,
+    damaged_bundles,
     default_bundle_name,
     find_bundle,
     list_bundles,
@@ -71,6 +72,8 @@ def add_parser(subparsers: Any) -> None:
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
     default = default_bundle_name(settings)
     bundles = list_bundles(settings)
+    for damage in damaged_bundles(settings):
+        print(damage, file=sys.stderr)
     document = [_document(bundle, default) for bundle in bundles]
     if not bundles:
         return Answer(document, "no models yet; train one with 'python -m fer_core train'")

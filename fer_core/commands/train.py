@@ -8,7 +8,8 @@ from typing import Any
 
 from fer_core.bundle import check_name_is_free, publish_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import add_command
+from fer_core.commands.arguments import DATA_HELP, add_command
+from fer_core.dataset.store import locate_dataset
 from fer_core.errors import InputError
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
@@ -22,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
         subparsers, "train", "train a recipe, or go on with a run that was interrupted", _run
     )
     parser.add_argument("--recipe", metavar="NAME", help="see 'recipes'")
-    parser.add_argument("--data", help="an imported dataset's name, or a folder's or zip's path")
+    parser.add_argument("--data", help=DATA_HELP)
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's number")
     parser.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="the run's folder (default: under runs/)"
@@ -78,10 +79,11 @@ def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
     if arguments.epochs is not None:
         changes["epochs"] = arguments.epochs
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
-    data = arguments.data
-    if Path(data).expanduser().exists() and not (settings.data_root / data).exists():
-        # A run may be resumed from another working folder.
-        data = str(Path(data).expanduser().resolve())
+    # Before the run's folder is made: a mistyped name should not use it up.
+    path = locate_dataset(arguments.data, settings)
+    is_import = path.parent == settings.data_root
+    # A path is kept whole, because a run may be resumed from another working folder.
+    data = path.name if is_import else str(path)
     if arguments.run_dir is not None:
         run = RunFolder(arguments.run_dir.expanduser().resolve())
     else:

@@ -149,14 +149,28 @@ def load_dataset(data: str, settings: Settings, report: ProgressReport | None = 
     """
     if data == DEMO_NAME:
         _draw_demo_set(settings, report)
-    if _NAME_PATTERN.fullmatch(data) and (settings.data_root / data / "dataset.json").is_file():
-        return _load(settings.data_root / data)
+    path = locate_dataset(data, settings)
+    is_import = (path / "dataset.json").is_file()
+    return _load(path) if is_import else read_dataset(path, report=report)
+
+
+def locate_dataset(data: str, settings: Settings) -> Path:
+    """Where the data named as for ``load_dataset`` lie, without a look at what they are.
+
+    Returns:
+        An absolute path; the demo set's may not have been drawn yet.
+
+    Raises:
+        InputError: There is neither such a dataset nor such a path.
+    """
+    folder = settings.data_root / data
+    if data == DEMO_NAME or (_NAME_PATTERN.fullmatch(data) and (folder / "dataset.json").is_file()):
+        return folder
     path = existing_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(f"There is no dataset and no path {data!r}; imported datasets: {names}.")
-    is_import = (path / "dataset.json").is_file()
-    return _load(path) if is_import else read_dataset(path, report=report)
+    return path.resolve()
 
 
 def is_demo(data: str) -> bool:

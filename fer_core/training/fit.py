@@ -89,8 +89,8 @@ def fit(
     for split, count in (("training", len(rows)), ("validation", len(validation))):
         if not count:
             raise InputError(
-                f"The dataset has no {split} images; choose one with a train and a validation "
-                "split, or import it again so that the missing one is cut."
+                f"The dataset has no {split} images; choose a larger one, or import it with a "
+                "share that leaves some for training and for validation (--validation-share)."
             )
     batches = TrainingBatches(face_set.subset(rows), config)
     model = compiled_model(config)

@@ -74,10 +74,18 @@ def run_training(run: RunFolder, settings: Settings) -> TrainingOutcome:
         InputError: Configuration, data or checkpoint are unusable; ``status.json`` says so too.
     """
     setup = run.read_setup()
+    with run.held(), _stop_on_signals() as stop:
+        return _train_and_record(setup, run, settings, stop)
+
+
+def _train_and_record(
+    setup: RunSetup, run: RunFolder, settings: Settings, stop: threading.Event
+) -> TrainingOutcome:
+    """Train and publish; however it ends, ``status.json`` says so."""
     try:
-        return _train_and_publish(setup, run, settings)
+        return _train_and_publish(setup, run, settings, stop)
     except BaseException as error:
-        # Whatever ends a run, its folder says so; the error itself goes on to whoever started it.
+        # The error itself goes on to whoever started the run.
         is_interrupt = isinstance(error, KeyboardInterrupt)
         reason = "interrupted" if is_interrupt else str(error) or type(error).__name__
         epochs = len(run.read_epochs())
@@ -95,7 +103,9 @@ def run_training(run: RunFolder, settings: Settings) -> TrainingOutcome:
         raise
 
 
-def _train_and_publish(setup: RunSetup, run: RunFolder, settings: Settings) -> TrainingOutcome:
+def _train_and_publish(
+    setup: RunSetup, run: RunFolder, settings: Settings, stop: threading.Event
+) -> TrainingOutcome:
     backend = prepare_backend()
     from fer_core.training.finish import write_bundle
     from fer_core.training.fit import fit
@@ -118,12 +128,11 @@ def _train_and_publish(setup: RunSetup, run: RunFolder, settings: Settings) -> T
         + (f"going on behind epoch {done}" if done else f"up to {setup.config.epochs} epochs")
         + f"; run folder {run.path}"
     )
-    with _stop_on_signals() as stop:
-        result = fit(setup.config, face_set, run, stop.is_set)
-        bundle = None
-        if result.best_epoch is not None:
-            progress.say(f"writing the bundle of epoch {result.best_epoch}")
-            bundle = write_bundle(setup, face_set, run, result)
+    result = fit(setup.config, face_set, run, stop.is_set)
+    bundle = None
+    if result.best_epoch is not None:
+        progress.say(f"writing the bundle of epoch {result.best_epoch}")
+        bundle = write_bundle(setup, face_set, run, result)
     state = "stopped" if result.was_stopped else "finished"
     if bundle is None:
         message = (

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,6 +163,28 @@ class RunFolder:
             raise InputError(f"{path} is no valid configuration: {error}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); start a new run.") from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; a dead one lets go by itself.
+
+        Raises:
+            InputError: Another process trains in it.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            yield  # Windows has no such locks; there two trainings in one folder are not noticed
+            return
+        with (self.path / "config.json").open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    f"{self.path} is being trained by another process; wait for its end, or stop "
+                    "it first."
+                ) from error
+            yield
 
     def write_status(self, status: RunStatus) -> None:
         """Replace ``status.json``."""

@@ -224,7 +224,10 @@ def test_the_answer_for_people_names_the_file_the_faces_and_the_trouble(
     assert answer.code == 0
     assert "astronaut.png: 1 face(s)" in answer.out
     assert "street.png: no face found" in answer.out
-    assert "empty.png: " in answer.out
+    # The sentence names the file itself.
+    (trouble,) = [line for line in answer.out.splitlines() if "empty.png" in line]
+    assert trouble.count("empty.png") == 1
+    assert "empty" in trouble.replace("empty.png", "")
 
 
 def test_file_names_in_any_script_come_back_unchanged(
@@ -271,3 +274,15 @@ def test_as_a_process_progress_goes_to_standard_error_and_the_document_stands_al
     answer = run_process("classify", folder, "--model", "small", "--json", home=tmp_path)
     assert len(answer.document["files"]) == 4
     assert "Traceback" not in answer.err
+
+
+def test_a_name_too_long_is_refused_in_its_row(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    files = run("classify", "a" * 300, astronaut, "--json").document["files"]
+    assert "File name too long" in files[0]["error"]
+    assert files[1]["error"] is None
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in(run: Callable, default_bundle: Bundle) -> None:
+    assert "an empty path names no picture" in run("classify", "").refusal

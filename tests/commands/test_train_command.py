@@ -269,3 +269,10 @@ def test_a_name_that_no_model_can_have_is_refused_before_the_training(
     run: Callable, kaggle_zip: Path, name: str
 ) -> None:
     assert name in run("train", *SMALL, "--data", kaggle_zip, "--publish", name).refusal
+
+
+def test_data_that_are_not_there_leave_no_run_behind(run: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    arguments = ("--recipe", "three-conv-cnn-adam", "--data", "mistyped", "--run-dir", folder)
+    assert "There is no dataset and no path 'mistyped'" in run("train", *arguments).refusal
+    assert not folder.exists()

@@ -39,6 +39,11 @@ def wall() -> bytes:
     return jpeg(Image.new("RGB", (400, 300), "gray"))
 
 
+def table_key(app: AppTest) -> str:
+    """The photo table's key, which changes with the photos in it."""
+    return str(app.dataframe[0].proto.id.rpartition("-")[2])
+
+
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
     app.file_uploader[0].set_value([(name, content, "image/jpeg") for name, content in files])
     return app.run()
@@ -144,7 +149,7 @@ def test_several_uploads_are_summed_up_and_the_first_is_shown(
 
 def test_choosing_a_row_shows_that_photo(home: Settings, open_app: Callable[..., AppTest]) -> None:
     app = upload(open_app(), ("one.jpg", astronaut()), ("two.jpg", two_astronauts()))
-    app.session_state["photo_table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.session_state[table_key(app)] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
     assert_sound(app)
     assert len(charts(app)) == 2
@@ -172,7 +177,7 @@ def test_broken_files_are_named_and_the_others_still_analyzed(
     assert table["Emotions"].tolist()[:4] == ["could not be analyzed"] * 4
     # The chosen row is a broken file: its sentence stands where the photo would.
     assert "archive.jpg" in plain(app.error)
-    app.session_state["photo_table"] = {"selection": {"rows": [4], "columns": [], "cells": []}}
+    app.session_state[table_key(app)] = {"selection": {"rows": [4], "columns": [], "cells": []}}
     app.run()
     assert_sound(app)
     assert len(charts(app)) == 1
@@ -244,7 +249,7 @@ def test_photos_are_analyzed_once_and_not_at_every_click(
     monkeypatch.setattr(analysis, "analyze_photo", counted)
     app = upload(open_app(), ("one.jpg", astronaut()), ("wall.jpg", wall()))
     assert analyzed == ["one.jpg", "wall.jpg"]
-    app.session_state["photo_table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.session_state[table_key(app)] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
     (button,) = [button for button in app.button if button.label == WHOLE]
     button.click().run()

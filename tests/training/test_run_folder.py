@@ -193,3 +193,16 @@ def test_the_configuration_is_readable_json(run: RunFolder) -> None:
     values = json.loads((run.path / "config.json").read_text())
     assert values["config"]["schedule_steps"] == [[20, 0.00025], [30, 5e-05]]
     assert set(values["config"]) == set(TrainingConfig.model_fields)
+
+
+def test_a_run_that_is_being_trained_is_not_trained_by_another(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.create(RunSetup(recipe="a", data="b", config=TrainingConfig()))
+    with (
+        run.held(),
+        pytest.raises(InputError, match="trained by another process"),
+        RunFolder(tmp_path).held(),
+    ):
+        pass
+    with RunFolder(tmp_path).held():
+        pass  # let go

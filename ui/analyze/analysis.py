@@ -30,15 +30,17 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
         del kept[key]
 
     todo = [(key, photo) for key, photo in wanted.items() if key not in kept]
+    earlier = len(wanted) - len(todo)
     bar = None
     start = time.monotonic()
     for done, (key, photo) in enumerate(todo):
         elapsed = time.monotonic() - start
         if elapsed > _SILENT_SECONDS:
             left = elapsed / done * (len(todo) - done)
-            text = f"{done} of {len(todo)} photos analyzed, about {max(left, 1):.0f} s left"
+            so_far = f"{earlier + done} of {len(wanted)} photos analyzed"
+            text = f"{so_far}, about {max(left, 1):.0f} s left"
             bar = bar or st.progress(0.0)
-            bar.progress(done / len(todo), text)
+            bar.progress((earlier + done) / len(wanted), text)
         kept[key], _ = analyze_photo(
             photo.read(), photo.name, options.analyzer, whole=_whole(photo, options)
         )

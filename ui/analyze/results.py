@@ -22,6 +22,8 @@ from ui.analyze.photos import Photo
 
 _FACES_PER_PAGE = 12
 _JPEG_QUALITY = 92
+_CHOSEN = "chosen_photo"
+_SHOWN = "shown_picture"
 #: Pixels of a crop on the page: three for each of its own, so that its grain stays visible.
 _CROP_WIDTH = 144
 #: The longest side at which a photo is sent to the browser; the download has all its pixels.
@@ -33,7 +35,7 @@ def show_results(photos: list[Photo], results: list[PhotoResult], detector: str)
     chosen = 0
     if len(results) > 1:
         _show_summary(results)
-        chosen = _choose_photo(results)
+        chosen = _choose_photo(photos, results)
     _show_downloads(photos, results, chosen)
     _show_photo(photos[chosen], results[chosen], detector)
 
@@ -59,8 +61,13 @@ def _show_summary(results: list[PhotoResult]) -> None:
                 st.caption(f"And {len(failed) - 20} more; the table below and the CSV name all.")
 
 
-def _choose_photo(results: list[PhotoResult]) -> int:
+def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     """A table with a line per photo; the chosen one's row number."""
+    keys = [photo.key for photo in photos]
+    # Streamlit remembers rows by number: when photos come or go, the table is a new one, in which
+    # the photo that was chosen stays so.
+    last = st.session_state.get(_CHOSEN)
+    first_choice = keys.index(last) if last in keys else 0
     rows = [
         {
             "Photo": result.file,
@@ -74,8 +81,8 @@ def _choose_photo(results: list[PhotoResult]) -> int:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        selection_default={"selection": {"rows": [0]}},
-        key="photo_table",
+        selection_default={"selection": {"rows": [first_choice]}},
+        key=f"photo_table_{hash(tuple(keys)) & 0xFFFFFFFF:x}",
         height=min(38 + 35 * len(rows), 300),
         column_config={
             "Photo": st.column_config.TextColumn(width="medium"),
@@ -84,7 +91,9 @@ def _choose_photo(results: list[PhotoResult]) -> int:
         },
     )
     selected = selection["selection"]["rows"]
-    return selected[0] if selected and selected[0] < len(results) else 0
+    chosen: int = selected[0] if selected and selected[0] < len(results) else 0
+    st.session_state[_CHOSEN] = keys[chosen]
+    return chosen
 
 
 def _emotions_in_words(result: PhotoResult) -> str:
@@ -147,10 +156,10 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
     if result.error is not None:
         st.error(_plain(result.error), icon=":material/error:")
         return
-    image = decode_picture(photo.read(), photo.name)
+    shown = _picture_to_show(photo, result)
     if not result.readings:
         picture, notice = st.columns([3, 2])
-        picture.image(_for_display(image), width="stretch", alt=f"{result.file}, no face found")
+        picture.image(shown, width="stretch", alt=f"{result.file}, no face found")
         with notice:
             st.warning(
                 f"No face found in {_plain(result.file)} by {detector}. Try the other detector in "
@@ -165,16 +174,15 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
             )
         return
     is_numbered = len(result.readings) > 1
-    annotated = _for_display(annotate(image, result.readings, numbered=is_numbered))
     alt = f"{result.file} with {_emotions_in_words(result)} marked"
     if len(result.readings) <= 2:
         picture, faces = st.columns([3, 2])
-        picture.image(annotated, width="stretch", alt=alt)
+        picture.image(shown, width="stretch", alt=alt)
         with faces:
             for number, reading in enumerate(result.readings, start=1):
                 _show_face(reading, number if is_numbered else None, photo.key)
         return
-    st.image(annotated, width="stretch", alt=alt)
+    st.image(shown, width="stretch", alt=alt)
     _show_face_pages(photo, result)
 
 
@@ -213,17 +221,24 @@ def _show_face(reading: FaceReading, number: int | None, photo_key: str) -> None
         )
 
 
-def _for_display(image: NDArray[np.uint8]) -> Image.Image:
-    picture = Image.fromarray(image)
-    picture.thumbnail((_DISPLAY_SIDE, _DISPLAY_SIDE))
-    return picture
+def _picture_to_show(photo: Photo, result: PhotoResult) -> Image.Image:
+    """The photo with its boxes; kept until another is shown, because a large one takes seconds."""
+    kept = st.session_state.get(_SHOWN)
+    if kept is None or kept[0] is not result:
+        picture = Image.fromarray(_annotated(photo, result))
+        picture.thumbnail((_DISPLAY_SIDE, _DISPLAY_SIDE))
+        kept = st.session_state[_SHOWN] = (result, picture)
+    return kept[1]
+
+
+def _annotated(photo: Photo, result: PhotoResult) -> NDArray[np.uint8]:
+    image = decode_picture(photo.read(), photo.name)
+    return annotate(image, result.readings, numbered=len(result.readings) > 1)
 
 
 def _annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
-    image = decode_picture(photo.read(), photo.name)
-    annotated = annotate(image, result.readings, numbered=len(result.readings) > 1)
     buffer = io.BytesIO()
-    Image.fromarray(annotated).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    Image.fromarray(_annotated(photo, result)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()
 
 
