@@ -137,7 +137,7 @@ def test_several_uploads_are_summed_up_and_the_first_is_shown(
         "Photos": "3",
         "Faces": "3",
         "Without a face": "1",
-        "Not readable": "0",
+        "Not analyzed": "0",
     }
     table = app.dataframe[0].value
     assert table["Photo"].tolist() == ["one.jpg", "two.jpg", "wall.jpg"]

@@ -48,7 +48,7 @@ def _show_summary(results: list[PhotoResult]) -> None:
         st.metric("Photos", len(results), border=True)
         st.metric("Faces", face_count, border=True)
         st.metric("Without a face", faceless, border=True)
-        st.metric("Not readable", len(failed), border=True)
+        st.metric("Not analyzed", len(failed), border=True)
     if failed:
         with st.expander(
             f"{len(failed)} of {len(results)} files could not be analyzed; the others are below",
