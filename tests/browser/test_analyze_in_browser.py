@@ -198,7 +198,7 @@ def test_broken_files_are_told_one_by_one_and_the_others_analyzed(open_page: Ope
         ("good.jpg", encoded(astronaut())),
     )
     expect(metric(page, "Photos")).to_have_text("7")
-    expect(metric(page, "Not analyzed")).to_have_text(str(len(BROKEN)))
+    expect(metric(page, "Failed")).to_have_text(str(len(BROKEN)))
     told = page.get_by_test_id("stExpander").filter(has_text="could not be analyzed")
     for name, _, words in BROKEN:
         expect(told.get_by_text(name)).to_contain_text(words)

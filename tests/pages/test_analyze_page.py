@@ -136,8 +136,8 @@ def test_several_uploads_are_summed_up_and_the_first_is_shown(
     assert {metric.label: metric.value for metric in app.metric} == {
         "Photos": "3",
         "Faces": "3",
-        "Without a face": "1",
-        "Not analyzed": "0",
+        "No face": "1",
+        "Failed": "0",
     }
     table = app.dataframe[0].value
     assert table["Photo"].tolist() == ["one.jpg", "two.jpg", "wall.jpg"]

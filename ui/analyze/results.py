@@ -47,8 +47,8 @@ def _show_summary(results: list[PhotoResult]) -> None:
     with st.container(horizontal=True):
         st.metric("Photos", len(results), border=True)
         st.metric("Faces", face_count, border=True)
-        st.metric("Without a face", faceless, border=True)
-        st.metric("Not analyzed", len(failed), border=True)
+        st.metric("No face", faceless, border=True)
+        st.metric("Failed", len(failed), border=True)
     if failed:
         with st.expander(
             f"{len(failed)} of {len(results)} files could not be analyzed; the others are below",
@@ -71,8 +71,8 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     rows = [
         {
             "Photo": result.file,
-            "Faces": len(result.readings),
             "Emotions": _emotions_in_words(result),
+            "Faces": len(result.readings),
         }
         for result in results
     ]
@@ -85,9 +85,10 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
         key=f"photo_table_{hash(tuple(keys)) & 0xFFFFFFFF:x}",
         height=min(38 + 35 * len(rows), 300),
         column_config={
-            "Photo": st.column_config.TextColumn(width="medium"),
+            # Narrow enough that a phone shows the first two.
+            "Photo": st.column_config.TextColumn(width=150),
+            "Emotions": st.column_config.TextColumn(width="medium"),
             "Faces": st.column_config.NumberColumn(width="small"),
-            "Emotions": st.column_config.TextColumn(width="large"),
         },
     )
     selected = selection["selection"]["rows"]
