@@ -10,8 +10,7 @@ import streamlit as st
 from fer_core.errors import InputError
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 
-#: HEIC cannot be read, but is let in: the sentence that says what to do is ours.
-_PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "heic", "heif")
+_PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
 _SAMPLE_CHOSEN = "sample_chosen"
 
 
