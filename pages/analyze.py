@@ -4,17 +4,19 @@ from ui.analyze.photos import collect_photos, show_empty_state
 from ui.frame import open_page, show_responsible_use
 
 open_page("analyze")
-photos = collect_photos()
+collection = collect_photos()
 
 # Imported behind the first things on the page: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
-from ui.analyze.analysis import analyze_photos
+from ui.analyze.analysis import analyze_photos, forget_all_but
 from ui.analyze.options import choose_options
 from ui.analyze.results import show_results
 
+forget_all_but(collection.held)
 options = choose_options(load_settings())
-if not photos:
+if not collection.photos:
     show_empty_state()
 elif options is not None:
-    show_results(photos, analyze_photos(photos, options), options.detector)
+    results = analyze_photos(collection.photos, options)
+    show_results(collection.photos, results, options.detector)
 show_responsible_use()

@@ -207,6 +207,19 @@ def test_a_photo_without_a_face_offers_a_next_step_and_the_step_works(
     assert len(charts(app)) == 1
 
 
+def test_a_photo_that_is_removed_is_forgotten(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    assert app.session_state["photo_results"]
+    assert "shown_picture" in app.session_state
+    app.button(key="remove_sample").click().run()
+    assert_sound(app)
+    assert not app.session_state["photo_results"]
+    assert "shown_picture" not in app.session_state
+
+
 def test_all_pictures_can_be_taken_as_single_faces(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:

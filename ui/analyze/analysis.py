@@ -12,6 +12,8 @@ from ui.analyze.photos import Photo
 
 _RESULTS = "photo_results"
 _WHOLE = "photos_taken_whole"
+#: The photo that is shown, as (key, result, picture), so that a click does not draw it anew.
+SHOWN_PICTURE = "shown_picture"
 #: Progress is shown once an analysis is likely to take longer than people wait without asking.
 _SILENT_SECONDS = 0.5
 
@@ -23,12 +25,6 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     """
     kept: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
     wanted = {_result_key(photo, options): photo for photo in photos}
-    # Photos that were removed are forgotten; readings under other options are kept for the way
-    # back.
-    present = {photo.key for photo in photos}
-    for key in [key for key in kept if key[0] not in present]:
-        del kept[key]
-
     todo = [(key, photo) for key, photo in wanted.items() if key not in kept]
     earlier = len(wanted) - len(todo)
     bar = None
@@ -47,6 +43,23 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     if bar is not None:
         bar.empty()
     return [kept[_result_key(photo, options)] for photo in photos]
+
+
+def forget_all_but(held: frozenset[str]) -> None:
+    """Forget what the session knows of photos that were removed: readings, crops, the picture.
+
+    Readings under other options are kept for the way back.
+
+    Args:
+        held: Keys of the photos that are still there.
+    """
+    kept = st.session_state.get(_RESULTS, {})
+    for key in [key for key in kept if key[0] not in held]:
+        del kept[key]
+    st.session_state[_WHOLE] = {key for key in st.session_state.get(_WHOLE, ()) if key in held}
+    shown = st.session_state.get(SHOWN_PICTURE)
+    if shown is not None and shown[0] not in held:
+        del st.session_state[SHOWN_PICTURE]
 
 
 def take_whole(photo: Photo) -> None:

@@ -12,6 +12,7 @@ from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
 _SAMPLE_CHOSEN = "sample_chosen"
+_SAMPLE_KEY = "sample"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,20 @@ class Photo:
     read: Callable[[], bytes] = field(repr=False, compare=False)
 
 
-def collect_photos() -> list[Photo]:
+@dataclass(frozen=True)
+class Collection:
+    """What has come through the ways in.
+
+    Attributes:
+        photos: Those to show: of the open tab.
+        held: Keys of all that the session holds, also of those behind the other tab.
+    """
+
+    photos: list[Photo]
+    held: frozenset[str]
+
+
+def collect_photos() -> Collection:
     """Draw the ways in, and return what has come through them."""
     photos_tab, camera_tab = st.tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"],
@@ -53,14 +67,18 @@ def collect_photos() -> list[Photo]:
         ":material/lock: Photos go to the machine that runs this app, are analyzed in its memory "
         "and are not kept."
     )
-    if camera_tab.open:
-        if snapshot is None:
-            return []
-        return [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
     photos = [Photo(upload.file_id, upload.name, upload.getvalue) for upload in uploads]
+    held = {photo.key for photo in photos}
     if st.session_state.get(_SAMPLE_CHOSEN):
+        held.add(_SAMPLE_KEY)
+    if camera_tab.open:
+        photos = []
+        if snapshot is not None:
+            photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
+            held.add(snapshot.file_id)
+    elif st.session_state.get(_SAMPLE_CHOSEN):
         photos += _sample()
-    return photos
+    return Collection(photos, frozenset(held))
 
 
 def _sample() -> list[Photo]:
@@ -78,7 +96,7 @@ def _sample() -> list[Photo]:
             on_click=_choose_sample,
             args=(False,),
         )
-    return [Photo("sample", name, lambda: content)]
+    return [Photo(_SAMPLE_KEY, name, lambda: content)]
 
 
 def _choose_sample(is_chosen: bool) -> None:

@@ -17,13 +17,12 @@ from fer_core.vision.analyzer import FaceReading
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.draw import annotate
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
-from ui.analyze.analysis import take_whole
+from ui.analyze.analysis import SHOWN_PICTURE, take_whole
 from ui.analyze.photos import Photo
 
 _FACES_PER_PAGE = 12
 _JPEG_QUALITY = 92
 _CHOSEN = "chosen_photo"
-_SHOWN = "shown_picture"
 #: Pixels of a crop on the page: three for each of its own, so that its grain stays visible.
 _CROP_WIDTH = 144
 #: The longest side at which a photo is sent to the browser; the download has all its pixels.
@@ -224,12 +223,12 @@ def _show_face(reading: FaceReading, number: int | None, photo_key: str) -> None
 
 def _picture_to_show(photo: Photo, result: PhotoResult) -> Image.Image:
     """The photo with its boxes; kept until another is shown, because a large one takes seconds."""
-    kept = st.session_state.get(_SHOWN)
-    if kept is None or kept[0] is not result:
+    kept = st.session_state.get(SHOWN_PICTURE)
+    if kept is None or kept[1] is not result:
         picture = Image.fromarray(_annotated(photo, result))
         picture.thumbnail((_DISPLAY_SIDE, _DISPLAY_SIDE))
-        kept = st.session_state[_SHOWN] = (result, picture)
-    return kept[1]
+        kept = st.session_state[SHOWN_PICTURE] = (photo.key, result, picture)
+    return kept[2]
 
 
 def _annotated(photo: Photo, result: PhotoResult) -> NDArray[np.uint8]:
