@@ -339,9 +339,19 @@ def publish_bundle(
             # Only a bundle's own files: whatever else lies there is not published.
             if file.name in _BUNDLE_FILES and file.is_file():
                 shutil.copyfile(file, temporary / file.name)
+        _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)
     if make_default:
         set_default_bundle(name, settings)
     return load_bundle(target)
+
+
+def _retitle_card(card: Path, old_name: str, new_name: str) -> None:
+    """Head a model card with the name under which the bundle is published."""
+    if card.is_file():
+        text = card.read_text(encoding="utf-8")
+        heading = f"# {old_name}\n"
+        if text.startswith(heading):
+            card.write_text(f"# {new_name}\n" + text.removeprefix(heading), encoding="utf-8")
 
 
 _BUNDLE_FILES = frozenset(

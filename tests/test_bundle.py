@@ -204,6 +204,16 @@ def test_only_a_model_that_is_there_becomes_the_default(settings: Settings, bund
     assert default_bundle_name(settings) is None
 
 
+def test_a_published_models_card_bears_its_new_name(
+    settings: Settings, write_bundle_folder: WriteBundle
+) -> None:
+    folder = write_bundle_folder(settings.runs_root / "run-1" / "bundle")
+    (folder / "README.md").write_text("# run-1\n\nOf run-1.\n")
+    published = publish_bundle(folder.parent, settings, name="champion")
+    assert (published.folder / "README.md").read_text() == "# champion\n\nOf run-1.\n"
+    assert (folder / "README.md").read_text() == "# run-1\n\nOf run-1.\n"
+
+
 def test_publishing_copies_a_bundles_own_files_and_no_others(
     settings: Settings, write_bundle_folder: WriteBundle
 ) -> None:

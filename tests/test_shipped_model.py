@@ -73,6 +73,7 @@ def test_its_record_says_how_good_it_is_and_where_it_came_from(shipped: Bundle) 
 
 def test_its_card_names_the_data_the_limits_and_the_ban(shipped: Bundle) -> None:
     card = (shipped.folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith(f"# {shipped.name}\n")
     for words in ("FER2013", "## Limits", "European Union", "validation"):
         assert words in card, words
 
