@@ -12,13 +12,14 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_core.charts import probability_bars
+from fer_core.charts.probabilities import probability_bars
 from fer_core.vision.analyzer import FaceReading
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.draw import annotate
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
 from ui.analyze.analysis import SHOWN_PICTURE, take_whole
 from ui.analyze.photos import Photo
+from ui.text import plain_text
 
 _FACES_PER_PAGE = 12
 _JPEG_QUALITY = 92
@@ -55,7 +56,7 @@ def _show_summary(results: list[PhotoResult]) -> None:
             expanded=True,
         ):
             for result in failed[:20]:
-                st.write(_plain(result.error or ""))
+                st.write(plain_text(result.error or ""))
             if len(failed) > 20:
                 st.caption(f"And {len(failed) - 20} more; the table below and the CSV name all.")
 
@@ -154,7 +155,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
 
 def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
     if result.error is not None:
-        st.error(_plain(result.error), icon=":material/error:")
+        st.error(plain_text(result.error), icon=":material/error:")
         return
     shown = _picture_to_show(photo, result)
     if not result.readings:
@@ -162,8 +163,9 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
         picture.image(shown, width="stretch", alt=f"{result.file}, no face found")
         with notice:
             st.warning(
-                f"No face found in {_plain(result.file)} by {detector}. Try the other detector in "
-                "the sidebar, a sharper or larger photo, or one in which faces look at the camera.",
+                f"No face found in {plain_text(result.file)} by {detector}. Try the other detector "
+                "in the sidebar, a sharper or larger photo, or one in which faces look at the "
+                "camera.",
                 icon=":material/face:",
             )
             st.button(
@@ -255,10 +257,3 @@ def _annotated_archive(photos: list[Photo], results: list[PhotoResult]) -> bytes
 
 def _stem(file: str) -> str:
     return PurePath(file).stem or "photo"
-
-
-def _plain(text: str) -> str:
-    """A file's name may hold Markdown; it is shown as it is."""
-    return "".join(
-        f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|$~:" else letter for letter in text
-    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_core.charts import probability_bars
+from fer_core.charts.probabilities import probability_bars
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 
 PROBABILITIES = dict(zip(EMOTIONS, (0.5, 0.25, 0.125, 0.0625, 0.03125, 0.03125, 0.0), strict=True))

@@ -1,8 +1,4 @@
-"""Charts: data in, Plotly figure out; pure.
-
-Every figure gives an emotion the one colour that it has everywhere, labels its axes with units and
-leaves fonts and backgrounds to the page's theme, light or dark.
-"""
+"""The seven probabilities of one face."""
 
 from __future__ import annotations
 

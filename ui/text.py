@@ -1,0 +1,10 @@
+"""Text on pages."""
+
+from __future__ import annotations
+
+
+def plain_text(text: str) -> str:
+    """Text that people wrote, such as a file's name, may hold Markdown; it is shown as it is."""
+    return "".join(
+        f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|$~:" else letter for letter in text
+    )
