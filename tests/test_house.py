@@ -36,6 +36,7 @@ MAY_USE: dict[str, set[str]] = {
     "training.finish": {"training", "predictor", "evaluation", "exchange", "model_card"},
     "training.launch": {"training", "training.finish"},
     "vision": {"predictor"},
+    "live": {"vision", "emotions"},
     "evaluation": {"dataset", "metrics", "predictor"},
     "charts": {"evaluation", "training"},
 }

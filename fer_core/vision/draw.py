@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,23 @@ _UNSURE_COLOR = (90, 90, 90)
 
 
 @dataclass(frozen=True)
+class LabelledBox:
+    """A box to draw.
+
+    Attributes:
+        box: Where; what lies outside the picture is cut off.
+        color: Red, green and blue, each 0 to 255.
+        text: One line beside it; empty for none.
+        has_frame: Whether the box itself is drawn, and not only its text.
+    """
+
+    box: FaceBox
+    color: tuple[int, int, int]
+    text: str = ""
+    has_frame: bool = True
+
+
+@dataclass(frozen=True)
 class _Label:
     """A text and the size in which it is written.
 
@@ -43,12 +61,12 @@ class _Label:
 
 
 def label_text(
-    reading: FaceReading, unsure_below: float | None = None, number: int | None = None
+    label: str, score: float, unsure_below: float | None = None, number: int | None = None
 ) -> str:
     """Such as "happy 93 %", "happy? 41 %" if the score is below ``unsure_below``, "3: sad 60 %"."""
-    unsure = unsure_below is not None and reading.score < unsure_below
+    unsure = unsure_below is not None and score < unsure_below
     prefix = "" if number is None else f"{number}: "
-    return f"{prefix}{reading.label}{'?' if unsure else ''} {100 * reading.score:.0f} %"
+    return f"{prefix}{label}{'?' if unsure else ''} {100 * score:.0f} %"
 
 
 def annotate(
@@ -69,43 +87,74 @@ def annotate(
     Returns:
         A new picture of the same shape.
     """
+    return draw_boxes(
+        image,
+        [
+            LabelledBox(
+                reading.box,
+                reading_color(reading.label, reading.score, unsure_below),
+                label_text(
+                    reading.label, reading.score, unsure_below, number if numbered else None
+                ),
+            )
+            for number, reading in enumerate(readings, start=1)
+        ],
+    )
+
+
+def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabelledBox]) -> NDArray[np.uint8]:
+    """Draw boxes with their texts, each text where it covers least.
+
+    Args:
+        image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
+        labelled: What to draw.
+
+    Returns:
+        A new picture of the same shape.
+    """
     height, width = image.shape[:2]
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(2, round(max(height, width) * _LINE_SHARE))
-    boxes = [_clipped(reading.box, width, height) for reading in readings]
-    colors = [_color(reading, unsure_below) for reading in readings]
-    for box, color in zip(boxes, colors, strict=True):
+    boxes = [_clipped(one.box, width, height) for one in labelled]
+    for one, box in zip(labelled, boxes, strict=True):
+        if not one.has_frame:
+            continue
         right, bottom = box.x + box.width - 1, box.y + box.height - 1
         # A line must not fill a small face.
         thickness = max(1, min(line, min(box.width, box.height) // 8))
-        pen.rectangle((box.x, box.y, right, bottom), outline=color, width=thickness)
+        pen.rectangle((box.x, box.y, right, bottom), outline=one.color, width=thickness)
 
     # Labels are drawn after all boxes so that no box's line crosses a text.
     taken: list[FaceBox] = []
-    for index, (reading, box, color) in enumerate(zip(readings, boxes, colors, strict=True)):
-        text = label_text(reading, unsure_below, index + 1 if numbered else None)
-        label = _fitting_label(pen, text, box, (width, height))
+    for one, box in zip(labelled, boxes, strict=True):
+        if not one.text:
+            continue
+        label = _fitting_label(pen, one.text, box, (width, height))
         others = [other for other in boxes if other is not box]
         place = _best_place(label, box, (width, height), others, taken)
         taken.append(place)
         pen.rectangle(
-            (place.x, place.y, place.x + place.width - 1, place.y + place.height - 1), fill=color
+            (place.x, place.y, place.x + place.width - 1, place.y + place.height - 1),
+            fill=one.color,
         )
         pen.text(
             (place.x + place.width / 2, place.y + place.height / 2),
             label.text,
             font=label.font,
-            fill=_readable_on(color),
+            fill=_readable_on(one.color),
             anchor="mm",
         )
     return np.array(picture, np.uint8)
 
 
-def _color(reading: FaceReading, unsure_below: float | None) -> tuple[int, int, int]:
-    if unsure_below is not None and reading.score < unsure_below:
+def reading_color(
+    label: str, score: float, unsure_below: float | None = None
+) -> tuple[int, int, int]:
+    """The emotion's colour; grey if the score is below ``unsure_below``."""
+    if unsure_below is not None and score < unsure_below:
         return _UNSURE_COLOR
-    return emotion_color_rgb(reading.label)
+    return emotion_color_rgb(label)
 
 
 def _readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -145,8 +194,14 @@ def _fitting_label(
     return label
 
 
+@lru_cache(maxsize=64)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    # Opening it takes longer than writing with it, and a stream writes 30 times a second.
+    return ImageFont.load_default(size=size)
+
+
 def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
-    font = ImageFont.load_default(size=size)
+    font = _font(size)
     padding = max(1, size // 5)
     # The height comes from the size and not from the text, so that all labels are alike.
     width = round(pen.textlength(text, font=font)) + 2 * padding

@@ -25,10 +25,9 @@ def changed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.b
 
 
 def test_label_texts() -> None:
-    face = reading(FaceBox(0, 0, 9, 9), score=0.934)
-    assert label_text(face) == "happy 93 %"
-    assert label_text(face, unsure_below=0.9) == "happy 93 %"
-    assert label_text(face, unsure_below=0.95) == "happy? 93 %"
+    assert label_text("happy", 0.934) == "happy 93 %"
+    assert label_text("happy", 0.934, unsure_below=0.9) == "happy 93 %"
+    assert label_text("happy", 0.934, unsure_below=0.95) == "happy? 93 %"
 
 
 def test_nothing_to_draw_changes_nothing() -> None:

@@ -1,0 +1,119 @@
+import math
+
+import numpy as np
+import pytest
+
+from fer_core.live.people import People, Person, smoothing_share
+from fer_core.live.rectangle import Rectangle
+from fer_core.vision.boxes import FaceBox
+
+LEFT, RIGHT = FaceBox(0, 0, 50, 50), FaceBox(300, 0, 50, 50)
+
+
+def numbers(people: People) -> list[int | None]:
+    return [one.number for one in people.visible]
+
+
+def seen_twice(*boxes: FaceBox) -> People:
+    people = People()
+    people.update(boxes, 0.0)
+    people.update(boxes, 0.1)
+    return people
+
+
+def test_a_face_is_shown_once_it_is_confirmed() -> None:
+    people = People()
+    people.update([LEFT], 0.0)
+    assert numbers(people) == []
+    people.update([LEFT], 0.1)
+    assert numbers(people) == [1]
+
+
+def test_what_is_seen_once_only_is_never_shown() -> None:
+    people = People()
+    people.update([LEFT], 0.0)
+    people.update([], 0.1)
+    people.update([LEFT], 0.2)
+    assert numbers(people) == []
+
+
+def test_numbers_stay_with_places_whatever_the_order() -> None:
+    people = seen_twice(LEFT, RIGHT)
+    people.update([RIGHT, LEFT], 0.2)
+    by_number = {one.number: one.place.x for one in people.visible}
+    assert by_number == {1: 0, 2: 300}
+
+
+def test_a_missed_look_does_not_hide_a_face_that_is_followed() -> None:
+    people = seen_twice(LEFT)
+    people.update([], 0.3)
+    assert numbers(people) == [1]
+    people.update([], 1.0)
+    assert numbers(people) == []
+
+
+def test_a_face_that_was_lost_is_gone_with_the_look_that_misses_it() -> None:
+    people = seen_twice(LEFT)
+    people.follow(lambda places: [None for _ in places])
+    assert people.has_lost_someone
+    people.update([], 0.2)
+    assert numbers(people) == []
+    assert not people.has_lost_someone
+
+
+def test_whoever_comes_back_to_the_same_place_keeps_the_number() -> None:
+    people = seen_twice(LEFT)
+    people.update([], 1.5)
+    people.update([FaceBox(10, 5, 50, 50)], 3.0)
+    assert numbers(people) == [1]
+
+
+@pytest.mark.parametrize(
+    "box, seconds", [(RIGHT, 3.0), (LEFT, 9.0), (FaceBox(0, 0, 200, 200), 3.0)]
+)
+def test_whoever_comes_back_elsewhere_later_or_much_nearer_is_somebody_new(
+    box: FaceBox, seconds: float
+) -> None:
+    people = seen_twice(LEFT)
+    people.update([], 1.5)
+    people.update([box], seconds)
+    people.update([box], seconds + 0.1)
+    assert numbers(people) == [2]
+
+
+def test_motion_is_followed_at_once_and_corrections_are_smoothed() -> None:
+    people = seen_twice(FaceBox(0, 0, 100, 100))
+    people.follow(lambda places: [place.moved(30, 0) for place in places])
+    assert people.visible[0].place.x == 30
+    # Seen 0.2 s after the last look with a time constant of 0.4 s: 1 - exp(-1/2) of 10 pixels.
+    people.update([FaceBox(40, 0, 100, 100)], 0.3, smoothing_seconds=0.4)
+    assert people.visible[0].place.x == pytest.approx(30 + 10 * (1 - math.exp(-0.5)))
+
+
+def test_a_box_that_has_gone_astray_is_replaced_at_once() -> None:
+    people = seen_twice(FaceBox(0, 0, 100, 100))
+    people.update([FaceBox(50, 0, 100, 100)], 0.3, smoothing_seconds=3.0)
+    assert people.visible[0].place == Rectangle(50, 0, 100, 100)
+
+
+def test_a_picture_of_another_size_takes_everybody_along() -> None:
+    people = seen_twice(RIGHT)
+    people.rescale(2.0, 1.5)
+    assert people.visible[0].place == Rectangle(600, 0, 100, 75)
+
+
+def test_readings_are_averaged_over_time() -> None:
+    person = Person(1, Rectangle(0, 0, 10, 10), 0.0)
+    first, second = np.eye(7, dtype=np.float32)[:2]
+    person.read(first, 0.0, 0.5)
+    person.read(second, 0.5, 0.5)
+    share = 1 - math.exp(-1)
+    assert person.probabilities == pytest.approx([1 - share, share, 0, 0, 0, 0, 0], abs=1e-6)
+    person.read(second, 0.6, 0.0)
+    assert person.probabilities == pytest.approx(second)
+
+
+def test_smoothing_share_by_hand() -> None:
+    assert smoothing_share(1.0, 0.0) == 1.0
+    assert smoothing_share(0.0, 1.0) == 0.0
+    assert smoothing_share(1.0, 1.0) == pytest.approx(0.63212, abs=1e-5)

@@ -1,0 +1,131 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from fer_core.emotions import EMOTIONS
+from fer_core.live.session_record import SessionRecord
+from fer_core.vision.boxes import FaceBox
+
+BOX = FaceBox(10, 20, 30, 40)
+HAPPY, SAD = np.eye(7, dtype=np.float32)[[3, 4]]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_person_is_noted_five_times_a_second() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    for frame in range(61):
+        clock.now = 100 + frame / 30
+        record.note(1, BOX, HAPPY)
+        record.note(2, BOX, SAD)
+    rows = record.rows()
+    assert np.count_nonzero(rows.persons == 1) == 11
+    assert np.count_nonzero(rows.persons == 2) == 11
+    assert rows.seconds[0] == 0
+    assert np.diff(rows.seconds[rows.persons == 1]) == pytest.approx(0.2)
+    assert set(rows.labels) == {"happy", "sad"}
+
+
+def test_shares_are_of_time_and_not_of_rows() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    # Happy for 0.2 s, sad for 0.6 s, happy for the last row's usual 0.2 s.
+    for moment, row in ((0.0, HAPPY), (0.2, SAD), (0.8, HAPPY)):
+        clock.now = 100 + moment
+        record.note(1, BOX, row)
+    shares = record.shares()[1]
+    assert shares["happy"] == pytest.approx(0.4)
+    assert shares["sad"] == pytest.approx(0.6)
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_time_in_which_nobody_was_seen_does_not_count() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    for moment, row in ((0.0, HAPPY), (60.0, SAD), (60.8, SAD)):
+        clock.now = 100 + moment
+        record.note(1, BOX, row)
+    # A second at most for the first row, 0.8 and 0.2 s for the others.
+    assert record.shares()[1]["happy"] == pytest.approx(0.5)
+
+
+def test_rows_from_a_moment_on() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    for second in range(10):
+        clock.now = 100 + second
+        record.note(1, BOX, HAPPY)
+    assert list(record.rows(since=7).seconds) == [7, 8, 9]
+    assert len(record.rows()) == 10
+    clock.now = 112
+    assert record.seconds == 12
+
+
+def test_a_full_record_keeps_what_it_has_and_counts_the_rest() -> None:
+    clock = Clock()
+    record = SessionRecord(most_rows=3000, clock=clock)
+    for second in range(3010):
+        clock.now = 100 + second
+        record.note(1, BOX, HAPPY)
+    assert len(record) == 3000
+    assert record.is_full
+    assert record.dropped_rows == 10
+    assert record.rows().seconds[-1] == 2999
+
+
+def test_clearing_begins_anew() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    record.note(1, BOX, HAPPY)
+    record.clear()
+    assert len(record) == 0
+    assert record.started_at is None
+    assert record.seconds == 0
+    clock.now = 150
+    record.note(1, BOX, SAD)
+    assert list(record.rows().seconds) == [0]
+
+
+def test_csv_and_json_hold_time_person_box_and_seven_probabilities() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    row = np.array([0.1, 0, 0.05, 0.6, 0.05, 0.1, 0.1], np.float32)
+    record.note(4, BOX, row)
+    clock.now += 1.5
+    record.note(4, BOX, row)
+    lines = list(csv.DictReader(io.StringIO(record.to_csv())))
+    assert [line["seconds"] for line in lines] == ["0.00", "1.50"]
+    first = lines[0]
+    assert record.started_at is not None
+    assert first["time"].startswith(record.started_at[:19])
+    assert [first[name] for name in ("person", "x", "y", "width", "height")] == [
+        "4",
+        "10",
+        "20",
+        "30",
+        "40",
+    ]
+    assert (first["label"], first["score"]) == ("happy", "0.6000")
+    assert [float(first[emotion]) for emotion in EMOTIONS] == pytest.approx(list(row), abs=1e-4)
+    document = json.loads(record.to_json())
+    assert document["rows"][1]["box"] == [10, 20, 30, 40]
+    assert document["rows"][1]["probabilities"]["happy"] == pytest.approx(0.6)
+    assert document["shares"]["4"]["happy"] == 1.0
+    assert document["dropped_rows"] == 0
+
+
+def test_an_empty_record_gives_a_head_and_no_lines() -> None:
+    record = SessionRecord()
+    assert record.to_csv().count("\n") == 1
+    assert json.loads(record.to_json())["rows"] == []
+    assert record.shares() == {}
