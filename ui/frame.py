@@ -36,6 +36,12 @@ PAGES = (
         "Upload photos or take a snapshot, and see every face with its seven emotion "
         "probabilities. Results can be downloaded.",
     ),
+    PageEntry(
+        "live",
+        "Live",
+        "Start the webcam, and every face in its picture carries its emotion, at the camera's "
+        "speed.",
+    ),
 )
 
 

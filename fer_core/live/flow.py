@@ -94,12 +94,12 @@ def _flow(
     before: NDArray[np.uint8], now: NDArray[np.uint8], points: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Where points, float32 ``[n, 1, 2]``, have gone, and which of them could be followed."""
-    # OpenCV takes no first guess as None; its stubs do not know that.
+    # Without OPTFLOW_USE_INITIAL_FLOW in its flags, OpenCV does not look at the first guess.
     ends, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
         now,
         points,
-        None,  # type: ignore[arg-type]
+        points.copy(),
         winSize=_WINDOW,
         maxLevel=_LEVELS,
         criteria=_CRITERIA,
