@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import analysis, importing, prediction, startup
+from benchmarks import analysis, auditing, importing, prediction, startup
 from benchmarks.measurement import print_table
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     if arguments.photo is not None:
         measurements += analysis.measure(arguments.photo)
     if arguments.data is not None:
-        measurements += importing.measure(arguments.data)
+        measurements += importing.measure(arguments.data) + auditing.measure(arguments.data)
     print_table(measurements + startup.measure())
 
 

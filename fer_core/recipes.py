@@ -84,6 +84,12 @@ class TrainingConfig(BaseModel):
         description="Leave out training images whose pixels also stand in validation or test",
     )
 
+    use_curation: bool = Field(
+        True,
+        description="Heed the decisions about training images (dropped, relabelled) that stand "
+        "beside an imported dataset",
+    )
+
     flip: bool = Field(False, description="Mirror half of the images")
     rotation_degrees: float = Field(0.0, ge=0, le=180, description="Turn by up to this angle")
     shift_share: float = Field(0.0, ge=0, le=0.5, description="Move by up to this share of 48 px")

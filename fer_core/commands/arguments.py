@@ -46,9 +46,14 @@ def text_table(header: list[str], rows: list[list[str]]) -> str:
 
 
 class ProgressLines:
-    """Takes a reader's progress and prints it, with an estimate, where reading takes long."""
+    """Takes the progress of a job and prints it, with an estimate, where it takes long.
 
-    def __init__(self) -> None:
+    Args:
+        doing: What is done, in a word or two.
+    """
+
+    def __init__(self, doing: str = "reading") -> None:
+        self._doing = doing
         self._start = self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
@@ -58,4 +63,8 @@ class ProgressLines:
             return
         self._printed = now
         left = (now - self._start) * (total - done) / done
-        print(f"reading: {done / total:.0%}, about {left:.0f} s left", file=sys.stderr, flush=True)
+        print(
+            f"{self._doing}: {done / total:.0%}, about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,4 +1,4 @@
-"""``dataset import``, ``dataset info``, ``dataset audit`` and ``dataset demo``."""
+"""``dataset``: import, info, audit and demo; what stands behind the rest has its own modules."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import Answer, curate, findings
 from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
 from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.image_quality import image_quality
+from fer_core.dataset.near_duplicates import cached_near_duplicates
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
-from fer_core.dataset.store import DEMO_NAME, import_dataset, load_dataset, planted_faults
+from fer_core.dataset.store import (
+    DEMO_NAME,
+    import_dataset,
+    load_dataset,
+    locate_dataset,
+    planted_faults,
+)
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
@@ -43,9 +51,16 @@ def add_parser(subparsers: Any) -> None:
     )
     info_parser = add_command(commands, "info", "count a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
-    audit_parser = add_command(commands, "audit", "find exact duplicates and leaks", _audit)
+    audit_parser = add_command(
+        commands, "audit", "find duplicates, near-duplicates and leaks", _audit
+    )
     audit_parser.add_argument("data", help=DATA_HELP)
+    audit_parser.add_argument(
+        "--exact", action="store_true", help="only what has the very same pixels: quicker"
+    )
     add_command(commands, "demo", "draw the demo set, if it is not there, and count it", _demo)
+    curate.add_parser(commands)
+    findings.add_parser(commands)
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -96,7 +111,8 @@ def _info_text(face_set: FaceSet) -> str:
 
 
 def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    audit = audit_duplicates(load_dataset(arguments.data, settings, ProgressLines()))
+    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    audit = audit_duplicates(face_set)
     document = audit.to_json()
     leaks = {split: len(rows) for split, rows in audit.leaked_rows.items()}
     text = (
@@ -105,6 +121,23 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
         f"also in train: {leaks['validation']:,} validation and {leaks['test']:,} test images\n"
         f"blank images: {document['blank_images']:,}"
     )
+    if not arguments.exact:
+        folder = locate_dataset(arguments.data, settings)
+        is_import = (folder / "dataset.json").is_file()
+        near = cached_near_duplicates(
+            face_set, folder if is_import else None, ProgressLines("comparing")
+        )
+        nearly_blank = len(image_quality(face_set.images).nearly_blank_rows())
+        document |= near.to_json() | {"nearly_blank_images": nearly_blank}
+        text += (
+            f"\n{document['near_duplicate_images']:,} images in "
+            f"{document['near_duplicate_groups']:,} groups of near-duplicates, "
+            f"{document['near_duplicate_conflicting_groups']:,} of them with conflicting labels"
+            f"\nnearly also in train: {len(near.leaked_rows['validation']):,} validation and "
+            f"{len(near.leaked_rows['test']):,} test images\nnearly blank images: {nearly_blank:,}"
+        )
+        if not near.is_complete:
+            text += "\nso many images look alike that not all pairs were compared to the end"
     return Answer(document, text)
 
 

@@ -20,6 +20,7 @@ from fer_core.bundle import (
     write_calibration,
     write_predictions,
 )
+from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
@@ -37,7 +38,13 @@ from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import RunFolder, RunSetup
 
 
-def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: FitResult) -> Bundle:
+def write_bundle(
+    setup: RunSetup,
+    face_set: FaceSet,
+    curated: CuratedFaceSet,
+    run: RunFolder,
+    result: FitResult,
+) -> Bundle:
     """Make ``bundle/`` in a run's folder from its best epoch.
 
     The figures in it are measured through the very predictor that will serve it. Where ONNX cannot
@@ -46,7 +53,8 @@ def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: Fit
 
     Args:
         setup: What was trained.
-        face_set: The data.
+        face_set: The data as they were imported, on which the figures are measured.
+        curated: What was trained on.
         run: The run; a bundle already in it is replaced.
         result: How the training ended, with at least one finished epoch.
 
@@ -73,18 +81,15 @@ def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: Fit
             "kind": "demo" if is_demo(setup.data) else "imported",
             "fingerprint": face_set.fingerprint,
             "counts": class_counts(face_set),
+            "curation": curated.to_json(),
         },
-        curation=(
-            "training images whose pixels also stand in validation or test left out"
-            if config.exclude_leaks
-            else None
-        ),
+        curation=_curation_in_words(curated, config.exclude_leaks),
         training={
             "epochs": len(result.epochs),
             "best_epoch": result.best_epoch,
             "monitor": config.monitor,
             "seconds": round(sum(record.seconds for record in result.epochs), 1),
-            "training_images": len(training_rows(face_set, config)),
+            "training_images": len(training_rows(curated.faces, config)),
             "stopped_early_by_request": result.was_stopped,
             "backend": keras.backend.backend(),
             "hardware": hardware_in_words(),
@@ -113,6 +118,14 @@ def write_bundle(setup: RunSetup, face_set: FaceSet, run: RunFolder, result: Fit
         write_json(folder / RECORD_FILE, record.model_dump(mode="json"))
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))
     return load_bundle(run.bundle_path, name)
+
+
+def _curation_in_words(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
+    """What was left out of or relabelled in the training data; None for nothing."""
+    parts = [curated.in_words] if curated.in_words else []
+    if excludes_leaks:
+        parts.append("training images whose pixels also stand in validation or test left out")
+    return "; ".join(parts) or None
 
 
 def _keras_network(model: Any) -> Network:

@@ -14,7 +14,11 @@ from types import FrameType
 from typing import Any
 
 from fer_core.bundle import Bundle
+from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation
+from fer_core.dataset.curation_file import curation_file
+from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import load_dataset
+from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.backend import prepare_backend
 from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
@@ -128,11 +132,15 @@ def _train_and_publish(
         + (f"going on behind epoch {done}" if done else f"up to {setup.config.epochs} epochs")
         + f"; run folder {run.path}"
     )
-    result = fit(setup.config, face_set, run, stop.is_set)
+    curated = _curated(setup, face_set, run, settings, done)
+    for sentence in (curated.in_words and f"curation: {curated.in_words}", curated.warning):
+        if sentence:
+            progress.say(sentence)
+    result = fit(setup.config, curated.faces, run, stop.is_set)
     bundle = None
     if result.best_epoch is not None:
         progress.say(f"writing the bundle of epoch {result.best_epoch}")
-        bundle = write_bundle(setup, face_set, run, result)
+        bundle = write_bundle(setup, face_set, curated, run, result)
     state = "stopped" if result.was_stopped else "finished"
     if bundle is None:
         message = (
@@ -160,6 +168,30 @@ def _train_and_publish(
         seconds=sum(record.seconds for record in result.epochs),
         bundle=bundle,
     )
+
+
+def _curated(
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
+) -> CuratedFaceSet:
+    """The data as the run began with them, whatever was decided about them since.
+
+    Only training images are curated, so that validation figures can be compared between runs.
+    """
+    curation = run.read_curation()
+    if curation is None:
+        curation = Curation()
+        # A run of an earlier version that has finished epochs began without.
+        if setup.config.use_curation and not epochs_done:
+            file = curation_file(setup.data, settings)
+            if file is not None:
+                curation = file.read()
+        if curation.problems:
+            raise InputError(
+                f"The curation of {setup.data} cannot be read in whole: {curation.problems[0]} "
+                "Mend or delete that line, or train with --set use_curation=false."
+            )
+        run.keep_curation(curation)
+    return apply_curation(face_set, curation, ("train",))
 
 
 @contextmanager

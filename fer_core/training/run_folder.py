@@ -17,8 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.dataset.curation import Curation, curation_csv, parse_curation
 from fer_core.errors import InputError, first_line
-from fer_core.files import replaced_file, write_json
+from fer_core.files import replaced_file, write_json, write_text
 from fer_core.recipes import TrainingConfig, validated_config
 
 RunState = Literal["running", "finished", "stopped", "failed"]
@@ -163,6 +164,27 @@ class RunFolder:
             raise InputError(f"{path} is no valid configuration: {error}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); start a new run.") from error
+
+    def keep_curation(self, curation: Curation) -> None:
+        """Keep what the run trains by, so that later decisions about the data do not change it."""
+        write_text(self.path / "curation.csv", curation_csv(curation))
+
+    def read_curation(self) -> Curation | None:
+        """The curation that the run was begun with; None if it was not begun with any.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        path = self.path / "curation.csv"
+        try:
+            curation = parse_curation(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+        if curation.problems:
+            raise InputError(f"The run cannot go on as it began: {curation.problems[0]}")
+        return curation
 
     @contextmanager
     def held(self) -> Iterator[None]:

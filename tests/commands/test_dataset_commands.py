@@ -129,14 +129,40 @@ def test_audit_counts_duplicates_conflicts_leaks_and_blanks(
             "test/sad/PrivateTest_4.png": faces[3],
         }
     )
-    document = run("dataset", "audit", folder, "--json").document
-    assert document == {
+    exact = {
         "duplicate_groups": 2,
         "duplicate_images": 6,
         "conflicting_groups": 1,
         "leaks": {"validation": 1, "test": 1},
         "blank_images": 1,
     }
+    assert run("dataset", "audit", folder, "--exact", "--json").document == exact
+    assert run("dataset", "audit", folder, "--json").document == exact | {
+        "near_duplicate_groups": 0,
+        "near_duplicate_images": 0,
+        "near_duplicate_conflicting_groups": 0,
+        "near_leaks": {"validation": 0, "test": 0},
+        "nearly_blank_images": 0,
+    }
+
+
+def test_audit_finds_the_same_photo_with_other_pixels(
+    run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]
+) -> None:
+    coarse = np.random.default_rng(3).integers(60, 180, (6, 6)).astype(np.uint8)
+    face = np.kron(coarse, np.ones((8, 8), np.uint8))
+    folder = write_files(
+        {
+            "train/happy/Training_1.png": png(face),
+            "test/sad/PublicTest_1.png": png(face + np.uint8(20)),
+        }
+    )
+    document = run("dataset", "audit", folder, "--json").document
+    assert document["duplicate_groups"] == 0
+    assert document["near_duplicate_groups"] == 1
+    assert document["near_duplicate_images"] == 2
+    assert document["near_duplicate_conflicting_groups"] == 1
+    assert document["near_leaks"] == {"validation": 1, "test": 0}
 
 
 def test_an_absent_split_is_an_empty_object(

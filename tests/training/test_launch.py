@@ -315,6 +315,7 @@ def test_nothing_temporary_is_left_in_the_runs_folder(trained: Trained) -> None:
         "bundle",
         "checkpoint-00002.npz",
         "config.json",
+        "curation.csv",
         "metrics.jsonl",
         "status.json",
         "train.log",

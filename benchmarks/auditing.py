@@ -1,0 +1,69 @@
+"""Auditing a dataset: duplicates, near-duplicates and doubtful labels, in seconds and memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.measurement import Measurement, median_seconds
+from fer_core.bundle import find_bundle
+from fer_core.dataset.duplicates import audit_duplicates
+from fer_core.dataset.image_quality import image_quality
+from fer_core.dataset.near_duplicates import cached_near_duplicates
+from fer_core.dataset.store import import_dataset, load_dataset
+from fer_core.evaluation.embedding import embed
+from fer_core.evaluation.features import bundle_features
+from fer_core.evaluation.label_candidates import find_label_candidates
+from fer_core.settings import load_settings
+
+
+def measure(data: Path) -> list[Measurement]:
+    """Seconds of each check of a dataset's archive or folder, and the memory of all."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = replace(load_settings(), data_root=Path(folder))
+        name, _ = import_dataset(data, settings)
+        home = settings.data_root / name
+        exact = median_seconds(
+            lambda: audit_duplicates(load_dataset(name, settings)), repeats=3, warm_up=1
+        )
+        face_set = load_dataset(name, settings)
+        near = _seconds(lambda: cached_near_duplicates(face_set, home))
+        again = _seconds(lambda: cached_near_duplicates(face_set, home))
+        quality = _seconds(lambda: image_quality(face_set.images))
+        without_network = _megabytes()
+        bundle = find_bundle(None, settings)
+        seen = _seconds(lambda: bundle_features(bundle, face_set, folder=home))
+        features = bundle_features(bundle, face_set, folder=home)
+        doubtful = _seconds(
+            lambda: find_label_candidates(face_set, features, bundle.record, "train")
+        )
+        drawn = _seconds(lambda: embed(face_set, features))
+    assert "tensorflow" not in sys.modules
+    count = f"{len(face_set):,} images"
+    return [
+        Measurement(f"exact duplicates of {count}, from disk", f"{exact:.2f} s", "bound 2 s"),
+        Measurement("near-duplicates of all", f"{near:.1f} s", "bound 30 s"),
+        Measurement("the same again", f"{again:.2f} s", "bound 0.5 s"),
+        Measurement("brightness, contrast, sharpness, blanks", f"{quality:.1f} s"),
+        Measurement("memory up to there", f"{without_network:.0f} MB", "bound 1,000 MB"),
+        Measurement("a model's features of all", f"{seen:.0f} s"),
+        Measurement("doubtful labels in train", f"{doubtful:.0f} s"),
+        Measurement("map of 2,000 faces", f"{drawn:.0f} s"),
+        Measurement("memory of all, no TensorFlow", f"{_megabytes():.0f} MB", "bound 1,000 MB"),
+    ]
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def _megabytes() -> float:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

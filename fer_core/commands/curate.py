@@ -1,0 +1,208 @@
+"""``dataset curate``: decisions about single images, by hand, in bulk and from a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fer_core.commands import Answer
+from fer_core.commands.arguments import ProgressLines, add_command
+from fer_core.dataset.curation import (
+    apply_curation,
+    curation_csv,
+    entries_for,
+    match_curation,
+)
+from fer_core.dataset.curation_file import CurationChange, CurationFile, curation_file
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.near_duplicates import cached_near_duplicates
+from fer_core.dataset.remedies import REMEDIES, remedy_by_name, remedy_entries
+from fer_core.dataset.store import load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.files import write_text
+from fer_core.settings import Settings
+
+_SOURCE = "command line"
+_DATA_HELP = "an imported dataset's name"
+
+
+def add_parser(commands: Any) -> None:
+    """Add ``curate`` and what stands behind it."""
+    parser = commands.add_parser("curate", help="decide on images: drop, relabel, keep, undo")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    def add(name: str, help_text: str, run: Any) -> argparse.ArgumentParser:
+        added = add_command(actions, name, help_text, run)
+        added.add_argument("data", help=_DATA_HELP)
+        return added
+
+    add("list", "all decisions, and what they come to", _list)
+    for name, help_text in (
+        ("drop", "leave images out"),
+        ("relabel", "give images another label"),
+        ("keep", "mark images as looked at and right, so that no remedy touches them"),
+    ):
+        one = add(name, help_text, _decide)
+        one.set_defaults(action=name, to=None)
+        one.add_argument("names", nargs="+", metavar="NAME", help="an image's name in the dataset")
+        one.add_argument("--reason", default="", help="why, for whoever reads it later")
+        if name == "relabel":
+            one.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
+    add("remove", "take the decisions on single images back", _remove).add_argument(
+        "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
+    )
+    add("undo", "take the last change back", _undo)
+    remedies = ", ".join(remedy.name for remedy in REMEDIES)
+    add("apply", "apply a remedy in bulk", _apply).add_argument(
+        "remedy", metavar="REMEDY", help=f"one of {remedies}"
+    )
+    add("export", "write all decisions to a CSV file", _export).add_argument("file", type=Path)
+    add("import", "add the decisions of a CSV file", _import).add_argument("file", type=Path)
+
+
+def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
+    """A dataset and its curation; the data first, because the demo set may yet be drawn."""
+    face_set = load_dataset(data, settings, ProgressLines())
+    file = curation_file(data, settings)
+    if file is None:
+        raise InputError(
+            f"{data} is read from its path and has no curation; import it with "
+            f"'python -m fer_core dataset import {data}' first."
+        )
+    return file, face_set
+
+
+def _changed(change: CurationChange, *warnings: str | None) -> Answer:
+    """What every change answers."""
+    document = {
+        "change": change.in_words,
+        "added": change.added,
+        "replaced": change.replaced,
+        "removed": change.removed,
+        "counts": change.curation.counts(),
+        "warnings": [warning for warning in warnings if warning],
+    }
+    return Answer(document, "\n".join([change.in_words, *filter(None, warnings)]))
+
+
+def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, face_set = _file(arguments.data, settings)
+    curation = file.read()
+    curated = apply_curation(face_set, curation)
+    document = {
+        "counts": curation.counts(),
+        "entries": [asdict(entry) for entry in curation.entries],
+        "effect": curated.to_json(),
+        "undo": file.undoable(),
+        "problems": list(curation.problems),
+        "warnings": [curated.warning] if curated.warning else [],
+    }
+    lines = [
+        f"{entry.action}{f' to {entry.label}' if entry.label else ''}: {entry.name}"
+        + (f" ({entry.reason})" if entry.reason else "")
+        for entry in curation.entries
+    ]
+    lines += [*curation.problems, *([curated.warning] if curated.warning else [])]
+    lines.append(curated.in_words or "no image is dropped or relabelled")
+    return Answer(document, "\n".join(lines))
+
+
+def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
+    """The rows of images by name, each image once.
+
+    Raises:
+        InputError: An image is not there.
+    """
+    by_name: dict[str, list[int]] = {}
+    for row, name in enumerate(face_set.names):
+        by_name.setdefault(name, []).append(row)
+    rows: dict[int, None] = {}
+    for name in names:
+        if name not in by_name:
+            raise InputError(
+                f"The dataset has no image {name!r}; names look like {face_set.names[0]!r}."
+                if len(face_set)
+                else f"The dataset has no image {name!r}, and no other either."
+            )
+        rows |= dict.fromkeys(by_name[name])
+    return list(rows)
+
+
+def _decide(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, face_set = _file(arguments.data, settings)
+    entries = entries_for(
+        face_set,
+        _rows(face_set, arguments.names),
+        arguments.action,
+        label=arguments.to,
+        reason=arguments.reason,
+        source=_SOURCE,
+    )
+    return _changed(file.change(entries))
+
+
+def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, face_set = _file(arguments.data, settings)
+    names = set(arguments.names)
+    # By name alone: a decision about an image that is not there can be taken back as well.
+    identities = {entry.identity for entry in file.read().entries if entry.name in names}
+    # An image that was imported anew under another name is known by its pixels.
+    matched = match_curation(file.read(), face_set).by_row
+    known = {name: row for row, name in enumerate(face_set.names) if name in names}
+    identities |= {matched[row].identity for row in known.values() if row in matched}
+    if not identities:
+        raise InputError(
+            f"Nothing was decided about {', '.join(sorted(names)[:3])}; "
+            f"'python -m fer_core dataset curate list {arguments.data}' shows all decisions."
+        )
+    return _changed(file.remove(identities))
+
+
+def _undo(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, _ = _file(arguments.data, settings)
+    return _changed(file.undo())
+
+
+def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    remedy = remedy_by_name(arguments.remedy)
+    file, face_set = _file(arguments.data, settings)
+    near = None
+    if remedy.needs_near:
+        near = cached_near_duplicates(face_set, file.folder, ProgressLines("comparing"))
+    entries = remedy_entries(remedy.name, face_set, file.read(), near=near)
+    return _changed(file.change(entries))
+
+
+def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, _ = _file(arguments.data, settings)
+    curation = file.read()
+    try:
+        write_text(arguments.file, curation_csv(curation))
+    except OSError as error:
+        raise InputError(
+            f"{arguments.file} cannot be written ({error.strerror}); name another file."
+        ) from error
+    document = {"file": str(arguments.file), "entries": len(curation)}
+    return Answer(document, f"{len(curation):,} decisions written to {arguments.file}")
+
+
+def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, face_set = _file(arguments.data, settings)
+    done = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
+    return _changed(done.change, *done.problems, done.warning)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file that a person named.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); name a CSV file.") from error

@@ -1,0 +1,188 @@
+"""``dataset findings`` and ``dataset votes``: what checks of a dataset found, image by image."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fer_core.bundle import find_bundle
+from fer_core.commands import Answer
+from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
+from fer_core.commands.curate import read_file
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.findings import Finding, blank_finding, exact_findings, near_findings
+from fer_core.dataset.image_quality import image_quality
+from fer_core.dataset.near_duplicates import cached_near_duplicates
+from fer_core.dataset.store import load_dataset, locate_dataset
+from fer_core.dataset.votes import (
+    Votes,
+    class_agreement,
+    import_votes,
+    read_votes,
+    remove_votes,
+    votes_findings,
+)
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.evaluation.features import bundle_features
+from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
+from fer_core.files import write_text
+from fer_core.settings import Settings
+from fer_core.vision.face_check import FaceCheck
+
+_EXACT = ("duplicates", "conflicts", "leaks", "repeats")
+_NEAR = ("near_duplicates", "near_conflicts", "near_leaks")
+_NETWORK = ("mislabelled", "non_faces")
+_VOTES = ("disputed", "outvoted", "not_face_votes")
+KINDS = (*_EXACT, *_NEAR, "blanks", *_NETWORK, *_VOTES)
+
+
+def add_parser(commands: Any) -> None:
+    """Add ``findings`` and ``votes``."""
+    findings = add_command(commands, "findings", "list the images that a check found", _findings)
+    findings.add_argument("data", help=DATA_HELP)
+    findings.add_argument("kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    findings.add_argument("--split", choices=[*SPLITS, "all"], default="all")
+    findings.add_argument(
+        "--model", metavar="BUNDLE", help="for mislabelled and non_faces: whose eyes to look with"
+    )
+    findings.add_argument("--csv", type=Path, metavar="FILE", help="write the whole list there")
+    votes = add_command(commands, "votes", "FER+'s votes beside the labels", _votes)
+    votes.add_argument("data", help="an imported dataset's name")
+    votes.add_argument(
+        "--import",
+        dest="file",
+        type=Path,
+        metavar="FILE",
+        help="keep the votes of ferplus_votes.csv or FER+'s fer2013new.csv beside the dataset",
+    )
+    votes.add_argument("--remove", action="store_true", help="take the votes away again")
+    votes.add_argument("--split", choices=[*SPLITS, "all"], default="all")
+
+
+def _import_folder(data: str, settings: Settings) -> Path | None:
+    """``data/<name>``; None for data that are read from a path."""
+    folder = locate_dataset(data, settings)
+    return folder if (folder / "dataset.json").is_file() else None
+
+
+def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    folder = _import_folder(arguments.data, settings)
+    finding = _find(arguments, face_set, folder, settings)
+    document: dict[str, Any] = {
+        "kind": finding.kind,
+        **finding.to_json(face_set),
+        "rows": [
+            {
+                "name": face_set.names[row],
+                "split": SPLITS[face_set.splits[row]],
+                "label": EMOTIONS[face_set.labels[row]],
+                "suggested": EMOTIONS[suggested] if suggested >= 0 else None,
+                "group": int(group) + 1 if group >= 0 else None,
+                "score": round(float(score), 4),
+                "reason": reason,
+            }
+            for row, suggested, group, score, reason in zip(
+                finding.rows,
+                finding.suggested,
+                finding.group_numbers,
+                finding.scores,
+                finding.reasons,
+                strict=True,
+            )
+        ],
+    }
+    lines = [f"{finding.title}: {len(finding):,} images", finding.explanation, *finding.notes]
+    lines += [f"{row['name']} ({row['label']}): {row['reason']}" for row in document["rows"][:20]]
+    if arguments.csv is not None:
+        try:
+            write_text(arguments.csv, finding.to_csv(face_set))
+        except OSError as error:
+            raise InputError(
+                f"{arguments.csv} cannot be written ({error.strerror}); name another file."
+            ) from error
+        lines.append(f"all of them in {arguments.csv}")
+    elif len(finding) > 20:
+        lines.append(f"… and {len(finding) - 20:,} more; --csv FILE lists them")
+    return Answer(document, "\n".join(lines))
+
+
+def _find(
+    arguments: argparse.Namespace, face_set: FaceSet, folder: Path | None, settings: Settings
+) -> Finding:
+    kind = arguments.kind
+    if kind == "mislabelled" and arguments.split == "all":
+        raise InputError("mislabelled looks at one split; choose it with --split.")
+    if kind in _NETWORK:
+        bundle = find_bundle(arguments.model, settings)
+        features = bundle_features(
+            bundle, face_set, folder=folder, report=ProgressLines("reading faces")
+        )
+        if kind == "mislabelled":
+            return find_label_candidates(face_set, features, bundle.record, arguments.split)
+        judge = FaceCheck().probabilities
+        finding = find_non_faces(face_set, features, face_probabilities=judge)
+    elif kind in _EXACT:
+        finding = exact_findings(face_set)[kind]
+    elif kind in _NEAR:
+        near = cached_near_duplicates(face_set, folder, ProgressLines("comparing"))
+        finding = near_findings(face_set, near)[kind]
+    elif kind == "blanks":
+        finding = blank_finding(face_set, image_quality(face_set.images))
+    else:
+        finding = votes_findings(face_set, _kept_votes(arguments.data, folder, face_set))[kind]
+    return finding.of_split(face_set, arguments.split)
+
+
+def _kept_votes(data: str, folder: Path | None, face_set: FaceSet) -> Votes:
+    votes = read_votes(folder, face_set) if folder is not None else None
+    if votes is None:
+        raise InputError(
+            f"{data} has no votes; import them with "
+            f"'python -m fer_core dataset votes {data} --import FILE'."
+        )
+    return votes
+
+
+def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    folder = _import_folder(arguments.data, settings)
+    if folder is None:
+        raise InputError(
+            f"{arguments.data} is read from its path and cannot have votes; import it with "
+            f"'python -m fer_core dataset import {arguments.data}' first."
+        )
+    if arguments.remove:
+        remove_votes(folder)
+        return Answer({"removed": True}, "the votes were taken away")
+    if arguments.file is not None:
+        votes = import_votes(read_file(arguments.file), arguments.file.name, folder, face_set)
+    else:
+        votes = _kept_votes(arguments.data, folder, face_set)
+    classes = class_agreement(face_set, votes, arguments.split)
+    document = {
+        "source": votes.source,
+        "note": votes.note,
+        "matched": votes.matched,
+        "unmatched": votes.unmatched,
+        "classes": {
+            one.emotion: {
+                "voted": one.voted,
+                "agreeing": one.agreeing,
+                "share": one.share,
+                "mean_label_share": one.mean_label_share,
+            }
+            for one in classes
+        },
+        "findings": {
+            kind: finding.to_json(face_set)
+            for kind, finding in votes_findings(face_set, votes).items()
+        },
+    }
+    rows = [
+        [one.emotion, f"{one.voted:,}", "none" if one.share is None else f"{one.share:.1%}"]
+        for one in classes
+    ]
+    return Answer(document, f"{votes.note}\n" + text_table(["", "voted", "agreeing"], rows))

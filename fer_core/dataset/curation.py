@@ -1,0 +1,520 @@
+"""Curation: what a person decided about single images, and a dataset with that applied.
+
+The pixels and labels of an import never change. A decision stands beside them and can be taken
+back: *drop* leaves an image out, *relabel* gives it another emotion, *keep* says that it was looked
+at and is right, so that no bulk remedy touches it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.duplicates import content_keys
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.errors import InputError, first_line
+
+ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
+
+#: A decision for each image of a million fits; what is larger is another file.
+MAX_CSV_BYTES = 256 << 20
+
+#: A file with this many unreadable lines is no curation: the rest is only counted.
+MAX_PROBLEMS = 1_000
+
+#: What a hand-written file may leave out.
+_REQUIRED_COLUMNS = ("name", "key", "action")
+
+#: Longer reasons would make the file unreadable in a spreadsheet.
+_MAX_TEXT = 500
+
+#: An image's name and the key of its pixels: what a decision hangs on.
+Identity = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class CurationEntry:
+    """One decision about one image.
+
+    Attributes:
+        name: The image's name in its dataset.
+        key: Sixteen hexadecimal digits of a hash of its pixels.
+        split: The split that it stood in, one of ``SPLITS``.
+        action: One of ``ACTIONS``.
+        label: For *relabel*, the new emotion; otherwise None.
+        reason: Why, in words.
+        source: What it was decided on: a finding, the gallery, the command line.
+        time: When, UTC, ISO 8601.
+
+    Raises:
+        ValueError: A value is none of these.
+    """
+
+    name: str
+    key: str
+    split: str
+    action: str
+    label: str | None
+    reason: str
+    source: str
+    time: str
+
+    def __post_init__(self) -> None:
+        if not self.name or "\n" in self.name:
+            raise ValueError("name should be one line that is not empty")
+        if len(self.key) != 16 or not set(self.key) <= set("0123456789abcdef"):
+            raise ValueError(f"key should be 16 hexadecimal digits. Received: {self.key!r}")
+        if self.split not in SPLITS:
+            raise ValueError(f"split should be one of {', '.join(SPLITS)}. Received: {self.split}")
+        if self.action not in ACTIONS:
+            raise ValueError(
+                f"action should be one of {', '.join(ACTIONS)}. Received: {self.action!r}"
+            )
+        if self.action == "relabel" and self.label not in EMOTIONS:
+            raise ValueError(
+                f"label should be one of {', '.join(EMOTIONS)}. Received: {self.label!r}"
+            )
+        if self.action != "relabel" and self.label is not None:
+            raise ValueError(f"{self.action} takes no label. Received: {self.label!r}")
+
+    @property
+    def identity(self) -> Identity:
+        """The image that it is about."""
+        return self.name, self.key
+
+
+@dataclass(frozen=True)
+class Curation:
+    """All decisions about a dataset's images, at most one for each.
+
+    Attributes:
+        entries: The decisions, oldest first.
+        problems: A sentence for each line that could not be read.
+    """
+
+    entries: tuple[CurationEntry, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def counts(self) -> dict[str, int]:
+        """Decisions per action."""
+        found = Counter(entry.action for entry in self.entries)
+        return {action: found[action] for action in ACTIONS}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over what changes the data: equal where drops and new labels are."""
+        lines = sorted(
+            json.dumps([entry.name, entry.key, entry.split, entry.action, entry.label])
+            for entry in self.entries
+            if entry.action != "keep"
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def key_text(key: int) -> str:
+    """A content key, as ``content_keys`` gives it, as sixteen hexadecimal digits."""
+    return f"{int(key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def now_text() -> str:
+    """This moment, UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def entries_for(
+    face_set: FaceSet,
+    rows: Iterable[int],
+    action: str,
+    *,
+    label: str | None = None,
+    reason: str,
+    source: str,
+) -> tuple[CurationEntry, ...]:
+    """One decision for several images.
+
+    Args:
+        face_set: The dataset as it was imported.
+        rows: Which images.
+        action: One of ``ACTIONS``.
+        label: For *relabel*, the new emotion.
+        reason: Why, in words.
+        source: What it was decided on.
+
+    Raises:
+        ValueError: Action and label do not fit, or there is no such row.
+    """
+    chosen = [int(row) for row in rows]
+    return _made(
+        face_set,
+        chosen,
+        [action] * len(chosen),
+        [label] * len(chosen),
+        reason=reason,
+        source=source,
+    )
+
+
+def relabel_entries(
+    face_set: FaceSet,
+    rows: Sequence[int] | NDArray[np.intp],
+    labels: NDArray[np.int8],
+    *,
+    reason: str,
+    source: str,
+) -> tuple[CurationEntry, ...]:
+    """A new label for each of several images.
+
+    Args:
+        face_set: The dataset as it was imported.
+        rows: Which images, ``k`` of them.
+        labels: int8 ``[k]``, their new labels; an image whose label it already is, or for which
+            there is none (-1), is passed over.
+        reason: Why, in words.
+        source: What it was decided on.
+    """
+    pairs = [
+        (int(row), int(label))
+        for row, label in zip(rows, labels, strict=True)
+        if label >= 0 and label != face_set.labels[row]
+    ]
+    return _made(
+        face_set,
+        [row for row, _ in pairs],
+        ["relabel"] * len(pairs),
+        [EMOTIONS[label] for _, label in pairs],
+        reason=reason,
+        source=source,
+    )
+
+
+def _made(
+    face_set: FaceSet,
+    rows: list[int],
+    actions: list[str],
+    labels: Sequence[str | None],
+    *,
+    reason: str,
+    source: str,
+) -> tuple[CurationEntry, ...]:
+    if any(not 0 <= row < len(face_set) for row in rows):
+        raise ValueError(f"rows should lie in 0 to {len(face_set) - 1}")
+    keys = content_keys(face_set.images[rows])
+    time = now_text()
+    return tuple(
+        CurationEntry(
+            name=face_set.names[row],
+            key=key_text(key),
+            split=SPLITS[face_set.splits[row]],
+            action=action,
+            label=label,
+            reason=_one_line(reason),
+            source=_one_line(source),
+            time=time,
+        )
+        for row, key, action, label in zip(rows, keys, actions, labels, strict=True)
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_MAX_TEXT]
+
+
+_COLUMNS = tuple(field.name for field in fields(CurationEntry))
+
+
+def curation_csv(curation: Curation) -> str:
+    """A curation as the text of a CSV file, one line for each decision."""
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for entry in curation.entries:
+        values = asdict(entry)
+        writer.writerow(values | {"label": values["label"] or ""})
+    return buffer.getvalue()
+
+
+def parse_curation(content: bytes, label: str) -> Curation:
+    """Read a curation's CSV file.
+
+    Columns are found by name, in any order; ``split``, ``reason``, ``source`` and ``time`` may be
+    missing. Where an image stands in several lines the last one counts.
+
+    Args:
+        content: The file; UTF-8, with or without a byte order mark.
+        label: What messages call it.
+
+    Returns:
+        The decisions, and a sentence for each line that could not be read.
+
+    Raises:
+        InputError: The file is too large, no text, or has not the columns of a curation.
+    """
+    if len(content) > MAX_CSV_BYTES:
+        raise InputError(
+            f"{label} is larger than {MAX_CSV_BYTES >> 20} MB and so no curation file; give one "
+            "that was exported here."
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{label} is no text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = [cell.strip().lower() for cell in next(reader, [])]
+    missing = [column for column in _REQUIRED_COLUMNS if column not in header]
+    if missing:
+        raise InputError(
+            f"{label} is no curation file: its first line lacks {', '.join(missing)}; expected "
+            f"are the columns {', '.join(_COLUMNS)}."
+        )
+    entries: dict[Identity, CurationEntry] = {}
+    problems: list[str] = []
+    more = 0
+    rows = iter(reader)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(rows)
+            if not any(cell.strip() for cell in cells):
+                continue
+            entry = _entry_from(dict(zip(header, cells, strict=False)))
+        except StopIteration:
+            break
+        except (ValueError, csv.Error) as error:
+            if len(problems) < MAX_PROBLEMS:
+                problems.append(f"{label}, line {line}: {first_line(error)}.")
+            else:
+                more += 1
+            continue
+        entries.pop(entry.identity, None)
+        entries[entry.identity] = entry
+    if more:
+        problems.append(f"{label}: {more:,} more lines cannot be read.")
+    return Curation(tuple(entries.values()), tuple(problems))
+
+
+def _entry_from(values: dict[str, str]) -> CurationEntry:
+    """One line's decision.
+
+    Raises:
+        ValueError: It is none.
+    """
+    absent = [column for column in _REQUIRED_COLUMNS if not values.get(column, "").strip()]
+    if absent:
+        raise ValueError(f"there is no {absent[0]}")
+    label = values.get("label", "").strip()
+    emotion = emotion_from_name(label) if label else None
+    if label and emotion is None:
+        raise ValueError(f"label should be one of {', '.join(EMOTIONS)}. Received: {label!r}")
+    action = values["action"].strip().lower()
+    return CurationEntry(
+        name=values["name"],
+        key=values["key"].strip().lower(),
+        split=values.get("split", "").strip().lower() or "train",
+        action=action,
+        label=emotion,
+        reason=_one_line(values.get("reason", "")),
+        source=_one_line(values.get("source", "")),
+        time=_one_line(values.get("time", "")),
+    )
+
+
+@dataclass(frozen=True)
+class CurationMatch:
+    """Which image each decision is about.
+
+    Attributes:
+        by_row: The decision for each image that has one.
+        unknown: Decisions about images that the dataset does not have.
+    """
+
+    by_row: dict[int, CurationEntry]
+    unknown: tuple[CurationEntry, ...]
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence about the unknown images; None if there are none."""
+        if not self.unknown:
+            return None
+        names = ", ".join(entry.name for entry in self.unknown[:3])
+        more = f" and {len(self.unknown) - 3:,} more" if len(self.unknown) > 3 else ""
+        one = len(self.unknown) == 1
+        return (
+            f"The curation names {len(self.unknown):,} image{'' if one else 's'} that the dataset "
+            f"does not have ({names}{more}); {'that decision is' if one else 'those are'} passed "
+            "over, all others count."
+        )
+
+
+def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
+    """Find the images that decisions are about.
+
+    An image is known by its name together with its pixels. Where the names have changed, because
+    the same data were imported from another layout, its pixels and its split tell which it is; of
+    equal images in one split only if all of them were decided on alike.
+    """
+    if not curation.entries:
+        return CurationMatch({}, ())
+    keys = content_keys(face_set.images)
+    texts = [key_text(key) for key in keys]
+    # A name may stand for several rows where a source holds two members of one name.
+    by_identity: dict[Identity, list[int]] = {}
+    for row, identity in enumerate(zip(face_set.names, texts, strict=True)):
+        by_identity.setdefault(identity, []).append(row)
+    by_row: dict[int, CurationEntry] = {}
+    renamed: dict[tuple[str, str], list[CurationEntry]] = {}
+    for entry in curation.entries:
+        rows = by_identity.get(entry.identity)
+        if rows:
+            by_row |= dict.fromkeys(rows, entry)
+        else:
+            renamed.setdefault((entry.split, entry.key), []).append(entry)
+    unknown: list[CurationEntry] = []
+    if renamed:
+        free: dict[tuple[str, str], list[int]] = {}
+        for row, text in enumerate(texts):
+            if row not in by_row:
+                free.setdefault((SPLITS[face_set.splits[row]], text), []).append(row)
+        for place, entries in renamed.items():
+            rows = free.get(place, [])
+            alike = len({(entry.action, entry.label) for entry in entries}) == 1
+            if alike and len(rows) == len(entries):
+                by_row |= dict(zip(rows, entries, strict=True))
+            else:
+                unknown += entries
+    return CurationMatch(dict(sorted(by_row.items())), tuple(unknown))
+
+
+@dataclass(frozen=True)
+class CuratedFaceSet:
+    """A dataset with its curation applied.
+
+    Attributes:
+        faces: What is left of it, with the new labels.
+        rows: The row in the original of each image in ``faces``, intp ``[m]``.
+        dropped: Images left out, per split.
+        relabelled: Images with another label than in the original, per split.
+        copies_dropped: Of the dropped training images those whose pixels also stand in validation
+            or test.
+        fingerprint: Of the curation.
+        match: Which images its decisions are about.
+    """
+
+    faces: FaceSet
+    rows: NDArray[np.intp]
+    dropped: dict[str, int]
+    relabelled: dict[str, int]
+    copies_dropped: int
+    fingerprint: str
+    match: CurationMatch
+
+    @property
+    def unknown(self) -> tuple[CurationEntry, ...]:
+        """Decisions about images that the dataset does not have."""
+        return self.match.unknown
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence about the unknown images; None if there are none."""
+        return self.match.warning
+
+    @property
+    def in_words(self) -> str | None:
+        """What was changed, for a model's record; None if nothing was."""
+        parts = []
+        for split in SPLITS:
+            name = "training" if split == "train" else split
+            if self.dropped[split]:
+                text = f"{_images(self.dropped[split], name)} dropped"
+                if split == "train" and self.copies_dropped:
+                    text += (
+                        f" ({self.copies_dropped:,} of them train copies of validation or test "
+                        "images)"
+                    )
+                parts.append(text)
+            if self.relabelled[split]:
+                parts.append(f"{_images(self.relabelled[split], name)} relabelled")
+        return ", ".join(parts) or None
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts and fingerprint, for a model's record."""
+        return {
+            "fingerprint": self.fingerprint,
+            "dropped": self.dropped,
+            "relabelled": self.relabelled,
+            "train_copies_dropped": self.copies_dropped,
+            "unknown_images": len(self.unknown),
+        }
+
+
+def _images(count: int, split: str) -> str:
+    return f"{count:,} {split} image{'' if count == 1 else 's'}"
+
+
+def apply_curation(
+    face_set: FaceSet, curation: Curation, splits: Sequence[str] = SPLITS
+) -> CuratedFaceSet:
+    """Leave dropped images out and give the others their new labels.
+
+    Args:
+        face_set: The dataset as it was imported.
+        curation: The decisions.
+        splits: The splits in which they count. Training asks for ``("train",)`` alone, so that
+            the figures on validation and test stay comparable with those of others.
+    """
+    match = match_curation(curation, face_set)
+    labels = face_set.labels.copy()
+    keep = np.ones(len(face_set), dtype=bool)
+    is_relabelled = np.zeros(len(face_set), dtype=bool)
+    for row, entry in match.by_row.items():
+        if SPLITS[face_set.splits[row]] not in splits:
+            continue
+        if entry.action == "drop":
+            keep[row] = False
+        elif entry.action == "relabel":
+            assert entry.label is not None  # the entry has checked it
+            labels[row] = EMOTIONS.index(entry.label)
+            is_relabelled[row] = labels[row] != face_set.labels[row]
+    rows = np.flatnonzero(keep)
+    in_train = face_set.splits == SPLITS.index("train")
+    copies = 0
+    if not keep[in_train].all():
+        keys = content_keys(face_set.images)
+        copies = int(np.isin(keys[in_train & ~keep], keys[~in_train]).sum())
+    faces = FaceSet(
+        images=face_set.images if keep.all() else face_set.images[rows],
+        labels=labels[rows],
+        splits=face_set.splits[rows],
+        names=tuple(face_set.names[row] for row in rows),
+        problems=face_set.problems,
+    )
+    return CuratedFaceSet(
+        faces=faces,
+        rows=rows,
+        dropped=_per_split(face_set, ~keep),
+        relabelled=_per_split(face_set, is_relabelled),
+        copies_dropped=copies,
+        fingerprint=curation.fingerprint,
+        match=match,
+    )
+
+
+def _per_split(face_set: FaceSet, mask: NDArray[np.bool_]) -> dict[str, int]:
+    counts = np.bincount(face_set.splits[mask], minlength=len(SPLITS))
+    return dict(zip(SPLITS, counts.tolist(), strict=True))

@@ -1,0 +1,374 @@
+"""``Finding``: what any check of a dataset found, in the one form that pages and commands show.
+
+Either groups of images that belong together, or single images ranked by how doubtful they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.duplicates import DuplicateAudit, audit_duplicates, content_keys
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.image_quality import ImageQuality
+from fer_core.dataset.near_duplicates import NearDuplicates
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+
+NO_LABEL = -1
+NO_GROUP = -1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Images that a check found, the most telling first.
+
+    Attributes:
+        kind: A short name that commands, files and caches use.
+        title: A heading.
+        explanation: One sentence for somebody who sees such a finding for the first time.
+        score_name: What ``scores`` are, with their unit or range.
+        rows: Row numbers in the dataset, intp ``[k]``; those of one group stand together.
+        scores: One figure per image, float32 ``[k]``.
+        reasons: Why each image is here, ``k`` of them.
+        suggested: The label that each image might rather have, int8 ``[k]``; -1 for none.
+        group_numbers: The group of each image, from 0, int32 ``[k]``; -1 where there are none.
+        notes: How it was found, and what to beware of.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
+
+    kind: str
+    title: str
+    explanation: str
+    score_name: str
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float32]
+    reasons: tuple[str, ...]
+    suggested: NDArray[np.int8]
+    group_numbers: NDArray[np.int32]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.rows)
+        for name in ("scores", "reasons", "suggested", "group_numbers"):
+            if len(getattr(self, name)) != count:
+                raise ValueError(
+                    f"{name} should have {count} values. Received: {len(getattr(self, name))}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether its images belong together in groups."""
+        return bool(len(self)) and bool((self.group_numbers >= 0).all())
+
+    @property
+    def groups(self) -> tuple[NDArray[np.intp], ...]:
+        """The rows of each group, in the order of the finding."""
+        if not self.is_grouped:
+            return ()
+        starts = np.flatnonzero(np.diff(self.group_numbers)) + 1
+        return tuple(np.split(self.rows, starts))
+
+    def counts(self, face_set: FaceSet) -> dict[str, int]:
+        """Images per split."""
+        counts = np.bincount(face_set.splits[self.rows], minlength=len(SPLITS))
+        return dict(zip(SPLITS, counts.tolist(), strict=True))
+
+    def filtered(self, mask: NDArray[np.bool_]) -> Finding:
+        """The images for which ``mask``, bool ``[k]``, is true."""
+        positions = np.flatnonzero(mask)
+        return replace(
+            self,
+            rows=self.rows[positions],
+            scores=self.scores[positions],
+            reasons=tuple(self.reasons[position] for position in positions),
+            suggested=self.suggested[positions],
+            group_numbers=self.group_numbers[positions],
+        )
+
+    def of_split(self, face_set: FaceSet, split: str) -> Finding:
+        """What lies in a split (``all``: everything); groups stay whole if any image fits.
+
+        Raises:
+            InputError: There is no such split.
+        """
+        if split == "all":
+            return self
+        if split not in SPLITS:
+            raise InputError(f"There is no split {split!r}; choose train, validation, test or all.")
+        return self._with(face_set.splits[self.rows] == SPLITS.index(split))
+
+    def of_label(self, face_set: FaceSet, emotion: str) -> Finding:
+        """What is labelled as an emotion; groups stay whole if any image fits.
+
+        Raises:
+            InputError: There is no such emotion.
+        """
+        if emotion not in EMOTIONS:
+            raise InputError(f"There is no emotion {emotion!r}; choose from {', '.join(EMOTIONS)}.")
+        return self._with(face_set.labels[self.rows] == EMOTIONS.index(emotion))
+
+    def without(self, rows: Iterable[int]) -> Finding:
+        """Without these images, such as those that were decided on; groups of one are left out."""
+        left = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
+        if not left.is_grouped:
+            return left
+        sizes = np.bincount(left.group_numbers)
+        return left.filtered(sizes[left.group_numbers] > 1)
+
+    def _with(self, fits: NDArray[np.bool_]) -> Finding:
+        if self.is_grouped:
+            fits = np.isin(self.group_numbers, self.group_numbers[fits])
+        return self.filtered(fits)
+
+    def to_json(self, face_set: FaceSet) -> dict[str, Any]:
+        """Counts, for a command's document."""
+        return {
+            "images": len(self),
+            "groups": len(self.groups) if self.is_grouped else None,
+            "splits": self.counts(face_set),
+            "notes": list(self.notes),
+        }
+
+    def to_csv(self, face_set: FaceSet) -> str:
+        """The finding as the text of a CSV file, one line for each image."""
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(
+            ["finding", "group", "name", "split", "label", "suggested", "score", "reason"]
+        )
+        for position, row in enumerate(self.rows):
+            group, suggested = self.group_numbers[position], self.suggested[position]
+            writer.writerow(
+                [
+                    self.kind,
+                    "" if group == NO_GROUP else int(group) + 1,
+                    face_set.names[row],
+                    SPLITS[face_set.splits[row]],
+                    EMOTIONS[face_set.labels[row]],
+                    "" if suggested == NO_LABEL else EMOTIONS[suggested],
+                    f"{self.scores[position]:.4f}",
+                    self.reasons[position],
+                ]
+            )
+        return buffer.getvalue()
+
+
+def ranked_finding(
+    kind: str,
+    title: str,
+    explanation: str,
+    *,
+    score_name: str,
+    rows: NDArray[np.intp],
+    scores: NDArray[np.float32],
+    reasons: Sequence[str],
+    suggested: NDArray[np.int8] | None = None,
+    notes: Sequence[str] = (),
+) -> Finding:
+    """A finding of single images, in the order given."""
+    return Finding(
+        kind=kind,
+        title=title,
+        explanation=explanation,
+        score_name=score_name,
+        rows=np.asarray(rows, np.intp),
+        scores=np.asarray(scores, np.float32),
+        reasons=tuple(reasons),
+        suggested=np.full(len(rows), NO_LABEL, np.int8) if suggested is None else suggested,
+        group_numbers=np.full(len(rows), NO_GROUP, np.int32),
+        notes=tuple(notes),
+    )
+
+
+def _grouped_finding(
+    kind: str,
+    title: str,
+    explanation: str,
+    groups: Sequence[NDArray[np.intp]],
+    face_set: FaceSet,
+    *,
+    score_name: str,
+    scores: dict[int, float] | None = None,
+    notes: Sequence[str] = (),
+) -> Finding:
+    sizes = [len(group) for group in groups]
+    rows = np.concatenate([*groups, np.zeros(0, np.intp)]).astype(np.intp)
+    figures = (
+        np.repeat(np.array(sizes, np.float32), sizes)
+        if scores is None
+        else np.array([scores.get(int(row), 1.0) for row in rows], np.float32)
+    )
+    reasons = tuple(text for group in groups for text in [_members(face_set, group)] * len(group))
+    return Finding(
+        kind=kind,
+        title=title,
+        explanation=explanation,
+        score_name=score_name,
+        rows=rows,
+        scores=figures,
+        reasons=reasons,
+        suggested=np.full(len(rows), NO_LABEL, np.int8),
+        group_numbers=np.repeat(np.arange(len(groups), dtype=np.int32), sizes),
+        notes=tuple(notes),
+    )
+
+
+def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
+    """A group in words: "3 in train, 1 in validation; happy, sad"."""
+    counts = np.bincount(face_set.splits[group], minlength=len(SPLITS))
+    places = [f"{count:,} in {split}" for split, count in zip(SPLITS, counts, strict=True) if count]
+    labels = [EMOTIONS[label] for label in np.unique(face_set.labels[group])]
+    return f"{', '.join(places)}; {', '.join(labels)}"
+
+
+def _crossing(
+    face_set: FaceSet, groups: Sequence[NDArray[np.intp]], leaked: dict[str, NDArray[np.intp]]
+) -> list[NDArray[np.intp]]:
+    """The groups that hold a leaked image, their held-out images first."""
+    rows = np.concatenate([*leaked.values(), np.zeros(0, np.intp)])
+    crossing = [group for group in groups if np.isin(group, rows).any()]
+    return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in crossing]
+
+
+def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> dict[str, Finding]:
+    """Exact duplicates, by kind.
+
+    Args:
+        face_set: The data.
+        audit: What ``audit_duplicates`` found in them; made if it is not given.
+
+    Returns:
+        *duplicates*: all groups; *conflicts*: those whose labels differ; *leaks*: those that hold
+        a validation or test image and a training image; *repeats*: those with two or more images
+        in one split, only these.
+    """
+    audit = audit or audit_duplicates(face_set)
+    # The largest first: those say most about where the data come from.
+    groups = sorted(audit.groups, key=lambda group: (-len(group), int(group[0])))
+    conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
+    repeats = [
+        part
+        for group in groups
+        for split in range(len(SPLITS))
+        if len(part := group[face_set.splits[group] == split]) > 1
+    ]
+    copies = "copies in the group"
+    return {
+        "duplicates": _grouped_finding(
+            "duplicates",
+            "Exact duplicates",
+            "These images have the same pixels.",
+            groups,
+            face_set,
+            score_name=copies,
+        ),
+        "conflicts": _grouped_finding(
+            "conflicts",
+            "Duplicates with conflicting labels",
+            "The same pixels were given different emotions, so at least one label is wrong.",
+            conflicts,
+            face_set,
+            score_name=copies,
+        ),
+        "leaks": _grouped_finding(
+            "leaks",
+            "Validation and test images that also stand in train",
+            "A model has seen these images in training, so its figures on them flatter it.",
+            _crossing(face_set, groups, audit.leaked_rows),
+            face_set,
+            score_name=copies,
+        ),
+        "repeats": _grouped_finding(
+            "repeats",
+            "Repeated images within a split",
+            "Each of these counts several times where once would do.",
+            repeats,
+            face_set,
+            score_name=copies,
+        ),
+    }
+
+
+def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]:
+    """Near-duplicates, by kind: *near_duplicates*, *near_conflicts* and *near_leaks*."""
+    best: dict[int, float] = {}
+    for pair in (near.first, near.second):
+        for row, correlation in zip(pair.tolist(), near.correlation.tolist(), strict=True):
+            best[row] = max(best.get(row, -1.0), correlation)
+    keys = content_keys(face_set.images)
+    by_key = {int(keys[row]): figure for row, figure in best.items()}
+    scores = {int(row): by_key.get(int(keys[row]), 1.0) for group in near.groups for row in group}
+    # The most alike first: those further down are more open to doubt.
+    groups = sorted(near.groups, key=lambda group: -max(scores[int(row)] for row in group))
+    conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
+    notes = ["Mirrored, brightened, moved and newly compressed copies count; zoomed ones do not."]
+    if not near.is_complete:
+        notes.append("So many images look alike that not all pairs were compared to the end.")
+    correlation = "correlation with the nearest one (up to 1)"
+    return {
+        "near_duplicates": _grouped_finding(
+            "near_duplicates",
+            "Near-duplicates",
+            "These images show the same photo, although their pixels differ.",
+            groups,
+            face_set,
+            score_name=correlation,
+            scores=scores,
+            notes=notes,
+        ),
+        "near_conflicts": _grouped_finding(
+            "near_conflicts",
+            "Near-duplicates with conflicting labels",
+            "The same photo was given different emotions, so at least one label is doubtful.",
+            conflicts,
+            face_set,
+            score_name=correlation,
+            scores=scores,
+            notes=notes,
+        ),
+        "near_leaks": _grouped_finding(
+            "near_leaks",
+            "Validation and test images with a near-duplicate in train",
+            "A model has seen nearly the same image in training, which flatters its figures.",
+            _crossing(face_set, groups, near.leaked_rows),
+            face_set,
+            score_name=correlation,
+            scores=scores,
+            notes=notes,
+        ),
+    }
+
+
+def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
+    """Images that show nothing, or nearly nothing, the emptiest first: kind *blanks*."""
+    blank, nearly = quality.blank_rows(), quality.nearly_blank_rows()
+    rows = np.concatenate([blank, nearly])
+    scores = quality.even_share[rows]
+    order = np.concatenate(
+        [np.arange(len(blank)), len(blank) + np.argsort(-quality.even_share[nearly], kind="stable")]
+    ).astype(np.intp)
+    reasons = ["one grey"] * len(blank) + [
+        f"{quality.even_share[row]:.0%} of it is one grey" for row in nearly
+    ]
+    return ranked_finding(
+        "blanks",
+        "Blank and nearly blank images",
+        "There is no face to see: often a sign stands where a photo was deleted.",
+        score_name="share of the pixels that have one grey (0 to 1)",
+        rows=rows[order],
+        scores=scores[order],
+        reasons=[reasons[position] for position in order],
+        notes=(f"{len(blank):,} blank, {len(nearly):,} nearly blank.",),
+    )

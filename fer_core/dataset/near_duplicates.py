@@ -1,0 +1,260 @@
+"""Near-duplicates: the same photo again, brighter or darker, moved, compressed anew or mirrored.
+
+In two steps. A perceptual hash finds candidates: as in pHash (Zauner, "Implementation and
+benchmarking of perceptual image hash functions", 2010) it is the lowest frequencies of an image's
+discrete cosine transform, but its values are kept instead of their signs, because one matrix
+product compares all pairs and a shift by a pixel flips many signs. Mirroring an image only turns
+the sign of its odd horizontal frequencies. Then each candidate is verified on its pixels: their
+normalised cross-correlation at the best of several shifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.duplicates import content_keys
+from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
+from fer_core.dataset.finding_cache import Arrays, cached_arrays
+from fer_core.dataset.readers.progress import ProgressReport
+
+#: Frequencies of the hash per direction.
+_FREQUENCIES = 8
+
+#: Hashes with a cosine below this are no candidates. The demo set's planted copies have 0.96 and
+#: more; below 0.9 nothing is found that passes the verification.
+_CANDIDATE_SIMILARITY = 0.9
+
+#: Shifts that the verification tries, in pixels to each side.
+_LARGEST_SHIFT = 3
+
+#: Pixels that correlate at least so show the same photo. Chosen by eye on FER2013: of the pairs
+#: between this and 0.93 all were the same photo, below 0.9 every third was not. Mirrored faces
+#: look alike by their symmetry alone, so they have to be more alike.
+MIN_CORRELATION = 0.92
+MIN_MIRRORED_CORRELATION = 0.95
+
+#: Below this deviation of its grey values an image shows too little to be recognised again.
+_MIN_DEVIATION = 4.0
+
+#: Rows compared with all others at once: 128 MB at 32,000 images.
+_BLOCK = 1024
+
+#: Candidates that are verified at most, some 20 seconds of them: FER2013 has 40,000. Where nearly
+#: all images look alike their number would grow with the square of the images'.
+_MAX_CANDIDATES = 500_000
+
+#: Changes with the method, so that results of an older one are not read again.
+_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """Pairs of images that show the same photo with different pixels, and what they make up.
+
+    Attributes:
+        first: The smaller row number of each pair, intp ``[p]``; of exact copies only the first
+            image takes part in pairs.
+        second: The larger one, likewise.
+        correlation: Of their pixels at the best shift, float32 ``[p]``, up to 1.
+        is_mirrored: Whether one is the other's mirror image, bool ``[p]``.
+        groups: Row numbers of each group that pairs connect, with the exact copies of its members.
+        conflicting_groups: Those of them whose labels differ.
+        leaked_rows: For validation and test, the rows that are near-duplicates of a training
+            image without being exact copies of one.
+        is_complete: False where so many images look alike that not all pairs were verified.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    correlation: NDArray[np.float32]
+    is_mirrored: NDArray[np.bool_]
+    groups: tuple[NDArray[np.intp], ...]
+    conflicting_groups: tuple[NDArray[np.intp], ...]
+    leaked_rows: dict[str, NDArray[np.intp]]
+    is_complete: bool = True
+
+    def to_json(self) -> dict[str, object]:
+        """Counts for ``dataset audit``."""
+        return {
+            "near_duplicate_groups": len(self.groups),
+            "near_duplicate_images": sum(len(group) for group in self.groups),
+            "near_duplicate_conflicting_groups": len(self.conflicting_groups),
+            "near_leaks": {split: len(rows) for split, rows in self.leaked_rows.items()},
+        }
+
+
+def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None) -> NearDuplicates:
+    """Compare every image with every other.
+
+    Args:
+        face_set: The data.
+        report: Takes the comparisons done and their number in all.
+    """
+    return _grouped(face_set, _pairs(face_set, report))
+
+
+def cached_near_duplicates(
+    face_set: FaceSet, folder: Path | None, report: ProgressReport | None = None
+) -> NearDuplicates:
+    """As ``find_near_duplicates``, but kept in the dataset's folder.
+
+    Args:
+        face_set: The data.
+        folder: ``data/<name>``; None where the data are read from a path.
+        report: Takes the comparisons done and their number in all.
+    """
+    key = f"{_VERSION}-{face_set.fingerprint}"
+    return _grouped(
+        face_set,
+        cached_arrays(folder, "near-duplicates", key, lambda: _pairs(face_set, report)),
+    )
+
+
+def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The normalised low frequencies of each image, float32 ``[n, 63]``.
+
+    Args:
+        images: uint8 ``[n, 48, 48]``.
+
+    Returns:
+        Rows of length 1, or of zeros where an image shows nothing but one grey: their product is
+        the cosine of two images.
+    """
+    positions = 2 * np.arange(FACE_SIZE) + 1
+    frequencies = np.arange(_FREQUENCIES)[:, None]
+    basis = np.cos(np.pi * positions * frequencies / (2 * FACE_SIZE)).astype(np.float32)
+    basis[0] /= np.float32(np.sqrt(2))
+    hashes = np.empty((len(images), _FREQUENCIES**2 - 1), np.float32)
+    for start in range(0, len(images), 4096):
+        part = images[start : start + 4096].astype(np.float32)
+        transformed = (basis @ part @ basis.T).reshape(len(part), -1)
+        hashes[start : start + len(part)] = transformed[:, 1:]  # the first is the mean grey
+    lengths = np.linalg.norm(hashes, axis=1, keepdims=True)
+    return np.where(lengths > 1, hashes / np.maximum(lengths, 1), np.float32(0))
+
+
+def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """Normalised cross-correlation of two images at the best shift.
+
+    Args:
+        first: uint8 ``[48, 48]``; its inner part is looked for in the other.
+        second: uint8 ``[48, 48]``.
+
+    Returns:
+        -1 to 1.
+    """
+    inner = slice(_LARGEST_SHIFT, FACE_SIZE - _LARGEST_SHIFT)
+    template = np.ascontiguousarray(first[inner, inner])
+    found = cv2.matchTemplate(np.ascontiguousarray(second), template, cv2.TM_CCOEFF_NORMED)
+    return float(found.max())
+
+
+def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
+    keys = content_keys(face_set.images)
+    _, representatives = np.unique(keys, return_index=True)
+    representatives = np.sort(representatives)
+    # One by one: all at once they would stand in memory as floats, eight times the images.
+    deviations = np.array([face_set.images[row].std() for row in representatives])
+    rows = representatives[deviations >= _MIN_DEVIATION]
+    images = face_set.images[rows]
+    hashes = perceptual_hashes(images)
+    horizontal = np.tile(np.arange(_FREQUENCIES), _FREQUENCIES)[1:]
+    mirrored = hashes * np.where(horizontal % 2, np.float32(-1), np.float32(1))
+    firsts: list[int] = []
+    seconds: list[int] = []
+    correlations: list[float] = []
+    mirrors: list[bool] = []
+    looked_at = 0
+    for start in range(0, len(rows), _BLOCK):
+        for is_mirrored, others in ((False, hashes), (True, mirrored)):
+            similar = others[start : start + _BLOCK] @ hashes[start:].T > _CANDIDATE_SIMILARITY
+            bound = MIN_MIRRORED_CORRELATION if is_mirrored else MIN_CORRELATION
+            for one, other in np.argwhere(np.triu(similar, 1)) + start:
+                looked_at += 1
+                if looked_at > _MAX_CANDIDATES:
+                    break
+                image = images[one][:, ::-1] if is_mirrored else images[one]
+                correlation = pixel_correlation(image, images[other])
+                if correlation >= bound:
+                    firsts.append(int(rows[one]))
+                    seconds.append(int(rows[other]))
+                    correlations.append(correlation)
+                    mirrors.append(is_mirrored)
+        if report is not None:
+            # The further on, the fewer images are left to compare with.
+            left = max(len(rows) - start - _BLOCK, 0)
+            report(len(rows) ** 2 - left**2, max(len(rows) ** 2, 1))
+    return {
+        "is_complete": np.array(looked_at <= _MAX_CANDIDATES),
+        "first": np.array(firsts, np.intp),
+        "second": np.array(seconds, np.intp),
+        "correlation": np.array(correlations, np.float32),
+        "is_mirrored": np.array(mirrors, bool),
+    }
+
+
+def _grouped(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
+    first, second = pairs["first"], pairs["second"]
+    group_of = _connected(len(face_set), first, second)
+    keys = content_keys(face_set.images)
+    members: dict[int, set[int]] = {}
+    by_key: dict[int, list[int]] = {}
+    for row, key in enumerate(keys.tolist()):
+        by_key.setdefault(key, []).append(row)
+    for row in np.unique(np.concatenate([first, second])).tolist():
+        members.setdefault(group_of[row], set()).update(by_key[int(keys[row])])
+    groups = tuple(np.array(sorted(group), np.intp) for group in sorted(members.values(), key=min))
+    return NearDuplicates(
+        first=first,
+        second=second,
+        correlation=pairs["correlation"],
+        is_mirrored=pairs["is_mirrored"],
+        groups=groups,
+        conflicting_groups=tuple(
+            group for group in groups if len(np.unique(face_set.labels[group])) > 1
+        ),
+        leaked_rows=_near_leaks(face_set, keys, first, second),
+        is_complete=bool(pairs["is_complete"]),
+    )
+
+
+def _connected(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> list[int]:
+    """For each row the smallest row that pairs connect it with."""
+    parent = list(range(count))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for one, other in zip(first.tolist(), second.tolist(), strict=True):
+        roots = sorted((root(one), root(other)))
+        parent[roots[1]] = roots[0]
+    return [root(row) for row in range(count)]
+
+
+def _near_leaks(
+    face_set: FaceSet,
+    keys: NDArray[np.int64],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+) -> dict[str, NDArray[np.intp]]:
+    """Held-out rows with a near-duplicate, but no exact copy, in train.
+
+    By pairs and not by groups: two images of one group may be alike only through a third.
+    """
+    train_keys = np.unique(keys[face_set.rows("train")])
+    one, other = keys[first], keys[second]
+    near_keys = np.concatenate([other[np.isin(one, train_keys)], one[np.isin(other, train_keys)]])
+    near_keys = np.setdiff1d(near_keys, train_keys)
+    leaks = {}
+    for split in SPLITS[1:]:
+        rows = face_set.rows(split)
+        leaks[split] = rows[np.isin(keys[rows], near_keys)]
+    return leaks

@@ -1,0 +1,167 @@
+"""The same photo with other pixels is found; other photos are not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_core.dataset import near_duplicates
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.near_duplicates import (
+    cached_near_duplicates,
+    find_near_duplicates,
+    perceptual_hashes,
+    pixel_correlation,
+)
+from fer_core.dataset.store import load_dataset, planted_faults
+from fer_core.settings import Settings
+
+Picture = NDArray[np.uint8]
+
+
+def photo(seed: int) -> Picture:
+    """A smooth picture that resembles no other."""
+    coarse = np.random.default_rng(seed).integers(40, 200, (7, 7)).astype(np.uint8)
+    smooth = cv2.resize(coarse, (48, 48), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth, np.uint8)
+
+
+def face_set(
+    images: list[Picture], labels: list[int] | None = None, splits: list[str] | None = None
+) -> FaceSet:
+    count = len(images)
+    return FaceSet(
+        images=np.stack(images),
+        labels=np.array(labels or [0] * count, np.int8),
+        splits=np.array([SPLITS.index(name) for name in splits or ["train"] * count], np.int8),
+        names=tuple(str(number) for number in range(count)),
+    )
+
+
+def jpeg(image: Picture) -> Picture:
+    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image + np.uint8(25),
+        lambda image: (image * 0.6).astype(np.uint8),
+        lambda image: np.roll(image, (1, -1), (0, 1)),
+        jpeg,
+        lambda image: np.ascontiguousarray(image[:, ::-1]),
+    ],
+    ids=["brighter", "flatter", "moved", "compressed", "mirrored"],
+)
+def test_a_changed_copy_is_found_among_others(change: Callable[[Picture], Picture]) -> None:
+    originals = [photo(seed) for seed in range(40)]
+    near = find_near_duplicates(face_set([*originals, change(originals[7])]))
+    assert [group.tolist() for group in near.groups] == [[7, 40]]
+    assert near.is_complete
+
+
+def test_mirrored_pairs_are_told() -> None:
+    original = photo(1)
+    near = find_near_duplicates(face_set([original, np.ascontiguousarray(original[:, ::-1])]))
+    assert near.is_mirrored.tolist() == [True]
+    near = find_near_duplicates(face_set([original, original + np.uint8(9)]))
+    assert near.is_mirrored.tolist() == [False]
+    assert near.correlation[0] == pytest.approx(1, abs=1e-3)
+
+
+def test_exact_copies_alone_are_no_near_duplicates() -> None:
+    near = find_near_duplicates(face_set([photo(1), photo(1), photo(2)]))
+    assert near.groups == ()
+    assert near.to_json() == {
+        "near_duplicate_groups": 0,
+        "near_duplicate_images": 0,
+        "near_duplicate_conflicting_groups": 0,
+        "near_leaks": {"validation": 0, "test": 0},
+    }
+
+
+def test_groups_hold_exact_copies_and_tell_conflicts_and_leaks() -> None:
+    one, two = photo(1), photo(2)
+    images = [one, one, one + np.uint8(9), two, two + np.uint8(9), photo(3), two]
+    splits = ["train", "train", "validation", "train", "test", "test", "test"]
+    near = find_near_duplicates(face_set(images, [0, 0, 0, 1, 2, 3, 1], splits))
+    assert [group.tolist() for group in near.groups] == [[0, 1, 2], [3, 4, 6]]
+    assert [group.tolist() for group in near.conflicting_groups] == [[3, 4, 6]]
+    # Row 6 is an exact copy, and so a leak of the other kind.
+    assert {split: rows.tolist() for split, rows in near.leaked_rows.items()} == {
+        "validation": [2],
+        "test": [4],
+    }
+
+
+def test_pictures_that_show_nothing_resemble_nothing() -> None:
+    images = [np.full((48, 48), grey, np.uint8) for grey in range(0, 200, 20)]
+    assert find_near_duplicates(face_set(images)).groups == ()
+    assert not perceptual_hashes(np.stack(images)).any()
+
+
+def test_where_all_look_alike_it_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "_MAX_CANDIDATES", 20)
+    base = photo(1)
+    near = find_near_duplicates(face_set([base + np.uint8(step) for step in range(12)]))
+    assert not near.is_complete
+
+
+def test_progress_rises_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 4)
+    seen: list[tuple[int, int]] = []
+    find_near_duplicates(face_set([photo(n) for n in range(10)]), lambda *part: seen.append(part))
+    assert seen == [(64, 100), (96, 100), (100, 100)]
+
+
+def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [photo(n) for n in range(12)]
+    images += [images[0] + np.uint8(5), images[11] + np.uint8(5)]
+    for size in (1024, 5):
+        monkeypatch.setattr(near_duplicates, "_BLOCK", size)
+        near = find_near_duplicates(face_set(images))
+        assert [group.tolist() for group in near.groups] == [[0, 12], [11, 13]]
+
+
+def test_correlation_is_that_of_the_best_shift() -> None:
+    image = photo(4)
+    assert pixel_correlation(image, image) == pytest.approx(1, abs=1e-5)
+    assert pixel_correlation(image, 255 - image) < 0.5
+    assert pixel_correlation(image, np.roll(image, 3, 0)) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_result_is_kept_beside_the_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "dataset.json").write_text("{}")
+    faces = face_set([photo(1), photo(1) + np.uint8(9)])
+    first = cached_near_duplicates(faces, folder)
+    (kept,) = (folder / "findings").iterdir()
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("made again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(near_duplicates, "_pairs", refuse)
+        again = cached_near_duplicates(faces, folder)
+        assert again.groups[0].tolist() == first.groups[0].tolist() == [0, 1]
+        with pytest.raises(AssertionError, match="made again"):
+            cached_near_duplicates(face_set([photo(3)]), folder)
+    kept.write_bytes(b"torn")
+    assert len(cached_near_duplicates(faces, folder).groups) == 1
+
+
+def test_all_planted_copies_of_the_demo_set_are_found(settings: Settings) -> None:
+    planted = planted_faults(settings)
+    near = find_near_duplicates(load_dataset("demo", settings))
+    group_of = {int(row): number for number, group in enumerate(near.groups) for row in group}
+    for copy in planted.near_duplicates:
+        assert group_of[copy.row] == group_of[copy.source]
+    # Drawn faces may by chance be much alike, but rarely.
+    assert len(near.groups) < 2 * len(planted.near_duplicates)

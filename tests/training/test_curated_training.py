@@ -1,0 +1,81 @@
+"""Training heeds the curation that it began with, and its bundle's record says so."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.dataset.curation import Curation, entries_for
+from fer_core.dataset.curation_file import CurationFile
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.remedies import remedy_entries
+from fer_core.dataset.store import import_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig
+from fer_core.settings import Settings
+from fer_core.training.launch import TrainingOutcome, run_training
+from fer_core.training.run_folder import RunFolder, RunSetup
+
+
+@pytest.fixture
+def faces(
+    settings: Settings, write_files: Callable[..., Path], png: Callable, tiny_faces: FaceSet
+) -> FaceSet:
+    """The tiny faces, imported as "drawn", where two validation images also stand in train."""
+    files = {}
+    for row, image in enumerate(tiny_faces.images):
+        split, emotion = SPLITS[tiny_faces.splits[row]], EMOTIONS[tiny_faces.labels[row]]
+        source = image if row not in (56, 57) else tiny_faces.images[row - 56]
+        files[f"{split}/{emotion}/{row:03}.png"] = png(source)
+    return import_dataset(write_files(files), settings, name="drawn")[1]
+
+
+def train(settings: Settings, name: str, **values: Any) -> TrainingOutcome:
+    config = TrainingConfig(architecture="three_convolutions", epochs=1, batch_size=28, **values)
+    run = RunFolder(settings.runs_root / name)
+    run.create(RunSetup("tiny", "drawn", config))
+    return run_training(run, settings)
+
+
+def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces: FaceSet) -> None:
+    file = CurationFile(settings.data_root / "drawn")
+    change = file.change(remedy_entries("drop-train-copies", faces, Curation()))
+    outcome = train(settings, "curated")
+    assert outcome.bundle is not None
+    record = outcome.bundle.record
+    assert record.curation == (
+        "2 training images dropped (2 of them train copies of validation or test images)"
+    )
+    assert record.training["training_images"] == 54
+    assert record.dataset["fingerprint"] == faces.fingerprint
+    assert record.dataset["curation"]["fingerprint"] == change.curation.fingerprint
+    assert record.dataset["curation"]["train_copies_dropped"] == 2
+    assert record.curation in (outcome.bundle.folder / "README.md").read_text()
+    assert "curation: 2 training images dropped" in (outcome.run.path / "train.log").read_text()
+
+    # Decisions made since do not change what the run trains on.
+    file.change(entries_for(faces, [10, 11], "drop", reason="", source=""))
+    kept = outcome.run.read_curation()
+    assert kept is not None
+    assert kept.fingerprint == change.curation.fingerprint
+    again = run_training(outcome.run, settings)
+    assert again.bundle is not None
+    assert again.bundle.record.curation == record.curation
+
+    plain = train(settings, "plain", use_curation=False)
+    assert plain.bundle is not None
+    assert plain.bundle.record.curation is None
+    assert plain.bundle.record.training["training_images"] == 56
+
+
+def test_a_curation_that_cannot_be_read_in_whole_is_told_before_training(
+    settings: Settings, faces: FaceSet
+) -> None:
+    file = CurationFile(settings.data_root / "drawn")
+    file.change(entries_for(faces, [0], "drop", reason="", source=""))
+    with file.path.open("a") as text:
+        text.write("broken\n")
+    with pytest.raises(InputError, match=r"cannot be read in whole: curation\.csv, line 3"):
+        train(settings, "broken")
