@@ -46,16 +46,18 @@ def text_table(header: list[str], rows: list[list[str]]) -> str:
 
 
 class ProgressLines:
-    """Takes a reader's progress and prints it, with an estimate, where reading takes long."""
+    """Takes the progress of some work and prints it, with an estimate, where it takes long."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: str = "reading") -> None:
+        self._work = work
         self._start = self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         """Take the parts done and their number in all."""
         now = time.monotonic()
-        if now - self._printed < _PROGRESS_SECONDS or done >= total:
+        if now - self._printed < _PROGRESS_SECONDS or not 0 < done < total:
             return
         self._printed = now
         left = (now - self._start) * (total - done) / done
-        print(f"reading: {done / total:.0%}, about {left:.0f} s left", file=sys.stderr, flush=True)
+        line = f"{self._work}: {done / total:.0%}, about {left:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
