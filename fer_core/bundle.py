@@ -197,15 +197,19 @@ def _read_temperature(folder: Path, name: str) -> float:
     return temperature
 
 
-def write_calibration(folder: Path, temperature: float, fitted_on: str) -> None:
+def write_calibration(
+    folder: Path, temperature: float, fitted_on: str, details: dict[str, Any] | None = None
+) -> None:
     """Replace ``calibration.json``.
 
     Args:
         folder: The bundle's folder.
         temperature: Above 1 makes the model less sure of itself, below 1 surer.
         fitted_on: What it was fitted on, in words.
+        details: What else is known of the fit, such as the calibration error before and after.
     """
-    write_json(folder / CALIBRATION_FILE, {"temperature": temperature, "fitted_on": fitted_on})
+    document = {"temperature": temperature, "fitted_on": fitted_on, **(details or {})}
+    write_json(folder / CALIBRATION_FILE, document)
 
 
 def list_bundles(settings: Settings) -> list[Bundle]:

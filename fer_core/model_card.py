@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from fer_core.bundle import BundleRecord
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord
 from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.files import write_text
 
 
 def model_card(name: str, record: BundleRecord, temperature: float) -> str:
@@ -18,7 +25,7 @@ def model_card(name: str, record: BundleRecord, temperature: float) -> str:
         f"# {name}",
         "A neural network that gives the probabilities of seven facial emotions "
         f"({', '.join(EMOTIONS)}) for a 48x48 grey picture of one face.",
-        *([_DEMO] if record.is_demo else []),
+        *([DEMO] if record.is_demo else []),
         *(_training(record) if record.recipe else _origin(record)),
         "## Figures",
     ]
@@ -30,14 +37,127 @@ def model_card(name: str, record: BundleRecord, temperature: float) -> str:
         "## Calibration",
         _calibration(record, temperature),
         "## Limits",
-        _LIMITS,
+        LIMITS,
         "## Licence of the data",
         _licence(record),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-_LIMITS = (
+def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
+    """Put an evaluation into a bundle's model card.
+
+    Its section replaces an earlier one of the same data and split; what else stands in the card,
+    written by people perhaps, is kept.
+
+    Args:
+        bundle: The model.
+        document: As ``assessment_document`` gives it.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        InputError: The evaluation is another model's, or the card is no text.
+    """
+    if document["model"] != bundle.name:
+        raise InputError(
+            f"The evaluation is of the model {document['model']!r}, not of {bundle.name!r}; "
+            "evaluate that one."
+        )
+    path = bundle.folder / MODEL_CARD_FILE
+    try:
+        card = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        card = model_card(bundle.name, bundle.record, bundle.temperature)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text; restore or delete it.") from error
+    # A calibration since the card was written would make it wrong.
+    temperature = f"Temperature {bundle.temperature:.3f}"
+    card = re.sub(r"^Temperature \d+\.\d+", temperature, card, flags=re.MULTILINE)
+    if bundle.temperature != 1:
+        card = card.replace(_UNCALIBRATED, f"{temperature}, fitted on validation images.", 1)
+    data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
+    key = re.sub(r"[^A-Za-z0-9. ]+", "_", f"{data} {document['split']}")
+    begin, end = f"<!-- evaluation of {key} -->", f"<!-- end of {key} -->"
+    section = f"{begin}\n{_evaluation(data, document)}\n{end}\n"
+    start, stop = card.find(begin), card.find(end)
+    if 0 <= start < stop:
+        card = card[:start] + section + card[stop + len(end) :].removeprefix("\n")
+    elif "\n## Limits\n" in card:
+        card = card.replace("\n## Limits\n", f"\n{section}\n## Limits\n", 1)
+    else:
+        card = f"{card.rstrip()}\n\n{section}"
+    write_text(path, card)
+    return path
+
+
+def _data_name(record: BundleRecord) -> str:
+    return str(record.dataset.get("name", "unknown"))
+
+
+def _evaluation(data: str, document: dict[str, Any]) -> str:
+    figures = document["headline"]
+    title = f"## Evaluation on {_as_text(data)}, {document['split']}"
+    named = (
+        ("accuracy", "accuracy", ".1%"),
+        ("macro F1", "macro_f1", ".3f"),
+        ("balanced accuracy", "balanced_accuracy", ".1%"),
+        ("log loss", "log_loss", ".3f"),
+        ("truth among the two most probable", "top2_accuracy", ".1%"),
+    )
+    lines = [
+        title,
+        "",
+        *[f"- {_as_text(warning)}" for warning in document["warnings"]],
+        *([""] if document["warnings"] else []),
+        f"{figures['n']:,} images; in brackets 95 % intervals.",
+        "",
+        "| figure | value |",
+        "|---|---|",
+        *[f"| {name} | {_with_interval(figures[key], pattern)} |" for name, key, pattern in named],
+    ]
+    if figures["leak_free_accuracy"] is not None:
+        leak_free = _with_interval(figures["leak_free_accuracy"], ".1%")
+        lines.append(
+            f"| accuracy on the {figures['leak_free_n']:,} that are not also in train | "
+            f"{leak_free} |"
+        )
+    baseline = figures["baseline"]
+    lines.append(f"| always saying {baseline['emotion']} | {baseline['accuracy']:.1%} |")
+    if figures["human_accuracy"] is not None:
+        lines.append("| people, on FER2013 | 65 ± 5 % |")
+    for title, state in (
+        ("before temperature", document["calibration"]["before"]),
+        ("at the temperature in force", document["calibration"]["in_force"]),
+        ("temperature cross-fitted here", document["calibration"]["cross_fitted"]),
+    ):
+        if state is not None:
+            error = _with_interval(state["ece"], ".3f")
+            lines.append(f"| calibration error, {title} | {error} |")
+    lines += ["", "| emotion | precision | recall | F1 | support |", "|---|---|---|---|---|"]
+    for emotion, one in document["classes"].items():
+        cells = [_with_interval(one[key], ".3f") for key in ("precision", "recall", "f1")]
+        lines.append(f"| {emotion} | {' | '.join(cells)} | {one['support']:,} |")
+    return "\n".join(lines)
+
+
+def _with_interval(estimate: dict[str, float | None], pattern: str) -> str:
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    if value is None:
+        return "undefined"
+    if low is None or high is None:
+        return f"{value:{pattern}}"
+    return f"{value:{pattern}} ({low:{pattern}} to {high:{pattern}})"
+
+
+def _as_text(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+#: What no figure can make good.
+LIMITS = (
     "The network judges the look of a face in one picture, as annotators of web photos "
     "labelled it. It cannot know what a person feels, means or is. Annotators themselves agree "
     "only in part (people reach 65 ± 5 % on FER2013), rare classes are judged worst, and "
@@ -46,7 +166,8 @@ _LIMITS = (
     "Do not use it to decide about people. Inferring emotions at work and in education is "
     "banned in the European Union (AI Act, article 5)."
 )
-_DEMO = (
+#: What is to be said of figures on drawn faces.
+DEMO = (
     "**Demo data:** trained on faces that the program draws itself. Its figures say nothing about "
     "real faces; do not compare them with those of models trained on photos."
 )
@@ -104,6 +225,9 @@ def _origin(record: BundleRecord) -> list[str]:
     return ["## Imported", "\n".join(f"- {line}" for line in lines)]
 
 
+_UNCALIBRATED = "None: the probabilities are the network's own."
+
+
 def _calibration(record: BundleRecord, temperature: float) -> str:
     if record.recipe:
         text = (
@@ -111,7 +235,7 @@ def _calibration(record: BundleRecord, temperature: float) -> str:
             "error above is measured on those same images and so is a little too good."
         )
     elif temperature == 1:
-        text = "None: the probabilities are the network's own."
+        text = _UNCALIBRATED
     else:
         text = f"Temperature {temperature:.3f}, taken over with the model."
     if record.flip_averaging:

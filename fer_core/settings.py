@@ -26,6 +26,11 @@ class Settings:
         """Where the files of downloadable face detectors lie, or can be dropped by hand."""
         return self.models_root / "detectors"
 
+    @property
+    def cache_root(self) -> Path:
+        """What can be computed anew at any time, and is kept because that takes long."""
+        return self.data_root / ".cache"
+
 
 def load_settings() -> Settings:
     """Read the settings.

@@ -31,5 +31,9 @@ def test_environment_variables_name_others(monkeypatch: pytest.MonkeyPatch, tmp_
     assert settings.models_root == PROJECT_ROOT / "models"  # empty is as good as unset
 
 
+def test_what_can_be_computed_anew_lies_beside_the_data(settings: Settings) -> None:
+    assert settings.cache_root == settings.data_root / ".cache"
+
+
 def test_detectors_lie_beside_the_models(settings: Settings) -> None:
     assert settings.detectors_root == settings.models_root / "detectors"

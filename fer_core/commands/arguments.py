@@ -59,7 +59,7 @@ class ProgressLines:
     def __call__(self, done: int, total: int) -> None:
         """Take the parts done and their number in all."""
         now = time.monotonic()
-        if now - self._printed < _PROGRESS_SECONDS or done >= total:
+        if now - self._printed < _PROGRESS_SECONDS or not 0 < done < total:
             return
         self._printed = now
         left = (now - self._start) * (total - done) / done

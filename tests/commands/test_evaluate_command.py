@@ -118,3 +118,46 @@ def test_as_a_process_standard_output_is_the_document_alone(
     )
     assert answer.document["n"] == 28
     assert "Traceback" not in answer.err
+
+
+def test_files_are_written_where_they_were_asked_for(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path
+) -> None:
+    answer = run(
+        *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "validation"),
+        *("--report", tmp_path / "out" / "report.html", "--robustness", "--write-card"),
+        *("--assessment", tmp_path / "all.json", "--predictions", tmp_path / "rows.csv", "--json"),
+    )
+    document = json.loads((tmp_path / "all.json").read_text())
+    assert {key: document[key] for key in answer.document} == answer.document
+    assert set(document["robustness"]) >= {"blur", "occlusion"}
+    assert document["dataset"] == kaggle_zip.name
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 29
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "<h2>Robustness</h2>" in report and "Plotly.newPlot" in report
+    assert (
+        "## Evaluation on drawn faces.zip, validation" in (bundle.folder / "README.md").read_text()
+    )
+    assert f"wrote {tmp_path / 'rows.csv'}" in answer.err
+
+
+def test_calibration_is_kept_and_counts_at_once(
+    run: Callable, bundle: Bundle, kaggle_zip: Path
+) -> None:
+    arguments = ("evaluate", "--model", "small", "--data", kaggle_zip, "--json", "--split")
+    before = run(*arguments, "validation").document
+    after = run(*arguments, "validation", "--calibrate").document
+    assert after["loss"] < before["loss"]
+    assert after["accuracy"] == before["accuracy"]
+    assert run(*arguments, "validation").document == after
+    kept = json.loads((bundle.folder / "calibration.json").read_text())
+    assert kept["images"] == 28 and kept["temperature"] != 1
+    refusal = run(*arguments, "test", "--calibrate").refusal
+    assert "not on test" in refusal
+
+
+def test_robustness_needs_a_file(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
+    refusal = run(
+        *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "test", "--robustness")
+    ).refusal
+    assert "add --report or --assessment" in refusal

@@ -1,0 +1,114 @@
+"""An evaluation of FER2013's size with the default model, beside the bare network."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measurement import Measurement, median_seconds, milliseconds
+from fer_core.bundle import Bundle, find_bundle
+from fer_core.dataset.face_set import FaceSet
+from fer_core.evaluation.calibration import assess_calibration
+from fer_core.evaluation.explanation import Explainer
+from fer_core.evaluation.facts import FER2013_COUNTS
+from fer_core.evaluation.headline import headline
+from fer_core.evaluation.result import evaluate_split
+from fer_core.predictor import load_predictor, network_input
+from fer_core.settings import load_settings
+
+_BATCH = 64
+
+
+def _fer2013_sized() -> FaceSet:
+    """Noise in place of faces, which takes a network as long."""
+    generator = np.random.default_rng(0)
+    labels = [
+        np.repeat(np.arange(7), FER2013_COUNTS[split]).astype(np.int8)
+        for split in ("train", "validation")
+    ]
+    count = sum(map(len, labels))
+    return FaceSet(
+        images=generator.integers(0, 256, (count, 48, 48), dtype=np.uint8),
+        labels=np.concatenate(labels),
+        splits=np.repeat(np.array([0, 1], np.int8), [len(part) for part in labels]),
+        names=tuple(map(str, range(count))),
+    )
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def _bare_network(bundle: Bundle, faces: FaceSet) -> None:
+    """The session alone, in batches, with the mirror images that the model is served with."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        str(bundle.served_network), providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    images = faces.images[faces.rows("validation")]
+    for start in range(0, len(images), _BATCH):
+        pixels = network_input(images[start : start + _BATCH], bundle.record)
+        session.run(None, {name: pixels})
+        if bundle.record.flip_averaging:
+            session.run(None, {name: np.ascontiguousarray(pixels[:, :, ::-1])})
+
+
+def measure() -> list[Measurement]:
+    """Evaluation, cache, intervals and explanation."""
+    faces = _fer2013_sized()
+    bundle = find_bundle(None, load_settings())
+    predictor = load_predictor(bundle)
+    predictor.probabilities(faces.images[:_BATCH])
+    with tempfile.TemporaryDirectory() as folder:
+        settings = replace(load_settings(), data_root=Path(folder))
+
+        def evaluate() -> object:
+            return evaluate_split(
+                bundle, faces, "validation", settings, dataset_name="noise", predictor=predictor
+            )
+
+        # One after the other, twice: the machine's pace changes.
+        bare = _seconds(lambda: _bare_network(bundle, faces))
+        whole = _seconds(evaluate)
+        bare = min(bare, _seconds(lambda: _bare_network(bundle, faces)))
+        again = _seconds(evaluate)
+        result = evaluate_split(bundle, faces, "validation", settings, dataset_name="noise")
+    explainer = Explainer(bundle)
+    explained = median_seconds(lambda: explainer.explain(faces.images[0], 3))
+    return [
+        Measurement(
+            "evaluation of 3,589 faces",
+            f"{whole:.1f} s",
+            f"bare network {bare:.1f} s ({whole / bare:.2f} times)",
+        ),
+        Measurement("the same from the cache", milliseconds(again), "500 ms"),
+        Measurement(
+            "headline with 1,000 bootstrap samples",
+            milliseconds(median_seconds(lambda: headline(result), repeats=5, warm_up=1)),
+            "500 ms",
+        ),
+        Measurement(
+            "calibration, cross-fitted, with intervals",
+            milliseconds(median_seconds(lambda: assess_calibration(result), repeats=3, warm_up=1)),
+        ),
+        Measurement("Grad-CAM of one face", milliseconds(explained), "300 ms"),
+        Measurement(
+            "opening a model for explanations",
+            milliseconds(median_seconds(lambda: Explainer(bundle), repeats=5, warm_up=1)),
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    from benchmarks.measurement import print_table
+
+    print_table(measure())

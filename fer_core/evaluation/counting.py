@@ -1,0 +1,49 @@
+"""Figures of many confusion matrices at once, as the bootstrap needs them.
+
+Throughout, ``confusions`` are counts ``[tables, 7, 7]``, rows true and columns predicted; what is
+undefined is NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def ratio(part: NDArray[np.number[Any]], whole: NDArray[np.number[Any]]) -> NDArray[np.float64]:
+    """Their ratio; NaN where the whole is nothing."""
+    part = part.astype(np.float64)
+    result = np.full_like(part, np.nan)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result
+
+
+def hits_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Right predictions per class, ``[tables, 7]``."""
+    return np.diagonal(confusions, axis1=1, axis2=2)
+
+
+def precisions_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Precision per class, float64 ``[tables, 7]``."""
+    return ratio(hits_of(confusions), confusions.sum(axis=1))
+
+
+def recalls_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Recall per class, float64 ``[tables, 7]``."""
+    return ratio(hits_of(confusions), confusions.sum(axis=2))
+
+
+def f1s_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """F1 per class, float64 ``[tables, 7]``."""
+    return ratio(2 * hits_of(confusions), confusions.sum(axis=1) + confusions.sum(axis=2))
+
+
+def macro_f1_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Mean F1 over the classes that occur or are predicted, float64 ``[tables, 1]``."""
+    f1s = f1s_of(confusions)
+    defined = ~np.isnan(f1s)
+    return ratio(
+        np.where(defined, f1s, 0).sum(axis=1, keepdims=True), defined.sum(axis=1, keepdims=True)
+    )

@@ -1,0 +1,229 @@
+"""What a network looked at: a map of the face, brighter where it spoke for an emotion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle, BundleRecord
+from fer_core.emotions import EMOTIONS, positions_in_emotion_order
+from fer_core.errors import InputError, first_line
+from fer_core.evaluation.network_cut import NetworkCut, NoFeatureMapError, cut_network
+from fer_core.networks import INPUT_SHAPE
+from fer_core.predictor import Predictor, load_predictor, network_input
+
+if TYPE_CHECKING:
+    import onnx
+
+GRAD_CAM = "grad-cam"
+OCCLUSION = "occlusion"
+
+#: Of the feature map's own spread: small enough to see a slope, large enough for float32.
+_STEP_SHARE = 0.02
+#: Side and distance in pixels of the squares that cover the face.
+_PATCH, _STRIDE = 12, 6
+
+_SIDE = INPUT_SHAPE[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where in a face an emotion was seen.
+
+    Attributes:
+        heat: float32 ``[48, 48]``, 0 to 1; all 0 where nothing spoke for the emotion.
+        emotion: Its index.
+        method: ``grad-cam`` or ``occlusion``.
+        note: How it is to be read, in one sentence.
+    """
+
+    heat: NDArray[np.float32]
+    emotion: int
+    method: str
+    note: str
+
+
+class Explainer:
+    """Explains a bundle's readings through ONNX Runtime; several threads may share it.
+
+    Attributes:
+        method: ``grad-cam``, or ``occlusion`` for a network without a feature map.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Open a bundle's network.
+
+        Args:
+            bundle: The model.
+
+        Raises:
+            InputError: ``model.onnx`` is missing or damaged.
+        """
+        predictor = load_predictor(bundle)
+        import onnx
+
+        try:
+            model = onnx.load(bundle.served_network, load_external_data=False)
+        except Exception as error:
+            # Protobuf's errors are its own.
+            raise InputError(
+                f"The bundle {bundle.name!r} is damaged: {bundle.served_network} cannot be read "
+                f"({first_line(error)}); restore the file or choose another model."
+            ) from error
+        self._map = _choose_map(model, bundle.record, predictor)
+        self.method = self._map.method
+
+    def explain(self, crop: NDArray[np.uint8], emotion: int) -> Explanation:
+        """Show where in a face an emotion was seen.
+
+        Args:
+            crop: Grey, uint8 ``[48, 48]``, as the network was given it.
+            emotion: Index of the emotion; usually that which was predicted.
+
+        Raises:
+            ValueError: Shape or type of ``crop`` is another, or there is no such emotion.
+        """
+        if crop.shape != (_SIDE, _SIDE) or crop.dtype != np.uint8:
+            raise ValueError(
+                f"crop should be uint8 [{_SIDE}, {_SIDE}]. "
+                f"Received: {crop.dtype} {list(crop.shape)}"
+            )
+        if not 0 <= emotion < len(EMOTIONS):
+            raise ValueError(f"emotion should be 0 to {len(EMOTIONS) - 1}. Received: {emotion}")
+        heat = self._map.heat(crop, emotion)
+        note = self._map.note if heat.any() else "Nothing in this face spoke for the emotion."
+        return Explanation(heat, emotion, self.method, note)
+
+
+class _HeatMap(Protocol):
+    method: str
+    note: str
+
+    def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]: ...
+
+
+def _choose_map(model: onnx.ModelProto, record: BundleRecord, predictor: Predictor) -> _HeatMap:
+    sample = network_input(np.full((1, _SIDE, _SIDE), 128, np.uint8), record)
+    try:
+        return _GradCam(cut_network(model, sample), record)
+    except NoFeatureMapError as error:
+        return _Occlusion(predictor, str(error))
+
+
+class _GradCam:
+    """Grad-CAM without gradients.
+
+    After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
+    localization", ICCV 2017: the feature maps of the last convolution are added up, each weighted
+    by the mean over its positions of the slope of the emotion's score, and what is negative is
+    dropped. The sum of these slopes over the positions is the slope of the score along one
+    direction, that of the whole map raised by a constant, and so can be had from two runs of the
+    head: the central difference. All maps are raised and lowered in one batch.
+    """
+
+    method = GRAD_CAM
+    note = (
+        "Brighter: what spoke most for the emotion in the network's last convolution (Grad-CAM); "
+        "it shows where, not why."
+    )
+
+    def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
+        positions = positions_in_emotion_order(record.labels)
+        assert positions is not None  # the record has checked its labels
+        self._cut = cut
+        self._record = record
+        self._positions = positions
+
+    def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
+        """The map of one face, float32 ``[48, 48]``, 0 to 1."""
+        pixels = network_input(crop[np.newaxis], self._record)
+        heat = self._of(pixels, emotion)
+        if self._record.flip_averaging:
+            # The prediction is the mean over both, and so is what explains it.
+            heat = (heat + self._of(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
+        return _sized(heat)
+
+    def _of(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
+        """The map of one picture in the size of the feature map, not yet scaled."""
+        (maps,) = self._cut.body(np.ascontiguousarray(pixels))
+        count = len(maps)
+        step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
+        raised = np.repeat(maps[np.newaxis], 2 * count, axis=0)
+        channels = np.arange(count)
+        raised[channels, channels] += step
+        raised[count + channels, channels] -= step
+        scores = self._cut.head(raised)[:, self._positions[emotion]].astype(np.float64)
+        slopes = (scores[:count] - scores[count:]) / (2 * float(step))
+        weights = slopes / (maps.shape[1] * maps.shape[2])
+        return np.asarray(np.maximum(np.tensordot(weights, maps, axes=1), 0), np.float32)
+
+
+class _Occlusion:
+    """How much less probable the emotion becomes when a part of the face is covered.
+
+    After Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014: a
+    grey square is moved over the face, and each pixel takes the mean fall of the logarithm of the
+    probability over the squares that covered it.
+    """
+
+    method = OCCLUSION
+
+    def __init__(self, predictor: Predictor, reason: str) -> None:
+        self._predictor = predictor
+        self.note = (
+            "Brighter: what, when covered, makes the emotion less probable (this network allows no "
+            f"Grad-CAM: {reason})."
+        )
+
+    def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
+        """The map of one face, float32 ``[48, 48]``, 0 to 1."""
+        starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
+        places = [(top, left) for top in starts for left in starts]
+        pictures = np.repeat(crop[np.newaxis], len(places) + 1, axis=0)
+        for picture, (top, left) in zip(pictures[1:], places, strict=True):
+            picture[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
+        probabilities = self._predictor.probabilities(pictures, calibrated=False)[:, emotion]
+        scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
+        falls, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
+        for score, (top, left) in zip(scores[1:], places, strict=True):
+            falls[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
+            covered[top : top + _PATCH, left : left + _PATCH] += 1
+        return _sized(np.maximum(falls / covered, 0).astype(np.float32))
+
+
+def _sized(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A map enlarged to the face and scaled to 0 to 1."""
+    sized = cv2.resize(heat, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    highest = float(sized.max())
+    return np.asarray(sized / highest if highest > 0 else sized, np.float32)
+
+
+def overlay(
+    crop: NDArray[np.uint8],
+    heat: NDArray[np.float32],
+    *,
+    size: int = 192,
+    strength: float = 0.55,
+) -> NDArray[np.uint8]:
+    """A face with its map laid over it, in colours that everybody can tell apart.
+
+    Args:
+        crop: Grey, uint8 ``[48, 48]``.
+        heat: float32 ``[48, 48]``, 0 to 1.
+        size: Width and height of the result in pixels.
+        strength: How far the colour covers the face where the map is highest, 0 to 1.
+
+    Returns:
+        RGB, uint8 ``[size, size, 3]``.
+    """
+    face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
+    wide = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
+    colored = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    # Where the map is low the face shows as it is, and not darkened by the map's black.
+    share = (strength * np.sqrt(wide))[..., np.newaxis]
+    mixed = (1 - share) * face[..., np.newaxis] + share * colored[..., ::-1]
+    return np.asarray(np.rint(mixed), np.uint8)
