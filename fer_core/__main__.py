@@ -15,7 +15,7 @@ import os
 import sys
 from typing import NoReturn
 
-from fer_core.commands import classify, dataset, evaluate, models, recipes, train
+from fer_core.commands import classify, dataset, evaluate, models, recipes, runs, search, train
 from fer_core.errors import InputError
 from fer_core.settings import load_settings
 
@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m fer_core", description="FER Studio: facial emotion recognition"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for command in (dataset, recipes, train, models, evaluate, classify):
+    for command in (dataset, recipes, train, runs, search, models, evaluate, classify):
         command.add_parser(commands)
     return parser
 

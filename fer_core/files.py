@@ -81,3 +81,28 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Replace a JSON file."""
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_new_json(path: Path, document: Any) -> bool:
+    """Write a JSON file where there is none, whole from the first moment.
+
+    Returns:
+        False where there is one already, which stays as it is, even if it came this very moment.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    whole = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        write_text(whole, text)
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # A file system without links: then not whole at once, but still nobody else's.
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            return False
+    finally:
+        whole.unlink(missing_ok=True)
+    return True

@@ -1,22 +1,79 @@
 """What a training does: one configuration type, and the named recipes that are instances of it.
 
-The train form, ``--set key=value`` and the difference of two runs all derive from the fields of
-``TrainingConfig``: a new hyper-parameter is one field here and its use in ``fer_core.training``.
+The train form, ``--set key=value``, the space of a search and the difference of two runs all derive
+from the fields of ``TrainingConfig``: a new hyper-parameter is one field here and its use in
+``fer_core.training``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
+import annotated_types
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from fer_core.errors import InputError
 from fer_core.networks import ARCHITECTURES
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+#: The parts of a training's settings, by key, in the order in which a form shows them.
+GROUPS: dict[str, str] = {
+    "network": "Network",
+    "length": "Length and arithmetic",
+    "optimizer": "Optimizer",
+    "schedule": "Learning rate schedule",
+    "loss": "Loss and rare classes",
+    "augmentation": "Augmentation",
+    "selection": "Choice of the best epoch",
+}
+
+
+def _setting(
+    default: Any,
+    group: str,
+    label: str,
+    description: str,
+    *,
+    only_for: dict[str, tuple[str, ...]] | None = None,
+    is_logarithmic: bool = False,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> Any:
+    """A field with what a form shows of it.
+
+    Args:
+        default: Its value where nothing is said.
+        group: A key of ``GROUPS``.
+        label: Its name for people.
+        description: What it does, in one line.
+        only_for: Values of other fields without which it has no effect.
+        is_logarithmic: Whether steps of equal factors are the sensible ones.
+        ge: The least value.
+        gt: What a value has to lie above.
+        le: The greatest value.
+        lt: What a value has to lie below.
+    """
+    return Field(
+        default,
+        title=label,
+        description=description,
+        json_schema_extra={
+            "group": group,
+            "only_for": {field: list(values) for field, values in (only_for or {}).items()},
+            "is_logarithmic": is_logarithmic,
+        },
+        ge=ge,
+        gt=gt,
+        le=le,
+        lt=lt,
+    )
 
 
 class TrainingConfig(BaseModel):
@@ -28,86 +85,240 @@ class TrainingConfig(BaseModel):
     *plateau*, multiplied by ``plateau_factor`` after
     ``plateau_patience`` epochs without a better validation loss. The first ``warmup_epochs`` rise
     linearly from nearly 0, whatever the schedule.
+
+    ``loss`` may be *focal* (Lin et al., "Focal loss for dense object detection", ICCV 2017), which
+    looks away from what is easy: ``-(1 - p)^focal_gamma log p``. Its class factor alpha is
+    ``imbalance``'s *class_weights*; without them it is 1, so that a gamma of 0 is cross-entropy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    architecture: str = Field("plain_eight", description="Network, a name from fer_core.networks")
-    dropout_scale: float = Field(
-        1.0, ge=0.0, le=3.0, description="Factor on the network's own dropout rates (0: none)"
+    architecture: str = _setting(
+        "plain_eight", "network", "Architecture", "Network, a name from fer_core.networks"
+    )
+    dropout_scale: float = _setting(
+        1.0,
+        "network",
+        "Dropout scale",
+        "Factor on the network's own dropout rates (0: none)",
+        ge=0.0,
+        le=3.0,
     )
 
-    epochs: int = Field(50, ge=1, le=10_000, description="Passes over the training images")
-    batch_size: int = Field(64, ge=1, le=4096, description="Images per step")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of every random choice")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "float32", description="Arithmetic of the training; the bundle is always float32"
+    epochs: int = _setting(
+        50, "length", "Epochs", "Passes over the training images", ge=1, le=10_000
+    )
+    batch_size: int = _setting(64, "length", "Batch size", "Images per step", ge=1, le=4096)
+    seed: int = _setting(0, "length", "Seed", "Seed of every random choice", ge=0, le=2**32 - 1)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = _setting(
+        "float32",
+        "length",
+        "Precision",
+        "Arithmetic of the training; the bundle is always float32",
     )
 
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="Optimizer")
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="Highest learning rate")
-    momentum: Share = Field(0.9, description="Momentum of sgd (Nesterov's)")
-    weight_decay: float = Field(
-        0.0, ge=0, le=1, description="Decoupled decay of kernels (adamw, sgd); 0: none"
+    optimizer: Literal["adam", "adamw", "sgd"] = _setting(
+        "adam", "optimizer", "Optimizer", "Rule by which the weights follow the gradient"
     )
-    gradient_clip_norm: float | None = Field(
-        None, gt=0, description="Bound on the gradient's overall norm; none: no bound"
+    learning_rate: float = _setting(
+        1e-3,
+        "optimizer",
+        "Learning rate",
+        "Highest learning rate",
+        is_logarithmic=True,
+        gt=0,
+        le=10,
     )
-    averaging_momentum: float | None = Field(
-        None, ge=0.5, lt=1, description="Momentum of the weights' moving average; none: off"
+    momentum: float = _setting(
+        0.9,
+        "optimizer",
+        "Momentum",
+        "Momentum of sgd (Nesterov's)",
+        only_for={"optimizer": ("sgd",)},
+        ge=0,
+        le=1,
+    )
+    weight_decay: float = _setting(
+        0.0,
+        "optimizer",
+        "Weight decay",
+        "Decoupled decay of kernels (adamw, sgd); 0: none",
+        only_for={"optimizer": ("adamw", "sgd")},
+        is_logarithmic=True,
+        ge=0,
+        le=1,
+    )
+    gradient_clip_norm: float | None = _setting(
+        None,
+        "optimizer",
+        "Gradient clipping",
+        "Bound on the gradient's overall norm; none: no bound",
+        is_logarithmic=True,
+        gt=0,
+        le=1e6,
+    )
+    averaging_momentum: float | None = _setting(
+        None,
+        "optimizer",
+        "Weight averaging",
+        "Momentum of the weights' moving average; none: off",
+        ge=0.5,
+        lt=1,
     )
 
-    schedule: Literal["constant", "steps", "cosine", "plateau"] = Field(
-        "constant", description="How the learning rate changes"
+    schedule: Literal["constant", "steps", "cosine", "plateau"] = _setting(
+        "constant", "schedule", "Schedule", "How the learning rate changes"
     )
-    schedule_steps: tuple[tuple[int, float], ...] = Field(
-        (), description="For steps: pairs of first epoch (from 0) and learning rate"
+    schedule_steps: tuple[tuple[int, float], ...] = _setting(
+        (),
+        "schedule",
+        "Steps",
+        "For steps: pairs of first epoch (from 0) and learning rate",
+        only_for={"schedule": ("steps",)},
     )
-    warmup_epochs: float = Field(0.0, ge=0, description="Epochs of linear rise at the start")
-    final_learning_rate: float = Field(0.0, ge=0, description="For cosine: rate at the end")
-    cosine_cycles: int = Field(
-        1, ge=1, le=100, description="For cosine: equal descents, each from the highest rate"
+    warmup_epochs: float = _setting(
+        0.0, "schedule", "Warm-up epochs", "Epochs of linear rise at the start", ge=0, le=10_000
     )
-    plateau_factor: float = Field(0.5, gt=0, lt=1, description="For plateau: factor on the rate")
-    plateau_patience: int = Field(5, ge=1, description="For plateau: epochs without progress")
+    final_learning_rate: float = _setting(
+        0.0,
+        "schedule",
+        "Final learning rate",
+        "For cosine: rate at the end",
+        only_for={"schedule": ("cosine",)},
+        is_logarithmic=True,
+        ge=0,
+        le=10,
+    )
+    cosine_cycles: int = _setting(
+        1,
+        "schedule",
+        "Cosine cycles",
+        "For cosine: equal descents, each from the highest rate",
+        only_for={"schedule": ("cosine",)},
+        ge=1,
+        le=100,
+    )
+    plateau_factor: float = _setting(
+        0.5,
+        "schedule",
+        "Plateau factor",
+        "For plateau: factor on the rate",
+        only_for={"schedule": ("plateau",)},
+        gt=0,
+        lt=1,
+    )
+    plateau_patience: int = _setting(
+        5,
+        "schedule",
+        "Plateau patience",
+        "For plateau: epochs without progress",
+        only_for={"schedule": ("plateau",)},
+        ge=1,
+        le=10_000,
+    )
 
-    label_encoding: Literal["integer", "one_hot"] = Field(
-        "one_hot", description="integer: sparse categorical cross-entropy; one_hot: categorical"
+    loss: Literal["cross_entropy", "focal"] = _setting(
+        "cross_entropy",
+        "loss",
+        "Loss",
+        "What is made small; focal looks away from easy images, a remedy for rare classes",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="Share of even label mass")
-    mixup_alpha: float = Field(0.0, ge=0, le=5, description="Mixup's Beta parameter; 0: off")
-    imbalance: Literal["none", "class_weights", "oversampling"] = Field(
-        "none", description="Remedy for rare classes: weigh their loss, or draw them more often"
+    focal_gamma: float = _setting(
+        2.0,
+        "loss",
+        "Focal gamma",
+        "For focal: how far easy images are looked away from; 0: not at all",
+        only_for={"loss": ("focal",)},
+        ge=0,
+        le=10,
     )
-    exclude_leaks: bool = Field(
+    label_encoding: Literal["integer", "one_hot"] = _setting(
+        "one_hot",
+        "loss",
+        "Label encoding",
+        "integer: sparse categorical cross-entropy; one_hot: categorical",
+    )
+    label_smoothing: float = _setting(
+        0.0,
+        "loss",
+        "Label smoothing",
+        "Share of even label mass",
+        only_for={"label_encoding": ("one_hot",)},
+        ge=0,
+        lt=0.5,
+    )
+    mixup_alpha: float = _setting(
+        0.0,
+        "augmentation",
+        "Mixup",
+        "Mixup's Beta parameter; 0: off",
+        only_for={"label_encoding": ("one_hot",)},
+        ge=0,
+        le=5,
+    )
+    imbalance: Literal["none", "class_weights", "oversampling"] = _setting(
+        "none",
+        "loss",
+        "Rare classes",
+        "Remedy for rare classes: weigh their loss, or draw them more often",
+    )
+    exclude_leaks: bool = _setting(
         False,
-        description="Leave out training images whose pixels also stand in validation or test",
+        "selection",
+        "Leave out leaks",
+        "Leave out training images whose pixels also stand in validation or test",
     )
 
-    use_curation: bool = Field(
+    use_curation: bool = _setting(
         True,
-        description="Heed the decisions about training images (dropped, relabelled) that stand "
-        "beside an imported dataset",
+        "selection",
+        "Heed the curation",
+        "Heed the decisions about training images (dropped, relabelled) that stand beside an "
+        "imported dataset",
     )
 
-    flip: bool = Field(False, description="Mirror half of the images")
-    rotation_degrees: float = Field(0.0, ge=0, le=180, description="Turn by up to this angle")
-    shift_share: float = Field(0.0, ge=0, le=0.5, description="Move by up to this share of 48 px")
-    zoom_share: float = Field(0.0, ge=0, lt=1, description="Enlarge or shrink by up to this share")
-    brightness_share: Share = Field(0.0, description="Add up to this share of white, or of black")
-    contrast_share: Share = Field(0.0, description="Stretch or flatten grey values by up to this")
-    blur_probability: Share = Field(0.0, description="Chance of blur, as a distant face shows it")
-    noise_share: Share = Field(0.0, description="Grain's standard deviation, up to this share")
-    erasing_probability: Share = Field(0.0, description="Chance of a covered rectangle")
+    flip: bool = _setting(False, "augmentation", "Flip", "Mirror half of the images")
+    rotation_degrees: float = _setting(
+        0.0, "augmentation", "Rotation (degrees)", "Turn by up to this angle", ge=0, le=180
+    )
+    shift_share: float = _setting(
+        0.0, "augmentation", "Shift", "Move by up to this share of 48 px", ge=0, le=0.5
+    )
+    zoom_share: float = _setting(
+        0.0, "augmentation", "Zoom", "Enlarge or shrink by up to this share", ge=0, lt=1
+    )
+    brightness_share: float = _setting(
+        0.0, "augmentation", "Brightness", "Add up to this share of white, or of black", ge=0, le=1
+    )
+    contrast_share: float = _setting(
+        0.0, "augmentation", "Contrast", "Stretch or flatten grey values by up to this", ge=0, le=1
+    )
+    blur_probability: float = _setting(
+        0.0, "augmentation", "Blur", "Chance of blur, as a distant face shows it", ge=0, le=1
+    )
+    noise_share: float = _setting(
+        0.0, "augmentation", "Noise", "Grain's standard deviation, up to this share", ge=0, le=1
+    )
+    erasing_probability: float = _setting(
+        0.0, "augmentation", "Random erasing", "Chance of a covered rectangle", ge=0, le=1
+    )
 
-    monitor: Literal["loss", "accuracy", "macro_f1"] = Field(
-        "loss", description="Validation figure that picks the best epoch"
+    monitor: Literal["loss", "accuracy", "macro_f1"] = _setting(
+        "loss", "selection", "Best epoch by", "Validation figure that picks the best epoch"
     )
-    early_stopping_patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs without a better figure; none: never"
+    early_stopping_patience: int | None = _setting(
+        None,
+        "selection",
+        "Early stopping patience",
+        "Stop after so many epochs without a better figure; none: never",
+        ge=1,
+        le=10_000,
     )
-    flip_averaging: bool = Field(
-        False, description="Served predictions are the mean over the face and its mirror image"
+    flip_averaging: bool = _setting(
+        False,
+        "selection",
+        "Flip averaging",
+        "Served predictions are the mean over the face and its mirror image",
     )
 
     @model_validator(mode="after")
@@ -122,6 +333,10 @@ class TrainingConfig(BaseModel):
                 "label_smoothing and mixup_alpha need label_encoding=one_hot. "
                 "Received: label_encoding=integer"
             )
+        if self.label_encoding == "integer" and self.loss == "focal":
+            raise ValueError(
+                "loss=focal needs label_encoding=one_hot. Received: label_encoding=integer"
+            )
         if self.schedule == "steps" and not self.schedule_steps:
             raise ValueError(
                 "schedule=steps needs schedule_steps, for example [[20, 0.00025], [30, 0.00005]]"
@@ -134,6 +349,129 @@ class TrainingConfig(BaseModel):
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay needs optimizer=adamw or sgd. Received: optimizer=adam")
         return self
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """One field of ``TrainingConfig`` as a form needs it.
+
+    Attributes:
+        name: The field.
+        label: Its name for people.
+        help: What it does, in one line.
+        group: A key of ``GROUPS``.
+        kind: Which element asks for it; *steps* are the pairs of ``schedule_steps``.
+        default: Its value where nothing is said.
+        choices: For *choice*.
+        minimum: For numbers.
+        maximum: For numbers.
+        minimum_is_allowed: False where a value has to lie above ``minimum``.
+        maximum_is_allowed: False where a value has to lie below ``maximum``.
+        is_optional: Whether None (off) is a value too.
+        is_logarithmic: Whether steps of equal factors are the sensible ones.
+        applies: Pairs of another field and those of its values with which this one has an effect;
+            all pairs have to hold.
+    """
+
+    name: str
+    label: str
+    help: str
+    group: str
+    kind: Literal["choice", "boolean", "integer", "number", "steps"]
+    default: Any
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    minimum_is_allowed: bool = True
+    maximum_is_allowed: bool = True
+    is_optional: bool = False
+    is_logarithmic: bool = False
+    applies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def applies_to(self, values: Mapping[str, Any]) -> bool:
+        """Whether the field has an effect beside these values of the other fields."""
+        return all(values.get(field) in wanted for field, wanted in self.applies)
+
+
+@cache
+def setting_fields() -> tuple[SettingField, ...]:
+    """Every field of ``TrainingConfig``, in its order."""
+    return tuple(_setting_field(name, info) for name, info in TrainingConfig.model_fields.items())
+
+
+def _setting_field(name: str, info: FieldInfo) -> SettingField:
+    extra = info.json_schema_extra
+    assert isinstance(extra, dict), f"{name} is not made by _setting"
+    only_for: Any = extra["only_for"]
+    types = get_args(info.annotation)
+    is_optional = NoneType in types
+    plain = types[0] if is_optional else info.annotation
+    choices: tuple[str, ...] = ()
+    kind: Literal["choice", "boolean", "integer", "number", "steps"]
+    if name == "architecture":
+        kind, choices = "choice", tuple(ARCHITECTURES)
+    elif get_origin(plain) is Literal:
+        kind, choices = "choice", get_args(plain)
+    elif get_origin(plain) is tuple:
+        kind = "steps"
+    else:
+        kinds: dict[Any, Literal["boolean", "integer", "number"]] = {
+            bool: "boolean",
+            int: "integer",
+            float: "number",
+        }
+        kind = kinds[plain]
+    bounds: dict[str, Any] = {}
+    for bound in info.metadata:
+        if isinstance(bound, annotated_types.Ge):
+            bounds |= {"minimum": bound.ge}
+        elif isinstance(bound, annotated_types.Gt):
+            bounds |= {"minimum": bound.gt, "minimum_is_allowed": False}
+        elif isinstance(bound, annotated_types.Le):
+            bounds |= {"maximum": bound.le}
+        elif isinstance(bound, annotated_types.Lt):
+            bounds |= {"maximum": bound.lt, "maximum_is_allowed": False}
+    return SettingField(
+        name=name,
+        label=str(info.title),
+        help=str(info.description),
+        group=str(extra["group"]),
+        kind=kind,
+        default=info.default,
+        choices=choices,
+        is_optional=is_optional,
+        is_logarithmic=bool(extra["is_logarithmic"]),
+        applies=tuple((field, tuple(values)) for field, values in only_for.items()),
+        **bounds,
+    )
+
+
+@dataclass(frozen=True)
+class ConfigDifference:
+    """A setting in which two configurations differ.
+
+    Attributes:
+        field: Of ``TrainingConfig``.
+        label: Its name for people.
+        first: Its value in the first configuration.
+        second: Its value in the second.
+    """
+
+    field: str
+    label: str
+    first: Any
+    second: Any
+
+
+def config_difference(first: TrainingConfig, second: TrainingConfig) -> list[ConfigDifference]:
+    """In which settings two configurations differ, in the fields' order."""
+    return [
+        ConfigDifference(
+            field.name, field.label, getattr(first, field.name), getattr(second, field.name)
+        )
+        for field in setting_fields()
+        if getattr(first, field.name) != getattr(second, field.name)
+    ]
 
 
 def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:

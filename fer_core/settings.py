@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_core.errors import InputError
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -15,11 +17,13 @@ class Settings:
         data_root: Imported datasets, one folder each.
         runs_root: Training runs, one folder each.
         models_root: Published bundles, one folder each, and the file ``default``.
+        parallel_runs: How many trainings the queue lets run at the same time.
     """
 
     data_root: Path
     runs_root: Path
     models_root: Path
+    parallel_runs: int = 1
 
     @property
     def detectors_root(self) -> Path:
@@ -36,7 +40,11 @@ def load_settings() -> Settings:
     """Read the settings.
 
     The folders lie in the project unless the environment variables ``FER_STUDIO_DATA``,
-    ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others.
+    ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others. ``FER_STUDIO_PARALLEL_RUNS`` is the
+    number of trainings at the same time, 1 by default.
+
+    Raises:
+        InputError: That number is none.
     """
 
     def root(variable: str, name: str) -> Path:
@@ -46,4 +54,13 @@ def load_settings() -> Settings:
         data_root=root("FER_STUDIO_DATA", "data"),
         runs_root=root("FER_STUDIO_RUNS", "runs"),
         models_root=root("FER_STUDIO_MODELS", "models"),
+        parallel_runs=_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
     )
+
+
+def _parallel_runs(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
+        raise InputError(
+            f"FER_STUDIO_PARALLEL_RUNS should be a whole number from 1 to 64; it is {text!r}."
+        )
+    return int(text)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import check_name_is_free, publish_bundle
 from fer_core.commands import Answer
 from fer_core.commands.arguments import DATA_HELP, add_command
-from fer_core.dataset.store import locate_dataset
+from fer_core.dataset.store import load_dataset, locate_dataset
 from fer_core.errors import InputError
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
+from fer_core.training.estimate import estimate_training
+from fer_core.training.faults import is_disk_full, is_memory_error, reason_of_failure
 from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
-from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.queue import continue_run, launch, revive_queue, waiting_runs
+from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
+from fer_core.training.tracking import check_tracking
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,25 +47,89 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--publish", metavar="NAME", help="also copy the bundle to models/NAME when it is done"
     )
+    parser.add_argument(
+        "--queue", action="store_true", help="in the background, when no other training runs"
+    )
+    parser.add_argument(
+        "--estimate", action="store_true", help="only say how long it would take on this machine"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write TensorBoard's event files"
+    )
+    parser.add_argument("--mlflow", metavar="URI", help="also log to this MLflow server or folder")
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    if arguments.estimate:
+        return _estimate(arguments, settings)
+    if arguments.queue:
+        return _launch(arguments, settings)
     if arguments.publish is not None:
         # Said before hours of training, not after.
         check_name_is_free(arguments.publish, settings)
     run = _run_to_resume(arguments) if arguments.resume else _new_run(arguments, settings)
-    outcome = run_training(run, settings)
+    try:
+        outcome = run_training(run, settings)
+    except Exception as error:
+        if is_memory_error(error) or is_disk_full(error):
+            raise InputError(reason_of_failure(error, run)) from error
+        raise
+    finally:
+        _start_next(settings)
     if arguments.publish is not None and outcome.bundle is not None:
         publish_bundle(outcome.bundle.folder, settings, name=arguments.publish)
     return Answer(outcome.to_json(), _text(outcome))
 
 
+def _start_next(settings: Settings) -> None:
+    """Whoever ends a training starts the next one; what comes of that is not this one's matter."""
+    try:
+        revive_queue(settings)
+    except InputError as error:
+        print(f"the queue stands still: {error}", file=sys.stderr)
+
+
+def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    """Start, or queue, a training in the background."""
+    if arguments.publish is not None or arguments.run_dir is not None:
+        raise InputError(
+            "--queue makes its run under runs/ and publishes nothing; leave out --run-dir and "
+            "--publish, or leave out --queue."
+        )
+    if arguments.resume:
+        run = _run_to_resume(arguments)
+        continue_run(run, settings)
+    else:
+        run = launch(_setup(arguments, settings), settings)
+    is_waiting = any(waiting.path == run.path for waiting in waiting_runs(settings))
+    state = "queued" if is_waiting else "started"
+    return Answer({"run_dir": str(run.path), "state": state}, f"{state}: {run.path}")
+
+
+def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    """Say how long a training would take."""
+    setup = (
+        _run_to_resume(arguments).read_setup() if arguments.resume else _setup(arguments, settings)
+    )
+    faces = load_dataset(setup.data, settings)
+    images = len(faces.rows("train")), len(faces.rows("validation"))
+    estimate = estimate_training(setup.config, *images, settings)
+    text = (
+        f"{estimate.in_words}\n{estimate.parameters:,} parameters, about "
+        f"{estimate.memory_bytes / 1e9:.1f} GB of memory, {estimate.images_per_second:.0f} images "
+        "a second"
+    )
+    return Answer(estimate.to_json(), text)
+
+
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
-    others = ("recipe", "data", "epochs", "run_dir")
-    if arguments.changes or any(getattr(arguments, name) is not None for name in others):
+    others = ("recipe", "data", "epochs", "run_dir", "mlflow")
+    is_changed = arguments.changes or arguments.tensorboard
+    if is_changed or any(getattr(arguments, name) is not None for name in others):
         raise InputError(
             "--resume goes on with the run's own recipe, data and settings; leave out --recipe, "
-            "--data, --epochs, --run-dir and --set."
+            "--data, --epochs, --run-dir, --set, --tensorboard and --mlflow. More epochs: "
+            "'runs continue RUN --epochs N'."
         )
     run = RunFolder(arguments.resume.expanduser().resolve())
     run.read_setup()
@@ -68,6 +137,17 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
 
 
 def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
+    setup = _setup(arguments, settings)
+    check_tracking(setup.tracking)
+    if arguments.run_dir is not None:
+        run = RunFolder(arguments.run_dir.expanduser().resolve())
+    else:
+        run = new_run_folder(setup.recipe, settings)
+    run.create(setup)
+    return run
+
+
+def _setup(arguments: argparse.Namespace, settings: Settings) -> RunSetup:
     if arguments.recipe is None or arguments.data is None:
         raise InputError("Training needs --recipe NAME and --data DATA, or --resume RUN_DIR.")
     changes: dict[str, Any] = {}
@@ -82,17 +162,18 @@ def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
     # Before the run's folder is made: a mistyped name should not use it up.
     path = locate_dataset(arguments.data, settings)
     is_import = path.parent == settings.data_root
-    # A path is kept whole, because a run may be resumed from another working folder.
-    data = path.name if is_import else str(path)
-    if arguments.run_dir is not None:
-        run = RunFolder(arguments.run_dir.expanduser().resolve())
-    else:
-        run = new_run_folder(arguments.recipe, settings)
-    run.create(RunSetup(recipe=arguments.recipe, data=data, config=config))
-    return run
+    return RunSetup(
+        recipe=arguments.recipe,
+        # A path is kept whole, because a run may be resumed from another working folder.
+        data=path.name if is_import else str(path),
+        config=config,
+        tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
+    )
 
 
 def _text(outcome: TrainingOutcome) -> str:
+    if outcome.state == "pruned":
+        return f"pruned after {outcome.epochs} epochs: {outcome.run.path}"
     if outcome.bundle is None:
         return f"{outcome.state} without a finished epoch: {outcome.run.path}"
     figures = outcome.bundle.record.metrics["validation"]

@@ -30,8 +30,9 @@ from fer_core.training.model_setup import (
     state_arrays,
 )
 from fer_core.training.progress import TrainingProgress
-from fer_core.training.run_folder import EpochRecord, RunFolder
+from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, has_stalled
 from fer_core.training.schedule import learning_rate_at
+from fer_core.training.tracking import EpochObserver
 
 if TYPE_CHECKING:
     import keras
@@ -57,6 +58,19 @@ class FitResult:
     has_diverged: bool = False
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a training has around it, with no part in what comes out.
+
+    Attributes:
+        clock: Seconds, without those of pauses.
+        observer: Is told of the beginning and of every finished epoch.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    observer: EpochObserver | None = None
+
+
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
     """The rows that a configuration trains on."""
     rows = face_set.rows("train")
@@ -70,6 +84,7 @@ def fit(
     face_set: FaceSet,
     run: RunFolder,
     should_stop: Callable[[], bool] = lambda: False,
+    surroundings: Surroundings | None = None,
 ) -> FitResult:
     """Train, from the beginning or from a run's last finished epoch.
 
@@ -78,12 +93,16 @@ def fit(
         face_set: Data with a training and a validation split.
         run: Where checkpoints, metrics, status and log are written. If it holds finished epochs,
             the training goes on behind the last one.
-        should_stop: Asked after every step; True ends the run, dropping the unfinished epoch.
+        should_stop: Asked after every step; True ends the run, dropping the unfinished epoch. It
+            may answer late, which is a pause.
+        surroundings: A clock that knows of pauses, and who else is told of finished epochs.
 
     Raises:
         InputError: A split is empty, the run's checkpoint is unusable, or the loss is no number
             any more before an epoch is finished.
     """
+    around = surroundings or Surroundings()
+    clock, observer = around.clock, around.observer
     rows = training_rows(face_set, config)
     validation = face_set.subset(face_set.rows("validation"))
     for split, count in (("training", len(rows)), ("validation", len(validation))):
@@ -97,11 +116,15 @@ def fit(
     history = run.read_epochs()
     if history:
         restore_state(model, run.load_arrays(_checkpoint_name(len(history))))
-    progress = TrainingProgress(run, config.epochs, batches.steps, batches.images_per_step)
+    progress = TrainingProgress(
+        run, config.epochs, batches.steps, batches.images_per_step, clock=clock
+    )
+    if observer is not None:
+        observer.begin(model, len(history))
 
-    while len(history) < config.epochs and not _has_stalled(history, config):
+    while len(history) < config.epochs and not has_stalled(history, config):
         epoch = len(history)
-        start = time.monotonic()
+        start = clock()
         progress.begin_epoch()
         reseed(model, config.seed, epoch)
         sums = {"loss": 0.0, "accuracy": 0.0}
@@ -119,8 +142,8 @@ def fit(
                 return _diverged(history, config, f"epoch {epoch + 1}, step {step + 1}", rate)
             progress.step(epoch, step + 1, means["loss"], means["accuracy"])
             if should_stop():
-                return FitResult(history, _best_epoch(history, config), was_stopped=True)
-        seconds_of_steps = time.monotonic() - start
+                return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
+        seconds_of_steps = clock() - start
 
         weights, probabilities = _validate(model, validation.images, config)
         record = _epoch_record(
@@ -130,11 +153,11 @@ def fit(
             probabilities=probabilities,
             learning_rate=rate,
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
-            seconds=time.monotonic() - start,
+            seconds=clock() - start,
         )
         if not np.isfinite(record.validation_loss):
             return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
-        is_best = _best_epoch([*history, record], config) == record.epoch
+        is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
         # The checkpoint lies on disk before the epoch counts as finished, and the one before it
@@ -143,20 +166,15 @@ def fit(
         run.append_epoch(record)
         (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
         history.append(record)
+        if observer is not None:
+            observer.epoch(record)
         progress.end_epoch(record, seconds_of_steps, is_best)
 
-    return FitResult(history, _best_epoch(history, config), was_stopped=False)
+    return FitResult(history, best_epoch(history, config.monitor), was_stopped=False)
 
 
 def _checkpoint_name(epochs_done: int) -> str:
     return f"checkpoint-{epochs_done:05}.npz"
-
-
-def _best_epoch(history: list[EpochRecord], config: TrainingConfig) -> int | None:
-    """The first epoch with the best monitored figure, from 1."""
-    if not history:
-        return None
-    return max(history, key=lambda record: record.monitored(config.monitor)).epoch
 
 
 def _diverged(
@@ -168,15 +186,9 @@ def _diverged(
             f"The loss is no number any more ({when}): the learning rate {rate:g} is too high; "
             "start again with a lower one."
         )
-    return FitResult(history, _best_epoch(history, config), was_stopped=False, has_diverged=True)
-
-
-def _has_stalled(history: list[EpochRecord], config: TrainingConfig) -> bool:
-    """Whether early stopping's patience is over."""
-    best = _best_epoch(history, config)
-    if best is None or config.early_stopping_patience is None:
-        return False
-    return len(history) - best >= config.early_stopping_patience
+    return FitResult(
+        history, best_epoch(history, config.monitor), was_stopped=False, has_diverged=True
+    )
 
 
 def _validate(

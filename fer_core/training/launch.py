@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation
@@ -21,7 +21,23 @@ from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.backend import prepare_backend
-from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
+from fer_core.training.control import RunControl
+from fer_core.training.faults import check_disk_space, reason_of_failure
+from fer_core.training.progress import TrainingProgress, is_open_file
+from fer_core.training.run_folder import (
+    LOG_FILE,
+    RunFolder,
+    RunSetup,
+    RunState,
+    RunStatus,
+    new_run_folder,
+)
+from fer_core.training.tracking import RunTracking, check_tracking
+
+if TYPE_CHECKING:
+    from fer_core.training.fit import FitResult
+
+__all__ = ["TrainingOutcome", "new_run_folder", "run_training"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +46,7 @@ class TrainingOutcome:
 
     Attributes:
         run: Its folder.
-        state: ``finished``, or ``stopped`` on request.
+        state: ``finished``, ``stopped`` on request, or ``pruned`` by its search.
         epochs: Finished epochs.
         best_epoch: The one whose weights are in the bundle, from 1.
         seconds: Training time of the finished epochs.
@@ -57,41 +73,34 @@ class TrainingOutcome:
         }
 
 
-def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
-    """A free folder under ``runs/``, named after the moment and the recipe."""
-    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)}"
-    path = settings.runs_root / stem
-    number = 2
-    while path.exists():
-        path = settings.runs_root / f"{stem}-{number}"
-        number += 1
-    return RunFolder(path)
-
-
 def run_training(run: RunFolder, settings: Settings) -> TrainingOutcome:
     """Train what a run's ``config.json`` says, from its last finished epoch on, and publish.
 
-    Interrupt (Ctrl-C) and terminate signals end it cleanly with the best model so far; a second
-    interrupt ends it at once.
+    Interrupt (Ctrl-C) and terminate signals end it cleanly with the best model so far, as a request
+    in ``control.json`` does; a second interrupt ends it at once.
 
     Raises:
-        InputError: Configuration, data or checkpoint are unusable; ``status.json`` says so too.
+        InputError: Configuration, data or checkpoint are unusable, the data are not those that the
+            run began with, or the disk has too little space; ``status.json`` says so too.
+        MemoryError: There was not enough; ``status.json`` says what to do.
     """
-    setup = run.read_setup()
+    run.read_setup()
     with run.held(), _stop_on_signals() as stop:
-        return _train_and_record(setup, run, settings, stop)
+        # Again, because it may have been given more epochs until it was ours.
+        return _train_and_record(run.read_setup(), run, settings, stop)
 
 
 def _train_and_record(
     setup: RunSetup, run: RunFolder, settings: Settings, stop: threading.Event
 ) -> TrainingOutcome:
     """Train and publish; however it ends, ``status.json`` says so."""
+    control = RunControl(run, stop)
     try:
-        return _train_and_publish(setup, run, settings, stop)
+        return _train_and_publish(setup, run, settings, control)
     except BaseException as error:
         # The error itself goes on to whoever started the run.
         is_interrupt = isinstance(error, KeyboardInterrupt)
-        reason = "interrupted" if is_interrupt else str(error) or type(error).__name__
+        reason = "interrupted" if is_interrupt else reason_of_failure(error, run)
         epochs = len(run.read_epochs())
         try:
             run.write_status(
@@ -104,16 +113,34 @@ def _train_and_record(
             )
         except OSError as status_error:
             print(f"status.json cannot be written: {status_error}", file=sys.stderr)
+        _log_failure(error, reason, run)
         raise
+    finally:
+        with suppress(OSError):
+            control.forget()
+
+
+def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:
+    """Write to the run's log how it failed: whole, where nobody foresaw it."""
+    is_foreseen = isinstance(error, (InputError, KeyboardInterrupt))
+    try:
+        with (run.path / LOG_FILE).open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now().isoformat(timespec='seconds')} ended: {reason}\n")
+            # Where standard error goes into the log too, the traceback will come by itself.
+            if not is_foreseen and not is_open_file(sys.stderr, log):
+                log.write("".join(traceback.format_exception(error)))
+    except OSError as log_error:
+        print(f"{LOG_FILE} cannot be written: {log_error}", file=sys.stderr)
 
 
 def _train_and_publish(
-    setup: RunSetup, run: RunFolder, settings: Settings, stop: threading.Event
+    setup: RunSetup, run: RunFolder, settings: Settings, control: RunControl
 ) -> TrainingOutcome:
+    check_tracking(setup.tracking)
+    check_disk_space(setup.config, run.path)
     backend = prepare_backend()
     from fer_core.training.finish import write_bundle
-    from fer_core.training.fit import fit
-    from fer_core.training.progress import TrainingProgress
+    from fer_core.training.fit import Surroundings, fit
 
     done = len(run.read_epochs())
     run.write_status(
@@ -126,6 +153,7 @@ def _train_and_publish(
     )
     print(f"reading {setup.data}", file=sys.stderr, flush=True)
     face_set = load_dataset(setup.data, settings)
+    _check_fingerprint(setup, face_set, run)
     progress = TrainingProgress(run, setup.config.epochs, steps=1, images_per_step=1)
     progress.say(
         f"{setup.recipe} on {setup.data} under {backend}: "
@@ -136,12 +164,21 @@ def _train_and_publish(
     for sentence in (curated.in_words and f"curation: {curated.in_words}", curated.warning):
         if sentence:
             progress.say(sentence)
-    result = fit(setup.config, curated.faces, run, stop.is_set)
+    tracking = RunTracking(setup, run)
+    try:
+        around = Surroundings(control.clock, tracking)
+        result = fit(setup.config, curated.faces, run, control.should_stop, around)
+    finally:
+        tracking.end()
     bundle = None
+    if control.is_pruned:
+        message = f"pruned after epoch {len(result.epochs)}: the search expects no more of it"
+        progress.end("pruned", message, len(result.epochs))
+        return _outcome(run, "pruned", result, None)
     if result.best_epoch is not None:
         progress.say(f"writing the bundle of epoch {result.best_epoch}")
         bundle = write_bundle(setup, face_set, curated, run, result)
-    state = "stopped" if result.was_stopped else "finished"
+    state: RunState = "stopped" if result.was_stopped else "finished"
     if bundle is None:
         message = (
             "stopped before the first epoch was through, so there is no model yet; go on with "
@@ -159,7 +196,13 @@ def _train_and_publish(
             "; it ended early because the loss was no number any more: start again with a lower "
             "learning rate"
         )
-    progress.end("stopped" if result.was_stopped else "finished", message, len(result.epochs))
+    progress.end(state, message, len(result.epochs))
+    return _outcome(run, state, result, bundle)
+
+
+def _outcome(
+    run: RunFolder, state: RunState, result: FitResult, bundle: Bundle | None
+) -> TrainingOutcome:
     return TrainingOutcome(
         run=run,
         state=state,
@@ -192,6 +235,33 @@ def _curated(
             )
         run.keep_curation(curation)
     return apply_curation(face_set, curation, ("train",))
+
+
+def _check_fingerprint(setup: RunSetup, face_set: FaceSet, run: RunFolder) -> None:
+    """Keep the data's fingerprint at a run's beginning, and hold them against it later.
+
+    Raises:
+        InputError: These are not the data that the run began with.
+    """
+    status = run.read_status()
+    known = None if status is None else status.fingerprint
+    if known is None:
+        epochs = len(run.read_epochs())
+        run.write_status(
+            RunStatus(
+                state="running",
+                message="preparing the network",
+                epoch=epochs,
+                epochs=setup.config.epochs,
+                fingerprint=face_set.fingerprint,
+            )
+        )
+    elif known != face_set.fingerprint:
+        raise InputError(
+            f"The dataset {setup.data} is not the one that this run began with (its images, labels "
+            "or splits have changed since); bring the old one back, or start a new run with this "
+            "one's settings."
+        )
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         loss = keras.losses.SparseCategoricalCrossentropy()
         accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     else:
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+        loss = _loss_of_distributions(config)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     model.compile(
         optimizer=_optimizer(config, model),
@@ -41,6 +41,20 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
     # checkpoint holds the variables of both.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
+    """The loss where a label is a distribution over the emotions."""
+    import keras
+
+    if config.loss == "focal":
+        # Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5. Its alpha is
+        # 1 here, because class weights, where asked for, come with each image; the smoothing of
+        # labels comes first, as for cross-entropy.
+        return keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=config.focal_gamma, label_smoothing=config.label_smoothing
+        )
+    return keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
 
 
 def float32_copy(config: TrainingConfig, weights: list[NDArray[Any]]) -> keras.Model:

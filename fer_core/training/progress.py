@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
 
-from fer_core.training.run_folder import EpochRecord, RunFolder, RunState, RunStatus
+from fer_core.training.run_folder import LOG_FILE, EpochRecord, RunFolder, RunState, RunStatus
 
 
 def duration_in_words(seconds: float) -> str:
@@ -17,6 +18,14 @@ def duration_in_words(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def is_open_file(stream: TextIO, log: TextIO) -> bool:
+    """Whether a stream goes into the log already, as it does in a process started by the queue."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.fstat(log.fileno()))
+    except (OSError, ValueError):
+        return False  # no file at all, such as a test's
 
 
 class TrainingProgress:
@@ -61,9 +70,11 @@ class TrainingProgress:
         """Give a message to the terminal and the log."""
         if self._is_terminal:
             self._stream.write("\r\033[K")
-        print(message, file=self._stream, flush=True)
-        with (self._run.path / "train.log").open("a", encoding="utf-8") as log:
+        with (self._run.path / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')} {message}\n")
+            is_same = is_open_file(self._stream, log)
+        if not is_same:
+            print(message, file=self._stream, flush=True)
 
     def begin_epoch(self) -> None:
         """Start an epoch's clock."""
@@ -105,6 +116,8 @@ class TrainingProgress:
                 steps=self._steps,
                 images_per_second=speed,
                 seconds_left=left,
+                loss=loss,
+                accuracy=accuracy,
             )
         )
         if self._is_terminal:

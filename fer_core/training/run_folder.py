@@ -1,28 +1,74 @@
 """A run's folder on disk: the only place where a training's state lies.
 
-``config.json`` is written once, by whoever launches; everything else by the training process alone.
+``config.json`` is written once, by whoever launches (and again, under the run's lock, when a run
+is given more epochs); ``control.json`` and ``label.json`` by pages and commands; everything else by
+the training process alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.curation import Curation, curation_csv, parse_curation
 from fer_core.errors import InputError, first_line
-from fer_core.files import replaced_file, write_json, write_text
+from fer_core.files import replaced_file, write_json, write_new_json, write_text
 from fer_core.recipes import TrainingConfig, validated_config
+from fer_core.settings import Settings
+from fer_core.training.processes import inherited_lock, lock_file, process_start
 
-RunState = Literal["running", "finished", "stopped", "failed"]
+RunState = Literal["running", "paused", "finished", "stopped", "pruned", "failed"]
+
+SETUP_FILE = "config.json"
+STATUS_FILE = "status.json"
+EPOCHS_FILE = "metrics.jsonl"
+LOG_FILE = "train.log"
+
+#: In ``runs/``: a file per waiting run, named after it.
+QUEUE_FOLDER = ".queue"
+
+#: A lock that is only looked at is let go at once; one that is kept longer is a training's.
+_LOCK_PATIENCE = 0.5
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where else a run's figures go; has no part in what is trained.
+
+    Attributes:
+        tensorboard: Whether to write TensorBoard's event files to ``tensorboard/`` in the run.
+        mlflow_uri: The MLflow server, folder or database to log to; None for none.
+    """
+
+    tensorboard: bool = False
+    mlflow_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class ConfigChange:
+    """That a run's configuration was changed after its beginning.
+
+    Attributes:
+        when: UTC, ISO 8601.
+        after_epoch: How many epochs were finished.
+        changes: By field, the value before and the value since.
+    """
+
+    when: str
+    after_epoch: int
+    changes: dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -30,14 +76,55 @@ class RunSetup:
     """What a run trains, on what: the content of ``config.json``.
 
     Attributes:
-        recipe: The recipe's name.
+        recipe: The recipe's name; it may be gone since, because ``config`` is whole.
         data: The dataset's name or path, as it was given.
         config: The recipe's configuration with the changes that were asked for.
+        tracking: Where else its figures go.
+        study: The search that it is a trial of, if any.
+        trial: The trial's number in that search.
+        changes: What was changed later, in order.
     """
 
     recipe: str
     data: str
     config: TrainingConfig
+    tracking: Tracking = Tracking()
+    study: str | None = None
+    trial: int | None = None
+    changes: tuple[ConfigChange, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``config.json``."""
+        document: dict[str, Any] = {
+            "recipe": self.recipe,
+            "data": self.data,
+            "config": self.config.model_dump(mode="json"),
+        }
+        if self.tracking != Tracking():
+            document["tracking"] = asdict(self.tracking)
+        if self.study is not None:
+            document |= {"study": self.study, "trial": self.trial}
+        if self.changes:
+            document["changes"] = [asdict(change) for change in self.changes]
+        return document
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RunSetup:
+        """Read the content of ``config.json``; fields that older versions do not know may miss.
+
+        Raises:
+            InputError: The configuration is not valid.
+            KeyError, TypeError, ValueError: It is no such content.
+        """
+        return cls(
+            recipe=str(values["recipe"]),
+            data=str(values["data"]),
+            config=validated_config(values["config"]),
+            tracking=Tracking(**values.get("tracking", {})),
+            study=values.get("study"),
+            trial=values.get("trial"),
+            changes=tuple(ConfigChange(**change) for change in values.get("changes", ())),
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +177,11 @@ class RunStatus:
         seconds_left: Estimated; None before the first estimate and at the end.
         process_id: Of the training process.
         updated: When this was written, UTC, ISO 8601: the heartbeat.
+        process_started: When that process began, seconds since 1970: tells it from a later one of
+            the same number; None where the system does not say.
+        fingerprint: Of the data that the run began with.
+        loss: Mean training loss of the epoch under way; None between epochs.
+        accuracy: On the same batches.
     """
 
     state: RunState
@@ -102,6 +194,83 @@ class RunStatus:
     seconds_left: float | None = None
     process_id: int = field(default_factory=os.getpid)
     updated: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    process_started: float | None = field(default_factory=lambda: process_start(os.getpid()))
+    fingerprint: str | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+
+
+def _checked_status(status: RunStatus) -> RunStatus:
+    """The status itself, if a hand that edited it left it readable.
+
+    Raises:
+        ValueError, TypeError: It did not.
+    """
+    if status.state not in get_args(RunState) or not isinstance(status.message, str):
+        raise ValueError
+    for value in (status.epoch, status.epochs, status.step, status.steps, status.process_id):
+        if not isinstance(value, int):
+            raise TypeError
+    for figure in (
+        status.images_per_second,
+        status.seconds_left,
+        status.process_started,
+        status.loss,
+        status.accuracy,
+    ):
+        if figure is not None and not _is_figure(figure):
+            raise ValueError
+    datetime.fromisoformat(status.updated)
+    return status
+
+
+def epoch_record(line: str) -> EpochRecord | None:
+    """Read a line of ``metrics.jsonl``; None for what is torn or foreign."""
+    try:
+        record = EpochRecord(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    figures = [getattr(record, name) for name in _EPOCH_FIGURES]
+    recalls = record.validation_recall
+    is_whole = (
+        isinstance(record.epoch, int)
+        and all(map(_is_figure, figures))
+        and isinstance(recalls, dict)
+        and all(recall is None or _is_figure(recall) for recall in recalls.values())
+    )
+    return record if is_whole else None
+
+
+_EPOCH_FIGURES = tuple(
+    entry.name for entry in fields(EpochRecord) if entry.name not in ("epoch", "validation_recall")
+)
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def unbroken_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
+    """The epochs up to the first missing one: what follows it cannot be continued from."""
+    finished: list[EpochRecord] = []
+    while len(finished) + 1 in records:
+        finished.append(records[len(finished) + 1])
+    return finished
+
+
+def best_epoch(epochs: Sequence[EpochRecord], monitor: str) -> int | None:
+    """The first epoch with the best monitored figure, from 1; None where there is none."""
+    if not epochs:
+        return None
+    return max(epochs, key=lambda record: record.monitored(monitor)).epoch
+
+
+def has_stalled(epochs: Sequence[EpochRecord], config: TrainingConfig) -> bool:
+    """Whether early stopping's patience is over."""
+    best = best_epoch(epochs, config.monitor)
+    if best is None or config.early_stopping_patience is None:
+        return False
+    return len(epochs) - best >= config.early_stopping_patience
 
 
 class RunFolder:
@@ -121,26 +290,23 @@ class RunFolder:
         Raises:
             InputError: The folder already holds a run, or cannot be made.
         """
-        if (self.path / "config.json").exists():
-            raise InputError(
-                f"{self.path} already holds a run; continue it with --resume, or name another "
-                "folder."
-            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_json(
-                self.path / "config.json",
-                {
-                    "recipe": setup.recipe,
-                    "data": setup.data,
-                    "config": setup.config.model_dump(mode="json"),
-                },
-            )
+            is_new = write_new_json(self.path / SETUP_FILE, setup.to_json())
         except OSError as error:
             raise InputError(
                 f"The run folder {self.path} cannot be written ({error.strerror}); name another "
                 "with --run-dir."
             ) from error
+        if not is_new:
+            raise InputError(
+                f"{self.path} already holds a run; continue it with --resume, or name another "
+                "folder."
+            )
+
+    def change_setup(self, setup: RunSetup) -> None:
+        """Replace ``config.json``; only for whoever holds the run."""
+        write_json(self.path / SETUP_FILE, setup.to_json())
 
     def read_setup(self) -> RunSetup:
         """Read ``config.json``.
@@ -148,14 +314,9 @@ class RunFolder:
         Raises:
             InputError: The folder holds no run, or its configuration is damaged or outdated.
         """
-        path = self.path / "config.json"
+        path = self.path / SETUP_FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return RunSetup(
-                recipe=str(values["recipe"]),
-                data=str(values["data"]),
-                config=validated_config(values["config"]),
-            )
+            return RunSetup.from_json(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise InputError(
                 f"{self.path} holds no run (config.json is missing); name a run's folder."
@@ -193,41 +354,46 @@ class RunFolder:
         Raises:
             InputError: Another process trains in it.
         """
+        path = self.path / SETUP_FILE
+        descriptor = inherited_lock(path)
+        if descriptor is None:
+            descriptor = lock_file(path, _LOCK_PATIENCE)
+        if descriptor is None:
+            raise InputError(
+                f"{self.path} is being trained by another process; wait for its end, or stop "
+                "it first."
+            )
         try:
-            import fcntl
-        except ImportError:
-            yield  # Windows has no such locks; there two trainings in one folder are not noticed
-            return
-        with (self.path / "config.json").open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"{self.path} is being trained by another process; wait for its end, or stop "
-                    "it first."
-                ) from error
             yield
+        finally:
+            os.close(descriptor)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace ``status.json``."""
-        write_json(self.path / "status.json", asdict(status))
+        """Replace ``status.json``; the data's fingerprint stays unless another is given."""
+        if status.fingerprint is None:
+            earlier = self.read_status()
+            if earlier is not None and earlier.fingerprint is not None:
+                status = replace(status, fingerprint=earlier.fingerprint)
+        write_json(self.path / STATUS_FILE, asdict(status))
 
     def read_status(self) -> RunStatus | None:
         """Read ``status.json``; None where there is none or it cannot be understood."""
         try:
-            values = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
-            return RunStatus(**values)
-        except (OSError, ValueError, TypeError):
+            values = json.loads((self.path / STATUS_FILE).read_text(encoding="utf-8"))
+            return _checked_status(RunStatus(**values))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
     def append_epoch(self, record: EpochRecord) -> None:
         """Add a line to ``metrics.jsonl``, on disk before this returns."""
-        path = self.path / "metrics.jsonl"
-        line = json.dumps(asdict(record)) + "\n"
-        # A line that an earlier process left torn would otherwise spoil this one too.
-        if path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size:
-            line = "\n" + line
-        with path.open("a", encoding="utf-8") as file:
+        line = json.dumps(asdict(record)).encode() + b"\n"
+        with (self.path / EPOCHS_FILE).open("a+b") as file:
+            # A line that an earlier process left torn would otherwise spoil this one too.
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":
+                    line = b"\n" + line
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
@@ -235,22 +401,11 @@ class RunFolder:
     def read_epochs(self) -> list[EpochRecord]:
         """The finished epochs in order; torn and foreign lines are dropped."""
         try:
-            text = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace")
+            text = (self.path / EPOCHS_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return []
-        records: dict[int, EpochRecord] = {}
-        for line in text.splitlines():
-            try:
-                record = EpochRecord(**json.loads(line))
-            except (ValueError, TypeError):
-                continue
-            if isinstance(record.epoch, int):
-                records[record.epoch] = record
-        # What follows a missing epoch cannot be continued from.
-        finished: list[EpochRecord] = []
-        while len(finished) + 1 in records:
-            finished.append(records[len(finished) + 1])
-        return finished
+        records = map(epoch_record, text.splitlines())
+        return unbroken_epochs({record.epoch: record for record in records if record is not None})
 
     def save_arrays(self, name: str, arrays: dict[str, NDArray[Any]]) -> None:
         """Replace a file of arrays, such as a checkpoint."""
@@ -272,3 +427,25 @@ class RunFolder:
             raise InputError(
                 f"{path} is missing or damaged ({first_line(error)}); the run cannot go on from it."
             ) from error
+
+
+def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
+    """A folder of one's own under ``runs/``, named after the moment and the recipe.
+
+    Raises:
+        InputError: ``runs/`` cannot be written.
+    """
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)[:60]}"
+    try:
+        settings.runs_root.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            path = settings.runs_root / (stem if number == 1 else f"{stem}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir()  # made at once, so that nobody else gets it
+                break
+    except OSError as error:
+        raise InputError(
+            f"No run can be made in {settings.runs_root} ({error.strerror}); check its "
+            "permissions, or name another folder in FER_STUDIO_RUNS."
+        ) from error
+    return RunFolder(path)

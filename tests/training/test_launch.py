@@ -1,5 +1,6 @@
 """A whole training, from a configuration in a folder to a bundle that is served."""
 
+import errno
 import json
 import signal
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from fer_core.metrics import apply_temperature
 from fer_core.predictor import load_predictor, open_onnx_network
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
+from fer_core.training.control import RunControl, request_prune
 from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
 from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import RunFolder, RunSetup
@@ -269,7 +271,22 @@ def test_data_that_are_not_there_fail_with_the_reason(settings: Settings, tmp_pa
     ("error", "told"),
     [
         (RuntimeError("a defect"), ("failed", "a defect")),
-        (MemoryError(), ("failed", "MemoryError")),
+        (
+            MemoryError(),
+            (
+                "failed",
+                "There was not enough memory; no epoch was finished yet: close other programs and "
+                "continue the run, or start a new one with a smaller batch_size.",
+            ),
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "checkpoint-00001.npz"),
+            (
+                "failed",
+                "The disk is full; no epoch was finished yet: free some space and continue the "
+                "run.",
+            ),
+        ),
         (KeyboardInterrupt(), ("stopped", "interrupted")),
     ],
 )
@@ -290,6 +307,60 @@ def test_whatever_ends_a_run_its_folder_says_so(
     status = run.read_status()
     assert status is not None
     assert (status.state, status.message) == told
+    log = (run.path / "train.log").read_text(encoding="utf-8")
+    assert f"ended: {told[1]}" in log
+    # Whole, where nobody foresaw it.
+    assert ("Traceback" in log) == (not isinstance(error, KeyboardInterrupt))
+
+
+def test_a_full_disk_leaves_the_finished_epochs_and_the_run_goes_on_from_them(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = RunFolder.save_arrays
+
+    def full(run: RunFolder, name: str, arrays: dict[str, Any]) -> None:
+        if name == "checkpoint-00002.npz":
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        save(run, name, arrays)
+
+    monkeypatch.setattr(RunFolder, "save_arrays", full)
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(OSError, match="No space left"):
+        start(run, trained.data, trained.settings)
+    status = run.read_status()
+    assert status is not None
+    assert status.message.startswith("The disk is full; epoch 1 is safe on disk")
+    assert (run.path / "checkpoint-00001.npz").is_file()
+    monkeypatch.undo()
+    assert run_training(run, trained.settings).epochs == 2
+
+
+def test_a_run_that_its_search_gives_up_ends_without_a_model(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appended = RunFolder.append_epoch
+
+    def append_and_prune(run: RunFolder, record: Any) -> None:
+        appended(run, record)
+        request_prune(run)
+
+    monkeypatch.setattr(RunFolder, "append_epoch", append_and_prune)
+    monkeypatch.setattr(RunControl, "INTERVAL", 0.0)
+    run = RunFolder(tmp_path / "run")
+    outcome = start(run, trained.data, trained.settings, epochs=50)
+    assert (outcome.state, outcome.epochs, outcome.bundle) == ("pruned", 1, None)
+    status = run.read_status()
+    assert status is not None
+    assert status.state == "pruned"
+    assert not (run.path / "control.json").exists()
+
+
+def test_a_disk_with_too_little_space_is_told_before_the_training(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.training.faults._OTHER_BYTES", 10**18)
+    with pytest.raises(InputError, match="MB left and the run needs about"):
+        start(RunFolder(tmp_path / "run"), trained.data, trained.settings)
 
 
 def test_a_folder_without_a_run_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:

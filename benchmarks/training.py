@@ -1,0 +1,206 @@
+"""Our training loop beside the bare network's steps and beside the tutorials' way of training.
+
+Recipe B on FER2013's number of pixels: images per second through ``fit`` (augmentation, metrics,
+checkpoints and progress included), through ``train_on_batch`` on random tensors that lie ready (the
+floor that no loop can beat), and through ``model.fit`` over a Python generator that loads each JPEG
+by itself and augments it with SciPy, as tutorials do. ``python -m benchmarks.training``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.measurement import Measurement, median_seconds, print_table
+from fer_core.dataset.face_set import FACE_SIZE, FaceSet
+from fer_core.emotions import EMOTIONS
+from fer_core.recipes import TrainingConfig, changed_config, recipe_by_name
+from fer_core.training.backend import prepare_backend
+from fer_core.training.progress import TrainingProgress
+from fer_core.training.run_folder import RunFolder, RunSetup
+
+_RECIPE = "four-block-cnn-step-schedule"
+_WARM_UP = 3
+
+#: FER2013's own numbers.
+_TRAINING_IMAGES = 28_709
+_VALIDATION_IMAGES = 3_589
+
+
+def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
+    """Time all three, in turns, so that other work on the machine meets all of them.
+
+    Args:
+        steps: Of each measurement.
+        rounds: Measurements of each; the best one counts.
+    """
+    prepare_backend()
+    from fer_core.training.model_setup import compiled_model
+
+    # Recipe B itself has no augmentation; with what tutorials add it is the harder comparison.
+    config = changed_config(
+        recipe_by_name(_RECIPE).config,
+        {"epochs": 1, "flip": True, "rotation_degrees": 10, "zoom_share": 0.1},
+    )
+    faces = _faces(steps * config.batch_size, validation=_VALIDATION_IMAGES)
+    model = compiled_model(config)
+    bare, ours, whole, others = [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = _write_pictures(faces, Path(folder) / "pictures")
+        for number in range(rounds):
+            bare.append(_bare_steps(model, config, steps))
+            steps_alone, epoch, own = _our_epoch(config, faces, Path(folder) / f"run-{number}")
+            ours.append(steps_alone)
+            whole.append(own / epoch)
+            others.append(_tutorial_steps(model, pictures, config, steps))
+    return [
+        Measurement(
+            "recipe B with augmentation, our loop",
+            f"{max(ours):.1f} images/s",
+            f"{max(ours) / max(bare):.3f} of the bare network's {max(bare):.1f}; bound 0.93",
+        ),
+        Measurement(
+            "metrics, checkpoints and progress",
+            f"{min(whole):.2%} of an epoch as long as FER2013's",
+            "bound 3 %",
+        ),
+        Measurement(
+            "the tutorials' way: a JPEG at a time, SciPy, model.fit",
+            f"{max(others):.1f} images/s",
+            f"{max(others) / max(bare):.3f} of the bare network's",
+        ),
+    ]
+
+
+def _faces(training: int, validation: int) -> FaceSet:
+    generator = np.random.default_rng(0)
+    count = training + validation
+    return FaceSet(
+        images=generator.integers(0, 256, (count, FACE_SIZE, FACE_SIZE), dtype=np.uint8),
+        labels=(np.arange(count) % len(EMOTIONS)).astype(np.int8),
+        splits=np.repeat([0, 1], [training, validation]).astype(np.int8),
+        names=tuple(str(number) for number in range(count)),
+    )
+
+
+def _bare_steps(model: Any, config: TrainingConfig, steps: int) -> float:
+    """Images per second of ``train_on_batch`` on one batch that lies ready."""
+    generator = np.random.default_rng(0)
+    pixels = generator.random((config.batch_size, FACE_SIZE, FACE_SIZE, 1), dtype=np.float32)
+    targets = np.eye(len(EMOTIONS), dtype=np.float32)[np.arange(config.batch_size) % 7]
+    for _ in range(_WARM_UP):
+        model.train_on_batch(pixels, targets, return_dict=True)
+    start = time.perf_counter()
+    for _ in range(steps):
+        model.train_on_batch(pixels, targets, return_dict=True)
+    return steps * config.batch_size / (time.perf_counter() - start)
+
+
+def _our_epoch(config: TrainingConfig, faces: FaceSet, folder: Path) -> tuple[float, float, float]:
+    """One epoch of ``fit``.
+
+    Returns:
+        Images per second of its steps, after those in which Keras compiles; the seconds that the
+        steps of an epoch of FER2013 take at that speed; and the seconds of such an epoch that go to
+        figures, checkpoints and progress.
+    """
+    from fer_core.training import fit as fit_module
+
+    run = RunFolder(folder)
+    run.create(RunSetup(_RECIPE, "random", config))
+    moments: list[float] = []
+
+    def look() -> bool:
+        moments.append(time.perf_counter())
+        return False
+
+    predicted: list[float] = []
+    predict = fit_module.predict_in_batches
+
+    def timed_prediction(model: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        result = predict(model, images)
+        predicted.append(time.perf_counter())
+        return result
+
+    fit_module.predict_in_batches = timed_prediction
+    try:
+        fit_module.fit(config, faces, run, look)
+    finally:
+        fit_module.predict_in_batches = predict
+    end = time.perf_counter()
+    speed = (len(moments) - 1 - _WARM_UP) * config.batch_size / (moments[-1] - moments[_WARM_UP])
+    after_validation = end - predicted[0]  # figures, best weights, checkpoint, line, log
+    epoch = _TRAINING_IMAGES / speed
+    # The status is written every two seconds, whatever the epoch's length.
+    writes = epoch / TrainingProgress.STATUS_INTERVAL * _seconds_of_a_status(run)
+    return speed, epoch, after_validation + writes
+
+
+def _seconds_of_a_status(run: RunFolder) -> float:
+    status = run.read_status()
+    assert status is not None
+    return median_seconds(lambda: run.write_status(status))
+
+
+def _write_pictures(faces: FaceSet, folder: Path) -> list[Path]:
+    folder.mkdir()
+    paths = []
+    for number, image in enumerate(faces.images):
+        paths.append(folder / f"{number}.jpg")
+        cv2.imwrite(str(paths[-1]), image)
+    return paths
+
+
+def _tutorial_steps(model: Any, paths: list[Path], config: TrainingConfig, steps: int) -> float:
+    """Images per second of ``model.fit`` over a generator that does one picture at a time."""
+    import keras
+    from scipy import ndimage
+
+    class OnePictureAtATime(keras.utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return steps
+
+        def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            generator = np.random.default_rng(index)
+            pictures, targets = [], []
+            first = index * config.batch_size
+            for number, path in enumerate(paths[first : first + config.batch_size], start=first):
+                picture = keras.utils.img_to_array(
+                    keras.utils.load_img(path, color_mode="grayscale")
+                )[..., 0]
+                picture = ndimage.rotate(
+                    picture, generator.uniform(-10, 10), reshape=False, mode="nearest"
+                )
+                zoom = generator.uniform(0.9, 1.1)
+                offset = (1 - 1 / zoom) * FACE_SIZE / 2
+                picture = ndimage.affine_transform(
+                    picture, np.eye(2) / zoom, offset=offset, mode="nearest"
+                )
+                if generator.random() < 0.5:
+                    picture = picture[:, ::-1]
+                pictures.append(picture / 255)
+                targets.append(np.eye(len(EMOTIONS), dtype=np.float32)[number % 7])
+            return np.stack(pictures)[..., np.newaxis].astype(np.float32), np.stack(targets)
+
+    start = time.perf_counter()
+    model.fit(OnePictureAtATime(), epochs=1, verbose=0)
+    return steps * config.batch_size / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure; only meaningful when nothing else runs")
+    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    print_table(measure(arguments.steps, arguments.rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""``search``: looking for better settings with trials that are ordinary runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from fer_core.commands import Answer
+from fer_core.commands.arguments import DATA_HELP, add_command, text_table
+from fer_core.dataset.store import locate_dataset
+from fer_core.errors import InputError
+from fer_core.recipes import changed_config, recipe_by_name
+from fer_core.settings import Settings
+from fer_core.training.search import (
+    StudySummary,
+    create_study,
+    launch_search,
+    list_studies,
+    read_study_setup,
+    run_search,
+    stop_search,
+    study_setup,
+    study_summary,
+)
+from fer_core.training.search_space import search_space
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``search`` with its actions; without one it lists."""
+    parser = add_command(subparsers, "search", "look for better settings", _list)
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
+    add_command(actions, "list", "every search on this machine", _list)
+    start = add_command(actions, "start", "make a search and work on it", _start)
+    resume = add_command(actions, "resume", "go on with one, after a stop or a crash", _resume)
+    show = add_command(actions, "show", "one search with its trials", _show)
+    stop = add_command(actions, "stop", "end one; it can be resumed", _stop)
+    for each in (start, resume, show, stop):
+        each.add_argument("name", metavar="NAME", help="the search's name")
+    start.add_argument("--recipe", metavar="NAME", required=True, help="see 'recipes'")
+    start.add_argument("--data", required=True, help=DATA_HELP)
+    start.add_argument("--epochs", type=int, metavar="N", help="of each trial")
+    start.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="what all trials have in common, instead of the recipe's value",
+    )
+    start.add_argument(
+        "--space",
+        required=True,
+        metavar="JSON",
+        help='what they differ in, for example \'[{"field": "learning_rate", "low": 1e-4, '
+        '"high": 1e-1, "log": true}, {"field": "optimizer", "choices": ["adam", "sgd"]}]\'',
+    )
+    start.add_argument("--trials", type=int, metavar="N", default=20, help="(default: 20)")
+    start.add_argument(
+        "--monitor",
+        choices=("accuracy", "macro_f1", "loss"),
+        default="accuracy",
+        help="the validation figure to improve (default: accuracy)",
+    )
+    start.add_argument("--no-pruning", action="store_true", help="let hopeless trials run on")
+    start.add_argument("--seed", type=int, metavar="N", default=0, help="(default: 0)")
+    start.add_argument("--storage", metavar="URL", help="Optuna's storage, for several machines")
+    for each in (start, resume):
+        each.add_argument(
+            "--background", action="store_true", help="in processes of their own; answer at once"
+        )
+        each.add_argument(
+            "--workers", type=int, metavar="N", default=1, help="with --background (default: 1)"
+        )
+    resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)
+
+
+def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    studies = list_studies(settings)
+    rows = [
+        [
+            study.name,
+            study.state,
+            f"{study.finished + study.pruned + study.failed}/{study.setup.trials}",
+            "" if study.best_value is None else f"{study.best_value:.4f}",
+        ]
+        for study in studies
+    ]
+    text = text_table(["search", "state", "trials", "best"], rows) if rows else "No searches yet."
+    return Answer([study.to_json() for study in studies], text)
+
+
+def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    changes: dict[str, Any] = {}
+    for text in arguments.changes:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise InputError(f"--set expects KEY=VALUE; received {text!r}.")
+        changes[key.strip()] = value.strip()
+    if arguments.epochs is not None:
+        changes["epochs"] = arguments.epochs
+    config = changed_config(recipe_by_name(arguments.recipe).config, changes)
+    path = locate_dataset(arguments.data, settings)
+    create_study(
+        study_setup(
+            {
+                "name": arguments.name,
+                "recipe": arguments.recipe,
+                "data": path.name if path.parent == settings.data_root else str(path),
+                "config": config.model_dump(),
+                "space": search_space(_parameters(arguments.space)).model_dump(),
+                "trials": arguments.trials,
+                "monitor": arguments.monitor,
+                "pruning": not arguments.no_pruning,
+                "seed": arguments.seed,
+                "storage": arguments.storage,
+            }
+        ),
+        settings,
+    )
+    return _work(arguments, settings, worker=0)
+
+
+def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    read_study_setup(arguments.name, settings)
+    return _work(arguments, settings, worker=arguments.worker)
+
+
+def _work(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+    if arguments.background:
+        launch_search(arguments.name, settings, arguments.workers)
+        return _answer(study_summary(arguments.name, settings))
+    with _stop_on_signals() as stop:
+        return _answer(run_search(arguments.name, settings, worker=worker, stop=stop))
+
+
+def _show(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    return _answer(study_summary(arguments.name, settings))
+
+
+def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    stop_search(arguments.name, settings)
+    return _answer(study_summary(arguments.name, settings))
+
+
+def _parameters(text: str) -> list[dict[str, Any]]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--space should be a list in JSON; received {text!r}.") from error
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise InputError(f"--space should be a JSON list of objects; received {text!r}.")
+    return values
+
+
+def _answer(study: StudySummary) -> Answer:
+    rows = [
+        [
+            str(trial.number),
+            trial.state,
+            "" if trial.value is None else f"{trial.value:.4f}",
+            ", ".join(f"{field}={_short(value)}" for field, value in trial.values.items()),
+        ]
+        for trial in study.trials
+    ]
+    lines = [f"{study.name}: {study.state}"]
+    if study.best_value is not None:
+        lines.append(f"best: trial {study.best_trial} with {study.best_value:.4f}")
+    if rows:
+        lines.append(text_table(["trial", "state", study.setup.monitor, "values"], rows))
+    return Answer(study.to_json(), "\n".join(lines))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """The first interrupt or terminate signal ends the search cleanly, the second at once."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

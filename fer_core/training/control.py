@@ -1,0 +1,339 @@
+"""Acting on a run from outside: stop, pause, kill, delete, rename, note.
+
+Requests to a training lie in ``control.json``, which its process reads between two steps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from fer_core.errors import InputError
+from fer_core.files import write_json
+from fer_core.settings import Settings
+from fer_core.training.processes import is_locked, is_process_alive, process_start
+from fer_core.training.run_folder import QUEUE_FOLDER, SETUP_FILE, RunFolder, RunStatus
+
+CONTROL_FILE = "control.json"
+LABEL_FILE = "label.json"
+
+Request = Literal["stop", "pause", "go on", "prune", "kill"]
+
+_NAME_LENGTH = 80
+_NOTE_LENGTH = 4000
+
+#: A process that has just been started has not said its number yet.
+_BIRTH_SECONDS = 20.0
+_DEATH_SECONDS = 10.0
+
+#: Between the system's two clocks for a process's start and for a request.
+_CLOCK_TOLERANCE = 1.0
+
+
+@dataclass(frozen=True)
+class Control:
+    """The content of ``control.json``.
+
+    Attributes:
+        request: What is wanted.
+        requested: When, seconds since 1970: a request from before a process began is not for it.
+    """
+
+    request: Request
+    requested: float
+
+
+def read_control(run: RunFolder) -> Control | None:
+    """The last request; None where there is none or it cannot be understood."""
+    try:
+        values = json.loads((run.path / CONTROL_FILE).read_text(encoding="utf-8"))
+        return Control(request=values["request"], requested=float(values["requested"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def is_active(run: RunFolder) -> bool:
+    """Whether a process trains in the folder."""
+    locked = is_locked(run.path / SETUP_FILE)
+    if locked is not None:
+        return locked
+    status = run.read_status()
+    return (
+        status is not None
+        and status.state in ("running", "paused")
+        and is_process_alive(status.process_id, status.process_started)
+    )
+
+
+def request_stop(run: RunFolder) -> None:
+    """Ask a training to end after the step under way, keeping the best model so far.
+
+    Raises:
+        InputError: It is not running, or the folder cannot be written.
+    """
+    _request(run, "stop")
+
+
+def request_pause(run: RunFolder) -> None:
+    """Ask a training to wait after the step under way; raises as ``request_stop``."""
+    _request(run, "pause")
+
+
+def request_go_on(run: RunFolder) -> None:
+    """Ask a paused training to go on; raises as ``request_stop``."""
+    _request(run, "go on")
+
+
+def request_prune(run: RunFolder) -> None:
+    """End a trial that cannot become the best one, without a model; raises as ``request_stop``."""
+    _request(run, "prune")
+
+
+def _request(run: RunFolder, request: Request) -> None:
+    if not is_active(run):
+        raise InputError(
+            f"The run {run.path.name} is not running, so there is nothing to {request}; "
+            "look at its state again."
+        )
+    _write_request(run, request)
+
+
+def _write_request(run: RunFolder, request: Request) -> None:
+    try:
+        write_json(run.path / CONTROL_FILE, asdict(Control(request, time.time())))
+    except OSError as error:
+        raise InputError(
+            f"{run.path / CONTROL_FILE} cannot be written ({error.strerror}); check the folder's "
+            "permissions and the free space."
+        ) from error
+
+
+class RunControl:
+    """Follows ``control.json`` inside the training process.
+
+    It is asked between steps whether to end, and answers late where a pause was asked for. Its
+    clock stands still meanwhile, so that a pause counts in no duration.
+    """
+
+    #: Seconds between two looks at the file.
+    INTERVAL = 0.2
+
+    def __init__(
+        self,
+        run: RunFolder,
+        stop: threading.Event,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Begin to follow.
+
+        Args:
+            run: Whose requests are followed.
+            stop: Set by a signal: ends the run, and a pause.
+            clock: Seconds; exchanged in tests.
+            sleep: Waits; exchanged in tests.
+        """
+        self._run = run
+        self._stop = stop
+        self._clock = clock
+        self._sleep = sleep
+        self._paused_seconds = 0.0
+        self._next_look = -float("inf")
+        self._born = process_start(os.getpid()) or 0.0
+        self.is_pruned = False
+
+    def clock(self) -> float:
+        """Seconds that went by, pauses not counted."""
+        return self._clock() - self._paused_seconds
+
+    def should_stop(self) -> bool:
+        """Whether the run is to end; waits while it is to pause."""
+        if not self._stop.is_set() and self._clock() >= self._next_look:
+            self._next_look = self._clock() + self.INTERVAL
+            request = self._request()
+            if request == "pause":
+                request = self._pause()
+            if request in ("stop", "prune"):
+                self.is_pruned = request == "prune"
+                self._stop.set()
+        return self._stop.is_set()
+
+    def forget(self) -> None:
+        """Remove the request, which has been met or come too late."""
+        (self._run.path / CONTROL_FILE).unlink(missing_ok=True)
+
+    def _request(self) -> Request | None:
+        control = read_control(self._run)
+        if control is None or control.requested < self._born - _CLOCK_TOLERANCE:
+            return None
+        return control.request
+
+    def _pause(self) -> Request | None:
+        start, status = self._clock(), self._run.read_status()
+        beat = -float("inf")
+        request: Request | None = "pause"
+        while request == "pause" and not self._stop.is_set():
+            now = self._clock()
+            if status is not None and now - beat >= 2.0:
+                beat = now
+                self._run.write_status(_paused(status))
+            self._sleep(self.INTERVAL)
+            request = self._request()
+        self._paused_seconds += self._clock() - start
+        if status is not None:
+            self._run.write_status(replace(status, updated=datetime.now(UTC).isoformat()))
+        return request
+
+
+def _paused(status: RunStatus) -> RunStatus:
+    return replace(
+        status,
+        state="paused",
+        message=f"paused in epoch {status.epoch}/{status.epochs}, step {status.step}/"
+        f"{status.steps}",
+        updated=datetime.now(UTC).isoformat(),
+    )
+
+
+def kill_run(run: RunFolder) -> None:
+    """End a training's process, and those that it started, at once.
+
+    What its last finished epoch left on disk stays, and the run can be continued.
+
+    Raises:
+        InputError: It is not running, or its process is another user's.
+    """
+    status = _status_of_living(run)
+    _write_request(run, "kill")
+    try:
+        _kill_with_children(status.process_id)
+    except PermissionError as error:
+        raise InputError(
+            f"The process {status.process_id} of the run {run.path.name} belongs to another user; "
+            "ask them to end it."
+        ) from error
+    deadline = time.monotonic() + _DEATH_SECONDS
+    while is_active(run) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _status_of_living(run: RunFolder) -> RunStatus:
+    """The status that the run's living process wrote."""
+    deadline = time.monotonic() + _BIRTH_SECONDS
+    while is_active(run):
+        status = run.read_status()
+        # The number alone is not enough: a later process may have got it.
+        if status is not None and is_process_alive(status.process_id, status.process_started):
+            return status
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"The run {run.path.name} is held by a process that does not say which it is; "
+                "end it on the machine where it was started."
+            )
+        time.sleep(0.05)
+    raise InputError(f"The run {run.path.name} is not running, so there is nothing to kill.")
+
+
+def _kill_with_children(process_id: int) -> None:
+    import psutil
+
+    try:
+        process = psutil.Process(process_id)
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied as error:
+        raise PermissionError from error
+    # A training started from a shell's script shares its group with that script.
+    if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
+        os.killpg(process_id, signal.SIGKILL)
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied as error:
+            raise PermissionError from error
+
+
+def delete_run(run: RunFolder, settings: Settings) -> None:
+    """Remove a run's folder, and its place in the queue, for good.
+
+    Raises:
+        InputError: It is being trained, does not lie in ``runs/``, or cannot be removed.
+    """
+    if run.path.parent.resolve() != settings.runs_root.resolve() or run.path.name.startswith("."):
+        raise InputError(
+            f"{run.path} does not lie in {settings.runs_root}, where runs may be deleted; delete "
+            "it by hand."
+        )
+    if not run.path.is_dir():
+        raise InputError(f"There is no run {run.path.name}; look at the list again.")
+    if is_active(run):
+        raise InputError(f"The run {run.path.name} is being trained; stop or kill it first.")
+    try:
+        (settings.runs_root / QUEUE_FOLDER / f"{run.path.name}.json").unlink(missing_ok=True)
+        # Gone at once for everyone who looks, however long the removal takes.
+        grave = Path(tempfile.mkdtemp(prefix=".deleted.", dir=settings.runs_root))
+        run.path.rename(grave / run.path.name)
+        shutil.rmtree(grave)
+    except OSError as error:
+        raise InputError(
+            f"{run.path} cannot be removed ({error.strerror}); check its permissions."
+        ) from error
+
+
+@dataclass(frozen=True)
+class RunLabel:
+    """What people call a run and say about it: the content of ``label.json``.
+
+    Attributes:
+        name: One line; empty for none.
+        note: Any text; empty for none.
+    """
+
+    name: str = ""
+    note: str = ""
+
+
+def read_label(run: RunFolder) -> RunLabel:
+    """The run's label; an empty one where there is none or it cannot be understood."""
+    try:
+        values = json.loads((run.path / LABEL_FILE).read_text(encoding="utf-8"))
+        return RunLabel(name=str(values.get("name", "")), note=str(values.get("note", "")))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return RunLabel()
+
+
+def write_label(run: RunFolder, label: RunLabel) -> None:
+    """Replace the run's label.
+
+    Raises:
+        InputError: The name or the note is too long, or the folder cannot be written.
+    """
+    name, note = " ".join(label.name.split()), label.note.strip()
+    if len(name) > _NAME_LENGTH or len(note) > _NOTE_LENGTH:
+        raise InputError(
+            f"A run's name may have {_NAME_LENGTH} characters and its note {_NOTE_LENGTH:,}; "
+            f"these have {len(name)} and {len(note):,}."
+        )
+    if not run.path.is_dir():
+        raise InputError(f"There is no run {run.path.name}; look at the list again.")
+    try:
+        write_json(run.path / LABEL_FILE, asdict(RunLabel(name, note)))
+    except OSError as error:
+        raise InputError(
+            f"{run.path / LABEL_FILE} cannot be written ({error.strerror}); check the folder's "
+            "permissions and the free space."
+        ) from error

@@ -1,0 +1,337 @@
+"""How long a training will take here, and how much memory: a few of its steps, timed.
+
+The steps run in a process of their own (``python -m fer_core.training.estimate``), so that the app
+never loads a training library, and are remembered by everything that decides their speed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_core.dataset.face_set import FACE_SIZE, FaceSet
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.files import write_json
+from fer_core.networks import ARCHITECTURES
+from fer_core.recipes import TrainingConfig, validated_config
+from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.training.backend import prepare_backend
+from fer_core.training.batches import TrainingBatches
+from fer_core.training.model_setup import compiled_model
+from fer_core.training.queue import active_runs
+
+#: Settings that change what is learned and not how long a step takes.
+_WITHOUT_INFLUENCE = {
+    "epochs",
+    "seed",
+    "learning_rate",
+    "momentum",
+    "schedule",
+    "schedule_steps",
+    "warmup_epochs",
+    "final_learning_rate",
+    "cosine_cycles",
+    "plateau_factor",
+    "plateau_patience",
+    "focal_gamma",
+    "label_smoothing",
+    "imbalance",
+    "exclude_leaks",
+    "monitor",
+    "early_stopping_patience",
+    "flip_averaging",
+}
+
+#: Settings of which only matters whether they are 0.
+_SWITCHES = {
+    "dropout_scale",
+    "weight_decay",
+    "gradient_clip_norm",
+    "averaging_momentum",
+    "mixup_alpha",
+    "rotation_degrees",
+    "shift_share",
+    "zoom_share",
+    "brightness_share",
+    "contrast_share",
+    "blur_probability",
+    "noise_share",
+    "erasing_probability",
+}
+
+_WARM_UP_STEPS = 2
+_LEAST_STEPS = 3
+_MOST_STEPS = 50
+_MEASURING_SECONDS = 4.0
+_PATIENCE_SECONDS = 180.0
+_FACE_BYTES = FACE_SIZE * FACE_SIZE
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.
+
+    Attributes:
+        training_seconds: For one training image, augmentation included.
+        validation_seconds: For one validation image.
+        startup_seconds: From nothing to the second step.
+        memory_bytes: The most that the process took, for a few hundred images.
+        was_busy: Whether another training ran meanwhile.
+    """
+
+    training_seconds: float
+    validation_seconds: float
+    startup_seconds: float
+    memory_bytes: int
+    was_busy: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingEstimate:
+    """What a training is expected to take on this machine.
+
+    Attributes:
+        parameters: Of the network.
+        memory_bytes: Of the process, the data included.
+        images_per_second: Training images, augmentation included.
+        seconds_per_epoch: Validation included.
+        seconds: Of the whole training, all epochs and the start.
+        epochs: All of them; early stopping may end it sooner.
+        may_end_sooner: Whether early stopping is on.
+        training_images: Of one epoch.
+        validation_images: After each epoch.
+        was_busy: Whether another training ran while it was measured, so that it is rather less.
+    """
+
+    parameters: int
+    memory_bytes: int
+    images_per_second: float
+    seconds_per_epoch: float
+    seconds: float
+    epochs: int
+    may_end_sooner: bool
+    training_images: int
+    validation_images: int
+    was_busy: bool
+
+    @property
+    def in_words(self) -> str:
+        """For people: "about 4 hours here (5 minutes an epoch, 50 epochs)"."""
+        words = (
+            f"about {_roughly(self.seconds)} here ({_roughly(self.seconds_per_epoch)} an epoch, "
+            f"{self.epochs:,} epoch{'s' if self.epochs != 1 else ''})"
+        )
+        if self.may_end_sooner:
+            words += "; early stopping may end it sooner"
+        if self.was_busy:
+            words += "; measured while another training ran, alone it is quicker"
+        return words
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``train --estimate --json``."""
+        return asdict(self) | {"in_words": self.in_words}
+
+
+def _roughly(seconds: float) -> str:
+    """A duration with as many digits as an estimate deserves."""
+    if seconds < 10:
+        return f"{seconds:.1f} seconds"
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 48 * 3600:
+        hours = seconds / 3600
+        return f"{hours:.1f}".removesuffix(".0") + " hours" if hours < 10 else f"{hours:.0f} hours"
+    return f"{seconds / 86400:.1f} days"
+
+
+def cached_estimate(
+    config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
+) -> TrainingEstimate | None:
+    """The estimate from steps that were timed earlier; None where none were. Takes no time."""
+    speed = _remembered(config, settings)
+    return None if speed is None else _estimate(speed, config, training_images, validation_images)
+
+
+def estimate_training(
+    config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
+) -> TrainingEstimate:
+    """Time a few steps in a process of their own, unless it is known how long they take.
+
+    What was measured beside another training is measured again once the machine is quiet.
+
+    Args:
+        config: The training.
+        training_images: How many there are.
+        validation_images: How many there are.
+        settings: Where ``runs/`` is, in which the measurements are remembered.
+
+    Raises:
+        InputError: The steps cannot be done here; the sentence says why.
+    """
+    is_busy = bool(active_runs(settings))
+    speed = _remembered(config, settings)
+    if speed is None or (speed.was_busy and not is_busy):
+        speed = _measure_elsewhere(config, is_busy=is_busy)
+        with suppress(OSError):  # where nothing can be written it is measured again next time
+            write_json(_memory_path(config, settings), asdict(speed))
+    return _estimate(speed, config, training_images, validation_images)
+
+
+def _estimate(
+    speed: Speed, config: TrainingConfig, training_images: int, validation_images: int
+) -> TrainingEstimate:
+    batch_size = max(min(config.batch_size, training_images), 1)
+    # Every batch is full.
+    images = -(-training_images // batch_size) * batch_size
+    per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
+    return TrainingEstimate(
+        parameters=ARCHITECTURES[config.architecture].parameters,
+        # The images as they were read, and the part that is trained on.
+        memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
+        images_per_second=1 / speed.training_seconds,
+        seconds_per_epoch=per_epoch,
+        seconds=speed.startup_seconds + config.epochs * per_epoch,
+        epochs=config.epochs,
+        may_end_sooner=config.early_stopping_patience is not None,
+        training_images=training_images,
+        validation_images=validation_images,
+        was_busy=speed.was_busy,
+    )
+
+
+def _memory_path(config: TrainingConfig, settings: Settings) -> Path:
+    values = config.model_dump(mode="json")
+    key: dict[str, Any] = {
+        name: bool(value) if name in _SWITCHES else value
+        for name, value in values.items()
+        if name not in _WITHOUT_INFLUENCE
+    }
+    key |= {"cores": os.cpu_count(), "backend": os.environ.get("KERAS_BACKEND", "")}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return settings.runs_root / ".estimates" / f"{digest[:32]}.json"
+
+
+def _remembered(config: TrainingConfig, settings: Settings) -> Speed | None:
+    try:
+        text = _memory_path(config, settings).read_text(encoding="utf-8")
+        speed = Speed(**json.loads(text))
+        return speed if speed.training_seconds > 0 else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _measure_elsewhere(config: TrainingConfig, *, is_busy: bool) -> Speed:
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "fer_core.training.estimate"],
+            input=config.model_dump_json(),
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"A few steps of {config.architecture} took longer than {_PATIENCE_SECONDS:.0f} s; "
+            "try a smaller batch_size, or wait until the machine is less busy."
+        ) from error
+    if answer.returncode < 0:
+        raise InputError(
+            "The process that timed a few steps was ended by the system, as when memory runs out; "
+            f"try a smaller batch_size. Received: batch_size={config.batch_size}"
+        )
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise InputError(f"A few steps of this training could not be timed: {last}")
+    values = json.loads(answer.stdout.strip().splitlines()[-1])
+    return Speed(**values, was_busy=is_busy)
+
+
+def measure_speed(config: TrainingConfig) -> Speed:
+    """Time a few steps in this process; Keras is loaded for it."""
+    start = time.perf_counter()
+    prepare_backend()
+    from fer_core.training.fit import predict_in_batches
+
+    model = compiled_model(config)
+    generator = np.random.default_rng(0)
+    # Enough for the steps to see more than one order of them.
+    count = config.batch_size * 4
+    labels = (np.arange(count) % len(EMOTIONS)).astype(np.int8)
+    faces = FaceSet(
+        images=generator.integers(0, 256, (count, FACE_SIZE, FACE_SIZE), dtype=np.uint8),
+        labels=labels,
+        splits=np.zeros(count, dtype=np.int8),
+        names=tuple(str(number) for number in range(count)),
+    )
+    batches = TrainingBatches(faces, config)
+    durations: list[float] = []
+    startup = 0.0
+    steps = (batch for epoch in range(_MOST_STEPS) for batch in batches.epoch(epoch))
+    before = time.perf_counter()
+    for done, batch in enumerate(steps, start=1):
+        model.train_on_batch(
+            batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
+        )
+        now = time.perf_counter()
+        if done == _WARM_UP_STEPS:
+            startup = now - start
+        elif done > _WARM_UP_STEPS:
+            durations.append(now - before)
+        before = now
+        if len(durations) >= _LEAST_STEPS and sum(durations) > _MEASURING_SECONDS:
+            break
+        if len(durations) >= _MOST_STEPS:
+            break
+    images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
+    predict_in_batches(model, images)
+    before = time.perf_counter()
+    predict_in_batches(model, images)
+    return Speed(
+        # The median, because other programs make some steps late and none early.
+        training_seconds=float(np.median(durations)) / batches.images_per_step,
+        validation_seconds=(time.perf_counter() - before) / len(images),
+        startup_seconds=startup,
+        memory_bytes=_most_memory(),
+    )
+
+
+def _most_memory() -> int:
+    """The most physical memory that this process has had, in bytes."""
+    try:
+        import resource
+    except ImportError:
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _main() -> int:
+    try:
+        speed = asdict(measure_speed(validated_config(json.load(sys.stdin))))
+    except (InputError, MemoryError) as error:
+        print(str(error) or "there was not enough memory", file=sys.stderr)
+        return 1
+    del speed["was_busy"]  # known to whoever asks
+    print(json.dumps(speed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,130 @@
+"""Which process trains a run: locks that a dead one lets go by itself, and who is alive."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from pathlib import Path
+
+#: The number of an open file that holds the run's lock already, for a process that was started so.
+LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
+
+#: Two clocks' readings of one process's start.
+_START_TOLERANCE = 2.0
+
+
+def process_start(process_id: int) -> float | None:
+    """When a process began, seconds since 1970; None where there is none, or nobody can tell."""
+    try:
+        import psutil
+    except ImportError:
+        return None  # a machine that only trains needs no psutil
+    try:
+        return float(psutil.Process(process_id).create_time())
+    except psutil.Error:
+        return None
+
+
+def is_process_alive(process_id: int, started: float | None) -> bool:
+    """Whether this very process still runs.
+
+    Args:
+        process_id: Its number, which a later process may have got.
+        started: When it began, as ``process_start`` told it; None where that is not known.
+    """
+    try:
+        import psutil
+    except ImportError:
+        return False
+    try:
+        process = psutil.Process(process_id)
+        # A dead process whose parent has not asked for its end keeps its number.
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return started is None or abs(process.create_time() - started) < _START_TOLERANCE
+    except psutil.Error:
+        return False
+
+
+def lock_file(path: Path, patience: float = 0.0) -> int | None:
+    """Lock an existing file for this process, until the descriptor that comes back is closed.
+
+    Where the system has no such locks (Windows) two processes do not notice each other.
+
+    Args:
+        path: The file.
+        patience: Seconds in which another process may let go.
+
+    Returns:
+        The open file's descriptor; None if another process keeps the lock.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        descriptor = os.open(path, os.O_RDONLY)
+        if _try_lock(descriptor) and _is_still(path, descriptor):
+            return descriptor
+        os.close(descriptor)
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(0.01)
+
+
+def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether a path still names an open file: it may have been replaced in the meantime."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def is_locked(path: Path) -> bool | None:
+    """Whether a process keeps a file locked; None where the system cannot tell."""
+    if importlib.util.find_spec("fcntl") is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        # Shared, so that two who only look do not see each other.
+        return not _try_lock(descriptor, shared=True)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def inherited_lock(path: Path) -> int | None:
+    """The descriptor of a file's lock that this process was started with; None for none.
+
+    The process that starts a training locks the run and hands the lock on, so that there is no
+    moment at which a second start could come between.
+    """
+    try:
+        descriptor = int(os.environ[LOCK_VARIABLE])
+        if not _is_still(path, descriptor):
+            return None
+    except (KeyError, ValueError, OSError):
+        return None
+    # It is this process's alone, and not that of those it starts.
+    os.set_inheritable(descriptor, False)
+    del os.environ[LOCK_VARIABLE]
+    return descriptor

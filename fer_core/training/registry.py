@@ -1,0 +1,480 @@
+"""All runs as they really are: a scan of ``runs/``, quick enough to be repeated every second.
+
+What ``status.json`` says is what a process once wrote; whether that process still lives is asked
+of the run's lock. Folders that are half written, edited by hand or not ours appear with a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from fer_core.errors import InputError
+from fer_core.files import existing_path
+from fer_core.recipes import TrainingConfig
+from fer_core.settings import Settings
+from fer_core.training.control import CONTROL_FILE, LABEL_FILE, is_active, read_control, read_label
+from fer_core.training.processes import is_process_alive
+from fer_core.training.queue import waiting_runs
+from fer_core.training.run_folder import (
+    EPOCHS_FILE,
+    LOG_FILE,
+    SETUP_FILE,
+    STATUS_FILE,
+    EpochRecord,
+    RunFolder,
+    RunSetup,
+    RunStatus,
+    best_epoch,
+    epoch_record,
+    unbroken_epochs,
+)
+
+RealState = Literal[
+    "queued",
+    "starting",
+    "running",
+    "paused",
+    "finished",
+    "stopped",
+    "pruned",
+    "failed",
+    "new",
+    "damaged",
+]
+
+#: A heartbeat comes every two seconds but for validation and the writing of the bundle.
+_SILENCE_SECONDS = 120.0
+
+#: Folders that are being made at this moment are not damaged.
+_BIRTH_SECONDS = 10.0
+
+_FULL_DISK_BYTES = 10_000_000
+_TAIL_BYTES = 65_536
+
+#: What a summary is made of: as long as none of them changes, neither does the summary.
+_FILES = (SETUP_FILE, STATUS_FILE, EPOCHS_FILE, LABEL_FILE, CONTROL_FILE)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run, for a table.
+
+    Attributes:
+        id: Its folder's name.
+        path: Its folder.
+        state: As it really is. *starting*: its process lives and has not reported yet; *new*: it
+            was never started; *damaged*: its configuration cannot be read.
+        reason: One sentence: how it ended, why it failed, what it is doing; may be empty.
+        name: Given by people; may be empty.
+        note: Given by people; may be empty.
+        recipe: Empty where it cannot be read.
+        data: Empty where it cannot be read.
+        config: None where it cannot be read.
+        study: The search that it is a trial of.
+        trial: Its number in that search.
+        epoch: Finished epochs.
+        epochs: Planned epochs.
+        best_epoch: From 1.
+        validation_accuracy: At the best epoch.
+        macro_f1: At the best epoch, on validation.
+        seconds: Training time of the finished epochs.
+        started: When it was first started, or made, UTC.
+        queue_position: From 1, where it waits.
+        status: What its process last said.
+        has_bundle: Whether there is a model to evaluate and to use.
+        is_silent: Whether its process lives and has said nothing for two minutes.
+    """
+
+    id: str
+    path: Path
+    state: RealState
+    reason: str
+    name: str = ""
+    note: str = ""
+    recipe: str = ""
+    data: str = ""
+    config: TrainingConfig | None = None
+    study: str | None = None
+    trial: int | None = None
+    epoch: int = 0
+    epochs: int = 0
+    best_epoch: int | None = None
+    validation_accuracy: float | None = None
+    macro_f1: float | None = None
+    seconds: float = 0.0
+    started: datetime | None = None
+    queue_position: int | None = None
+    status: RunStatus | None = None
+    has_bundle: bool = False
+    is_silent: bool = False
+
+    @property
+    def title(self) -> str:
+        """What to call it: its name, or else its folder's."""
+        return self.name or self.id
+
+    @property
+    def seed(self) -> int | None:
+        """Of its configuration."""
+        return None if self.config is None else self.config.seed
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a process trains it."""
+        return self.state in ("starting", "running", "paused")
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it can be trained further, if need be for more epochs."""
+        return self.config is not None and not self.is_active and self.state != "queued"
+
+    @property
+    def bundle_path(self) -> Path:
+        """Where its model lies, if there is one."""
+        return RunFolder(self.path).bundle_path
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain values."""
+        document = asdict(self) | {
+            "path": str(self.path),
+            "seed": self.seed,
+            "config": None if self.config is None else self.config.model_dump(mode="json"),
+            "started": None if self.started is None else self.started.isoformat(),
+        }
+        return document
+
+
+@dataclass
+class _Facts:
+    """What a run's files say, whoever lives."""
+
+    stamp: tuple[object, ...]
+    summary: RunSummary
+    setup: RunSetup | None
+
+
+@dataclass
+class _EpochFile:
+    """How far a ``metrics.jsonl`` has been read."""
+
+    identity: tuple[int, int] = (0, 0)
+    position: int = 0
+    records: dict[int, EpochRecord] = field(default_factory=dict)
+    epochs: tuple[EpochRecord, ...] = ()
+
+
+_facts: dict[Path, _Facts] = {}
+_epoch_files: dict[Path, _EpochFile] = {}
+#: Visitors of the app are threads of one process.
+_guard = threading.RLock()
+
+
+def list_runs(settings: Settings) -> list[RunSummary]:
+    """Every run in ``runs/``, the newest first.
+
+    Raises:
+        InputError: ``runs/`` is there and cannot be read.
+    """
+    try:
+        with os.scandir(settings.runs_root) as entries:
+            folders = [
+                Path(entry.path)
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir()
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(
+            f"The runs in {settings.runs_root} cannot be read ({error.strerror}); check the "
+            "folder's permissions."
+        ) from error
+    positions = _queue_positions(settings)
+    with _guard:
+        for forgotten in [
+            path
+            for path in _facts
+            if path.parent == settings.runs_root and path not in set(folders)
+        ]:
+            _facts.pop(forgotten, None)
+            _epoch_files.pop(forgotten, None)
+    summaries = [_summary(path, positions) for path in folders if not _is_being_made(path)]
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return sorted(summaries, key=lambda one: (one.started or oldest, one.id), reverse=True)
+
+
+def run_summary(path: Path, settings: Settings) -> RunSummary:
+    """One run as it is now; a folder that is gone comes back as damaged, with a sentence."""
+    return _summary(path, _queue_positions(settings))
+
+
+def find_run(name: str, settings: Settings) -> RunFolder:
+    """A run by its folder's name in ``runs/``, or by a path.
+
+    Raises:
+        InputError: There is none.
+    """
+    inside = settings.runs_root / name
+    if name and inside.parent == settings.runs_root and inside.is_dir():
+        return RunFolder(inside)
+    path = existing_path(name)
+    if path is None or not path.is_dir():
+        raise InputError(
+            f"There is no run {name!r}; name a folder in {settings.runs_root}, or a path."
+        )
+    return RunFolder(path.resolve())
+
+
+def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
+    """A run's finished epochs; of a file that grew only what is new is read."""
+    with _guard:
+        known = _epoch_files.setdefault(path, _EpochFile())
+        try:
+            with (path / EPOCHS_FILE).open("rb") as file:
+                about = os.fstat(file.fileno())
+                identity = (about.st_dev, about.st_ino)
+                if identity != known.identity or about.st_size < known.position:
+                    known = _epoch_files[path] = _EpochFile(identity)
+                if about.st_size == known.position:
+                    return known.epochs
+                file.seek(known.position)
+                text = file.read()
+        except OSError:
+            _epoch_files.pop(path, None)
+            return ()
+        # What follows the last line break may still be on its way.
+        end = text.rfind(b"\n") + 1
+        for line in text[:end].decode("utf-8", errors="replace").splitlines():
+            record = epoch_record(line)
+            if record is not None:
+                known.records[record.epoch] = record
+        known.position += end
+        last = epoch_record(text[end:].decode("utf-8", errors="replace"))
+        records = known.records if last is None else known.records | {last.epoch: last}
+        known.epochs = tuple(unbroken_epochs(records))
+        return known.epochs
+
+
+def log_tail(path: Path, lines: int = 40) -> str:
+    """The last lines of a run's log; empty where there is none."""
+    try:
+        with (path / LOG_FILE).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _TAIL_BYTES, 0))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    whole = text.splitlines()
+    if size > _TAIL_BYTES:
+        whole = whole[1:]  # the first one is cut
+    return "\n".join(whole[-lines:])
+
+
+def _queue_positions(settings: Settings) -> dict[Path, int]:
+    return {run.path: number for number, run in enumerate(waiting_runs(settings), start=1)}
+
+
+def _is_being_made(path: Path) -> bool:
+    """Whether a folder without a configuration is so young that one will come."""
+    try:
+        return (
+            not (path / SETUP_FILE).exists()
+            and time.time() - path.stat().st_mtime < _BIRTH_SECONDS
+            and not any(path.iterdir())
+        )
+    except OSError:
+        return False
+
+
+def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
+    facts = _read_facts(path)
+    summary = facts.summary
+    if facts.setup is None:
+        return summary
+    if is_active(RunFolder(path)):
+        return _living(summary)
+    if path in positions:
+        return replace(
+            summary,
+            state="queued",
+            reason=f"waits in the queue, at place {positions[path]}",
+            queue_position=positions[path],
+        )
+    state, reason = _resting(RunFolder(path), summary.status)
+    return replace(summary, state=state, reason=reason)
+
+
+def _resting(run: RunFolder, status: RunStatus | None) -> tuple[RealState, str]:
+    """State and reason of a run that no process holds."""
+    if status is None:
+        if not log_tail(run.path, 1):
+            return "new", "was never started"
+        return "failed", _with_log_end("Its process ended before the training began", run.path)
+    if status.state in ("running", "paused"):
+        return "failed", _reason_of_death(run, status)
+    return status.state, status.message
+
+
+def _living(summary: RunSummary) -> RunSummary:
+    """A run that a process holds."""
+    status = summary.status
+    is_its_own = (
+        status is not None
+        and status.state in ("running", "paused")
+        and is_process_alive(status.process_id, status.process_started)
+    )
+    if status is None or not is_its_own:
+        return replace(
+            summary, state="starting", reason="its process is getting ready", status=None
+        )
+    age = (datetime.now(UTC) - _aware(status.updated)).total_seconds()
+    is_silent = age > _SILENCE_SECONDS
+    reason = status.message
+    if is_silent:
+        reason += f"; no sign of life for {age / 60:.0f} min, so it may hang: kill it, or wait"
+    return replace(
+        summary,
+        state="paused" if status.state == "paused" else "running",
+        reason=reason,
+        is_silent=is_silent,
+    )
+
+
+def _read_facts(path: Path) -> _Facts:
+    stamp = (*(_file_stamp(path / name) for name in _FILES), RunFolder(path).bundle_path.exists())
+    with _guard:
+        known = _facts.get(path)
+        if known is None or known.stamp != stamp:
+            known = _facts[path] = _facts_from_files(path, stamp)
+        return known
+
+
+def _file_stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+def _facts_from_files(path: Path, stamp: tuple[object, ...]) -> _Facts:
+    run, label = RunFolder(path), read_label(RunFolder(path))
+    summary = RunSummary(
+        id=path.name,
+        path=path,
+        state="damaged",
+        reason="",
+        name=label.name,
+        note=label.note,
+        started=_started(path),
+        has_bundle=(run.bundle_path / "bundle.json").is_file(),
+    )
+    try:
+        setup = run.read_setup()
+    except InputError as error:
+        return _Facts(stamp, replace(summary, reason=str(error)), None)
+    epochs, status = read_run_epochs(path), run.read_status()
+    return _Facts(
+        stamp,
+        replace(
+            summary,
+            recipe=setup.recipe,
+            data=setup.data,
+            config=setup.config,
+            study=setup.study,
+            trial=setup.trial,
+            epochs=setup.config.epochs,
+            status=status,
+            **_figures(epochs, setup.config),
+        ),
+        setup,
+    )
+
+
+def _figures(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
+    best = best_epoch(epochs, config.monitor)
+    chosen = None if best is None else epochs[best - 1]
+    return {
+        "epoch": len(epochs),
+        "best_epoch": best,
+        "validation_accuracy": None if chosen is None else chosen.validation_accuracy,
+        "macro_f1": None if chosen is None else chosen.validation_macro_f1,
+        "seconds": sum(record.seconds for record in epochs),
+    }
+
+
+def _started(path: Path) -> datetime | None:
+    """When the log begins; before there is one, when the configuration was written."""
+    try:
+        with (path / LOG_FILE).open("rb") as file:
+            head = file.read(4096).decode("utf-8", errors="replace")
+        for line in head.splitlines():
+            try:
+                return datetime.fromisoformat(line.partition(" ")[0]).astimezone(UTC)
+            except ValueError:
+                continue  # what libraries say before the training says something
+    except OSError:
+        pass
+    for candidate in (path / SETUP_FILE, path):
+        try:
+            return datetime.fromtimestamp(candidate.stat().st_mtime, UTC)
+        except OSError:
+            continue
+    return None
+
+
+def _reason_of_death(run: RunFolder, status: RunStatus) -> str:
+    """Why a process that says it runs is gone."""
+    last_beat = _aware(status.updated)
+    control = read_control(run)
+    where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "while it prepared"
+    if control is not None and control.request == "kill":
+        return f"It was killed on request {where}; continue it to go on behind its last epoch."
+    boot = _boot_time()
+    if boot is not None and boot > last_beat:
+        return (
+            f"The machine was restarted {where}; continue the run to go on behind its last epoch."
+        )
+    try:
+        is_full = shutil.disk_usage(run.path).free < _FULL_DISK_BYTES
+    except OSError:
+        is_full = False
+    if is_full:
+        return _with_log_end(
+            f"Its process ended {where}, and the disk is full: free some space and continue the "
+            "run",
+            run.path,
+        )
+    return _with_log_end(
+        f"Its process ended {where} without a word, as when it is killed from outside or memory "
+        "runs out; continue the run to go on behind its last epoch",
+        run.path,
+    )
+
+
+def _with_log_end(reason: str, path: Path) -> str:
+    lines = [line.strip() for line in log_tail(path, 5).splitlines() if line.strip()]
+    return f"{reason}. Its log ends with: {lines[-1][:200]}" if lines else f"{reason}."
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+@cache
+def _boot_time() -> datetime | None:
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return datetime.fromtimestamp(psutil.boot_time(), UTC)

@@ -1,0 +1,241 @@
+"""What a search may vary: chosen fields of ``TrainingConfig`` with ranges or choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from fer_core.errors import InputError
+from fer_core.recipes import (
+    SettingField,
+    TrainingConfig,
+    setting_fields,
+    validated_config,
+)
+
+if TYPE_CHECKING:
+    import optuna
+
+#: The seed decides chance and not quality, the monitored figure is the search's own, and the steps
+#: of a schedule are no number.
+_NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
+
+
+class SearchParameter(BaseModel):
+    """One field and what it may be: a range, or choices.
+
+    Attributes:
+        field: Of ``TrainingConfig``.
+        low: The least value of a range.
+        high: The greatest value of a range.
+        log: Whether equal factors are equally likely, rather than equal differences.
+        choices: Instead of a range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    field: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[bool | int | float | str | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_the_field(self) -> Self:
+        field = _searchable().get(self.field)
+        if field is None:
+            raise ValueError(
+                f"{self.field!r} cannot be searched; choose from {', '.join(_searchable())}"
+            )
+        if self.choices:
+            if self.low is not None or self.high is not None:
+                raise ValueError(f"{self.field} should have either low and high, or choices")
+            if len(set(self.choices)) != len(self.choices):
+                raise ValueError(f"{self.field} has a choice twice")
+            for choice in self.choices:
+                _check_value(field, choice)
+            return self
+        if field.kind not in ("integer", "number"):
+            raise ValueError(f"{self.field} needs choices, for example {list(_choices(field))}")
+        if self.low is None or self.high is None or not self.low < self.high:
+            raise ValueError(
+                f"{self.field} needs a low and a higher high. Received: low={self.low}, "
+                f"high={self.high}"
+            )
+        for end in (self.low, self.high):
+            _check_value(field, end)
+        if self.log and self.low <= 0:
+            raise ValueError(f"{self.field} needs a low above 0 for log. Received: low={self.low}")
+        return self
+
+    def suggest(self, trial: optuna.Trial) -> Any:
+        """Draw a value for a trial."""
+        if self.choices:
+            return trial.suggest_categorical(self.field, self.choices)
+        assert self.low is not None and self.high is not None
+        if _searchable()[self.field].kind == "integer":
+            return trial.suggest_int(self.field, round(self.low), round(self.high), log=self.log)
+        return trial.suggest_float(self.field, self.low, self.high, log=self.log)
+
+
+class SearchSpace(BaseModel):
+    """Every field that a search varies.
+
+    Attributes:
+        parameters: One per field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: tuple[SearchParameter, ...]
+
+    @model_validator(mode="after")
+    def _names_each_field_once(self) -> Self:
+        names = [parameter.field for parameter in self.parameters]
+        if not names:
+            raise ValueError("a search needs at least one field to vary")
+        if len(set(names)) != len(names):
+            raise ValueError(f"each field may be named once. Received: {', '.join(names)}")
+        return self
+
+    def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
+        """A trial's configuration: the base with drawn values.
+
+        A field is drawn where it has an effect beside the values drawn before it, in the fields'
+        order: the momentum for sgd only.
+
+        Raises:
+            InputError: The values do not go together.
+        """
+        by_field = {parameter.field: parameter for parameter in self.parameters}
+        values = base.model_dump()
+        for field in setting_fields():
+            if field.name in by_field and field.applies_to(values):
+                values[field.name] = by_field[field.name].suggest(trial)
+        return combined_config(values)
+
+
+def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
+    """Read a space from plain values.
+
+    Args:
+        parameters: The fields of ``SearchParameter`` for each.
+
+    Raises:
+        InputError: They do not make a space; the sentence says why.
+    """
+    try:
+        return SearchSpace.model_validate({"parameters": parameters})
+    except ValidationError as error:
+        raise InputError(sentence_of(error)) from error
+
+
+def sentence_of(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, in one sentence."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    is_own = first["type"] == "value_error"
+    return f"{message}." if is_own or not where else f"{where}: {message}."
+
+
+def searchable_fields() -> tuple[SettingField, ...]:
+    """The fields that a search may vary."""
+    return tuple(_searchable().values())
+
+
+def default_parameter(field: SettingField, config: TrainingConfig) -> SearchParameter:
+    """A range or choices to begin with, around a configuration's own value."""
+    value = getattr(config, field.name)
+    if field.kind in ("choice", "boolean"):
+        return SearchParameter(field=field.name, choices=_choices(field))
+    lowest, highest = field.minimum, field.maximum
+    assert lowest is not None and highest is not None
+    if field.kind == "integer":
+        center = 10 if value is None else value
+        return SearchParameter(
+            field=field.name,
+            low=max(lowest, center // 2),
+            high=min(highest, max(center * 2, center // 2 + 1)),
+        )
+    if field.is_logarithmic:
+        center = value or {"weight_decay": 1e-3, "gradient_clip_norm": 1.0}.get(field.name, 1e-5)
+        return SearchParameter(
+            field=field.name,
+            low=center / 10,
+            high=min(center * 10, highest),
+            log=True,
+        )
+    if not value:
+        # A share, an angle or a probability that is off: from nothing to a moderate strength.
+        return SearchParameter(
+            field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
+        )
+    room = highest if field.maximum_is_allowed else lowest + 0.999 * (highest - lowest)
+    floor = lowest if field.minimum_is_allowed else lowest + 0.001 * (highest - lowest)
+    return SearchParameter(
+        field=field.name, low=max(floor, value / 2), high=min(room, max(value * 2, floor + 1e-6))
+    )
+
+
+def combined_config(values: Mapping[str, Any]) -> TrainingConfig:
+    """A configuration in which what has no effect is at its default.
+
+    Raises:
+        InputError: The values do not go together.
+    """
+    merged = dict(values)
+    for field in setting_fields():
+        if not field.applies_to(merged):
+            merged[field.name] = field.default
+    return validated_config(merged)
+
+
+def check_space(space: SearchSpace, base: TrainingConfig) -> None:
+    """Try each end and each choice alone in a configuration.
+
+    Raises:
+        InputError: One of them does not go together with the rest.
+    """
+    for parameter in space.parameters:
+        for value in parameter.choices or (parameter.low, parameter.high):
+            is_whole = _searchable()[parameter.field].kind == "integer" and value is not None
+            chosen = round(float(value)) if is_whole else value  # type: ignore[arg-type]
+            combined_config(base.model_dump() | {parameter.field: chosen})
+
+
+def _searchable() -> dict[str, SettingField]:
+    return {field.name: field for field in setting_fields() if field.name not in _NOT_SEARCHED}
+
+
+def _choices(field: SettingField) -> tuple[Any, ...]:
+    return (False, True) if field.kind == "boolean" else field.choices
+
+
+def _check_value(field: SettingField, value: Any) -> None:
+    """Hold a value against the field's own type and bounds.
+
+    Raises:
+        ValueError: It does not fit.
+    """
+    if value is None and field.is_optional:
+        return
+    if field.kind in ("choice", "boolean"):
+        if value not in _choices(field):
+            raise ValueError(
+                f"{field.name} should be one of {list(_choices(field))}. Received: {value!r}"
+            )
+        return
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or (field.kind == "integer" and value != round(value)):
+        kind = "whole number" if field.kind == "integer" else "number"
+        raise ValueError(f"{field.name} should be a {kind}. Received: {value!r}")
+    low, high = field.minimum, field.maximum
+    assert low is not None and high is not None
+    is_in = (low < value or (field.minimum_is_allowed and value == low)) and (
+        value < high or (field.maximum_is_allowed and value == high)
+    )
+    if not is_in:
+        raise ValueError(f"{field.name} should lie from {low:g} to {high:g}. Received: {value!r}")

@@ -1,0 +1,139 @@
+"""A run's figures for TensorBoard and MLflow, through these libraries' own Keras callbacks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fer_core.errors import InputError, first_line
+from fer_core.files import write_json
+from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, Tracking
+
+if TYPE_CHECKING:
+    import keras
+
+TENSORBOARD_FOLDER = "tensorboard"
+_MLFLOW_FILE = "mlflow.json"
+
+
+class EpochObserver(Protocol):
+    """Is told how a training goes."""
+
+    def begin(self, model: keras.Model, epochs_done: int) -> None:
+        """The training starts, or goes on behind some epochs."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is through."""
+
+    def end(self) -> None:
+        """No epoch follows."""
+
+
+def check_tracking(tracking: Tracking) -> None:
+    """Make sure that what a tracking needs is installed.
+
+    Raises:
+        InputError: A library is missing; the sentence says how to get it.
+    """
+    if tracking.tensorboard:
+        for library in ("tensorboard", "tensorflow"):
+            if importlib.util.find_spec(library) is None:
+                raise InputError(
+                    f"TensorBoard's event files need {library}, which is not installed; run "
+                    f"'pip install {library}', or leave the event files out."
+                )
+    if tracking.mlflow_uri is not None and importlib.util.find_spec("mlflow") is None:
+        raise InputError(
+            "Logging to MLflow needs the package mlflow, which is not installed; run "
+            "'pip install mlflow', or leave the tracking address out."
+        )
+
+
+class RunTracking:
+    """Drives the callbacks that a run's setup asks for, one call per epoch."""
+
+    def __init__(self, setup: RunSetup, run: RunFolder) -> None:
+        self._setup = setup
+        self._run = run
+        self._callbacks: Any = None
+
+    def begin(self, model: keras.Model, epochs_done: int) -> None:
+        """Open the event files and the connection.
+
+        Raises:
+            InputError: MLflow cannot be reached.
+        """
+        import keras
+
+        callbacks: list[Any] = []
+        if self._setup.tracking.tensorboard:
+            callbacks.append(
+                keras.callbacks.TensorBoard(
+                    log_dir=str(self._run.path / TENSORBOARD_FOLDER), write_graph=False
+                )
+            )
+        if self._setup.tracking.mlflow_uri is not None:
+            callbacks.append(self._mlflow_callback(self._setup.tracking.mlflow_uri))
+        if callbacks:
+            self._callbacks = keras.callbacks.CallbackList(
+                callbacks, model=model, epochs=self._setup.config.epochs
+            )
+            self._callbacks.on_train_begin()
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Hand on an epoch's figures."""
+        if self._callbacks is None:
+            return
+        figures = {
+            "loss": record.loss,
+            "accuracy": record.accuracy,
+            "val_loss": record.validation_loss,
+            "val_accuracy": record.validation_accuracy,
+            "val_macro_f1": record.validation_macro_f1,
+            "images_per_second": record.images_per_second,
+        }
+        figures |= {
+            f"val_recall_{emotion}": recall
+            for emotion, recall in record.validation_recall.items()
+            if recall is not None
+        }
+        self._callbacks.on_epoch_end(record.epoch - 1, figures)
+
+    def end(self) -> None:
+        """Close the event files and the connection."""
+        if self._callbacks is None:
+            return
+        self._callbacks.on_train_end()
+        self._callbacks = None
+        if self._setup.tracking.mlflow_uri is not None:
+            import mlflow
+
+            mlflow.end_run()
+
+    def _mlflow_callback(self, uri: str) -> Any:
+        import mlflow
+        import mlflow.keras
+
+        path = self._run.path / _MLFLOW_FILE
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))["run_id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            known = None
+        try:
+            mlflow.set_tracking_uri(uri)
+            started = mlflow.start_run(run_id=known, run_name=self._run.path.name)
+            if known is None:
+                mlflow.log_params(
+                    {"recipe": self._setup.recipe, "data": self._setup.data}
+                    | self._setup.config.model_dump(mode="json")
+                )
+        except Exception as error:
+            # MLflow passes on whatever its many stores raise.
+            raise InputError(
+                f"MLflow at {uri} cannot be used ({first_line(error)}); check the address, or "
+                "leave it out."
+            ) from error
+        # A run that is resumed goes on under the same number.
+        write_json(path, {"uri": uri, "run_id": started.info.run_id})
+        return mlflow.keras.MlflowCallback()

@@ -1,0 +1,248 @@
+"""``runs``, ``search`` and ``train --queue`` on real processes, ended in every way."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_core.settings import Settings
+from fer_core.training.control import is_active, kill_run
+from fer_core.training.queue import active_runs, remove_from_queue, waiting_runs
+from fer_core.training.run_folder import RunFolder
+
+SMALL = ("--recipe", "three-conv-cnn-adam", "--set", "batch_size=4", "--set", "seed=7")
+TIMINGS = {"seconds", "images_per_second"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running(settings: Settings) -> Iterator[None]:
+    yield
+    for waiting in waiting_runs(settings):
+        remove_from_queue(waiting, settings)
+    for active in active_runs(settings):
+        kill_run(active)
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def figures(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in TIMINGS} for line in lines]
+
+
+def launched(run: Callable, data: object, *arguments: object) -> RunFolder:
+    return RunFolder(
+        Path(
+            run("train", *SMALL, "--data", data, "--queue", "--json", *arguments).document[
+                "run_dir"
+            ]
+        )
+    )
+
+
+def state(run: Callable, folder: RunFolder) -> dict[str, Any]:
+    document = run("runs", "show", folder.path.name, "--json").document
+    assert isinstance(document, dict)
+    return document
+
+
+def test_one_runs_the_next_waits_and_a_stopped_one_lets_it_begin(
+    run: Callable, kaggle_zip: Path, settings: Settings
+) -> None:
+    first = launched(run, kaggle_zip, "--epochs", 1000, "--tensorboard")
+    second = launched(run, kaggle_zip, "--epochs", 2)
+    third = launched(run, kaggle_zip, "--epochs", 1)
+    assert [one.path.name for one in active_runs(settings)] == [first.path.name]
+    assert run("runs", "queue", "--json").document["waiting"] == [second.path.name, third.path.name]
+    run("runs", "queue", "--move", third.path.name, "--to", 1)
+    assert run("runs", "queue", "--json").document["waiting"] == [third.path.name, second.path.name]
+    run("runs", "queue", "--remove", third.path.name)
+    assert state(run, third)["state"] == "new"
+
+    wait_until(lambda: len(first.read_epochs()) >= 1, "no epoch came")
+    assert state(run, first)["state"] == "running"
+    run("runs", "pause", first.path.name)
+    wait_until(lambda: state(run, first)["state"] == "paused", "it did not pause")
+    before = len(first.read_epochs())
+    time.sleep(1.0)
+    assert len(first.read_epochs()) == before
+    run("runs", "go-on", first.path.name)
+    wait_until(lambda: len(first.read_epochs()) > before, "it did not go on")
+    assert first.read_epochs()[before].seconds < 60
+
+    run("runs", "stop", first.path.name)
+    wait_until(lambda: not is_active(first), "it did not stop")
+    stopped = state(run, first)
+    assert (stopped["state"], stopped["has_bundle"]) == ("stopped", True)
+    assert list((first.path / "tensorboard").rglob("events.out.tfevents.*"))
+    assert not (first.path / "control.json").exists()
+
+    # The end of the one begins the other, without anybody else.
+    wait_until(lambda: second.read_status() is not None, "the next one did not begin")
+    wait_until(lambda: state(run, second)["state"] == "finished", "the next one did not end")
+    log = (second.path / "train.log").read_text()
+    assert log.count("epoch 2/2:") == 1  # once, and not once more from standard error
+    listed = {one["id"]: one["state"] for one in run("runs", "--json").document}
+    assert listed[second.path.name] == "finished"
+
+
+def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
+    run: Callable, kaggle_zip: Path, settings: Settings, tmp_path: Path
+) -> None:
+    whole = run(
+        "train", *SMALL, "--data", kaggle_zip, "--epochs", 4, "--run-dir", tmp_path / "w", "--json"
+    )
+    assert whole.document["epochs"] == 4
+    # A constant rate: two epochs and two more are four.
+    killed = launched(run, kaggle_zip, "--epochs", 2)
+    wait_until(lambda: len(killed.read_epochs()) >= 1, "no epoch came")
+    status = killed.read_status()
+    assert status is not None
+    os.kill(status.process_id, signal.SIGKILL)
+    wait_until(lambda: not is_active(killed), "it lives")
+    dead = state(run, killed)
+    if dead["state"] != "finished":  # it may have been that quick
+        assert dead["state"] == "failed"
+        assert "without a word" in dead["reason"]
+    assert "a larger number" in run("runs", "continue", killed.path.name, "--epochs", 0).refusal
+
+    run("runs", "continue", killed.path.name, "--epochs", 4)
+    wait_until(lambda: state(run, killed)["state"] == "finished", "it did not end")
+    lines = figures(killed.path)
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert lines == figures(tmp_path / "w")
+    (change,) = killed.read_setup().changes
+    assert change.changes == {"epochs": [2, 4]}
+    assert "is at its end after 4 epochs" in run("runs", "continue", killed.path.name).refusal
+
+
+def test_other_data_than_the_run_began_with_are_refused(
+    run: Callable, tmp_path: Path, draw_faces: Callable, png: Callable
+) -> None:
+    folder = tmp_path / "faces"
+    faces = draw_faces([number % 7 for number in range(56)])
+    for number, image in enumerate(faces.images):
+        path = folder / ("train" if number < 42 else "validation") / "happy" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(image))
+    arguments = ("--data", folder, "--epochs", 1, "--run-dir", tmp_path / "run", "--json")
+    assert run("train", *SMALL, *arguments).document["state"] == "finished"
+    run("runs", "extend", tmp_path / "run", "--epochs", 2)
+    (folder / "train" / "happy" / "0.png").write_bytes(png(np.full((48, 48), 9, np.uint8)))
+    changed = run("train", "--resume", tmp_path / "run")
+    assert (changed.code, "not the one that this run began with" in changed.err) == (2, True)
+    assert len(RunFolder(tmp_path / "run").read_epochs()) == 1
+    shutil.rmtree(folder)
+    gone = run("train", "--resume", tmp_path / "run")
+    assert (gone.code, "no dataset and no path" in gone.err) == (2, True)
+    status = RunFolder(tmp_path / "run").read_status()
+    assert status is not None and status.state == "failed"
+
+
+def test_a_process_that_cannot_write_says_what_is_safe(run: Callable, kaggle_zip: Path) -> None:
+    folder = launched(run, kaggle_zip, "--epochs", 1)
+    wait_until(lambda: state(run, folder)["state"] == "finished", "it did not end")
+    run("runs", "extend", folder.path, "--epochs", 2)
+    # Where the checkpoint should go lies a folder.
+    checkpoint = folder.path / "checkpoint-00002.npz"
+    checkpoint.mkdir()
+    (checkpoint / "x").write_text("x")
+    run("runs", "continue", folder.path.name)
+    wait_until(lambda: state(run, folder)["state"] == "failed", "it did not fail")
+    document = state(run, folder)
+    assert "epoch 1 is safe on disk" in document["reason"]
+    assert "ended: " in document["log"]
+
+
+def test_runs_are_labelled_and_deleted(run: Callable, settings: Settings, kaggle_zip: Path) -> None:
+    assert "There are no runs" in run("runs").out
+    (settings.runs_root / "x").mkdir(parents=True)
+    (settings.runs_root / "x" / "config.json").write_text(
+        '{"recipe": "of another time", "data": "faces", "config": {}}'
+    )
+    run("runs", "label", "x", "--name", "baseline", "--note", "the first")
+    run("runs", "label", "x", "--note", "still the first")
+    document = run("runs", "show", "x", "--json").document
+    assert (document["name"], document["note"]) == ("baseline", "still the first")
+    assert document["recipe"] == "of another time"
+    assert "baseline" in run("runs", "list").out
+    assert "x" in run("runs", "stop", "x").refusal
+    run("runs", "delete", "x")
+    assert run("runs", "--json").document == []
+    assert "There is no run 'x'" in run("runs", "delete", "x").refusal
+
+
+def test_what_cannot_be_queued_is_refused(
+    run: Callable, kaggle_zip: Path, tmp_path: Path, settings: Settings
+) -> None:
+    arguments = ("train", *SMALL, "--data", kaggle_zip, "--queue")
+    assert "--run-dir" in run(*arguments, "--run-dir", tmp_path / "r").refusal
+    assert "mlflow" in run(*arguments, "--mlflow", "http://localhost:1").refusal
+    assert "--resume" in run("train", "--resume", "x", "--tensorboard").refusal
+    assert run("runs", "--json").document == []
+
+
+def test_runs_that_cannot_be_written_are_told(
+    run: Callable, settings: Settings, kaggle_zip: Path
+) -> None:
+    settings.runs_root.write_text("a file where a folder should be")
+    refusal = run("train", *SMALL, "--data", kaggle_zip, "--queue").refusal
+    assert "No run can be made in" in refusal and "check its permissions" in refusal
+
+
+def test_a_search_trains_its_trials_as_runs_and_prunes_none_too_early(
+    run: Callable, kaggle_zip: Path, settings: Settings
+) -> None:
+    space = json.dumps([{"field": "learning_rate", "low": 1e-4, "high": 1e-2, "log": True}])
+    arguments = ("--recipe", "three-conv-cnn-adam", "--data", kaggle_zip, "--epochs", 1)
+    document = run(
+        *("search", "start", "rates", *arguments, "--space", space),
+        *("--trials", 2, "--monitor", "macro_f1", "--json"),
+    ).document
+    assert (document["state"], document["finished"]) == ("finished", 2)
+    runs = run("runs", "--json").document
+    assert {(one["study"], one["state"]) for one in runs} == {("rates", "finished")}
+    best = max(runs, key=lambda one: one["macro_f1"])
+    assert document["best_trial"] == best["trial"]
+    assert document["best_value"] == pytest.approx(best["macro_f1"])
+    assert best["config"]["learning_rate"] == document["best_values"]["learning_rate"]
+    assert "rates" in run("search").out
+    assert "through" in run("search", "resume", "rates", "--background").refusal
+
+
+def test_a_search_that_cannot_be_is_refused(run: Callable, kaggle_zip: Path) -> None:
+    start = ("search", "start", "x", "--recipe", "three-conv-cnn-adam", "--data", kaggle_zip)
+    assert "list in JSON" in run(*start, "--space", "{").refusal
+    assert "list of objects" in run(*start, "--space", "[3]").refusal
+    assert "'colour' cannot be searched" in run(*start, "--space", '[{"field": "colour"}]').refusal
+    assert "There is no study 'x'" in run("search", "resume", "x").refusal
+    assert run("search", "--json").document == []
+
+
+def test_an_estimate_is_honest_and_remembered(
+    run: Callable, kaggle_zip: Path, settings: Settings
+) -> None:
+    arguments = ("train", *SMALL, "--data", kaggle_zip, "--epochs", 10, "--estimate", "--json")
+    document = run(*arguments).document
+    assert document["parameters"] == 355_847
+    assert (document["training_images"], document["validation_images"]) == (140, 28)
+    assert document["memory_bytes"] > 50_000_000
+    assert document["seconds"] > 10 * document["seconds_per_epoch"] > 0
+    assert document["in_words"].startswith("about ")
+    assert run("runs", "--json").document == []
+    start = time.monotonic()
+    again = run(*arguments).document
+    assert time.monotonic() - start < 3
+    assert again["images_per_second"] == document["images_per_second"]

@@ -1,0 +1,88 @@
+"""What a form, a search and a comparison derive from the fields of ``TrainingConfig``."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fer_core.errors import InputError
+from fer_core.networks import ARCHITECTURES
+from fer_core.recipes import (
+    GROUPS,
+    RECIPES,
+    SettingField,
+    TrainingConfig,
+    changed_config,
+    config_difference,
+    setting_fields,
+    validated_config,
+)
+
+FIELDS = {field.name: field for field in setting_fields()}
+
+
+def test_every_field_stands_in_a_group_with_a_label_and_help() -> None:
+    assert list(FIELDS) == list(TrainingConfig.model_fields)
+    assert {field.group for field in FIELDS.values()} == set(GROUPS)
+    labels = [field.label for field in FIELDS.values()]
+    assert all(labels) and len(set(labels)) == len(labels)
+    assert all(field.help for field in FIELDS.values())
+
+
+@pytest.mark.parametrize("field", [f for f in FIELDS.values() if f.kind in ("integer", "number")])
+def test_every_number_has_bounds_that_hold(field: SettingField) -> None:
+    assert field.minimum is not None and field.maximum is not None
+    for end, is_allowed, step in (
+        (field.minimum, field.minimum_is_allowed, -1),
+        (field.maximum, field.maximum_is_allowed, 1),
+    ):
+        changes: dict[str, Any] = {field.name: end}
+        if field.name == "weight_decay":
+            changes["optimizer"] = "sgd"
+        if is_allowed:
+            assert getattr(changed_config(TrainingConfig(), changes), field.name) == end
+        with pytest.raises(InputError, match=field.name):
+            beyond = end + step * (1 if is_allowed else 0)
+            changed_config(TrainingConfig(), changes | {field.name: beyond})
+
+
+def test_kinds_choices_and_options_are_those_of_the_fields() -> None:
+    assert FIELDS["architecture"].choices == tuple(ARCHITECTURES)
+    assert FIELDS["optimizer"].choices == ("adam", "adamw", "sgd")
+    assert (FIELDS["flip"].kind, FIELDS["epochs"].kind) == ("boolean", "integer")
+    assert (FIELDS["zoom_share"].kind, FIELDS["schedule_steps"].kind) == ("number", "steps")
+    optional = {name for name, field in FIELDS.items() if field.is_optional}
+    assert optional == {"gradient_clip_norm", "averaging_momentum", "early_stopping_patience"}
+    assert FIELDS["learning_rate"].is_logarithmic and not FIELDS["dropout_scale"].is_logarithmic
+
+
+def test_a_field_applies_where_it_has_an_effect() -> None:
+    assert FIELDS["cosine_cycles"].applies_to({"schedule": "cosine"})
+    assert not FIELDS["cosine_cycles"].applies_to({"schedule": "steps"})
+    assert not FIELDS["focal_gamma"].applies_to(TrainingConfig().model_dump())
+    assert FIELDS["epochs"].applies_to({})
+    for field in FIELDS.values():
+        for other, values in field.applies:
+            assert set(values) <= set(FIELDS[other].choices)
+
+
+def test_the_difference_of_two_configurations() -> None:
+    first = TrainingConfig()
+    second = changed_config(first, {"epochs": 7, "loss": "focal"})
+    found = [
+        (one.field, one.label, one.first, one.second) for one in config_difference(first, second)
+    ]
+    assert found == [("epochs", "Epochs", 50, 7), ("loss", "Loss", "cross_entropy", "focal")]
+    assert config_difference(second, second) == []
+
+
+def test_focal_loss_needs_distributions() -> None:
+    with pytest.raises(InputError, match="loss=focal needs label_encoding=one_hot"):
+        changed_config(TrainingConfig(label_encoding="integer"), {"loss": "focal"})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_configuration_from_before_a_field_is_still_read(recipe: str) -> None:
+    values = json.loads(RECIPES[recipe].config.model_dump_json())
+    del values["loss"], values["focal_gamma"]
+    assert validated_config(values) == RECIPES[recipe].config

@@ -1,0 +1,215 @@
+"""Stop, pause, kill, delete, label: what reaches a training, and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig
+from fer_core.settings import Settings
+from fer_core.training.control import (
+    Control,
+    RunControl,
+    RunLabel,
+    delete_run,
+    is_active,
+    kill_run,
+    read_control,
+    read_label,
+    request_go_on,
+    request_pause,
+    request_stop,
+    write_label,
+)
+from fer_core.training.processes import is_process_alive, process_start
+from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
+
+#: Holds a run as a training does, says so, and has a child of its own.
+HOLDER = """
+import subprocess, sys, time
+from pathlib import Path
+from fer_core.training.run_folder import RunFolder, RunStatus
+run = RunFolder(Path(sys.argv[1]))
+with run.held():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    run.write_status(RunStatus("running", str(child.pid), epoch=2, epochs=3, step=1, steps=9))
+    time.sleep(60)
+"""
+
+
+class Clock:
+    """Goes on when somebody waits, and does something at a given moment."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.at: list[tuple[float, Callable[[], object]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        for moment, action in [entry for entry in self.at if entry[0] <= self.now]:
+            self.at.remove((moment, action))
+            action()
+
+
+@pytest.fixture
+def run(settings: Settings) -> RunFolder:
+    folder = RunFolder(settings.runs_root / "one")
+    folder.create(RunSetup("a", "b", TrainingConfig()))
+    return folder
+
+
+@pytest.fixture
+def holder(run: RunFolder) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(run.path)], start_new_session=True
+    )
+    deadline = time.monotonic() + 30
+    while run.read_status() is None:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def ask(run: RunFolder, request: str, requested: float | None = None) -> None:
+    control = Control(request, time.time() if requested is None else requested)  # type: ignore[arg-type]
+    (run.path / "control.json").write_text(json.dumps(asdict(control)))
+
+
+def test_a_stop_reaches_the_training(run: RunFolder) -> None:
+    stop = threading.Event()
+    control = RunControl(run, stop, clock=(clock := Clock()), sleep=clock.sleep)
+    assert not control.should_stop()
+    ask(run, "stop")
+    clock.now += 1
+    assert control.should_stop() and not control.is_pruned
+    control.forget()
+    assert read_control(run) is None
+
+
+def test_a_prune_ends_it_and_says_so(run: RunFolder) -> None:
+    control = RunControl(run, threading.Event())
+    ask(run, "prune")
+    assert control.should_stop() and control.is_pruned
+
+
+def test_a_request_from_before_the_process_is_not_for_it(run: RunFolder) -> None:
+    born = process_start(os.getpid())
+    assert born is not None
+    ask(run, "stop", requested=born - 60)
+    assert not RunControl(run, threading.Event()).should_stop()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"request": "stop"}', '{"requested": 1e12}'])
+def test_a_torn_request_is_none(run: RunFolder, content: str) -> None:
+    (run.path / "control.json").write_text(content)
+    assert not RunControl(run, threading.Event()).should_stop()
+
+
+def test_a_pause_counts_in_no_duration_and_beats_on(run: RunFolder) -> None:
+    clock = Clock()
+    control = RunControl(run, threading.Event(), clock=clock, sleep=clock.sleep)
+    run.write_status(RunStatus("running", "epoch 2/3", epoch=2, epochs=3, step=4, steps=9))
+    seen: list[RunStatus | None] = []
+    clock.at = [
+        (110.0, lambda: seen.append(run.read_status())),
+        (150.0, lambda: seen.append(run.read_status())),
+        (160.0, lambda: ask(run, "go on")),
+    ]
+    ask(run, "pause")
+    assert not control.should_stop()
+    assert clock.now >= 160
+    assert control.clock() == pytest.approx(100, abs=0.5)
+    first, second = seen
+    assert first is not None and second is not None
+    assert (first.state, first.step) == ("paused", 4)
+    assert "paused in epoch 2/3" in first.message
+    assert second.updated > first.updated
+    after = run.read_status()
+    assert after is not None and after.state == "running"
+
+
+@pytest.mark.parametrize("how", ["signal", "request"])
+def test_a_paused_training_can_be_stopped(run: RunFolder, how: str) -> None:
+    clock, stop = Clock(), threading.Event()
+    control = RunControl(run, stop, clock=clock, sleep=clock.sleep)
+    ask(run, "pause")
+    clock.at = [(120.0, stop.set if how == "signal" else lambda: ask(run, "stop"))]
+    assert control.should_stop()
+
+
+@pytest.mark.parametrize("request_", [request_stop, request_pause, request_go_on, kill_run])
+def test_nothing_is_asked_of_a_run_that_does_not_run(
+    run: RunFolder, request_: Callable[[RunFolder], None]
+) -> None:
+    with pytest.raises(InputError, match="The run one is not running"):
+        request_(run)
+    assert read_control(run) is None
+
+
+def test_a_process_that_holds_a_run_is_seen_asked_and_killed_with_its_children(
+    run: RunFolder, holder: "subprocess.Popen[bytes]", settings: Settings
+) -> None:
+    assert is_active(run)
+    status = run.read_status()
+    assert status is not None
+    child = int(status.message)
+    request_pause(run)
+    control = read_control(run)
+    assert control is not None and control.request == "pause"
+    with pytest.raises(InputError, match="being trained; stop or kill it first"):
+        delete_run(run, settings)
+    kill_run(run)
+    assert holder.wait(timeout=10) == -signal.SIGKILL
+    assert not is_active(run)
+    deadline = time.monotonic() + 10
+    while is_process_alive(child, None) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_process_alive(child, None)
+
+
+def test_a_number_that_another_process_has_now_is_not_killed(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.training.control._BIRTH_SECONDS", 0.1)
+    run.write_status(RunStatus("running", "x", process_id=os.getpid(), process_started=12345.0))
+    with run.held(), pytest.raises(InputError, match="does not say which it is"):
+        kill_run(run)
+
+
+def test_a_run_is_deleted_whole_and_only_in_runs(
+    run: RunFolder, settings: Settings, tmp_path: Path
+) -> None:
+    delete_run(run, settings)
+    assert list(settings.runs_root.iterdir()) == []
+    with pytest.raises(InputError, match="There is no run one"):
+        delete_run(run, settings)
+    for elsewhere in (tmp_path, settings.runs_root, settings.runs_root / ".queue"):
+        elsewhere.mkdir(exist_ok=True)
+        with pytest.raises(InputError, match="does not lie in"):
+            delete_run(RunFolder(elsewhere), settings)
+        assert elsewhere.is_dir()
+
+
+def test_a_label_comes_back(run: RunFolder) -> None:
+    assert read_label(run) == RunLabel()
+    write_label(run, RunLabel("  my\n best ", "two\nlines "))
+    assert read_label(run) == RunLabel("my best", "two\nlines")
+    with pytest.raises(InputError, match="may have 80 characters"):
+        write_label(run, RunLabel("x" * 81))
+    (run.path / "label.json").write_text("[3]")
+    assert read_label(run) == RunLabel()

@@ -1,0 +1,45 @@
+"""The losses that a configuration compiles, against figures computed by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fer_core.recipes import TrainingConfig
+from fer_core.training.backend import prepare_backend
+
+prepare_backend()
+
+from fer_core.training.model_setup import compiled_model  # noqa: E402  # after the backend
+
+PROBABILITIES = np.array([[0.7, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05]], dtype=np.float32)
+FIRST = np.eye(7, dtype=np.float32)[:1]
+
+
+def loss_of(weight: float | None = None, **values: object) -> float:
+    config = TrainingConfig.model_validate({"architecture": "three_convolutions"} | values)
+    model = compiled_model(config)
+    weights = None if weight is None else np.array([weight], dtype=np.float32)
+    return float(model.loss(FIRST, PROBABILITIES, sample_weight=weights))
+
+
+def test_focal_loss_is_the_papers() -> None:
+    expected = -((1 - 0.7) ** 2) * math.log(0.7)
+    assert loss_of(loss="focal", focal_gamma=2.0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_gamma_it_is_cross_entropy() -> None:
+    assert loss_of(loss="focal", focal_gamma=0.0) == pytest.approx(loss_of(), rel=1e-6)
+    assert loss_of() == pytest.approx(-math.log(0.7), rel=1e-6)
+
+
+def test_a_class_weight_is_the_papers_alpha() -> None:
+    expected = -3.5 * (1 - 0.7) ** 2 * math.log(0.7)
+    assert loss_of(3.5, loss="focal", focal_gamma=2.0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothed_labels_are_weighed_class_by_class() -> None:
+    smoothed = 1 - 0.1 + 0.1 / 7
+    expected = -smoothed * 0.3**2 * math.log(0.7) - 6 * (0.1 / 7) * 0.95**2 * math.log(0.05)
+    value = loss_of(loss="focal", focal_gamma=2.0, label_smoothing=0.1)
+    assert value == pytest.approx(expected, rel=1e-5)

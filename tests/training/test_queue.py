@@ -1,0 +1,213 @@
+"""The queue's order and its locks, without real trainings."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig
+from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.training import queue
+from fer_core.training.queue import (
+    continue_run,
+    enqueue,
+    extend_run,
+    launch,
+    move_in_queue,
+    remove_from_queue,
+    revive_queue,
+    waiting_runs,
+)
+from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus, Tracking
+
+#: Instead of a training: keeps the lock that it was handed until its standard input ends.
+HOLDER = """
+import sys
+from pathlib import Path
+from fer_core.training.run_folder import RunFolder
+with RunFolder(Path(sys.argv[1])).held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Spawned:
+    """Stands in for the starting of processes."""
+
+    def __init__(self) -> None:
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+
+    def __call__(self, arguments: list[str], settings: Settings, **options: Any) -> int:
+        path = arguments[-1]
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, path],
+            cwd=PROJECT_ROOT,
+            env={"PATH": "", **options["variables"]},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=options["descriptors"],
+            text=True,
+        )
+        self.processes[Path(path).name] = process
+        return process.pid
+
+    def end(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.communicate()
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> Any:
+    stand_in = Spawned()
+    monkeypatch.setattr(queue, "spawn", stand_in)
+    yield stand_in
+    for name in list(stand_in.processes):
+        stand_in.end(name)
+
+
+def make(settings: Settings, name: str, **config: object) -> RunFolder:
+    run = RunFolder(settings.runs_root / name)
+    run.create(RunSetup("a", "b", TrainingConfig.model_validate(config)))
+    return run
+
+
+def names(runs: list[RunFolder]) -> list[str]:
+    return [run.path.name for run in runs]
+
+
+def test_so_many_run_at_a_time_as_are_allowed(settings: Settings, spawned: Spawned) -> None:
+    for name in ("a", "b", "c"):
+        enqueue(make(settings, name), settings)
+    assert names(revive_queue(settings)) == ["a"]
+    # The lock is handed on: not even before the process has taken it does a second one start.
+    assert revive_queue(settings) == []
+    assert names(waiting_runs(settings)) == ["b", "c"]
+    spawned.end("a")
+    assert names(revive_queue(settings)) == ["b"]
+    more = Settings(settings.data_root, settings.runs_root, settings.models_root, parallel_runs=2)
+    assert names(revive_queue(more)) == ["c"]
+    assert waiting_runs(settings) == []
+
+
+def test_a_process_that_dies_before_it_holds_the_run_frees_its_place(
+    settings: Settings, spawned: Spawned
+) -> None:
+    for name in ("a", "b"):
+        enqueue(make(settings, name), settings)
+    revive_queue(settings)
+    spawned.processes["a"].kill()
+    spawned.end("a")
+    assert names(revive_queue(settings)) == ["b"]
+
+
+def test_two_starts_at_the_same_moment_start_one(settings: Settings, spawned: Spawned) -> None:
+    for name in ("a", "b", "c", "d"):
+        enqueue(make(settings, name), settings)
+    started: list[str] = []
+    barrier = threading.Barrier(4)
+
+    def begin() -> None:
+        barrier.wait()
+        started.extend(names(revive_queue(settings)))
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert started == ["a"]
+
+
+def test_the_order_can_be_changed(settings: Settings) -> None:
+    for name in ("a", "b", "c"):
+        enqueue(make(settings, name), settings)
+    move_in_queue(RunFolder(settings.runs_root / "c"), settings, 1)
+    assert names(waiting_runs(settings)) == ["c", "a", "b"]
+    move_in_queue(RunFolder(settings.runs_root / "c"), settings, 99)
+    move_in_queue(RunFolder(settings.runs_root / "b"), settings, -3)
+    assert names(waiting_runs(settings)) == ["b", "a", "c"]
+    remove_from_queue(RunFolder(settings.runs_root / "a"), settings)
+    assert names(waiting_runs(settings)) == ["b", "c"]
+    for act in (remove_from_queue, lambda run, where: move_in_queue(run, where, 1)):
+        with pytest.raises(InputError, match="a does not wait in the queue"):
+            act(RunFolder(settings.runs_root / "a"), settings)
+
+
+def test_a_run_waits_once_and_not_while_it_is_trained(settings: Settings, tmp_path: Path) -> None:
+    run = make(settings, "a")
+    with run.held(), pytest.raises(InputError, match="being trained already"):
+        enqueue(run, settings)
+    enqueue(run, settings)
+    with pytest.raises(InputError, match="waits in the queue already"):
+        enqueue(run, settings)
+    elsewhere = RunFolder(tmp_path / "elsewhere")
+    elsewhere.create(RunSetup("a", "b", TrainingConfig()))
+    with pytest.raises(InputError, match="does not lie in"):
+        enqueue(elsewhere, settings)
+
+
+def test_torn_entries_and_deleted_runs_do_not_stop_the_queue(
+    settings: Settings, spawned: Spawned
+) -> None:
+    for name in ("a", "b"):
+        enqueue(make(settings, name), settings)
+    (settings.runs_root / ".queue" / "gone.json").write_text(json.dumps({"order": 0}))
+    (settings.runs_root / ".queue" / "a.json").write_text("{")
+    assert names(waiting_runs(settings)) == ["gone", "b", "a"]
+    assert names(revive_queue(settings)) == ["b"]
+    assert names(waiting_runs(settings)) == ["a"]
+
+
+def test_an_empty_queue_writes_nothing(settings: Settings) -> None:
+    assert revive_queue(settings) == []
+    assert not settings.runs_root.exists()
+
+
+def test_a_launch_refuses_what_cannot_run_before_it_makes_a_folder(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    setup = RunSetup("a", "nowhere", TrainingConfig())
+    with pytest.raises(InputError, match="no dataset and no path"):
+        launch(setup, settings)
+    tracked = RunSetup("a", str(tmp_path), TrainingConfig(), Tracking(mlflow_uri="x"))
+    with pytest.raises(InputError, match="mlflow, which is not installed"):
+        launch(tracked, settings)
+    monkeypatch.setattr("fer_core.training.faults._OTHER_BYTES", 10**18)
+    with pytest.raises(InputError, match="MB left and the run needs about"):
+        launch(RunSetup("a", str(tmp_path), TrainingConfig()), settings)
+    assert not settings.runs_root.exists()
+
+
+def finished(settings: Settings, done: int, **config: object) -> RunFolder:
+    run = make(settings, "done", **config)
+    for epoch in range(1, done + 1):
+        run.append_epoch(EpochRecord(epoch, 1, 0.5, float(epoch), 0.5, 0.5, {}, 0.001, 100, 1))
+    run.write_status(RunStatus("finished", "done"))
+    return run
+
+
+def test_more_epochs_are_recorded(settings: Settings, spawned: Spawned) -> None:
+    run = finished(settings, 3, epochs=3)
+    with pytest.raises(InputError, match="is at its end after 3 epochs"):
+        continue_run(run, settings)
+    with pytest.raises(InputError, match="has 3 finished epochs"):
+        continue_run(run, settings, epochs=2)
+    continue_run(run, settings, epochs=5)
+    setup = run.read_setup()
+    assert setup.config.epochs == 5
+    assert [(c.after_epoch, c.changes) for c in setup.changes] == [(3, {"epochs": [3, 5]})]
+    assert list(spawned.processes) == ["done"]
+
+
+def test_more_epochs_switch_off_an_early_stopping_that_had_struck(settings: Settings) -> None:
+    run = finished(settings, 3, epochs=10, early_stopping_patience=2)
+    extend_run(run, 12)
+    config = run.read_setup().config
+    assert (config.epochs, config.early_stopping_patience) == (12, None)
+    (change,) = run.read_setup().changes
+    assert change.changes == {"epochs": [10, 12], "early_stopping_patience": [2, None]}

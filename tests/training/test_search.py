@@ -1,0 +1,274 @@
+"""Searches: the space held against the settings, and trials as runs."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.errors import InputError
+from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name
+from fer_core.settings import Settings
+from fer_core.training import search
+from fer_core.training.registry import list_runs
+from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
+from fer_core.training.search import (
+    StudySetup,
+    create_study,
+    list_studies,
+    run_search,
+    stop_search,
+    study_figures,
+    study_names,
+    study_setup,
+    study_summary,
+)
+from fer_core.training.search_space import (
+    SearchSpace,
+    check_space,
+    default_parameter,
+    search_space,
+    searchable_fields,
+)
+
+SPACE = [
+    {"field": "learning_rate", "low": 1e-4, "high": 1e-2, "log": True},
+    {"field": "optimizer", "choices": ["adam", "sgd"]},
+    {"field": "momentum", "low": 0.5, "high": 0.99},
+    {"field": "batch_size", "low": 4, "high": 8},
+]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ([], "at least one field"),
+        ([{"field": "colour", "choices": [1]}], "'colour' cannot be searched; choose from"),
+        ([{"field": "seed", "low": 1, "high": 2}], "'seed' cannot be searched"),
+        ([{"field": "epochs", "low": 1}], "needs a low and a higher high"),
+        ([{"field": "epochs", "low": 5, "high": 5}], "needs a low and a higher high"),
+        ([{"field": "epochs", "low": 1.5, "high": 3}], "should be a whole number"),
+        ([{"field": "learning_rate", "low": 0, "high": 1}], "should lie from 0 to 10"),
+        ([{"field": "zoom_share", "low": 0, "high": 1}], "zoom_share should lie from 0 to 1"),
+        ([{"field": "weight_decay", "low": 0, "high": 1, "log": True}], "low above 0 for log"),
+        ([{"field": "optimizer", "low": 0, "high": 1}], "optimizer needs choices"),
+        ([{"field": "optimizer", "choices": ["lion"]}], "should be one of .*lion"),
+        ([{"field": "epochs", "choices": [1, 1]}], "a choice twice"),
+        ([{"field": "epochs", "choices": ["many"]}], "should be a whole number"),
+        ([{"field": "flip", "choices": [True], "low": 1}], "either low and high, or choices"),
+        ([SPACE[0], SPACE[0]], "each field may be named once"),
+        ([{"field": "epochs", "low": 1, "high": 2, "step": 3}], "step"),
+    ],
+)
+def test_a_space_that_does_not_fit_is_told_in_one_sentence(
+    parameters: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        search_space(parameters)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_field_has_a_default_range_around_a_recipes_value(recipe: str) -> None:
+    config = recipe_by_name(recipe).config
+    for field in searchable_fields():
+        parameter = default_parameter(field, config)
+        assert search_space([parameter.model_dump()]).parameters == (parameter,)
+
+
+def test_choices_that_do_not_go_with_the_configuration_are_refused() -> None:
+    space = search_space([{"field": "schedule", "choices": ["cosine", "steps"]}])
+    with pytest.raises(InputError, match="schedule=steps needs schedule_steps"):
+        check_space(space, TrainingConfig())
+
+
+class FixedTrial:
+    """Suggests what it was told to and keeps what it was asked for."""
+
+    def __init__(self, **values: Any) -> None:
+        self.values, self.asked = values, list[str]()
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> Any:
+        self.asked.append(name)
+        return self.values.get(name, low)
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> Any:
+        return self.suggest_float(name, low, high, log=log)
+
+    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
+        self.asked.append(name)
+        return self.values.get(name, choices[0])
+
+
+def drawn(
+    space: SearchSpace, base: TrainingConfig, **values: Any
+) -> tuple[TrainingConfig, list[str]]:
+    trial = FixedTrial(**values)
+    return space.suggest(trial, base), trial.asked  # type: ignore[arg-type]
+
+
+def test_a_field_is_drawn_where_it_has_an_effect() -> None:
+    space = search_space(SPACE)
+    base = TrainingConfig(optimizer="sgd", weight_decay=0.01)
+    config, asked = drawn(space, base, optimizer="sgd")
+    assert asked == ["batch_size", "optimizer", "learning_rate", "momentum"]
+    assert (config.weight_decay, config.momentum) == (0.01, 0.5)
+    # Adam has neither momentum nor decay: what the base says of them falls away.
+    config, asked = drawn(space, base, optimizer="adam")
+    assert "momentum" not in asked
+    assert (config.optimizer, config.weight_decay, config.momentum) == ("adam", 0.0, 0.9)
+
+
+def setup(data: str, **changes: Any) -> StudySetup:
+    values: dict[str, Any] = {
+        "name": "first",
+        "recipe": "three-conv-cnn-adam",
+        "data": data,
+        "config": TrainingConfig(architecture="three_convolutions", epochs=4),
+        "space": search_space(SPACE),
+        "trials": 6,
+    }
+    return study_setup(values | changes)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., None]:
+    """Runs that are through at once, as good as their learning rate is high."""
+
+    def prepare(state: str = "finished", epochs: int = 4) -> None:
+        def launched(one: RunSetup, where: Settings, **_: object) -> RunFolder:
+            run = RunFolder(where.runs_root / f"trial-{one.trial}")
+            run.create(one)
+            for epoch in range(1, epochs + 1):
+                value = min(one.config.learning_rate * 50 + epoch / 100, 1.0)
+                run.append_epoch(
+                    EpochRecord(epoch, 1, 0.5, 1 - value, value, value / 2, {}, 0.001, 100, 1)
+                )
+            run.write_status(RunStatus(state, "its reason"))  # type: ignore[arg-type]
+            return run
+
+        monkeypatch.setattr(search, "launch", launched)
+
+    return prepare
+
+
+def test_a_search_goes_through_its_trials_and_finds_the_best(
+    settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
+) -> None:
+    stand_in()
+    create_study(setup(str(tmp_path)), settings)
+    assert study_summary("first", settings).state == "stopped"
+    summary = run_search("first", settings)
+    assert (summary.state, summary.finished, summary.failed) == ("finished", 6, 0)
+    rates = {trial.number: trial.values["learning_rate"] for trial in summary.trials}
+    assert summary.best_trial == max(rates, key=lambda number: rates[number])
+    assert summary.best_value == pytest.approx(rates[summary.best_trial] * 50 + 0.04)
+    assert len(set(rates.values())) == 6
+    runs = list_runs(settings)
+    assert {(run.study, run.trial) for run in runs} == {("first", number) for number in range(6)}
+    assert all(run.config is not None and run.config.monitor == "accuracy" for run in runs)
+    assert study_names(settings) == ["first"]
+    document = json.loads(json.dumps(list_studies(settings)[0].to_json()))
+    assert document["trials"][0]["run_id"] == "trial-0"
+    # Nothing is left to do, and nothing is done.
+    assert run_search("first", settings).finished == 6
+    figures = study_figures("first", settings)
+    assert set(figures) == {"history", "importance", "parallel", "slice", "intermediate"}
+    assert all(figure.data for figure in figures.values())
+
+
+def test_failed_trials_are_told_and_count(
+    settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
+) -> None:
+    stand_in("failed", epochs=0)
+    create_study(setup(str(tmp_path), trials=2), settings)
+    summary = run_search("first", settings)
+    assert (summary.state, summary.failed, summary.best_value) == ("finished", 2, None)
+    assert [trial.problem for trial in summary.trials] == ["its reason"] * 2
+    assert study_figures("first", settings) == {}
+
+
+def test_studies_that_cannot_be_are_refused(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no dataset and no path"):
+        create_study(setup("nowhere"), settings)
+    with pytest.raises(InputError, match="cannot be a name"):
+        create_study(setup(str(tmp_path), name="../x"), settings)
+    with pytest.raises(InputError, match="storage of the study 'first' cannot be used"):
+        create_study(setup(str(tmp_path), storage="nothing://here"), settings)
+    assert study_names(settings) == []
+    create_study(setup(str(tmp_path)), settings)
+    with pytest.raises(InputError, match="already a study 'first'"):
+        create_study(setup(str(tmp_path)), settings)
+    with pytest.raises(InputError, match="no study 'second'; studies: first"):
+        study_summary("second", settings)
+    with pytest.raises(InputError, match="is not running"):
+        stop_search("first", settings)
+    with pytest.raises(InputError, match="trials"):
+        setup(str(tmp_path), trials=0)
+
+
+def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in()
+    create_study(setup(str(tmp_path), trials=2), settings)
+    # A worker that dies as soon as its first run is launched.
+    code = (
+        "import os, sys\n"
+        "from fer_core.settings import Settings\n"
+        "from pathlib import Path\n"
+        "from fer_core.training import search\n"
+        "from fer_core.training.run_folder import RunFolder, RunStatus\n"
+        "def launch(one, where, **_):\n"
+        "    run = RunFolder(where.runs_root / 'left')\n"
+        "    run.create(one)\n"
+        "    run.write_status(RunStatus('stopped', 'x'))\n"
+        "    return run\n"
+        "search.launch = launch\n"
+        "search._Worker._follow = lambda *_: os._exit(9)\n"
+        "root = Path(sys.argv[1])\n"
+        "search.run_search('first', Settings(root / 'data', root / 'runs', root / 'models'))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    left = study_summary("first", settings)
+    assert (left.running, left.state) == (1, "stopped")
+
+    continued: list[str] = []
+
+    def go_on(run: RunFolder, where: Settings) -> None:
+        continued.append(run.path.name)
+        run.append_epoch(EpochRecord(1, 1, 0.5, 0.5, 0.75, 0.5, {}, 0.001, 100, 1))
+        run.write_status(RunStatus("finished", "done"))
+
+    monkeypatch.setattr(search, "continue_run", go_on)
+    summary = run_search("first", settings)
+    assert continued == ["left"]
+    assert (summary.finished, summary.running) == (2, 0)
+    assert (summary.trials[0].run_id, summary.trials[0].value) == ("left", 0.75)
+
+
+def test_a_stop_leaves_the_trial_open(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in("running", epochs=1)
+    create_study(setup(str(tmp_path)), settings)
+    monkeypatch.setattr(search, "revive_queue", lambda _: stop_search("first", settings))
+    monkeypatch.setattr(
+        search,
+        "run_summary",
+        lambda path, _: type("Living", (), {"state": "running", "reason": ""}),
+    )
+    start = time.monotonic()
+    summary = run_search("first", settings)
+    assert time.monotonic() - start < 30
+    assert (summary.running, summary.state) == (1, "stopped")
