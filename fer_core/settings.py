@@ -15,11 +15,14 @@ class Settings:
         data_root: Imported datasets, one folder each.
         runs_root: Training runs, one folder each.
         models_root: Published bundles, one folder each, and the file ``default``.
+        import_roots: Folders from which a page may import datasets by their path on this machine:
+            whoever reaches the page can have what lies in them read, and nothing else.
     """
 
     data_root: Path
     runs_root: Path
     models_root: Path
+    import_roots: tuple[Path, ...] = ()
 
     @property
     def detectors_root(self) -> Path:
@@ -31,14 +34,26 @@ def load_settings() -> Settings:
     """Read the settings.
 
     The folders lie in the project unless the environment variables ``FER_STUDIO_DATA``,
-    ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others.
+    ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others. Pages import from ``imports/`` beside
+    the data and from the user's ``Downloads``, unless ``FER_STUDIO_IMPORT_ROOTS`` names other
+    folders, separated as in ``PATH``.
     """
 
     def root(variable: str, name: str) -> Path:
         return Path(os.environ.get(variable) or PROJECT_ROOT / name).expanduser().resolve()
 
+    data_root = root("FER_STUDIO_DATA", "data")
     return Settings(
-        data_root=root("FER_STUDIO_DATA", "data"),
+        data_root=data_root,
         runs_root=root("FER_STUDIO_RUNS", "runs"),
         models_root=root("FER_STUDIO_MODELS", "models"),
+        import_roots=_import_roots(data_root),
     )
+
+
+def _import_roots(data_root: Path) -> tuple[Path, ...]:
+    named = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
+    folders = [Path(folder.strip()) for folder in named if folder.strip()]
+    if not folders:
+        folders = [data_root.parent / "imports", Path("~/Downloads")]
+    return tuple(dict.fromkeys(folder.expanduser().resolve() for folder in folders))
