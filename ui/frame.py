@@ -36,6 +36,12 @@ PAGES = (
         "Upload photos or take a snapshot, and see every face with its seven emotion "
         "probabilities. Results can be downloaded.",
     ),
+    PageEntry(
+        "dataset",
+        "Dataset",
+        "Import face data, see what is in them and what is wrong with them, and decide what a "
+        "training leaves out.",
+    ),
 )
 
 
