@@ -18,12 +18,15 @@ class Settings:
         runs_root: Training runs, one folder each.
         models_root: Published bundles, one folder each, and the file ``default``.
         parallel_runs: How many trainings the queue lets run at the same time.
+        import_roots: Folders from which a page may import datasets by their path on this machine:
+            whoever reaches the page can have what lies in them read, and nothing else.
     """
 
     data_root: Path
     runs_root: Path
     models_root: Path
     parallel_runs: int = 1
+    import_roots: tuple[Path, ...] = ()
 
     @property
     def detectors_root(self) -> Path:
@@ -41,20 +44,24 @@ def load_settings() -> Settings:
 
     The folders lie in the project unless the environment variables ``FER_STUDIO_DATA``,
     ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others. ``FER_STUDIO_PARALLEL_RUNS`` is the
-    number of trainings at the same time, 1 by default.
+    number of trainings at the same time, 1 by default. Pages import from ``imports/`` beside the
+    data and from the user's ``Downloads``, unless ``FER_STUDIO_IMPORT_ROOTS`` names other folders,
+    separated as in ``PATH``.
 
     Raises:
-        InputError: That number is none.
+        InputError: The number of trainings is none.
     """
 
     def root(variable: str, name: str) -> Path:
         return Path(os.environ.get(variable) or PROJECT_ROOT / name).expanduser().resolve()
 
+    data_root = root("FER_STUDIO_DATA", "data")
     return Settings(
-        data_root=root("FER_STUDIO_DATA", "data"),
+        data_root=data_root,
         runs_root=root("FER_STUDIO_RUNS", "runs"),
         models_root=root("FER_STUDIO_MODELS", "models"),
         parallel_runs=_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
+        import_roots=_import_roots(data_root),
     )
 
 
@@ -64,3 +71,11 @@ def _parallel_runs(text: str) -> int:
             f"FER_STUDIO_PARALLEL_RUNS should be a whole number from 1 to 64; it is {text!r}."
         )
     return int(text)
+
+
+def _import_roots(data_root: Path) -> tuple[Path, ...]:
+    named = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
+    folders = [Path(folder.strip()) for folder in named if folder.strip()]
+    if not folders:
+        folders = [data_root.parent / "imports", Path("~/Downloads")]
+    return tuple(dict.fromkeys(folder.expanduser().resolve() for folder in folders))

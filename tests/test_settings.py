@@ -1,12 +1,18 @@
 """Where data, runs and models lie."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from fer_core.settings import PROJECT_ROOT, Settings, load_settings
 
-VARIABLES = ("FER_STUDIO_DATA", "FER_STUDIO_RUNS", "FER_STUDIO_MODELS")
+VARIABLES = (
+    "FER_STUDIO_DATA",
+    "FER_STUDIO_RUNS",
+    "FER_STUDIO_MODELS",
+    "FER_STUDIO_IMPORT_ROOTS",
+)
 
 
 def test_the_folders_lie_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +21,22 @@ def test_the_folders_lie_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None
     settings = load_settings()
     assert (PROJECT_ROOT / "fer_core").is_dir()
     assert settings == Settings(
-        PROJECT_ROOT / "data", PROJECT_ROOT / "runs", PROJECT_ROOT / "models"
+        PROJECT_ROOT / "data",
+        PROJECT_ROOT / "runs",
+        PROJECT_ROOT / "models",
+        (PROJECT_ROOT / "imports", (Path.home() / "Downloads").resolve()),
+    )
+
+
+def test_pages_import_from_the_folders_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    named = [str(tmp_path / "one"), "~/two", "", str(tmp_path / "one")]
+    monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", os.pathsep.join(named))
+    assert load_settings().import_roots == (
+        tmp_path.resolve() / "one",
+        tmp_path.resolve() / "two",
     )
 
 

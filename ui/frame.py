@@ -42,6 +42,12 @@ PAGES = (
         "Start the webcam, and every face in its picture carries its emotion, at the camera's "
         "speed.",
     ),
+    PageEntry(
+        "dataset",
+        "Dataset",
+        "Import face data, see what is in them and what is wrong with them, and decide what a "
+        "training leaves out.",
+    ),
 )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,7 @@ from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
-from fer_core.files import existing_path, replaced_folder, write_json
+from fer_core.files import existing_path, write_json
 from fer_core.settings import Settings
 
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -85,12 +89,9 @@ def import_dataset(
         )
     folder = settings.data_root / name
     if folder.exists():
-        raise InputError(
-            f"There is already a dataset {name!r}; choose another name with --name, or delete "
-            f"{folder}."
-        )
+        raise _taken(name, folder)
     face_set = read_dataset(source, choice, report)
-    with replaced_folder(folder) as temporary:
+    with _new_folder(folder) as temporary:
         _save(
             face_set,
             temporary,
@@ -102,6 +103,34 @@ def import_dataset(
             },
         )
     return name, face_set
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill, which then becomes ``folder``; never in another's place.
+
+    Raises:
+        InputError: Someone else has taken the name meanwhile; theirs stays.
+    """
+    root = folder.parent
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=root) as temporary:
+        # Inside, so that it is as readable as any folder: the temporary one is private.
+        made = Path(temporary) / folder.name
+        made.mkdir()
+        yield made
+        try:
+            made.rename(folder)
+        except OSError as error:
+            if folder.exists():
+                raise _taken(folder.name, folder) from error
+            raise
+
+
+def _taken(name: str, folder: Path) -> InputError:
+    return InputError(
+        f"There is already a dataset {name!r}; choose another name with --name, or delete {folder}."
+    )
 
 
 def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
@@ -132,6 +161,114 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
 def dataset_names(settings: Settings) -> list[str]:
     """The imported datasets, by name."""
     return sorted(path.parent.name for path in settings.data_root.glob("[!.]*/dataset.json"))
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What was recorded of an imported dataset beside its faces.
+
+    Attributes:
+        source: The file or folder that it was imported from, without the path.
+        imported: When, UTC, ISO 8601.
+        fingerprint: Of the data.
+        split_choice: How missing splits were cut; None for the demo set, which has its own.
+    """
+
+    source: str
+    imported: str
+    fingerprint: str
+    split_choice: SplitChoice | None
+
+
+def read_record(name: str, settings: Settings) -> DatasetRecord:
+    """The record of an imported dataset.
+
+    Raises:
+        InputError: There is no such dataset, or its record is damaged.
+    """
+    folder = imported_folder(name, settings)
+    try:
+        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        choice = None
+        if "seed" in record:
+            choice = SplitChoice(record["validation_share"], record["test_share"], record["seed"])
+        return DatasetRecord(
+            str(record["source"]), str(record["imported"]), str(record["fingerprint"]), choice
+        )
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder, error) from error
+
+
+def imported_folder(name: str, settings: Settings) -> Path:
+    """The folder of an imported dataset.
+
+    Args:
+        name: A dataset's name, and nothing else: paths are refused.
+        settings: Where ``data/`` is.
+
+    Raises:
+        InputError: It is no name, or there is no such dataset.
+    """
+    folder = settings.data_root / validated_name(name)
+    if not (folder / "dataset.json").is_file():
+        names = ", ".join(dataset_names(settings)) or "none so far"
+        raise InputError(f"There is no dataset {name!r}; imported datasets: {names}.")
+    return folder
+
+
+def delete_dataset(name: str, settings: Settings) -> None:
+    """Delete an imported dataset with everything beside it, curation and votes included.
+
+    It disappears at once, by a rename; its files are removed after that. Trainings that have
+    already loaded it go on.
+
+    Raises:
+        InputError: It is no name, there is no such dataset, or the system refuses.
+    """
+    folder = imported_folder(name, settings)
+    if folder.is_symlink():
+        raise InputError(
+            f"{folder} is a link, and what it leads to is not deleted from here; remove it by hand."
+        )
+    try:
+        doomed = Path(tempfile.mkdtemp(prefix=f".{name}.deleted.", dir=settings.data_root))
+        folder.rename(doomed / name)
+    except OSError as error:
+        raise InputError(
+            f"The dataset {name!r} cannot be deleted ({error.strerror}); see to the permissions "
+            f"of {settings.data_root}."
+        ) from error
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def path_within_roots(text: str, settings: Settings) -> Path:
+    """A path from which a page may import.
+
+    Args:
+        text: What a person typed: an absolute path, or one inside one of the roots.
+        settings: Which folders those are.
+
+    Returns:
+        The path with links resolved.
+
+    Raises:
+        InputError: Nothing is there, or it lies outside the roots.
+    """
+    roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
+    text = text.strip()
+    for candidate in (text, *(str(root / text) for root in settings.import_roots if text)):
+        path = existing_path(candidate)
+        if path is None or not path.is_absolute():
+            continue
+        resolved = path.resolve()
+        # Compared after links are followed: a link out of a root leads out of it.
+        if any(resolved.is_relative_to(root.resolve()) for root in settings.import_roots):
+            return resolved
+    # The same words whether something is there or not: the page is no way to look around.
+    raise InputError(
+        f"There is nothing to import at {text!r}; give a path inside {roots}, or name other "
+        "folders in FER_STUDIO_IMPORT_ROOTS."
+    )
 
 
 def load_dataset(data: str, settings: Settings, report: ProgressReport | None = None) -> FaceSet:
@@ -212,18 +349,14 @@ def _draw_demo_set(settings: Settings, report: ProgressReport | None = None) -> 
                 "away, and the set is drawn again."
             )
         face_set, planted = make_demo_set(report)
-        settings.data_root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".demo.", dir=settings.data_root) as temporary:
-            made = Path(temporary) / DEMO_NAME
-            made.mkdir()
-            write_planted_faults(made, planted)
-            _save(face_set, made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
-            try:
-                made.rename(folder)
-            except OSError:
-                # Another process was quicker, and drew the same.
-                if not (folder / PLANTED_FILE).is_file():
-                    raise
+        try:
+            with _new_folder(folder) as made:
+                write_planted_faults(made, planted)
+                _save(face_set, made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
+        except InputError:
+            # Another process was quicker, and drew the same.
+            if not (folder / PLANTED_FILE).is_file():
+                raise
 
 
 def _load(folder: Path) -> FaceSet:
@@ -240,8 +373,11 @@ def _load(folder: Path) -> FaceSet:
             )
     except Exception as error:
         # NumPy raises a different type for each way in which a file can be damaged.
-        remedy = "it is drawn again" if folder.name == DEMO_NAME else "import it again"
-        raise InputError(
-            f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and "
-            f"{remedy}."
-        ) from error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: BaseException) -> InputError:
+    remedy = "it is drawn again" if folder.name == DEMO_NAME else "import it again"
+    return InputError(
+        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and {remedy}."
+    )

@@ -56,6 +56,7 @@ def collect_photos() -> Collection:
             type=list(_PICTURE_TYPES),
             accept_multiple_files=True,
             key="uploads",
+            max_upload_size=200,
             help="One photo or several hundred. Each may have up to 100 megapixels.",
         )
     snapshot = None

@@ -1,0 +1,138 @@
+"""FER2013 from Kaggle, with the user's own account there."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillRunning
+from pathlib import Path
+
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.readers.progress import ProgressReport
+from fer_core.dataset.splitting import SplitChoice
+from fer_core.dataset.store import import_dataset
+from fer_core.errors import InputError, first_line
+from fer_core.settings import Settings
+
+#: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013
+KAGGLE_HANDLE = "msambare/fer2013"
+
+_WHERE_TOKENS_ARE = "https://www.kaggle.com/settings"
+_OR_BY_HAND = (
+    f"or download https://www.kaggle.com/datasets/{KAGGLE_HANDLE} with a browser and upload the zip"
+)
+_LOOK_SECONDS = 0.5
+
+#: kagglehub keeps one set of credentials for the whole process.
+_CREDENTIALS = threading.Lock()
+
+
+def import_from_kaggle(
+    settings: Settings,
+    *,
+    name: str = "fer2013",
+    token: str | None = None,
+    split_choice: SplitChoice | None = None,
+    report: ProgressReport | None = None,
+    downloaded: Callable[[int], None] | None = None,
+) -> tuple[str, FaceSet]:
+    """Download FER2013 from Kaggle and import it.
+
+    Args:
+        settings: Where ``data/`` is; the download lies there too, until it is imported.
+        name: What to call the dataset.
+        token: An API token of the user's account. Without one, kagglehub looks for one where
+            Kaggle's own tools keep it (``KAGGLE_API_TOKEN``, ``~/.kaggle/``), and asks without
+            one if there is none.
+        split_choice: How missing splits are cut.
+        report: Takes the progress of the reading, once it is downloaded.
+        downloaded: Takes the number of bytes on disk while it is downloaded.
+
+    Returns:
+        The name and the data.
+
+    Raises:
+        InputError: Kaggle cannot be reached or refuses, or as for ``import_dataset``.
+    """
+    settings.data_root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".kaggle.", dir=settings.data_root) as temporary:
+        folder = Path(temporary) / KAGGLE_HANDLE.replace("/", "-")
+        _download(folder, token, downloaded)
+        return import_dataset(folder, settings, name=name, split_choice=split_choice, report=report)
+
+
+def _download(folder: Path, token: str | None, downloaded: Callable[[int], None] | None) -> None:
+    """Fill a folder that does not exist yet, and tell how much is there meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="kaggle") as pool:
+        future = pool.submit(_fetch, folder, token)
+        while not _is_done(future):
+            if downloaded is not None:
+                downloaded(_size(folder.parent))
+    try:
+        future.result()
+    except InputError:
+        raise
+    except Exception as error:
+        # requests, kagglesdk and the system each have their own ways to fail.
+        raise _refusal(error, has_token=token is not None) from error
+
+
+def _is_done(future: Future[None]) -> bool:
+    try:
+        future.exception(timeout=_LOOK_SECONDS)
+    except StillRunning:
+        return future.done()
+    return True
+
+
+def _fetch(folder: Path, token: str | None) -> None:
+    try:
+        from kagglehub import config, dataset_download
+    except ImportError as error:
+        raise InputError(
+            f"kagglehub is not installed; install it (pip install kagglehub), {_OR_BY_HAND}."
+        ) from error
+    with _CREDENTIALS:
+        if token:
+            config.set_kaggle_api_token(token.strip())
+        try:
+            dataset_download(KAGGLE_HANDLE, output_dir=str(folder))
+        finally:
+            if token:
+                config.clear_kaggle_credentials()
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue  # renamed or removed since it was listed
+    return total
+
+
+def _refusal(error: Exception, *, has_token: bool) -> InputError:
+    """The sentence for whatever went wrong; never with the token in it."""
+    import requests
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, (requests.ConnectionError, requests.Timeout)):
+        return InputError(
+            "Kaggle cannot be reached from this machine; check its connection to the internet, "
+            f"{_OR_BY_HAND}."
+        )
+    if status in (401, 403):
+        what = "refuses this token" if has_token else "asks for an API token"
+        return InputError(
+            f"Kaggle {what}; make one in your account's settings ({_WHERE_TOKENS_ARE}) and give "
+            f"it here, {_OR_BY_HAND}."
+        )
+    if status == 429:
+        return InputError(f"Kaggle says there were too many requests; wait a while, {_OR_BY_HAND}.")
+    return InputError(
+        f"{KAGGLE_HANDLE} could not be downloaded from Kaggle ({first_line(error)}); try again, "
+        f"{_OR_BY_HAND}."
+    )

@@ -1,0 +1,89 @@
+"""Counts of a dataset and what they mean, against figures worked out by hand."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.statistics import class_counts, imbalance_ratio, overview
+
+ANGRY, DISGUST, HAPPY, SAD = 0, 1, 3, 4
+
+
+@pytest.fixture
+def unbalanced(draw_faces: Callable[..., FaceSet]) -> FaceSet:
+    """Train: 6 happy, 3 sad, 1 disgust. Validation: 2 happy, 2 sad. No test."""
+    labels = [HAPPY] * 6 + [SAD] * 3 + [DISGUST] + [HAPPY, SAD, HAPPY, SAD]
+    return draw_faces(labels, splits=["train"] * 10 + ["validation"] * 4)
+
+
+def test_the_figures_of_an_unbalanced_set(unbalanced: FaceSet) -> None:
+    figures = overview(unbalanced)
+    assert figures.counts == class_counts(unbalanced)
+    assert figures.split_sizes == {"train": 10, "validation": 4, "test": 0}
+    assert figures.shares["train"]["sad"] == pytest.approx(0.3)
+    assert figures.shares["validation"]["sad"] == pytest.approx(0.5)
+    assert "test" not in figures.shares
+    assert (figures.largest, figures.smallest) == ("happy", "disgust")
+    assert figures.ratio == imbalance_ratio(unbalanced) == 6
+    assert figures.missing == ("angry", "fear", "surprise", "neutral")
+
+
+def test_class_weights_make_every_class_count_alike(unbalanced: FaceSet) -> None:
+    weights = overview(unbalanced).class_weights
+    # 10 images in 3 classes: each class should weigh 10 / 3.
+    assert weights == pytest.approx({"happy": 10 / 18, "sad": 10 / 9, "disgust": 10 / 3})
+    counts = class_counts(unbalanced)["train"]
+    assert {emotion: weights[emotion] * counts[emotion] for emotion in weights} == pytest.approx(
+        dict.fromkeys(weights, 10 / 3)
+    )
+
+
+def test_always_saying_the_commonest_emotion(unbalanced: FaceSet) -> None:
+    figures = overview(unbalanced)
+    assert figures.majority_accuracy("train") == pytest.approx(0.6)
+    assert figures.majority_accuracy("validation") == pytest.approx(0.5)
+    assert figures.majority_accuracy("test") is None
+
+
+def test_the_sentence_names_the_figures(unbalanced: FaceSet) -> None:
+    words = overview(unbalanced).in_words
+    assert words.startswith("For every disgust face there are 6.0 happy ones.")
+    assert "right on 50 % of the validation images" in words
+    assert "3.3 times" in words
+    assert "only 0.56" in words
+
+
+def test_a_balanced_set_is_called_so(tiny_faces: FaceSet) -> None:
+    figures = overview(tiny_faces)
+    assert figures.ratio == 1
+    assert figures.in_words.startswith("The emotions are about equally frequent.")
+    assert "right on 14 % of the validation images" in figures.in_words
+
+
+def test_one_emotion_alone_is_nothing_to_learn(draw_faces: Callable[..., FaceSet]) -> None:
+    assert "nothing to tell apart" in overview(draw_faces([HAPPY, HAPPY])).in_words
+
+
+def test_without_train_the_first_split_is_judged(draw_faces: Callable[..., FaceSet]) -> None:
+    figures = overview(draw_faces([HAPPY, HAPPY, SAD], splits="test"))
+    assert figures.reference == "test"
+    assert figures.ratio == 2
+    assert "right on 67 % of the test images" in figures.in_words
+
+
+def test_no_images_at_all(draw_faces: Callable[..., FaceSet]) -> None:
+    figures = overview(draw_faces([]))
+    assert figures.ratio is None
+    assert figures.largest is None
+    assert figures.class_weights == {}
+    assert figures.missing == ()
+    assert figures.in_words == "There are no images."
+
+
+def test_the_figures_of_fer2013(real_faces: FaceSet) -> None:
+    figures = overview(real_faces)
+    assert figures.split_sizes == {"train": 28_709, "validation": 3_589, "test": 0}
+    assert figures.ratio == pytest.approx(16.5, abs=0.05)
+    assert figures.majority_accuracy("validation") == pytest.approx(895 / 3589)
+    assert "16.5 happy ones" in figures.in_words

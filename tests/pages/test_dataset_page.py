@@ -1,0 +1,655 @@
+"""The dataset page in its empty, broken and valid states."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from fer_core.dataset.curation import parse_curation
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import PROJECT_ROOT, Settings
+
+Png = Callable[[NDArray[np.uint8]], bytes]
+OpenApp = Callable[..., AppTest]
+PAGE = "pages/dataset.py"
+PATIENCE_SECONDS = 60
+
+
+def csv_of(faces: FaceSet) -> bytes:
+    """The faces as FER2013's own table."""
+    usages = ("Training", "PublicTest", "PrivateTest")
+    lines = ["emotion,pixels,Usage"]
+    for image, label, split in zip(faces.images, faces.labels, faces.splits, strict=True):
+        pixels = " ".join(map(str, image.ravel().tolist()))
+        lines.append(f"{label},{pixels},{usages[split]}")
+    return "\n".join(lines).encode()
+
+
+@pytest.fixture(scope="module")
+def faulty(draw_faces: Callable[..., FaceSet]) -> FaceSet:
+    """As tiny_faces, with a pair within train, a leak into validation, a conflict and a blank."""
+    splits = ["train"] * 56 + ["validation"] * 21 + ["test"] * 14
+    faces = draw_faces([number % 7 for number in range(91)], splits=splits)
+    images = faces.images.copy()
+    images[7] = images[0]  # the same label, both in train
+    images[56 + 7] = images[14]  # a validation image that stands in train
+    images[3] = images[2]  # under another label
+    images[20] = 128
+    return FaceSet(images, faces.labels, faces.splits, faces.names)
+
+
+@pytest.fixture
+def home_with_faces(home: Settings, faulty: FaceSet, tmp_path: Path) -> Settings:
+    source = tmp_path / "source" / "faulty.csv"
+    source.parent.mkdir()
+    source.write_bytes(csv_of(faulty))
+    import_dataset(source, home, name="faulty")
+    return home
+
+
+def texts(elements: Sequence[Any]) -> list[str]:
+    return [element.value for element in elements]
+
+
+def plain(elements: Sequence[Any]) -> str:
+    return " ".join(texts(elements)).replace("\\", "")
+
+
+def assert_sound(app: AppTest) -> None:
+    assert not app.exception, texts(app.exception)
+    assert texts(app.title) == ["Dataset"]
+
+
+def open_page(open_app: OpenApp) -> AppTest:
+    return open_app().switch_page(PAGE).run()
+
+
+def settled(app: AppTest) -> AppTest:
+    """Run the page again, as a browser does, until nothing is under way in the background."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    app.run()
+    while app.get("progress"):
+        assert time.monotonic() < deadline, "the work in the background does not end"
+        time.sleep(0.1)
+        app.run()
+    assert_sound(app)
+    return app
+
+
+def open_section(app: AppTest, name: str) -> AppTest:
+    titles = {
+        "Overview": ":material/bar_chart: Overview",
+        "Look": ":material/visibility: Look",
+        "Audit": ":material/search: Audit",
+        "Remedies": ":material/healing: Remedies",
+        "Votes": ":material/how_to_vote: Votes",
+    }
+    app.session_state["dataset_section"] = titles[name]
+    return settled(app)
+
+
+def open_import(app: AppTest, way: str) -> AppTest:
+    app.session_state["import_open"] = True
+    app.session_state["import_way"] = way
+    return app.run()
+
+
+def upload(app: AppTest, name: str, content: bytes, wanted: str = "") -> AppTest:
+    open_import(app, "upload")
+    app.file_uploader[0].set_value((name, content, "application/octet-stream"))
+    if wanted:
+        app.text_input(key="import_name_").set_value(wanted)
+    app.button(key="import_start").click()
+    return settled(app)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def decisions(settings: Settings, name: str = "faulty") -> dict[str, str]:
+    """What is decided, by image."""
+    path = settings.data_root / name / "curation.csv"
+    if not path.exists():
+        return {}
+    curation = parse_curation(path.read_bytes(), "curation.csv")
+    assert curation.problems == ()
+    return {entry.name: entry.label or entry.action for entry in curation.entries}
+
+
+def choose_finding(app: AppTest, kind: str) -> AppTest:
+    app.selectbox(key="audit_finding").select(kind)
+    return settled(app)
+
+
+def box(app: AppTest, row: int) -> Any:
+    (found,) = [one for one in app.checkbox if one.key.endswith(f"_box_{row}")]
+    return found
+
+
+def button(app: AppTest, label: str) -> Any:
+    (found,) = [one for one in app.button if one.label == label]
+    return found
+
+
+def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp) -> None:
+    app = open_page(open_app)
+    assert_sound(app)
+    assert "There is no dataset yet." in plain(app.markdown)
+    assert [one.label for one in app.file_uploader] == ["Zip or csv"]
+    assert not app.error
+    assert not app.metric
+    assert not app.tabs
+    assert "banned in the European Union" in plain(app.caption)
+
+
+def test_an_uploaded_table_is_imported_and_shown(
+    home: Settings, open_app: OpenApp, faulty: FaceSet
+) -> None:
+    app = upload(open_page(open_app), "faces of mine.csv", csv_of(faulty))
+    assert dataset_names(home) == ["faces-of-mine"]
+    loaded = load_dataset("faces-of-mine", home)
+    assert loaded.fingerprint == faulty.fingerprint
+    assert "faces-of-mine** is imported: 91 images, nothing skipped" in plain(app.success)
+    assert app.selectbox(key="dataset").value == "faces-of-mine"
+    assert metrics(app) == {
+        "Images": "91",
+        "Train": "56",
+        "Validation": "21",
+        "Test": "14",
+        "Imbalance": "1.0 : 1",
+        "Always “angry”": "14.3 %",
+    }
+    # Nothing of the upload is left beside the dataset.
+    assert [path.name for path in home.data_root.iterdir()] == ["faces-of-mine"]
+
+
+def test_what_was_skipped_is_told_and_listed(home: Settings, open_app: OpenApp, png: Png) -> None:
+    picture = png(np.full((48, 48), 9, np.uint8))
+    content = {f"happy/{number}.png": picture for number in range(12)}
+    content |= {"sad/half.png": picture[:20], "contempt/one.png": picture}
+    app = upload(open_page(open_app), "mine.zip", packed(content), wanted="mine")
+    assert "2 files or rows were skipped" in plain(app.warning)
+    (listed,) = [one.value for one in app.dataframe if "Why" in one.value]
+    assert sorted(listed["File or row"]) == ["contempt/one.png", "sad/half.png"]
+    assert "is not a picture" in " ".join(listed["Why"])
+    assert any(one.key == "download_skipped" for one in app.download_button)
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.csv", b"", "empty.csv"),
+        ("notes.csv", b"a,b\n1,2\n", "no column 'pixels'"),
+        ("half.zip", packed({"happy/a.png": bytes(5000)})[:60], "not a whole zip"),
+        ("text.zip", b"this is no archive", "not a whole zip"),
+        ("out.zip", packed({"../happy/a.png": b"x"}), "leads out of the archive"),
+        ("none.zip", packed({"readme.txt": b"x"}), "no usable picture"),
+        ("utf16.csv", "emotion,pixels\n0,1 2".encode("utf-16"), "utf16.csv"),
+        ("short.csv", b"emotion,pixels\n0,1 2 3\n", "pixel"),
+    ],
+)
+def test_a_bad_upload_is_one_sentence_and_leaves_what_is_there(
+    home_with_faces: Settings, open_app: OpenApp, name: str, content: bytes, words: str
+) -> None:
+    app = upload(open_page(open_app), name, content, wanted="bad")
+    (error,) = app.error
+    assert words in error.value.replace("\\", "")
+    assert "Traceback" not in error.value
+    assert "\n" not in error.value
+    assert dataset_names(home_with_faces) == ["faulty"]
+    assert [path.name for path in home_with_faces.data_root.iterdir()] == ["faulty"]
+    assert metrics(app)["Images"] == "91"
+
+
+def test_a_zip_bomb_is_refused(
+    home: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.dataset.readers.sources.MAX_TOTAL_BYTES", 1 << 20)
+    app = upload(open_page(open_app), "bomb.zip", packed({"happy/a.png": bytes(3 << 20)}))
+    assert "would unpack to more than" in plain(app.error)
+    assert dataset_names(home) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("faulty", "already a dataset 'faulty'"),
+        ("../x", "cannot be a name"),
+        ("demo", "belongs to"),
+    ],
+)
+def test_a_taken_or_unfit_name_is_refused(
+    home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet, wanted: str, words: str
+) -> None:
+    before = load_dataset("faulty", home_with_faces).fingerprint
+    app = upload(open_page(open_app), "x.csv", csv_of(faulty), wanted=wanted)
+    assert words in plain(app.error)
+    assert load_dataset("faulty", home_with_faces).fingerprint == before
+
+
+def test_pressing_import_without_a_file_says_what_is_missing(
+    home: Settings, open_app: OpenApp
+) -> None:
+    app = open_import(open_page(open_app), "upload")
+    app.button(key="import_start").click().run()
+    assert_sound(app)
+    assert "drop a zip or csv" in plain(app.error)
+
+
+def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(
+    home: Settings,
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+    write_files: Callable[..., Path],
+    png: Png,
+) -> None:
+    folder = write_files(
+        {
+            f"{one}/{number}.png": png(np.full((48, 48), number, np.uint8))
+            for one in ("happy", "sad")
+            for number in range(20)
+        },
+        "imports/mine",
+    )
+    monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(folder.parent))
+    app = open_import(open_page(open_app), "path")
+    app.text_input(key="import_path").set_value("mine")
+    app.number_input(key="import_validation").set_value(20.0)
+    app.number_input(key="import_test").set_value(30.0)
+    app.number_input(key="import_seed").set_value(7)
+    app.button(key="import_start").click()
+    settled(app)
+    assert metrics(app)["Validation"] == "8"
+    assert metrics(app)["Test"] == "12"
+    record = json.loads((home.data_root / "mine" / "dataset.json").read_text())
+    assert (record["validation_share"], record["test_share"], record["seed"]) == (0.2, 0.3, 7)
+    assert "20 % for validation, 30 % for test and seed 7" in plain(app.caption)
+
+
+def test_a_path_outside_the_roots_is_refused(
+    home_with_faces: Settings, open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(tmp_path / "imports"))
+    app = open_import(open_page(open_app), "path")
+    app.text_input(key="import_path").set_value(str(tmp_path / "source" / "faulty.csv"))
+    app.button(key="import_start").click().run()
+    assert_sound(app)
+    assert "There is nothing to import at" in plain(app.error)
+    assert dataset_names(home_with_faces) == ["faulty"]
+
+
+def test_kaggle_without_a_network_is_one_sentence(
+    home: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import kagglehub
+    import requests
+
+    def fail(handle: str, *, output_dir: str) -> str:
+        raise requests.ConnectionError("no route to host")
+
+    monkeypatch.setattr(kagglehub, "dataset_download", fail)
+    app = open_import(open_page(open_app), "kaggle")
+    app.button(key="import_start").click()
+    settled(app)
+    assert "Kaggle cannot be reached from this machine" in plain(app.error)
+    assert dataset_names(home) == []
+
+
+def test_a_dataset_deleted_elsewhere_is_a_sentence_and_the_rest_usable(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    root = home_with_faces.data_root
+    shutil.copytree(root / "faulty", root / "other")
+    app = open_page(open_app)
+    assert app.selectbox(key="dataset").value == "faulty"
+    shutil.rmtree(root / "faulty")
+    app.run()
+    assert_sound(app)
+    assert "faulty is no longer there" in plain(app.warning)
+    assert app.selectbox(key="dataset").value == "other"
+    assert metrics(app)["Images"] == "91"
+    shutil.rmtree(root / "other")
+    app.run()
+    assert_sound(app)
+    assert "There is no dataset yet." in plain(app.markdown)
+
+
+@pytest.mark.parametrize("damage", ["dataset.json", "faces.npz", "curation.csv", "missing"])
+@pytest.mark.parametrize("section", ["Overview", "Look", "Audit", "Remedies"])
+def test_damage_is_a_sentence_in_every_section(
+    home_with_faces: Settings, open_app: OpenApp, damage: str, section: str
+) -> None:
+    folder = home_with_faces.data_root / "faulty"
+    if damage == "missing":
+        (folder / "faces.npz").unlink()
+    else:
+        (folder / damage).write_bytes(b"\x80 garbage")
+    app = open_section(open_page(open_app), section)
+    told = plain(app.error) + plain(app.warning)
+    if not (damage == "curation.csv" and section == "Overview"):
+        assert told
+    assert app.selectbox(key="dataset").value == "faulty"
+
+
+def test_deletion_asks_first(home_with_faces: Settings, open_app: OpenApp) -> None:
+    app = open_page(open_app)
+    app.button(key="delete_dataset").click().run()
+    assert_sound(app)
+    assert dataset_names(home_with_faces) == ["faulty"]
+    app.button(key="delete_confirmed").click().run()
+    assert_sound(app)
+    assert dataset_names(home_with_faces) == []
+    assert "There is no dataset yet." in plain(app.markdown)
+    assert not app.error
+
+
+def test_deletion_warns_of_a_training_under_way(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    from fer_core.recipes import RECIPES
+    from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
+
+    run = RunFolder(home_with_faces.runs_root / "busy")
+    run.create(RunSetup("three-conv-cnn-adam", "faulty", RECIPES["three-conv-cnn-adam"].config))
+    run.write_status(RunStatus("running", "epoch 1"))
+    (home_with_faces.runs_root / "broken").mkdir()
+    (home_with_faces.runs_root / "broken" / "config.json").write_text("{")
+    app = open_page(open_app)
+    app.button(key="delete_dataset").click().run()
+    assert_sound(app)
+    assert "A training on it is under way (busy)" in plain(app.warning)
+
+
+def test_the_gallery_shows_the_part_that_is_chosen(
+    home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet
+) -> None:
+    app = open_section(open_page(open_app), "Look")
+    assert "91 images" in texts(app.caption)
+    app.selectbox(key="gallery_emotion").select("happy")
+    app.selectbox(key="gallery_split").select("validation")
+    settled(app)
+    assert "3 images" in texts(app.caption)
+    (gallery,) = app.image
+    assert gallery.captions == ["happy · validation"] * 3
+
+
+def test_the_gallery_can_be_ordered(
+    home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet
+) -> None:
+    app = open_section(open_page(open_app), "Look")
+    app.selectbox(key="gallery_order").select("least contrast first")
+    settled(app)
+    (gallery,) = app.image
+    assert gallery.captions[0] == f"{EMOTIONS[faulty.labels[20]]} · train · contrast 0"
+    assert len(gallery.captions) == 24
+
+
+@pytest.mark.parametrize("view", ["Mean faces", "Grey values", "Augmentation"])
+def test_the_other_views(home_with_faces: Settings, open_app: OpenApp, view: str) -> None:
+    app = open_section(open_page(open_app), "Look")
+    app.session_state["look_view"] = view
+    settled(app)
+    assert not app.error
+    assert len(app.get("plotly_chart")) == (0 if view == "Augmentation" else 1)
+    if view == "Augmentation":
+        before = [one.value for one in app.image]
+        app.button(key="preview_shuffle").click()
+        settled(app)
+        after = [one.value for one in app.image]
+        assert before[0] == after[0]  # the face itself
+        assert before[1] != after[1]  # its variants
+
+
+def test_the_audit_counts_and_shows_the_groups(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    app = open_section(open_page(open_app), "Audit")
+    assert metrics(app) == {
+        "Duplicate groups": "3",
+        "Duplicate images": "6",
+        "Conflicting groups": "1",
+        "Validation in train": "1",
+        "Test in train": "0",
+        "Blank images": "1",
+    }
+    app = choose_finding(app, "conflicts")
+    assert sorted(one.label for one in app.checkbox) == ["fear · train", "happy · train"]
+    assert "1 group of 2 images: 2 in train." in plain(app.caption)
+
+
+def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:
+    names = load_dataset("faulty", home_with_faces).names
+    app = choose_finding(open_section(open_page(open_app), "Audit"), "conflicts")
+    box(app, 3).check()
+    settled(app)
+    assert "**1 chosen**" in texts(app.markdown)
+    button(app, "Drop").click()
+    settled(app)
+    assert decisions(home_with_faces) == {names[3]: "drop"}
+    # Of its group only one is left, and that is no group any more.
+    assert "The filters leave nothing of it." in texts(app.info)
+    choose_finding(app, "blanks")
+    box(app, 20).check()
+    settled(app)
+    (label,) = [one for one in app.selectbox if one.label == "Right label"]
+    label.select("surprise")
+    settled(app)
+    button(app, "Relabel").click()
+    settled(app)
+    assert decisions(home_with_faces) == {names[3]: "drop", names[20]: "surprise"}
+
+
+def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    names = load_dataset("faulty", home_with_faces).names
+    app = choose_finding(open_section(open_page(open_app), "Audit"), "leaks")
+    app.button(key="remedy_drop-train-copies").click()
+    settled(app)
+    assert decisions(home_with_faces) == {names[14]: "drop"}
+    app = open_section(app, "Remedies")
+    assert "1 training image dropped" in plain(app.info)
+    assert metrics(app)["Train"] == "55"
+    (table,) = [one.value for one in app.dataframe if "Decision" in one.value]
+    assert table["Image"].tolist() == [names[14]]
+    app.button(key="remedy_drop-train-copies").click()
+    settled(app)
+    assert "nothing left that this remedy could change" in plain(app.error)
+    app.button(key="curation_undo").click()
+    settled(app)
+    assert decisions(home_with_faces) == {}
+    assert "as they were imported" in plain(app.info)
+    assert not app.error
+
+
+def test_decisions_are_taken_back_by_filter(home_with_faces: Settings, open_app: OpenApp) -> None:
+    app = open_section(open_page(open_app), "Remedies")
+    app.button(key="remedy_drop-blanks").click()
+    settled(app)
+    app.button(key="remedy_drop-repeats").click()
+    settled(app)
+    assert len(decisions(home_with_faces)) == 2
+    app.text_input(key="curation_text").set_value("no face")
+    settled(app)
+    (table,) = [one.value for one in app.dataframe if "Decision" in one.value]
+    assert len(table) == 1
+    app.button(key="curation_remove_all").click()
+    settled(app)
+    assert len(decisions(home_with_faces)) == 1
+
+
+def test_decisions_are_imported_and_unknown_images_named(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    app = open_section(open_page(open_app), "Remedies")
+    app.button(key="remedy_drop-train-copies").click()
+    settled(app)
+    path = home_with_faces.data_root / "faulty" / "curation.csv"
+    lines = path.read_text().splitlines()
+    unknown = (
+        lines[-1]
+        .replace(lines[-1].split(",")[0], "nowhere.png")
+        .replace(lines[-1].split(",")[1], "0123456789abcdef")
+    )
+    app.button(key="curation_undo").click()
+    settled(app)
+    content = "\n".join([*lines, unknown, "torn,line"]).encode()
+    (uploader,) = [one for one in app.file_uploader if one.label == "Curation file"]
+    uploader.set_value(("mine.csv", content, "text/csv"))
+    app.button(key="curation_import_start").click()
+    settled(app)
+    assert len(decisions(home_with_faces)) == 2
+    told = plain(app.warning)
+    assert "1" in told
+    assert "line" in told.lower()
+    (uploader,) = [one for one in app.file_uploader if one.label == "Curation file"]
+    uploader.set_value(("photo.csv", b"\x89PNG", "text/csv"))
+    app.button(key="curation_import_start").click()
+    settled(app)
+    assert "photo.csv" in plain(app.error)
+    assert len(decisions(home_with_faces)) == 2
+
+
+def test_a_decision_about_a_deleted_dataset_is_a_sentence_and_makes_no_folder(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    app = open_section(open_page(open_app), "Remedies")
+    shutil.rmtree(home_with_faces.data_root / "faulty")
+    app.button(key="remedy_drop-blanks").click().run()
+    assert_sound(app)
+    assert not (home_with_faces.data_root / "faulty").exists()
+
+
+def test_a_network_is_asked_only_on_a_button_and_is_named(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    app = choose_finding(open_section(open_page(open_app), "Audit"), "mislabelled")
+    assert "Asked: model" not in plain(app.caption)
+    assert not app.checkbox
+    app.button(key="find_mislabelled").click()
+    settled(app)
+    assert not app.error
+    assert "Asked: model **small**" in plain(app.caption)
+
+
+def test_the_map_is_drawn_on_a_button(home_with_faces: Settings, open_app: OpenApp) -> None:
+    app = choose_finding(open_section(open_page(open_app), "Audit"), "map")
+    assert not app.get("plotly_chart")
+    app.selectbox(key="map_method").select("pca")
+    settled(app)
+    app.button(key="draw_map").click()
+    settled(app)
+    assert not app.error
+    (chart,) = app.get("plotly_chart")
+    points = sum(len(trace["text"]) for trace in json.loads(chart.proto.spec)["data"])
+    assert points == 91
+    assert "Asked: model **small**" in plain(app.caption)
+
+
+def votes_csv(faces: FaceSet) -> bytes:
+    """FER+'s own table: every tagger sees what the label says, but for the first image."""
+    columns = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",
+               "contempt", "unknown", "NF")  # fmt: skip
+    positions = (4, 5, 6, 1, 3, 2, 0)  # of FER2013's emotions among these columns
+    usages = ("Training", "PublicTest", "PrivateTest")
+    lines = ["Usage,Image name," + ",".join(columns)]
+    for row in range(len(faces)):
+        votes = [0] * 10
+        votes[positions[faces.labels[row]]] = 10
+        if row == 0:
+            votes = [3, 3, 4, 0, 0, 0, 0, 0, 0, 0]
+        usage = usages[faces.splits[row]]
+        lines.append(f"{usage},fer{row:07}.png," + ",".join(map(str, votes)))
+    return "\n".join(lines).encode()
+
+
+def test_votes_are_added_shown_and_removed(
+    home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet
+) -> None:
+    app = open_section(open_page(open_app), "Votes")
+    assert [one.label for one in app.file_uploader] == ["Votes"]
+    app.file_uploader[0].set_value(("fer2013new.csv", votes_csv(faulty), "text/csv"))
+    app.button(key="votes_start").click()
+    settled(app)
+    assert not app.error
+    assert metrics(app)["Voted on"] == "91 of 91"
+    assert metrics(app)["Label is the commonest answer"] == f"{100 * 90 / 91:.1f} %"
+    charts = app.get("plotly_chart")
+    (most_disputed,) = json.loads(charts[1].proto.spec)["data"]
+    shown = dict(zip(most_disputed["y"], most_disputed["x"], strict=True))
+    assert [shown[one] for one in ("surprise", "happy", "neutral", "angry")] == [4, 3, 3, 0]
+    app.button(key="remove_votes").click()
+    settled(app)
+    assert [one.label for one in app.file_uploader] == ["Votes"]
+
+
+def test_votes_of_other_images_are_refused(home_with_faces: Settings, open_app: OpenApp) -> None:
+    app = open_section(open_page(open_app), "Votes")
+    app.file_uploader[0].set_value(("other.csv", b"a,b\n1,2\n", "text/csv"))
+    app.button(key="votes_start").click()
+    settled(app)
+    assert "other.csv" in plain(app.error)
+    assert not (home_with_faces.data_root / "faulty" / "votes.npz").exists()
+
+
+def test_without_a_model_the_rest_of_the_audit_works(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    shutil.rmtree(home_with_faces.models_root)
+    app = choose_finding(open_section(open_page(open_app), "Audit"), "mislabelled")
+    assert "There is no model yet" in plain(app.error)
+    app = choose_finding(app, "duplicates")
+    assert len(app.checkbox) == 6
+
+
+def test_the_page_needs_no_training_library(home_with_faces: Settings) -> None:
+    """In a process of its own, because other tests load TensorFlow."""
+    script = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(PROJECT_ROOT / "app.py")!r}, default_timeout=60).run()
+app.switch_page({PAGE!r}).run()
+titles = {{"Look": "visibility", "Audit": "search", "Remedies": "healing", "Votes": "how_to_vote"}}
+for name, icon in titles.items():
+    app.session_state["dataset_section"] = f":material/{{icon}}: {{name}}"
+    app.run()
+    assert not app.exception, app.exception
+for view in ("Mean faces", "Augmentation"):
+    app.session_state["dataset_section"] = ":material/visibility: Look"
+    app.session_state["look_view"] = view
+    app.run()
+    assert not app.exception, app.exception
+print(sorted({{"tensorflow", "keras", "jax", "torch", "tf2onnx"}} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,152 @@
+"""Which dataset is open, the way to others, and the way out."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.dataset.store import DEMO_NAME, dataset_names, delete_dataset
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.training.run_folder import RunFolder
+from ui.dataset.importing import (
+    collect_finished_import,
+    forget_notice,
+    show_import,
+    show_import_state,
+)
+from ui.dataset.opened import OpenDataset, open_dataset
+from ui.text import plain_text
+
+_DELETED = "dataset_deleted"
+_NOT_DELETED = "dataset_not_deleted"
+
+
+def choose_dataset(settings: Settings) -> OpenDataset | None:
+    """Draw the chooser and the import; None, with what to do, if nothing can be shown."""
+    finished = collect_finished_import()
+    names = dataset_names(settings)
+    if finished in names:
+        st.session_state["dataset"] = finished
+    deleted = st.session_state.pop(_DELETED, None)
+    if deleted is not None:
+        st.toast(f"{deleted} is deleted.", icon=":material/delete:")
+    name = None
+    if names:
+        if st.session_state.get("dataset") not in names:
+            gone = st.session_state.pop("dataset", None)
+            if gone is not None and gone != deleted:
+                st.warning(
+                    f"The dataset {plain_text(str(gone))} is no longer there; another one is "
+                    "shown.",
+                    icon=":material/folder_off:",
+                )
+        name = _draw_chooser(names, settings)
+    show_import_state()
+    with st.expander(
+        "Import a dataset",
+        expanded=not names,
+        icon=":material/add:",
+        key="import_open",
+        on_change="rerun",
+    ) as section:
+        if section.open or not names:
+            show_import(settings)
+    if name is None:
+        _show_empty_state()
+        return None
+    try:
+        return open_dataset(name, settings)
+    except InputError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return None
+
+
+def _draw_chooser(names: list[str], settings: Settings) -> str:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name: str = st.selectbox(
+            "Dataset",
+            names,
+            format_func=lambda name: (
+                f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
+            ),
+            key="dataset",
+            width=360,
+            on_change=forget_notice,
+            help="Datasets that were imported on this server. Imported once, their pictures never "
+            "change; what is decided about single images lies beside them.",
+        )
+        if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
+            _confirm_deletion(name, settings)
+    return name
+
+
+def _show_empty_state() -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
+            "pictures of your own in folders named after the emotions. Without any data at hand, "
+            "let the program draw its demo set: a few seconds, and everything on this page can be "
+            "tried."
+        )
+
+
+@st.dialog("Delete this dataset?")
+def _confirm_deletion(name: str, settings: Settings) -> None:
+    st.write(
+        f"**{plain_text(name)}** disappears from this server, with the decisions about its images "
+        "and the votes beside it. Models that were trained on it stay."
+    )
+    active, others = _runs_on(name, settings)
+    if active:
+        st.warning(
+            f"A training on it is under way ({', '.join(plain_text(run) for run in active)}): it "
+            "has the images in memory and goes on, but could not be resumed after an interruption.",
+            icon=":material/warning:",
+        )
+    if others:
+        st.caption(
+            f"{len(others)} earlier trainings on it could not be continued or evaluated again."
+        )
+    if _DELETED in st.session_state:
+        st.rerun()  # done, by the button below: closes this dialog
+    error = st.session_state.pop(_NOT_DELETED, None)
+    if error is not None:
+        st.error(plain_text(error), icon=":material/error:")
+    with st.container(horizontal=True):
+        st.button(
+            "Delete",
+            type="primary",
+            icon=":material/delete:",
+            key="delete_confirmed",
+            on_click=_delete,
+            args=(name, settings),
+        )
+        if st.button("Keep it", key="delete_cancelled"):
+            st.rerun()
+
+
+def _delete(name: str, settings: Settings) -> None:
+    try:
+        delete_dataset(name, settings)
+    except InputError as error:
+        st.session_state[_NOT_DELETED] = str(error)
+    else:
+        st.session_state[_DELETED] = name
+        forget_notice()
+
+
+def _runs_on(name: str, settings: Settings) -> tuple[list[str], list[str]]:
+    """Trainings on a dataset: those under way, and the others."""
+    active: list[str] = []
+    others: list[str] = []
+    for path in sorted(settings.runs_root.glob("*/config.json")):
+        run = RunFolder(path.parent)
+        try:
+            if run.read_setup().data != name:
+                continue
+        except InputError:
+            continue  # damaged: it can be on nothing
+        status = run.read_status()
+        is_active = status is not None and status.state == "running"
+        (active if is_active else others).append(run.path.name)
+    return active, others
