@@ -38,7 +38,7 @@ MAY_USE: dict[str, set[str]] = {
     "vision": {"predictor"},
     "live": {"vision", "emotions"},
     "evaluation": {"dataset", "metrics", "predictor"},
-    "charts": {"evaluation", "training"},
+    "charts": {"dataset", "evaluation", "training", "live"},
     "report": {"evaluation", "charts", "model_card"},
 }
 

@@ -8,3 +8,8 @@ def plain_text(text: str) -> str:
     return "".join(
         f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|$~:" else letter for letter in text
     )
+
+
+def clock_time(seconds: float) -> str:
+    """Minutes and seconds, such as "2:05"."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

@@ -15,8 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.live.flow import FlowFrame
+from fer_core.live.rectangle import Rectangle
 from fer_core.vision.boxes import FaceBox, FaceDetector
+from fer_core.vision.working_size import shrink_to
 
+#: Faces before a camera are large; in 640x480 those from about 27 pixels on are still found, in
+#: half the time that the whole picture takes.
+_LOOK_PIXELS = 480 * 360
 #: Of one core: what a stream spends on looking for faces at most. Between looks they are followed.
 _SHARE_OF_CORE = 0.25
 _SHORTEST_PAUSE_SECONDS = 0.1
@@ -118,5 +123,9 @@ def _look(
     detector: FaceDetector, image: NDArray[np.uint8], flow: FlowFrame, seconds: float
 ) -> Look:
     start = time.perf_counter()
-    boxes = detector.detect(image)
+    small, factor_x, factor_y = shrink_to(image, _LOOK_PIXELS)
+    boxes = [
+        Rectangle.of(box).scaled(factor_x, factor_y).to_box(box.score)
+        for box in detector.detect(small)
+    ]
     return Look(boxes, flow, seconds, 1000 * (time.perf_counter() - start))

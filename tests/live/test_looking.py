@@ -5,7 +5,7 @@ from live_scenes import AtOnce, Later, SquareDetector, scene
 from fer_core.live.flow import FlowFrame
 from fer_core.live.looking import Lookout
 
-IMAGE = scene((200, 150))
+IMAGE = scene((200, 152))
 FLOW = FlowFrame.of(IMAGE)
 
 
@@ -20,7 +20,7 @@ def test_one_look_at_a_time(detector: SquareDetector) -> None:
     look = lookout.found()
     assert look is not None
     assert look.seconds == 0.0
-    assert [(box.x, box.y, box.width) for box in look.boxes] == [(200, 150, 80)]
+    assert [(box.x, box.y, box.width) for box in look.boxes] == [(200, 152, 80)]
     assert lookout.found() is None
 
 

@@ -80,9 +80,9 @@ def test_the_network_sees_the_crop_that_the_analyzer_would_cut(
     controls: LiveControls, predictor: FixedPredictor
 ) -> None:
     processor = LiveProcessor(controls, executor=AtOnce())
-    image = scene((200, 150))
+    image = scene((200, 152))
     play(processor, [image] * 15)
-    square = controls.detector.geometry.square(FaceBox(200, 150, 80, 80))
+    square = controls.detector.geometry.square(FaceBox(200, 152, 80, 80))
     assert (predictor.crops[0] == crop_face(image, square)).all()
 
 

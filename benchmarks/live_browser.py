@@ -1,0 +1,304 @@
+"""Servers, and tabs of a real Chromium with a made-up camera, for measuring streams."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil  # type: ignore[import-untyped]  # it carries no types
+
+from benchmarks.live_probe import PROBE, Playing, playing
+from fer_core.settings import PROJECT_ROOT, load_settings
+from fer_core.vision.detector_files import YUNET_FILE_NAME
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright
+
+_COMPONENT = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
+_IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+_PATIENCE_SECONDS = 40.0
+#: A stream is taken to move when it has shown so many new frames, and some more a while later.
+_MOVING_FRAMES = 10
+_STILL_MOVING_SECONDS, _STILL_MOVING_FRAMES = 2.0, 4
+
+#: What a page can at best be: frames come back as they came.
+_BARE_PAGE = """
+import streamlit as st
+from streamlit_webrtc import WebRtcMode, webrtc_streamer
+
+context = st.session_state.get("bare")
+if context is not None:
+    # Or streamlit-webrtc may take quick script runs for a change of page, and end the stream.
+    context._last_rendered_run_count = None
+webrtc_streamer(
+    key="bare",
+    mode=WebRtcMode.SENDRECV,
+    rtc_configuration={"iceServers": []},
+    media_stream_constraints={
+        "video": {
+            "width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 30}
+        },
+        "audio": False,
+    },
+    video_frame_callback=lambda frame: frame,
+)
+"""
+
+
+class PageServer:
+    """A running server.
+
+    Attributes:
+        url: Of the page with the stream.
+    """
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.url = url
+        self._process = psutil.Process(process.pid)
+
+    @property
+    def memory_megabytes(self) -> float:
+        """What it holds in memory, its children included."""
+        return float(sum(one.memory_info().rss for one in self._family())) / 2**20
+
+    @property
+    def busy_seconds(self) -> float:
+        """What it has spent of a core."""
+        return float(sum(sum(one.cpu_times()[:2]) for one in self._family()))
+
+    def _family(self) -> list[Any]:
+        return [self._process, *self._process.children(recursive=True)]
+
+
+@contextlib.contextmanager
+def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
+    """The app with the models of the checkout.
+
+    Args:
+        yunet: YuNet's file, to be there as if it had been downloaded; None leaves it at what the
+            checkout has.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        environment = os.environ | {
+            "FER_STUDIO_DATA": str(folder / "data"),
+            "FER_STUDIO_RUNS": str(folder / "runs"),
+        }
+        # Servers elsewhere are no part of what is measured.
+        environment.pop("FER_STUDIO_ICE_SERVERS", None)
+        if yunet is not None:
+            models = folder / "models"
+            shutil.copytree(load_settings().models_root, models)
+            (models / "detectors").mkdir(exist_ok=True)
+            shutil.copy(yunet, models / "detectors" / YUNET_FILE_NAME)
+            environment["FER_STUDIO_MODELS"] = str(models)
+        with _serve("app.py", PROJECT_ROOT, environment, folder / "log", "/live") as server:
+            yield server
+
+
+@contextlib.contextmanager
+def bare_server() -> Iterator[PageServer]:
+    """A page that passes frames through untouched."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
+        with _serve("bare.py", folder, dict(os.environ), folder / "log", "/") as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _serve(
+    script: str, folder: Path, environment: dict[str, str], log_path: Path, path: str
+) -> Iterator[PageServer]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "streamlit", "run", script),
+                *("--server.headless=true", f"--server.port={port}", "--server.address=localhost"),
+                *("--server.fileWatcherType=none", "--browser.gatherUsageStats=false"),
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_for_server(f"http://localhost:{port}/_stcore/health", process, log_path)
+        yield PageServer(f"http://localhost:{port}{path}", process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_server(url: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise TimeoutError(f"The server does not answer: {log_path.read_text(encoding='utf-8')[-500:]}")
+
+
+def chromium_path() -> str | None:
+    """The browser to measure in; None if there is none."""
+    return os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
+
+
+@contextlib.contextmanager
+def open_browser(playwright: Playwright, camera: Path) -> Iterator[Browser]:
+    """A Chromium whose camera plays a file.
+
+    Args:
+        playwright: Drives it.
+        camera: As ``write_camera_file`` makes it.
+    """
+    browser = playwright.chromium.launch(
+        executable_path=chromium_path(),
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera}",
+        ],
+    )
+    try:
+        # The browser's own first page is slow; it is not what is measured.
+        page = browser.new_page()
+        page.goto("about:blank")
+        page.close()
+        yield browser
+    finally:
+        _close(browser)
+
+
+class Tab:
+    """A visitor with one stream.
+
+    Attributes:
+        page: What they see.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def start(self) -> None:
+        """Press Start as soon as the page is there, and wait until the picture moves.
+
+        Raises:
+            TimeoutError: It does not, or not for long.
+        """
+        button = self.page.frame_locator(_COMPONENT).first.get_by_role(
+            "button", name=re.compile(r"^\s*start\s*$", re.IGNORECASE)
+        )
+        button.wait_for()
+        self.page.locator(_IDLE).wait_for()
+        button.click()
+        self._wait("the picture never moved", lambda: self._count() >= _MOVING_FRAMES)
+        count = self._count()
+        self.page.wait_for_timeout(1000 * _STILL_MOVING_SECONDS)
+        if self._count() - count < _STILL_MOVING_FRAMES:
+            raise TimeoutError("the picture stood still again")
+
+    def wait_for_annotations(self) -> float:
+        """Seconds from pressing Start to the first frame on the screen that was drawn upon.
+
+        Raises:
+            TimeoutError: There is none.
+        """
+        self._wait("no annotated frame came", lambda: self.is_annotated)
+        return self._since_pressed("firstAnnotated")
+
+    @property
+    def first_frame_seconds(self) -> float:
+        """From pressing Start to the first frame on the screen."""
+        return self._since_pressed("firstShown")
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether a frame has come back drawn upon."""
+        return self._note("firstAnnotated") is not None
+
+    def stop_comparing(self) -> None:
+        """Spare the browser the search for annotations."""
+        self._frame().evaluate("liveProbe.isComparing = false")
+
+    def now(self) -> float:
+        """The moment, in milliseconds of the tab's own clock."""
+        return float(self._frame().evaluate("performance.now()"))
+
+    def playing(self, start: float) -> Playing:
+        """How the stream has played from a moment to now."""
+        sent, shown, end = self._frame().evaluate(
+            "[liveProbe.sent, liveProbe.shown, performance.now()]"
+        )
+        return playing(sent, shown, start, end)
+
+    def _wait(self, problem: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(problem)
+            self.page.wait_for_timeout(50)
+
+    def _count(self) -> int:
+        """New frames so far."""
+        return int(
+            self._frame().evaluate(
+                "liveProbe.shown.filter(([, n], i, all) => !i || all[i - 1][1] !== n).length"
+            )
+        )
+
+    def _note(self, name: str) -> Any:
+        return self._frame().evaluate(f"liveProbe.{name}")
+
+    def _since_pressed(self, name: str) -> float:
+        return float(self._note(name) - self._note("pressed")) / 1000
+
+    def _frame(self) -> Frame:
+        frame = self.page.locator(_COMPONENT).first.element_handle().content_frame()
+        assert frame is not None  # it is an iframe
+        return frame
+
+
+@contextlib.contextmanager
+def open_tab(browser: Browser, url: str) -> Iterator[Tab]:
+    """A visitor of their own, on a page."""
+    context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 1000})
+    try:
+        context.set_default_timeout(1000 * _PATIENCE_SECONDS)
+        context.add_init_script(PROBE)
+        page = context.new_page()
+        page.goto(url)
+        yield Tab(page)
+    finally:
+        _close(context)
+
+
+def _close(opened: Browser | BrowserContext) -> None:
+    from playwright.sync_api import Error as BrowserError
+
+    # Whatever ended the measurement may have ended the browser, and is what is to be told.
+    with contextlib.suppress(BrowserError):
+        opened.close()

@@ -1,0 +1,268 @@
+"""The live page's processor without a browser: ``python -m benchmarks.live_engine VIDEO``.
+
+The video runs forwards and backwards at thirty frames a second, as from a camera: a frame that
+comes while another is worked on is passed over. Every frame's boxes are then held against what the
+detector finds when it looks at that very frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil  # type: ignore[import-untyped]  # it carries no types
+from numpy.typing import NDArray
+
+from benchmarks.live_camera import FRAMES_PER_SECOND, Picture, load_loop
+from benchmarks.measurement import Measurement, print_table
+from fer_core.bundle import find_bundle
+from fer_core.live.controls import LiveControls
+from fer_core.live.processor import LiveProcessor
+from fer_core.predictor import load_predictor
+from fer_core.settings import load_settings
+from fer_core.vision.analyzer import EmotionPredictor
+from fer_core.vision.boxes import BoxGeometry, FaceBox, FaceDetector
+from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.yunet import YuNetDetector
+
+#: Intersection over union from which two boxes agree.
+_AGREEMENT = 0.7
+#: Until the first looks have been taken and everything is loaded.
+_WARM_UP_FRAMES = 60
+_SAMPLES = 20
+
+
+@dataclass
+class _CountingDetector:
+    """A detector that notes how often it was asked and how long it took."""
+
+    inner: FaceDetector
+    milliseconds: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def geometry(self) -> BoxGeometry:
+        return self.inner.geometry
+
+    def detect(self, image: Picture) -> list[FaceBox]:
+        start = time.perf_counter()
+        boxes = self.inner.detect(image)
+        self.milliseconds.append(1000 * (time.perf_counter() - start))
+        return boxes
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What came of a video at a camera's pace.
+
+    Attributes:
+        positions: Which frame of the loop each was, in order; those passed over are missing.
+        boxes: What was drawn into each.
+        work: Milliseconds of the processor's work on each.
+        whole: Likewise with the change to RGB and back that the stream needs.
+        looks: Milliseconds of each look for faces.
+        seconds: How long it ran.
+    """
+
+    positions: list[int]
+    boxes: list[list[FaceBox]]
+    work: list[float]
+    whole: list[float]
+    looks: list[float]
+    seconds: float
+
+    @property
+    def dropped(self) -> int:
+        """Frames passed over."""
+        return self.positions[-1] - self.positions[0] + 1 - len(self.positions)
+
+
+def measure(
+    video: Path, seconds: float = 60.0, frames: int = 10_000, yunet: Path | None = None
+) -> list[Measurement]:
+    """Measure with each detector.
+
+    Args:
+        video: With at least one face.
+        seconds: For each detector, at a camera's pace.
+        frames: For the memory, as fast as they can be worked on.
+        yunet: YuNet's file, where the checkout does not have it.
+
+    Raises:
+        InputError: There is no model.
+        ValueError: The video cannot be used.
+    """
+    settings = load_settings()
+    loop = load_loop(video)
+    predictor = load_predictor(find_bundle(None, settings))
+    detectors = {name: make_detector(name, settings) for name in detector_names(settings)}
+    if yunet is not None:
+        detectors["yunet"] = YuNetDetector(yunet)
+    measurements: list[Measurement] = []
+    for name, detector in sorted(detectors.items()):
+        measurements += _figures(name, detector, loop, _run(loop, predictor, detector, seconds))
+        measurements.append(_memory(name, detector, loop, predictor, frames))
+    return measurements
+
+
+def _run(
+    loop: Sequence[Picture], predictor: EmotionPredictor, detector: FaceDetector, seconds: float
+) -> _Run:
+    counting = _CountingDetector(detector)
+    processor = LiveProcessor(LiveControls(predictor, counting))
+    # As they come from the network's decoder.
+    camera = [
+        av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuv420p") for one in loop
+    ]
+    run = _Run([], [], [], [], counting.milliseconds, seconds)
+    start = time.perf_counter()
+    last, looks_before = -1, 0
+    while True:
+        # The newest frame; if it has been worked on already, the one to come.
+        number = max(int((time.perf_counter() - start) * FRAMES_PER_SECOND), last + 1)
+        if number >= _WARM_UP_FRAMES + seconds * FRAMES_PER_SECOND:
+            break
+        time.sleep(max(0.0, start + number / FRAMES_PER_SECOND - time.perf_counter()))
+        last = number
+        begun = time.perf_counter()
+        image = np.asarray(camera[number % len(loop)].to_ndarray(format="rgb24"), np.uint8)
+        converted = time.perf_counter()
+        drawn = processor.process(image, number / FRAMES_PER_SECOND)
+        worked = time.perf_counter()
+        av.VideoFrame.from_ndarray(drawn, format="rgb24")
+        ended = time.perf_counter()
+        if number < _WARM_UP_FRAMES:
+            looks_before = len(counting.milliseconds)
+            continue
+        run.positions.append(number)
+        run.boxes.append([face.box for face in processor.snapshot().faces])
+        run.work.append(1000 * (worked - converted))
+        run.whole.append(1000 * (ended - begun))
+    error = processor.snapshot().error
+    processor.close()
+    if error is not None:
+        raise RuntimeError(error)
+    del run.looks[:looks_before]
+    return run
+
+
+def _figures(
+    name: str, detector: FaceDetector, loop: Sequence[Picture], run: _Run
+) -> list[Measurement]:
+    fresh = [detector.detect(picture) for picture in loop]
+    with_faces = [
+        (position, boxes)
+        for position, boxes in zip(run.positions, run.boxes, strict=True)
+        if fresh[position % len(loop)]
+    ]
+    agreeing = [_agree(boxes, fresh[position % len(loop)]) for position, boxes in with_faces]
+    overlaps = [
+        max((_overlap(box, face) for box in boxes), default=0.0)
+        for position, boxes in with_faces
+        for face in fresh[position % len(loop)]
+    ]
+    # What would be drawn without following: what the last look saw, until the next one ends.
+    pause = round(FRAMES_PER_SECOND * run.seconds / max(1, len(run.looks)))
+    stale = [
+        _agree(fresh[(position - 1 - position % pause) % len(loop)], fresh[position % len(loop)])
+        for position, _ in with_faces
+    ]
+    one_face = float(np.mean([len(boxes) for boxes in run.boxes]))
+    return [
+        Measurement(
+            f"{name}: work per frame, median / 95th percentile",
+            f"{_median_and_slow(run.work)} ({one_face:.1f} faces)",
+            f"with the change to RGB and back {_median_and_slow(run.whole)}; a frame lasts 33.3 ms",
+        ),
+        Measurement(
+            f"{name}: frames passed over at 30 a second",
+            f"{run.dropped} of {run.dropped + len(run.positions)}",
+        ),
+        Measurement(
+            f"{name}: looks for faces a second",
+            f"{len(run.looks) / run.seconds:.1f}, each {_median_and_slow(run.looks)}",
+            "every frame would be 30",
+        ),
+        Measurement(
+            f"{name}: frames with a face whose boxes agree with a look at that very frame",
+            f"{_share(agreeing)} of {len(agreeing)} (median overlap {_middle(overlaps):.2f})",
+            f"{_share(stale)} if boxes stayed where the last look saw them; bound 95 %",
+        ),
+    ]
+
+
+def _memory(
+    name: str,
+    detector: FaceDetector,
+    loop: Sequence[Picture],
+    predictor: EmotionPredictor,
+    frames: int,
+) -> Measurement:
+    processor = LiveProcessor(LiveControls(predictor, detector))
+    process = psutil.Process()
+    held: list[float] = []
+    every = max(1, frames // _SAMPLES)
+    for number in range(frames):
+        processor.process(loop[number % len(loop)].copy(), number / FRAMES_PER_SECOND)
+        if (number + 1) % every == 0:
+            held.append(process.memory_info().rss / 2**20)
+    processor.close()
+    # The first tenth fills what is filled once.
+    settled = held[len(held) // 10 :]
+    return Measurement(
+        f"{name}: memory over {frames} frames",
+        f"{settled[-1] - settled[0]:+.1f} MB",
+        f"of {settled[-1]:.0f} MB; smallest {min(settled):.0f}, largest {max(settled):.0f}",
+    )
+
+
+def _agree(boxes: Sequence[FaceBox], faces: Sequence[FaceBox]) -> bool:
+    """Whether every face has a box of its own, in the right place, and no box is left over."""
+    free = list(boxes)
+    for face in faces:
+        best = max(free, key=lambda box: _overlap(box, face), default=None)
+        if best is None or _overlap(best, face) < _AGREEMENT:
+            return False
+        free.remove(best)
+    return not free
+
+
+def _overlap(one: FaceBox, other: FaceBox) -> float:
+    common = one.intersection(other)
+    return common / (one.width * one.height + other.width * other.height - common)
+
+
+def _median_and_slow(milliseconds: Sequence[float] | NDArray[np.float64]) -> str:
+    if not len(milliseconds):
+        return "-"
+    return f"{np.median(milliseconds):.1f} / {np.percentile(milliseconds, 95):.1f} ms"
+
+
+def _share(agreeing: Sequence[bool]) -> str:
+    return f"{np.mean(agreeing):.1%}" if agreeing else "-"
+
+
+def _middle(values: Sequence[float]) -> float:
+    return float(np.median(values)) if values else 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", type=Path, help="a video with a face, as before a webcam")
+    parser.add_argument("--seconds", type=float, default=60.0, help="with each detector")
+    parser.add_argument("--frames", type=int, default=10_000, help="over which memory is watched")
+    parser.add_argument("--yunet", type=Path, help="YuNet's file, if the checkout has none")
+    options = parser.parse_args()
+    print_table(measure(options.video, options.seconds, options.frames, options.yunet))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""What runs in the browser beside a page under measurement, and what its notes say.
+
+It reads the frames' numbers, as ``live_camera`` has drawn them, where the camera delivers them and
+where they are put on the screen, and compares the pictures until one comes back drawn upon.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+#: To be run in every frame of a page before the page's own scripts. Moments are milliseconds of
+#: the frame's own clock.
+PROBE = """
+(() => {
+  if (window.liveProbe) return;
+  const CELLS = 24, CELL = 4, STRIP = 4;
+  const SMALL_WIDTH = 320, SMALL_HEIGHT = 240, MOST_KEPT = 60;
+  // A box with its label changes 200 pixels and more so much, the codecs about ten.
+  const DIFFERENT = 120, DIFFERENT_PIXELS = 100;
+  const probe = window.liveProbe = {
+    pressed: null, firstShown: null, firstAnnotated: null, mostDifferent: 0,
+    isComparing: true, sent: [], shown: [],
+  };
+  const canvas = (width, height) => {
+    const made = document.createElement('canvas');
+    made.width = width; made.height = height;
+    return made.getContext('2d', {willReadFrequently: true});
+  };
+  const strip = canvas(CELLS * CELL, STRIP), small = canvas(SMALL_WIDTH, SMALL_HEIGHT);
+
+  const decoded = (bits) => {
+    if (!bits.startsWith('1011') || !bits.endsWith('0010')) return null;
+    const number = parseInt(bits.slice(4, 16), 2), check = parseInt(bits.slice(16, 20), 2);
+    return ((number ^ (number >> 4) ^ (number >> 8) ^ 5) & 15) === check ? number : null;
+  };
+  // The number and whether it is read in a mirror; null if there is none.
+  const read = (source, width, height) => {
+    const thickness = height / 16;
+    strip.drawImage(source, 0, height - 0.75 * thickness, width, thickness / 2,
+                    0, 0, CELLS * CELL, STRIP);
+    const pixels = strip.getImageData(0, 0, CELLS * CELL, STRIP).data;
+    let bits = '';
+    for (let cell = 0; cell < CELLS; cell++) {
+      let sum = 0;
+      for (const x of [1, 2]) for (const y of [1, 2])
+        sum += pixels[(y * CELLS * CELL + cell * CELL + x) * 4 + 1];
+      bits += sum / 4 > 125 ? '1' : '0';
+    }
+    const number = decoded(bits);
+    if (number !== null) return {number, isMirrored: false};
+    const mirrored = decoded([...bits].reverse().join(''));
+    return mirrored === null ? null : {number: mirrored, isMirrored: true};
+  };
+
+  const kept = new Map();
+  const shrunk = (source, isMirrored) => {
+    small.setTransform(isMirrored ? -1 : 1, 0, 0, 1, isMirrored ? SMALL_WIDTH : 0, 0);
+    small.drawImage(source, 0, 0, SMALL_WIDTH, SMALL_HEIGHT);
+    return small.getImageData(0, 0, SMALL_WIDTH, SMALL_HEIGHT).data;
+  };
+  const keep = (source, number) => {
+    kept.delete(number);
+    kept.set(number, shrunk(source, false));
+    if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  };
+  // How many pixels above the strip are not as they were sent.
+  const changed = (source, isMirrored) => {
+    const now = shrunk(source, isMirrored);
+    // Read from the same drawing: a video may have gone on to its next frame in between.
+    small.setTransform(1, 0, 0, 1, 0, 0);
+    const found = read(small.canvas, SMALL_WIDTH, SMALL_HEIGHT);
+    const before = found && kept.get(found.number);
+    if (!before) return 0;
+    let count = 0;
+    const end = SMALL_WIDTH * Math.floor(SMALL_HEIGHT * 15 / 16 - 2) * 4;
+    for (let i = 0; i < end; i += 4) {
+      const difference = Math.abs(now[i] - before[i]) + Math.abs(now[i + 1] - before[i + 1])
+        + Math.abs(now[i + 2] - before[i + 2]);
+      if (difference > DIFFERENT) count++;
+    }
+    return count;
+  };
+
+  const watchCamera = async (track) => {
+    const reader = new MediaStreamTrackProcessor({track: track.clone()}).readable.getReader();
+    for (;;) {
+      const {value: frame, done} = await reader.read();
+      if (done) return;
+      const at = performance.now();
+      const found = read(frame, frame.displayWidth, frame.displayHeight);
+      if (found) {
+        probe.sent.push([at, found.number]);
+        if (probe.isComparing && probe.firstAnnotated === null) keep(frame, found.number);
+      }
+      frame.close();
+    }
+  };
+  const devices = navigator.mediaDevices;
+  const open = devices && devices.getUserMedia.bind(devices);
+  if (open) devices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    for (const track of stream.getVideoTracks()) watchCamera(track);
+    return stream;
+  };
+
+  const watchScreen = (video) => {
+    if (video.isProbed) return;
+    video.isProbed = true;
+    const next = () => {
+      const at = performance.now();
+      const found = video.videoWidth ? read(video, video.videoWidth, video.videoHeight) : null;
+      if (found) {
+        probe.shown.push([at, found.number]);
+        probe.firstShown ??= at;
+        if (probe.isComparing && probe.firstAnnotated === null) {
+          const count = changed(video, found.isMirrored);
+          probe.mostDifferent = Math.max(probe.mostDifferent, count);
+          if (count >= DIFFERENT_PIXELS) { probe.firstAnnotated = at; kept.clear(); }
+        }
+      }
+      video.requestVideoFrameCallback(next);
+    };
+    video.requestVideoFrameCallback(next);
+  };
+  // By a timer: this window first belongs to an empty document, and to the page's later.
+  let known = null;
+  setInterval(() => {
+    if (document !== known) {
+      known = document;
+      document.addEventListener('click', () => { probe.pressed ??= performance.now(); }, true);
+    }
+    document.querySelectorAll('video').forEach(watchScreen);
+  }, 50);
+})();
+"""
+
+Moments = Sequence[tuple[float, int]]
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How a stream played for a while.
+
+    Attributes:
+        seconds: How long it was watched.
+        new_frames: Frames put on the screen that showed something new: not those shown again.
+        delays: From the camera to the screen, in milliseconds, of each new frame that was also read
+            at the camera.
+        longest_pause: Without a new frame, in milliseconds.
+    """
+
+    seconds: float
+    new_frames: int
+    delays: tuple[float, ...]
+    longest_pause: float
+
+    @property
+    def new_frames_per_second(self) -> float:
+        """The rate at which the picture really changes."""
+        return self.new_frames / self.seconds
+
+
+def playing(sent: Moments, shown: Moments, start: float, end: float) -> Playing:
+    """Read a probe's notes.
+
+    Args:
+        sent: Moment and number of every frame that the camera gave.
+        shown: Likewise of every one put on the screen, again and again if it was.
+        start: Of the time to be judged, in milliseconds.
+        end: Likewise.
+    """
+    given: dict[int, list[float]] = {}
+    for moment, number in sent:
+        given.setdefault(number, []).append(moment)
+    # A frame that the probe missed at the camera would be taken for the same one a film earlier.
+    film = min(
+        (later - before for times in given.values() for before, later in pairwise(times)),
+        default=math.inf,
+    )
+    last = next((number for moment, number in reversed(shown) if moment < start), None)
+    new: list[float] = []
+    delays: list[float] = []
+    for moment, number in shown:
+        if not start <= moment <= end or number == last:
+            continue
+        last = number
+        new.append(moment)
+        earlier = bisect.bisect_right(given.get(number, []), moment)
+        if earlier and (delay := moment - given[number][earlier - 1]) < film:
+            delays.append(delay)
+    edges = [start, *new, end]
+    longest = max(later - before for before, later in pairwise(edges))
+    return Playing((end - start) / 1000, len(new), tuple(delays), longest)

@@ -1,0 +1,478 @@
+"""The live page in a real browser: ``python -m benchmarks.live_stream VIDEO [--parts …]``.
+
+Chromium's camera plays the video; every frame carries its number, so that a frame on the screen is
+known by what it shows. Beside the page stands a bare one that sends frames back untouched, measured
+in the same run, by turns. Only meaningful when nothing else runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from benchmarks.live_browser import (
+    PageServer,
+    Tab,
+    bare_server,
+    chromium_path,
+    open_browser,
+    open_tab,
+    our_server,
+)
+from benchmarks.live_camera import load_loop, write_camera_file
+from benchmarks.live_probe import Playing
+from benchmarks.measurement import Measurement, print_table
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+Part = Literal["playing", "cold", "warm", "changes", "memory"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+_OURS, _BARE = "the page", "a bare page"
+#: The connection's rate and the page's own caches settle in this time.
+_SETTLING_SECONDS = 5.0
+#: A stream that shows nothing new for so long has stopped.
+_STANDSTILL_MILLISECONDS = 2000.0
+_BETWEEN_CHANGES_MILLISECONDS = 120
+_MEMORY_SAMPLE_SECONDS = 5.0
+_AT_LEAST = {1: 0.9, 2: 0.8}
+_BARE_STARTS = 3
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured.
+
+    Attributes:
+        parts: Which parts.
+        rounds: How often page and bare page take turns, with one tab and with two.
+        seconds: For which each of them is watched.
+        cold_starts: Each with a fresh server and a fresh browser.
+        warm_starts: Each in a fresh tab.
+        changes: Quick changes of widgets while playing.
+        minutes: For which memory is watched.
+    """
+
+    parts: Sequence[Part] = PARTS
+    rounds: int = 3
+    seconds: float = 20.0
+    cold_starts: int = 20
+    warm_starts: int = 20
+    changes: int = 50
+    minutes: float = 10.0
+
+
+#: Some minutes, beside all other measurements.
+SHORT = Extent(rounds=2, seconds=15.0, cold_starts=3, warm_starts=5, minutes=2.0)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """One page, watched once.
+
+    Attributes:
+        tabs: How the stream of each tab played.
+        load: What the server took of a core.
+    """
+
+    tabs: list[Playing]
+    load: float
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A start that worked.
+
+    Attributes:
+        first: Seconds from pressing Start to the first frame on the screen.
+        annotated: Likewise to the first one drawn upon.
+    """
+
+    first: float
+    annotated: float
+
+
+def measure(video: Path, extent: Extent, yunet: Path | None = None) -> list[Measurement]:
+    """Measure the page.
+
+    Args:
+        video: With a face, for the browser's camera.
+        extent: How much.
+        yunet: YuNet's file, to measure with it where the checkout does not have it.
+
+    Raises:
+        ValueError: The video cannot be used.
+    """
+    from playwright.sync_api import Error as BrowserError
+    from playwright.sync_api import sync_playwright
+
+    if chromium_path() is None:
+        return [Measurement("live page", "not measured", "Chromium is not installed")]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        camera = Path(folder) / "camera.mjpeg"
+        write_camera_file(load_loop(video), camera)
+        bench = _Bench(playwright, camera, extent, yunet)
+        by_part: dict[Part, Callable[[], list[Measurement]]] = {
+            "playing": bench.playing,
+            "cold": bench.cold_starts,
+            "warm": bench.warm_starts,
+            "changes": bench.changes,
+            "memory": bench.memory,
+        }
+        measurements: list[Measurement] = []
+        for part in PARTS:
+            if part not in extent.parts:
+                continue
+            try:
+                measurements += by_part[part]()
+            except (TimeoutError, BrowserError) as error:
+                # What the other parts have measured is not lost with this one.
+                measurements.append(Measurement(part, "failed", str(error).splitlines()[0]))
+        return measurements
+
+
+class _Bench:
+    def __init__(
+        self, playwright: Playwright, camera: Path, extent: Extent, yunet: Path | None
+    ) -> None:
+        self._playwright = playwright
+        self._camera = camera
+        self._extent = extent
+        self._yunet = yunet
+
+    def playing(self) -> list[Measurement]:
+        """Both pages by turns, with one tab and with two."""
+        measurements: list[Measurement] = []
+        with self._served() as (browser, ours), bare_server() as bare:
+            servers = {_OURS: ours, _BARE: bare}
+            for server in servers.values():
+                self._warm_up(browser, server)
+            for tabs in (1, 2):
+                watched: dict[str, list[_Watched]] = {name: [] for name in servers}
+                speeds: list[_Speed] = []
+                for turn in range(self._extent.rounds):
+                    # Who comes first is warmer or colder: by turns.
+                    for name in list(servers)[:: 1 if turn % 2 == 0 else -1]:
+                        _tell(f"{tabs} tab(s), round {turn + 1}, {name}")
+                        with _tabs(browser, servers[name], tabs) as opened:
+                            watched[name].append(self._watch(servers[name], opened))
+                            if name == _OURS:
+                                speeds.append(_speed(opened[0]))
+                measurements += _compared(tabs, watched[_OURS], watched[_BARE])
+                measurements.append(_work(tabs, speeds))
+        return measurements
+
+    def cold_starts(self) -> list[Measurement]:
+        """Fresh server, fresh browser."""
+
+        def start() -> _Start:
+            with self._served() as (browser, server):
+                return _started(browser, server)
+
+        starts, failures = _tried("cold start", self._extent.cold_starts, start)
+        return [
+            _moving("cold starts that show moving frames", starts, failures),
+            *_times("cold", starts),
+        ]
+
+    def warm_starts(self) -> list[Measurement]:
+        """Fresh tabs of one server and one browser."""
+        with self._served() as (browser, server), bare_server() as bare:
+            self._warm_up(browser, server)
+            starts, failures = _tried(
+                "warm start", self._extent.warm_starts, lambda: _started(browser, server)
+            )
+            bare_times = [_bare_start(browser, bare) for _ in range(_BARE_STARTS)]
+        beside = f"; {_BARE} {statistics.median(bare_times):.2f} s"
+        return [
+            _moving("warm starts that show moving frames", starts, failures),
+            *_times("warm", starts, beside, "; bound 3 s"),
+        ]
+
+    def changes(self) -> list[Measurement]:
+        """Widgets changed in quick succession while the stream plays."""
+        with self._served() as (browser, server), _tabs(browser, server, 1) as (tab,):
+            tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
+            begin = tab.now()
+            for number in range(self._extent.changes):
+                _change(tab, number)
+                tab.page.wait_for_timeout(_BETWEEN_CHANGES_MILLISECONDS)
+            # What stops a stream may do so a while later.
+            tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
+            played = tab.playing(begin)
+        stands = played.longest_pause > _STANDSTILL_MILLISECONDS
+        return [
+            Measurement(
+                f"{self._extent.changes} quick changes of widgets while playing",
+                "the stream stopped" if stands else "the stream went on",
+                f"longest time without a new frame {played.longest_pause:.0f} ms, "
+                f"{played.new_frames_per_second:.1f} new frames a second",
+            )
+        ]
+
+    def memory(self) -> list[Measurement]:
+        """One tab that plays for minutes, and then is closed."""
+        seconds = 60 * self._extent.minutes
+        with self._served() as (browser, server):
+            self._warm_up(browser, server)
+            with _tabs(browser, server, 1) as (tab,):
+                tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
+                begin, start = tab.now(), time.monotonic()
+                moments, held = [0.0], [server.memory_megabytes]
+                while moments[-1] < seconds:
+                    tab.page.wait_for_timeout(1000 * _MEMORY_SAMPLE_SECONDS)
+                    moments.append(time.monotonic() - start)
+                    held.append(server.memory_megabytes)
+                    if len(held) % 12 == 0:
+                        _tell(f"{moments[-1] / 60:.0f} min: {held[-1]:.0f} MB")
+                played = tab.playing(begin)
+            time.sleep(2 * _MEMORY_SAMPLE_SECONDS)
+            after = server.memory_megabytes
+        # The first fifth fills what is filled once.
+        settled = len(held) // 5
+        slope = float(np.polyfit(moments[settled:], held[settled:], 1)[0]) * 60
+        return [
+            Measurement(
+                f"server's memory over {played.seconds / 60:.1f} min of playing",
+                f"{held[settled]:.0f} MB, at the end {held[-1]:.0f} MB ({slope:+.2f} MB a minute)",
+                f"at the beginning {held[0]:.0f} MB, after closing the tab {after:.0f} MB; "
+                f"longest time without a new frame {played.longest_pause:.0f} ms",
+            )
+        ]
+
+    @contextlib.contextmanager
+    def _served(self) -> Iterator[tuple[Browser, PageServer]]:
+        with (
+            our_server(self._yunet) as server,
+            open_browser(self._playwright, self._camera) as browser,
+        ):
+            yield browser, server
+
+    def _warm_up(self, browser: Browser, server: PageServer) -> None:
+        with _tabs(browser, server, 1):
+            pass
+
+    def _watch(self, server: PageServer, tabs: Sequence[Tab]) -> _Watched:
+        tabs[0].page.wait_for_timeout(1000 * _SETTLING_SECONDS)
+        begins = [tab.now() for tab in tabs]
+        busy, start = server.busy_seconds, time.monotonic()
+        tabs[0].page.wait_for_timeout(1000 * self._extent.seconds)
+        load = (server.busy_seconds - busy) / (time.monotonic() - start)
+        return _Watched([tab.playing(begin) for tab, begin in zip(tabs, begins, strict=True)], load)
+
+
+@contextlib.contextmanager
+def _tabs(browser: Browser, server: PageServer, count: int) -> Iterator[list[Tab]]:
+    """Tabs whose streams play; only numbers are read in them."""
+    with contextlib.ExitStack() as stack:
+        tabs = []
+        for _ in range(count):
+            tab = stack.enter_context(open_tab(browser, server.url))
+            tab.start()
+            tab.stop_comparing()
+            tabs.append(tab)
+        yield tabs
+
+
+def _started(browser: Browser, server: PageServer) -> _Start:
+    with open_tab(browser, server.url) as tab:
+        tab.start()
+        annotated = tab.wait_for_annotations()
+        return _Start(tab.first_frame_seconds, annotated)
+
+
+def _bare_start(browser: Browser, server: PageServer) -> float:
+    """Seconds to the bare page's first frame.
+
+    Raises:
+        RuntimeError: Its frames seem to be drawn upon: then nothing said of annotations is right.
+    """
+    with open_tab(browser, server.url) as tab:
+        tab.start()
+        if tab.is_annotated:
+            raise RuntimeError("Frames that come back untouched are taken for annotated ones.")
+        return tab.first_frame_seconds
+
+
+def _tried(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
+    """Starts that worked, and why the others did not."""
+    from playwright.sync_api import Error as BrowserError
+
+    starts: list[_Start] = []
+    failures: list[str] = []
+    for number in range(1, count + 1):
+        try:
+            starts.append(start())
+            _tell(f"{what} {number}: first frame after {starts[-1].first:.2f} s")
+        except (TimeoutError, BrowserError) as error:
+            failures.append(str(error).splitlines()[0])
+            _tell(f"{what} {number}: {failures[-1]}")
+    return starts, failures
+
+
+def _moving(what: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
+    tries = len(starts) + len(failures)
+    reasons = "; ".join(sorted(set(failures)))
+    return Measurement(what, f"{len(starts)} of {tries}", reasons or f"bound {tries} of {tries}")
+
+
+def _times(
+    kind: str, starts: Sequence[_Start], first: str = "", annotated: str = ""
+) -> list[Measurement]:
+    if not starts:
+        return []
+    return [
+        Measurement(
+            f"{kind} start: from pressing Start to the first {what}, median",
+            f"{statistics.median(times):.2f} s",
+            f"longest {max(times):.2f} s{beside}",
+        )
+        for what, times, beside in (
+            ("frame on the screen", [one.first for one in starts], first),
+            ("annotated frame", [one.annotated for one in starts], annotated),
+        )
+    ]
+
+
+def _compared(tabs: int, ours: Sequence[_Watched], bare: Sequence[_Watched]) -> list[Measurement]:
+    """New frames and delays of both pages."""
+    count = "one tab" if tabs == 1 else f"each of {tabs} tabs"
+    our_rates, bare_rates = _rates(ours), _rates(bare)
+    share = min(our_rates) / statistics.mean(bare_rates)
+    (middle, slow), (bare_middle, bare_slow) = _delays(ours), _delays(bare)
+    return [
+        Measurement(
+            f"{count}: new frames a second",
+            _listed(our_rates),
+            f"{_BARE} {_listed(bare_rates)}; {share:.0%} of it, bound {_AT_LEAST[tabs]:.0%}",
+        ),
+        Measurement(
+            f"{count}: delay from camera to screen, median / 95th percentile",
+            f"{middle:.0f} / {slow:.0f} ms",
+            f"{_BARE} {bare_middle:.0f} / {bare_slow:.0f} ms; {middle - bare_middle:+.0f} ms, "
+            "bounds +60 ms and 250 ms",
+        ),
+        Measurement(
+            f"{count}: longest time without a new frame",
+            f"{max(one.longest_pause for run in ours for one in run.tabs):.0f} ms",
+            f"{_BARE} {max(one.longest_pause for run in bare for one in run.tabs):.0f} ms",
+        ),
+        Measurement(
+            f"{count}: server's share of a core",
+            f"{statistics.median(run.load for run in ours):.0%}",
+            f"{_BARE} {statistics.median(run.load for run in bare):.0%}",
+        ),
+    ]
+
+
+def _rates(runs: Sequence[_Watched]) -> list[float]:
+    """New frames a second of each tab, the median of all runs."""
+    by_tab = zip(*([one.new_frames_per_second for one in run.tabs] for run in runs), strict=True)
+    return [statistics.median(rates) for rates in by_tab]
+
+
+def _delays(runs: Sequence[_Watched]) -> tuple[float, float]:
+    """Median and 95th percentile over all frames of all runs."""
+    delays = [delay for run in runs for one in run.tabs for delay in one.delays]
+    if not delays:
+        return float("nan"), float("nan")
+    return float(np.median(delays)), float(np.percentile(delays, 95))
+
+
+def _listed(rates: Sequence[float]) -> str:
+    return " and ".join(f"{rate:.1f}" for rate in rates)
+
+
+@dataclass(frozen=True)
+class _Speed:
+    """What the page itself says about a stream.
+
+    Attributes:
+        typical: Time per frame, median, as text.
+        slow: Its 95th percentile, as text.
+        dropped: Frames passed over since the stream began, as text.
+    """
+
+    typical: str
+    slow: str
+    dropped: str
+
+
+def _speed(tab: Tab) -> _Speed:
+    """Read the page's own figures."""
+    metrics = tab.page.get_by_test_id("stMetric")
+    time_per_frame = metrics.filter(has_text="Time per frame")
+    typical = time_per_frame.get_by_test_id("stMetricValue").inner_text()
+    dropped = metrics.filter(has_text="Dropped").get_by_test_id("stMetricValue").inner_text()
+    time_per_frame.get_by_test_id("stTooltipIcon").hover()
+    text = tab.page.get_by_test_id("stTooltipContent").inner_text()
+    return _Speed(typical, text.rpartition("less than")[2].strip(" ."), dropped)
+
+
+def _work(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
+    return Measurement(
+        f"{'one tab' if tabs == 1 else f'{tabs} tabs'}: server's work per frame, 95th percentile "
+        "of the last 90 frames, round by round",
+        ", ".join(speed.slow for speed in speeds),
+        f"median {', '.join(speed.typical for speed in speeds)}; bound 33 ms with one face; frames "
+        f"dropped since Start {', '.join(speed.dropped for speed in speeds)}",
+    )
+
+
+def _change(tab: Tab, number: int) -> None:
+    """Change a widget as a person does who plays with them: another one every time."""
+    if number % 3 == 0:
+        # The box itself is hidden behind what is drawn of it.
+        tab.page.get_by_text("Mirror the picture").click()
+    elif number % 3 == 1:
+        tab.page.get_by_role("button", name="Bars", exact=True).click()
+    else:
+        slider = tab.page.get_by_role("slider", name="Smoothing")
+        slider.press("ArrowRight" if number % 2 == 0 else "ArrowLeft")
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    # So that servers and browser are ended as after an error.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    usual = Extent()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", type=Path, help="a video with a face, as before a webcam")
+    parser.add_argument("--yunet", type=Path, help="YuNet's file, if the checkout has none")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--rounds", type=int, default=usual.rounds)
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help="each page each round")
+    parser.add_argument("--cold", type=int, default=usual.cold_starts, help="number of starts")
+    parser.add_argument("--warm", type=int, default=usual.warm_starts, help="number of starts")
+    parser.add_argument("--changes", type=int, default=usual.changes, help="number of changes")
+    parser.add_argument("--minutes", type=float, default=usual.minutes, help="for the memory")
+    options = parser.parse_args()
+    extent = Extent(
+        parts=options.parts,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        cold_starts=options.cold,
+        warm_starts=options.warm,
+        changes=options.changes,
+        minutes=options.minutes,
+    )
+    print_table(measure(options.video, extent, options.yunet))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""A session at the camera: faces now, how emotions went, and their share of the time.
+
+Unlike the other rooms' figures these are option objects of Apache ECharts, which draws on a canvas:
+they are drawn anew every second or so beside a running video, and Plotly keeps a browser from
+showing frames for a tenth of a second each time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.emotions import EMOTION_COLORS, EMOTIONS
+from fer_core.live.session_record import RecordRows
+
+#: What Streamlit's ``echarts_chart`` takes: https://echarts.apache.org/en/option.html
+ChartOption = dict[str, Any]
+
+#: A longer pause is a gap: the person was out of the picture.
+_GAP_SECONDS = 1.5
+#: More points than this cannot be told apart, and every one costs the browser time.
+_MOST_POINTS = 120
+_PERCENT = "%.0f %%"
+_LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
+
+# Pixels.
+_TIMELINE_HEIGHT, _TIMELINE_GAP = 110, 34
+_LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
+FACE_HEIGHT = 200
+
+
+def face_bars(probability_by_emotion: dict[str, float]) -> ChartOption:
+    """Seven horizontal bars, in the emotions' order, each with its probability in percent.
+
+    Args:
+        probability_by_emotion: Probabilities from 0 to 1 by emotion.
+    """
+    return {
+        "animation": False,
+        "grid": {"left": 4, "right": 44, "top": 4, "bottom": 4, "containLabel": True},
+        "xAxis": _percent_axis(name="probability", interval=50),
+        "yAxis": {"type": "category", "inverse": True, "data": list(EMOTIONS)},
+        "tooltip": {"trigger": "item", "valueFormatter": "%.1f %%"},
+        "series": [
+            {
+                "type": "bar",
+                "name": "probability",
+                "barCategoryGap": "25%",
+                "data": [
+                    {
+                        "value": _percent(probability_by_emotion[emotion]),
+                        "itemStyle": {"color": EMOTION_COLORS[emotion]},
+                        "label": {
+                            "show": True,
+                            "position": "right",
+                            "formatter": f"{100 * probability_by_emotion[emotion]:.0f} %",
+                        },
+                    }
+                    for emotion in EMOTIONS
+                ],
+            }
+        ],
+    }
+
+
+def persons_seen_last(rows: RecordRows, most: int) -> list[int]:
+    """The persons in the latest rows, as many as asked for, by number.
+
+    Args:
+        rows: What was recorded.
+        most: How many persons at most.
+    """
+    numbers, first_from_end = np.unique(rows.persons[::-1], return_index=True)
+    latest = numbers[np.argsort(first_from_end)][:most]
+    return sorted(int(number) for number in latest)
+
+
+def timeline_height(persons: int) -> int:
+    """Pixels that ``emotion_timeline`` needs for so many persons."""
+    bands = max(persons, 1)
+    return _LEGEND_HEIGHT + bands * (_TIMELINE_HEIGHT + _TIMELINE_GAP) + _AXIS_HEIGHT
+
+
+def emotion_timeline(
+    rows: RecordRows, persons: list[int], *, end: float, span: float = 120.0
+) -> ChartOption:
+    """Seven probabilities over time, stacked to 100 %, one band of them per person.
+
+    Args:
+        rows: What was recorded.
+        persons: Whose bands to draw, from the top; nobody gives empty axes.
+        end: The latest moment shown, in seconds since the record began.
+        span: Length of the axis in seconds.
+    """
+    start = max(end - span, 0.0)
+    bands = max(len(persons), 1)
+    tops = [
+        _LEGEND_HEIGHT + _TIMELINE_GAP + band * (_TIMELINE_HEIGHT + _TIMELINE_GAP)
+        for band in range(bands)
+    ]
+    series = [
+        {
+            "type": "line",
+            "name": emotion,
+            "stack": f"person {person}",
+            "xAxisIndex": band,
+            "yAxisIndex": band,
+            "showSymbol": False,
+            "lineStyle": {"width": 0},
+            "itemStyle": {"color": EMOTION_COLORS[emotion]},
+            "areaStyle": {"opacity": 1, "color": EMOTION_COLORS[emotion]},
+            "emphasis": {"disabled": True},
+            "data": points,
+        }
+        for band, person in enumerate(persons)
+        for emotion, points in _curves(rows, person).items()
+    ]
+    return {
+        "animation": False,
+        "legend": _LEGEND | {"data": list(EMOTIONS)},
+        "tooltip": {"trigger": "axis", "valueFormatter": _PERCENT, "confine": True},
+        "title": [
+            {
+                "text": f"Person {person}",
+                "left": 0,
+                "top": top - 24,
+                "textStyle": {"fontSize": 13},
+            }
+            for person, top in zip(persons, tops, strict=False)
+        ],
+        "grid": [{"left": 48, "right": 16, "top": top, "height": _TIMELINE_HEIGHT} for top in tops],
+        "xAxis": [
+            {
+                "type": "value",
+                "gridIndex": band,
+                "min": round(start, 1),
+                "max": round(start + span, 1),
+                "axisLabel": {"formatter": "{value} s", "showMinLabel": start == 0.0},
+                "name": "seconds since the first face" if band == bands - 1 else "",
+                "nameLocation": "middle",
+                "nameGap": 28,
+                "splitLine": {"show": False},
+                "axisPointer": {"label": {"precision": 0}},
+            }
+            for band in range(bands)
+        ],
+        "yAxis": [_percent_axis(interval=50) | {"gridIndex": band} for band in range(bands)],
+        "series": series,
+    }
+
+
+def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
+    """A person's points per emotion, thinned out, falling to nothing where they were away."""
+    mine = rows.persons == person
+    seconds: NDArray[np.float64] = rows.seconds[mine]
+    percents = 100.0 * rows.probabilities[mine]
+    step = max(-(-len(seconds) // _MOST_POINTS), 1)
+    # Counted from the end, so that the newest is always shown.
+    seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
+    nothing = np.zeros(len(EMOTIONS))
+    for gap in (np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1)[::-1]:
+        edges = [seconds[gap - 1], seconds[gap]]
+        seconds = np.insert(seconds, gap, edges)
+        percents = np.insert(percents, gap, [nothing, nothing], axis=0)
+    return {
+        emotion: [
+            [round(float(moment), 1), round(float(percent), 1)]
+            for moment, percent in zip(seconds, percents[:, index], strict=True)
+        ]
+        for index, emotion in enumerate(EMOTIONS)
+    }
+
+
+def shares_height(persons: int) -> int:
+    """Pixels that ``emotion_shares`` needs for so many persons."""
+    return _LEGEND_HEIGHT + persons * _BAR_HEIGHT + _AXIS_HEIGHT
+
+
+def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
+    """A bar per person: the share of the time seen in which each emotion was the likeliest.
+
+    Args:
+        shares: By person and emotion, 0 to 1, each person's adding up to 1.
+    """
+    return {
+        "animation": False,
+        "legend": _LEGEND,
+        "tooltip": {"trigger": "item", "valueFormatter": "%.1f %%", "confine": True},
+        "grid": {
+            "left": 4,
+            "right": 24,
+            "top": _LEGEND_HEIGHT,
+            "bottom": 24,
+            "containLabel": True,
+        },
+        "xAxis": _percent_axis(name="share of the time seen", interval=25),
+        "yAxis": {
+            "type": "category",
+            "inverse": True,
+            "data": [f"Person {person}" for person in shares],
+        },
+        "series": [
+            {
+                "type": "bar",
+                "name": emotion,
+                "stack": "time",
+                "barWidth": "60%",
+                "itemStyle": {"color": EMOTION_COLORS[emotion]},
+                "data": [
+                    {
+                        "value": _percent(share[emotion]),
+                        # Only where there is room for it.
+                        "label": {
+                            "show": share[emotion] >= 0.08,
+                            "formatter": f"{100 * share[emotion]:.0f} %",
+                            "color": "#000000",
+                        },
+                    }
+                    for share in shares.values()
+                ],
+            }
+            for emotion in EMOTIONS
+        ],
+    }
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def _percent_axis(*, name: str = "", interval: int) -> ChartOption:
+    return {
+        "type": "value",
+        "min": 0,
+        "max": 100,
+        "interval": interval,
+        "axisLabel": {"formatter": "{value} %"},
+        "name": name,
+        "nameLocation": "middle",
+        "nameGap": 28,
+    }

@@ -1,0 +1,23 @@
+"""Live: every face in the webcam's picture carries its emotion."""
+
+import streamlit as st
+
+from ui.frame import open_page, show_responsible_use
+
+open_page("live")
+st.caption(
+    ":material/lock: The camera's frames go to the machine that runs this app, are analyzed in its "
+    "memory and are not kept."
+)
+
+# Imported behind the first things on the page: video and networks take a second to load.
+with st.spinner("Getting ready…"):
+    from fer_core.settings import load_settings
+    from ui.live.controls import choose_controls
+    from ui.live.session import live_session
+    from ui.live.view import show_live
+
+session = live_session()
+if choose_controls(session, load_settings()):
+    show_live(session)
+show_responsible_use()

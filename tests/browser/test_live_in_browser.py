@@ -1,0 +1,297 @@
+"""The live page in a real Chromium whose camera shows the sample picture, moved about."""
+
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+
+from fer_core.emotions import EMOTIONS
+from fer_core.vision.sample import sample_picture
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=30_000)
+
+IFRAME = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
+WIDTH, HEIGHT, FRAMES = 640, 480, 60
+# A browser that is short of time sends smaller pictures.
+SIZE = re.compile(r"\d+ by \d+ pixels")
+ONE_FACE = re.compile(r"1 face, \d+ by \d+ pixels")
+OpenPage = Callable[..., Page]
+Picture = NDArray[np.uint8]
+
+
+@cache
+def camera_frames() -> tuple[Picture, ...]:
+    """Two seconds at 30 frames a second, forth and back, of the astronaut before a grey wall."""
+    astronaut = np.asarray(Image.open(io.BytesIO(sample_picture()[1])).convert("RGB"))
+    astronaut = astronaut[:400, 60:460]
+    frames = []
+    for number in range(FRAMES):
+        image = np.full((HEIGHT, WIDTH, 3), 110, np.uint8)
+        left = 120 + round(60 * np.sin(2 * np.pi * number / FRAMES))
+        image[40:440, left : left + 400] = astronaut
+        frames.append(image)
+    return tuple(frames)
+
+
+def write_camera_video(path: Path) -> None:
+    """The frames as a file for Chromium's made-up camera."""
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F30:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in camera_frames():
+            file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium whose camera plays our video."""
+    path = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
+    assert path is not None, "The browser tests need Chromium: install it (make browser)."
+    video = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_camera_video(video)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=[
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={video}",
+                "--autoplay-policy=no-user-gesture-required",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+def component(page: Page) -> FrameLocator:
+    return page.frame_locator(IFRAME)
+
+
+def press(page: Page, button: str) -> None:
+    component(page).get_by_role("button", name=button, exact=True).click()
+
+
+def video_state(page: Page) -> dict[str, Any]:
+    """How many pictures have been shown, and a fingerprint of the one that is shown now."""
+    state: dict[str, Any] = (
+        component(page)
+        .locator("video")
+        .evaluate(
+            """(video) => {
+            const canvas = document.createElement('canvas');
+            canvas.width = 32; canvas.height = 24;
+            const pen = canvas.getContext('2d');
+            pen.drawImage(video, 0, 0, 32, 24);
+            return {
+                shown: video.getVideoPlaybackQuality().totalVideoFrames,
+                pixels: [...pen.getImageData(0, 0, 32, 24).data].join(','),
+            };
+        }"""
+        )
+    )
+    return state
+
+
+def start(page: Page) -> None:
+    press(page, "Start")
+    expect(component(page).locator("video")).to_be_visible()
+    expect(page.get_by_text(SIZE)).to_be_visible()
+
+
+def assert_moving(page: Page) -> None:
+    """New content and not only new frames: a frozen stream repeats its last one."""
+    seen = set()
+    deadline = time.monotonic() + 10
+    while len(seen) < 8:
+        assert time.monotonic() < deadline, f"only {len(seen)} different pictures"
+        seen.add(video_state(page)["pixels"])
+        page.wait_for_timeout(80)
+
+
+def picture(page: Page) -> Picture:
+    """The returned picture."""
+    png = (
+        component(page)
+        .locator("video")
+        .evaluate(
+            """(video) => {
+            const canvas = document.createElement('canvas');
+            canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+            canvas.getContext('2d').drawImage(video, 0, 0);
+            return canvas.toDataURL('image/png').split(',')[1];
+        }"""
+        )
+    )
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    return np.asarray(image.resize((WIDTH, HEIGHT)))
+
+
+def changed_pixels(page: Page) -> int:
+    """How many pixels of the returned picture are quite others than in the frame that was sent."""
+    returned = picture(page).astype(np.int16)
+    # The overlay covers little, so that the likeliest frame is the one that was sent.
+    differences = (np.abs(returned - frame) for frame in camera_frames())
+    difference = min(differences, key=lambda one: float(one.mean()))
+    return int((difference.max(axis=2) > 80).sum())
+
+
+def wait_until(page: Page, condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} does not come"
+        page.wait_for_timeout(200)
+
+
+def downloaded(page: Page, button: str) -> bytes:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button, exact=True).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -> None:
+    page = open_page("/live")
+    expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    start(page)
+    expect(page.get_by_text(ONE_FACE)).to_be_visible()
+    assert_moving(page)
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+    press(page, "Stop")
+    expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    lines = list(csv.DictReader(io.StringIO(downloaded(page, "CSV").decode())))
+    assert len(lines) >= 5
+    # A machine that stands still for a second may lose her and count anew; the first is always 1.
+    assert lines[0]["person"] == "1"
+    assert len({line["x"] for line in lines}) > 1  # the face moved, and so did its box
+    for line in lines:
+        assert sum(float(line[emotion]) for emotion in EMOTIONS) == pytest.approx(1, abs=0.01)
+    document = json.loads(downloaded(page, "JSON"))
+    assert len(document["rows"]) == len(lines)
+
+    # The record outlives a change of page.
+    page.get_by_role("link", name="Analyze photos").click()
+    expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
+    page.get_by_role("link", name="Live").click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_the_overlay_is_drawn_on_the_picture_and_can_be_switched_off(open_page: OpenPage) -> None:
+    page = open_page("/live")
+    start(page)
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_text("Mirror the picture").click()
+    # In the emotion's colour: what is unsure is drawn in grey, as the wall.
+    sidebar.get_by_role("slider").first.press("Home")
+    wait_until(page, lambda: 800 < changed_pixels(page) < 60_000, "a box and a label")
+    for overlay in ("Boxes", "Labels"):
+        sidebar.get_by_role("button", name=overlay).click()
+    wait_until(page, lambda: changed_pixels(page) < 600, "the picture as it was sent")
+    assert_moving(page)
+
+
+def test_quick_changes_of_controls_do_not_stop_the_stream(open_page: OpenPage) -> None:
+    page = open_page("/live")
+    start(page)
+    mirror = page.get_by_test_id("stSidebar").get_by_text("Mirror the picture")
+    sliders = page.get_by_test_id("stSidebar").get_by_role("slider")
+    for _ in range(12):
+        mirror.click()
+        for number in range(2):
+            sliders.nth(number).press("ArrowRight")
+    page.get_by_test_id("stSidebar").get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name="other").click()
+    page.wait_for_timeout(1500)
+    assert_moving(page)
+    expect(component(page).get_by_role("button", name="Stop", exact=True)).to_be_visible()
+
+
+def test_two_visitors_at_once_have_streams_and_records_of_their_own(open_page: OpenPage) -> None:
+    first, second = open_page("/live"), open_page("/live")
+    start(first)
+    start(second)
+    for page in (first, second):
+        assert_moving(page)
+    press(first, "Stop")
+    expect(first.get_by_text("Press Start and allow the camera")).to_be_visible()
+    assert_moving(second)
+
+
+def test_recording_is_off_until_it_is_switched_on_and_comes_as_a_video(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/live")
+    start(page)
+    expect(page.get_by_test_id("stVideo")).to_have_count(0)
+    switch = page.get_by_text("Record the video")
+    switch.click()
+    expect(page.get_by_text("of 2:00 minutes")).to_be_visible()
+    page.wait_for_timeout(1500)
+    switch.click()
+    expect(page.get_by_test_id("stVideo")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="MB").click()
+    assert Path(waiting.value.path()).read_bytes()[4:8] == b"ftyp"
+    page.get_by_role("button", name="Discard it").click()
+    expect(page.get_by_test_id("stVideo")).to_have_count(0)
+    assert_moving(page)
+
+
+def test_a_denied_camera_is_told_and_explained(open_page: OpenPage) -> None:
+    page = open_page("/live")
+    page.context.clear_permissions()
+    press(page, "Start")
+    expect(component(page).get_by_text("NotAllowedError")).to_be_visible()
+    page.get_by_text("If the picture does not start").click()
+    expect(page.get_by_text("the browser or the system denies the camera")).to_be_visible()
+
+
+def threads(server: Any) -> int:
+    return psutil.Process(server.process.pid).num_threads()
+
+
+def test_reloading_changing_page_and_closing_the_tab_end_the_servers_threads(
+    open_page: OpenPage, server: Any
+) -> None:
+    page = open_page("/live")
+    start(page)
+    press(page, "Stop")
+    expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    page.wait_for_timeout(3000)
+    before = threads(server)
+
+    # One or two come and go with requests.
+    def assert_ended() -> None:
+        deadline = time.monotonic() + 40
+        while threads(server) > before + 2:
+            assert time.monotonic() < deadline, (before, threads(server))
+            time.sleep(0.2)
+
+    for _ in range(3):
+        start(page)
+        page.reload()
+        expect(component(page).get_by_role("button", name="Start", exact=True)).to_be_visible()
+    start(page)
+    page.get_by_role("link", name="Analyze photos").click()
+    expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
+    assert_ended()
+    page.get_by_role("link", name="Live").click()
+    start(page)
+    assert_moving(page)
+    page.close()
+    assert_ended()

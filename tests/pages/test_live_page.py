@@ -1,0 +1,379 @@
+"""The live page without a browser: frames are fed to what the component was given."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from fer_core.emotions import EMOTIONS
+from fer_core.live.processor import LiveProcessor
+from fer_core.settings import Settings
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.haar import HaarDetector
+from ui.ice import ICE_VARIABLE
+from ui.live.session import STREAM_KEY
+from ui.live.stream import may_use_camera
+
+OpenApp = Callable[..., AppTest]
+
+
+def texts(elements: Sequence[Any]) -> list[str]:
+    return [element.value for element in elements]
+
+
+def plain(elements: Sequence[Any]) -> str:
+    return " ".join(texts(elements)).replace("\\", "")
+
+
+def assert_sound(app: AppTest) -> None:
+    assert not app.exception, texts(app.exception)
+    assert texts(app.title) == ["Live"]
+    assert "banned in the European Union" in plain(app.caption)
+
+
+@pytest.fixture
+def component(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the component was called with last; it needs a browser and is left out."""
+    arguments: dict[str, Any] = {}
+
+    def draw(**given: Any) -> None:
+        arguments.update(given)
+        st.session_state.setdefault(
+            given["key"], SimpleNamespace(state=SimpleNamespace(playing=False, signalling=False))
+        )
+
+    monkeypatch.delenv(ICE_VARIABLE, raising=False)
+    monkeypatch.setattr("ui.webrtc.webrtc_streamer", draw)
+    monkeypatch.setattr("ui.webrtc._share_newest_frames_only", lambda: None)
+    return arguments
+
+
+def open_live(open_app: OpenApp) -> AppTest:
+    app = open_app().switch_page("pages/live.py").run()
+    assert_sound(app)
+    return app
+
+
+def processor(app: AppTest) -> LiveProcessor:
+    found = app.session_state["live_session"].processor
+    assert isinstance(found, LiveProcessor)
+    return found
+
+
+def set_state(app: AppTest, *, playing: bool = False, connecting: bool = False) -> None:
+    """What the browser would tell."""
+    app.session_state[STREAM_KEY].state = SimpleNamespace(playing=playing, signalling=connecting)
+
+
+class OneFace:
+    """A detector that always sees the same face; the cascades take a tenth of a second."""
+
+    name = "haar"
+    geometry = HaarDetector().geometry
+
+    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
+        return [FaceBox(200, 120, 160, 160)]
+
+
+def scene() -> NDArray[np.uint8]:
+    """A picture with enough in it to be followed."""
+    return np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8)
+
+
+def feed(app: AppTest) -> None:
+    """Frames as the stream brings them, each with a look that has ended."""
+    for number in range(12):
+        processor(app).process(scene(), number / 4)
+        pending = processor(app)._lookout._pending
+        if pending is not None:
+            pending.exception(timeout=20)
+
+
+@pytest.fixture
+def playing(home: Settings, component: dict[str, Any], open_app: OpenApp) -> AppTest:
+    """The page with somebody before the camera."""
+    app = open_live(open_app)
+    session = app.session_state["live_session"]
+    session.parts = (session.parts[0], OneFace())
+    session.take(replace(processor(app).controls, detector=session.parts[1]))
+    feed(app)
+    set_state(app, playing=True)
+    return app.run()
+
+
+@pytest.mark.parametrize("script", ["pages/live.py", "pages/analyze.py"])
+def test_both_pages_are_in_the_navigation_and_stand_alone(
+    home: Settings, component: dict[str, Any], open_app: OpenApp, script: str
+) -> None:
+    app = open_app(script)
+    assert not app.exception
+
+
+def test_the_first_view_says_what_to_do_and_where_frames_go(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    assert "Press **Start**" in plain(app.info)
+    assert "are analyzed in its memory and are not kept" in plain(app.caption)
+    assert "never its pictures" in plain(app.caption)
+    assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
+    assert [slider.label for slider in app.sidebar.slider] == ["Unsure below", "Smoothing"]
+    assert not app.error
+    assert not app.get("download_button")
+    assert [toggle.value for toggle in app.main.toggle] == [False]
+
+
+def test_start_is_offered_with_a_model_that_is_loaded_and_warm(
+    home: Settings,
+    component: dict[str, Any],
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(
+        "fer_core.predictor.Predictor.probabilities", lambda self, crops: calls.append(len(crops))
+    )
+    monkeypatch.setattr(
+        "ui.webrtc.webrtc_streamer", lambda **given: component.update(before=list(calls))
+    )
+    open_live(open_app)
+    assert component["before"] == [1]
+
+
+def test_without_a_model_there_is_no_camera(
+    empty_home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    assert component == {}
+    assert "Live needs a model" in plain(app.info)
+    assert "no model" in plain(app.sidebar.error).lower()
+
+
+def test_a_damaged_model_is_told_and_another_brings_the_camera(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    (home.models_root / "small" / "model.onnx").write_bytes(b"no network")
+    app = open_live(open_app)
+    assert component == {}
+    assert "'small' is damaged" in plain(app.error)
+    app.sidebar.selectbox[0].set_value("other").run()
+    assert_sound(app)
+    assert not app.error
+    assert component["key"] == STREAM_KEY
+
+
+def test_a_damaged_model_chosen_later_leaves_the_one_before_in_force(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    before = processor(app).controls.predictor
+    (home.models_root / "other" / "model.onnx").write_bytes(b"no network")
+    app.sidebar.selectbox[0].set_value("other").run()
+    assert_sound(app)
+    assert "'other' is damaged" in plain(app.error)
+    assert "the one before goes on" in plain(app.error)
+    assert processor(app).controls.predictor is before
+    app.sidebar.selectbox[0].set_value("small").run()
+    assert not app.error
+
+
+def test_controls_act_at_once_on_the_same_stream(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    one = processor(app)
+    assert one.controls.unsure_below == 0.4
+    assert (one.controls.is_mirrored, one.controls.shows_boxes, one.controls.shows_bars) == (
+        True,
+        True,
+        False,
+    )
+    app.sidebar.slider[0].set_value(70)
+    app.sidebar.slider[1].set_value(1.5)
+    app.sidebar.toggle[0].set_value(False)
+    app.sidebar.get("button_group")[0].set_value(["shows_bars"])
+    app.run()
+    assert_sound(app)
+    assert processor(app) is one
+    assert (one.controls.unsure_below, one.controls.smoothing_seconds) == (0.7, 1.5)
+    assert (one.controls.is_mirrored, one.controls.shows_boxes, one.controls.shows_bars) == (
+        False,
+        False,
+        True,
+    )
+    old = one.controls.predictor
+    app.sidebar.selectbox[0].set_value("other").run()
+    assert processor(app) is one
+    assert one.controls.predictor is not old
+
+
+def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> None:
+    assert_sound(playing)
+    assert "1 face, 640 by 480 pixels" in plain(playing.success)
+    metrics = {metric.label: metric.value for metric in playing.metric}
+    assert list(metrics) == [
+        "Frames per second",
+        "Time per frame",
+        "Network",
+        "Detection",
+        "Dropped",
+    ]
+    assert metrics["Time per frame"].endswith(" ms")
+    assert "**1: " in plain(playing.markdown)
+    (table,) = playing.dataframe
+    assert list(table.value.columns)[:3] == ["Time", "Person", "Emotion"]
+    assert set(table.value["Person"]) == {1}
+    assert np.allclose(table.value[list(EMOTIONS)].sum(axis=1), 100, atol=0.5)
+    assert len(playing.get("echarts_chart")) == 3
+
+
+def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTest) -> None:
+    set_state(playing)
+    playing.run()
+    assert_sound(playing)
+    labels = [button.label for button in playing.get("download_button")]
+    assert labels == ["CSV", "JSON"]
+    record = processor(playing).record
+    lines = list(csv.DictReader(io.StringIO(record.to_csv())))
+    document = json.loads(record.to_json())
+    assert len(lines) == len(document["rows"]) == len(record)
+    assert {line["person"] for line in lines} == {"1"}
+
+
+def test_clearing_forgets_the_record_and_the_page_shows_it(playing: AppTest) -> None:
+    (button,) = [button for button in playing.main.button if button.label == "Clear the record"]
+    button.click().run()
+    assert_sound(playing)
+    assert len(processor(playing).record) == 0
+    assert not playing.dataframe
+    assert not playing.get("download_button")
+
+
+def test_a_full_record_says_so(playing: AppTest) -> None:
+    record = processor(playing).record
+    record._most_rows = len(record)
+    playing.run()
+    assert "The record is full" in plain(playing.warning)
+
+
+def test_no_face_for_a_while_is_said_with_advice(playing: AppTest) -> None:
+    one = processor(playing)
+    one.process(np.full((480, 640, 3), 90, np.uint8), 100.0)
+    one._last_face_at = time.monotonic() - 7.2
+    one._last_frame_at = time.monotonic()
+    playing.run()
+    assert "No face for " in plain(playing.info)
+
+
+def test_a_stream_without_pictures_is_said(playing: AppTest) -> None:
+    one = processor(playing)
+    assert one._last_frame_at is not None
+    one._last_frame_at -= 10
+    playing.run()
+    assert "No pictures arrive" in plain(playing.warning)
+
+
+def test_an_error_in_the_model_shows_once_and_goes_with_another_model(playing: AppTest) -> None:
+    one = processor(playing)
+
+    one._fail(RuntimeError("shape [1, 7] expected"))
+    playing.run()
+    assert_sound(playing)
+    assert len(playing.error) == 1
+    assert "shape [1, 7] expected" in plain(playing.error)
+    playing.sidebar.selectbox[0].set_value("other").run()
+    one.process(scene(), 3.0)
+    playing.run()
+    assert not playing.error
+
+
+def test_connecting_and_a_connection_that_fails(
+    home: Settings,
+    component: dict[str, Any],
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = open_live(open_app)
+    session = app.session_state["live_session"]
+    set_state(app, connecting=True)
+    session.connecting_since = time.monotonic()
+    app.run()
+    assert "Connecting…" in plain(app.info)
+    session.connecting_since -= 9
+    app.run()
+    assert "name a TURN server" in plain(app.warning)
+    set_state(app)
+    session.has_failed_to_connect = True
+    monkeypatch.setenv(ICE_VARIABLE, '[{"urls": "stun:stun.example.org:3478"}]')
+    app.run()
+    assert "no way to each other with stun:stun.example.org:3478" in plain(app.warning)
+    assert component["rtc_configuration"] == {
+        "iceServers": [{"urls": ["stun:stun.example.org:3478"]}]
+    }
+
+
+def test_wrong_ice_servers_are_told_and_the_camera_is_there(
+    home: Settings,
+    component: dict[str, Any],
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ICE_VARIABLE, "{")
+    app = open_live(open_app)
+    assert f"{ICE_VARIABLE} should be JSON" in plain(app.warning)
+    assert component["rtc_configuration"] == {"iceServers": []}
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        (None, True),
+        ("http://localhost:8501/live", True),
+        ("http://127.0.0.1:8501", True),
+        ("http://[::1]:8501/live", True),
+        ("http://studio.localhost/live", True),
+        ("https://faces.example.org/live", True),
+        ("http://192.168.1.5:8501/live", False),
+        ("http://faces.example.org/live", False),
+        ("http://localhost.example.org", False),
+    ],
+)
+def test_where_browsers_give_the_camera(url: str | None, may: bool) -> None:
+    assert may_use_camera(url) is may
+
+
+def test_an_insecure_address_is_told_instead_of_a_camera(
+    home: Settings,
+    component: dict[str, Any],
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        type(st.context), "url", property(lambda self: "http://192.168.1.5:8501/live")
+    )
+    app = open_live(open_app)
+    assert component == {}
+    assert "http://192.168.1.5:8501" in plain(app.error)
+    assert "http://localhost:8501/live" in plain(app.error)
+
+
+def test_snapshots_take_the_place_of_the_video(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    assert not app.get("camera_input")
+    component.clear()
+    app.main.get("button_group")[0].set_value("Snapshots").run()
+    assert_sound(app)
+    assert component == {}
+    assert len(app.get("camera_input")) == 1

@@ -1,0 +1,163 @@
+"""A connection's way through the server, fed by a made-up camera in this process."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from numpy.typing import NDArray
+
+from ui.video_channel import NewestFrameRelay, VideoChannel
+
+Image = NDArray[np.uint8]
+
+
+class Camera(MediaStreamTrack):
+    """Frames of one grey value each: 0, 1, 2, …; it ends after as many as asked for."""
+
+    kind = "video"
+
+    def __init__(self, frames: int, pause: float = 0.01) -> None:
+        super().__init__()
+        self.given = 0
+        self._frames = frames
+        self._pause = pause
+
+    async def recv(self) -> av.VideoFrame:
+        if self.readyState != "live" or self.given >= self._frames:
+            self.stop()
+            raise MediaStreamError
+        await asyncio.sleep(self._pause)
+        image = np.full((48, 64, 3), self.given, np.uint8)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame.pts, frame.time_base = 3000 * self.given, Fraction(1, 90_000)
+        self.given += 1
+        return frame
+
+
+def live_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "live-video"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+async def received(channel: VideoChannel) -> list[av.VideoFrame]:
+    frames = []
+    try:
+        while True:
+            frames.append(await asyncio.wait_for(channel.output.recv(), 10))
+    except MediaStreamError:
+        return frames
+
+
+def play(channel: VideoChannel, camera: Camera) -> list[av.VideoFrame]:
+    async def session() -> list[av.VideoFrame]:
+        channel.addTrack(camera)
+        assert channel.hasTrack()
+        channel.start()
+        return await received(channel)
+
+    return asyncio.run(session())
+
+
+def test_every_frame_comes_back_worked_on_with_its_time() -> None:
+    seen: list[tuple[int, float]] = []
+
+    def invert(image: Image, seconds: float) -> Image:
+        seen.append((int(image[0, 0, 0]), seconds))
+        return 255 - image
+
+    frames = play(VideoChannel(invert), Camera(20, pause=0.02))
+    grey = [int(frame.to_ndarray(format="rgb24")[0, 0, 0]) for frame in frames]
+    # On a busy machine a frame or two may be passed over, but none comes twice.
+    assert len(grey) >= 15
+    assert grey == sorted(set(grey), reverse=True)
+    assert all(seconds == pytest.approx(number / 30) for number, seconds in seen)
+    moments = [frame.pts for frame in frames]
+    assert moments == sorted(set(moments))
+
+
+def test_slow_work_drops_frames_and_counts_them() -> None:
+    dropped: list[int] = []
+    worked_on: list[int] = []
+
+    def slow(image: Image, seconds: float) -> Image:
+        worked_on.append(int(image[0, 0, 0]))
+        time.sleep(0.1)
+        return image
+
+    camera = Camera(60, pause=0.01)
+    play(VideoChannel(slow, count_dropped=dropped.append), camera)
+    assert len(worked_on) < 20
+    assert sum(dropped) > 30
+    # What the end of the stream finds waiting is neither worked on nor counted.
+    assert camera.given - 2 <= len(worked_on) + sum(dropped) <= camera.given
+
+
+def test_work_that_raises_shows_the_frames_as_they_came_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(image: Image, seconds: float) -> Image:
+        raise RuntimeError("no")
+
+    frames = play(VideoChannel(broken), Camera(10, pause=0.02))
+    assert len(frames) >= 5
+    assert len([record for record in caplog.records if "worked on" in record.message]) == 1
+
+
+def test_the_end_of_the_camera_ends_thread_and_output() -> None:
+    ends: list[str] = []
+    before = len(live_threads())
+    channel = VideoChannel(lambda image, seconds: image, on_end=lambda: ends.append("end"))
+    play(channel, Camera(3))
+    wait_for(lambda: len(live_threads()) == before)
+    assert ends == ["end"]
+    assert channel.output.readyState == "ended"
+
+
+def test_stop_from_another_thread_ends_everything_at_once() -> None:
+    before = len(live_threads())
+    channel = VideoChannel(lambda image, seconds: image)
+
+    async def session() -> None:
+        channel.addTrack(Camera(10_000))
+        channel.start()
+        await channel.output.recv()
+        await asyncio.to_thread(channel.stop)
+        with pytest.raises(MediaStreamError):
+            while True:
+                await asyncio.wait_for(channel.output.recv(), 10)
+
+    asyncio.run(session())
+    wait_for(lambda: len(live_threads()) == before)
+    channel.stop()  # once more does no harm
+
+
+def test_a_channel_that_never_began_needs_no_end() -> None:
+    VideoChannel(lambda image, seconds: image).stop()
+
+
+def test_a_slow_consumer_of_the_relay_gets_the_newest_frame() -> None:
+    async def session() -> int:
+        camera = Camera(100, pause=0.005)
+        consumer = NewestFrameRelay().subscribe(camera)
+        await consumer.recv()
+        await asyncio.sleep(0.3)
+        frame = await consumer.recv()
+        assert isinstance(frame, av.VideoFrame)
+        behind = camera.given - 1 - int(frame.to_ndarray(format="rgb24")[0, 0, 0])
+        camera.stop()
+        return behind
+
+    assert asyncio.run(session()) <= 1

@@ -1,0 +1,118 @@
+"""The servers that help browser and app find a way to each other, as they are configured.
+
+None is needed on localhost. Behind a router or a firewall, name them in the environment variable
+``FER_STUDIO_ICE_SERVERS`` as JSON, or in ``.streamlit/secrets.toml``; the variable wins::
+
+    [webrtc]
+    ice_servers = [{ urls = "turn:turn.example.org:3478", username = "…", credential = "…" }]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from fer_core.errors import InputError
+
+ICE_VARIABLE = "FER_STUDIO_ICE_SERVERS"
+_SECRET = "ice_servers under [webrtc] in secrets.toml"
+_EXAMPLE = '[{"urls": "turn:turn.example.org:3478", "username": "…", "credential": "…"}]'
+_KEYS = {"urls", "username", "credential"}
+#: RFC 7064 and RFC 7065, without IPv6 addresses, which aiortc does not read here.
+_ADDRESS = re.compile(
+    r"stuns?:[^\s:?]+(:\d{1,5})?|turns?:[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?"
+)
+
+
+def load_ice_servers() -> list[dict[str, Any]]:
+    """Read and check the configuration.
+
+    Returns:
+        As the browser's ``RTCPeerConnection`` takes them: ``urls`` (a list), and where given
+        ``username`` and ``credential``. Empty if nothing is configured.
+
+    Raises:
+        InputError: What is configured is no such list.
+    """
+    text = os.environ.get(ICE_VARIABLE, "").strip()
+    if text:
+        try:
+            return check_ice_servers(json.loads(text), ICE_VARIABLE)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"The environment variable {ICE_VARIABLE} should be JSON such as {_EXAMPLE}, but "
+                f"cannot be read ({error}); correct it and start the app again."
+            ) from error
+    if not st.secrets.load_if_toml_exists():
+        existing = [path for path in st.get_option("secrets.files") if Path(path).is_file()]
+        if existing:
+            raise InputError(
+                f"The file {existing[0]} is no valid TOML, so that the servers for the webcam "
+                "cannot be read from it; correct it or remove it."
+            )
+        return []
+    section = st.secrets.to_dict().get("webrtc", {})
+    if not isinstance(section, dict):
+        raise InputError(
+            "webrtc in secrets.toml should be a table that begins with the line [webrtc]; "
+            "correct it."
+        )
+    return check_ice_servers(section.get("ice_servers", []), _SECRET)
+
+
+def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
+    """Check a list of ICE servers.
+
+    Args:
+        value: What was configured.
+        source: Where, for messages.
+
+    Returns:
+        As ``load_ice_servers``.
+
+    Raises:
+        InputError: It is not such a list.
+    """
+    if not isinstance(value, list):
+        raise InputError(f"{source} should be a list such as {_EXAMPLE}; received: {value!r}.")
+    return [_checked(entry, number, source) for number, entry in enumerate(value, start=1)]
+
+
+def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
+    where = f"Entry {number} of {source}"
+    if not isinstance(entry, dict) or "urls" not in entry:
+        # Never the entry itself: it may hold a password.
+        raise InputError(f"{where} should name its 'urls', as in {_EXAMPLE}; correct it.")
+    unknown = sorted(set(entry) - _KEYS)
+    if unknown:
+        raise InputError(
+            f"{where} has the unknown key {unknown[0]!r}; known are 'urls', 'username' and "
+            "'credential'."
+        )
+    urls = [entry["urls"]] if isinstance(entry["urls"], str) else entry["urls"]
+    if not isinstance(urls, list) or not urls:
+        raise InputError(f"{where} needs at least one address in 'urls', as in {_EXAMPLE}.")
+    for url in urls:
+        if not isinstance(url, str) or not _ADDRESS.fullmatch(url):
+            raise InputError(
+                f"{where} has the address {url!r}; expected is one such as "
+                "'stun:stun.example.org:3478' or 'turn:turn.example.org:3478?transport=tcp'."
+            )
+    server: dict[str, Any] = {"urls": urls}
+    for key in ("username", "credential"):
+        if key in entry:
+            if not isinstance(entry[key], str) or not entry[key]:
+                raise InputError(f"{where} has a {key} that is not a text; put it in quotes.")
+            server[key] = entry[key]
+    if any(url.startswith("turn") for url in urls) and not {"username", "credential"} <= set(
+        server
+    ):
+        raise InputError(
+            f"{where} is a TURN server, which needs a 'username' and a 'credential'; add them."
+        )
+    return server
