@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil  # type: ignore[import-untyped]  # it carries no types
+import psutil
 
 from benchmarks.live_probe import PROBE, Playing, playing
 from fer_core.settings import PROJECT_ROOT, load_settings

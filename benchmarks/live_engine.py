@@ -15,7 +15,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-import psutil  # type: ignore[import-untyped]  # it carries no types
+import psutil
 from numpy.typing import NDArray
 
 from benchmarks.live_camera import FRAMES_PER_SECOND, Picture, load_loop
