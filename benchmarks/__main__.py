@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import analysis, importing, prediction, startup
+from benchmarks import analysis, importing, prediction, startup, train_page
 from benchmarks.measurement import print_table
 
 
@@ -19,7 +19,7 @@ def main() -> None:
         measurements += analysis.measure(arguments.photo)
     if arguments.data is not None:
         measurements += importing.measure(arguments.data)
-    print_table(measurements + startup.measure())
+    print_table(measurements + startup.measure() + train_page.measure())
 
 
 if __name__ == "__main__":
