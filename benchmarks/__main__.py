@@ -15,6 +15,7 @@ from benchmarks import (
     live_stream,
     prediction,
     startup,
+    train_page,
 )
 from benchmarks.measurement import print_table
 
@@ -34,7 +35,7 @@ def main() -> None:
     if arguments.video is not None:
         measurements += live_engine.measure(arguments.video)
         measurements += live_stream.measure(arguments.video, live_stream.SHORT)
-    print_table(measurements + startup.measure())
+    print_table(measurements + startup.measure() + train_page.measure())
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def measure() -> list[Measurement]:
                 stdout=subprocess.DEVNULL,
             )
             try:
-                _wait_for(f"http://localhost:{port}/_stcore/health")
+                wait_for(f"http://localhost:{port}/_stcore/health")
                 for durations in (fresh, warm):
                     page = browser.new_page()
                     start = time.perf_counter()
@@ -64,7 +64,8 @@ def measure() -> list[Measurement]:
     ]
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
+    """Wait until an address answers."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,12 @@ PAGES = (
         "Import face data, see what is in them and what is wrong with them, and decide what a "
         "training leaves out.",
     ),
+    PageEntry(
+        "train",
+        "Train",
+        "Choose data and a recipe, start a training that outlives the page, watch its curves, "
+        "compare runs, and put the best model to use.",
+    ),
 )
 
 
@@ -84,6 +91,25 @@ def run_app() -> None:
         page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
+        _start_waiting_trainings()
+
+
+@st.cache_resource(show_spinner=False)
+def _start_waiting_trainings() -> None:
+    """Go on with a queue that was left standing, once in the server's life.
+
+    Behind the first page, which does not wait for it.
+    """
+    # Only now: most pages do without.
+    from fer_core.errors import InputError
+    from fer_core.settings import load_settings
+    from fer_core.training.queue import revive_queue
+
+    try:
+        revive_queue(load_settings())
+    except InputError as error:
+        # The train page tells it to whoever looks there.
+        logging.getLogger(__name__).warning("the queue of trainings stands still: %s", error)
 
 
 def open_page(name: str) -> PageEntry:

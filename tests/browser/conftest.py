@@ -69,24 +69,31 @@ def _answers(url: str) -> bool:
 @pytest.fixture(scope="module")
 def start_server(
     tmp_path_factory: pytest.TempPathFactory, write_bundle_folder: Callable[..., Path]
-) -> Iterator[Callable[[], Server]]:
-    """``start_server()``: the app as "streamlit run app.py" starts it, with two small models."""
+) -> Iterator[Callable[..., Server]]:
+    """``start_server()``: the app as "streamlit run app.py" starts it, with two small models.
+
+    ``start_server(settings)`` starts it on the folders of an earlier one.
+    """
     servers: list[Server] = []
 
-    def start() -> Server:
+    def new_home() -> Settings:
         root = tmp_path_factory.mktemp("home")
         settings = Settings(root / "data", root / "runs", root / "models")
         figures = {"validation": {"accuracy": 0.6253}}
         write_bundle_folder(settings.models_root / "small", metrics=figures)
         write_bundle_folder(settings.models_root / "other", temperature=3.0)
         (settings.models_root / "default").write_text("small\n")
+        return settings
+
+    def start(settings: Settings | None = None) -> Server:
+        settings = settings or new_home()
         port = _free_port()
         environment = os.environ | {
             "FER_STUDIO_DATA": str(settings.data_root),
             "FER_STUDIO_RUNS": str(settings.runs_root),
             "FER_STUDIO_MODELS": str(settings.models_root),
         }
-        log_path = root / "server.log"
+        log_path = tmp_path_factory.mktemp("server") / "server.log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 [
@@ -157,7 +164,8 @@ class Trouble:
     def _on_console(self, message: ConsoleMessage) -> None:
         url = message.location["url"]
         # Behind a page's own address Streamlit looks for its server there first.
-        is_streamlits_search = "/_stcore/" in urlsplit(url).path.removeprefix("/_stcore/")
+        page, separator, _ = urlsplit(url).path.partition("/_stcore/")
+        is_streamlits_search = bool(page and separator)
         if message.type == "error" and not is_streamlits_search:
             self.errors.append(f"{message.text} ({url})")
 

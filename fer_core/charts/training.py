@@ -1,0 +1,336 @@
+"""A training's curves, alone and beside those of other runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from fer_core.emotions import EMOTION_COLORS, EMOTIONS
+from fer_core.training.run_folder import EpochRecord
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+#: More points than that are not told apart on a screen.
+MOST_POINTS = 400
+
+#: Readable on white and on black; the line's style tells the two apart without colour.
+_VALIDATION_COLOR = "#2B8CCB"
+_TWO_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
+_BEST = "#E69F00"
+
+#: Each epoch is marked while there are so few.
+_MOST_MARKED = 12
+
+#: Okabe and Ito's palette, then the same colours again in other styles.
+_RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
+_RUN_STYLES = ("solid", "dash", "dot", "dashdot")
+
+ComparedFigure = Literal["validation_accuracy", "validation_macro_f1", "validation_loss", "loss"]
+
+#: Title, unit and whether it is a share, of what runs are compared by.
+COMPARED_FIGURES: dict[ComparedFigure, tuple[str, bool]] = {
+    "validation_accuracy": ("Validation accuracy", True),
+    "validation_macro_f1": ("Validation macro F1", False),
+    "validation_loss": ("Validation loss", False),
+    "loss": ("Training loss", False),
+}
+
+
+def thinned(values: Sequence[float | None], most: int = MOST_POINTS) -> list[int]:
+    """Which values to draw so that the curve looks as if all were drawn.
+
+    Of each of equally long stretches the lowest and the highest value stay, as do the first and the
+    last value of all.
+
+    Args:
+        values: Of a curve, at equal distances; None is a gap.
+        most: How many may stay, at least 4.
+
+    Returns:
+        Rising positions in ``values``.
+    """
+    count = len(values)
+    if count <= most:
+        return list(range(count))
+    kept = {0, count - 1}
+    stretches = (most - 2) // 2
+    for number in range(stretches):
+        start, end = number * count // stretches, (number + 1) * count // stretches
+        known = [position for position in range(start, end) if values[position] is not None]
+        if known:
+            kept.add(min(known, key=lambda position: values[position] or 0.0))
+            kept.add(max(known, key=lambda position: values[position] or 0.0))
+    return sorted(kept)
+
+
+@dataclass(frozen=True)
+class LiveCurves:
+    """A figure that grows: rows of data, and a Vega-Lite specification that stays the same.
+
+    Streamlit draws a Plotly figure anew, blank at first, whenever anything in it changes. Here only
+    rows come, and the figure that is there takes them in: nothing flickers.
+
+    Attributes:
+        rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve.
+        specification: Vega-Lite's, without data.
+    """
+
+    rows: list[dict[str, Any]]
+    specification: dict[str, Any]
+
+
+def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
+    """Training and validation loss by epoch; the best epoch is marked on the latter."""
+    curves = {
+        "training": [one.loss for one in epochs],
+        "validation": [one.validation_loss for one in epochs],
+    }
+    return _live_curves(
+        epochs, curves, _TWO_COLORS, "loss (cross-entropy)", form=".4f", best_epoch=best_epoch
+    )
+
+
+def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
+    """Training and validation accuracy by epoch, in percent; the best epoch is marked."""
+    curves = {
+        "training": [100 * one.accuracy for one in epochs],
+        "validation": [100 * one.validation_accuracy for one in epochs],
+    }
+    return _live_curves(
+        epochs, curves, _TWO_COLORS, "accuracy (%)", form=".1f", best_epoch=best_epoch
+    )
+
+
+def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
+    """Recall on validation by epoch for each emotion, in percent; gaps where it has no images."""
+    curves: dict[str, list[float | None]] = {}
+    for emotion in EMOTIONS:
+        recalls = [one.validation_recall.get(emotion) for one in epochs]
+        curves[emotion] = [None if recall is None else 100 * recall for recall in recalls]
+    return _live_curves(
+        epochs, curves, EMOTION_COLORS, "recall (%)", form=".0f", scale={"domain": [0, 100]}
+    )
+
+
+def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
+    """The learning rate at each epoch's end, on a logarithmic axis."""
+    # A cosine may end at exactly 0, which no logarithm shows.
+    rates = [one.learning_rate if one.learning_rate > 0 else None for one in epochs]
+    return _live_curves(
+        epochs,
+        {"learning rate": rates},
+        {"learning rate": _VALIDATION_COLOR},
+        "learning rate",
+        form=".3~g",
+        scale={"type": "log", "nice": False},
+    )
+
+
+def compared_curves(
+    runs: Mapping[str, Sequence[EpochRecord]], figure_name: ComparedFigure
+) -> go.Figure:
+    """One figure of several runs over their epochs.
+
+    Args:
+        runs: Each run's epochs by its title.
+        figure_name: A key of ``COMPARED_FIGURES``.
+    """
+    title, is_percent = COMPARED_FIGURES[figure_name]
+    figure = _empty_figure(title.lower(), is_percent=is_percent)
+    for number, (name, epochs) in enumerate(runs.items()):
+        factor = 100 if is_percent else 1
+        style = _RUN_STYLES[number // len(_RUN_COLORS) % len(_RUN_STYLES)]
+        line = {"color": _RUN_COLORS[number % len(_RUN_COLORS)], "width": 2, "dash": style}
+        _add_curve(
+            figure,
+            name,
+            epochs,
+            [factor * getattr(one, figure_name) for one in epochs],
+            line=line,
+            form="%{y:.1f} %" if is_percent else "%{y:.4f}",
+        )
+    figure.update_layout(height=380)
+    return figure
+
+
+def _empty_figure(quantity: str, *, is_percent: bool = False) -> go.Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        height=300,
+        margin={"l": 0, "r": 8, "t": 8, "b": 40},
+        hovermode="x unified",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis={"title": {"text": "epoch"}, "rangemode": "tozero", "tickformat": "d"},
+        yaxis={
+            "title": {"text": f"{quantity} (%)" if is_percent else quantity},
+            "automargin": True,
+        },
+    )
+    return figure
+
+
+def _add_curve(
+    figure: go.Figure,
+    name: str,
+    epochs: Sequence[EpochRecord],
+    values: Sequence[float | None],
+    *,
+    line: dict[str, Any],
+    form: str,
+) -> None:
+    import plotly.graph_objects as go
+
+    kept = thinned(values)
+    figure.add_trace(
+        go.Scatter(
+            x=[epochs[position].epoch for position in kept],
+            y=[values[position] for position in kept],
+            name=name,
+            # A single epoch is a point, which no line shows.
+            mode="lines+markers" if len(kept) <= 12 else "lines",
+            line=line,
+            marker={"size": 6},
+            hovertemplate=form,
+        )
+    )
+
+
+def _live_curves(
+    epochs: Sequence[EpochRecord],
+    curves: Mapping[str, Sequence[float | None]],
+    colors: Mapping[str, str],
+    quantity: str,
+    *,
+    form: str,
+    best_epoch: int | None = None,
+    scale: dict[str, Any] | None = None,
+) -> LiveCurves:
+    kept = sorted(
+        {position for values in curves.values() for position in thinned(values, _share(curves))}
+        | ({best_epoch - 1} if best_epoch is not None and best_epoch <= len(epochs) else set())
+    )
+    rows = [
+        {
+            "epoch": epochs[position].epoch,
+            "curve": name,
+            "value": values[position],
+            "is_best": epochs[position].epoch == best_epoch and name == "validation",
+            # A single epoch is a point, which no line shows.
+            "is_point": len(epochs) <= _MOST_MARKED,
+        }
+        for name, values in curves.items()
+        for position in kept
+    ]
+    return LiveCurves(rows, _specification(list(curves), colors, quantity, form, scale or {}))
+
+
+def _share(curves: Mapping[str, Sequence[float | None]]) -> int:
+    return max(MOST_POINTS // len(curves), 4)
+
+
+def _specification(
+    names: list[str],
+    colors: Mapping[str, str],
+    quantity: str,
+    form: str,
+    scale: dict[str, Any],
+) -> dict[str, Any]:
+    value = {
+        "field": "value",
+        "type": "quantitative",
+        "title": quantity,
+        "scale": {"zero": False, **scale},
+        "axis": {"tickCount": 5, **({"format": "~g"} if scale.get("type") == "log" else {})},
+    }
+    color = {
+        "field": "curve",
+        "type": "nominal",
+        "scale": {"domain": names, "range": [colors[name] for name in names]},
+        "legend": None
+        if len(names) == 1
+        else {
+            "orient": "top",
+            "title": None,
+            "columns": 4,
+            "symbolType": "stroke",
+            "symbolStrokeWidth": 3,
+        },
+    }
+    dash = {
+        "field": "curve",
+        "type": "nominal",
+        "scale": {
+            "domain": names,
+            "range": [[3, 3] if name == "training" else [1, 0] for name in names],
+        },
+        "legend": None,
+    }
+    pivot = {"pivot": "curve", "value": "value", "groupby": ["epoch"]}
+    return {
+        "height": 290,
+        "encoding": {
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "title": "epoch",
+                "scale": {"zero": False, "nice": False, "padding": 8},
+                "axis": {"tickMinStep": 1, "format": ",d", "grid": False},
+            }
+        },
+        "layer": [
+            {
+                "mark": {"type": "line", "strokeWidth": 2},
+                "encoding": {"y": value, "color": color, "strokeDash": dash},
+            },
+            {
+                "transform": [{"filter": "datum.is_point"}],
+                "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
+                "encoding": {"y": value, "color": color},
+            },
+            {
+                "transform": [{"filter": "datum.is_best"}],
+                "mark": {
+                    "type": "point",
+                    "shape": "diamond",
+                    "filled": True,
+                    "size": 150,
+                    "opacity": 1,
+                    "color": _BEST,
+                },
+                "encoding": {"y": value},
+            },
+            {
+                "transform": [pivot],
+                "mark": {"type": "rule", "color": "#8A8A8A"},
+                "params": [
+                    {
+                        "name": "looked_at",
+                        "select": {
+                            "type": "point",
+                            "fields": ["epoch"],
+                            "nearest": True,
+                            "on": "pointerover",
+                            "clear": "pointerout",
+                        },
+                    }
+                ],
+                "encoding": {
+                    "opacity": {
+                        "condition": {"param": "looked_at", "empty": False, "value": 0.6},
+                        "value": 0,
+                    },
+                    "tooltip": [
+                        {"field": "epoch", "type": "quantitative", "title": "epoch"},
+                        *(
+                            {"field": name, "type": "quantitative", "format": form, "title": name}
+                            for name in names
+                        ),
+                    ],
+                },
+            },
+        ],
+    }

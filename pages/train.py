@@ -1,0 +1,23 @@
+"""Train: configure, launch, watch, compare and search."""
+
+import streamlit as st
+
+from ui.frame import open_page, show_responsible_use
+
+open_page("train")
+VIEWS = ("New training", "Runs", "Compare", "Search")
+view = st.segmented_control(
+    "Section",
+    VIEWS,
+    default=VIEWS[0],
+    required=True,
+    key="view",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+
+# Imported behind the first things on the page; only what the chosen section needs.
+from ui.train.sections import show_section
+
+show_section(view)
+show_responsible_use()

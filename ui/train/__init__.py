@@ -1,0 +1,1 @@
+"""The sections of the train page: new training, runs, comparison, search."""
