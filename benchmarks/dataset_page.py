@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measurement import Measurement, print_table
-from benchmarks.startup import _wait_for
+from benchmarks.startup import wait_for
 from fer_core.dataset.store import import_dataset
 from fer_core.settings import load_settings
 
@@ -152,7 +152,7 @@ def _server(data_root: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        _wait_for(f"http://localhost:{port}/_stcore/health")
+        wait_for(f"http://localhost:{port}/_stcore/health")
         yield process, f"http://localhost:{port}"
     finally:
         process.terminate()
