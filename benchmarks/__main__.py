@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import analysis, evaluation, importing, prediction, startup
+from benchmarks import analysis, evaluate_page, evaluation, importing, prediction, startup
 from benchmarks.measurement import print_table
 
 
@@ -14,7 +14,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="FER2013 as a zip or folder, to time its import")
     parser.add_argument("--photo", type=Path, help="a photo with faces to analyze")
     arguments = parser.parse_args()
-    measurements = prediction.measure() + evaluation.measure() + analysis.measure(None)
+    measurements = prediction.measure() + evaluation.measure() + evaluate_page.measure()
+    measurements += analysis.measure(None)
     if arguments.photo is not None:
         measurements += analysis.measure(arguments.photo)
     if arguments.data is not None:

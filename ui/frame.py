@@ -36,6 +36,12 @@ PAGES = (
         "Upload photos or take a snapshot, and see every face with its seven emotion "
         "probabilities. Results can be downloaded.",
     ),
+    PageEntry(
+        "evaluate",
+        "Evaluate",
+        "See how good a model is, where it fails and whether its probabilities can be believed, "
+        "with the faces behind every figure.",
+    ),
 )
 
 

@@ -157,7 +157,7 @@ class Trouble:
     def _on_console(self, message: ConsoleMessage) -> None:
         url = message.location["url"]
         # Behind a page's own address Streamlit looks for its server there first.
-        is_streamlits_search = urlsplit(url).path.startswith("/analyze/_stcore/")
+        is_streamlits_search = "/_stcore/" in urlsplit(url).path.removeprefix("/_stcore/")
         if message.type == "error" and not is_streamlits_search:
             self.errors.append(f"{message.text} ({url})")
 
