@@ -9,6 +9,7 @@ from benchmarks import (
     analysis,
     auditing,
     dataset_page,
+    evaluate_page,
     evaluation,
     importing,
     live_engine,
@@ -26,7 +27,8 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, help="a photo with faces to analyze")
     parser.add_argument("--video", type=Path, help="a video with a face, for the webcam")
     arguments = parser.parse_args()
-    measurements = prediction.measure() + evaluation.measure() + analysis.measure(None)
+    measurements = prediction.measure() + evaluation.measure() + evaluate_page.measure()
+    measurements += analysis.measure(None)
     if arguments.photo is not None:
         measurements += analysis.measure(arguments.photo)
     if arguments.data is not None:

@@ -55,6 +55,12 @@ PAGES = (
         "Choose data and a recipe, start a training that outlives the page, watch its curves, "
         "compare runs, and put the best model to use.",
     ),
+    PageEntry(
+        "evaluate",
+        "Evaluate",
+        "See how good a model is, where it fails and whether its probabilities can be believed, "
+        "with the faces behind every figure.",
+    ),
 )
 
 

@@ -1,0 +1,102 @@
+"""The evaluate page on data of FER2013's size: what a click costs, and the memory of it all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.evaluation import _fer2013_sized
+from benchmarks.measurement import Measurement, milliseconds
+from fer_core.dataset.store import _save
+
+# Run in an interpreter of its own, for its memory. Streamlit's own test driver runs the script as
+# the server does; what the browser adds is not in it.
+_PROGRAM = """
+import json, time
+from streamlit.testing.v1 import AppTest
+
+def timed(action):
+    start = time.perf_counter()
+    action()
+    assert not app.exception, [one.value for one in app.exception]
+    return time.perf_counter() - start
+
+app = AppTest.from_file("app.py", default_timeout=600).switch_page("pages/evaluate.py")
+seconds = {"first": timed(app.run), "own": timed(app.run)}
+app.selectbox(key="evaluated_data").set_value("noise").run()
+next(one for one in app.button if one.label.startswith("Evaluate on")).click().run()
+while any(one.label == "Stop" for one in app.button):
+    time.sleep(1)
+    app.run()
+tabs = [
+    ":material/speed: Headline", ":material/bar_chart: Per emotion", ":material/grid_on: Confusion",
+    ":material/sentiment_stressed: Mistakes", ":material/balance: Calibration",
+    ":material/blur_on: Conditions", ":material/description: Report",
+]
+cold, warm = {}, {}
+for times in (cold, warm):
+    for name in tabs:
+        app.session_state["evaluate_section"] = name
+        times[name.rpartition(": ")[2]] = timed(app.run)
+app.session_state["evaluate_section"] = tabs[2]
+app.run()
+app.selectbox(key="cell_true").set_value("sad")
+seconds["cell"] = timed(app.run)
+app.session_state["evaluate_section"] = tabs[3]
+app.run()
+for name in ("explained", "explained again"):
+    next(one for one in app.button if "%" in one.label).click()
+    seconds[name] = timed(app.run)
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM"):
+        seconds["megabytes"] = int(line.split()[1]) / 1024
+print(json.dumps({"seconds": seconds, "cold": cold, "warm": warm}))
+"""
+
+
+def measure() -> list[Measurement]:
+    """Seconds of the page's clicks, and its peak memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "noise"
+        home.mkdir()
+        _save(_fer2013_sized(), home, {"source": "noise"})
+        process = subprocess.run(
+            [sys.executable, "-c", _PROGRAM],
+            env=os.environ | {"FER_STUDIO_DATA": folder},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    figures = json.loads(process.stdout.splitlines()[-1])
+    seconds, cold, warm = figures["seconds"], figures["cold"], figures["warm"]
+    slowest_cold, slowest = max(cold, key=cold.get), max(warm, key=warm.get)
+    return [
+        Measurement("evaluate page, on the model's own predictions", milliseconds(seconds["own"])),
+        Measurement(
+            "slowest section, opened for the first time",
+            milliseconds(cold[slowest_cold]),
+            slowest_cold,
+        ),
+        Measurement(
+            "slowest section, opened again", milliseconds(warm[slowest]), f"{slowest}; 500 ms"
+        ),
+        Measurement(
+            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "500 ms"
+        ),
+        Measurement(
+            "a face opened with its explanation",
+            milliseconds(seconds["explained again"]),
+            f"the first one, which opens the model, {milliseconds(seconds['explained'])}; 500 ms",
+        ),
+        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "1,500 MB"),
+    ]
+
+
+if __name__ == "__main__":
+    from benchmarks.measurement import print_table
+
+    print_table(measure())

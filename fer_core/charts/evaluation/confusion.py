@@ -1,0 +1,55 @@
+"""The confusion matrix as a picture, where nothing is to be clicked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.charts.evaluation.style import MARGIN
+from fer_core.emotions import EMOTIONS
+from fer_core.evaluation.confusion import normalized_confusion
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def confusion_heatmap(counts: NDArray[np.int64]) -> go.Figure:
+    """Counts in the cells, coloured by their share of the row.
+
+    Args:
+        counts: int64 ``[7, 7]``, rows true, columns predicted.
+    """
+    import plotly.graph_objects as go
+
+    shares = normalized_confusion(counts, "row")
+    names = list(EMOTIONS)
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=names,
+            y=names,
+            text=[[f"{count:,}" for count in row] for row in counts.tolist()],
+            texttemplate="%{text}",
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "rgba(0, 114, 178, 0.03)"], [1, "rgba(0, 114, 178, 0.8)"]],
+            colorbar={"title": {"text": "of the row"}, "tickformat": ".0%", "thickness": 12},
+            hovertemplate="true %{y}, predicted %{x}: %{text} images, %{z:.1%} of the row"
+            "<extra></extra>",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.update_layout(
+        height=460,
+        margin=MARGIN,
+        xaxis={"title": {"text": "predicted", "standoff": 12}, "fixedrange": True},
+        yaxis={
+            "title": {"text": "true", "standoff": 12},
+            "autorange": "reversed",
+            "fixedrange": True,
+        },
+    )
+    return figure

@@ -1,0 +1,235 @@
+"""The evaluate page in a real Chromium, with the shipped model."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from fer_core.emotions import EMOTIONS
+from fer_core.settings import PROJECT_ROOT
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=30_000)
+
+SHIPPED = "plain-eight-fer2013"
+CHART = '[data-testid="stPlotlyChart"]'
+IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+#: A cell's size in the matrix, and that of its headings, in screen pixels.
+CELL, NAMES, ROW, HEADER = 60, 92, 44, 36
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def server(start_server: Callable[[], Any]) -> Any:
+    """The app with the shipped model beside the two small ones, and the demo set drawn."""
+    server = start_server()
+    shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, server.settings.models_root / SHIPPED)
+    (server.settings.models_root / "default").write_text(f"{SHIPPED}\n")
+    return server
+
+
+@pytest.fixture
+def open_evaluate(open_page: OpenPage) -> Callable[..., Page]:
+    def call(**options: object) -> Page:
+        return open_page("/evaluate", **options)
+
+    return call
+
+
+def open_section(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    page.locator(IDLE).wait_for()
+
+
+def choose(page: Page, box: str, option: str) -> None:
+    page.get_by_role("combobox", name=box).first.click()
+    page.get_by_role("option", name=option).first.click()
+    page.locator(IDLE).wait_for()
+
+
+def evaluate_on_demo(page: Page) -> None:
+    """Draw the demo set and evaluate on it, as far as an earlier test has not done so."""
+    choose(page, "Images", "demo")
+    # What was there before is gone only now.
+    expect(page.get_by_text("on its own validation images")).to_have_count(0)
+    draw = page.get_by_role("button", name="Draw the demo set")
+    evaluate = page.get_by_role("button", name=re.compile("Evaluate on"))
+    headline = page.get_by_role("tab", name="Headline")
+    expect(draw.or_(evaluate).or_(headline).first).to_be_visible()
+    if draw.is_visible():
+        draw.click()
+        expect(evaluate).to_be_visible(timeout=180_000)
+    if evaluate.is_visible():
+        evaluate.click()
+    expect(headline).to_be_visible(timeout=180_000)
+    page.locator(IDLE).wait_for()
+
+
+def matrix(page: Page) -> Locator:
+    return page.get_by_test_id("stDataFrame").locator("visible=true").first
+
+
+def click_cell(page: Page, true: str, predicted: str, *, with_finger: bool = False) -> None:
+    table = matrix(page)
+    table.scroll_into_view_if_needed()
+    position = {
+        "x": NAMES + CELL * EMOTIONS.index(predicted) + CELL / 2,
+        "y": HEADER + ROW * EMOTIONS.index(true) + ROW / 2,
+    }
+    if with_finger:
+        table.tap(position=position)
+    else:
+        table.click(position=position)
+
+
+def cell_sentence(page: Page) -> Locator:
+    return page.get_by_text(re.compile(r"images? read as|No \w+ image is read as"))
+
+
+def face_buttons(page: Page) -> Locator:
+    return page.get_by_test_id("stBaseButton-tertiary").locator("visible=true")
+
+
+def busiest_mistake(page: Page) -> tuple[str, str]:
+    """The cell with which the section opens: the commonest confusion, which has faces."""
+    words = re.search(r"(\w+) images? read as (\w+)", cell_sentence(page).inner_text())
+    assert words is not None
+    return words[1], words[2]
+
+
+def test_a_fresh_install_opens_on_real_figures(open_evaluate: Callable[..., Page]) -> None:
+    page = open_evaluate()
+    accuracy = page.get_by_test_id("stMetric").filter(has_text="Accuracy").first
+    expect(accuracy.get_by_test_id("stMetricValue")).to_have_text("68.3 %")
+    expect(page.get_by_text("people 65 ± 5 %")).to_be_visible()
+    expect(page.get_by_text("on its own validation images: 3,589 images")).to_be_visible()
+
+
+def test_every_section_shows_something_and_nothing_fails(
+    open_evaluate: Callable[..., Page],
+) -> None:
+    page = open_evaluate()
+    for name in ("Per emotion", "Calibration"):
+        open_section(page, name)
+        expect(page.locator(CHART).locator("visible=true").first).to_be_visible()
+    open_section(page, "Report")
+    expect(page.get_by_role("button", name="Predictions as CSV")).to_be_visible()
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
+    open_evaluate: Callable[..., Page], chromium: Browser, tmp_path: Path
+) -> None:
+    page = open_evaluate()
+    evaluate_on_demo(page)
+    expect(page.get_by_text("Demo: not real faces")).to_be_visible()
+
+    open_section(page, "Confusion")
+    expect(face_buttons(page).first).to_be_visible()
+    true, predicted = busiest_mistake(page)
+    click_cell(page, predicted, predicted)
+    expect(cell_sentence(page)).to_contain_text(f"{predicted} image")
+    click_cell(page, true, predicted)
+    expect(cell_sentence(page)).to_contain_text(f"read as {predicted}")
+    expect(face_buttons(page).first).to_contain_text(f"{true} → {predicted}")
+    expect(
+        page.get_by_role("img", name=re.compile(f"Face .*{true} → {predicted}")).first
+    ).to_be_visible()
+
+    face_buttons(page).first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(re.compile(f"Labelled {true}, read as {predicted}"))).to_be_visible()
+    heat = dialog.get_by_role("img", name=f"coloured where the network saw {predicted}")
+    expect(heat).to_be_visible()
+    expect(dialog.get_by_text("Grad-CAM")).to_be_visible()
+    expect(dialog.locator(f"{CHART} .bartext")).to_have_count(7)
+    first = heat.get_attribute("src")
+    dialog.get_by_role("combobox", name="What spoke for").click()
+    page.get_by_role("option", name=f"{true} (labelled)").click()
+    other = dialog.get_by_role("img", name=f"coloured where the network saw {true}")
+    expect(other).to_be_visible()
+    assert other.get_attribute("src") != first
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    open_section(page, "Report")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Report", exact=True).click()
+    assert waiting.value.suggested_filename == f"{SHIPPED}-on-demo-validation.html"
+    report = tmp_path / "report.html"
+    waiting.value.save_as(report)
+    context = chromium.new_context(offline=True)
+    read = context.new_page()
+    failures: list[str] = []
+    read.on("pageerror", lambda error: failures.append(str(error)))
+    read.goto(report.as_uri())
+    expect(read.get_by_role("heading", level=1)).to_contain_text(SHIPPED)
+    expect(read.locator("figure .main-svg").first).to_be_visible()
+    assert read.locator("figure").count() >= 9
+    expect(read.get_by_text("people", exact=False).first).to_be_visible()
+    assert failures == []
+    context.close()
+
+
+def test_a_cell_is_reached_by_keyboard(open_evaluate: Callable[..., Page]) -> None:
+    page = open_evaluate()
+    open_section(page, "Confusion")
+    click_cell(page, "angry", "angry")
+    expect(cell_sentence(page)).to_contain_text("300 angry images read as angry")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(cell_sentence(page)).to_contain_text("2 disgust images read as fear")
+
+
+def test_a_phone_reaches_cells_by_finger_and_nothing_is_wider_than_it(
+    open_evaluate: Callable[..., Page],
+) -> None:
+    page = open_evaluate(viewport={"width": 390, "height": 844}, has_touch=True)
+    open_section(page, "Confusion")
+    click_cell(page, "happy", "angry", with_finger=True)
+    expect(cell_sentence(page)).to_contain_text("14 happy images read as angry")
+    width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert width <= 390
+
+
+def test_a_cell_chosen_by_name_is_marked(open_evaluate: Callable[..., Page]) -> None:
+    page = open_evaluate()
+    open_section(page, "Confusion")
+    choose(page, "True", "surprise")
+    choose(page, "Model says", "fear")
+    expect(cell_sentence(page)).to_contain_text("37 surprise images read as fear")
+    marked = page.locator('[role="gridcell"][aria-selected="true"]')
+    expect(marked).to_have_text("37")
+
+
+def test_in_dark_mode_charts_and_cells_stay_readable(open_evaluate: Callable[..., Page]) -> None:
+    page = open_evaluate(color_scheme="dark")
+    label = page.locator(f"{CHART} .ytick text").first
+    expect(label).to_be_visible()
+    color = label.evaluate("element => getComputedStyle(element).fill")
+    assert min(int(part) for part in re.findall(r"\d+", color)[:3]) > 120
+
+
+def test_the_temperature_is_written_and_told(
+    open_evaluate: Callable[..., Page], server: Any
+) -> None:
+    path = server.settings.models_root / SHIPPED / "calibration.json"
+    shipped = path.read_text()
+    path.write_text('{"temperature": 1.5}')
+    try:
+        page = open_evaluate()
+        open_section(page, "Calibration")
+        page.get_by_role("button", name="Write the temperature").click()
+        page.get_by_role("dialog").get_by_role("button", name="Write it").click()
+        expect(page.get_by_text(re.compile("The temperature of .* is 0.911"))).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert '"temperature": 0.91' in path.read_text()
+    finally:
+        path.write_text(shipped)

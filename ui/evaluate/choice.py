@@ -1,0 +1,181 @@
+"""Which model, which data, which split: and the evaluation, made anew or found again."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.bundle import damaged_bundles
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.store import DEMO_NAME, load_dataset
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from ui.choices import choose_bundle
+from ui.evaluate.data import is_drawn, offered_datasets, open_faces
+from ui.evaluate.subject import Evaluation, Subject, own_subject
+from ui.jobs import job_board, show_progress
+from ui.text import plain_text
+
+#: No dataset can have this name.
+_OWN = ".own"
+_DATA = "evaluated_data"
+_DRAWING = ("draw the demo set",)
+
+
+def choose_subject(settings: Settings) -> Subject | None:
+    """Draw the choices; None, with what to do on the page, as long as there are no figures."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=330):
+            bundle = choose_bundle(settings)
+        data = _choose_data(settings) if bundle is not None else _OWN
+        split_place = st.container(width=220)
+    _show_damaged(settings)
+    if bundle is None:
+        return None
+    try:
+        if data == _OWN:
+            split_place.selectbox(
+                "Split",
+                ["validation"],
+                disabled=True,
+                key="own_split",
+                help="A model's folder holds predictions for its validation images only.",
+            )
+            return own_subject(bundle, settings)
+        if data == DEMO_NAME and not is_drawn(settings):
+            _show_drawing(settings)
+            return None
+        faces = open_faces(data, settings)
+        with split_place:
+            split = _choose_split(faces)
+        return _evaluated(Evaluation(bundle, data, split, settings))
+    except InputError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return None
+
+
+def _choose_data(settings: Settings) -> str:
+    names = offered_datasets(settings)
+    gone = st.session_state.get(_DATA, _OWN)
+    if gone not in (_OWN, *names):
+        del st.session_state[_DATA]
+        st.warning(
+            f"The dataset {plain_text(gone)} is no longer there; the model's own predictions are "
+            "shown.",
+            icon=":material/folder_off:",
+        )
+    titles = {_OWN: "the model's own validation predictions"}
+    titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
+    data: str = st.selectbox(
+        "Images",
+        [_OWN, *names],
+        format_func=lambda name: titles[name],
+        key=_DATA,
+        width=330,
+        help="A model brings its predictions for the validation images of its training, without "
+        "the pictures. With a dataset you also see the faces behind the figures.",
+    )
+    return data
+
+
+def _choose_split(faces: FaceSet) -> str:
+    counts = {split: len(faces.rows(split)) for split in (*SPLITS, "all")}
+    split: str = st.selectbox(
+        "Split",
+        list(counts),
+        index=SPLITS.index("validation"),
+        format_func=lambda split: f"{split} ({counts[split]:,} images)",
+        key="evaluated_split",
+        help="Models are chosen on validation. Read test once, for the report: every choice made "
+        "by looking at it makes its figures too good.",
+    )
+    return split
+
+
+def _show_damaged(settings: Settings) -> None:
+    sentences = damaged_bundles(settings)
+    if sentences:
+        count = "One model" if len(sentences) == 1 else f"{len(sentences)} models"
+        with st.expander(f"{count} cannot be used", icon=":material/warning:"):
+            for sentence in sentences:
+                st.write(plain_text(sentence))
+
+
+def _show_drawing(settings: Settings) -> None:
+    """Offer to draw the demo set, with progress while that is done."""
+    board = job_board()
+    job = board.get(_DRAWING)
+    if job is not None and job.error is not None:
+        board.forget(_DRAWING)
+        raise InputError(job.error)
+    if job is not None and not job.is_finished:
+        show_progress(job, key="stop_drawing")
+        return
+    with st.container(border=True):
+        st.markdown(
+            "**The demo set is not drawn yet.** The program draws 3,540 faces, with faults planted "
+            "on purpose, to try everything with; that takes a few seconds. Figures on them say "
+            "nothing about real faces."
+        )
+        if st.button(
+            "Draw the demo set", icon=":material/draw:", type="primary", key="draw_demo_set"
+        ):
+            board.start(
+                _DRAWING,
+                "Drawing faces",
+                # Its result would only stand in memory: opening it reads it from disk.
+                lambda job: len(load_dataset(DEMO_NAME, settings, job.report)),
+            )
+            st.rerun()
+
+
+def _evaluated(evaluation: Evaluation) -> Subject | None:
+    """The evaluation if it has been made; otherwise the way to it, or its progress."""
+    running = evaluation.running()
+    if running is not None:
+        show_progress(running, key="stop_evaluation")
+        return None
+    try:
+        subject = evaluation.finished()
+    except InputError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        if evaluation.has_failed and st.button(
+            "Try again", icon=":material/refresh:", key="evaluate_again"
+        ):
+            evaluation.forget_failure()
+            evaluation.start()
+            st.rerun()
+        return None
+    if subject is None:
+        _offer(evaluation)
+    return subject
+
+
+def _offer(evaluation: Evaluation) -> None:
+    count = len(evaluation.faces.rows(evaluation.split))
+    name = plain_text(evaluation.bundle.name)
+    with st.container(border=True):
+        st.markdown(
+            f"**{name} has not read {_images_in_words(evaluation, count)} yet.** It takes some "
+            "seconds per thousand images, in the background; what it says is kept, and the next "
+            "look is instant."
+        )
+        if evaluation.split in ("test", "all"):
+            st.markdown(
+                ":material/warning: Test images are among them: read them once, when the model is "
+                "chosen."
+            )
+        if st.button(
+            f"Evaluate on {count:,} images",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="evaluate",
+        ):
+            evaluation.start()
+            st.rerun()
+
+
+def _images_in_words(evaluation: Evaluation, count: int) -> str:
+    dataset = plain_text(evaluation.dataset)
+    if evaluation.split == "all":
+        return f"all {count:,} images of {dataset}"
+    return f"the {count:,} {evaluation.split} images of {dataset}"
