@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import signal
 import statistics
 import sys
@@ -412,13 +413,12 @@ class _Speed:
 
 def _speed(tab: Tab) -> _Speed:
     """Read the page's own figures."""
-    metrics = tab.page.get_by_test_id("stMetric")
-    time_per_frame = metrics.filter(has_text="Time per frame")
-    typical = time_per_frame.get_by_test_id("stMetricValue").inner_text()
-    dropped = metrics.filter(has_text="Dropped").get_by_test_id("stMetricValue").inner_text()
-    time_per_frame.get_by_test_id("stTooltipIcon").hover()
-    text = tab.page.get_by_test_id("stTooltipContent").inner_text()
-    return _Speed(typical, text.rpartition("less than")[2].strip(" ."), dropped)
+    line = tab.page.get_by_text("frames per second").first.inner_text()
+    found = re.search(
+        r"(\S+ ms) work per frame \(95 % under (\S+ ms).* ([\d,]+) frames dropped", line
+    )
+    assert found is not None, line
+    return _Speed(found[1], found[2], found[3])
 
 
 def _work(tabs: int, speeds: Sequence[_Speed]) -> Measurement:

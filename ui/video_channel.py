@@ -12,13 +12,15 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
 from aiortc import MediaStreamTrack
-from aiortc.contrib.media import MediaRelay
+from aiortc.contrib.media import MediaRelay, RelayStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
@@ -32,16 +34,38 @@ _TIME_BASE = Fraction(1, _CLOCK_RATE)
 Process = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 
 
-class NewestFrameRelay(MediaRelay):
-    """A relay whose consumers get the newest frame, however slow they are.
+#: Frames that may wait: threads and the network deliver them in bursts of two, of which none need
+#: be lost. More would be a lag.
+_MOST_WAITING = 2
 
-    aiortc's default keeps every frame for a consumer that falls behind: an encoder on a busy
-    machine is then fed with the past, later and later.
+
+class _NewestFrames(asyncio.Queue[Any]):
+    """A queue that makes room for what is new by dropping what is oldest."""
+
+    def __init__(self) -> None:
+        super().__init__(_MOST_WAITING)
+
+    def put_nowait(self, item: Any) -> None:
+        """Add a frame; never raises for want of room."""
+        if self.full():
+            self.get_nowait()
+        super().put_nowait(item)
+
+
+class NewestFrameRelay(MediaRelay):
+    """A relay whose consumers get the newest frames, however slow they are.
+
+    aiortc's own keeps every frame for a consumer that falls behind: an encoder on a busy machine is
+    then fed with the past, later and later.
     """
 
-    def subscribe(self, track: MediaStreamTrack, buffered: bool = False) -> MediaStreamTrack:
-        """As the base class, but never buffered."""
-        return super().subscribe(track, buffered=False)
+    def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
+        """As the base class, but never with more than two frames waiting."""
+        proxy = super().subscribe(track, buffered=True)
+        # Private, as seen in aiortc 1.16.0; a test notices when it is no longer so.
+        assert isinstance(proxy, RelayStreamTrack)
+        proxy._queue = _NewestFrames()
+        return proxy
 
 
 class AnnotatedTrack(MediaStreamTrack):
@@ -51,8 +75,7 @@ class AnnotatedTrack(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._frame: av.VideoFrame | None = None
-        self._arrived = asyncio.Event()
+        self._frames: asyncio.Queue[av.VideoFrame | None] = _NewestFrames()
         self._start = time.monotonic()
 
     def show(self, frame: av.VideoFrame) -> None:
@@ -61,8 +84,7 @@ class AnnotatedTrack(MediaStreamTrack):
         # differences between the two.
         frame.pts = int((time.monotonic() - self._start) * _CLOCK_RATE)
         frame.time_base = _TIME_BASE
-        self._frame = frame
-        self._arrived.set()
+        self._frames.put_nowait(frame)
 
     async def recv(self) -> av.VideoFrame:
         """Wait for the next frame.
@@ -70,17 +92,15 @@ class AnnotatedTrack(MediaStreamTrack):
         Raises:
             MediaStreamError: The track has ended.
         """
-        if self.readyState == "live":
-            await self._arrived.wait()
-            self._arrived.clear()
-        if self.readyState != "live" or self._frame is None:
+        frame = await self._frames.get() if self.readyState == "live" else None
+        if self.readyState != "live" or frame is None:
             raise MediaStreamError
-        return self._frame
+        return frame
 
     def stop(self) -> None:
         """End the track. To be called in the event loop."""
         super().stop()
-        self._arrived.set()
+        self._frames.put_nowait(None)
 
 
 class VideoChannel:
@@ -111,7 +131,7 @@ class VideoChannel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: asyncio.Task[None] | None = None
         self._change = threading.Condition()
-        self._newest: av.VideoFrame | None = None
+        self._newest: deque[av.VideoFrame] = deque(maxlen=_MOST_WAITING)
         self._is_closed = False
         self._has_failed = False
 
@@ -139,7 +159,7 @@ class VideoChannel:
     def _close(self) -> None:
         with self._change:
             self._is_closed = True
-            self._newest = None
+            self._newest.clear()
             self._change.notify_all()
 
     def _end_in_loop(self) -> None:
@@ -153,8 +173,8 @@ class VideoChannel:
                 frame = await track.recv()
                 assert isinstance(frame, av.VideoFrame)
                 with self._change:
-                    is_passed_over = self._newest is not None
-                    self._newest = frame
+                    is_passed_over = len(self._newest) == _MOST_WAITING
+                    self._newest.append(frame)
                     self._change.notify_all()
                 if is_passed_over:
                     self._count_dropped(1)
@@ -177,9 +197,8 @@ class VideoChannel:
     def _next_frame(self) -> av.VideoFrame | None:
         """Wait for a frame; None when there will be no more."""
         with self._change:
-            self._change.wait_for(lambda: self._is_closed or self._newest is not None)
-            frame, self._newest = self._newest, None
-            return frame
+            self._change.wait_for(lambda: self._is_closed or len(self._newest) > 0)
+            return self._newest.popleft() if self._newest else None
 
     def _annotated(self, frame: av.VideoFrame) -> av.VideoFrame:
         try:

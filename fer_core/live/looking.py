@@ -23,8 +23,8 @@ from fer_core.vision.working_size import shrink_to
 #: half the time that the whole picture takes.
 _LOOK_PIXELS = 480 * 360
 #: Of one core: what a stream spends on looking for faces at most. Between looks they are followed.
-_SHARE_OF_CORE = 0.25
-_SHORTEST_PAUSE_SECONDS = 0.1
+_SHARE_OF_CORE = 0.125
+_SHORTEST_PAUSE_SECONDS = 0.15
 _LONGEST_PAUSE_SECONDS = 1.0
 #: When a face could not be followed, the next look does not wait for its turn.
 _URGENT_PAUSE_SECONDS = 0.04

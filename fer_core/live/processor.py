@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: What reading the faces may take of a frame's time; with many faces they take turns.
 _READING_MILLISECONDS = 12.0
+#: A face is read so often at most: expressions are slower, and readings are smoothed anyway.
+_READING_PAUSE_SECONDS = 0.06
 #: A camera's clock that jumps by more has been stopped in between, or is another camera's.
 _LONGEST_GAP_SECONDS = 2.0
 
@@ -230,13 +232,14 @@ class LiveProcessor:
         seconds: float,
         controls: LiveControls,
     ) -> None:
-        """Read the faces, or as many of them as there is time for, the longest unread first."""
-        if not people:
+        """Read the faces that are due, or as many of them as there is time for, the oldest first."""
+        due = [one for one in people if seconds - one.read_at >= _READING_PAUSE_SECONDS]
+        if not due:
             return
-        affordable = len(people)
+        affordable = len(due)
         if self._milliseconds_per_face:
             affordable = max(1, int(_READING_MILLISECONDS / self._milliseconds_per_face))
-        chosen = sorted(people, key=lambda person: person.read_at)[:affordable]
+        chosen = sorted(due, key=lambda person: person.read_at)[:affordable]
         square = controls.detector.geometry.square
         start = time.perf_counter()
         crops = np.stack([crop_face(image, square(person.place.to_box())) for person in chosen])

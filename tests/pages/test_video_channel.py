@@ -118,16 +118,14 @@ def test_work_that_raises_shows_the_frames_as_they_came_and_is_logged_once(
 
 def test_the_end_of_the_camera_ends_thread_and_output() -> None:
     ends: list[str] = []
-    before = len(live_threads())
     channel = VideoChannel(lambda image, seconds: image, on_end=lambda: ends.append("end"))
     play(channel, Camera(3))
-    wait_for(lambda: len(live_threads()) == before)
+    wait_for(lambda: live_threads() == [])
     assert ends == ["end"]
     assert channel.output.readyState == "ended"
 
 
 def test_stop_from_another_thread_ends_everything_at_once() -> None:
-    before = len(live_threads())
     channel = VideoChannel(lambda image, seconds: image)
 
     async def session() -> None:
@@ -140,7 +138,7 @@ def test_stop_from_another_thread_ends_everything_at_once() -> None:
                 await asyncio.wait_for(channel.output.recv(), 10)
 
     asyncio.run(session())
-    wait_for(lambda: len(live_threads()) == before)
+    wait_for(lambda: live_threads() == [])
     channel.stop()  # once more does no harm
 
 

@@ -13,7 +13,7 @@ from ui.live.session import LiveSession
 from ui.text import plain_text
 
 _MOST_FACES = 4
-_REFRESH_SECONDS = 1.0
+_REFRESH_SECONDS = 2.0
 #: Browsers find the way in two seconds, and give up after half a minute.
 _PATIENCE_SECONDS = 8.0
 _STANDSTILL_SECONDS = 3.0
@@ -110,36 +110,21 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
-    with st.container(horizontal=True):
-        st.metric(
-            "Frames per second",
-            _number(snapshot.frames_per_second),
-            help="Frames that were worked on, over the last two seconds.",
-        )
-        st.metric(
-            "Time per frame",
-            _milliseconds(snapshot.frame_milliseconds),
-            help="The server's whole work on a frame, median; 95 of 100 take less than "
-            f"{_milliseconds(snapshot.slow_frame_milliseconds)}.",
-        )
-        st.metric(
-            "Network",
-            _milliseconds(snapshot.network_milliseconds),
-            help="Reading all faces of a frame, median; part of the time per frame.",
-        )
-        st.metric(
-            "Detection",
-            _milliseconds(snapshot.detection_milliseconds),
-            help="Looking for faces, beside the frames: "
-            f"{_number(snapshot.looks_per_second)} times a second. Between looks, faces are "
-            "followed.",
-        )
-        st.metric(
-            "Dropped",
-            snapshot.frames_dropped,
-            help="Frames passed over because the one before took too long, so that the picture "
-            "does not lag.",
-        )
+    # One line, and no metrics side by side: each refresh of those keeps a browser from showing
+    # frames for so long that the video suffers from being measured.
+    st.markdown(
+        f"**{_number(snapshot.frames_per_second)}** frames per second, "
+        f"**{_milliseconds(snapshot.frame_milliseconds)}** work per frame (95 % under "
+        f"{_milliseconds(snapshot.slow_frame_milliseconds)}; network "
+        f"{_milliseconds(snapshot.network_milliseconds)}), detection "
+        f"**{_milliseconds(snapshot.detection_milliseconds)}** "
+        f"{_number(snapshot.looks_per_second)} times a second, "
+        f"**{snapshot.frames_dropped:,}** frames dropped",
+        help="Work per frame is the server's, median of the last frames; reading all faces with "
+        "the network is part of it. Detection goes on beside the frames, and faces are followed in "
+        "between. Frames are dropped when the one before took too long, so that the picture does "
+        "not lag.",
+    )
 
 
 def _number(value: float | None) -> str:

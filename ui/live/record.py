@@ -17,9 +17,9 @@ from fer_core.live.session_record import RecordRows, SessionRecord
 from ui.live.session import LiveSession
 from ui.text import clock_time
 
-_CHARTS_SECONDS = 2.0
+_CHARTS_SECONDS = 6.0
 #: A table costs the browser several frames of the video each time.
-_TABLE_SECONDS = 6.0
+_TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
 _MOST_TIMELINES = 3
 _CLEARED = "live_record_cleared"
