@@ -244,26 +244,42 @@ def _calibration(record: BundleRecord, temperature: float) -> str:
 
 
 def _figures(split: str, metrics: dict[str, object]) -> str:
+    """One split's figures; a record that was not written here may hold only some of them."""
+
     def number(value: object, pattern: str) -> str:
         return format(value, pattern) if isinstance(value, (int, float)) else "undefined"
 
+    count = f" ({number(metrics['n'], ',')} images)" if "n" in metrics else ""
+    named = (
+        ("accuracy", "accuracy", ".2%", ""),
+        ("macro F1", "macro_f1", ".3f", ""),
+        ("cross-entropy", "loss", ".3f", ""),
+        ("expected calibration error", "ece", ".3f", " (15 bins of equal count)"),
+    )
+    parts = [
+        f"{name} {number(metrics[key], pattern)}{how}"
+        for name, key, pattern, how in named
+        if key in metrics
+    ]
+    text = f"On {split}{count}: {', '.join(parts) or 'no figure is recorded'}."
     leak_free = metrics.get("leak_free")
-    assert isinstance(leak_free, dict)
+    if isinstance(leak_free, dict):
+        text += (
+            f" On the {number(leak_free.get('n'), ',')} of them whose pixels do not also stand in "
+            "the dataset's training split: accuracy "
+            f"{number(leak_free.get('accuracy'), '.2%')}."
+        )
     per_class = metrics.get("per_class")
-    assert isinstance(per_class, dict)
+    if not isinstance(per_class, dict):
+        return text
     lines = [
-        f"On {split} ({number(metrics.get('n'), ',')} images): accuracy "
-        f"{number(metrics.get('accuracy'), '.2%')}, macro F1 "
-        f"{number(metrics.get('macro_f1'), '.3f')}, cross-entropy "
-        f"{number(metrics.get('loss'), '.3f')}, expected calibration error "
-        f"{number(metrics.get('ece'), '.3f')} (15 bins of equal count). On the "
-        f"{number(leak_free.get('n'), ',')} of them whose pixels do not also stand in the "
-        f"dataset's training split: accuracy {number(leak_free.get('accuracy'), '.2%')}.",
+        text,
         "",
         "| emotion | precision | recall | F1 | support |",
         "|---|---|---|---|---|",
     ]
     for emotion, figures in per_class.items():
-        cells = [number(figures[key], ".3f") for key in ("precision", "recall", "f1")]
-        lines.append(f"| {emotion} | {' | '.join(cells)} | {figures['support']:,} |")
+        cells = [number(figures.get(key), ".3f") for key in ("precision", "recall", "f1")]
+        cells.append(number(figures.get("support"), ","))
+        lines.append(f"| {emotion} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -64,3 +64,23 @@ def test_an_imported_model_without_figures_has_a_card_too(
     card = model_card("stranger", imported, 1.0)
     assert "unknown" in card
     assert "mirror image" not in card
+
+
+def test_a_record_with_the_accuracy_alone_has_a_card_too(
+    make_record: Callable[..., BundleRecord],
+) -> None:
+    card = model_card("mine", make_record(metrics={"validation": {"accuracy": 0.6253}}), 1.0)
+    assert "On validation: accuracy 62.53%.\n" in card
+    assert "undefined" not in card
+    assert "On validation: no figure is recorded." in model_card(
+        "mine", make_record(metrics={"validation": {}}), 1.0
+    )
+
+
+def test_an_emotion_of_which_only_the_recall_is_recorded_has_its_row(
+    make_record: Callable[..., BundleRecord],
+) -> None:
+    figures = {"accuracy": 0.5, "loss": None, "per_class": {"angry": {"recall": 0.25}}}
+    card = model_card("mine", make_record(metrics={"validation": figures}), 1.0)
+    assert "accuracy 50.00%, cross-entropy undefined." in card
+    assert "| angry | undefined | 0.250 | undefined | undefined |" in card

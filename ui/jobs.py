@@ -22,12 +22,20 @@ _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 #: Finished jobs that nobody has forgotten: their results may be large.
 _KEPT = 12
+#: Beside a button that starts something long.
+WAITING = (
+    "Takes seconds to a few minutes, in the background: go on meanwhile, the result is kept until "
+    "the server stops."
+)
 #: An estimate from less than this is a guess.
 _ESTIMATE_SECONDS = 1.0
 
 
-class JobStoppedError(Exception):
-    """Someone has asked the job to stop."""
+class JobStoppedError(BaseException):
+    """Someone has asked the job to stop.
+
+    It is no ``Exception``, so that work which takes any failure of a file for damage lets it pass.
+    """
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Job:
         title: What it does, as a line beside its progress.
         done: How much is done.
         total: Of how much; 0 as long as that is not known.
+        note: What it says of itself where there is no number to give.
         result: What came of it.
         error: The sentence to show if nothing did.
         is_finished: Whether it has ended, well or not.
@@ -47,6 +56,7 @@ class Job:
     title: str
     done: int = 0
     total: int = 0
+    note: str = ""
     result: Any = None
     error: str | None = None
     is_finished: bool = False
@@ -65,6 +75,20 @@ class Job:
             self.started = time.monotonic()
         self.done, self.total = done, total
 
+    def tell(self, note: str) -> None:
+        """Say how it stands where there is no number to give.
+
+        Raises:
+            JobStoppedError: It should end here.
+        """
+        if self.is_stopped:
+            raise JobStoppedError
+        self.note = note
+
+    def begin(self, title: str) -> None:
+        """Go on to another part of the work, whose progress begins anew."""
+        self.title, self.done, self.total, self.note = title, 0, 0, ""
+
     @property
     def share(self) -> float:
         """How much is done, 0 to 1."""
@@ -73,6 +97,8 @@ class Job:
     @property
     def line(self) -> str:
         """How it stands, with an estimate, in one line."""
+        if self.note and not self.total:
+            return f"{self.title}: {self.note}"
         elapsed = time.monotonic() - self.started
         if not self.done or elapsed < _ESTIMATE_SECONDS:
             return f"{self.title}…"
@@ -117,6 +143,14 @@ class JobBoard:
             if job is not None and job.is_finished:
                 del self._jobs[key]
 
+    def running(self, kind: str) -> list[Job]:
+        """Jobs under way whose key is a tuple that begins with ``kind``."""
+        return [
+            job
+            for key, job in list(self._jobs.items())
+            if isinstance(key, tuple) and key[0] == kind and not job.is_finished
+        ]
+
     def _forget_old(self) -> None:
         finished = [key for key, job in self._jobs.items() if job.is_finished]
         for key in finished[: max(len(finished) - _KEPT, 0)]:
@@ -147,21 +181,59 @@ def job_board() -> JobBoard:
     return JobBoard()
 
 
-def show_progress(job: Job, *, key: str) -> None:
+def asked_job(
+    key: Hashable, title: str, work: Callable[[Job], Any], *, is_pressed: bool, stop_key: str
+) -> Job | None:
+    """Start a job when its button is pressed, and show its progress while it runs.
+
+    Args:
+        key: Tells this question from others: what was asked before is not asked again.
+        title: What is being done.
+        work: Does it, given the job.
+        is_pressed: Whether its button was.
+        stop_key: Of the button that stops it.
+
+    Returns:
+        The job, or None as long as nobody has asked.
+    """
+    job = job_board().get(key)
+    if job is None and is_pressed:
+        job = job_board().start(key, title, work)
+    if job is not None and not job.is_finished:
+        show_progress(job, key=stop_key)
+    return job
+
+
+def result_of(key: Hashable, job: Job) -> Any:
+    """What came of a job that has ended.
+
+    Raises:
+        InputError: It has failed; it is forgotten, so that it can be asked again.
+    """
+    if job.error is not None:
+        job_board().forget(key)
+        raise InputError(job.error)
+    return job.result
+
+
+def show_progress(job: Job, *, key: str | None) -> None:
     """Draw a job's bar and the way to stop it; once it has ended, the whole page runs again.
+
+    It may have ended by now, after whoever calls this looked: then the page runs again at once.
 
     Args:
         job: What to watch.
-        key: Of the button.
+        key: Of the button; None for work that would only begin again if it were stopped.
     """
-    if not job.is_finished:
-        _follow(job, key)
+    _follow(job, key)
 
 
 @st.fragment(run_every=_LOOK_SECONDS)
-def _follow(job: Job, key: str) -> None:
+def _follow(job: Job, key: str | None) -> None:
     if job.is_finished:
         st.rerun()
     st.progress(job.share, job.line)
-    if st.button("Stop", icon=":material/stop_circle:", key=key, disabled=job.is_stopped):
+    if key is not None and st.button(
+        "Stop", icon=":material/stop_circle:", key=key, disabled=job.is_stopped
+    ):
         job.is_stopped = True

@@ -20,6 +20,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.assessment import Assessment, assess
 from fer_core.evaluation.calibration import calibrate_bundle
+from fer_core.evaluation.curated import evaluate_curated
 from fer_core.evaluation.report import EvaluationReport, report_on
 from fer_core.evaluation.result import EvaluationResult, evaluate_split
 from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
@@ -72,17 +73,16 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     bundle = find_bundle(arguments.model, settings)
     face_set = load_dataset(arguments.data, settings, ProgressLines())
     curated = _curated(arguments.data, face_set, settings) if arguments.curated else None
-    face_set = face_set if curated is None else curated.faces
-    result = evaluate_split(
-        bundle,
-        face_set,
-        arguments.split,
-        settings,
-        dataset_name=Path(arguments.data).name,
-        is_demo_data=is_demo(arguments.data),
-        curation=None if curated is None else curated.fingerprint,
-        report=ProgressLines("predicting"),
-    )
+    options: dict[str, Any] = {
+        "dataset_name": Path(arguments.data).name,
+        "is_demo_data": is_demo(arguments.data),
+        "report": ProgressLines("predicting"),
+    }
+    if curated is None:
+        result = evaluate_split(bundle, face_set, arguments.split, settings, **options)
+    else:
+        result = evaluate_curated(bundle, face_set, curated, arguments.split, settings, **options)
+        face_set = curated.faces
     if arguments.calibrate:
         bundle = calibrate_bundle(bundle, result)
         result = replace(result, temperature=bundle.temperature)

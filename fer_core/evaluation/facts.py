@@ -40,7 +40,12 @@ class ResultFacts:
 
 
 def facts_on_dataset(
-    bundle: Bundle, face_set: FaceSet, split: str, *, is_demo_data: bool
+    bundle: Bundle,
+    face_set: FaceSet,
+    split: str,
+    *,
+    is_demo_data: bool,
+    imported: FaceSet | None = None,
 ) -> ResultFacts:
     """The facts about a bundle's figures on a split of a dataset.
 
@@ -49,10 +54,12 @@ def facts_on_dataset(
         face_set: The data.
         split: One of ``SPLITS`` or ``all``.
         is_demo_data: Whether the data are the drawn demo set.
+        imported: The data before a curation was applied to them, which changes their fingerprint
+            and counts; None if none was.
     """
     rows = face_set.rows(split)
     present = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
-    same = _is_data_of(bundle, face_set)
+    same = _is_data_of(bundle, face_set if imported is None else imported)
     trained = same and "train" in present
     warnings = []
     if is_demo_data != bundle.record.is_demo:

@@ -232,7 +232,7 @@ class LiveProcessor:
         seconds: float,
         controls: LiveControls,
     ) -> None:
-        """Read the faces that are due, or as many of them as there is time for, the oldest first."""
+        """Read the faces that are due, or as many as there is time for, the oldest first."""
         due = [one for one in people if seconds - one.read_at >= _READING_PAUSE_SECONDS]
         if not due:
             return

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from fer_core.dataset.curation_file import CurationFile
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
 
@@ -175,6 +176,57 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
     expect(read.get_by_text("people", exact=False).first).to_be_visible()
     assert failures == []
     context.close()
+
+
+def test_an_example_is_decided_about_where_it_is_looked_at(
+    open_evaluate: Callable[..., Page], server: Any
+) -> None:
+    folder = server.settings.data_root / "demo"
+    page = open_evaluate()
+    evaluate_on_demo(page)
+    open_section(page, "Mistakes")
+    face_buttons(page).first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
+    # A click at once, before the page has been told what was typed.
+    dialog.get_by_role("textbox", name="Reason").fill("nobody to be seen")
+    dialog.get_by_role("button", name="Not a face").click()
+    expect(dialog.get_by_text("Decided: Not a face. nobody to be seen")).to_be_visible()
+    expect(page.get_by_text("1 image dropped.")).to_be_visible()
+    (entry,) = CurationFile(folder).read().entries
+    assert (entry.action, entry.reason) == ("drop", "nobody to be seen")
+    dialog.get_by_role("button", name="Undo: 1 image dropped").click()
+    expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
+    assert len(CurationFile(folder).read()) == 0
+
+    (folder / "dataset.json").rename(folder / "dataset.gone")
+    try:
+        dialog.get_by_role("button", name="Label is right").click()
+        expect(dialog.get_by_text("There is no dataset 'demo'")).to_be_visible()
+    finally:
+        (folder / "dataset.gone").rename(folder / "dataset.json")
+    dialog.get_by_role("button", name="Wrong label").click()
+    expect(dialog.get_by_text("Decided: Wrong label, it is")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    page.reload()
+    page.locator(IDLE).wait_for()
+    evaluate_on_demo(page)
+    page.get_by_text("Heed the curation").click()
+    page.get_by_role("button", name=re.compile("Evaluate on")).click()
+    expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("images of demo (curated)")).to_be_visible()
+    assert page.get_by_test_id("stException").count() == 0
+    CurationFile(folder).undo()
+
+
+def test_a_link_opens_the_model_that_it_names(open_page: OpenPage) -> None:
+    page = open_page("/evaluate?model=other")
+    expect(page.get_by_text("The model 'other' brings no validation predictions")).to_be_visible()
+    choose(page, "Model", SHIPPED)
+    expect(page.get_by_text("on its own validation images")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"model={SHIPPED}"))
 
 
 def test_a_cell_is_reached_by_keyboard(open_evaluate: Callable[..., Page]) -> None:

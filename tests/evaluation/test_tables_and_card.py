@@ -106,6 +106,17 @@ def test_a_second_evaluation_of_the_same_split_replaces_the_first(
     assert text.count("## Evaluation on tiny") == 2 and "- Now with a warning." in text
 
 
+def test_a_bundle_without_a_card_that_records_only_its_accuracy_gets_one(
+    bundle: Bundle, document: dict[str, Any], make_record: Callable[..., Any]
+) -> None:
+    record = make_record(metrics={"validation": {"accuracy": 0.5}})
+    (bundle.folder / "bundle.json").write_text(record.model_dump_json())
+    (bundle.folder / "README.md").unlink(missing_ok=True)
+    text = write_evaluation_card(load_bundle(bundle.folder), document).read_text()
+    assert "On validation: accuracy 50.00%." in text
+    assert "## Evaluation on tiny, validation" in text
+
+
 def test_names_of_data_cannot_break_the_card(bundle: Bundle, document: dict[str, Any]) -> None:
     name = "a|b --> <img src=x> `c`\n# d"
     text = write_evaluation_card(bundle, document | {"dataset": name}).read_text()

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -256,6 +257,41 @@ def test_pressing_import_without_a_file_says_what_is_missing(
     app.button(key="import_start").click().run()
     assert_sound(app)
     assert "drop a zip or csv" in plain(app.error)
+
+
+def test_an_import_can_be_stopped_and_leaves_nothing(
+    home: Settings, open_app: OpenApp, faulty: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.dataset import importing
+
+    reading, proceed, reached_end = threading.Event(), threading.Event(), threading.Event()
+    original = importing.import_dataset
+
+    def slow(*arguments: Any, report: Any, **options: Any) -> Any:
+        reading.set()
+        assert proceed.wait(PATIENCE_SECONDS)
+        result = original(*arguments, report=report, **options)
+        reached_end.set()
+        return result
+
+    monkeypatch.setattr(importing, "import_dataset", slow)
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("mine.csv", csv_of(faulty), "text/csv"))
+    app.button(key="import_start").click().run()
+    assert reading.wait(PATIENCE_SECONDS)
+    # Nobody else can stop it.
+    assert not any(one.label == "Stop" for one in open_page(open_app).button)
+    button(app.run(), "Stop").click().run()
+    proceed.set()
+    settled(app)
+    assert not app.error
+    assert "There is no dataset yet." in plain(app.markdown)
+    assert not reached_end.is_set()
+    assert list(home.data_root.iterdir()) == []
+    # The same can be imported again.
+    monkeypatch.setattr(importing, "import_dataset", original)
+    upload(app, "mine.csv", csv_of(faulty))
+    assert dataset_names(home) == ["mine"]
 
 
 def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(

@@ -16,12 +16,17 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from fer_core.bundle import load_bundle, write_predictions
+from fer_core.dataset.curation import Curation, CurationEntry, apply_curation, entries_for
+from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import import_dataset
-from fer_core.emotions import EMOTIONS
+from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
+from fer_core.dataset.votes import VOTE_COLUMNS
+from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
+from ui.datasets import open_dataset
+from ui.evaluate.subject import Evaluation, Subject
 
 PAGE = "pages/evaluate.py"
 OpenApp = Callable[..., AppTest]
@@ -695,6 +700,299 @@ def test_the_demo_set_is_drawn_on_request(
     wait_for(app, lambda: any(one.label.startswith("Evaluate on") for one in app.button))
     evaluate(app)
     assert "Demo: not real faces" in plain(app.markdown)
+
+
+def open_mistake(app: AppTest) -> tuple[AppTest, str, str]:
+    """Open the first mistake; its label and what it is read as."""
+    open_section(app, "Mistakes")
+    face = next(button for button in app.button if "→" in button.label)
+    true, rest = face.label.split(" → ")
+    face.click().run()
+    assert_sound(app)
+    return app, true, rest.split(",")[0]
+
+
+def decide(app: AppTest, label: str) -> AppTest:
+    press(app, label)
+    assert_sound(app)
+    return app
+
+
+def decisions(settings: Settings) -> tuple[CurationEntry, ...]:
+    return CurationFile(settings.data_root / "tiny").read().entries
+
+
+def test_an_example_is_relabelled_kept_dropped_and_each_can_be_undone(
+    with_data: Settings, open_app: OpenApp
+) -> None:
+    app, true, said = open_mistake(evaluate(choose_data(open_app(), "tiny")))
+    assert "Nothing is decided about this image yet." in plain(app.caption)
+    (right,) = [box for box in app.selectbox if box.label == "Right label"]
+    assert right.value == said
+    assert true not in right.options and len(right.options) == 6
+    decide(app, "Wrong label")
+    (entry,) = decisions(with_data)
+    assert (entry.action, entry.label, entry.source) == ("relabel", said, "evaluate page")
+    assert entry.reason.startswith(f"small reads {said} with ")
+    # A fragment's run draws the dialog alone; AppTest draws the page: open it again.
+    app, _, _ = open_mistake(app)
+    assert f"Wrong label, it is {said}" in plain(app.markdown)
+    decide(app, "Not a face")
+    assert [(one.action, one.label) for one in decisions(with_data)] == [("drop", None)]
+    app, _, _ = open_mistake(app)
+    (reason,) = [field for field in app.text_input if field.label == "Reason"]
+    reason.set_value("looked at twice")
+    decide(app, "Label is right")
+    (entry,) = decisions(with_data)
+    assert (entry.action, entry.reason) == ("keep", "looked at twice")
+    for action in ("drop", "relabel"):
+        app, _, _ = open_mistake(app)
+        (undo,) = [button for button in app.button if button.label.startswith("Undo")]
+        undo.click().run()
+        assert_sound(app)
+        assert [one.action for one in decisions(with_data)] == [action]
+    app, _, _ = open_mistake(app)
+    decide(app, "Take it back")
+    assert decisions(with_data) == ()
+
+
+def test_a_decision_about_a_dataset_that_was_deleted_is_one_sentence(
+    with_data: Settings, open_app: OpenApp
+) -> None:
+    app, _, _ = open_mistake(evaluate(choose_data(open_app(), "tiny")))
+    delete_dataset("tiny", with_data)
+    press(app, "Not a face")
+    assert_sound(app)
+    assert "tiny is no longer there" in plain(app.warning)
+    # Kept for whoever still has the example open.
+    assert "There is no dataset 'tiny'" in app.session_state["curation_error"]
+    assert not (with_data.data_root / "tiny").exists()
+
+
+def test_own_predictions_have_no_decisions(studio: Settings, open_app: OpenApp) -> None:
+    app = open_section(open_app(), "Mistakes")
+    assert not any(toggle.label == "Decide about several" for toggle in app.toggle)
+    assert not any(toggle.label == "Heed the curation" for toggle in app.toggle)
+
+
+def test_several_mistakes_are_decided_about_at_once(with_data: Settings, open_app: OpenApp) -> None:
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Mistakes")
+    count = sum("→" in button.label for button in app.button)
+    app.toggle(key="mistakes_several").set_value(True).run()
+    boxes = [box for box in app.checkbox if "→" in box.label]
+    assert len(boxes) == count
+    said = {box.label.split(" → ")[1].split(",")[0] for box in boxes}
+    press(app, "Choose this page")
+    press(app, "Relabel")
+    assert_sound(app)
+    entries = decisions(with_data)
+    assert len(entries) == count
+    assert {entry.label for entry in entries} == said
+    assert {entry.source for entry in entries} == {"evaluate page"}
+    (undo,) = [button for button in app.button if button.label.startswith("Undo")]
+    undo.click().run()
+    assert decisions(with_data) == ()
+
+
+def test_the_curation_is_heeded_on_request_and_named(
+    with_data: Settings, open_app: OpenApp, tiny_faces: FaceSet
+) -> None:
+    app = evaluate(choose_data(open_app(), "tiny"))
+    before = metrics(app)
+    assert app.toggle(key="evaluated_curated").disabled
+    dataset = load_dataset("tiny", with_data)
+    predictor = load_predictor(load_bundle(with_data.models_root / "small"))
+    rows = dataset.rows("validation")
+    predicted = predictor.probabilities(dataset.images[rows]).argmax(axis=1)
+    wrong = rows[predicted != dataset.labels[rows]]
+    assert len(wrong) >= 2
+    right_label = EMOTIONS[int(predicted[rows == wrong[1]][0])]
+    file = CurationFile(with_data.data_root / "tiny")
+    file.change(
+        [
+            *entries_for(dataset, wrong[:1], "drop", reason="none", source="test"),
+            *entries_for(
+                dataset, wrong[1:2], "relabel", label=right_label, reason="it is", source="test"
+            ),
+        ]
+    )
+    app.run()
+    # Decisions alone change no figure: the contract is the data as published.
+    assert metrics(app) == before
+    app.toggle(key="evaluated_curated").set_value(True).run()
+    assert "the 20 validation images of tiny, as curated yet" in plain(app.markdown)
+    evaluate(app)
+    right = int((predicted == dataset.labels[rows]).sum())
+    assert metrics(app)["Accuracy"] == f"{100 * (right + 1) / 20:.1f} %"
+    assert "validation images of tiny (curated): 20 images" in plain(app.markdown)
+    (warning,) = [text for text in texts(app.warning) if "curation is heeded" in text]
+    assert "1 is left out and 1 has a new label" in warning
+    # Kept: a server that knows nothing of it shows it at once, and the other figures as well.
+    import streamlit as st
+
+    st.cache_resource.clear()
+    app.run()
+    assert metrics(app)["Accuracy"] == f"{100 * (right + 1) / 20:.1f} %"
+    for name in SECTIONS:
+        open_section(app, name)
+        assert not app.error or name == "Compare"
+    open_section(app, "Headline")
+    app.toggle(key="evaluated_curated").set_value(False).run()
+    assert metrics(app) == before
+
+
+def test_rows_of_a_curated_example_are_those_of_the_import(
+    with_data: Settings, open_app: OpenApp
+) -> None:
+    dataset = load_dataset("tiny", with_data)
+    file = CurationFile(with_data.data_root / "tiny")
+    # What stands before the validation images moves them in what is left.
+    file.change(
+        entries_for(dataset, dataset.rows("train")[:5], "drop", reason="none", source="test")
+    )
+    app = choose_data(open_app(), "tiny")
+    app.toggle(key="evaluated_curated").set_value(True).run()
+    app, _, _ = open_mistake(evaluate(app))
+    (place,) = [text for text in texts(app.caption) if text.startswith("Row ")]
+    row = int(place.split(",")[0].removeprefix("Row "))
+    decide(app, "Not a face")
+    assert decisions(with_data)[-1].name == dataset.names[row]
+    assert dataset.splits[row] == SPLITS.index("validation")
+
+
+def test_a_dataset_is_opened_once_for_this_page_and_that_of_the_dataset(
+    with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui import datasets
+
+    opened = []
+
+    def counted(name: str, settings: Settings) -> FaceSet:
+        opened.append(name)
+        return load_dataset(name, settings)
+
+    monkeypatch.setattr(datasets, "load_dataset", counted)
+    choose_data(open_app(), "tiny")
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app.switch_page("pages/dataset.py").run()
+    assert app.selectbox(key="dataset").value == "tiny"
+    assert not app.exception
+    assert opened == ["tiny"]
+
+
+def test_a_damaged_curation_hides_no_figures(with_data: Settings, open_app: OpenApp) -> None:
+    (with_data.data_root / "tiny" / "curation.csv").write_text("no,such,columns\n1,2,3\n")
+    app = evaluate(choose_data(open_app(), "tiny"))
+    assert "is no curation file" in plain(app.error)
+    assert "Accuracy" in metrics(app)
+    open_section(app, "Mistakes")
+    assert any("→" in button.label for button in app.button)
+
+
+@pytest.fixture
+def with_votes(with_data: Settings) -> Settings:
+    """Ten taggers: of one opinion, but for the first three validation images."""
+    faces = load_dataset("tiny", with_data)
+    counts = np.zeros((len(faces), len(VOTE_COLUMNS)), np.uint8)
+    columns = {emotion_from_name(name): index for index, name in enumerate(VOTE_COLUMNS)}
+    for row, label in enumerate(faces.labels):
+        counts[row, columns[EMOTIONS[label]]] = 10
+    disputed, outvoted, faceless = faces.rows("validation")[:3]
+    counts[disputed] = [2, 2, 2, 2, 2, 0, 0, 0, 0, 0]
+    other = EMOTIONS[(faces.labels[outvoted] + 1) % 7]
+    counts[outvoted] = 0
+    counts[outvoted, columns[other]] = 9
+    counts[faceless] = 0
+    counts[faceless, VOTE_COLUMNS.index("not_face")] = 8
+    np.savez(
+        with_data.data_root / "tiny" / "votes.npz",
+        counts=counts,
+        source=np.array("votes.csv"),
+        note=np.array("All were found."),
+        fingerprint=np.array(faces.fingerprint),
+    )
+    return with_data
+
+
+def test_votes_narrow_the_mistakes_and_stand_beside_the_example(
+    with_votes: Settings, open_app: OpenApp
+) -> None:
+    from ui.evaluate.findings import findings_of
+
+    app = evaluate(choose_data(open_app(), "tiny"))
+    bundle = load_bundle(with_votes.models_root / "small")
+    dataset = open_dataset("tiny", with_votes)
+    subject = Evaluation(bundle, dataset, "validation", with_votes).finished()
+    assert subject is not None
+    masks = findings_of(subject)
+    for number, title in enumerate(
+        (
+            "Most disputed by FER+'s taggers",
+            "Outvoted by FER+'s taggers",
+            "No face for FER+'s taggers",
+        )
+    ):
+        assert np.flatnonzero(masks[title]).tolist() == [number]
+    # The same images, in what the curation leaves of the dataset.
+    dropped = entries_for(
+        dataset.faces, [0, int(dataset.faces.rows("validation")[0])], "drop", reason="", source=""
+    )
+    curated = apply_curation(dataset.faces, Curation(dropped))
+    evaluation = Evaluation(bundle, dataset, "validation", with_votes, curated)
+    masks = findings_of(Subject("", bundle, evaluation._evaluate(None), evaluation, with_votes))
+    assert "Most disputed by FER+'s taggers" not in masks
+    assert np.flatnonzero(masks["Outvoted by FER+'s taggers"]).tolist() == [0]
+    app, _, _ = open_mistake(app)
+    assert "taggers of FER+ saw" in plain(app.markdown)
+
+
+def test_accuracy_is_cut_by_the_taggers_agreement(with_votes: Settings, open_app: OpenApp) -> None:
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Conditions")
+    table = app.dataframe[0].value
+    part = table[table["Slice by"] == "Agreement of FER+'s taggers"]
+    assert part["Images"].tolist() == [1, 20]
+    assert part["From"].tolist() == pytest.approx([20, 100])
+
+
+def test_damaged_votes_hide_nothing_else(with_votes: Settings, open_app: OpenApp) -> None:
+    (with_votes.data_root / "tiny" / "votes.npz").write_bytes(b"torn")
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Mistakes")
+    assert "votes.npz are damaged" in plain(app.warning)
+    assert any("→" in button.label for button in app.button)
+
+
+def test_a_link_opens_the_model_that_it_names(studio: Settings) -> None:
+    write_predictions(
+        studio.models_root / "other", np.zeros(3, np.int8), np.full((3, 7), 1 / 7, np.float32)
+    )
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    app.query_params["model"] = "other"
+    app.run()
+    assert_sound(app)
+    assert app.selectbox(key="model").value == "other"
+    # What is chosen by hand counts, and goes into the address.
+    app.selectbox(key="model").set_value("small").run()
+    assert app.selectbox(key="model").value == "small"
+    assert app.query_params["model"] == "small"
+    # The same link again, from another page.
+    for name in ("small", "other", "other"):
+        app.switch_page("pages/dataset.py").run()
+        app.switch_page(PAGE)
+        app.query_params["model"] = name
+        app.run()
+        assert_sound(app)
+        assert app.selectbox(key="model").value == name
+
+
+def test_a_link_to_a_model_that_is_not_there_is_one_sentence(
+    studio: Settings, open_app: OpenApp
+) -> None:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    app.query_params["model"] = "gone"
+    app.run()
+    assert_sound(app)
+    assert "There is no model gone that can be used" in plain(app.warning)
+    assert app.selectbox(key="model").value == "small"
 
 
 def test_the_page_imports_no_training_library(studio: Settings, tmp_path: Path) -> None:

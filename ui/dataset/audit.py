@@ -7,13 +7,13 @@ import streamlit as st
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings
 from fer_core.dataset.remedies import REMEDIES
 from fer_core.errors import InputError
-from ui.dataset.curating import offer_remedy, show_curation_error
+from ui.curating import offer_remedy, show_curation_outcome
 from ui.dataset.embedding_view import show_embedding
 from ui.dataset.finding_view import show_finding
 from ui.dataset.guard import section
 from ui.dataset.near import NearResult, near_result
 from ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
-from ui.dataset.opened import OpenDataset, dataset_quality, exact_audit
+from ui.datasets import OpenDataset, dataset_quality, exact_audit
 from ui.text import plain_text
 
 _MAP = "map"
@@ -108,6 +108,6 @@ def _counted(finding: Finding) -> str:
 def _show_remedies(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
     remedies = [remedy for remedy in REMEDIES if remedy.source == kind]
     if remedies:
-        show_curation_error()
+        show_curation_outcome()
     for remedy in remedies:
         offer_remedy(dataset, remedy, near.near if near else None)

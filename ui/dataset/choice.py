@@ -14,7 +14,7 @@ from ui.dataset.importing import (
     show_import,
     show_import_state,
 )
-from ui.dataset.opened import OpenDataset, open_dataset
+from ui.datasets import OpenDataset, open_dataset
 from ui.text import plain_text
 
 _DELETED = "dataset_deleted"

@@ -12,10 +12,10 @@ from fer_core.bundle import Bundle
 from fer_core.charts.dataset import embedding_map
 from fer_core.dataset.face_set import SPLITS
 from ui.choices import choose_bundle
-from ui.dataset.curating import Chosen, curation_state, marked_caption, offer_decisions
-from ui.dataset.jobs import WAITING, Job, asked_job, result_of
-from ui.dataset.opened import OpenDataset
+from ui.curating import Chosen, curation_state, marked_caption, offer_decisions
+from ui.datasets import OpenDataset
 from ui.gallery import choose_faces, show_gallery
+from ui.jobs import WAITING, Job, asked_job, result_of
 from ui.text import plain_text
 
 _SAMPLES = (1000, 2000, 5000)
@@ -59,6 +59,7 @@ def show_embedding(dataset: OpenDataset) -> None:
         f"Asking {bundle.name} how alike the faces are",
         lambda job: _embed(dataset, bundle, method, sample, job),
         is_pressed=is_pressed,
+        stop_key="stop_map",
     )
     if job is None or not job.is_finished:
         st.caption(WAITING)

@@ -7,8 +7,14 @@ import streamlit as st
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
 from fer_core.emotions import EMOTIONS
-from ui.dataset.curating import Chosen, CurationState, curation_state, offer_decisions
-from ui.dataset.opened import OpenDataset
+from ui.curating import (
+    Chosen,
+    CurationState,
+    curation_state,
+    offer_decisions,
+    show_curation_outcome,
+)
+from ui.datasets import OpenDataset
 from ui.gallery import choose_faces, choose_grouped_faces
 from ui.text import plain_text
 
@@ -44,6 +50,8 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         )
     st.caption(_counted(dataset, part, len(finding)))
     if not len(part):
+        # Deciding about the last ones hides them, and the buttons that would have told.
+        show_curation_outcome()
         st.info("The filters leave nothing of it.", icon=":material/filter_alt_off:")
         return
     chosen = _choose(dataset, part, state, f"{key}_{len(part)}")

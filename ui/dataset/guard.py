@@ -1,32 +1,21 @@
-"""Sections that run on their own, and say in one sentence when something stands in their way."""
+"""Sections of the dataset page, each of which looks whether the dataset is still there."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 
-import streamlit as st
-
 from fer_core.dataset.store import imported_folder
-from fer_core.errors import InputError
-from ui.dataset.opened import OpenDataset
-from ui.text import plain_text
+from ui import guard
+from ui.datasets import OpenDataset
 
 
 def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None]:
-    """Make a section a fragment that shows an ``InputError`` as its sentence.
+    """As ``ui.guard.section``, for a dataset that may have been deleted meanwhile."""
 
-    A click inside it runs this section alone, so that nobody else could catch what is raised, or
-    notice that the dataset has been deleted meanwhile.
-    """
-
-    @st.fragment
     @functools.wraps(draw)
-    def guarded(dataset: OpenDataset) -> None:
-        try:
-            imported_folder(dataset.name, dataset.settings)
-            draw(dataset)
-        except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
+    def checked(dataset: OpenDataset) -> None:
+        imported_folder(dataset.name, dataset.settings)
+        draw(dataset)
 
-    return guarded
+    return guard.section(checked)

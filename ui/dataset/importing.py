@@ -24,7 +24,7 @@ from fer_core.dataset.store import (
 )
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from ui.dataset.jobs import Job, job_board, show_progress
+from ui.jobs import Job, job_board, show_progress
 from ui.text import plain_text
 
 #: In megabytes. FER2013 as a table is about 300; the server holds an upload in memory.
@@ -66,6 +66,7 @@ def collect_finished_import() -> str | None:
         return None
     del st.session_state[_STARTED]
     if job is None:
+        st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
         return None
     job_board().forget((_KIND, started))
     if job.error is not None:
@@ -83,8 +84,10 @@ def show_import_state() -> None:
     board = job_board()
     mine = board.get((_KIND, st.session_state.get(_STARTED)))
     others = [job for job in board.running(_KIND) if job is not mine]
-    for job in [*([mine] if mine else []), *others]:
-        show_progress(job)
+    if mine is not None:
+        show_progress(mine, key="stop_import")
+    for job in others:
+        show_progress(job, key=None)  # whoever began it may stop it
     notice: ImportNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return
@@ -274,7 +277,7 @@ def _start_upload(
         # Hidden, so that nobody takes it for a dataset; on the disk where the data go.
         with tempfile.TemporaryDirectory(prefix=".upload.", dir=settings.data_root) as folder:
             path = Path(folder) / (PurePath(upload.name).name or "upload")
-            job.note = "keeping the upload"
+            job.tell("keeping the upload")
             with path.open("wb") as file:
                 upload.seek(0)
                 shutil.copyfileobj(upload, file, 1 << 20)
@@ -308,7 +311,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
 
     def work(job: Job) -> tuple[str, int, int]:
         def downloaded(size: int) -> None:
-            job.note = f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle"
+            job.tell(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
 
         return _summary(
             import_from_kaggle(

@@ -12,9 +12,9 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.emotions import EMOTIONS
 from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
-from ui.dataset.curating import curation_state
+from ui.curating import curation_state
 from ui.dataset.guard import section
-from ui.dataset.opened import OpenDataset, class_distances, dataset_quality
+from ui.datasets import OpenDataset, class_distances, dataset_quality
 from ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
 
 _VIEWS = ("Gallery", "Mean faces", "Grey values", "Augmentation")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fer_core.dataset.findings import Finding, near_findings
 from fer_core.dataset.near_duplicates import NearDuplicates, cached_near_duplicates
-from ui.dataset.jobs import Job, job_board, result_of, show_progress
-from ui.dataset.opened import OpenDataset
+from ui.datasets import OpenDataset
+from ui.jobs import Job, job_board, result_of, show_progress
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def near_result(dataset: OpenDataset) -> NearResult | None:
 
     job = board.get(key) or board.start(key, "Looking for near-duplicates", work)
     if not job.is_finished:
-        show_progress(job)
+        show_progress(job, key=None)
         return None
     result: NearResult = result_of(key, job)
     return result

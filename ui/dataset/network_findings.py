@@ -10,8 +10,8 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
 from ui.choices import choose_bundle
 from ui.dataset.finding_view import show_finding
-from ui.dataset.jobs import WAITING, Job, asked_job, result_of
-from ui.dataset.opened import OpenDataset
+from ui.datasets import OpenDataset
+from ui.jobs import WAITING, Job, asked_job, result_of
 from ui.text import plain_text
 
 #: What the chooser of findings calls those of this module, by their kind.
@@ -45,6 +45,7 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
         f"Asking {bundle.name} about {'the ' + split if split else 'all'} images",
         lambda job: _find(dataset, bundle, kind, split, job),
         is_pressed=is_pressed,
+        stop_key=f"stop_{kind}",
     )
     if job is None or not job.is_finished:
         st.caption(WAITING)

@@ -14,7 +14,7 @@ from fer_core.dataset.store import is_demo, read_record
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from ui.dataset.guard import section
-from ui.dataset.opened import OpenDataset, dataset_overview
+from ui.datasets import OpenDataset, dataset_overview
 from ui.text import plain_text
 
 _LISTED = 500

@@ -18,16 +18,17 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.remedies import REMEDIES
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import imported_folder
-from ui.dataset.curating import (
+from ui.curating import (
     CurationState,
     change_curation,
     curation_state,
     offer_remedy,
-    show_curation_error,
+    offer_undo,
+    show_curation_outcome,
 )
 from ui.dataset.guard import section
 from ui.dataset.near import near_result
-from ui.dataset.opened import OpenDataset, dataset_overview
+from ui.datasets import OpenDataset, dataset_overview
 from ui.gallery import show_faces
 from ui.text import plain_text
 
@@ -40,7 +41,7 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabelled", "keep": "kept"}
 def show_remedies(dataset: OpenDataset) -> None:
     """Draw the section."""
     state = curation_state(dataset)
-    show_curation_error()
+    show_curation_outcome()
     _show_effect(dataset, state)
     st.subheader("In bulk", anchor=False)
     near = near_result(dataset)
@@ -197,21 +198,9 @@ def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
     change_curation(dataset, lambda file: file.remove(identities))
 
 
-def _undo(dataset: OpenDataset) -> None:
-    change_curation(dataset, lambda file: file.undo())
-
-
 def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
-    undoable = state.file.undoable()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            f"Undo: {undoable}" if undoable else "Nothing to undo",
-            icon=":material/undo:",
-            key="curation_undo",
-            disabled=undoable is None,
-            on_click=_undo,
-            args=(dataset,),
-        )
+        offer_undo(dataset, state, key="curation_undo")
         st.download_button(
             "Decisions as CSV",
             lambda: curation_csv(state.curation),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.dataset.opened import OpenDataset
+from ui.datasets import OpenDataset
 
 
 def show_sections(dataset: OpenDataset) -> None:

@@ -12,18 +12,18 @@ from fer_core.dataset.votes import (
     Votes,
     class_agreement,
     import_votes,
-    read_votes,
     remove_votes,
     votes_findings,
 )
-from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from ui.dataset.curating import curation_state
+from ui.curating import curation_state
 from ui.dataset.finding_view import show_finding
 from ui.dataset.guard import section
-from ui.dataset.opened import OpenDataset
+from ui.datasets import OpenDataset, dataset_votes
 from ui.gallery import FACE_WIDTH, face_png, page_of
 from ui.text import plain_text
+from ui.vote_words import vote_words
 
 _FACES_ON_PAGE = 6
 
@@ -31,7 +31,7 @@ _FACES_ON_PAGE = 6
 @section
 def show_votes(dataset: OpenDataset) -> None:
     """Draw the section."""
-    votes = _votes(dataset)
+    votes = dataset_votes(dataset)
     if votes is None:
         _offer_import(dataset)
         return
@@ -64,20 +64,6 @@ def show_votes(dataset: OpenDataset) -> None:
         show_finding(dataset, findings[view], source=f"votes: {view}")
     else:
         _show_distributions(dataset, votes)
-
-
-def _votes(dataset: OpenDataset) -> Votes | None:
-    path = dataset.folder / "votes.npz"
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return _read(dataset.key, (status.st_mtime_ns, status.st_size, status.st_ino), dataset)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _read(key: str, content_key: tuple[int, ...], _dataset: OpenDataset) -> Votes | None:
-    return read_votes(_dataset.folder, _dataset.faces)
 
 
 def _offer_import(dataset: OpenDataset) -> None:
@@ -175,7 +161,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
 
 
 def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
-    distribution = _in_our_words(votes.distribution(row))
+    distribution = vote_words(votes.distribution(row))
     label = EMOTIONS[dataset.faces.labels[row]]
     st.markdown(f"Labelled **{label}**" + (f" · **{mark}**" if mark else ""))
     face, chart = st.columns([1, 2], vertical_alignment="center")
@@ -191,13 +177,3 @@ def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
         alt="Votes: " + ", ".join(f"{answer} {count}" for answer, count in distribution.items()),
     )
     st.caption(plain_text(dataset.faces.names[row]))
-
-
-def _in_our_words(distribution: dict[str, int]) -> dict[str, int]:
-    """Votes under the names and in the order of the emotions, the other answers behind them."""
-    named = {
-        emotion_from_name(answer) or answer.replace("_", " "): count
-        for answer, count in distribution.items()
-    }
-    ours = {emotion: named.pop(emotion) for emotion in EMOTIONS if emotion in named}
-    return ours | named

@@ -15,9 +15,9 @@ from fer_core.evaluation.calibration import (
     coverage_at,
     coverage_curve,
 )
-from ui.evaluate.guard import section
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import UNDEFINED, number, number_interval, percent, percent_interval
+from ui.guard import section
 from ui.text import plain_text
 
 _WRITTEN, _FAILED = "temperature_written", "temperature_not_written"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_core.bundle import damaged_bundles
+from fer_core.bundle import damaged_bundles, list_bundles
+from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME, load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from ui.choices import choose_bundle
-from ui.evaluate.data import is_drawn, offered_datasets, open_faces
+from ui.curating import curation_state
+from ui.datasets import OpenDataset, open_dataset
+from ui.evaluate.data import curated_dataset, is_drawn, offered_datasets
 from ui.evaluate.subject import Evaluation, Subject, own_subject
 from ui.jobs import job_board, show_progress
 from ui.text import plain_text
@@ -18,19 +21,25 @@ from ui.text import plain_text
 #: No dataset can have this name.
 _OWN = ".own"
 _DATA = "evaluated_data"
+_CURATED = "evaluated_curated"
+_MODEL = "model"
+_HEEDED = "evaluate_address_heeded"
 _DRAWING = ("draw the demo set",)
 
 
 def choose_subject(settings: Settings) -> Subject | None:
     """Draw the choices; None, with what to do on the page, as long as there are no figures."""
+    _take_model_from_address(settings)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=330):
             bundle = choose_bundle(settings)
         data = _choose_data(settings) if bundle is not None else _OWN
         split_place = st.container(width=220)
+        curation_place = st.container(width="content")
     _show_damaged(settings)
     if bundle is None:
         return None
+    _keep_model_in_address(bundle.name)
     try:
         if data == _OWN:
             split_place.selectbox(
@@ -44,13 +53,65 @@ def choose_subject(settings: Settings) -> Subject | None:
         if data == DEMO_NAME and not is_drawn(settings):
             _show_drawing(settings)
             return None
-        faces = open_faces(data, settings)
+        dataset = open_dataset(data, settings)
+        with curation_place:
+            curated = _choose_curation(dataset)
         with split_place:
-            split = _choose_split(faces)
-        return _evaluated(Evaluation(bundle, data, split, settings))
+            split = _choose_split(dataset.faces if curated is None else curated.faces)
+        return _evaluated(Evaluation(bundle, dataset, split, settings, curated))
     except InputError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
         return None
+
+
+def _take_model_from_address(settings: Settings) -> None:
+    """Begin with the model that a link names; a choice made here afterwards counts more."""
+    named = st.query_params.get(_MODEL)
+    # Streamlit has forgotten the choices of this page when one comes from another.
+    has_chosen = _DATA in st.session_state
+    if named is None or (has_chosen and named == st.session_state.get(_HEEDED)):
+        return
+    st.session_state[_HEEDED] = named
+    if any(bundle.name == named for bundle in list_bundles(settings)):
+        st.session_state[_MODEL] = named
+    else:
+        st.warning(
+            f"There is no model {plain_text(named)} that can be used; choose another one.",
+            icon=":material/link_off:",
+        )
+
+
+def _keep_model_in_address(name: str) -> None:
+    """Where the address names a model, it names that which is shown: a reload leads back to it."""
+    if _MODEL in st.query_params and st.query_params[_MODEL] != name:
+        st.query_params[_MODEL] = name
+        st.session_state[_HEEDED] = name
+
+
+def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
+    """Whether the decisions about single images count; what they leave if they do."""
+    try:
+        state = curation_state(dataset)
+    except InputError as error:
+        # The figures on the data as imported need no curation.
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return None
+    counts = state.curation.counts()
+    has_decisions = bool(counts["drop"] or counts["relabel"])
+    if not has_decisions:
+        st.session_state[_CURATED] = False
+    is_heeded = st.toggle(
+        "Heed the curation",
+        key=_CURATED,
+        disabled=not has_decisions,
+        help=f"Leaves out what was dropped ({counts['drop']:,}) and takes the new labels "
+        f"({counts['relabel']:,}), in every split. Figures on curated images cannot be compared "
+        "with those on the data as published; without this they can."
+        if has_decisions
+        else "No image of this dataset was dropped or relabelled. Decide on images here, under "
+        "Mistakes, or on the dataset page.",
+    )
+    return curated_dataset(dataset, state) if is_heeded else None
 
 
 def _choose_data(settings: Settings) -> str:
@@ -175,7 +236,9 @@ def _offer(evaluation: Evaluation) -> None:
 
 
 def _images_in_words(evaluation: Evaluation, count: int) -> str:
-    dataset = plain_text(evaluation.dataset)
+    dataset = plain_text(evaluation.dataset.name)
+    if evaluation.curated is not None:
+        dataset += ", as curated"
     if evaluation.split == "all":
         return f"all {count:,} images of {dataset}"
     return f"the {count:,} {evaluation.split} images of {dataset}"

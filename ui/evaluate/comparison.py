@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
@@ -14,9 +15,9 @@ from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.comparison import Comparison, compare
 from ui.choices import bundle_title
 from ui.evaluate.faces import show_positions
-from ui.evaluate.guard import section
-from ui.evaluate.subject import Evaluation, Subject, own_subject
+from ui.evaluate.subject import Subject, own_subject
 from ui.evaluate.words import number, percent
+from ui.guard import section
 from ui.jobs import show_progress
 from ui.text import plain_text
 
@@ -52,10 +53,9 @@ def show_comparison(subject: Subject) -> None:
 
 def _other_subject(subject: Subject, bundle: Bundle) -> Subject | None:
     """The other model on the same images; None, with what to do, while it has not read them."""
-    dataset = subject.result.dataset_name
-    if dataset is None:
+    if subject.evaluation is None:
         return own_subject(bundle, subject.settings)
-    evaluation = Evaluation(bundle, dataset, subject.result.split, subject.settings)
+    evaluation = replace(subject.evaluation, bundle=bundle)
     running = evaluation.running()
     if running is not None:
         show_progress(running, key="stop_other_evaluation")

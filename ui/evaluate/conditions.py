@@ -13,11 +13,13 @@ from fer_core.evaluation.robustness import (
     corrupted,
     measure_robustness,
 )
-from fer_core.evaluation.slices import Slicing, image_slicings
-from ui.evaluate.guard import need_pictures, section
+from fer_core.evaluation.slices import Slicing, image_slicings, slice_by_score
+from ui.evaluate.findings import votes_of
+from ui.evaluate.guard import need_pictures
 from ui.evaluate.subject import Subject
 from ui.evaluate.words import percent, percent_interval
 from ui.gallery import show_faces
+from ui.guard import section
 from ui.jobs import job_board, show_progress
 from ui.loaders import open_predictor
 
@@ -36,10 +38,12 @@ def show_conditions(subject: Subject) -> None:
 
 
 def _show_slices(subject: Subject) -> None:
-    slicings = _slicings(subject.key, subject)
+    slicings = (*_slicings(subject.key, subject), *_by_agreement(subject))
     overall = float(subject.result.is_correct.mean())
-    for slicing, column in zip(slicings, st.columns(len(slicings)), strict=True):
-        with column:
+    # Four would be too narrow side by side.
+    columns = st.columns(3 if len(slicings) == 3 else 2)
+    for number, slicing in enumerate(slicings):
+        with columns[number % len(columns)]:
             st.markdown(f"**{slicing.title}**")
             st.plotly_chart(
                 slice_points(slicing, overall),
@@ -67,13 +71,28 @@ def _show_slices(subject: Subject) -> None:
                 for one in slicing.slices
             ],
             hide_index=True,
-            alt="Accuracy by brightness, contrast and sharpness",
+            alt="Accuracy by " + ", ".join(slicing.title.lower() for slicing in slicings),
             column_config={
                 "From": st.column_config.NumberColumn(format="%.1f"),
                 "To": st.column_config.NumberColumn(format="%.1f"),
                 "Accuracy": st.column_config.NumberColumn(format="percent"),
             },
         )
+
+
+def _by_agreement(subject: Subject) -> tuple[Slicing, ...]:
+    """Accuracy by how far FER+'s taggers agree; nothing where none of the images has votes."""
+    votes = votes_of(subject)
+    if votes is None:
+        return ()
+    slicing = slice_by_score(
+        subject.result,
+        100 * votes.agreement[subject.result.rows].astype(np.float64),
+        name="agreement",
+        title="Agreement of FER+'s taggers",
+        unit="votes for the commonest answer (%)",
+    )
+    return (slicing,) if slicing.slices else ()
 
 
 @st.cache_resource(max_entries=6, show_spinner="Measuring the pictures…")

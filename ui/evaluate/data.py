@@ -1,16 +1,17 @@
-"""The datasets that a model can be evaluated on, each opened once for all sessions."""
+"""The datasets that a model can be evaluated on, as imported and as curated."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset, locate_dataset
-from fer_core.errors import InputError
+from fer_core.dataset.curation import CuratedFaceSet, apply_curation
+from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.settings import Settings
+from ui.curating import CurationState
+from ui.datasets import OpenDataset
 
-#: FER2013 takes some 80 MB; two may be looked at in turn.
-_DATASETS_HELD = 2
+#: Each is a copy of what is left of the images.
+_CURATED_HELD = 2
 
 
 def offered_datasets(settings: Settings) -> list[str]:
@@ -23,32 +24,15 @@ def is_drawn(settings: Settings) -> bool:
     return (settings.data_root / DEMO_NAME / "dataset.json").is_file()
 
 
-def open_faces(name: str, settings: Settings) -> FaceSet:
-    """A dataset by its name; it is shared by all sessions and never changed.
-
-    Raises:
-        InputError: It is not there, or damaged.
-    """
-    if name != DEMO_NAME and name not in dataset_names(settings):
-        raise InputError(
-            f"The dataset {name!r} is no longer there; choose another one, or import it again."
-        )
-    folder = locate_dataset(name, settings)
-    stats = []
-    for file in ("dataset.json", "faces.npz"):
-        try:
-            stat = (folder / file).stat()
-        except FileNotFoundError:
-            stats.append((file, 0, 0, 0))  # load_dataset says what is missing
-        else:
-            stats.append((file, stat.st_mtime_ns, stat.st_size, stat.st_ino))
-    return _open(name, str(folder), tuple(stats), settings)
+def curated_dataset(dataset: OpenDataset, state: CurationState) -> CuratedFaceSet:
+    """What the decisions leave of a dataset, in all its splits."""
+    return _curated(dataset.key, state.curation.fingerprint, dataset, state)
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Opening the dataset…")
-def _open(
-    name: str, folder: str, content_key: tuple[tuple[str, int, int, int], ...], _settings: Settings
-) -> FaceSet:
-    faces = load_dataset(name, _settings)
-    _ = faces.fingerprint  # computed once, here, and not on someone's click
-    return faces
+@st.cache_resource(max_entries=_CURATED_HELD, show_spinner="Applying the curation…")
+def _curated(
+    key: str, curation_key: str, _dataset: OpenDataset, _state: CurationState
+) -> CuratedFaceSet:
+    curated = apply_curation(_dataset.faces, _state.curation)
+    _ = curated.faces.fingerprint  # computed once, here, and not on someone's click
+    return curated

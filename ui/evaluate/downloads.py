@@ -14,8 +14,8 @@ from fer_core.evaluation.tables import assessment_document, classes_csv, predict
 from fer_core.model_card import write_evaluation_card
 from fer_core.report.html import html_report
 from ui.evaluate.conditions import measured_robustness
-from ui.evaluate.guard import section
 from ui.evaluate.subject import Subject
+from ui.guard import section
 from ui.text import plain_text
 
 

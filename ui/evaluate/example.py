@@ -7,14 +7,17 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
+from fer_core.charts.dataset import vote_bars
 from fer_core.charts.probabilities import probability_bars
 from fer_core.dataset.face_set import SPLITS
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.explanation import Explainer, Explanation, overlay
-from ui.evaluate.findings import findings_of
+from ui.evaluate.decision import offer_decision
+from ui.evaluate.findings import findings_of, votes_of
 from ui.evaluate.subject import Subject
 from ui.text import plain_text
+from ui.vote_words import vote_words
 
 #: Screen pixels for each of a face's own.
 _ENLARGED = 4
@@ -45,6 +48,7 @@ def _show_example(subject: Subject, positions: NDArray[np.intp]) -> None:
     face_side, chart_side = st.columns(2, gap="medium")
     with face_side:
         _show_explained_face(subject, position)
+        _show_votes(subject, position)
     with chart_side:
         probability_by_emotion = dict(
             zip(EMOTIONS, subject.result.probabilities[position].tolist(), strict=True)
@@ -60,6 +64,7 @@ def _show_example(subject: Subject, positions: NDArray[np.intp]) -> None:
             ),
         )
         _show_origin(subject, position)
+    offer_decision(subject, position)
 
 
 def _show_steps(step: int, count: int) -> None:
@@ -139,12 +144,28 @@ def _show_explained_face(subject: Subject, position: int) -> None:
     st.caption(explanation.note)
 
 
+def _show_votes(subject: Subject, position: int) -> None:
+    """What FER+'s taggers saw in it, where they were asked."""
+    votes = votes_of(subject)
+    row = int(subject.result.rows[position])
+    if votes is None or not votes.has_votes[row]:
+        return
+    distribution = vote_words(votes.distribution(row))
+    st.markdown(f"**What {votes.total[row]} taggers of FER+ saw**")
+    st.plotly_chart(
+        vote_bars(distribution),
+        key=f"example_votes_{position}",
+        config={"displayModeBar": False},
+        alt="Votes: " + ", ".join(f"{answer} {count}" for answer, count in distribution.items()),
+    )
+
+
 def _show_origin(subject: Subject, position: int) -> None:
     result = subject.result
-    assert subject.faces is not None  # an example has a picture
-    row = int(result.rows[position])
+    assert subject.dataset is not None  # an example has a picture
+    row = int(subject.dataset_rows[position])
     st.markdown(plain_text(result.names[position]))
-    st.caption(f"Row {row:,}, {SPLITS[subject.faces.splits[row]]} split.")
+    st.caption(f"Row {row:,}, {SPLITS[subject.dataset.faces.splits[row]]} split.")
     with st.container(horizontal=True, gap="xsmall"):
         for title, mask in findings_of(subject).items():
             if mask[position]:

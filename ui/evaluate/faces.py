@@ -7,9 +7,13 @@ from numpy import intp
 from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from ui.curating import Chosen, CurationState, curation_state, offer_decisions, offer_undo
+from ui.evaluate.decision import SOURCE
 from ui.evaluate.example import open_example
 from ui.evaluate.subject import Subject
-from ui.gallery import FACE_WIDTH, PAGE_SIZE, face_png, page_of
+from ui.gallery import FACE_WIDTH, PAGE_SIZE, choose_faces, face_png, page_of
+from ui.text import plain_text
 
 #: Room beside a face for the words on its button.
 _CELL_WIDTH = FACE_WIDTH + 24
@@ -31,12 +35,26 @@ def show_positions(
     if subject.faces is None:
         _show_rows(subject, positions, key)
         return
+    is_choosing = st.toggle(
+        "Decide about several",
+        key=f"{key}_several",
+        help="Choose faces by their boxes, and drop, relabel or keep them all at once.",
+    )
     key = f"{key}_{hash((subject.key, positions.tobytes())) & 0xFFFFFFFF:x}"
+    if is_choosing:
+        _choose_several(subject, positions, key, page_size)
+    else:
+        _show_pages(subject, positions, key, page_size)
+
+
+def _show_pages(subject: Subject, positions: NDArray[intp], key: str, page_size: int) -> None:
+    """Faces, each with a button that opens it."""
     pages = page_of(positions, key=key, page_size=page_size)
+    state = _decisions(subject)
     opened = None
     with st.container(horizontal=True, gap="small"):
         for position in map(int, pages):
-            verdict = subject.verdict(position)
+            verdict = _marked_verdict(subject, position, state)
             with st.container(width=_CELL_WIDTH, gap="xxsmall"):
                 st.image(
                     face_png(subject.face(position)),
@@ -52,6 +70,56 @@ def show_positions(
                     opened = position
     if opened is not None:
         open_example(subject, positions, opened)
+
+
+def _choose_several(subject: Subject, positions: NDArray[intp], key: str, page_size: int) -> None:
+    """Faces with boxes, and the decisions about those that are chosen."""
+    dataset, result = subject.dataset, subject.result
+    assert dataset is not None  # asked only where there are pictures
+    state = curation_state(dataset)
+    dataset_rows = subject.dataset_rows
+    position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
+    key = f"{key}_choice"
+    chosen = choose_faces(
+        dataset.faces.images,
+        dataset_rows[positions],
+        lambda row: _marked_verdict(subject, position_by_row[row], state),
+        key=key,
+        name=lambda row: f"{dataset.faces.names[row]}, {subject.verdict(position_by_row[row])}",
+        page_size=page_size,
+    )
+    offer_decisions(
+        Chosen(
+            dataset,
+            tuple(chosen),
+            gallery=key,
+            reason=f"as {subject.bundle.name} reads it",
+            source=SOURCE,
+            suggested={
+                row: int(result.predicted[position])
+                for row, position in position_by_row.items()
+                if result.predicted[position] != dataset.faces.labels[row]
+            },
+        )
+    )
+    offer_undo(dataset, state, key=f"{key}_undo")
+
+
+def _decisions(subject: Subject) -> CurationState | None:
+    """The decisions that the faces are marked with; none if they cannot be read, which is said."""
+    if subject.dataset is None:
+        return None
+    try:
+        return curation_state(subject.dataset)
+    except InputError as error:
+        st.warning(plain_text(str(error)), icon=":material/warning:")
+        return None
+
+
+def _marked_verdict(subject: Subject, position: int, state: CurationState | None) -> str:
+    mark = "" if state is None else state.mark(int(subject.dataset_rows[position]))
+    verdict = subject.verdict(position)
+    return f"{verdict} · {mark}" if mark else verdict
 
 
 def _show_rows(subject: Subject, positions: NDArray[intp], key: str) -> None:

@@ -7,9 +7,9 @@ import streamlit as st
 from fer_core.charts.evaluation import headline_intervals
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.headline import Headline, headline
-from ui.evaluate.guard import section
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import number, number_interval, percent, percent_interval
+from ui.guard import section
 from ui.text import plain_text
 
 

@@ -8,8 +8,9 @@ from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.mistakes import ORDERS, find_mistakes
 from ui.evaluate.faces import show_positions
 from ui.evaluate.findings import findings_of
-from ui.evaluate.guard import need_pictures, section
+from ui.evaluate.guard import need_pictures
 from ui.evaluate.subject import Subject
+from ui.guard import section
 
 _ANY = "any"
 

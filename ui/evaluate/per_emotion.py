@@ -14,9 +14,9 @@ from fer_core.charts.evaluation import (
 from fer_core.charts.evaluation.per_class import FIGURE_TITLES
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.per_class import ClassAssessment, assess_classes, threshold_curve
-from ui.evaluate.guard import section
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import UNDEFINED, number, number_interval
+from ui.guard import section
 
 _VIEWS = ("Figures", "Curves", "Threshold")
 

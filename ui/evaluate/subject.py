@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from fer_core.bundle import PREDICTIONS_FILE, Bundle
+from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import is_demo
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.cache import cache_key, read_cached
+from fer_core.evaluation.curated import evaluate_curated
 from fer_core.evaluation.result import EvaluationResult, evaluate_split, own_predictions
 from fer_core.settings import Settings
-from ui.evaluate.data import open_faces
+from ui.datasets import OpenDataset
 from ui.jobs import Job, job_board
 from ui.loaders import open_predictor
 
@@ -37,15 +39,32 @@ class Subject:
         key: Changes with everything that the figures depend on.
         bundle: The model.
         result: What it says of every image.
-        faces: The data; None for the predictions that lie in the model's own folder.
+        evaluation: What it was asked; None for the predictions that lie in the model's own folder.
         settings: The program's folders.
     """
 
     key: str
     bundle: Bundle
     result: EvaluationResult
-    faces: FaceSet | None
+    evaluation: Evaluation | None
     settings: Settings
+
+    @property
+    def dataset(self) -> OpenDataset | None:
+        """The data as they were imported; None without pictures."""
+        return None if self.evaluation is None else self.evaluation.dataset
+
+    @property
+    def faces(self) -> FaceSet | None:
+        """The images that the result's rows count: the dataset, or what its curation leaves."""
+        return None if self.evaluation is None else self.evaluation.faces
+
+    @property
+    def dataset_rows(self) -> NDArray[np.intp]:
+        """Each image's row in the dataset as it was imported, ``[n]``."""
+        if self.evaluation is None or self.evaluation.curated is None:
+            return self.result.rows
+        return self.evaluation.curated.rows[self.result.rows]
 
     @property
     def where(self) -> str:
@@ -118,35 +137,44 @@ def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
     return own_predictions(_bundle)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """An evaluation of a model on a split of a dataset that may not have been made yet.
 
     Attributes:
         bundle: The model.
-        dataset: The name of the data.
+        dataset: The data as they were imported.
         split: ``train``, ``validation``, ``test`` or ``all``.
         settings: The program's folders.
+        curated: What the curation leaves of the data, if it is to be heeded.
     """
 
     bundle: Bundle
-    dataset: str
+    dataset: OpenDataset
     split: str
     settings: Settings
+    curated: CuratedFaceSet | None = None
 
     @property
     def faces(self) -> FaceSet:
-        """The data.
+        """The images that are read."""
+        return self.dataset.faces if self.curated is None else self.curated.faces
 
-        Raises:
-            InputError: They are not there, or damaged.
-        """
-        return open_faces(self.dataset, self.settings)
+    @property
+    def curation(self) -> str | None:
+        """The fingerprint of the curation that is heeded; None if none is."""
+        return None if self.curated is None else self.curated.fingerprint
 
     @property
     def key(self) -> str:
         """Changes with everything that the predictions depend on."""
-        parts = (self.bundle.content_key, self.faces.fingerprint, self.dataset, self.split)
+        parts = (
+            self.bundle.content_key,
+            self.faces.fingerprint,
+            self.dataset.name,
+            self.split,
+            self.curation,
+        )
         return repr(parts)
 
     def finished(self) -> Subject | None:
@@ -164,9 +192,9 @@ class Evaluation:
             if job.error is not None:
                 raise InputError(job.error)
             if job.result is not None:
-                return Subject(key, self.bundle, job.result, faces, self.settings)
+                return Subject(key, self.bundle, job.result, self, self.settings)
         if job is None and self._is_kept(faces):
-            return Subject(key, self.bundle, self._kept_result(key), faces, self.settings)
+            return Subject(key, self.bundle, self._kept_result(key), self, self.settings)
         return None
 
     def running(self) -> Job | None:
@@ -196,23 +224,25 @@ class Evaluation:
     def _is_kept(self, faces: FaceSet) -> bool:
         if not self.bundle.served_network.is_file():
             return False
-        key = cache_key(self.bundle, faces.fingerprint, self.split, None)
+        key = cache_key(self.bundle, faces.fingerprint, self.split, self.curation)
         return read_cached(self.settings, key, faces.labels[faces.rows(self.split)]) is not None
 
     def _kept_result(self, key: str) -> EvaluationResult:
         return _kept(key, self)
 
     def _evaluate(self, job: Job | None) -> EvaluationResult:
-        return evaluate_split(
-            self.bundle,
-            self.faces,
-            self.split,
-            self.settings,
-            dataset_name=self.dataset,
-            is_demo_data=is_demo(str(self.settings.data_root / self.dataset)),
-            predictor=open_predictor(self.bundle) if self.bundle.served_network.is_file() else None,
-            report=None if job is None else job.report,
-        )
+        options: dict[str, Any] = {
+            "dataset_name": self.dataset.name,
+            "is_demo_data": is_demo(str(self.dataset.folder)),
+            "predictor": (
+                open_predictor(self.bundle) if self.bundle.served_network.is_file() else None
+            ),
+            "report": None if job is None else job.report,
+        }
+        bundle, faces, split, settings = self.bundle, self.dataset.faces, self.split, self.settings
+        if self.curated is None:
+            return evaluate_split(bundle, faces, split, settings, **options)
+        return evaluate_curated(bundle, faces, self.curated, split, settings, **options)
 
 
 @st.cache_resource(max_entries=_RESULTS_HELD, show_spinner=False)

@@ -1,4 +1,4 @@
-"""The dataset that is open, and what is computed from it once for all sessions."""
+"""Datasets that are open, and what is computed from them, once for all sessions and pages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.image_quality import ImageQuality, image_quality
 from fer_core.dataset.statistics import Overview, overview
 from fer_core.dataset.store import imported_folder, load_dataset
+from fer_core.dataset.votes import VOTES_FILE, Votes, read_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
@@ -26,7 +27,7 @@ _DATASETS_HELD = 2
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A dataset that is open on the page.
+    """A dataset that is open.
 
     Attributes:
         name: What it is called.
@@ -123,3 +124,21 @@ def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
 @st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Measuring all images…")
 def _distances(key: str, _dataset: OpenDataset) -> NDArray[np.float32]:
     return distance_from_class_mean(_dataset.faces.images, _dataset.faces.labels)
+
+
+def dataset_votes(dataset: OpenDataset) -> Votes | None:
+    """FER+'s votes for the images; None if none were added.
+
+    Raises:
+        InputError: They are damaged, or of other images.
+    """
+    try:
+        status = (dataset.folder / VOTES_FILE).stat()
+    except OSError:
+        return None
+    return _votes(dataset.key, (status.st_mtime_ns, status.st_size, status.st_ino), dataset)
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner=False)
+def _votes(key: str, content_key: tuple[int, ...], _dataset: OpenDataset) -> Votes | None:
+    return read_votes(_dataset.folder, _dataset.faces)

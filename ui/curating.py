@@ -22,11 +22,12 @@ from fer_core.dataset.remedies import Remedy, remedy_entries
 from fer_core.dataset.store import imported_folder
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from ui.dataset.opened import OpenDataset
+from ui.datasets import OpenDataset
 from ui.gallery import clear_choice
 from ui.text import plain_text
 
 _ERROR = "curation_error"
+_DONE = "curation_done"
 _SUGGESTED = "as suggested"
 
 
@@ -82,9 +83,9 @@ def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int]
 
 
 def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
-    """Change the decisions, from a button's callback, and say what was done.
+    """Change the decisions, from a button's callback.
 
-    Errors are kept for ``show_curation_error``: a callback has no place on the page.
+    What came of it is kept for ``show_curation_outcome``: a callback has no place on the page.
 
     Returns:
         Whether they were changed.
@@ -95,12 +96,15 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
     except InputError as error:
         st.session_state[_ERROR] = str(error)
         return False
-    st.toast(f"{done.in_words[:1].upper()}{done.in_words[1:]}.", icon=":material/check:")
+    st.session_state[_DONE] = f"{done.in_words[:1].upper()}{done.in_words[1:]}."
     return True
 
 
-def show_curation_error() -> None:
-    """Say, once, why the last decision could not be kept."""
+def show_curation_outcome() -> None:
+    """Say, once, what was decided, or why it could not be kept."""
+    done = st.session_state.pop(_DONE, None)
+    if done is not None:
+        st.toast(done, icon=":material/check:")
     error = st.session_state.pop(_ERROR, None)
     if error is not None:
         st.error(plain_text(error), icon=":material/error:")
@@ -153,19 +157,18 @@ class Chosen:
 
 def offer_decisions(chosen: Chosen) -> None:
     """Buttons that decide about chosen images: drop, relabel, keep, each with the reason."""
-    show_curation_error()
+    show_curation_outcome()
     key = chosen.gallery
     labels = [*([_SUGGESTED] if chosen.suggested else []), *EMOTIONS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        reason = st.text_input("Reason", chosen.reason, key=f"{key}_reason", width=300)
-        chosen = replace(chosen, reason=reason.strip() or chosen.reason)
+        st.text_input("Reason", chosen.reason, key=f"{key}_reason", width=300)
         st.button(
             "Drop",
             icon=":material/block:",
             key=f"{key}_drop",
             disabled=not chosen.rows,
             on_click=_decide,
-            args=(chosen, "drop", ""),
+            args=(chosen, "drop"),
         )
         st.button(
             "Keep as it is",
@@ -173,27 +176,54 @@ def offer_decisions(chosen: Chosen) -> None:
             key=f"{key}_keep",
             disabled=not chosen.rows,
             on_click=_decide,
-            args=(chosen, "keep", ""),
+            args=(chosen, "keep"),
         )
-        label = st.selectbox("Right label", labels, key=f"{key}_label", width=160)
+        st.selectbox("Right label", labels, key=f"{key}_label", width=160)
         st.button(
             "Relabel",
             icon=":material/edit:",
             key=f"{key}_relabel",
             disabled=not chosen.rows,
             on_click=_decide,
-            args=(chosen, "relabel", label),
+            args=(chosen, "relabel"),
         )
     st.caption(
         "Drop: left out of training. Keep: looked at and right, so that bulk remedies leave it "
         "alone. Relabel: trained and measured under the right label. Nothing is deleted; every "
-        "decision can be undone under Remedies."
+        "decision can be undone, on the dataset page under Remedies."
     )
 
 
-def _decide(chosen: Chosen, action: str, label: str) -> None:
+def _decide(chosen: Chosen, action: str) -> None:
+    # What was typed and chosen just before the click is in no argument yet.
+    reason = st.session_state[f"{chosen.gallery}_reason"].strip() or chosen.reason
+    label = st.session_state[f"{chosen.gallery}_label"]
+    chosen = replace(chosen, reason=reason)
     if change_curation(chosen.dataset, lambda file: file.change(chosen.entries(action, label))):
         clear_choice(chosen.gallery)
+
+
+def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
+    """The button that takes the last change of a dataset's decisions back, and says which.
+
+    Args:
+        dataset: The dataset.
+        state: Its decisions as they stand.
+        key: Of the button.
+    """
+    undoable = state.file.undoable()
+    st.button(
+        f"Undo: {undoable}" if undoable else "Nothing to undo",
+        icon=":material/undo:",
+        key=key,
+        disabled=undoable is None,
+        on_click=_undo,
+        args=(dataset,),
+    )
+
+
+def _undo(dataset: OpenDataset) -> None:
+    change_curation(dataset, lambda file: file.undo())
 
 
 def offer_remedy(dataset: OpenDataset, remedy: Remedy, near: NearDuplicates | None) -> None:
