@@ -1,5 +1,6 @@
 """The pages without a browser, in an empty home of their own."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,19 @@ from streamlit.testing.v1 import AppTest
 from fer_core.settings import PROJECT_ROOT, Settings
 
 OpenApp = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections() -> Iterator[None]:
+    """Streamlit collects garbage after every run of a script, through all that is in memory.
+
+    Where earlier tests have loaded TensorFlow that takes longer than the page: what is there
+    already is left out.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
