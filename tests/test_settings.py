@@ -24,7 +24,7 @@ def test_the_folders_lie_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None
         PROJECT_ROOT / "data",
         PROJECT_ROOT / "runs",
         PROJECT_ROOT / "models",
-        (PROJECT_ROOT / "imports", (Path.home() / "Downloads").resolve()),
+        import_roots=(PROJECT_ROOT / "imports", (Path.home() / "Downloads").resolve()),
     )
 
 
