@@ -160,7 +160,17 @@ class People:
             is_astray = overlap < _ASTRAY or not person.is_followed
             self._confirm(person, detected[position], 1.0 if is_astray else share, seconds)
             person.score = boxes[position].score
+        astray = [one for index, one in enumerate(self._present) if index not in taken]
         for position in unmatched:
+            lost = next(
+                (one for one in astray if _may_be_same(one.place, detected[position])), None
+            )
+            if lost is not None:
+                # Followed to the wrong place, after a jump or a pause: still the same person.
+                astray.remove(lost)
+                self._confirm(lost, detected[position], 1.0, seconds)
+                lost.score = boxes[position].score
+                continue
             self._appear(detected[position], boxes[position].score, seconds)
         self._number()
         self._dismiss(seconds)

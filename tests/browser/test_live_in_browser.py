@@ -176,8 +176,7 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
     lines = list(csv.DictReader(io.StringIO(downloaded(page, "CSV").decode())))
     assert len(lines) >= 5
-    # A machine that stands still for a second may lose her and count anew; the first is always 1.
-    assert lines[0]["person"] == "1"
+    assert {line["person"] for line in lines} == {"1"}
     assert len({line["x"] for line in lines}) > 1  # the face moved, and so did its box
     for line in lines:
         assert sum(float(line[emotion]) for emotion in EMOTIONS) == pytest.approx(1, abs=0.01)

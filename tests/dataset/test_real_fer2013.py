@@ -54,7 +54,6 @@ def test_an_import_comes_back_equal_and_quickly(
     assert seconds < 5
 
 
-@pytest.mark.soak
 def test_the_archive_its_folder_and_its_table_give_the_same_faces(
     real_data: Path, real_faces: FaceSet, tmp_path: Path
 ) -> None:

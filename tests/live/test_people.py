@@ -96,6 +96,15 @@ def test_a_box_that_has_gone_astray_is_replaced_at_once() -> None:
     assert people.visible[0].place == Rectangle(50, 0, 100, 100)
 
 
+def test_whoever_was_followed_to_the_wrong_place_is_found_again_as_the_same() -> None:
+    people = seen_twice(FaceBox(100, 0, 100, 100))
+    people.follow(lambda places: [place.moved(70, 0) for place in places])
+    for seconds in (0.3, 0.5):
+        people.update([FaceBox(100, 0, 100, 100)], seconds)
+    assert numbers(people) == [1]
+    assert people.visible[0].place == Rectangle(100, 0, 100, 100)
+
+
 def test_a_picture_of_another_size_takes_everybody_along() -> None:
     people = seen_twice(RIGHT)
     people.rescale(2.0, 1.5)
