@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.backends DATA tensorflow=PYTHON torch=PYTHON jax=PYTHON`` runs itself once
 under each backend with the interpreter named for it (each has the backend, Keras, NumPy, OpenCV,
-SciPy and pydantic; none needs the others). Every architecture gets the same weights and pictures;
+and SciPy; none needs the others). Every architecture gets the same weights and pictures;
 then a recipe trains straight from DATA (a zip or folder) on a small share of it for one epoch. The
 first backend named is what the others are compared with.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,9 +62,7 @@ def measure() -> list[Measurement]:
     bundle: Bundle = find_bundle(None, load_settings())
     predictor = load_predictor(bundle)
     # The same single pass that the peers make: one face, no mirror image, no temperature.
-    single_pass = Predictor(
-        bundle.record.model_copy(update={"flip_averaging": False}), predictor._network
-    )
+    single_pass = Predictor(replace(bundle.record, flip_averaging=False), predictor._network)
     face = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8)
     pixels = face.astype(np.float32)[..., np.newaxis] / np.float32(255)
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.measurement import Measurement, median_seconds, milliseconds, print_table
@@ -60,7 +60,7 @@ def write_runs(settings: Settings, count: int = RUNS, epochs: int = EPOCHS) -> N
     for number in range(count):
         recipe = recipes[number % len(recipes)]
         run = RunFolder(settings.runs_root / f"20260101-{number:06}-{recipe.name}")
-        config = recipe.config.model_copy(update={"epochs": epochs, "seed": number})
+        config = replace(recipe.config, epochs=epochs, seed=number)
         run.create(RunSetup(recipe.name, "faces", config))
         lines = [json.dumps(asdict(_record(epoch, number))) for epoch in range(1, epochs + 1)]
         (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

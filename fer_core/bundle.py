@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import existing_path, replaced_folder, write_json, write_text
+from fer_core.plain_values import read_record
 from fer_core.settings import Settings
 
 RECORD_FILE = "bundle.json"
@@ -37,7 +37,8 @@ _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class ModelSource(BaseModel):
+@dataclass(frozen=True)
+class ModelSource:
     """The file that an imported model came from.
 
     Attributes:
@@ -48,8 +49,6 @@ class ModelSource(BaseModel):
         assumptions: What was taken for granted because the file does not say, in words.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     file: str
     format: str
     weights_file: str | None = None
@@ -57,7 +56,8 @@ class ModelSource(BaseModel):
     assumptions: tuple[str, ...] = ()
 
 
-class BundleRecord(BaseModel):
+@dataclass(frozen=True)
+class BundleRecord:
     """Where a model came from and how it is to be fed: the content of ``bundle.json``.
 
     Attributes:
@@ -79,12 +79,9 @@ class BundleRecord(BaseModel):
         source: For an imported model, the file that it came from.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     labels: tuple[str, ...]
     input_shape: tuple[int, int, int]
-    input_scale: float = Field(gt=0)
-    input_offset: float = 0.0
+    input_scale: float
     flip_averaging: bool
     parameters: int
     recipe: str | None
@@ -96,19 +93,37 @@ class BundleRecord(BaseModel):
     metrics: dict[str, dict[str, Any]]
     versions: dict[str, str]
     created: str
+    input_offset: float = 0.0
     source: ModelSource | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            ValueError: The labels are not the seven, or the scale is not above 0.
+        """
+        if positions_in_emotion_order(self.labels) is None:
+            raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
+        if self.input_scale <= 0:
+            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
+
+    @classmethod
+    def from_json(cls, values: Any) -> BundleRecord:
+        """Read the content of ``bundle.json``; what other versions add is left aside.
+
+        Raises:
+            ValueError: It is no such content.
+        """
+        return read_record(cls, values, allows_unknown=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``bundle.json``."""
+        return asdict(self)
 
     @property
     def is_demo(self) -> bool:
         """Whether it was trained on the drawn demo set: its figures say nothing of real faces."""
         return bool(self.dataset.get("kind") == "demo")
-
-    @field_validator("labels")
-    @classmethod
-    def _names_the_seven(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if positions_in_emotion_order(labels) is None:
-            raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        return labels
 
 
 @dataclass(frozen=True)
@@ -157,25 +172,18 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
     name = name or folder.name
     record_path = folder / RECORD_FILE
     try:
-        record = BundleRecord.model_validate_json(record_path.read_text(encoding="utf-8"))
+        record = BundleRecord.from_json(json.loads(record_path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise InputError(
             f"{folder} is no bundle ({RECORD_FILE} is missing); choose another model or restore "
             "the file."
         ) from error
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"The bundle {name!r} is damaged: {record_path} cannot be understood "
-            f"({_first_line(error)}); restore the file or choose another model."
+            f"({first_line(error)}); restore the file or choose another model."
         ) from error
     return Bundle(name, folder, record, _read_temperature(folder, name))
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".lstrip(": ")
-    return first_line(error)
 
 
 def _read_temperature(folder: Path, name: str) -> float:

@@ -139,7 +139,28 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
     for emotion, one in document["classes"].items():
         cells = [_with_interval(one[key], ".3f") for key in ("precision", "recall", "f1")]
         lines.append(f"| {emotion} | {' | '.join(cells)} | {one['support']:,} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_robustness(document["robustness"])])
+
+
+def _robustness(curves: dict[str, Any]) -> list[str]:
+    """How accuracy falls when the pictures are spoiled; no line where it was not measured."""
+    if not curves:
+        return []
+    count = min(curve["n"] for curve in curves.values())
+    lines = [
+        "",
+        f"Robustness: accuracy when {count:,} of these pictures are spoiled, from mild to severe; "
+        "the first figure of each row is of the untouched ones.",
+        "",
+        "| spoiled by | strength: accuracy |",
+        "|---|---|",
+    ]
+    for name, curve in curves.items():
+        points = ", ".join(
+            f"{point['strength']:g}: {point['accuracy']['value']:.1%}" for point in curve["points"]
+        )
+        lines.append(f"| {_as_text(name)} ({_as_text(curve['unit'])}) | {points} |")
+    return lines
 
 
 def _with_interval(estimate: dict[str, float | None], pattern: str) -> str:
@@ -197,7 +218,10 @@ def _training(record: BundleRecord) -> list[str]:
         f"- Curation: {record.curation or 'none'}.\n"
         f"- {training.get('epochs', '?')} epochs, the weights of epoch "
         f"{training.get('best_epoch', '?')} kept: the best {training.get('monitor', '')} on "
-        "validation. Test images played no part in any choice.\n"
+        "validation.\n"
+        "- Protocol: weights are learnt on the training split alone, from scratch; the epoch, the "
+        "recipe and the temperature are chosen on the validation split, whose figures are so a "
+        "little too good; test images played no part in any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]

@@ -84,9 +84,18 @@ def _dropout(tensor: Any, rate: float, scale: float) -> Any:
 
 
 def _normalized_convolution(
-    tensor: Any, filters: int, *, kernel_size: int = 3, strides: int = 1, activation: bool = True
+    tensor: Any,
+    filters: int,
+    *,
+    kernel_size: int = 3,
+    strides: int = 1,
+    activation: bool = True,
+    first_scale: str = "ones",
 ) -> Any:
-    """Convolution, batch normalization and, unless switched off, ReLU."""
+    """Convolution, batch normalization and, unless switched off, ReLU.
+
+    ``first_scale`` is the initializer of the normalization's scale.
+    """
     from keras import layers
 
     tensor = layers.Conv2D(
@@ -97,7 +106,7 @@ def _normalized_convolution(
         use_bias=False,
         kernel_initializer="he_normal",
     )(tensor)
-    tensor = layers.BatchNormalization()(tensor)
+    tensor = layers.BatchNormalization(gamma_initializer=first_scale)(tensor)
     return layers.ReLU()(tensor) if activation else tensor
 
 
@@ -228,6 +237,58 @@ def _plain_eight(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "plain_eight")
 
 
+def _channel_attention(tensor: Any) -> Any:
+    """Weigh each channel by what the whole picture says of it.
+
+    Hu et al., "Squeeze-and-excitation networks", CVPR 2018, with a reduction of 8.
+    """
+    from keras import layers
+
+    channels = tensor.shape[-1]
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(tensor)
+    weights = layers.Conv2D(channels // 8, 1, activation="relu")(weights)
+    weights = layers.Conv2D(channels, 1, activation="sigmoid")(weights)
+    return layers.Multiply()([tensor, weights])
+
+
+def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
+    """Two normalized 3x3 convolutions with channel attention, added to what came in.
+
+    The second convolution's scale begins at 0 and the way past a stride averages before its 1x1
+    convolution: He et al., "Bag of tricks for image classification with convolutional neural
+    networks", CVPR 2019.
+    """
+    from keras import layers
+
+    shortcut = tensor
+    if strides > 1:
+        shortcut = layers.AveragePooling2D(strides)(shortcut)
+    if shortcut.shape[-1] != filters:
+        shortcut = _normalized_convolution(shortcut, filters, kernel_size=1, activation=False)
+    tensor = _normalized_convolution(tensor, filters, strides=strides)
+    tensor = _normalized_convolution(tensor, filters, activation=False, first_scale="zeros")
+    return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
+
+
+def _residual_eleven_attention(dropout_scale: float) -> keras.Model:
+    """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
+
+    After He et al., "Deep residual learning for image recognition", CVPR 2016, cut to what one
+    processor core does for a face and its mirror image in less than 4 ms: nothing but the first
+    convolution works on all 48x48 pixels, and the depth is where there are 12x12 and 6x6.
+    """
+    from keras import layers
+
+    inputs = _input()
+    tensor = _normalized_convolution(inputs, 32)
+    for filters, blocks in ((64, 1), (128, 2), (192, 2)):
+        for number in range(blocks):
+            tensor = _residual_block(tensor, filters, strides=2 if number == 0 else 1)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = _dropout(tensor, 0.3, dropout_scale)
+    return _classifier(inputs, tensor, "residual_eleven_attention")
+
+
 _ALL = (
     Architecture(
         "three_convolutions",
@@ -270,6 +331,13 @@ _ALL = (
         parameters=1_176_359,
         multiply_adds=117_450_496,
         build=_plain_eight,
+    ),
+    Architecture(
+        "residual_eleven_attention",
+        "eleven 3x3 convolutions in residual blocks of 64, 128, 192 with channel attention",
+        parameters=1_860_095,
+        multiply_adds=153_899_328,
+        build=_residual_eleven_attention,
     ),
 )
 

@@ -134,7 +134,7 @@ def _record(**changes: Any) -> BundleRecord:
         "versions": {"python": "3.11"},
         "created": "2025-01-01T00:00:00+00:00",
     }
-    return BundleRecord.model_validate(values | changes)
+    return BundleRecord.from_json(values | changes)
 
 
 @pytest.fixture(scope="session")
@@ -192,7 +192,7 @@ def write_bundle_folder() -> Callable[..., Path]:
 
     def write(folder: Path, *, temperature: float | None = None, **changes: Any) -> Path:
         folder.mkdir(parents=True)
-        record = _record(**changes).model_dump(mode="json")
+        record = _record(**changes).to_json()
         (folder / "bundle.json").write_text(json.dumps(record), encoding="utf-8")
         onnx.save(_linear_network(), folder / "model.onnx")
         if temperature is not None:

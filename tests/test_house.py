@@ -11,7 +11,7 @@ from fer_core.settings import PROJECT_ROOT
 CORE = PROJECT_ROOT / "fer_core"
 
 #: Tools that know nothing of the house, for every room.
-TOOLS = {"errors", "files", "settings", "provenance"}
+TOOLS = {"errors", "files", "settings", "provenance", "plain_values"}
 
 #: What each room may use, besides the tools and itself.
 MAY_USE: dict[str, set[str]] = {
@@ -19,6 +19,7 @@ MAY_USE: dict[str, set[str]] = {
     "files": set(),
     "settings": set(),
     "provenance": set(),
+    "plain_values": set(),
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},

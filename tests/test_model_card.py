@@ -50,6 +50,8 @@ def test_training_data_limits_and_licence_are_named(record: BundleRecord) -> Non
         "56 training images",
         "f" * 16,
         "mirror image",
+        "Protocol: weights are learnt on the training split alone",
+        "test images played no part in any choice",
         "## Limits",
         "Do not use it to decide about people",
         "## Licence",

@@ -23,11 +23,15 @@ PUBLISHED: dict[str, tuple[list[int], list[int], list[float]]] = {
     "four_convolutions_wide": ([128, 256, 512, 512], [512, 256], [0.4] * 5 + [0.3]),
     "three_convolutions_dropout": ([32, 64, 128], [256], [0.25, 0.25, 0.25, 0.5]),
     "plain_eight": ([32, 32, 64, 64, 128, 128, 256, 256], [], [0.3]),
+    "residual_eleven_attention": ([32] + [64] * 2 + [128] * 4 + [192] * 4, [], [0.3]),
 }
 
 
 def layers_of(name: str, kind: str, **options: Any) -> list[Any]:
-    model = build_network(name, **options)
+    return layers_of_model(build_network(name, **options), kind)
+
+
+def layers_of_model(model: Any, kind: str) -> list[Any]:
     return [layer for layer in model.layers if type(layer).__name__ == kind]
 
 
@@ -48,8 +52,11 @@ def test_the_tables_figures_are_those_of_the_built_network(name: str) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_filters_units_and_dropout_rates_are_the_published_ones(name: str) -> None:
     filters, units, rates = PUBLISHED[name]
-    assert [layer.filters for layer in layers_of(name, "Conv2D")] == filters
-    assert all(layer.kernel_size == (3, 3) for layer in layers_of(name, "Conv2D"))
+    convolutions = layers_of(name, "Conv2D")
+    assert [layer.filters for layer in convolutions if layer.kernel_size == (3, 3)] == filters
+    others = [layer.kernel_size for layer in convolutions if layer.kernel_size != (3, 3)]
+    # Shortcuts of three widths, and two in each of five blocks' attention.
+    assert others == ([(1, 1)] * 13 if name == "residual_eleven_attention" else [])
     assert [layer.units for layer in layers_of(name, "Dense")] == [*units, 7]
     assert [layer.rate for layer in layers_of(name, "Dropout")] == rates
     assert len(layers_of(name, "Softmax")) == 1
@@ -74,6 +81,38 @@ def test_recipe_bs_blocks_are_as_published() -> None:
     assert float(dense.kernel_regularizer.l2) > 0
 
 
+def test_a_residual_block_begins_as_its_shortcut() -> None:
+    model = build_network("residual_eleven_attention")
+    sums = [layer for layer in model.layers if type(layer).__name__ == "Add"]
+    assert len(sums) == 5
+    scales = [np.asarray(layer.gamma) for layer in layers_of_model(model, "BatchNormalization")]
+    assert sum(not scale.any() for scale in scales) == 5
+    assert all((scale == 1).all() for scale in scales if scale.any())
+
+
+def test_channel_attention_weighs_channels_by_the_whole_picture() -> None:
+    import keras
+
+    from fer_core.networks import _channel_attention
+
+    inputs = keras.Input((2, 2, 8))
+    model = keras.Model(inputs, _channel_attention(inputs))
+    squeeze, excite = layers_of_model(model, "Conv2D")
+    # One hidden unit: the mean of channel 0. Channel 1 is weighed by sigmoid of twice that.
+    kernel = np.zeros((1, 1, 8, 1))
+    kernel[0, 0, 0, 0] = 1
+    squeeze.set_weights([kernel, np.zeros(1)])
+    kernel = np.zeros((1, 1, 1, 8))
+    kernel[0, 0, 0, 1] = 2
+    excite.set_weights([kernel, np.zeros(8)])
+    pixels = np.ones((1, 2, 2, 8), np.float32)
+    pixels[0, :, :, 0] = [[1, 2], [3, 4]]
+    answer = np.asarray(model(pixels))
+    np.testing.assert_allclose(answer[0, :, :, 0], pixels[0, :, :, 0] / 2, rtol=1e-6)
+    np.testing.assert_allclose(answer[0, :, :, 1], 1 / (1 + np.exp(-5.0)), rtol=1e-5)
+    np.testing.assert_allclose(answer[0, :, :, 2:], 0.5, rtol=1e-6)
+
+
 def test_dropout_can_be_scaled_switched_off_and_never_reaches_one() -> None:
     name = "four_blocks_average_pooling"
     half = [layer.rate for layer in layers_of(name, "Dropout", dropout_scale=0.5)]
@@ -82,7 +121,7 @@ def test_dropout_can_be_scaled_switched_off_and_never_reaches_one() -> None:
     assert max(layer.rate for layer in layers_of(name, "Dropout", dropout_scale=3.0)) == 0.9
 
 
-@pytest.mark.parametrize("name", ["three_convolutions", "plain_eight"])
+@pytest.mark.parametrize("name", ["three_convolutions", "plain_eight", "residual_eleven_attention"])
 def test_the_answer_is_float32_probabilities_whatever_the_precision(name: str) -> None:
     import keras
 

@@ -68,8 +68,10 @@ def add_parser(subparsers: Any) -> None:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     wants_figures = arguments.report or arguments.assessment or arguments.write_card
-    if arguments.robustness and not (arguments.report or arguments.assessment):
-        raise InputError("--robustness needs a file to go into; add --report or --assessment.")
+    if arguments.robustness and not wants_figures:
+        raise InputError(
+            "--robustness needs a file to go into; add --report, --assessment or --write-card."
+        )
     bundle = find_bundle(arguments.model, settings)
     face_set = load_dataset(arguments.data, settings, ProgressLines())
     curated = _curated(arguments.data, face_set, settings) if arguments.curated else None

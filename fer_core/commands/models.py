@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
         "served": bundle.served_network.exists(),
         "metrics": record.metrics,
         "created": record.created,
-        "source": None if record.source is None else record.source.model_dump(mode="json"),
+        "source": None if record.source is None else asdict(record.source),
     }
 
 

@@ -25,7 +25,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             "published_result": recipe.published_result,
             "parameters": ARCHITECTURES[recipe.config.architecture].parameters,
             "multiply_adds": ARCHITECTURES[recipe.config.architecture].multiply_adds,
-            "config": recipe.config.model_dump(mode="json"),
+            "config": recipe.config.to_json(),
         }
         for recipe in RECIPES.values()
     ]

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
@@ -112,8 +113,8 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
                 "name": arguments.name,
                 "recipe": arguments.recipe,
                 "data": path.name if path.parent == settings.data_root else str(path),
-                "config": config.model_dump(),
-                "space": search_space(_parameters(arguments.space)).model_dump(),
+                "config": config.to_json(),
+                "space": asdict(search_space(_parameters(arguments.space))),
                 "trials": arguments.trials,
                 "monitor": arguments.monitor,
                 "pruning": not arguments.no_pruning,

@@ -19,6 +19,7 @@ from fer_core.training.faults import is_disk_full, is_memory_error, reason_of_fa
 from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
 from fer_core.training.queue import continue_run, launch, revive_queue, waiting_runs
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
+from fer_core.training.time_slice import TimeSlice
 from fer_core.training.tracking import check_tracking
 
 
@@ -45,6 +46,14 @@ def add_parser(subparsers: Any) -> None:
         "--resume", type=Path, metavar="RUN_DIR", help="go on behind a run's last finished epoch"
     )
     parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="stop before the first epoch that would not be through within N minutes of now, and "
+        "write the bundle so far; --resume RUN_DIR --minutes N goes on, with the same result as "
+        "in one go",
+    )
+    parser.add_argument(
         "--publish", metavar="NAME", help="also copy the bundle to models/NAME when it is done"
     )
     parser.add_argument(
@@ -60,6 +69,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    # It counts from the command's beginning, before the data are read.
+    time_slice = None if arguments.minutes is None else TimeSlice(arguments.minutes)
     if arguments.estimate:
         return _estimate(arguments, settings)
     if arguments.queue:
@@ -69,14 +80,15 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         check_name_is_free(arguments.publish, settings)
     run = _run_to_resume(arguments) if arguments.resume else _new_run(arguments, settings)
     try:
-        outcome = run_training(run, settings)
+        outcome = run_training(run, settings, time_slice)
     except Exception as error:
         if is_memory_error(error) or is_disk_full(error):
             raise InputError(reason_of_failure(error, run)) from error
         raise
     finally:
         _start_next(settings)
-    if arguments.publish is not None and outcome.bundle is not None:
+    is_to_be_resumed = time_slice is not None and outcome.state == "stopped"
+    if arguments.publish is not None and outcome.bundle is not None and not is_to_be_resumed:
         publish_bundle(outcome.bundle.folder, settings, name=arguments.publish)
     return Answer(outcome.to_json(), _text(outcome))
 
@@ -91,10 +103,11 @@ def _start_next(settings: Settings) -> None:
 
 def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
     """Start, or queue, a training in the background."""
-    if arguments.publish is not None or arguments.run_dir is not None:
+    others = (arguments.publish, arguments.run_dir, arguments.minutes)
+    if any(other is not None for other in others):
         raise InputError(
-            "--queue makes its run under runs/ and publishes nothing; leave out --run-dir and "
-            "--publish, or leave out --queue."
+            "--queue makes its run under runs/, trains it to its end and publishes nothing; leave "
+            "out --run-dir, --minutes and --publish, or leave out --queue."
         )
     if arguments.resume:
         run = _run_to_resume(arguments)

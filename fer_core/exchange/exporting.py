@@ -89,7 +89,7 @@ def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None)
         written = Path(folder) / target.name
         _WRITERS[form](bundle, written)
         difference = _difference(form, written, bundle, pixels, expected)
-        write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).model_dump(mode="json"))
+        write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).to_json())
         produced = sorted(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         Predictor(record, network, temperature).probabilities(probe_crops())
         if temperature != 1.0:
             write_calibration(folder, temperature, "taken over from the notes beside the file")
-        write_json(folder / RECORD_FILE, record.model_dump(mode="json"))
+        write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, temperature))
         # Somebody else may have taken the name meanwhile.
         check_name_is_free(name, settings)
@@ -247,9 +247,7 @@ def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tupl
 def _changed(record: BundleRecord, change: str) -> BundleRecord:
     source = record.source
     assert source is not None
-    return record.model_copy(
-        update={"source": source.model_copy(update={"changes": (*source.changes, change)})}
-    )
+    return replace(record, source=replace(source, changes=(*source.changes, change)))
 
 
 def _record(
@@ -293,5 +291,5 @@ def _record(
         # Of what the import ran on; what the model was trained with is not known.
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        source=source.model_copy(update={"assumptions": tuple(assumptions)}),
+        source=replace(source, assumptions=tuple(assumptions)),
     )

@@ -5,13 +5,14 @@ An exported model carries both in ``NAME.meta.json`` beside it; a stranger's is 
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing import Any, Literal
 
 from fer_core.emotions import EMOTIONS, emotion_from_name, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
+from fer_core.plain_values import read_record
 
 Scale = Literal["unit", "bytes", "signed"]
 
@@ -27,7 +28,8 @@ META_SUFFIX = ".meta.json"
 _ALPHABETICAL = tuple(sorted(EMOTIONS))
 
 
-class FileNotes(BaseModel):
+@dataclass(frozen=True)
+class FileNotes:
     """The content of ``NAME.meta.json``: how an exported network is to be fed and read.
 
     Attributes:
@@ -40,22 +42,32 @@ class FileNotes(BaseModel):
         temperature: What the logarithms of its outputs are to be divided by, for calibration.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     model: str
     labels: tuple[str, ...]
     input_shape: tuple[int, int, int]
-    input_scale: float = Field(gt=0)
+    input_scale: float
     input_offset: float = 0.0
     flip_averaging: bool = False
-    temperature: float = Field(1.0, ge=0.01, le=100)
+    temperature: float = 1.0
 
-    @field_validator("labels")
-    @classmethod
-    def _names_the_seven(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if positions_in_emotion_order(labels) is None:
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            ValueError: The labels are not the seven, or scale or temperature are out of bounds.
+        """
+        if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        return labels
+        if self.input_scale <= 0:
+            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
+        if not 0.01 <= self.temperature <= 100:
+            raise ValueError(
+                f"temperature should lie from 0.01 to 100. Received: {self.temperature}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``NAME.meta.json``."""
+        return asdict(self)
 
 
 def read_notes(path: Path) -> FileNotes | None:
@@ -68,8 +80,10 @@ def read_notes(path: Path) -> FileNotes | None:
     if not place.is_file():
         return None
     try:
-        return FileNotes.model_validate_json(place.read_text(encoding="utf-8"))
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        return read_record(
+            FileNotes, json.loads(place.read_text(encoding="utf-8")), allows_unknown=True
+        )
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{place} cannot be understood ({first_line(error)}); restore or delete it."
         ) from error

@@ -7,8 +7,10 @@ step): a run that is interrupted and resumed sees the very batches that it would
 from __future__ import annotations
 
 import math
+import os
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,16 +71,29 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     return generator.permutation(np.concatenate(parts))
 
 
+#: What these threads do beside NumPy and OpenCV, one at a time, lets more of them wait.
+_MOST_WORKERS = 8
+
+
+def _default_workers() -> int:
+    return max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) // 2))
+
+
 class TrainingBatches:
     """The batches of any epoch over a training set."""
 
-    def __init__(self, face_set: FaceSet, config: TrainingConfig) -> None:
+    def __init__(
+        self, face_set: FaceSet, config: TrainingConfig, workers: int | None = None
+    ) -> None:
         """Keep the training images.
 
         Args:
             face_set: The training images alone.
             config: Batch size, order, augmentation, label encoding.
+            workers: Threads that prepare batches ahead; by default as many as leave a processor
+                the cores that it trains with itself. The batches are the same with any number.
         """
+        self._workers = workers or _default_workers()
         self._images = face_set.images
         self._labels = face_set.labels
         self._config = config
@@ -98,18 +113,22 @@ class TrainingBatches:
         return self._batch_size
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, counted from 0, each prepared while the one before trains."""
+        """The batches of an epoch, counted from 0, prepared while earlier ones train."""
         order = epoch_order(self._labels, self._config, epoch)
         # Every batch is full, so that no backend compiles a second shape for the last one: it is
         # filled up from the epoch's beginning.
         rows = np.resize(order, self.steps * self._batch_size).reshape(self.steps, -1)
-        with ThreadPoolExecutor(max_workers=1) as executor:
-            upcoming = executor.submit(self._prepare, rows[0], epoch, 0)
-            for step in range(self.steps):
-                batch = upcoming.result()
-                if step + 1 < self.steps:
-                    upcoming = executor.submit(self._prepare, rows[step + 1], epoch, step + 1)
-                yield batch
+        upcoming: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(max_workers=self._workers) as executor:
+            try:
+                for step in range(self.steps + self._workers):
+                    if step < self.steps:
+                        upcoming.append(executor.submit(self._prepare, rows[step], epoch, step))
+                    # One batch more than workers are under way, so that none of them waits.
+                    if step >= self._workers:
+                        yield upcoming.popleft().result()
+            finally:
+                executor.shutdown(wait=True, cancel_futures=True)
 
     def _prepare(self, rows: NDArray[np.intp], epoch: int, step: int) -> Batch:
         config = self._config

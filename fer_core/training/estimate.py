@@ -213,7 +213,7 @@ def _estimate(
 
 
 def _memory_path(config: TrainingConfig, settings: Settings) -> Path:
-    values = config.model_dump(mode="json")
+    values = config.to_json()
     key: dict[str, Any] = {
         name: bool(value) if name in _SWITCHES else value
         for name, value in values.items()
@@ -237,7 +237,7 @@ def _measure_elsewhere(config: TrainingConfig, *, is_busy: bool) -> Speed:
     try:
         answer = subprocess.run(
             [sys.executable, "-m", "fer_core.training.estimate"],
-            input=config.model_dump_json(),
+            input=json.dumps(config.to_json()),
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def write_bundle(
         flip_averaging=config.flip_averaging,
         parameters=model.count_params(),
         recipe=setup.recipe,
-        config=config.model_dump(mode="json"),
+        config=config.to_json(),
         seed=config.seed,
         dataset={
             "name": Path(setup.data).name,
@@ -114,8 +115,8 @@ def write_bundle(
         predictor.temperature = fit_temperature(labels, probabilities)
         write_calibration(folder, predictor.temperature, "validation")
         figures = evaluate(predictor, face_set, "validation").to_json()
-        record = record.model_copy(update={"metrics": {"validation": figures}})
-        write_json(folder / RECORD_FILE, record.model_dump(mode="json"))
+        record = replace(record, metrics={"validation": figures})
+        write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))
     return load_bundle(run.bundle_path, name)
 

@@ -48,7 +48,7 @@ class FitResult:
     Attributes:
         epochs: The finished epochs, in order.
         best_epoch: The one whose weights are kept, from 1; None if no epoch was finished.
-        was_stopped: Whether ``should_stop`` ended it.
+        was_stopped: Whether ``should_stop`` or want of time ended it.
         has_diverged: Whether it ended because the loss was no number any more.
     """
 
@@ -65,10 +65,13 @@ class Surroundings:
     Attributes:
         clock: Seconds, without those of pauses.
         observer: Is told of the beginning and of every finished epoch.
+        has_time_for: Asked before each epoch with the seconds that it will probably take; False
+            ends the run there, so that no work is lost.
     """
 
     clock: Callable[[], float] = time.monotonic
     observer: EpochObserver | None = None
+    has_time_for: Callable[[float], bool] = lambda seconds: True
 
 
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
@@ -95,7 +98,8 @@ def fit(
             the training goes on behind the last one.
         should_stop: Asked after every step; True ends the run, dropping the unfinished epoch. It
             may answer late, which is a pause.
-        surroundings: A clock that knows of pauses, and who else is told of finished epochs.
+        surroundings: A clock that knows of pauses, who else is told of finished epochs, and
+            whether there is time for another one.
 
     Raises:
         InputError: A split is empty, the run's checkpoint is unusable, or the loss is no number
@@ -124,6 +128,8 @@ def fit(
 
     while len(history) < config.epochs and not has_stalled(history, config):
         epoch = len(history)
+        if not around.has_time_for(history[-1].seconds if history else 0.0):
+            return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
         start = clock()
         progress.begin_epoch()
         reseed(model, config.seed, epoch)

@@ -6,9 +6,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from fer_core.settings import Settings
 from fer_core.training.backend import prepare_backend
 from fer_core.training.control import RunControl
 from fer_core.training.faults import check_disk_space, reason_of_failure
-from fer_core.training.progress import TrainingProgress, is_open_file
+from fer_core.training.progress import TrainingProgress, duration_in_words, is_open_file
 from fer_core.training.run_folder import (
     LOG_FILE,
     RunFolder,
@@ -32,6 +32,7 @@ from fer_core.training.run_folder import (
     RunStatus,
     new_run_folder,
 )
+from fer_core.training.time_slice import TimeSlice
 from fer_core.training.tracking import RunTracking, check_tracking
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class TrainingOutcome:
 
     Attributes:
         run: Its folder.
-        state: ``finished``, ``stopped`` on request, or ``pruned`` by its search.
+        state: ``finished``, ``stopped`` on request or at a time slice's end, or ``pruned`` by its
+            search.
         epochs: Finished epochs.
         best_epoch: The one whose weights are in the bundle, from 1.
         seconds: Training time of the finished epochs.
@@ -73,30 +75,43 @@ class TrainingOutcome:
         }
 
 
-def run_training(run: RunFolder, settings: Settings) -> TrainingOutcome:
+def run_training(
+    run: RunFolder, settings: Settings, time_slice: TimeSlice | None = None
+) -> TrainingOutcome:
     """Train what a run's ``config.json`` says, from its last finished epoch on, and publish.
 
     Interrupt (Ctrl-C) and terminate signals end it cleanly with the best model so far, as a request
     in ``control.json`` does; a second interrupt ends it at once.
 
+    Args:
+        run: Its folder.
+        settings: Where everything lies.
+        time_slice: Ends it before the first epoch that would not fit, as a request to stop does;
+            None for no such bound.
+
     Raises:
         InputError: Configuration, data or checkpoint are unusable, the data are not those that the
-            run began with, or the disk has too little space; ``status.json`` says so too.
+            run began with, the disk has too little space, or not one epoch fits into the time
+            slice; ``status.json`` says so too.
         MemoryError: There was not enough; ``status.json`` says what to do.
     """
     run.read_setup()
     with run.held(), _stop_on_signals() as stop:
         # Again, because it may have been given more epochs until it was ours.
-        return _train_and_record(run.read_setup(), run, settings, stop)
+        return _train_and_record(run.read_setup(), run, settings, stop, time_slice)
 
 
 def _train_and_record(
-    setup: RunSetup, run: RunFolder, settings: Settings, stop: threading.Event
+    setup: RunSetup,
+    run: RunFolder,
+    settings: Settings,
+    stop: threading.Event,
+    time_slice: TimeSlice | None,
 ) -> TrainingOutcome:
     """Train and publish; however it ends, ``status.json`` says so."""
     control = RunControl(run, stop)
     try:
-        return _train_and_publish(setup, run, settings, control)
+        return _train_and_publish(setup, run, settings, control, time_slice)
     except BaseException as error:
         # The error itself goes on to whoever started the run.
         is_interrupt = isinstance(error, KeyboardInterrupt)
@@ -134,7 +149,11 @@ def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:
 
 
 def _train_and_publish(
-    setup: RunSetup, run: RunFolder, settings: Settings, control: RunControl
+    setup: RunSetup,
+    run: RunFolder,
+    settings: Settings,
+    control: RunControl,
+    time_slice: TimeSlice | None,
 ) -> TrainingOutcome:
     check_tracking(setup.tracking)
     check_disk_space(setup.config, run.path)
@@ -167,9 +186,16 @@ def _train_and_publish(
     tracking = RunTracking(setup, run)
     try:
         around = Surroundings(control.clock, tracking)
-        result = fit(setup.config, curated.faces, run, control.should_stop, around)
+        should_stop = control.should_stop
+        if time_slice is not None:
+            around = replace(around, has_time_for=time_slice.has_room_for)
+            should_stop = _either(control.should_stop, time_slice.is_over)
+        result = fit(setup.config, curated.faces, run, should_stop, around)
     finally:
         tracking.end()
+    is_cut = time_slice is not None and result.was_stopped and not control.should_stop()
+    if time_slice is not None and is_cut and len(result.epochs) == done:
+        raise InputError(_too_short(time_slice, result))
     bundle = None
     if control.is_pruned:
         message = f"pruned after epoch {len(result.epochs)}: the search expects no more of it"
@@ -196,8 +222,29 @@ def _train_and_publish(
             "; it ended early because the loss was no number any more: start again with a lower "
             "learning rate"
         )
+    if time_slice is not None and is_cut:
+        message += (
+            f"; the {time_slice.minutes:g} minutes are over after {len(result.epochs)} of "
+            f"{setup.config.epochs} epochs: go on with --resume {run.path} --minutes "
+            f"{time_slice.minutes:g}"
+        )
     progress.end(state, message, len(result.epochs))
     return _outcome(run, state, result, bundle)
+
+
+def _either(first: Callable[[], bool], second: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: first() or second()
+
+
+def _too_short(time_slice: TimeSlice, result: FitResult) -> str:
+    """Why a slice came to nothing; another one of that length would not either."""
+    before = ""
+    if result.epochs:
+        before = f" (the last one took {duration_in_words(result.epochs[-1].seconds)})"
+    return (
+        f"No epoch was finished in {time_slice.minutes:g} minutes{before}, and an unfinished one "
+        "is not kept; resume the run with more --minutes."
+    )
 
 
 def _outcome(

@@ -138,7 +138,7 @@ def extend_run(run: RunFolder, epochs: int) -> None:
 
 
 def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> RunSetup:
-    old, new = setup.config.model_dump(mode="json"), config.model_dump(mode="json")
+    old, new = setup.config.to_json(), config.to_json()
     change = ConfigChange(
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         after_epoch=after_epoch,

@@ -147,7 +147,7 @@ class RunSummary:
         document = asdict(self) | {
             "path": str(self.path),
             "seed": self.seed,
-            "config": None if self.config is None else self.config.model_dump(mode="json"),
+            "config": None if self.config is None else self.config.to_json(),
             "started": None if self.started is None else self.started.isoformat(),
         }
         return document

@@ -98,7 +98,7 @@ class RunSetup:
         document: dict[str, Any] = {
             "recipe": self.recipe,
             "data": self.data,
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.to_json(),
         }
         if self.tracking != Tracking():
             document["tracking"] = asdict(self.tracking)

@@ -15,15 +15,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
 from fer_core.files import write_json, write_new_json
+from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
@@ -38,7 +37,7 @@ from fer_core.training.processes import (
 from fer_core.training.queue import continue_run, launch, remove_from_queue, revive_queue, spawn
 from fer_core.training.registry import read_run_epochs, run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
-from fer_core.training.search_space import SearchSpace, check_space, sentence_of
+from fer_core.training.search_space import SearchSpace, check_space
 
 if TYPE_CHECKING:
     import optuna
@@ -59,7 +58,8 @@ _INTERVAL = 0.5
 _UNPRUNED_TRIALS = 3
 
 
-class StudySetup(BaseModel):
+@dataclass(frozen=True)
+class StudySetup:
     """What a search looks for: the content of ``study.json``.
 
     Attributes:
@@ -75,18 +75,31 @@ class StudySetup(BaseModel):
         storage: Optuna's storage URL, for several machines; None for a database of its own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
     recipe: str
     data: str
     config: TrainingConfig
     space: SearchSpace
-    trials: int = Field(20, ge=1, le=10_000)
+    trials: int = 20
     monitor: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
     pruning: bool = True
-    seed: int = Field(0, ge=0, le=2**32 - 1)
+    seed: int = 0
     storage: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ValueError: One is out of bounds.
+        """
+        if not 1 <= self.trials <= 10_000:
+            raise ValueError(f"trials should lie from 1 to 10,000. Received: {self.trials}")
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(f"seed should lie from 0 to {2**32 - 1:,}. Received: {self.seed}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``study.json``."""
+        return asdict(self) | {"config": self.config.to_json()}
 
 
 def study_setup(values: dict[str, Any]) -> StudySetup:
@@ -96,9 +109,9 @@ def study_setup(values: dict[str, Any]) -> StudySetup:
         InputError: They make none; the sentence says why.
     """
     try:
-        return StudySetup.model_validate(values)
-    except ValidationError as error:
-        raise InputError(sentence_of(error)) from error
+        return read_record(StudySetup, values)
+    except ValueError as error:
+        raise InputError(f"{str(error).removesuffix('.')}.") from error
 
 
 @dataclass(frozen=True)
@@ -154,7 +167,7 @@ class StudySummary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; a storage's password is left out."""
-        setup = self.setup.model_dump(mode="json")
+        setup = self.setup.to_json()
         setup["storage"] = None if self.setup.storage is None else _without_password(self.setup)
         return asdict(self) | {"setup": setup, "trials": [asdict(one) for one in self.trials]}
 
@@ -176,7 +189,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _open_study(setup, settings, create=True)
         # Another machine's storage may hold a password.
-        is_new = write_new_json(folder / _SETUP_FILE, setup.model_dump(mode="json"))
+        is_new = write_new_json(folder / _SETUP_FILE, setup.to_json())
         (folder / _SETUP_FILE).chmod(0o600)
     except OSError as error:
         raise InputError(
@@ -422,7 +435,7 @@ class _Worker:
                 RunSetup(
                     recipe=setup.recipe,
                     data=setup.data,
-                    config=config.model_copy(update={"monitor": setup.monitor}),
+                    config=replace(config, monitor=setup.monitor),
                     study=setup.name,
                     trial=trial.number,
                 ),

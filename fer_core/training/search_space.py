@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
-
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from fer_core.errors import InputError
+from fer_core.plain_values import read_record
 from fer_core.recipes import (
     SettingField,
     TrainingConfig,
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 
-class SearchParameter(BaseModel):
+@dataclass(frozen=True)
+class SearchParameter:
     """One field and what it may be: a range, or choices.
 
     Attributes:
@@ -34,16 +35,18 @@ class SearchParameter(BaseModel):
         choices: Instead of a range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     field: str
     low: float | None = None
     high: float | None = None
     log: bool = False
     choices: tuple[bool | int | float | str | None, ...] = ()
 
-    @model_validator(mode="after")
-    def _fits_the_field(self) -> Self:
+    def __post_init__(self) -> None:
+        """Hold it against the field.
+
+        Raises:
+            ValueError: It does not fit; the sentence says why.
+        """
         field = _searchable().get(self.field)
         if field is None:
             raise ValueError(
@@ -55,8 +58,8 @@ class SearchParameter(BaseModel):
             if len(set(self.choices)) != len(self.choices):
                 raise ValueError(f"{self.field} has a choice twice")
             for choice in self.choices:
-                _check_value(field, choice)
-            return self
+                field.checked(choice)
+            return
         if field.kind not in ("integer", "number"):
             raise ValueError(f"{self.field} needs choices, for example {list(_choices(field))}")
         if self.low is None or self.high is None or not self.low < self.high:
@@ -65,10 +68,9 @@ class SearchParameter(BaseModel):
                 f"high={self.high}"
             )
         for end in (self.low, self.high):
-            _check_value(field, end)
+            field.checked(end)
         if self.log and self.low <= 0:
             raise ValueError(f"{self.field} needs a low above 0 for log. Received: low={self.low}")
-        return self
 
     def suggest(self, trial: optuna.Trial) -> Any:
         """Draw a value for a trial."""
@@ -80,25 +82,27 @@ class SearchParameter(BaseModel):
         return trial.suggest_float(self.field, self.low, self.high, log=self.log)
 
 
-class SearchSpace(BaseModel):
+@dataclass(frozen=True)
+class SearchSpace:
     """Every field that a search varies.
 
     Attributes:
         parameters: One per field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     parameters: tuple[SearchParameter, ...]
 
-    @model_validator(mode="after")
-    def _names_each_field_once(self) -> Self:
+    def __post_init__(self) -> None:
+        """Check the parameters together.
+
+        Raises:
+            ValueError: There is none, or two are of the same field.
+        """
         names = [parameter.field for parameter in self.parameters]
         if not names:
             raise ValueError("a search needs at least one field to vary")
         if len(set(names)) != len(names):
             raise ValueError(f"each field may be named once. Received: {', '.join(names)}")
-        return self
 
     def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
         """A trial's configuration: the base with drawn values.
@@ -110,7 +114,7 @@ class SearchSpace(BaseModel):
             InputError: The values do not go together.
         """
         by_field = {parameter.field: parameter for parameter in self.parameters}
-        values = base.model_dump()
+        values = base.to_json()
         for field in setting_fields():
             if field.name in by_field and field.applies_to(values):
                 values[field.name] = by_field[field.name].suggest(trial)
@@ -127,18 +131,9 @@ def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
         InputError: They do not make a space; the sentence says why.
     """
     try:
-        return SearchSpace.model_validate({"parameters": parameters})
-    except ValidationError as error:
-        raise InputError(sentence_of(error)) from error
-
-
-def sentence_of(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one sentence."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    is_own = first["type"] == "value_error"
-    return f"{message}." if is_own or not where else f"{where}: {message}."
+        return read_record(SearchSpace, {"parameters": parameters})
+    except ValueError as error:
+        raise InputError(f"{str(error).removesuffix('.')}.") from error
 
 
 def searchable_fields() -> tuple[SettingField, ...]:
@@ -203,7 +198,7 @@ def check_space(space: SearchSpace, base: TrainingConfig) -> None:
         for value in parameter.choices or (parameter.low, parameter.high):
             is_whole = _searchable()[parameter.field].kind == "integer" and value is not None
             chosen = round(float(value)) if is_whole else value  # type: ignore[arg-type]
-            combined_config(base.model_dump() | {parameter.field: chosen})
+            combined_config(base.to_json() | {parameter.field: chosen})
 
 
 def _searchable() -> dict[str, SettingField]:
@@ -212,30 +207,3 @@ def _searchable() -> dict[str, SettingField]:
 
 def _choices(field: SettingField) -> tuple[Any, ...]:
     return (False, True) if field.kind == "boolean" else field.choices
-
-
-def _check_value(field: SettingField, value: Any) -> None:
-    """Hold a value against the field's own type and bounds.
-
-    Raises:
-        ValueError: It does not fit.
-    """
-    if value is None and field.is_optional:
-        return
-    if field.kind in ("choice", "boolean"):
-        if value not in _choices(field):
-            raise ValueError(
-                f"{field.name} should be one of {list(_choices(field))}. Received: {value!r}"
-            )
-        return
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or (field.kind == "integer" and value != round(value)):
-        kind = "whole number" if field.kind == "integer" else "number"
-        raise ValueError(f"{field.name} should be a {kind}. Received: {value!r}")
-    low, high = field.minimum, field.maximum
-    assert low is not None and high is not None
-    is_in = (low < value or (field.minimum_is_allowed and value == low)) and (
-        value < high or (field.maximum_is_allowed and value == high)
-    )
-    if not is_in:
-        raise ValueError(f"{field.name} should lie from {low:g} to {high:g}. Received: {value!r}")

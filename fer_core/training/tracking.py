@@ -126,7 +126,7 @@ class RunTracking:
             if known is None:
                 mlflow.log_params(
                     {"recipe": self._setup.recipe, "data": self._setup.data}
-                    | self._setup.config.model_dump(mode="json")
+                    | self._setup.config.to_json()
                 )
         except Exception as error:
             # MLflow passes on whatever its many stores raise.

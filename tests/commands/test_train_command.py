@@ -1,8 +1,10 @@
 """``train``: whole trainings of a small network on drawn faces, ended in every way."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from fer_core.emotions import EMOTIONS
+from fer_core.settings import PROJECT_ROOT
 
 #: 140 images in batches of 4: an epoch takes long enough to be interrupted and not to be waited
 #: for.
@@ -77,13 +80,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
+def durations() -> list[float]:
+    """Seconds that ``whole_run`` took."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def whole_run(run_process: Callable, kaggle_zip: Path, home: Path, durations: list[float]) -> Any:
     """Three epochs without an interruption, published."""
-    return run_process(
+    start = time.monotonic()
+    answer = run_process(
         *("train", *SMALL, "--data", kaggle_zip, "--epochs", 3),
         *("--run-dir", home / "whole", "--publish", "trained", "--json"),
         home=home,
     )
+    durations.append(time.monotonic() - start)
+    return answer
 
 
 def test_a_training_answers_with_one_document_and_tells_its_progress_apart(
@@ -167,6 +179,81 @@ def test_a_training_killed_and_resumed_ends_as_one_that_was_left_alone(
     assert without_timings(resumed) == without_timings(epochs_on_disk(home / "whole"))
 
 
+def test_a_training_in_slices_goes_as_one_that_was_left_alone(
+    whole_run: Any,
+    durations: list[float],
+    run_process: Callable,
+    kaggle_zip: Path,
+    home: Path,
+) -> None:
+    folder = home / "sliced"
+    new = (*SMALL, "--data", kaggle_zip, "--epochs", 1000, "--run-dir", folder)
+    # Far too short for an epoch: refused, and nothing is spoiled by it.
+    answer = run_process("train", *new, "--minutes", 0.001, home=home)
+    assert answer.code == 2
+    assert "No epoch was finished in 0.001 minutes" in answer.err.strip().splitlines()[-1]
+    assert epochs_on_disk(folder) == []
+    # As long as three epochs with all that goes before and after them, however busy the machine.
+    minutes, epochs = durations[0] / 60, [0]
+    for _ in range(2):
+        document = run_process(
+            *("train", "--resume", folder, "--minutes", f"{minutes:.2f}", "--json"), home=home
+        ).document
+        assert document["state"] == "stopped"
+        epochs.append(document["epochs"])
+        assert (folder / "bundle" / "model.onnx").is_file()
+    assert 0 < epochs[1] < epochs[2] < 1000
+    # The schedule is constant, so that the length of the run has no part in its beginning.
+    common = min(3, epochs[2])
+    assert without_timings(epochs_on_disk(folder)[:common]) == without_timings(
+        epochs_on_disk(home / "whole")[:common]
+    )
+
+
+#: What the app needs and a machine that only trains may lack.
+NOT_FOR_TRAINING = (
+    *("streamlit", "plotly", "pandas", "sklearn", "skimage", "cleanlab", "optuna", "psutil"),
+    *("pydantic", "annotated_types", "onnx", "onnxruntime", "tf2onnx", "PIL", "kagglehub"),
+)
+
+
+def test_training_needs_nothing_but_keras_numpy_opencv_and_a_backend(
+    run_process: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    folder = home / "runs" / "bare"
+    # A module that is None cannot be imported, as if it were not installed.
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({NOT_FOR_TRAINING!r}))\n"
+        "from fer_core.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    homes = {f"FER_STUDIO_{room.upper()}": str(home / room) for room in ("data", "runs", "models")}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "train", *SMALL, "--data", str(kaggle_zip)),
+            *("--epochs", "1", "--run-dir", str(folder)),
+        ],
+        cwd=PROJECT_ROOT,
+        env=os.environ | homes,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "to be completed by 'models export'" in done.stderr
+    assert not (folder / "bundle" / "model.onnx").exists()
+    before = json.loads((folder / "bundle" / "bundle.json").read_text())
+    exported = run_process("models", "export", "bare", home=home)
+    assert exported.code == 0, exported.err
+    assert (folder / "bundle" / "model.onnx").is_file()
+    evaluated = run_process(
+        *("evaluate", "--model", "bare", "--data", kaggle_zip, "--split", "validation", "--json"),
+        home=home,
+    ).document
+    recorded = before["metrics"]["validation"]
+    assert evaluated["loss"] == pytest.approx(recorded["loss"], abs=1e-4)
+
+
 def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
     started: Callable, run_process: Callable, kaggle_zip: Path, home: Path
 ) -> None:
@@ -238,6 +325,9 @@ def test_a_run_folder_is_used_once(
         ((*SMALL, "--data", "x", "--set", "learning_rate=fast"), "learning_rate"),
         ((*SMALL, "--data", "x", "--set", "learning_rate=nan"), "learning_rate"),
         ((*SMALL, "--data", "x", "--epochs", "0"), "epochs"),
+        ((*SMALL, "--data", "x", "--minutes", "0"), "--minutes should be above 0"),
+        ((*SMALL, "--data", "x", "--minutes", "soon"), "--minutes"),
+        ((*SMALL, "--data", "x", "--minutes", "9", "--queue"), "leave out --run-dir, --minutes"),
         (("--resume", "nowhere"), "nowhere"),
         (("--resume", "nowhere", "--epochs", "3"), "--resume"),
     ],

@@ -86,7 +86,7 @@ def test_what_predictions_depend_on_makes_them_anew(
     elif change == "curation":
         evaluated(tiny_faces, curation="of today")
     elif change == "feeding":
-        record = bundle.record.model_copy(update={"flip_averaging": True})
+        record = replace(bundle.record, flip_averaging=True)
         evaluated(tiny_faces, bundle=replace(bundle, record=record))
     else:
         network = linear_network()
@@ -335,7 +335,7 @@ def test_facts_about_other_data(
     assert any(
         "other data than these (tiny)" in text for text in evaluated(tiny_faces).facts.warnings
     )
-    stranger = replace(bundle, record=bundle.record.model_copy(update={"recipe": None}))
+    stranger = replace(bundle, record=replace(bundle.record, recipe=None))
     warnings = evaluated(tiny_faces, bundle=stranger).facts.warnings
     assert any("imported" in text and "unknown" in text for text in warnings)
     demo = evaluated(tiny_faces, is_demo_data=True).facts

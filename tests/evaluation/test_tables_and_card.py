@@ -110,11 +110,29 @@ def test_a_bundle_without_a_card_that_records_only_its_accuracy_gets_one(
     bundle: Bundle, document: dict[str, Any], make_record: Callable[..., Any]
 ) -> None:
     record = make_record(metrics={"validation": {"accuracy": 0.5}})
-    (bundle.folder / "bundle.json").write_text(record.model_dump_json())
+    (bundle.folder / "bundle.json").write_text(json.dumps(record.to_json()))
     (bundle.folder / "README.md").unlink(missing_ok=True)
     text = write_evaluation_card(load_bundle(bundle.folder), document).read_text()
     assert "On validation: accuracy 50.00%." in text
     assert "## Evaluation on tiny, validation" in text
+
+
+def test_robustness_that_was_measured_stands_in_the_card(
+    bundle: Bundle, document: dict[str, Any]
+) -> None:
+    assert "Robustness" not in write_evaluation_card(bundle, document).read_text()
+    point = {"low": 0.1, "high": 0.9}
+    curve = {
+        "unit": "pixels, in any direction",
+        "n": 1200,
+        "points": [
+            {"strength": 0, "accuracy": point | {"value": 0.75}},
+            {"strength": 1.5, "accuracy": point | {"value": 0.5}},
+        ],
+    }
+    text = write_evaluation_card(bundle, document | {"robustness": {"shift": curve}}).read_text()
+    assert "accuracy when 1,200 of these pictures are spoiled" in text
+    assert "| shift (pixels, in any direction) | 0: 75.0%, 1.5: 50.0% |" in text
 
 
 def test_names_of_data_cannot_break_the_card(bundle: Bundle, document: dict[str, Any]) -> None:
@@ -137,7 +155,7 @@ def test_an_imported_model_that_is_calibrated_is_no_longer_called_uncalibrated(
     bundle: Bundle, document: dict[str, Any], make_record: Callable[..., Any]
 ) -> None:
     record = make_record(recipe=None, config={}, seed=None, dataset={}, training={})
-    (bundle.folder / "bundle.json").write_text(record.model_dump_json())
+    (bundle.folder / "bundle.json").write_text(json.dumps(record.to_json()))
     card = bundle.folder / "README.md"
     card.write_text(model_card("small", record, 1.0))
     assert "the network's own" in card.read_text()

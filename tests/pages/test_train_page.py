@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,13 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import _save
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name, setting_fields
+from fer_core.recipes import (
+    RECIPES,
+    TrainingConfig,
+    recipe_by_name,
+    setting_fields,
+    validated_config,
+)
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.control import RunLabel, read_control, read_label, write_label
 from fer_core.training.estimate import TrainingEstimate
@@ -56,7 +62,7 @@ def make_run(
 ) -> RunFolder:
     run = RunFolder(settings.runs_root / name)
     config.setdefault("monitor", "accuracy")
-    run.create(RunSetup(recipe, "faces", TrainingConfig.model_validate(config)))
+    run.create(RunSetup(recipe, "faces", validated_config(config)))
     lines = (json.dumps(asdict(record(one, 0.5 + one / 100))) for one in range(1, epochs + 1))
     if epochs:
         (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
@@ -314,7 +320,7 @@ def test_an_uploaded_configuration_fills_the_form(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
-    config = recipe_by_name(QUICK).config.model_copy(update={"epochs": 3, "seed": 5})
+    config = replace(recipe_by_name(QUICK).config, epochs=3, seed=5)
     upload(app, "mine.json", config_as_text(config).encode())
     assert_sound(app)
     assert app.number_input(key="setting_epochs").value == 3

@@ -1,5 +1,6 @@
 """Which images each step of an epoch sees."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -68,6 +69,32 @@ def test_the_last_batch_is_filled_up_from_the_beginning(
     assert len(seen) == 12
     assert sorted(seen[:10]) == list(range(10))
     assert seen[10:] == seen[:2]
+
+
+@pytest.mark.parametrize("workers", [2, 3, 20])
+def test_batches_are_the_same_with_any_number_of_workers(
+    draw_faces: Callable[..., FaceSet], workers: int
+) -> None:
+    faces = draw_faces([0, 1, 2, 3, 4, 5, 6] * 5)
+    config = TrainingConfig(batch_size=4, flip=True, noise_share=0.1, mixup_alpha=0.5, seed=3)
+    alone = list(TrainingBatches(faces, config, workers=1).epoch(2))
+    together = list(TrainingBatches(faces, config, workers=workers).epoch(2))
+    assert len(alone) == len(together) == 9
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+        np.testing.assert_array_equal(one.targets, other.targets)
+
+
+def test_an_epoch_that_is_left_early_leaves_no_thread(
+    draw_faces: Callable[..., FaceSet],
+) -> None:
+    before = threading.active_count()
+    batches = TrainingBatches(draw_faces([0, 1, 2, 3] * 10), TrainingConfig(batch_size=2), 3)
+    epoch = batches.epoch(0)
+    next(epoch)
+    assert threading.active_count() > before
+    epoch.close()
+    assert threading.active_count() == before
 
 
 def test_a_batch_is_never_larger_than_the_data(

@@ -119,7 +119,7 @@ def test_another_seed_gives_another_training(
     uninterrupted: tuple[RunFolder, FitResult],
     tmp_path: Path,
 ) -> None:
-    other = everything.model_copy(update={"seed": 12, "epochs": 1})
+    other = replace(everything, seed=12, epochs=1)
     result = fit(other, tiny_faces, run_in(tmp_path / "run", other))
     assert result.epochs[0].loss != uninterrupted[1].epochs[0].loss
 
@@ -179,7 +179,8 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(
     tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
     # Beyond what a configuration allows, to get there within a few steps.
-    values = config(optimizer="sgd").model_copy(update={"learning_rate": 1e30})
+    values = config(optimizer="sgd")
+    object.__setattr__(values, "learning_rate", 1e30)
     with pytest.raises(InputError, match=r"loss is no number any more \(epoch .*learning rate"):
         fit(values, tiny_faces, RunFolder(tmp_path))
 
@@ -188,8 +189,9 @@ def test_a_later_divergence_keeps_the_best_of_the_finished_epochs(
     tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
     steps = ((1, 1e30),)
-    values = config(optimizer="sgd", learning_rate=0.01, epochs=3)
-    values = values.model_copy(update={"schedule": "steps", "schedule_steps": steps})
+    values = config(
+        optimizer="sgd", learning_rate=0.01, epochs=3, schedule="steps", schedule_steps=steps
+    )
     run = RunFolder(tmp_path)
     result = fit(values, tiny_faces, run)
     assert result.has_diverged and not result.was_stopped
@@ -220,7 +222,7 @@ def test_a_checkpoint_of_another_network_is_refused(
     tiny_faces: FaceSet,
     uninterrupted: tuple[RunFolder, FitResult],
 ) -> None:
-    other = everything.model_copy(update={"architecture": "three_convolutions_dropout"})
+    other = replace(everything, architecture="three_convolutions_dropout")
     with pytest.raises(InputError, match="checkpoint belongs to another network or optimizer"):
         fit(other, tiny_faces, uninterrupted[0])
 

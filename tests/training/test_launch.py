@@ -20,7 +20,7 @@ from fer_core.evaluation.report import evaluate, report_on
 from fer_core.exchange.served import TOLERANCE, export_onnx, load_keras_model
 from fer_core.metrics import apply_temperature
 from fer_core.predictor import load_predictor, open_onnx_network
-from fer_core.recipes import TrainingConfig
+from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunControl, request_prune
 from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
@@ -142,7 +142,7 @@ def test_the_record_says_what_was_done(trained: Trained) -> None:
     assert record.input_shape == (48, 48, 1)
     assert record.parameters == 355_847
     assert (record.recipe, record.seed, record.flip_averaging) == ("tiny", 5, True)
-    assert TrainingConfig.model_validate(record.config) == run.read_setup().config
+    assert validated_config(record.config) == run.read_setup().config
     assert record.dataset["fingerprint"] == trained.faces.fingerprint
     assert record.dataset["name"] == "drawn"
     assert record.dataset["counts"]["train"] == dict.fromkeys(EMOTIONS, 8)

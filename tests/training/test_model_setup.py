@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fer_core.recipes import TrainingConfig
+from fer_core.recipes import validated_config
 from fer_core.training.backend import prepare_backend
 
 prepare_backend()
@@ -17,7 +17,7 @@ FIRST = np.eye(7, dtype=np.float32)[:1]
 
 
 def loss_of(weight: float | None = None, **values: object) -> float:
-    config = TrainingConfig.model_validate({"architecture": "three_convolutions"} | values)
+    config = validated_config({"architecture": "three_convolutions"} | values)
     model = compiled_model(config)
     weights = None if weight is None else np.array([weight], dtype=np.float32)
     return float(model.loss(FIRST, PROBABILITIES, sample_weight=weights))

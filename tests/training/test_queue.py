@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fer_core.errors import InputError
-from fer_core.recipes import TrainingConfig
+from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training import queue
 from fer_core.training.queue import (
@@ -72,7 +72,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def make(settings: Settings, name: str, **config: object) -> RunFolder:
     run = RunFolder(settings.runs_root / name)
-    run.create(RunSetup("a", "b", TrainingConfig.model_validate(config)))
+    run.create(RunSetup("a", "b", validated_config(config)))
     return run
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.recipes import TrainingConfig
+from fer_core.recipes import validated_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, write_label
 from fer_core.training.queue import enqueue
@@ -35,7 +35,7 @@ def record(epoch: int, accuracy: float = 0.5, loss: float = 1.0) -> EpochRecord:
 
 def make(settings: Settings, name: str, *, epochs: int = 0, **config: object) -> RunFolder:
     run = RunFolder(settings.runs_root / name)
-    run.create(RunSetup("gone-recipe", "faces", TrainingConfig.model_validate(config)))
+    run.create(RunSetup("gone-recipe", "faces", validated_config(config)))
     if epochs:
         lines = (json.dumps(asdict(record(number))) for number in range(1, epochs + 1))
         (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,14 @@ SPACE = [
         ([{"field": "epochs", "low": 1}], "needs a low and a higher high"),
         ([{"field": "epochs", "low": 5, "high": 5}], "needs a low and a higher high"),
         ([{"field": "epochs", "low": 1.5, "high": 3}], "should be a whole number"),
-        ([{"field": "learning_rate", "low": 0, "high": 1}], "should lie from 0 to 10"),
-        ([{"field": "zoom_share", "low": 0, "high": 1}], "zoom_share should lie from 0 to 1"),
+        (
+            [{"field": "learning_rate", "low": 0, "high": 1}],
+            "learning_rate should be above 0 and at most 10",
+        ),
+        (
+            [{"field": "zoom_share", "low": 0, "high": 1}],
+            "zoom_share should be at least 0 and below 1",
+        ),
         ([{"field": "weight_decay", "low": 0, "high": 1, "log": True}], "low above 0 for log"),
         ([{"field": "optimizer", "low": 0, "high": 1}], "optimizer needs choices"),
         ([{"field": "optimizer", "choices": ["lion"]}], "should be one of .*lion"),
@@ -77,7 +84,7 @@ def test_every_field_has_a_default_range_around_a_recipes_value(recipe: str) -> 
     config = recipe_by_name(recipe).config
     for field in searchable_fields():
         parameter = default_parameter(field, config)
-        assert search_space([parameter.model_dump()]).parameters == (parameter,)
+        assert search_space([asdict(parameter)]).parameters == (parameter,)
 
 
 def test_choices_that_do_not_go_with_the_configuration_are_refused() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.bundle import default_bundle_name, set_default_bundle
 from fer_core.charts.training import COMPARED_FIGURES, compared_curves
-from fer_core.recipes import config_difference
+from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from ui.train.actions import act
@@ -229,7 +229,7 @@ def runs_as_csv(runs: list[RunSummary]) -> str:
     """A line per run: identity, figures, then every setting."""
     buffer = io.StringIO()
     settings = next((run.config for run in runs if run.config is not None), None)
-    names = list(type(settings).model_fields) if settings is not None else []
+    names = [field.name for field in setting_fields()] if settings is not None else []
     writer = csv.writer(buffer)
     writer.writerow(
         [

@@ -151,7 +151,7 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
 
 def config_as_text(config: TrainingConfig) -> str:
     """The configuration as it is shown, downloaded and uploaded."""
-    return json.dumps(config.model_dump(mode="json"), indent=2) + "\n"
+    return json.dumps(config.to_json(), indent=2) + "\n"
 
 
 def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None]:

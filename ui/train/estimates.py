@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -84,7 +85,7 @@ def show_estimate(config: TrainingConfig, dataset: ChosenDataset, settings: Sett
 
 def _key(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> _Key:
     return (
-        config.model_dump_json(),
+        json.dumps(config.to_json()),
         dataset.training_images,
         dataset.validation_images,
         str(settings.runs_root),

@@ -231,7 +231,9 @@ def _form_values() -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 }
             )
         else:
-            parameters.append(default.model_dump(exclude={"choices"}))
+            parameters.append(
+                {"field": name, "low": default.low, "high": default.high, "log": default.log}
+            )
     values = {
         "name": (state["search_name"] or "").strip(),
         "recipe": recipe,
