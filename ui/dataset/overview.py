@@ -95,8 +95,17 @@ def _show_figures(figures: Overview) -> None:
 
 
 def _show_table(figures: Overview, name: str) -> None:
+    # Empty until it is opened: what draws tables in the browser is a large download.
+    table = st.expander(
+        "Counts, shares and class weights as a table",
+        icon=":material/table:",
+        key="counts_table",
+        on_change="rerun",
+    )
+    if not table.open:
+        return
     rows = _table_rows(figures)
-    with st.expander("Counts, shares and class weights as a table", icon=":material/table:"):
+    with table:
         st.dataframe(
             rows,
             hide_index=True,

@@ -40,6 +40,9 @@ NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search
 #: The session's key, and the address's, of the run that is watched.
 RUN = "run"
 
+#: The session's keys of what lies folded away: whether it is open.
+OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
+
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
@@ -120,7 +123,13 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
 
 
 def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
-    with st.expander("Configuration as text", icon=":material/data_object:"):
+    # Empty until it is opened: what draws code in the browser is larger than all else on the page.
+    opened = st.expander(
+        "Configuration as text", icon=":material/data_object:", key=OPEN_TEXT, on_change="rerun"
+    )
+    if not opened.open:
+        return
+    with opened:
         if config is None:
             st.caption("The text appears as soon as the problems beside the form are solved.")
         else:
@@ -231,21 +240,12 @@ def _show_start(
     st.text_input(
         "Name (optional)", key=_NAME, persist_state="session", max_chars=80, placeholder="baseline"
     )
-    with st.expander("Note and tracking", icon=":material/edit_note:"):
-        st.text_area("Note", key=_NOTE, persist_state="session", max_chars=4000, height=90)
-        st.toggle(
-            "Write TensorBoard event files",
-            key=_TENSORBOARD,
-            persist_state="session",
-            help="To tensorboard/ in the run's folder; look at them with 'tensorboard --logdir'.",
-        )
-        st.text_input(
-            "MLflow tracking address",
-            key=_MLFLOW,
-            persist_state="session",
-            placeholder="http://localhost:5000",
-            help="A server, folder or database of MLflow that also gets the figures; empty: none.",
-        )
+    note = st.expander(
+        "Note and tracking", icon=":material/edit_note:", key=OPEN_NOTE, on_change="rerun"
+    )
+    if note.open:
+        with note:
+            _show_note_and_tracking()
     st.button(
         "Start training",
         key="start_training",
@@ -266,6 +266,23 @@ def _show_start(
         )
     st.caption(
         "It runs in a process of its own: close the page, the browser or the app, and it goes on."
+    )
+
+
+def _show_note_and_tracking() -> None:
+    st.text_area("Note", key=_NOTE, persist_state="session", max_chars=4000, height=90)
+    st.toggle(
+        "Write TensorBoard event files",
+        key=_TENSORBOARD,
+        persist_state="session",
+        help="To tensorboard/ in the run's folder; look at them with 'tensorboard --logdir'.",
+    )
+    st.text_input(
+        "MLflow tracking address",
+        key=_MLFLOW,
+        persist_state="session",
+        placeholder="http://localhost:5000",
+        help="A server, folder or database of MLflow that also gets the figures; empty: none.",
     )
 
 

@@ -250,8 +250,16 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
         st.info("The curves begin when the first epoch is through.", icon=":material/show_chart:")
     text = log_tail(run.path, _LOG_LINES)
     if text:
-        with st.expander("Log", icon=":material/article:", expanded=run.state == "failed"):
-            st.code(text, language=None, height=300)
+        # Empty until it is opened: what shows code in the browser is a large download.
+        log = st.expander(
+            "Log",
+            icon=":material/article:",
+            expanded=run.state == "failed",
+            key=f"log_{run.id}",
+            on_change="rerun",
+        )
+        if log.open:
+            log.code(text, language=None, height=300)
 
 
 def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
