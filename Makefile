@@ -37,6 +37,7 @@ $(VENV)/python:
 	@touch $@
 
 $(VENV)/runtime: $(VENV)/python requirements.txt constraints.txt
+	@echo "Installing into $(VENV), once: about 3 GB, some minutes."
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
 

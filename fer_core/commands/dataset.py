@@ -142,7 +142,7 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(DEMO_NAME, settings, ProgressLines())
+    face_set = load_dataset(DEMO_NAME, settings, ProgressLines("drawing"))
     planted = planted_faults(settings).counts()
     document = {
         "name": DEMO_NAME,

@@ -284,7 +284,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         ),
         "leaks": _grouped_finding(
             "leaks",
-            "Validation and test images that also stand in train",
+            "Validation and test images that also stand in train, with their copies there",
             "A model has seen these images in training, so its figures on them flatter it.",
             _crossing(face_set, groups, audit.leaked_rows),
             face_set,

@@ -306,7 +306,10 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     path = existing_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
-        raise InputError(f"There is no dataset and no path {data!r}; imported datasets: {names}.")
+        raise InputError(
+            f"There is no dataset and no path {data!r}; imported datasets: {names}. Import one "
+            "with 'dataset import SOURCE --name NAME', or use 'demo', the drawn set."
+        )
     return path.resolve()
 
 

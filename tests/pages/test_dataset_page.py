@@ -155,6 +155,10 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     assert not app.metric
     assert not app.tabs
     assert "banned in the European Union" in plain(app.caption)
+    app.button(key="empty_use_demo").click().run()
+    assert_sound(app)
+    assert not app.button(key="import_demo").disabled
+    assert not app.file_uploader
 
 
 def test_an_uploaded_table_is_imported_and_shown(

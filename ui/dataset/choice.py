@@ -9,6 +9,7 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.run_folder import RunFolder
 from ui.dataset.importing import (
+    choose_demo,
     collect_finished_import,
     forget_notice,
     show_import,
@@ -85,9 +86,16 @@ def _show_empty_state() -> None:
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
             "pictures of your own in folders named after the emotions. Without any data at hand, "
-            "let the program draw its demo set: a few seconds, and everything on this page can be "
-            "tried."
+            "let the program draw its demo set: it takes some seconds, and everything on this page "
+            "can be tried."
         )
+        if st.session_state.get("import_way") != "demo":
+            st.button(
+                "Use the demo set",
+                icon=":material/draw:",
+                key="empty_use_demo",
+                on_click=choose_demo,
+            )
 
 
 @st.dialog("Delete this dataset?")

@@ -155,6 +155,11 @@ def show_import(settings: Settings) -> None:
         st.rerun()
 
 
+def choose_demo() -> None:
+    """Open the way to the demo set, as a click on it would."""
+    st.session_state["import_way"] = "demo"
+
+
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Zip or csv",

@@ -43,11 +43,11 @@ def show_remedies(dataset: OpenDataset) -> None:
     state = curation_state(dataset)
     show_curation_outcome()
     _show_effect(dataset, state)
-    st.subheader("In bulk", anchor=False)
+    st.header("In bulk", anchor=False)
     near = near_result(dataset)
     for remedy in REMEDIES:
         offer_remedy(dataset, remedy, near.near if near else None)
-    st.subheader("Every decision", anchor=False)
+    st.header("Every decision", anchor=False)
     _show_problems(state)
     if state.curation.entries:
         _show_table(dataset, state)

@@ -56,7 +56,7 @@ def show_calibration(subject: Subject) -> None:
     with right:
         _show_errors(states)
         _show_temperature(subject, figures)
-    st.subheader("When the model may say “unsure”")
+    st.header("When the model may say “unsure”")
     _show_coverage(subject)
 
 

@@ -31,9 +31,9 @@ def show_conditions(subject: Subject) -> None:
     """Draw the slices and the robustness."""
     if not need_pictures(subject, "To see accuracy by brightness, sharpness and under disturbance"):
         return
-    st.subheader("As the pictures are")
+    st.header("As the pictures are")
     _show_slices(subject)
-    st.subheader("Spoiled on purpose")
+    st.header("Spoiled on purpose")
     _show_robustness(subject)
 
 

@@ -26,7 +26,8 @@ def show_downloads(subject: Subject) -> None:
     stem = _file_stem(subject)
     st.markdown(
         "**The whole evaluation as one HTML file**: figures, tables, warnings and limits, with the "
-        "charts inside. It opens in any browser and needs no internet."
+        "charts inside. It opens in any browser and needs no internet. Point at a chart in it and "
+        "click its camera sign to save the chart as SVG, for a thesis or slides."
     )
     if subject.faces is not None and not robustness:
         st.caption("To have robustness curves in it, measure them under Conditions first.")

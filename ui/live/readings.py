@@ -110,6 +110,8 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
+    often = snapshot.looks_per_second
+    times = "" if often is None else f" {often:.0f} times a second"
     # One line, and no metrics side by side: each refresh of those keeps a browser from showing
     # frames for so long that the video suffers from being measured.
     st.markdown(
@@ -117,8 +119,7 @@ def _show_speed(snapshot: LiveSnapshot) -> None:
         f"**{_milliseconds(snapshot.frame_milliseconds)}** work per frame (95 % under "
         f"{_milliseconds(snapshot.slow_frame_milliseconds)}; network "
         f"{_milliseconds(snapshot.network_milliseconds)}), detection "
-        f"**{_milliseconds(snapshot.detection_milliseconds)}** "
-        f"{_number(snapshot.looks_per_second)} times a second, "
+        f"**{_milliseconds(snapshot.detection_milliseconds)}**{times}, "
         f"**{snapshot.frames_dropped:,}** frames dropped",
         help="Work per frame is the server's, median of the last frames; reading all faces with "
         "the network is part of it. Detection goes on beside the frames, and faces are followed in "

@@ -60,7 +60,7 @@ def show_configure(settings: Settings) -> None:
         result = checked(draft.values)
         _show_text(result.config, draft)
     with summary, st.container(border=True):
-        st.subheader("This training", anchor=False)
+        st.header("This training", anchor=False)
         _show_load_message()
         for sentence in result.problems.values():
             st.error(plain_text(sentence), icon=":material/error:")

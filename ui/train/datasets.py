@@ -46,9 +46,8 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     )
     if not imported:
         st.caption(
-            "No dataset has been imported yet. Import one on the dataset page, or with "
-            "`python -m fer_core dataset import SOURCE --name NAME`. The demo set is there "
-            "to try everything; its figures say nothing about real faces."
+            "No dataset has been imported yet. Import one on the dataset page. The demo set is "
+            "there to try everything; its figures say nothing about real faces."
         )
     try:
         training, validation = dataset_sizes(name, settings)
