@@ -9,6 +9,7 @@ from typing import TypeVar
 import streamlit as st
 
 from fer_core.errors import InputError
+from ui.access import leave_if_refused
 from ui.text import plain_text
 
 Shown = TypeVar("Shown")
@@ -26,6 +27,7 @@ def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(shown: Shown) -> None:
+        leave_if_refused("evaluate")
         try:
             draw(shown)
         except InputError as error:

@@ -16,6 +16,8 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import InputError
+from ui.access import leave_if_refused
+from ui.text import plain_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -230,9 +232,10 @@ def show_progress(job: Job, *, key: str | None) -> None:
 
 @st.fragment(run_every=_LOOK_SECONDS)
 def _follow(job: Job, key: str | None) -> None:
+    leave_if_refused("evaluate")
     if job.is_finished:
         st.rerun()
-    st.progress(job.share, job.line)
+    st.progress(job.share, plain_text(job.line))
     if key is not None and st.button(
         "Stop", icon=":material/stop_circle:", key=key, disabled=job.is_stopped
     ):

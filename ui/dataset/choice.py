@@ -8,6 +8,7 @@ from fer_core.dataset.store import DEMO_NAME, dataset_names, delete_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.run_folder import RunFolder
+from ui.access import require_editor
 from ui.dataset.importing import (
     collect_finished_import,
     forget_notice,
@@ -127,6 +128,7 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
 
 def _delete(name: str, settings: Settings) -> None:
     try:
+        require_editor()
         delete_dataset(name, settings)
     except InputError as error:
         st.session_state[_NOT_DELETED] = str(error)

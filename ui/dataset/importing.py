@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -24,8 +24,10 @@ from fer_core.dataset.store import (
 )
 from fer_core.errors import InputError
 from fer_core.settings import Settings
+from ui.access import is_private, require_editor
 from ui.jobs import Job, job_board, show_progress
 from ui.text import plain_text
+from ui.uploads import check_size, file_name
 
 #: In megabytes. FER2013 as a table is about 300; the server holds an upload in memory.
 MAX_UPLOAD_MB = 600
@@ -168,7 +170,7 @@ def _upload_field() -> UploadedFile | None:
 
 
 def _path_field(settings: Settings) -> str:
-    roots = ", ".join(f"`{root}`" for root in settings.import_roots) or "none is configured"
+    roots = ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
     text: str = st.text_input(
         "Path on this server",
         key="import_path",
@@ -268,15 +270,14 @@ def _start_upload(
 ) -> None:
     if upload is None:
         raise InputError("There is no file yet; drop a zip or csv above, then press Import.")
-    if upload.size > MAX_UPLOAD_MB << 20:
-        raise InputError(f"{upload.name} is larger than {MAX_UPLOAD_MB} MB; import it by its path.")
+    check_size(upload, MAX_UPLOAD_MB)
     wanted = _free_name(name, upload.name, settings)
 
     def work(job: Job) -> tuple[str, int, int]:
         settings.data_root.mkdir(parents=True, exist_ok=True)
         # Hidden, so that nobody takes it for a dataset; on the disk where the data go.
         with tempfile.TemporaryDirectory(prefix=".upload.", dir=settings.data_root) as folder:
-            path = Path(folder) / (PurePath(upload.name).name or "upload")
+            path = Path(folder) / file_name(upload.name)
             job.tell("keeping the upload")
             with path.open("wb") as file:
                 upload.seek(0)
@@ -290,10 +291,15 @@ def _start_upload(
     _start(wanted, f"Importing {upload.name}", work)
 
 
+def _import_roots(settings: Settings) -> tuple[Path, ...]:
+    """The folders to import from: others who reach the app see nothing that nobody named."""
+    return settings.import_roots if is_private() else settings.shared_import_roots
+
+
 def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -> None:
     if not text:
         raise InputError("There is no path yet; type where the zip, csv or folder lies.")
-    path = path_within_roots(text, settings)
+    path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
     wanted = _free_name(name, path.name, settings)
 
     def work(job: Job) -> tuple[str, int, int]:
@@ -342,6 +348,7 @@ def _free_name(name: str, source: str, settings: Settings) -> str:
 
 
 def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) -> None:
+    require_editor()
     board = job_board()
     running = board.get((_KIND, key))
     if running is not None and not running.is_finished:

@@ -17,15 +17,19 @@ from fer_core.dataset.votes import (
 )
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from ui.access import require_editor
 from ui.curating import curation_state
 from ui.dataset.finding_view import show_finding
 from ui.dataset.guard import section
 from ui.datasets import OpenDataset, dataset_votes
 from ui.gallery import FACE_WIDTH, face_png, page_of
 from ui.text import plain_text
+from ui.uploads import content_within
 from ui.vote_words import vote_words
 
 _FACES_ON_PAGE = 6
+#: FER+'s own table is 2 MB.
+_MAX_UPLOAD_MB = 50
 
 
 @section
@@ -40,13 +44,10 @@ def show_votes(dataset: OpenDataset) -> None:
             f"From {plain_text(votes.source)}. {plain_text(votes.note)} Another labelling of the "
             "same faces, not the truth."
         )
-        st.button(
-            "Remove the votes",
-            icon=":material/delete:",
-            key="remove_votes",
-            on_click=remove_votes,
-            args=(dataset.folder,),
-        )
+        if st.button("Remove the votes", icon=":material/delete:", key="remove_votes"):
+            require_editor()
+            remove_votes(dataset.folder)
+            st.rerun()
     _show_figures(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = st.segmented_control(
@@ -78,6 +79,7 @@ def _offer_import(dataset: OpenDataset) -> None:
             "Votes",
             type=["csv"],
             key="votes_upload",
+            max_upload_size=_MAX_UPLOAD_MB,
             help="FER+'s own fer2013new.csv, or a csv with the path of each image and its votes.",
         )
         is_pressed = st.form_submit_button("Add the votes", type="primary", key="votes_start")
@@ -85,9 +87,10 @@ def _offer_import(dataset: OpenDataset) -> None:
         return
     if upload is None:
         raise InputError("There is no file yet; drop the csv above, then press Add the votes.")
+    require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
     with st.spinner("Finding the images that were voted on…"):
-        import_votes(upload.getvalue(), upload.name, folder, dataset.faces)
+        import_votes(content_within(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
     st.rerun()
 
 

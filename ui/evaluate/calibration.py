@@ -15,6 +15,7 @@ from fer_core.evaluation.calibration import (
     coverage_at,
     coverage_curve,
 )
+from ui.access import may_edit, require_editor
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import UNDEFINED, number, number_interval, percent, percent_interval
 from ui.guard import section
@@ -126,6 +127,8 @@ def _show_temperature(subject: Subject, figures: CalibrationAssessment) -> None:
 
 def _reason_against(subject: Subject) -> str | None:
     """Why no temperature is fitted to these images, in a sentence; None if it can be."""
+    if not may_edit():
+        return ":material/lock: Writing a temperature into the model is for editors."
     result = subject.result
     if result.split != "validation":
         return "A temperature is fitted on validation images: choose that split to write one."
@@ -160,6 +163,7 @@ def _confirm(subject: Subject, temperature: float) -> None:
 def _write(subject: Subject) -> None:
     """Write the temperature; what came of it is said on the page, where the dialog is gone."""
     try:
+        require_editor()
         bundle = calibrate_bundle(subject.bundle, subject.result)
     except InputError as error:
         st.session_state[_FAILED] = str(error)

@@ -10,6 +10,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME, load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
+from ui.access import may_edit, require_editor
 from ui.choices import choose_bundle
 from ui.curating import curation_state
 from ui.datasets import OpenDataset, open_dataset
@@ -177,9 +178,12 @@ def _show_drawing(settings: Settings) -> None:
             "on purpose, to try everything with; that takes a few seconds. Figures on them say "
             "nothing about real faces."
         )
-        if st.button(
+        if not may_edit():
+            st.caption(":material/lock: Drawing it is for editors.")
+        elif st.button(
             "Draw the demo set", icon=":material/draw:", type="primary", key="draw_demo_set"
         ):
+            require_editor()
             board.start(
                 _DRAWING,
                 "Drawing faces",

@@ -13,6 +13,7 @@ from fer_core.evaluation.assessment import Assessment, assess
 from fer_core.evaluation.tables import assessment_document, classes_csv, predictions_csv
 from fer_core.model_card import write_evaluation_card
 from fer_core.report.html import html_report
+from ui.access import may_edit, require_editor
 from ui.evaluate.conditions import measured_robustness
 from ui.evaluate.subject import Subject
 from ui.guard import section
@@ -72,7 +73,8 @@ def show_downloads(subject: Subject) -> None:
             on_click="ignore",
             help="The same as 'python -m fer_core evaluate --assessment' writes.",
         )
-    _show_card(subject)
+    if may_edit():
+        _show_card(subject)
 
 
 def _assessment(subject: Subject) -> Assessment:
@@ -105,6 +107,7 @@ def _show_card(subject: Subject) -> None:
     )
     if st.button("Write the model card", icon=":material/badge:", key="write_card"):
         try:
+            require_editor()
             path = write_evaluation_card(subject.bundle, assessment_document(_assessment(subject)))
         except InputError as error:
             st.error(plain_text(str(error)), icon=":material/error:")

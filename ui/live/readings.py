@@ -9,6 +9,7 @@ import streamlit as st
 from fer_core.charts.live import FACE_HEIGHT, face_bars
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveFace, LiveSnapshot
+from ui.access import leave_if_refused
 from ui.live.session import LiveSession
 from ui.text import plain_text
 
@@ -27,6 +28,7 @@ def show_readings(session: LiveSession, processor: LiveProcessor) -> None:
 
 
 def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+    leave_if_refused("live")
     snapshot = processor.snapshot()
     is_playing = session.state.is_playing
     _show_state(session, snapshot)

@@ -65,7 +65,7 @@ def show_stream(session: LiveSession) -> None:
             on_change=session.note_change,
         )
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain_text(str(error)), icon=":material/error:")
     with st.expander("If the picture does not start", icon=":material/help:"):
         st.markdown(_HELP)
 
