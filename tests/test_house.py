@@ -19,6 +19,7 @@ MAY_USE: dict[str, set[str]] = {
     "files": set(),
     "settings": set(),
     "provenance": set(),
+    "leftovers": set(),
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +25,14 @@ from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
-from fer_core.files import existing_path, write_json
+from fer_core.files import (
+    delete_folder,
+    existing_path,
+    read_json,
+    temporary_folder,
+    told_if_refused,
+    write_json,
+)
 from fer_core.settings import Settings
 
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -110,21 +114,23 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder to fill, which then becomes ``folder``; never in another's place.
 
     Raises:
-        InputError: Someone else has taken the name meanwhile; theirs stays.
+        InputError: The folder cannot be written, or someone else has taken the name meanwhile;
+            theirs stays.
     """
     root = folder.parent
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=root) as temporary:
-        # Inside, so that it is as readable as any folder: the temporary one is private.
-        made = Path(temporary) / folder.name
-        made.mkdir()
-        yield made
-        try:
-            made.rename(folder)
-        except OSError as error:
-            if folder.exists():
-                raise _taken(folder.name, folder) from error
-            raise
+    with told_if_refused(f"The dataset {folder.name!r} cannot be kept in {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(folder.name, root) as temporary:
+            # Inside, so that it is as readable as any folder: the temporary one is private.
+            made = temporary / folder.name
+            made.mkdir()
+            yield made
+            try:
+                made.rename(folder)
+            except OSError as error:
+                if folder.exists():
+                    raise _taken(folder.name, folder) from error
+                raise
 
 
 def _taken(name: str, folder: Path) -> InputError:
@@ -188,7 +194,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
     """
     folder = imported_folder(name, settings)
     try:
-        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "dataset.json")
         choice = None
         if "seed" in record:
             choice = SplitChoice(record["validation_share"], record["test_share"], record["seed"])
@@ -231,14 +237,12 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and what it leads to is not deleted from here; remove it by hand."
         )
     try:
-        doomed = Path(tempfile.mkdtemp(prefix=f".{name}.deleted.", dir=settings.data_root))
-        folder.rename(doomed / name)
+        delete_folder(folder)
     except OSError as error:
         raise InputError(
             f"The dataset {name!r} cannot be deleted ({error.strerror}); see to the permissions "
             f"of {settings.data_root}."
         ) from error
-    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def path_within_roots(text: str, settings: Settings) -> Path:
@@ -321,7 +325,7 @@ def is_demo(data: str) -> bool:
     if path is None:
         return False
     try:
-        record = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+        record = read_json(path / "dataset.json")
     except (OSError, ValueError):
         return False
     return isinstance(record, dict) and record.get("kind") == DEMO_NAME
@@ -361,7 +365,7 @@ def _draw_demo_set(settings: Settings, report: ProgressReport | None = None) -> 
 
 def _load(folder: Path) -> FaceSet:
     try:
-        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "dataset.json")
         with np.load(folder / "faces.npz", allow_pickle=False) as arrays:
             names = arrays["names"].tobytes().decode()
             return FaceSet(

@@ -24,7 +24,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.findings import Finding, ranked_finding
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import InputError, first_line
-from fer_core.files import replaced_file
+from fer_core.files import replaced_file, told_if_refused
 
 VOTES_FILE = "votes.npz"
 
@@ -401,19 +401,18 @@ def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) ->
     votes = match_votes(parse_votes(content, label), face_set, label)
     if not (folder / "dataset.json").is_file():
         raise InputError(f"The dataset {folder.name!r} is not there any more; choose another.")
-    try:
-        with replaced_file(folder / VOTES_FILE) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                counts=votes.counts,
-                source=np.array(votes.source),
-                note=np.array(votes.note),
-                fingerprint=np.array(face_set.fingerprint),
-            )
-    except OSError as error:
-        raise InputError(
-            f"The votes cannot be kept in {folder} ({error.strerror}); nothing was changed."
-        ) from error
+    with (
+        told_if_refused(f"The votes cannot be kept in {folder}"),
+        replaced_file(folder / VOTES_FILE) as temporary,
+        temporary.open("wb") as file,
+    ):
+        np.savez_compressed(
+            file,
+            counts=votes.counts,
+            source=np.array(votes.source),
+            note=np.array(votes.note),
+            fingerprint=np.array(face_set.fingerprint),
+        )
     return votes
 
 
@@ -441,8 +440,13 @@ def read_votes(folder: Path, face_set: FaceSet) -> Votes | None:
 
 
 def remove_votes(folder: Path) -> None:
-    """Take a dataset's votes away; nothing happens if there are none."""
-    (folder / VOTES_FILE).unlink(missing_ok=True)
+    """Take a dataset's votes away; nothing happens if there are none.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    with told_if_refused(f"The votes cannot be removed from {folder}"):
+        (folder / VOTES_FILE).unlink(missing_ok=True)
 
 
 def class_agreement(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
 from fer_core.evaluation.facts import ResultFacts, facts_on_dataset, facts_on_own_predictions
+from fer_core.files import read_arrays
 from fer_core.metrics import apply_temperature
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings
@@ -176,14 +176,14 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
     """
     path = bundle.folder / PREDICTIONS_FILE
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            labels, probabilities = arrays["labels"], arrays["probabilities"]
+        arrays = read_arrays(path)
+        labels, probabilities = arrays["labels"], arrays["probabilities"]
     except FileNotFoundError as error:
         raise InputError(
             f"The model {bundle.name!r} brings no validation predictions ({PREDICTIONS_FILE} is "
             "missing); choose a dataset to evaluate it on."
         ) from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"The validation predictions in {path} are damaged ({first_line(error)}); restore the "
             "file, or choose a dataset to evaluate the model on."

@@ -8,7 +8,6 @@ goes on with it.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import threading
@@ -23,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
-from fer_core.files import write_json, write_new_json
+from fer_core.files import read_json, told_if_refused, write_json, write_new_json
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
@@ -205,7 +204,7 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
     """
     path = _folder(name, settings) / _SETUP_FILE
     try:
-        return study_setup(json.loads(path.read_text(encoding="utf-8")))
+        return study_setup(read_json(path))
     except FileNotFoundError as error:
         known = ", ".join(study_names(settings)) or "none so far"
         raise InputError(f"There is no study {name!r}; studies: {known}.") from error
@@ -290,7 +289,7 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
     if study_summary(name, settings).state == "finished":
         raise InputError(f"The search {name!r} is through; make a new one to look further.")
     folder = _folder(name, settings)
-    with _claimed(folder):
+    with told_if_refused(f"The search in {folder} cannot be started"), _claimed(folder):
         if living_workers(name, settings):
             raise InputError(f"The search {name!r} is running already.")
         (folder / _STOP_FILE).unlink(missing_ok=True)
@@ -322,7 +321,9 @@ def stop_search(name: str, settings: Settings) -> None:
     read_study_setup(name, settings)
     if not living_workers(name, settings):
         raise InputError(f"The search {name!r} is not running, so there is nothing to stop.")
-    write_json(_folder(name, settings) / _STOP_FILE, {"requested": time.time()})
+    folder = _folder(name, settings)
+    with told_if_refused(f"The search in {folder} cannot be stopped"):
+        write_json(folder / _STOP_FILE, {"requested": time.time()})
 
 
 def run_search(
@@ -418,6 +419,10 @@ class _Worker:
         setup = self._setup
         try:
             config = setup.space.suggest(trial, setup.config)
+        except InputError as error:
+            self._fail(trial, str(error))
+            return None
+        try:
             run = launch(
                 RunSetup(
                     recipe=setup.recipe,
@@ -430,8 +435,9 @@ class _Worker:
                 name=f"{setup.name} {trial.number}",
             )
         except InputError as error:
+            # A full disk, data that are gone: each trial to come would fail as this one does.
             self._fail(trial, str(error))
-            return None
+            raise
         trial.set_user_attr("run", run.path.name)
         return run
 

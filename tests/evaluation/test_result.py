@@ -1,6 +1,5 @@
 """Predictions of a split: made once, kept by content, and the same as everywhere else."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -170,19 +169,6 @@ def test_only_so_many_are_kept_those_read_last(
     assert counting.asked == asked
     evaluated(tiny_faces, "test")
     assert counting.asked == asked + 14
-
-
-def test_what_a_killed_process_left_is_swept_away(
-    evaluated: Callable, tiny_faces: FaceSet, settings: Settings
-) -> None:
-    folder = settings.cache_root / "evaluations"
-    folder.mkdir(parents=True)
-    old, new = folder / ".old.1-2.npz", folder / ".new.1-2.npz"
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    evaluated(tiny_faces)
-    assert new.exists() and not old.exists()
 
 
 def test_two_at_once_predict_once(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -23,6 +23,7 @@ from fer_core.dataset.store import (
     validated_name,
 )
 from fer_core.errors import InputError
+from fer_core.files import temporary_folder, told_if_refused
 from fer_core.settings import Settings
 from ui.jobs import Job, job_board, show_progress
 from ui.text import plain_text
@@ -273,10 +274,11 @@ def _start_upload(
     wanted = _free_name(name, upload.name, settings)
 
     def work(job: Job) -> tuple[str, int, int]:
-        settings.data_root.mkdir(parents=True, exist_ok=True)
-        # Hidden, so that nobody takes it for a dataset; on the disk where the data go.
-        with tempfile.TemporaryDirectory(prefix=".upload.", dir=settings.data_root) as folder:
-            path = Path(folder) / (PurePath(upload.name).name or "upload")
+        with (
+            told_if_refused(f"The upload cannot be kept in {settings.data_root}"),
+            _upload_folder(settings.data_root) as folder,
+        ):
+            path = folder / (PurePath(upload.name).name or "upload")
             job.tell("keeping the upload")
             with path.open("wb") as file:
                 upload.seek(0)
@@ -288,6 +290,14 @@ def _start_upload(
             )
 
     _start(wanted, f"Importing {upload.name}", work)
+
+
+@contextmanager
+def _upload_folder(root: Path) -> Iterator[Path]:
+    """Hidden, so that nobody takes it for a dataset; on the disk where the data go."""
+    root.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("upload", root) as folder:
+        yield folder
 
 
 def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -> None:

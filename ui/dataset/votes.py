@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import streamlit as st
 
@@ -26,6 +28,7 @@ from ui.text import plain_text
 from ui.vote_words import vote_words
 
 _FACES_ON_PAGE = 6
+_PROBLEM = "votes_problem"
 
 
 @section
@@ -44,9 +47,12 @@ def show_votes(dataset: OpenDataset) -> None:
             "Remove the votes",
             icon=":material/delete:",
             key="remove_votes",
-            on_click=remove_votes,
+            on_click=_remove,
             args=(dataset.folder,),
         )
+    problem = st.session_state.pop(_PROBLEM, None)
+    if problem is not None:
+        st.error(plain_text(problem), icon=":material/error:")
     _show_figures(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = st.segmented_control(
@@ -64,6 +70,14 @@ def show_votes(dataset: OpenDataset) -> None:
         show_finding(dataset, findings[view], source=f"votes: {view}")
     else:
         _show_distributions(dataset, votes)
+
+
+def _remove(folder: Path) -> None:
+    """Done before the page is drawn anew, so that the section then tells what went wrong."""
+    try:
+        remove_votes(folder)
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
 
 
 def _offer_import(dataset: OpenDataset) -> None:

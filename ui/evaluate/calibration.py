@@ -163,11 +163,6 @@ def _write(subject: Subject) -> None:
         bundle = calibrate_bundle(subject.bundle, subject.result)
     except InputError as error:
         st.session_state[_FAILED] = str(error)
-    except OSError as error:
-        st.session_state[_FAILED] = (
-            f"The temperature cannot be written to {subject.bundle.folder} ({error.strerror}); "
-            "see to the permissions of the folder."
-        )
     else:
         st.session_state[_WRITTEN] = (
             f"The temperature of {bundle.name} is {bundle.temperature:.3f} from now on."

@@ -108,14 +108,6 @@ def _show_card(subject: Subject) -> None:
             path = write_evaluation_card(subject.bundle, assessment_document(_assessment(subject)))
         except InputError as error:
             st.error(plain_text(str(error)), icon=":material/error:")
-        except OSError as error:
-            st.error(
-                plain_text(
-                    f"The card cannot be written to {subject.bundle.folder} ({error.strerror}); "
-                    "see to the permissions of the folder."
-                ),
-                icon=":material/error:",
-            )
         else:
             st.success(plain_text(f"Written to {path}."), icon=":material/check:")
             with st.expander("Read it", icon=":material/article:"):
