@@ -1,7 +1,8 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Files: written so that a reader sees the old content or the new, never half of it; and read."""
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -9,6 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+#: What ``is_plain_name`` asks for, behind "use".
+PLAIN_NAME = (
+    "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
+)
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a text can name a folder of ours: it is no path, and safe on every system."""
+    return _NAME_PATTERN.fullmatch(text) is not None
+
+
+def plain_name(text: str) -> str:
+    """What of a text can stand in such a name, ``FER 2013 (1)`` as ``FER-2013-1``; may be empty."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64]
 
 
 @contextmanager
@@ -70,6 +88,19 @@ def existing_path(text: str) -> Path | None:
         return path if path.exists() else None
     except (OSError, RuntimeError, ValueError):
         return None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no JSON in UTF-8, or nested more deeply than any file of ours.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def write_text(path: Path, text: str) -> None:

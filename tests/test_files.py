@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.files import replaced_file, replaced_folder, write_json, write_text
+from fer_core.files import (
+    is_plain_name,
+    plain_name,
+    read_json,
+    replaced_file,
+    replaced_folder,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_with_its_folder(tmp_path: Path) -> None:
@@ -97,3 +105,21 @@ def test_a_failed_folder_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path
         raise RuntimeError("full disk")
     assert [file.name for file in path.iterdir()] == ["old.txt"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, "{", "\ud800"])
+def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "note.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=r"nested too deeply|property name|codec"):
+        read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [("FER 2013 (1)", "FER-2013-1"), ("../etc", "etc"), ("表", ""), ("x" * 70, "x" * 64)],
+)
+def test_a_plain_name_is_made_of_what_can_stand_in_one(text: str, made: str) -> None:
+    assert not is_plain_name(text)
+    assert plain_name(text) == made
+    assert is_plain_name(made) or not made

@@ -7,7 +7,6 @@ does nothing.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,14 +19,14 @@ from fer_core.dataset.curation import (
     Curation,
     CurationEntry,
     Identity,
-    curation_csv,
     match_curation,
-    parse_curation,
 )
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import locate_dataset
+from fer_core.dataset.imported import is_imported
+from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
-from fer_core.files import replaced_file, write_json, write_text
+from fer_core.files import read_json, replaced_file, write_json, write_text
 from fer_core.settings import Settings
 
 CURATION_FILE = "curation.csv"
@@ -92,8 +91,8 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
     Raises:
         InputError: There is neither such a dataset nor such a path.
     """
-    folder = locate_dataset(data, settings)
-    return CurationFile(folder) if (folder / "dataset.json").is_file() else None
+    folder = import_folder(data, settings)
+    return None if folder is None else CurationFile(folder)
 
 
 class CurationFile:
@@ -248,7 +247,7 @@ class CurationFile:
     def _read_undo(self) -> list[dict[str, Any]]:
         """The batches that can be taken back, the last one at the end; none if damaged."""
         try:
-            document = json.loads((self.folder / _UNDO_FILE).read_text(encoding="utf-8"))
+            document = read_json(self.folder / _UNDO_FILE)
             batches = document["batches"]
             for batch in batches:
                 str(batch["words"])
@@ -271,7 +270,7 @@ class CurationFile:
         try:
             with _CHANGING:
                 # A folder that was deleted meanwhile must not come back with a curation alone.
-                if not (self.folder / "dataset.json").is_file():
+                if not is_imported(self.folder):
                     raise InputError(
                         f"The dataset {self.folder.name!r} is not there any more; choose another."
                     )

@@ -10,10 +10,10 @@ from concurrent.futures import TimeoutError as StillRunning
 from pathlib import Path
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import import_dataset
 from fer_core.errors import InputError, first_line
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
 #: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013

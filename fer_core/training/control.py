@@ -5,7 +5,6 @@ Requests to a training lie in ``control.json``, which its process reads between 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from fer_core.errors import InputError
-from fer_core.files import write_json
+from fer_core.files import read_json, write_json
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, is_process_alive, process_start
 from fer_core.training.run_folder import QUEUE_FOLDER, SETUP_FILE, RunFolder, RunStatus
@@ -56,7 +55,7 @@ class Control:
 def read_control(run: RunFolder) -> Control | None:
     """The last request; None where there is none or it cannot be understood."""
     try:
-        values = json.loads((run.path / CONTROL_FILE).read_text(encoding="utf-8"))
+        values = read_json(run.path / CONTROL_FILE)
         return Control(request=values["request"], requested=float(values["requested"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -310,9 +309,9 @@ class RunLabel:
 def read_label(run: RunFolder) -> RunLabel:
     """The run's label; an empty one where there is none or it cannot be understood."""
     try:
-        values = json.loads((run.path / LABEL_FILE).read_text(encoding="utf-8"))
+        values = read_json(run.path / LABEL_FILE)
         return RunLabel(name=str(values.get("name", "")), note=str(values.get("note", "")))
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, ValueError, AttributeError):
         return RunLabel()
 
 

@@ -43,7 +43,8 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
         return started is None or abs(process.create_time() - started) < _START_TOLERANCE
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):
+        # The last two for what is no process's number at all, in a file that a hand has edited.
         return False
 
 

@@ -7,7 +7,6 @@ the queue to survive.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from fer_core.dataset.store import locate_dataset
 from fer_core.errors import InputError
-from fer_core.files import write_json
+from fer_core.files import read_json, write_json
 from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.control import (
@@ -370,7 +369,7 @@ def _entries(settings: Settings) -> list[_Entry]:
     entries = []
     for path in (settings.runs_root / QUEUE_FOLDER).glob("[!.]*.json"):
         try:
-            order = float(json.loads(path.read_text(encoding="utf-8"))["order"])
+            order = float(read_json(path)["order"])
         except FileNotFoundError:
             continue  # gone in this moment
         except (OSError, ValueError, KeyError, TypeError):

@@ -22,9 +22,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.curation import Curation, curation_csv, parse_curation
+from fer_core.dataset.curation import Curation
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.errors import InputError, first_line
-from fer_core.files import replaced_file, write_json, write_new_json, write_text
+from fer_core.files import read_json, replaced_file, write_json, write_new_json, write_text
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.processes import inherited_lock, lock_file, process_start
@@ -316,7 +317,7 @@ class RunFolder:
         """
         path = self.path / SETUP_FILE
         try:
-            return RunSetup.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return RunSetup.from_json(read_json(path))
         except FileNotFoundError as error:
             raise InputError(
                 f"{self.path} holds no run (config.json is missing); name a run's folder."
@@ -379,9 +380,8 @@ class RunFolder:
     def read_status(self) -> RunStatus | None:
         """Read ``status.json``; None where there is none or it cannot be understood."""
         try:
-            values = json.loads((self.path / STATUS_FILE).read_text(encoding="utf-8"))
-            return _checked_status(RunStatus(**values))
-        except (OSError, ValueError, TypeError, RecursionError):
+            return _checked_status(RunStatus(**read_json(self.path / STATUS_FILE)))
+        except (OSError, ValueError, TypeError):
             return None
 
     def append_epoch(self, record: EpochRecord) -> None:
