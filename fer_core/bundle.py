@@ -8,7 +8,6 @@ listed under the run's name.
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
+    PLAIN_NAME,
     existing_path,
+    is_plain_name,
     read_json,
     replaced_folder,
     told_if_refused,
@@ -40,7 +41,6 @@ _DEFAULT_FILE = "default"
 
 #: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ModelSource(BaseModel):
@@ -305,7 +305,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                 "There is no model yet (models/default is missing); train one with "
                 "'python -m fer_core train', or restore the models folder."
             )
-    if _NAME_PATTERN.fullmatch(name):
+    if is_plain_name(name):
         for folder in (settings.models_root / name, settings.runs_root / name / "bundle"):
             if folder.is_dir():
                 return load_bundle(folder, name)
@@ -324,10 +324,9 @@ def check_name_is_free(name: str, settings: Settings) -> None:
     Raises:
         InputError: The name is taken or unfit.
     """
-    if not _NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
+    if not is_plain_name(name) or name in _RESERVED_NAMES:
         raise InputError(
-            f"{name!r} cannot name a model; use up to 64 letters, digits, dots, dashes and "
-            "underscores, beginning with a letter or digit, but neither default nor detectors."
+            f"{name!r} cannot name a model; use {PLAIN_NAME}, but neither default nor detectors."
         )
     if (settings.models_root / name).exists():
         raise InputError(f"There is already a model {name!r}; choose another name.")

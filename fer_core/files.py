@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new, never half of it.
+"""Files: written so that a reader sees the old content or the new, never half of it; and read.
 
 What is under way is hidden and carries ``PART`` in its name; ``fer_core.leftovers`` clears away
 what a process that died left of it.
@@ -7,6 +7,7 @@ what a process that died left of it.
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -26,6 +27,22 @@ PART = ".fer-part"
 
 #: Between a folder's name and the rest, while another one takes its place.
 OUTDATED = ".old."
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+#: What ``is_plain_name`` asks for, behind "use".
+PLAIN_NAME = (
+    "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
+)
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a text can name a folder of ours: it is no path, and safe on every system."""
+    return _NAME_PATTERN.fullmatch(text) is not None
+
+
+def plain_name(text: str) -> str:
+    """What of a text can stand in such a name, ``FER 2013 (1)`` as ``FER-2013-1``; may be empty."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64]
 
 
 @contextmanager

@@ -14,8 +14,11 @@ import pytest
 from fer_core.errors import InputError
 from fer_core.files import (
     delete_folder,
+    is_plain_name,
     parse_json,
+    plain_name,
     read_arrays,
+    read_json,
     replaced_file,
     replaced_folder,
     told_if_refused,
@@ -234,3 +237,21 @@ def test_a_folder_that_cannot_take_the_place_leaves_the_old_one(
         (temporary / "new.txt").write_text("new")
     assert [file.name for file in path.iterdir()] == ["old.txt"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, "{", "\ud800"])
+def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "note.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=r"nests too deeply|property name|codec"):
+        read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [("FER 2013 (1)", "FER-2013-1"), ("../etc", "etc"), ("表", ""), ("x" * 70, "x" * 64)],
+)
+def test_a_plain_name_is_made_of_what_can_stand_in_one(text: str, made: str) -> None:
+    assert not is_plain_name(text)
+    assert plain_name(text) == made
+    assert is_plain_name(made) or not made

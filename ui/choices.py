@@ -15,6 +15,8 @@ from fer_core.vision.detector_files import (
     is_yunet_available,
     yunet_path,
 )
+from ui.messages import show_error
+from ui.text import plain_text
 
 DETECTOR_TITLES = {"yunet": "YuNet", "haar": "Haar cascades"}
 
@@ -27,13 +29,16 @@ def choose_bundle(settings: Settings) -> Bundle | None:
         try:
             find_bundle(None, settings)
         except InputError as error:
-            st.error(str(error), icon=":material/error:")
+            show_error(error)
         return None
     if default not in bundles:
         try:
             find_bundle(None, settings)
         except InputError as error:
-            st.warning(f"{error} Until then another model is used.", icon=":material/warning:")
+            st.warning(
+                f"{plain_text(str(error))} Until then another model is used.",
+                icon=":material/warning:",
+            )
     names = sorted(bundles, key=lambda name: name != default)
     name = st.selectbox(
         "Model",
@@ -82,7 +87,7 @@ def _offer_yunet(settings: Settings) -> None:
                 with st.spinner("Downloading and checking YuNet…"):
                     download_yunet(settings)
             except InputError as error:
-                st.error(str(error), icon=":material/error:")
+                show_error(error)
             else:
                 # The choice of detectors stands above: draw it again, with the new one chosen.
                 del st.session_state["detector"]

@@ -9,7 +9,7 @@ from typing import TypeVar
 import streamlit as st
 
 from fer_core.errors import InputError
-from ui.text import plain_text
+from ui.messages import show_error
 
 Shown = TypeVar("Shown")
 
@@ -29,6 +29,6 @@ def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
         try:
             draw(shown)
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
+            show_error(error)
 
     return guarded

@@ -20,12 +20,12 @@ from fer_core.dataset.curation import (
     Curation,
     CurationEntry,
     Identity,
-    curation_csv,
     match_curation,
-    parse_curation,
 )
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import locate_dataset
+from fer_core.dataset.imported import is_imported
+from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
 from fer_core.files import read_json, replaced_file, told_if_refused
 from fer_core.settings import Settings
@@ -92,8 +92,8 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
     Raises:
         InputError: There is neither such a dataset nor such a path.
     """
-    folder = locate_dataset(data, settings)
-    return CurationFile(folder) if (folder / "dataset.json").is_file() else None
+    folder = import_folder(data, settings)
+    return None if folder is None else CurationFile(folder)
 
 
 class CurationFile:
@@ -272,7 +272,7 @@ class CurationFile:
         """
         with told_if_refused(f"The curation in {self.folder} cannot be written"), _CHANGING:
             # A folder that was deleted meanwhile must not come back with a curation alone.
-            if not (self.folder / "dataset.json").is_file():
+            if not is_imported(self.folder):
                 raise InputError(
                     f"The dataset {self.folder.name!r} is not there any more; choose another."
                 )

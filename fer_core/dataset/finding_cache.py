@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.dataset.imported import is_imported
 from fer_core.files import read_arrays, replaced_file
 
 _FOLDER = "findings"
@@ -42,7 +43,7 @@ def cached_arrays(
         return kept
     made = make()
     # A dataset that was deleted meanwhile must not come back with its findings alone.
-    if (folder / "dataset.json").is_file():
+    if is_imported(folder):
         try:
             with replaced_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **made)

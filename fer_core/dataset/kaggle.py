@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import import_dataset
 from fer_core.errors import InputError, first_line
 from fer_core.files import is_disk_full, temporary_folder, told_if_refused
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
 #: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, load_bundle, write_calibration
 from fer_core.errors import InputError
-from fer_core.evaluation.counting import ratio
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.files import told_if_refused
 from fer_core.metrics import (
@@ -24,6 +23,7 @@ from fer_core.metrics import (
     fit_temperature,
     log_loss,
     proportion_estimate,
+    ratio,
     reliability_bins,
 )
 

@@ -302,7 +302,7 @@ def read_label(run: RunFolder) -> RunLabel:
     try:
         values = read_json(run.path / LABEL_FILE)
         return RunLabel(name=str(values.get("name", "")), note=str(values.get("note", "")))
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, ValueError, AttributeError):
         return RunLabel()
 
 

@@ -197,10 +197,9 @@ def list_runs(settings: Settings) -> list[RunSummary]:
         ) from error
     positions = _queue_positions(settings)
     with _guard:
+        there = set(folders)
         for forgotten in [
-            path
-            for path in _facts
-            if path.parent == settings.runs_root and path not in set(folders)
+            path for path in _facts if path.parent == settings.runs_root and path not in there
         ]:
             _facts.pop(forgotten, None)
             _epoch_files.pop(forgotten, None)
@@ -413,7 +412,7 @@ def _started(path: Path) -> datetime | None:
         for line in head.splitlines():
             try:
                 return datetime.fromisoformat(line.partition(" ")[0]).astimezone(UTC)
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue  # what libraries say before the training says something
     except OSError:
         pass

@@ -22,7 +22,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.curation import Curation, curation_csv, parse_curation
+from fer_core.dataset.curation import Curation
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     is_disk_full,

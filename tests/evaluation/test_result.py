@@ -251,7 +251,7 @@ def test_a_bundles_own_predictions(bundle: Bundle, tiny_faces: FaceSet) -> None:
     write_predictions(bundle.folder, tiny_faces.labels[rows], raw)
     write_calibration(bundle.folder, 2.0, "validation")
     result = own_predictions(load_bundle(bundle.folder))
-    assert (result.n, result.has_pictures, result.is_leaked) == (21, False, None)
+    assert (result.n, result.dataset_name, result.is_leaked) == (21, None, None)
     expected = load_predictor(load_bundle(bundle.folder)).probabilities(tiny_faces.images[rows])
     np.testing.assert_array_equal(result.probabilities, expected)
     assert any("chosen on these validation images" in text for text in result.facts.warnings)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from fer_core.errors import InputError
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
+from ui.messages import show_error
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
 _SAMPLE_CHOSEN = "sample_chosen"
@@ -86,7 +87,7 @@ def _sample() -> list[Photo]:
     try:
         name, content = sample_picture()
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return []
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"With the sample picture: {SAMPLE_CREDIT}.")

@@ -19,6 +19,7 @@ from fer_core.dataset.store import (
     dataset_names,
     import_dataset,
     load_dataset,
+    name_from_source,
     path_within_roots,
     validated_name,
 )
@@ -26,6 +27,7 @@ from fer_core.errors import InputError
 from fer_core.files import temporary_folder, told_if_refused
 from fer_core.settings import Settings
 from ui.jobs import Job, job_board, show_progress
+from ui.messages import show_error
 from ui.text import plain_text
 
 #: In megabytes. FER2013 as a table is about 300; the server holds an upload in memory.
@@ -66,7 +68,7 @@ def collect_finished_import() -> str | None:
     if job is not None and not job.is_finished:
         return None
     del st.session_state[_STARTED]
-    if job is None:
+    if job is None or job.came_to_nothing:
         st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
         return None
     job_board().forget((_KIND, started))
@@ -93,7 +95,7 @@ def show_import_state() -> None:
     if notice is None:
         return
     if notice.error is not None:
-        st.error(plain_text(notice.error), icon=":material/error:")
+        show_error(notice.error)
         return
     text = f"**{plain_text(notice.name)}** is imported: {notice.images:,} images"
     if notice.skipped:
@@ -343,8 +345,8 @@ def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
 
 
 def _free_name(name: str, source: str, settings: Settings) -> str:
-    """What the job is called; a taken or unfit name is refused before anything is read."""
-    wanted = validated_name(name) if name else source
+    """What the dataset will be called; a taken or unfit name is refused before anything is read."""
+    wanted = validated_name(name) if name else name_from_source(Path(source))
     taken = {one.lower() for one in dataset_names(settings)}
     if wanted.lower() in taken:
         raise InputError(f"There is already a dataset {wanted!r}; choose another name.")

@@ -7,25 +7,21 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from fer_core.charts.dataset import agreement_bars, vote_bars
+from fer_core.charts.dataset import agreement_bars
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.store import imported_folder
-from fer_core.dataset.votes import (
-    Votes,
-    class_agreement,
-    import_votes,
-    remove_votes,
-    votes_findings,
-)
+from fer_core.dataset.votes import Votes, class_agreement, votes_findings
+from fer_core.dataset.votes_file import import_votes, remove_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from ui.bars import show_votes_of_face
 from ui.curating import curation_state
 from ui.dataset.finding_view import show_finding
 from ui.dataset.guard import section
 from ui.datasets import OpenDataset, dataset_votes
 from ui.gallery import FACE_WIDTH, face_png, page_of
+from ui.messages import show_error
 from ui.text import plain_text
-from ui.vote_words import vote_words
 
 _FACES_ON_PAGE = 6
 _PROBLEM = "votes_problem"
@@ -52,7 +48,7 @@ def show_votes(dataset: OpenDataset) -> None:
         )
     problem = st.session_state.pop(_PROBLEM, None)
     if problem is not None:
-        st.error(plain_text(problem), icon=":material/error:")
+        show_error(problem)
     _show_figures(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = st.segmented_control(
@@ -107,8 +103,7 @@ def _offer_import(dataset: OpenDataset) -> None:
 
 def _show_figures(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
-    present = [one for one in SPLITS if np.any(faces.splits == SPLITS.index(one))]
-    split = st.selectbox("Split", ["all", *present], key="votes_split", width=180)
+    split = st.selectbox("Split", ["all", *faces.present_splits], key="votes_split", width=180)
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
@@ -175,7 +170,6 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
 
 
 def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
-    distribution = vote_words(votes.distribution(row))
     label = EMOTIONS[dataset.faces.labels[row]]
     st.markdown(f"Labelled **{label}**" + (f" · **{mark}**" if mark else ""))
     face, chart = st.columns([1, 2], vertical_alignment="center")
@@ -184,10 +178,6 @@ def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
         width=FACE_WIDTH,
         alt=f"{dataset.faces.names[row]}, labelled {label}",
     )
-    chart.plotly_chart(
-        vote_bars(distribution),
-        key=f"votes_of_{row}",
-        config={"displayModeBar": False},
-        alt="Votes: " + ", ".join(f"{answer} {count}" for answer, count in distribution.items()),
-    )
+    with chart:
+        show_votes_of_face(votes.distribution(row), key=f"votes_of_{row}")
     st.caption(plain_text(dataset.faces.names[row]))

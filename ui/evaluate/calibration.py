@@ -18,6 +18,7 @@ from fer_core.evaluation.calibration import (
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import UNDEFINED, number, number_interval, percent, percent_interval
 from ui.guard import section
+from ui.messages import show_error
 from ui.text import plain_text
 
 _WRITTEN, _FAILED = "temperature_written", "temperature_not_written"
@@ -32,7 +33,7 @@ def show_calibration(subject: Subject) -> None:
         st.success(plain_text(written), icon=":material/check:")
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
-        st.error(plain_text(failed), icon=":material/error:")
+        show_error(failed)
     states = _states(subject, figures)
     left, right = st.columns(2, gap="medium")
     with left:

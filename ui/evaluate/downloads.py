@@ -16,6 +16,7 @@ from fer_core.report.html import html_report
 from ui.evaluate.conditions import measured_robustness
 from ui.evaluate.subject import Subject
 from ui.guard import section
+from ui.messages import show_error
 from ui.text import plain_text
 
 
@@ -107,7 +108,7 @@ def _show_card(subject: Subject) -> None:
         try:
             path = write_evaluation_card(subject.bundle, assessment_document(_assessment(subject)))
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
+            show_error(error)
         else:
             st.success(plain_text(f"Written to {path}."), icon=":material/check:")
             with st.expander("Read it", icon=":material/article:"):
