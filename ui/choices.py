@@ -16,6 +16,7 @@ from fer_core.vision.detector_files import (
     yunet_path,
 )
 from ui.access import may_edit, require_editor
+from ui.messages import show_error
 from ui.text import plain_text
 
 DETECTOR_TITLES = {"yunet": "YuNet", "haar": "Haar cascades"}
@@ -29,7 +30,7 @@ def choose_bundle(settings: Settings) -> Bundle | None:
         try:
             find_bundle(None, settings)
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
+            show_error(error)
         return None
     if default not in bundles:
         try:
@@ -88,7 +89,7 @@ def _offer_yunet(settings: Settings) -> None:
                 with st.spinner("Downloading and checking YuNet…"):
                     download_yunet(settings)
             except InputError as error:
-                st.error(plain_text(str(error)), icon=":material/error:")
+                show_error(error)
             else:
                 # The choice of detectors stands above: draw it again, with the new one chosen.
                 del st.session_state["detector"]

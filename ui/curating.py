@@ -25,7 +25,7 @@ from fer_core.errors import InputError
 from ui.access import may_edit, require_editor
 from ui.datasets import OpenDataset
 from ui.gallery import clear_choice
-from ui.text import plain_text
+from ui.messages import show_error
 
 _ERROR = "curation_error"
 _DONE = "curation_done"
@@ -111,7 +111,7 @@ def show_curation_outcome() -> None:
         st.toast(done, icon=":material/check:")
     error = st.session_state.pop(_ERROR, None)
     if error is not None:
-        st.error(plain_text(error), icon=":material/error:")
+        show_error(error)
 
 
 @dataclass(frozen=True)

@@ -108,16 +108,20 @@ def run_app() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _start_waiting_trainings() -> None:
-    """Go on with a queue that was left standing, once in the server's life.
+    """Go on with a queue that was left standing, and clear what was left half written.
+
+    Once in the server's life.
 
     Behind the first page, which does not wait for it.
     """
     # Only now: most pages do without.
     from fer_core.errors import InputError
+    from fer_core.leftovers import clear_leftovers
     from fer_core.settings import load_settings
     from fer_core.training.queue import revive_queue
 
     try:
+        clear_leftovers(load_settings())
         revive_queue(load_settings())
     except InputError as error:
         # The train page tells it to whoever looks there.

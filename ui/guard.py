@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.errors import InputError
 from ui.access import leave_if_refused
-from ui.text import plain_text
+from ui.messages import show_error
 
 Shown = TypeVar("Shown")
 
@@ -31,6 +31,6 @@ def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
         try:
             draw(shown)
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
+            show_error(error)
 
     return guarded

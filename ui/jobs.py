@@ -92,6 +92,11 @@ class Job:
         self.title, self.done, self.total, self.note = title, 0, 0, ""
 
     @property
+    def came_to_nothing(self) -> bool:
+        """Whether it has ended because it was stopped: it is being forgotten in this moment."""
+        return self.is_finished and self.is_stopped and self.result is None and self.error is None
+
+    @property
     def share(self) -> float:
         """How much is done, 0 to 1."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
@@ -196,9 +201,11 @@ def asked_job(
         stop_key: Of the button that stops it.
 
     Returns:
-        The job, or None as long as nobody has asked.
+        The job, or None as long as nobody has asked, or where what was asked for was stopped.
     """
     job = job_board().get(key)
+    if job is not None and job.came_to_nothing:
+        job = None
     if job is None and is_pressed:
         job = job_board().start(key, title, work)
     if job is not None and not job.is_finished:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.errors import InputError
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
-from ui.text import plain_text
+from ui.messages import show_error
 from ui.uploads import first_within
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
@@ -99,7 +99,7 @@ def _sample() -> list[Photo]:
     try:
         name, content = sample_picture()
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return []
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"With the sample picture: {SAMPLE_CREDIT}.")

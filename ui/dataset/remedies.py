@@ -11,8 +11,8 @@ from fer_core.dataset.curation import (
     Curation,
     CurationEntry,
     apply_curation,
-    curation_csv,
 )
+from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationFile, CurationImport
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.remedies import REMEDIES

@@ -19,6 +19,7 @@ from ui.access import may_edit, require_editor
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import UNDEFINED, number, number_interval, percent, percent_interval
 from ui.guard import section
+from ui.messages import show_error
 from ui.text import plain_text
 
 _WRITTEN, _FAILED = "temperature_written", "temperature_not_written"
@@ -33,7 +34,7 @@ def show_calibration(subject: Subject) -> None:
         st.success(plain_text(written), icon=":material/check:")
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
-        st.error(plain_text(failed), icon=":material/error:")
+        show_error(failed)
     states = _states(subject, figures)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -167,11 +168,6 @@ def _write(subject: Subject) -> None:
         bundle = calibrate_bundle(subject.bundle, subject.result)
     except InputError as error:
         st.session_state[_FAILED] = str(error)
-    except OSError as error:
-        st.session_state[_FAILED] = (
-            f"The temperature cannot be written to {subject.bundle.folder} ({error.strerror}); "
-            "see to the permissions of the folder."
-        )
     else:
         st.session_state[_WRITTEN] = (
             f"The temperature of {bundle.name} is {bundle.temperature:.3f} from now on."

@@ -19,6 +19,7 @@ from ui.curating import (
 )
 from ui.datasets import OpenDataset
 from ui.evaluate.subject import Subject
+from ui.messages import show_error
 from ui.text import plain_text
 
 #: Where decisions of this page come from, for the record.
@@ -41,7 +42,7 @@ def offer_decision(subject: Subject, position: int) -> None:
     try:
         state = curation_state(dataset)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     row = int(subject.dataset_rows[position])
     _show_standing(dataset, state, row)

@@ -17,6 +17,7 @@ from ui.access import may_edit, require_editor
 from ui.evaluate.conditions import measured_robustness
 from ui.evaluate.subject import Subject
 from ui.guard import section
+from ui.messages import show_error
 from ui.text import plain_text
 
 
@@ -110,15 +111,7 @@ def _show_card(subject: Subject) -> None:
             require_editor()
             path = write_evaluation_card(subject.bundle, assessment_document(_assessment(subject)))
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
-        except OSError as error:
-            st.error(
-                plain_text(
-                    f"The card cannot be written to {subject.bundle.folder} ({error.strerror}); "
-                    "see to the permissions of the folder."
-                ),
-                icon=":material/error:",
-            )
+            show_error(error)
         else:
             st.success(plain_text(f"Written to {path}."), icon=":material/check:")
             with st.expander("Read it", icon=":material/article:"):

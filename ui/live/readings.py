@@ -11,6 +11,7 @@ from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveFace, LiveSnapshot
 from ui.access import leave_if_refused
 from ui.live.session import LiveSession
+from ui.messages import show_error
 from ui.text import plain_text
 
 _MOST_FACES = 4
@@ -38,7 +39,7 @@ def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
             icon=":material/error:",
         )
     if snapshot.error is not None:
-        st.error(plain_text(snapshot.error), icon=":material/error:")
+        show_error(snapshot.error)
     if not is_playing:
         return
     _show_speed(snapshot)
