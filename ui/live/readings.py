@@ -9,7 +9,9 @@ import streamlit as st
 from fer_core.charts.live import FACE_HEIGHT, face_bars
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveFace, LiveSnapshot
+from ui.access import leave_if_refused
 from ui.live.session import LiveSession
+from ui.messages import show_error
 from ui.text import plain_text
 
 _MOST_FACES = 4
@@ -27,6 +29,7 @@ def show_readings(session: LiveSession, processor: LiveProcessor) -> None:
 
 
 def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+    leave_if_refused("live")
     snapshot = processor.snapshot()
     is_playing = session.state.is_playing
     _show_state(session, snapshot)
@@ -36,7 +39,7 @@ def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
             icon=":material/error:",
         )
     if snapshot.error is not None:
-        st.error(plain_text(snapshot.error), icon=":material/error:")
+        show_error(snapshot.error)
     if not is_playing:
         return
     _show_speed(snapshot)
