@@ -139,7 +139,7 @@ def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
     empty_home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
-    assert "python -m fer_core dataset import" in words(app)
+    assert "Import one on the dataset page" in words(app)
     assert app.selectbox(key="train_data").options == ["demo (drawn faces)"]
     # Counted without drawing it.
     assert "2,831 training and 354 validation images, drawn when" in words(app)

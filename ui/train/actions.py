@@ -29,6 +29,7 @@ from fer_core.training.control import (
 from fer_core.training.queue import continue_run, revive_queue
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
+from ui.access import require_editor
 from ui.frame import PAGES
 from ui.text import plain_text
 from ui.train.configure import RUN, config_as_text, start_from_run
@@ -48,6 +49,7 @@ def act(action: Callable[[], object], done: str = "") -> None:
     """Do what a button asks for, and let the page tell what became of it."""
     st.session_state.pop(_PROBLEM, None)
     try:
+        require_editor()
         action()
     except InputError as error:
         keep_problem(str(error))
@@ -145,6 +147,7 @@ def _default_warning(run: RunSummary, settings: Settings) -> str:
 
 def _delete(run: RunSummary, settings: Settings) -> None:
     try:
+        require_editor()
         delete_run(RunFolder(run.path), settings)
     except InputError as error:
         keep_problem(str(error))

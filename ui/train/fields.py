@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.recipes import GROUPS, SettingField, setting_fields
+from ui.text import plain_text
 from ui.train.draft import Draft, bounds_in_words, element_key, value_problem
 
 #: The session's key of the group that is open, by its title.
@@ -76,7 +77,7 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
     draft.values[entry.name] = value
     problem = value_problem(entry, value)
     if problem is not None:
-        st.caption(f":red[:material/error: {problem}]")
+        st.caption(f":red[:material/error: {plain_text(problem)}]")
 
 
 def _choice_in_words(choice: str) -> str:
