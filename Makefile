@@ -4,7 +4,7 @@ VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: run test lint browser soak bench clean
+.PHONY: run test lint browser soak fuzz bench clean
 
 run: $(VENV)/runtime
 	$(BIN)/streamlit run app.py --server.port=$(PORT)
@@ -21,9 +21,15 @@ lint: $(VENV)/development
 browser:
 	@sh tests/browser/install_chromium.sh
 
-# Long runs on real data, where it is there.
-soak: $(VENV)/development
+# Long runs: on real data, where it is there; faults that take time; ten minutes of fuzzing.
+soak: $(VENV)/development browser fuzz
 	$(BIN)/python -m pytest -m soak
+
+# Damaged files before every reader, other ones each time; a failure names what gives it again.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/development
+	FER_STUDIO_FUZZ_SECONDS=$(FUZZ_SECONDS) FER_STUDIO_FUZZ_SEED=random \
+		$(BIN)/python -m pytest -s tests/fuzz tests/exchange/test_damaged_files.py
 
 # One table of speed and memory; only meaningful when nothing else runs.
 bench: $(VENV)/development
@@ -37,6 +43,7 @@ $(VENV)/python:
 	@touch $@
 
 $(VENV)/runtime: $(VENV)/python requirements.txt constraints.txt
+	@echo "Installing into $(VENV), once: about 3 GB, some minutes."
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
 

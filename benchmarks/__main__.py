@@ -1,44 +1,146 @@
-"""All speed and memory figures in one table: ``python -m benchmarks [--data …] [--photo …] …``."""
+"""The bill: all speed and memory figures in one table, beside those of others.
+
+``python -m benchmarks`` needs nothing but the checkout. With ``--data``, ``--photo`` and
+``--video`` real data are measured too, with ``--peers`` the packages that people would use instead.
+Every part runs in an interpreter of its own: none pays for what another has loaded.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks import (
-    analysis,
-    auditing,
-    dataset_page,
-    evaluate_page,
-    evaluation,
-    importing,
-    live_engine,
-    live_stream,
-    prediction,
-    startup,
-    train_page,
-)
-from benchmarks.measurement import print_table
+from benchmarks.measurement import Measurement, table_head, table_row
+
+_PART_SECONDS = 3600
+_LIVE_FRAMES, _LIVE_SECONDS = 2000, 20.0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure; only meaningful when nothing else runs")
-    parser.add_argument("--data", type=Path, help="FER2013 as a zip or folder, to time its import")
+@dataclass(frozen=True)
+class _Part:
+    """A part of the table.
+
+    Attributes:
+        module: Of this package; only imported where the part is measured.
+        measure: Given the module and the command's options.
+        needs: The option without which there is nothing to measure.
+    """
+
+    module: str
+    measure: Callable[[Any, argparse.Namespace], list[Measurement]]
+    needs: str | None = None
+
+
+def _plainly(module: Any, _: argparse.Namespace) -> list[Measurement]:
+    rows: list[Measurement] = module.measure()
+    return rows
+
+
+def _with_data(module: Any, options: argparse.Namespace) -> list[Measurement]:
+    rows: list[Measurement] = module.measure(options.data)
+    return rows
+
+
+def _analyze(module: Any, options: argparse.Namespace) -> list[Measurement]:
+    rows: list[Measurement] = module.measure(None)
+    return rows if options.photo is None else rows + module.measure(options.photo)
+
+
+#: By name, in the table's order.
+_PARTS: dict[str, _Part] = {
+    "start-up": _Part("startup", _plainly),
+    "pages": _Part("pages", _plainly),
+    "train-page": _Part("train_page", _plainly),
+    "dataset-page": _Part("dataset_page", _with_data, needs="data"),
+    "evaluate-page": _Part("evaluate_page", _plainly),
+    "one-face": _Part("prediction", _plainly),
+    "analyze": _Part("analysis", _analyze),
+    "peers": _Part("peers", lambda module, options: module.measure(options.photo, options.peers)),
+    "live": _Part(
+        "live_engine",
+        lambda module, options: module.measure(options.video, _LIVE_SECONDS, _LIVE_FRAMES),
+    ),
+    "live-page": _Part(
+        "live_stream",
+        lambda module, options: module.measure(options.video, module.SHORT),
+        needs="video",
+    ),
+    "training": _Part("training", _plainly),
+    "evaluation": _Part("evaluation", _plainly),
+    "import": _Part("importing", _with_data, needs="data"),
+    "audit": _Part("auditing", _with_data, needs="data"),
+}
+
+
+def _measured(part: str) -> list[Measurement]:
+    """A part, run by this very command in another process; a failure is a row of its own."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", *sys.argv[1:], "--child", part],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=_PART_SECONDS,
+        )
+    except subprocess.SubprocessError as error:
+        return [Measurement(part, "failed", f"{type(error).__name__}; the reason stands above")]
+    return [Measurement(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+def _load() -> Measurement:
+    minute = os.getloadavg()[0]
+    return Measurement(
+        "load of the machine",
+        f"{minute:.1f}",
+        f"on {os.cpu_count()} cores; figures need a quiet one",
+    )
+
+
+def main() -> int:
+    """Print the table, row by row as they come; 1 where a part failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure; only meaningful when nothing else runs.",
+    )
+    parser.add_argument("--data", type=Path, help="FER2013 as a zip or folder")
     parser.add_argument("--photo", type=Path, help="a photo with faces to analyze")
     parser.add_argument("--video", type=Path, help="a video with a face, for the webcam")
-    arguments = parser.parse_args()
-    measurements = prediction.measure() + evaluation.measure() + evaluate_page.measure()
-    measurements += analysis.measure(None)
-    if arguments.photo is not None:
-        measurements += analysis.measure(arguments.photo)
-    if arguments.data is not None:
-        measurements += importing.measure(arguments.data) + auditing.measure(arguments.data)
-        measurements += dataset_page.measure(arguments.data)
-    if arguments.video is not None:
-        measurements += live_engine.measure(arguments.video)
-        measurements += live_stream.measure(arguments.video, live_stream.SHORT)
-    print_table(measurements + startup.measure() + train_page.measure())
+    parser.add_argument(
+        "--peers", type=Path, help="a folder into which other packages are installed to be measured"
+    )
+    parser.add_argument("--only", nargs="+", choices=_PARTS, metavar="PART", help=", ".join(_PARTS))
+    parser.add_argument("--child", choices=_PARTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child is not None:
+        chosen = _PARTS[options.child]
+        rows = chosen.measure(importlib.import_module(f"benchmarks.{chosen.module}"), options)
+        print(json.dumps([asdict(row) for row in rows]))
+        return 0
+    print(table_head(), table_row(_load()), sep="\n", flush=True)
+    failed = False
+    for name in options.only or _PARTS:
+        start = time.monotonic()
+        needed = _PARTS[name].needs
+        if needed is not None and getattr(options, needed) is None:
+            rows = [Measurement(name, "not measured", f"name what to measure it on: --{needed}")]
+        else:
+            rows = _measured(name)
+        failed |= any(row.value == "failed" for row in rows)
+        for row in rows:
+            print(table_row(row), flush=True)
+        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    print(table_row(_load()))
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,28 +6,21 @@ import contextlib
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from benchmarks.live_probe import PROBE, Playing, playing
-from fer_core.settings import PROJECT_ROOT, load_settings
+from benchmarks.servers import IDLE, PageServer, chromium_path, serve
+from fer_core.settings import load_settings
 from fer_core.vision.detector_files import YUNET_FILE_NAME
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright
 
 _COMPONENT = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
-_IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 _PATIENCE_SECONDS = 40.0
 #: A stream is taken to move when it has shown so many new frames, and some more a while later.
 _MOVING_FRAMES = 10
@@ -57,31 +50,6 @@ webrtc_streamer(
 """
 
 
-class PageServer:
-    """A running server.
-
-    Attributes:
-        url: Of the page with the stream.
-    """
-
-    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
-        self.url = url
-        self._process = psutil.Process(process.pid)
-
-    @property
-    def memory_megabytes(self) -> float:
-        """What it holds in memory, its children included."""
-        return float(sum(one.memory_info().rss for one in self._family())) / 2**20
-
-    @property
-    def busy_seconds(self) -> float:
-        """What it has spent of a core."""
-        return float(sum(sum(one.cpu_times()[:2]) for one in self._family()))
-
-    def _family(self) -> list[Any]:
-        return [self._process, *self._process.children(recursive=True)]
-
-
 @contextlib.contextmanager
 def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
     """The app with the models of the checkout.
@@ -104,7 +72,7 @@ def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
             (models / "detectors").mkdir(exist_ok=True)
             shutil.copy(yunet, models / "detectors" / YUNET_FILE_NAME)
             environment["FER_STUDIO_MODELS"] = str(models)
-        with _serve("app.py", PROJECT_ROOT, environment, folder / "log", "/live") as server:
+        with serve(environment=environment, path="/live") as server:
             yield server
 
 
@@ -114,59 +82,12 @@ def bare_server() -> Iterator[PageServer]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
-        with _serve("bare.py", folder, dict(os.environ), folder / "log", "/") as server:
+        with serve("bare.py", folder=folder, path="/") as server:
             yield server
 
 
 @contextlib.contextmanager
-def _serve(
-    script: str, folder: Path, environment: dict[str, str], log_path: Path, path: str
-) -> Iterator[PageServer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "streamlit", "run", script),
-                *("--server.headless=true", f"--server.port={port}", "--server.address=localhost"),
-                *("--server.fileWatcherType=none", "--browser.gatherUsageStats=false"),
-            ],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_for_server(f"http://localhost:{port}/_stcore/health", process, log_path)
-        yield PageServer(f"http://localhost:{port}{path}", process)
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for_server(url: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    raise TimeoutError(f"The server does not answer: {log_path.read_text(encoding='utf-8')[-500:]}")
-
-
-def chromium_path() -> str | None:
-    """The browser to measure in; None if there is none."""
-    return os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
-
-
-@contextlib.contextmanager
-def open_browser(playwright: Playwright, camera: Path) -> Iterator[Browser]:
+def open_browser_with_camera(playwright: Playwright, camera: Path) -> Iterator[Browser]:
     """A Chromium whose camera plays a file.
 
     Args:
@@ -213,7 +134,7 @@ class Tab:
             "button", name=re.compile(r"^\s*start\s*$", re.IGNORECASE)
         )
         button.wait_for()
-        self.page.locator(_IDLE).wait_for()
+        self.page.locator(IDLE).wait_for()
         button.click()
         self._wait("the picture never moved", lambda: self._count() >= _MOVING_FRAMES)
         count = self._count()

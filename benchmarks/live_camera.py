@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.vision.decode import decode_picture
+from fer_core.vision.sample import sample_picture
+
 Picture = NDArray[np.uint8]
 
 FRAMES_PER_SECOND = 30
@@ -50,6 +53,38 @@ def load_loop(path: Path) -> list[Picture]:
         pictures[min(int(n * rate / FRAMES_PER_SECOND), len(pictures) - 1)] for n in range(count)
     ]
     return forth + forth[-2:0:-1]
+
+
+def sample_loop(seconds: float = 4.0) -> list[Picture]:
+    """The sample picture's person before a webcam, who sways and comes closer and goes again.
+
+    Returns:
+        As ``load_loop``.
+
+    Raises:
+        InputError: The sample picture is not installed.
+    """
+    name, content = sample_picture()
+    person = decode_picture(content, name)
+    height, width = person.shape[:2]
+    pictures = []
+    for angle in np.linspace(0, np.pi, round(seconds * FRAMES_PER_SECOND / 2)):
+        # Her face is about a quarter of the picture's height, above its middle.
+        scale = 1.1 + 0.25 * np.sin(angle)
+        left = WIDTH / 2 - scale * width / 2 + 90 * np.cos(angle)
+        top = HEIGHT / 2 - scale * height / 2.6
+        pictures.append(
+            np.asarray(
+                cv2.warpAffine(
+                    person,
+                    np.array([[scale, 0, left], [0, scale, top]]),
+                    (WIDTH, HEIGHT),
+                    borderMode=cv2.BORDER_REPLICATE,
+                ),
+                np.uint8,
+            )
+        )
+    return pictures + pictures[-2:0:-1]
 
 
 def write_camera_file(loop: list[Picture], path: Path) -> None:

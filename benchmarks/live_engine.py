@@ -1,4 +1,4 @@
-"""The live page's processor without a browser: ``python -m benchmarks.live_engine VIDEO``.
+"""The live page's processor without a browser: ``python -m benchmarks.live_engine [VIDEO]``.
 
 The video runs forwards and backwards at thirty frames a second, as from a camera: a frame that
 comes while another is worked on is passed over. Every frame's boxes are then held against what the
@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import av
@@ -18,8 +19,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from benchmarks.live_camera import FRAMES_PER_SECOND, Picture, load_loop
-from benchmarks.measurement import Measurement, print_table
+from benchmarks.live_camera import FRAMES_PER_SECOND, Picture, load_loop, sample_loop
+from benchmarks.measurement import Measurement, median_seconds, milliseconds, print_table
+from benchmarks.plain_script import PlainScript
 from fer_core.bundle import find_bundle
 from fer_core.live.controls import LiveControls
 from fer_core.live.processor import LiveProcessor
@@ -86,12 +88,12 @@ class _Run:
 
 
 def measure(
-    video: Path, seconds: float = 60.0, frames: int = 10_000, yunet: Path | None = None
+    video: Path | None, seconds: float = 60.0, frames: int = 10_000, yunet: Path | None = None
 ) -> list[Measurement]:
     """Measure with each detector.
 
     Args:
-        video: With at least one face.
+        video: With at least one face; None takes the sample picture, moved about.
         seconds: For each detector, at a camera's pace.
         frames: For the memory, as fast as they can be worked on.
         yunet: YuNet's file, where the checkout does not have it.
@@ -101,7 +103,7 @@ def measure(
         ValueError: The video cannot be used.
     """
     settings = load_settings()
-    loop = load_loop(video)
+    loop = sample_loop() if video is None else load_loop(video)
     predictor = load_predictor(find_bundle(None, settings))
     detectors = {name: make_detector(name, settings) for name in detector_names(settings)}
     if yunet is not None:
@@ -110,7 +112,20 @@ def measure(
     for name, detector in sorted(detectors.items()):
         measurements += _figures(name, detector, loop, _run(loop, predictor, detector, seconds))
         measurements.append(_memory(name, detector, loop, predictor, frames))
-    return measurements
+    # Last, because of all that it loads.
+    return [*measurements, _plain(loop)]
+
+
+def _plain(loop: Sequence[Picture]) -> Measurement:
+    """Every frame through the detector and the network, as a script does that follows nobody."""
+    script = PlainScript()
+    frames = cycle(loop[:: max(1, len(loop) // 20)])
+    seconds = median_seconds(lambda: script.read(next(frames)))
+    return Measurement(
+        "a plain Keras script: work per frame, median",
+        milliseconds(seconds),
+        f"at best {1 / seconds:.0f} frames a second; a camera gives 30",
+    )
 
 
 def _run(
@@ -256,7 +271,12 @@ def _middle(values: Sequence[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("video", type=Path, help="a video with a face, as before a webcam")
+    parser.add_argument(
+        "video",
+        type=Path,
+        nargs="?",
+        help="a video with a face, as before a webcam; by default the sample picture, moved about",
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="with each detector")
     parser.add_argument("--frames", type=int, default=10_000, help="over which memory is watched")
     parser.add_argument("--yunet", type=Path, help="YuNet's file, if the checkout has none")

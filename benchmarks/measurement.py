@@ -40,8 +40,18 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
+def table_head() -> str:
+    """The first lines of a Markdown table of measurements."""
+    return "| what | figure | beside |\n|---|---|---|"
+
+
+def table_row(one: Measurement) -> str:
+    """A measurement as a line of that table."""
+    return f"| {one.what} | {one.value} | {one.beside} |"
+
+
 def print_table(measurements: list[Measurement]) -> None:
     """Print measurements as a Markdown table."""
-    print("| what | figure | beside |\n|---|---|---|")
+    print(table_head())
     for one in measurements:
-        print(f"| {one.what} | {one.value} | {one.beside} |")
+        print(table_row(one))

@@ -2,75 +2,49 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, print_table
+from benchmarks.servers import IDLE, chromium_path, open_browser, serve
 
 _STARTS = 3
 
 
 def measure() -> list[Measurement]:
-    """Seconds from the browser's request to the upload field, on fresh servers and warm ones."""
+    """Seconds until the server answers, and from the request to the upload field."""
+    if chromium_path() is None:
+        return [Measurement("first screen", "not measured", "Chromium is not installed")]
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        return [Measurement("first screen", "not measured", "Chromium is not installed")]
+    answered: list[float] = []
     fresh: list[float] = []
     warm: list[float] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        # The browser's own first page is slow; it is not what is measured.
-        browser.new_page().goto("about:blank")
+    with sync_playwright() as playwright, open_browser(playwright) as browser:
         for _ in range(_STARTS):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            server = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
-                    *("--server.headless=true", f"--server.port={port}"),
-                ],
-                stdout=subprocess.DEVNULL,
-            )
-            try:
-                wait_for(f"http://localhost:{port}/_stcore/health")
+            start = time.perf_counter()
+            with serve() as server:
+                answered.append(time.perf_counter() - start)
                 for durations in (fresh, warm):
                     page = browser.new_page()
+                    page.set_default_timeout(120_000)
                     start = time.perf_counter()
-                    page.goto(f"http://localhost:{port}/")
-                    page.wait_for_selector('[data-testid="stFileUploader"]')
+                    page.goto(server.url)
+                    page.get_by_test_id("stFileUploader").first.wait_for()
                     durations.append(time.perf_counter() - start)
-                    page.wait_for_selector('[data-test-script-state="notRunning"]')
+                    page.locator(IDLE).wait_for()
                     page.close()
-            finally:
-                server.terminate()
-                server.wait()
-        browser.close()
     return [
+        Measurement(
+            "from the command to the server's answer", f"{statistics.median(answered):.2f} s"
+        ),
         Measurement(
             "upload field on screen, fresh server",
             f"{statistics.median(fresh):.2f} s",
             f"warm server {statistics.median(warm):.2f} s",
-        )
+        ),
     ]
 
 
-def wait_for(url: str) -> None:
-    """Wait until an address answers."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.05)
-    raise TimeoutError(f"{url} does not answer")
+if __name__ == "__main__":
+    print_table(measure())

@@ -8,8 +8,6 @@ listed under the run's name.
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +18,16 @@ from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
-from fer_core.files import existing_path, replaced_folder, write_json, write_text
+from fer_core.files import (
+    PLAIN_NAME,
+    existing_path,
+    is_plain_name,
+    read_json,
+    replaced_folder,
+    told_if_refused,
+    write_json,
+    write_text,
+)
 from fer_core.plain_values import read_record
 from fer_core.settings import Settings
 
@@ -34,7 +41,6 @@ _DEFAULT_FILE = "default"
 
 #: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -152,10 +158,11 @@ class Bundle:
         """Changes whenever something changes that predictions depend on: a key for caches."""
         parts = [str(self.folder)]
         for name in (RECORD_FILE, CALIBRATION_FILE, SERVED_NETWORK_FILE):
-            path = self.folder / name
-            if path.exists():
-                facts = path.stat()
-                parts.append(f"{name}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
+            try:
+                facts = (self.folder / name).stat()
+            except OSError:  # not there, or in this moment no more
+                continue
+            parts.append(f"{name}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
         return tuple(parts)
 
 
@@ -172,7 +179,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
     name = name or folder.name
     record_path = folder / RECORD_FILE
     try:
-        record = BundleRecord.from_json(json.loads(record_path.read_text(encoding="utf-8")))
+        record = BundleRecord.from_json(read_json(record_path))
     except FileNotFoundError as error:
         raise InputError(
             f"{folder} is no bundle ({RECORD_FILE} is missing); choose another model or restore "
@@ -189,7 +196,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
 def _read_temperature(folder: Path, name: str) -> float:
     path = folder / CALIBRATION_FILE
     try:
-        temperature = float(json.loads(path.read_text(encoding="utf-8"))["temperature"])
+        temperature = float(read_json(path)["temperature"])
     except FileNotFoundError:
         return 1.0
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -236,9 +243,7 @@ def damaged_bundles(settings: Settings) -> list[str]:
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     published = sorted(settings.models_root.glob(f"[!.]*/{RECORD_FILE}"))
     of_runs = sorted(
-        settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
+        settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"), key=_last_change, reverse=True
     )
     named = [(path.parent.name, path.parent) for path in published]
     named += [(path.parent.parent.name, path.parent) for path in of_runs]
@@ -250,6 +255,13 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
         except InputError as error:
             damages.append(str(error))
     return list(bundles.values()), damages
+
+
+def _last_change(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # its run is being deleted in this moment
+        return 0
 
 
 def default_bundle_name(settings: Settings) -> str | None:
@@ -265,7 +277,7 @@ def set_default_bundle(name: str, settings: Settings) -> None:
     """Make a published or a run's bundle the default.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: There is none of that name, or ``models/`` cannot be written.
     """
     find_bundle(name, settings)
     if name not in (bundle.name for bundle in list_bundles(settings)):
@@ -274,7 +286,8 @@ def set_default_bundle(name: str, settings: Settings) -> None:
             f"{name!r} is a path and no model's name; copy it to models/ first, with "
             f"'python -m fer_core models import {name}'."
         )
-    write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
+    with told_if_refused(f"The default model cannot be changed in {settings.models_root}"):
+        write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
 
 
 def find_bundle(name: str | None, settings: Settings) -> Bundle:
@@ -300,7 +313,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                 "There is no model yet (models/default is missing); train one with "
                 "'python -m fer_core train', or restore the models folder."
             )
-    if _NAME_PATTERN.fullmatch(name):
+    if is_plain_name(name):
         for folder in (settings.models_root / name, settings.runs_root / name / "bundle"):
             if folder.is_dir():
                 return load_bundle(folder, name)
@@ -319,10 +332,9 @@ def check_name_is_free(name: str, settings: Settings) -> None:
     Raises:
         InputError: The name is taken or unfit.
     """
-    if not _NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
+    if not is_plain_name(name) or name in _RESERVED_NAMES:
         raise InputError(
-            f"{name!r} cannot name a model; use up to 64 letters, digits, dots, dashes and "
-            "underscores, beginning with a letter or digit, but neither default nor detectors."
+            f"{name!r} cannot name a model; use {PLAIN_NAME}, but neither default nor detectors."
         )
     if (settings.models_root / name).exists():
         raise InputError(f"There is already a model {name!r}; choose another name.")
@@ -340,13 +352,17 @@ def publish_bundle(
         make_default: Whether the app serves it from now on unless told otherwise.
 
     Raises:
-        InputError: The source is no whole bundle, or the name is taken or unfit.
+        InputError: The source is no whole bundle, the name is taken or unfit, or ``models/`` cannot
+            be written.
     """
     bundle = find_bundle(str(source.resolve()), settings)
     name = name or bundle.name
     check_name_is_free(name, settings)
     target = settings.models_root / name
-    with replaced_folder(target) as temporary:
+    with (
+        told_if_refused(f"The model {name!r} cannot be kept in {settings.models_root}"),
+        replaced_folder(target) as temporary,
+    ):
         for file in sorted(bundle.folder.iterdir()):
             # Only a bundle's own files: whatever else lies there is not published.
             if file.name in _BUNDLE_FILES and file.is_file():

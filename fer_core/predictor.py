@@ -18,6 +18,7 @@ from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.metrics import apply_temperature
 from fer_core.networks import INPUT_SHAPE
+from fer_core.onnx_session import open_session
 
 #: float32 ``[n, height, width, channels]`` as ``network_input`` makes it, to float32 ``[n, 7]`` in
 #: the network's own label order.
@@ -129,6 +130,19 @@ def load_predictor(bundle: Bundle, *, threads: int | None = None) -> Predictor:
     return Predictor(bundle.record, network, bundle.temperature)
 
 
+def check_network_file(path: Path, name: str) -> None:
+    """Make sure that a bundle's served network has been exported.
+
+    Raises:
+        InputError: It has not; the sentence says how to.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"The bundle {name!r} has no {path.name}; make it with "
+            f"'python -m fer_core models export {name}', or choose another model."
+        )
+
+
 def open_onnx_network(
     path: Path,
     name: str,
@@ -147,25 +161,9 @@ def open_onnx_network(
     Raises:
         InputError: The file is missing, damaged, or takes or gives another shape.
     """
-    # Imported here, because a machine that only trains may not have it.
-    import onnxruntime
-
-    if not path.is_file():
-        raise InputError(
-            f"The bundle {name!r} has no {path.name}; make it with "
-            f"'python -m fer_core models export {name}', or choose another model."
-        )
-    options = onnxruntime.SessionOptions()
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    # Threads that wait spinning would take a whole core from the browser and the video decoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # What fails is raised as well, and told in one sentence.
-    options.log_severity_level = 4
+    check_network_file(path, name)
     try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(path, threads=threads)
         (taken,) = session.get_inputs()
         (given,) = session.get_outputs()
     except Exception as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -282,3 +283,23 @@ def test_the_content_key_changes_with_what_predictions_depend_on(bundle: Bundle)
     assert calibrated != before
     (bundle.folder / "README.md").write_text("words")
     assert bundle.content_key == calibrated
+
+
+def test_a_bundle_deleted_while_one_looks_is_no_crash(
+    settings: Settings, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settings.runs_root / "leaving" / "bundle"
+    shutil.copytree(bundle.folder, folder)
+    known = load_bundle(folder)
+    whole = known.content_key
+    glob = Path.glob
+
+    def delete_what_was_found(self: Path, pattern: str) -> list[Path]:
+        found = list(glob(self, pattern))
+        shutil.rmtree(settings.runs_root, ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", delete_what_was_found)
+    # The deletion falls between finding the published ones and those of the runs, or just after.
+    assert names(settings) == ["small"]
+    assert known.content_key != whole

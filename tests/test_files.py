@@ -1,12 +1,31 @@
 """A reader sees the old content or the new, never half of it."""
 
+import errno
+import io
 import json
+import os
 import threading
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fer_core.files import replaced_file, replaced_folder, write_json, write_text
+from fer_core.errors import InputError
+from fer_core.files import (
+    delete_folder,
+    is_plain_name,
+    parse_json,
+    plain_name,
+    read_arrays,
+    read_json,
+    replaced_file,
+    replaced_folder,
+    told_if_refused,
+    write_json,
+    write_new_json,
+    write_text,
+)
 
 
 def test_a_file_appears_with_its_folder(tmp_path: Path) -> None:
@@ -34,6 +53,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
         raise RuntimeError("full disk")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_new_content_is_on_the_disk_before_it_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("old")
+    seen: list[tuple[bytes, str]] = []
+
+    def fsync(descriptor: int) -> None:
+        seen.append((os.pread(descriptor, 10, 0), path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(path, "new")
+    assert seen == [(b"new", "old")]
 
 
 def test_threads_may_replace_one_file_at_the_same_time(tmp_path: Path) -> None:
@@ -97,3 +131,127 @@ def test_a_failed_folder_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path
         raise RuntimeError("full disk")
     assert [file.name for file in path.iterdir()] == ["old.txt"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a": 1' + "0" * 400 + "}"])
+def test_what_is_no_usable_json_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+def _arrays(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return buffer.getvalue()
+
+
+def _npy(header: str) -> bytes:
+    return b"\x93NUMPY\x01\x00\x76\x00" + header.ljust(117).encode() + b"\n"
+
+
+HUGE = _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000000000,), }")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04",
+        _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (0,), }"),
+        _arrays(a_npy=HUGE),
+        _arrays(a_txt=b"no array"),
+        _arrays(a_npy=bytes(200)).replace(b"\x00\x00\x00\x00\x00\xc8", b"\x00\x00\x07\x07\x00\xc8"),
+    ],
+    ids=["empty", "cut", "one array", "more than there is memory", "text", "other bytes"],
+)
+def test_what_is_no_archive_of_arrays_is_a_value_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    with pytest.raises((ValueError, OSError)):
+        read_arrays(path)
+
+
+def test_arrays_are_read_whole(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", a=np.arange(3), b=np.array("words"))
+    arrays = read_arrays(tmp_path / "a.npz")
+    assert arrays["a"].tolist() == [0, 1, 2] and str(arrays["b"]) == "words"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "make it writable"),
+        (errno.EACCES, "make it writable"),
+        (errno.EIO, "check its permissions"),
+    ],
+)
+def test_a_refusal_says_what_to_do(number: int, remedy: str) -> None:
+    with pytest.raises(InputError) as caught, told_if_refused("It cannot be kept"):
+        raise OSError(number, os.strerror(number))
+    assert str(caught.value).startswith(f"It cannot be kept ({os.strerror(number)}); nothing was")
+    assert remedy in str(caught.value)
+
+
+def test_a_new_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    def fill_up(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert write_new_json(path, {"a": 1})
+    assert not write_new_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    path.unlink()
+    monkeypatch.setattr("fer_core.files.write_text", fill_up)
+    with pytest.raises(OSError, match="full"):
+        write_new_json(path, {"a": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deleted_folder_is_gone_with_all_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_text("c")
+    delete_folder(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_take_the_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "a bad disk")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="a bad disk"), replaced_folder(path) as temporary:
+        (temporary / "new.txt").write_text("new")
+    assert [file.name for file in path.iterdir()] == ["old.txt"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, "{", "\ud800"])
+def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "note.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=r"nests too deeply|property name|codec"):
+        read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [("FER 2013 (1)", "FER-2013-1"), ("../etc", "etc"), ("表", ""), ("x" * 70, "x" * 64)],
+)
+def test_a_plain_name_is_made_of_what_can_stand_in_one(text: str, made: str) -> None:
+    assert not is_plain_name(text)
+    assert plain_name(text) == made
+    assert is_plain_name(made) or not made

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings, load_settings
 
 VARIABLES = (
@@ -12,6 +13,9 @@ VARIABLES = (
     "FER_STUDIO_RUNS",
     "FER_STUDIO_MODELS",
     "FER_STUDIO_IMPORT_ROOTS",
+    "FER_STUDIO_LOGIN",
+    "FER_STUDIO_MLFLOW",
+    "FER_STUDIO_STUDY_STORAGE",
 )
 
 
@@ -25,6 +29,8 @@ def test_the_folders_lie_in_the_project(monkeypatch: pytest.MonkeyPatch) -> None
         PROJECT_ROOT / "runs",
         PROJECT_ROOT / "models",
         import_roots=(PROJECT_ROOT / "imports", (Path.home() / "Downloads").resolve()),
+        # Where others reach the app, nobody's downloads are theirs.
+        shared_import_roots=(PROJECT_ROOT / "imports",),
     )
 
 
@@ -34,10 +40,35 @@ def test_pages_import_from_the_folders_that_are_named(
     monkeypatch.setenv("HOME", str(tmp_path))
     named = [str(tmp_path / "one"), "~/two", "", str(tmp_path / "one")]
     monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", os.pathsep.join(named))
-    assert load_settings().import_roots == (
-        tmp_path.resolve() / "one",
-        tmp_path.resolve() / "two",
-    )
+    settings = load_settings()
+    assert settings.import_roots == (tmp_path.resolve() / "one", tmp_path.resolve() / "two")
+    assert settings.shared_import_roots == settings.import_roots
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [("", "as configured"), (" required ", "required"), ("none", "none")],
+)
+def test_whether_there_is_a_login(monkeypatch: pytest.MonkeyPatch, text: str, setting: str) -> None:
+    monkeypatch.setenv("FER_STUDIO_LOGIN", text)
+    assert load_settings().login == setting
+
+
+@pytest.mark.parametrize("text", ["Required", "no", "0", "off"])
+def test_an_unclear_word_about_the_login_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("FER_STUDIO_LOGIN", text)
+    with pytest.raises(InputError, match="FER_STUDIO_LOGIN should be 'required' or 'none'"):
+        load_settings()
+
+
+def test_addresses_for_shared_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_STUDIO_MLFLOW", " http://mlflow:5000 ")
+    monkeypatch.setenv("FER_STUDIO_STUDY_STORAGE", "")
+    settings = load_settings()
+    assert settings.mlflow_address == "http://mlflow:5000"
+    assert settings.study_storage == ""
 
 
 def test_environment_variables_name_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from fer_core.vision.detector_files import (
     is_yunet_available,
     yunet_path,
 )
+from ui.access import may_edit, require_editor
+from ui.messages import show_error
+from ui.text import plain_text
 
 DETECTOR_TITLES = {"yunet": "YuNet", "haar": "Haar cascades"}
 
@@ -27,13 +30,16 @@ def choose_bundle(settings: Settings) -> Bundle | None:
         try:
             find_bundle(None, settings)
         except InputError as error:
-            st.error(str(error), icon=":material/error:")
+            show_error(error)
         return None
     if default not in bundles:
         try:
             find_bundle(None, settings)
         except InputError as error:
-            st.warning(f"{error} Until then another model is used.", icon=":material/warning:")
+            st.warning(
+                f"{plain_text(str(error))} Until then another model is used.",
+                icon=":material/warning:",
+            )
     names = sorted(bundles, key=lambda name: name != default)
     name = st.selectbox(
         "Model",
@@ -66,7 +72,7 @@ def choose_detector(settings: Settings) -> str:
         help="YuNet is a small neural network and finds more faces; the Haar cascades come "
         "with OpenCV and are always there.",
     )
-    if not is_yunet_available(settings):
+    if not is_yunet_available(settings) and may_edit():
         _offer_yunet(settings)
     return name
 
@@ -79,10 +85,11 @@ def _offer_yunet(settings: Settings) -> None:
         )
         if st.button("Download YuNet", key="download_yunet"):
             try:
+                require_editor()
                 with st.spinner("Downloading and checking YuNet…"):
                     download_yunet(settings)
             except InputError as error:
-                st.error(str(error), icon=":material/error:")
+                show_error(error)
             else:
                 # The choice of detectors stands above: draw it again, with the new one chosen.
                 del st.session_state["detector"]

@@ -22,13 +22,16 @@ from fer_core.dataset.remedies import Remedy, remedy_entries
 from fer_core.dataset.store import imported_folder
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from ui.access import may_edit, require_editor
 from ui.datasets import OpenDataset
 from ui.gallery import clear_choice
-from ui.text import plain_text
+from ui.messages import show_error
 
 _ERROR = "curation_error"
 _DONE = "curation_done"
 _SUGGESTED = "as suggested"
+#: In the place of the buttons.
+EDITORS_DECIDE = ":material/lock: Deciding about images is for editors."
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
         Whether they were changed.
     """
     try:
+        require_editor()
         # A dataset that was deleted meanwhile must not come back as a folder of decisions.
         done = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
     except InputError as error:
@@ -107,7 +111,7 @@ def show_curation_outcome() -> None:
         st.toast(done, icon=":material/check:")
     error = st.session_state.pop(_ERROR, None)
     if error is not None:
-        st.error(plain_text(error), icon=":material/error:")
+        show_error(error)
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,9 @@ class Chosen:
 def offer_decisions(chosen: Chosen) -> None:
     """Buttons that decide about chosen images: drop, relabel, keep, each with the reason."""
     show_curation_outcome()
+    if not may_edit():
+        st.caption(EDITORS_DECIDE)
+        return
     key = chosen.gallery
     labels = [*([_SUGGESTED] if chosen.suggested else []), *EMOTIONS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -211,6 +218,8 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
         state: Its decisions as they stand.
         key: Of the button.
     """
+    if not may_edit():
+        return
     undoable = state.file.undoable()
     st.button(
         f"Undo: {undoable}" if undoable else "Nothing to undo",

@@ -13,9 +13,11 @@ from fer_core.dataset.appearance import distance_from_class_mean
 from fer_core.dataset.duplicates import DuplicateAudit, audit_duplicates
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.image_quality import ImageQuality, image_quality
+from fer_core.dataset.imported import FACES_FILE, RECORD_FILE
 from fer_core.dataset.statistics import Overview, overview
 from fer_core.dataset.store import imported_folder, load_dataset
-from fer_core.dataset.votes import VOTES_FILE, Votes, read_votes
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import VOTES_FILE, read_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
@@ -68,7 +70,7 @@ def open_dataset(name: str, settings: Settings) -> OpenDataset:
 
 def _content_key(folder: Path) -> tuple[int, ...]:
     try:
-        stats = [(folder / file).stat() for file in ("dataset.json", "faces.npz")]
+        stats = [(folder / file).stat() for file in (RECORD_FILE, FACES_FILE)]
     except OSError as error:
         raise InputError(
             f"The dataset in {folder} is damaged ({error.strerror}: "

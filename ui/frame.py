@@ -1,4 +1,4 @@
-"""The frame around every page: its configuration, the navigation, and the list of pages."""
+"""The frame around every page: its configuration, the navigation, who may see it, and the list."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+
+from ui.access import admission, show_person, show_refusal, show_warning_without_login
 
 _ASSETS = Path(__file__).parent / "assets"
 _PAGES_FOLDER = Path(__file__).parent.parent / "pages"
@@ -68,6 +70,7 @@ def run_app() -> None:
     """Configure the page, draw the navigation and run the page that is asked for."""
     # Without icons: Streamlit's browser side would fetch each page's icon from the internet, to
     # show it in the browser's tab.
+    visitor = admission()
     pages = [
         st.Page(
             # Whole, because Streamlit would look beside the script that it was started with.
@@ -75,6 +78,8 @@ def run_app() -> None:
             title=entry.title,
             help=entry.help,
             url_path=entry.name,
+            # What is not for the visitor has its address, where it says so.
+            visibility="visible" if visitor.may_open(entry.name) else "hidden",
         )
         for entry in PAGES
     ]
@@ -92,6 +97,7 @@ def run_app() -> None:
         layout="wide",
     )
     st.logo(str(_ASSETS / "wordmark.svg"), icon_image=str(_ASSETS / "icon.svg"), size="large")
+    show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
     try:
         page.run()
@@ -102,16 +108,20 @@ def run_app() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _start_waiting_trainings() -> None:
-    """Go on with a queue that was left standing, once in the server's life.
+    """Go on with a queue that was left standing, and clear what was left half written.
+
+    Once in the server's life.
 
     Behind the first page, which does not wait for it.
     """
     # Only now: most pages do without.
     from fer_core.errors import InputError
+    from fer_core.leftovers import clear_leftovers
     from fer_core.settings import load_settings
     from fer_core.training.queue import revive_queue
 
     try:
+        clear_leftovers(load_settings())
         revive_queue(load_settings())
     except InputError as error:
         # The train page tells it to whoever looks there.
@@ -123,7 +133,8 @@ def open_page(name: str) -> PageEntry:
 
     Streamlit also finds page files by their folder: on a fresh server, the first request for a
     page's own address runs its file without ``app.py``. The frame is then drawn from here, so that
-    the page looks the same either way.
+    the page looks the same either way. Whoever may not open the page is told so, and the run ends
+    here.
 
     Returns:
         The page's own entry.
@@ -133,6 +144,12 @@ def open_page(name: str) -> PageEntry:
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
     st.title(entry.title)
+    visitor = admission()
+    if not visitor.may_open(name):
+        show_refusal(visitor)
+        show_responsible_use()
+        st.stop()
+    show_warning_without_login()
     return entry
 
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 import streamlit as st
 
 from fer_core.errors import InputError
-from ui.text import plain_text
+from ui.access import leave_if_refused
+from ui.messages import show_error
 
 Shown = TypeVar("Shown")
 
@@ -26,9 +27,10 @@ def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(shown: Shown) -> None:
+        leave_if_refused("evaluate")
         try:
             draw(shown)
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
+            show_error(error)
 
     return guarded

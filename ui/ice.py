@@ -9,7 +9,6 @@ None is needed on localhost. Behind a router or a firewall, name them in the env
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import InputError
+from fer_core.files import parse_json
 
 ICE_VARIABLE = "FER_STUDIO_ICE_SERVERS"
 _SECRET = "ice_servers under [webrtc] in secrets.toml"
@@ -42,8 +42,8 @@ def load_ice_servers() -> list[dict[str, Any]]:
     text = os.environ.get(ICE_VARIABLE, "").strip()
     if text:
         try:
-            return check_ice_servers(json.loads(text), ICE_VARIABLE)
-        except json.JSONDecodeError as error:
+            return check_ice_servers(parse_json(text), ICE_VARIABLE)
+        except ValueError as error:
             raise InputError(
                 f"The environment variable {ICE_VARIABLE} should be JSON such as {_EXAMPLE}, but "
                 f"cannot be read ({error}); correct it and start the app again."

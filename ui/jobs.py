@@ -16,6 +16,8 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import InputError
+from ui.access import leave_if_refused
+from ui.text import plain_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -88,6 +90,11 @@ class Job:
     def begin(self, title: str) -> None:
         """Go on to another part of the work, whose progress begins anew."""
         self.title, self.done, self.total, self.note = title, 0, 0, ""
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether it has ended because it was stopped: it is being forgotten in this moment."""
+        return self.is_finished and self.is_stopped and self.result is None and self.error is None
 
     @property
     def share(self) -> float:
@@ -194,9 +201,11 @@ def asked_job(
         stop_key: Of the button that stops it.
 
     Returns:
-        The job, or None as long as nobody has asked.
+        The job, or None as long as nobody has asked, or where what was asked for was stopped.
     """
     job = job_board().get(key)
+    if job is not None and job.came_to_nothing:
+        job = None
     if job is None and is_pressed:
         job = job_board().start(key, title, work)
     if job is not None and not job.is_finished:
@@ -230,9 +239,10 @@ def show_progress(job: Job, *, key: str | None) -> None:
 
 @st.fragment(run_every=_LOOK_SECONDS)
 def _follow(job: Job, key: str | None) -> None:
+    leave_if_refused("evaluate")
     if job.is_finished:
         st.rerun()
-    st.progress(job.share, job.line)
+    st.progress(job.share, plain_text(job.line))
     if key is not None and st.button(
         "Stop", icon=":material/stop_circle:", key=key, disabled=job.is_stopped
     ):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
 from fer_core.dataset.face_set import SPLITS
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 
@@ -33,37 +34,21 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
         counts: Images by emotion.
         split: What the axis calls the split.
     """
-    import plotly.graph_objects as go
-
-    values = [counts.get(emotion, 0) for emotion in EMOTIONS]
-    figure = go.Figure(
-        go.Bar(
-            x=values,
-            y=list(EMOTIONS),
-            orientation="h",
-            marker_color=[EMOTION_COLORS[emotion] for emotion in EMOTIONS],
-            text=[f"{value:,}" for value in values],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:,} images<extra></extra>",
-        )
-    )
-    figure.update_layout(
+    values = {emotion: counts.get(emotion, 0) for emotion in EMOTIONS}
+    return horizontal_bars(
+        values,
+        [f"{value:,}" for value in values.values()],
+        "%{y}: %{x:,} images",
         height=280,
         margin=_MARGIN,
-        bargap=0.25,
-        showlegend=False,
         # A longer axis leaves room for the figure beside the longest bar.
-        xaxis={
-            "range": [0, 1.2 * max([*values, 1])],
+        axis={
+            "range": [0, 1.2 * max([*values.values(), 1])],
             "title": {"text": f"{split} images", "standoff": 12},
             "tickformat": ",",
             "nticks": 5,
-            "fixedrange": True,
         },
-        yaxis={"autorange": "reversed", "ticksuffix": "  ", "fixedrange": True},
     )
-    return figure
 
 
 def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
@@ -274,38 +259,19 @@ def agreement_bars(share_by_emotion: Mapping[str, float | None]) -> go.Figure:
     Args:
         share_by_emotion: 0 to 1; None where no image of the emotion was voted on.
     """
-    import plotly.graph_objects as go
-
     shares = {emotion: share_by_emotion.get(emotion) for emotion in EMOTIONS}
     known = {emotion: 100 * share for emotion, share in shares.items() if share is not None}
-    figure = go.Figure(
-        go.Bar(
-            x=list(known.values()),
-            y=list(known),
-            orientation="h",
-            marker_color=[EMOTION_COLORS[emotion] for emotion in known],
-            text=[f"{share:.0f} %" for share in known.values()],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="of images labelled %{y}, %{x:.1f} % are so to most taggers"
-            "<extra></extra>",
-        )
-    )
-    figure.update_layout(
+    return horizontal_bars(
+        known,
+        [f"{share:.0f} %" for share in known.values()],
+        "of images labelled %{y}, %{x:.1f} % are so to most taggers",
         height=280,
         margin=_MARGIN,
-        bargap=0.25,
-        showlegend=False,
-        xaxis={
-            "range": [0, 118],
-            "tickvals": [0, 50, 100],
-            "ticktext": ["0 %", "50 %", "100 %"],
+        axis={
+            **PERCENT_AXIS,
             "title": {"text": "images whose label is the taggers' commonest answer"},
-            "fixedrange": True,
         },
-        yaxis={"autorange": "reversed", "ticksuffix": "  ", "fixedrange": True},
     )
-    return figure
 
 
 def vote_bars(votes: Mapping[str, int]) -> go.Figure:
@@ -315,31 +281,16 @@ def vote_bars(votes: Mapping[str, int]) -> go.Figure:
         votes: Taggers by answer, in the order to draw them in; answers that are none of the seven
             emotions are drawn in grey.
     """
-    import plotly.graph_objects as go
-
-    figure = go.Figure(
-        go.Bar(
-            x=list(votes.values()),
-            y=list(votes),
-            orientation="h",
-            marker_color=[EMOTION_COLORS.get(answer, "#B8B8B8") for answer in votes],
-            text=[str(count) if count else "" for count in votes.values()],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x} taggers<extra></extra>",
-        )
-    )
-    figure.update_layout(
+    return horizontal_bars(
+        votes,
+        [str(count) if count else "" for count in votes.values()],
+        "%{y}: %{x} taggers",
         height=250,
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
-        bargap=0.2,
-        showlegend=False,
-        xaxis={
+        gap=0.2,
+        axis={
             "range": [0, 1.18 * max([*votes.values(), 1])],
             "title": {"text": "taggers", "standoff": 8},
             "nticks": 4,
-            "fixedrange": True,
         },
-        yaxis={"autorange": "reversed", "ticksuffix": "  ", "fixedrange": True},
     )
-    return figure

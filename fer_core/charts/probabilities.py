@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fer_core.emotions import EMOTION_COLORS, EMOTIONS
+from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
+from fer_core.emotions import EMOTIONS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -16,34 +17,12 @@ def probability_bars(probability_by_emotion: dict[str, float]) -> go.Figure:
     Args:
         probability_by_emotion: Probabilities from 0 to 1 by emotion.
     """
-    import plotly.graph_objects as go
-
-    shares = [100 * probability_by_emotion[emotion] for emotion in EMOTIONS]
-    figure = go.Figure(
-        go.Bar(
-            x=shares,
-            y=list(EMOTIONS),
-            orientation="h",
-            marker_color=[EMOTION_COLORS[emotion] for emotion in EMOTIONS],
-            text=[f"{share:.0f} %" for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
-        )
-    )
-    figure.update_layout(
+    shares = {emotion: 100 * probability_by_emotion[emotion] for emotion in EMOTIONS}
+    return horizontal_bars(
+        shares,
+        [f"{share:.0f} %" for share in shares.values()],
+        "%{y}: %{x:.1f} %",
         height=220,
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
-        bargap=0.25,
-        showlegend=False,
-        # A longer axis than 100 % leaves room for the figure beside a full bar.
-        xaxis={
-            "range": [0, 118],
-            "tickvals": [0, 50, 100],
-            "ticktext": ["0 %", "50 %", "100 %"],
-            "title": {"text": "probability", "standoff": 12},
-            "fixedrange": True,
-        },
-        yaxis={"autorange": "reversed", "ticksuffix": "  ", "fixedrange": True},
+        axis={**PERCENT_AXIS, "title": {"text": "probability", "standoff": 12}},
     )
-    return figure

@@ -191,7 +191,7 @@ def _add_curve(
             y=[values[position] for position in kept],
             name=name,
             # A single epoch is a point, which no line shows.
-            mode="lines+markers" if len(kept) <= 12 else "lines",
+            mode="lines+markers" if len(kept) <= _MOST_MARKED else "lines",
             line=line,
             marker={"size": 6},
             hovertemplate=form,

@@ -6,9 +6,12 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer
+from fer_core.errors import InputError
+from fer_core.files import write_text
 from fer_core.settings import Settings
 
 DATA_HELP = "an imported dataset's name, or the path of a folder, zip or csv"
@@ -30,6 +33,49 @@ def add_command(
     parser.add_argument("--json", action="store_true", help="answer with one JSON document")
     parser.set_defaults(run=run)
     return parser
+
+
+def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
+    """The settings that ``--set key=value`` and ``--epochs`` change, by field.
+
+    Raises:
+        InputError: A text is no pair.
+    """
+    changes: dict[str, Any] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise InputError(f"--set expects KEY=VALUE; received {text!r}.")
+        changes[key.strip()] = value.strip()
+    if epochs is not None:
+        changes["epochs"] = epochs
+    return changes
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a CSV file that a person named.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); name a CSV file.") from error
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that a person named.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); name another file."
+        ) from error
 
 
 def text_table(header: list[str], rows: list[list[str]]) -> str:

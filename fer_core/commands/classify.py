@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import add_command
+from fer_core.commands.arguments import ProgressLines, add_command
 from fer_core.errors import InputError
 from fer_core.files import existing_path
 from fer_core.predictor import load_predictor
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.photo import PhotoResult
 
-#: Seconds between two lines on how far a large batch is.
-_REPORT_INTERVAL = 2.0
 #: A file of any format that is read; larger ones are not pictures but mistakes.
 _MAX_FILE_BYTES = 200 * 2**20
 
@@ -57,14 +53,10 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
     results = []
-    start = last_report = time.monotonic()
+    report = ProgressLines("classifying")
     for number, path in enumerate(files, start=1):
         results.append(_classify(path, analyzer, whole=True if arguments.whole else None))
-        now = time.monotonic()
-        if now - last_report > _REPORT_INTERVAL and number < len(files):
-            last_report = now
-            left = (now - start) / number * (len(files) - number)
-            print(f"{number}/{len(files)} files, about {left:.0f} s left", file=sys.stderr)
+        report(number, len(files))
     return Answer(results_document(results), "\n".join(_text(result) for result in results))
 
 

@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer
-from fer_core.commands.arguments import ProgressLines, add_command
-from fer_core.dataset.curation import (
-    apply_curation,
-    curation_csv,
-    entries_for,
-    match_curation,
-)
+from fer_core.commands.arguments import ProgressLines, add_command, read_file, write_file
+from fer_core.dataset.curation import apply_curation, entries_for, match_curation
+from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationChange, CurationFile, curation_file
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.near_duplicates import cached_near_duplicates
@@ -23,7 +19,6 @@ from fer_core.dataset.remedies import REMEDIES, remedy_by_name, remedy_entries
 from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.files import write_text
 from fer_core.settings import Settings
 
 _SOURCE = "command line"
@@ -148,12 +143,12 @@ def _decide(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
     names = set(arguments.names)
+    curation = file.read()
     # By name alone: a decision about an image that is not there can be taken back as well.
-    identities = {entry.identity for entry in file.read().entries if entry.name in names}
+    identities = {entry.identity for entry in curation.entries if entry.name in names}
     # An image that was imported anew under another name is known by its pixels.
-    matched = match_curation(file.read(), face_set).by_row
-    known = {name: row for row, name in enumerate(face_set.names) if name in names}
-    identities |= {matched[row].identity for row in known.values() if row in matched}
+    matched = match_curation(curation, face_set).by_row
+    identities |= {entry.identity for row, entry in matched.items() if face_set.names[row] in names}
     if not identities:
         raise InputError(
             f"Nothing was decided about {', '.join(sorted(names)[:3])}; "
@@ -180,12 +175,7 @@ def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, _ = _file(arguments.data, settings)
     curation = file.read()
-    try:
-        write_text(arguments.file, curation_csv(curation))
-    except OSError as error:
-        raise InputError(
-            f"{arguments.file} cannot be written ({error.strerror}); name another file."
-        ) from error
+    write_file(arguments.file, curation_csv(curation))
     document = {"file": str(arguments.file), "entries": len(curation)}
     return Answer(document, f"{len(curation):,} decisions written to {arguments.file}")
 
@@ -194,15 +184,3 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
     done = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
     return _changed(done.change, *done.problems, done.warning)
-
-
-def read_file(path: Path) -> bytes:
-    """The content of a file that a person named.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name a CSV file.") from error

@@ -17,8 +17,8 @@ from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import (
     DEMO_NAME,
     import_dataset,
+    import_folder,
     load_dataset,
-    locate_dataset,
     planted_faults,
 )
 from fer_core.emotions import EMOTIONS
@@ -122,11 +122,8 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
         f"blank images: {document['blank_images']:,}"
     )
     if not arguments.exact:
-        folder = locate_dataset(arguments.data, settings)
-        is_import = (folder / "dataset.json").is_file()
-        near = cached_near_duplicates(
-            face_set, folder if is_import else None, ProgressLines("comparing")
-        )
+        folder = import_folder(arguments.data, settings)
+        near = cached_near_duplicates(face_set, folder, ProgressLines("comparing"))
         nearly_blank = len(image_quality(face_set.images).nearly_blank_rows())
         document |= near.to_json() | {"nearly_blank_images": nearly_blank}
         text += (
@@ -142,7 +139,7 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(DEMO_NAME, settings, ProgressLines())
+    face_set = load_dataset(DEMO_NAME, settings, ProgressLines("drawing"))
     planted = planted_faults(settings).counts()
     document = {
         "name": DEMO_NAME,

@@ -11,7 +11,13 @@ from typing import Any
 
 from fer_core.bundle import Bundle, find_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
+from fer_core.commands.arguments import (
+    DATA_HELP,
+    ProgressLines,
+    add_command,
+    text_table,
+    write_file,
+)
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
@@ -25,7 +31,6 @@ from fer_core.evaluation.report import EvaluationReport, report_on
 from fer_core.evaluation.result import EvaluationResult, evaluate_split
 from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
 from fer_core.evaluation.tables import assessment_document, predictions_csv
-from fer_core.files import write_text
 from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
@@ -119,7 +124,7 @@ def _write_files(
     for warning in result.facts.warnings:
         _say(f"note: {warning}")
     if arguments.predictions:
-        write_text(arguments.predictions, predictions_csv(result))
+        write_file(arguments.predictions, predictions_csv(result))
         _say(f"wrote {arguments.predictions}")
     robustness: tuple[RobustnessCurve, ...] = ()
     if arguments.robustness:
@@ -129,10 +134,10 @@ def _write_files(
     assessment = assess(result, face_set, robustness)
     document = assessment_document(assessment)
     if arguments.assessment:
-        write_text(arguments.assessment, json.dumps(document, indent=2) + "\n")
+        write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
         _say(f"wrote {arguments.assessment}")
     if arguments.report:
-        write_text(arguments.report, _html(assessment, bundle))
+        write_file(arguments.report, _html(assessment, bundle))
         _say(f"wrote {arguments.report}")
     if arguments.write_card:
         _say(f"wrote {write_evaluation_card(bundle, document)}")

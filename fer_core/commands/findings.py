@@ -8,26 +8,25 @@ from typing import Any
 
 from fer_core.bundle import find_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
-from fer_core.commands.curate import read_file
+from fer_core.commands.arguments import (
+    DATA_HELP,
+    ProgressLines,
+    add_command,
+    read_file,
+    text_table,
+    write_file,
+)
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings, near_findings
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import cached_near_duplicates
-from fer_core.dataset.store import load_dataset, locate_dataset
-from fer_core.dataset.votes import (
-    Votes,
-    class_agreement,
-    import_votes,
-    read_votes,
-    remove_votes,
-    votes_findings,
-)
+from fer_core.dataset.store import import_folder, load_dataset
+from fer_core.dataset.votes import Votes, class_agreement, votes_findings
+from fer_core.dataset.votes_file import import_votes, read_votes, remove_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.features import bundle_features
 from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
-from fer_core.files import write_text
 from fer_core.settings import Settings
 from fer_core.vision.face_check import FaceCheck
 
@@ -61,15 +60,9 @@ def add_parser(commands: Any) -> None:
     votes.add_argument("--split", choices=[*SPLITS, "all"], default="all")
 
 
-def _import_folder(data: str, settings: Settings) -> Path | None:
-    """``data/<name>``; None for data that are read from a path."""
-    folder = locate_dataset(data, settings)
-    return folder if (folder / "dataset.json").is_file() else None
-
-
 def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
     face_set = load_dataset(arguments.data, settings, ProgressLines())
-    folder = _import_folder(arguments.data, settings)
+    folder = import_folder(arguments.data, settings)
     finding = _find(arguments, face_set, folder, settings)
     document: dict[str, Any] = {
         "kind": finding.kind,
@@ -97,12 +90,7 @@ def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
     lines = [f"{finding.title}: {len(finding):,} images", finding.explanation, *finding.notes]
     lines += [f"{row['name']} ({row['label']}): {row['reason']}" for row in document["rows"][:20]]
     if arguments.csv is not None:
-        try:
-            write_text(arguments.csv, finding.to_csv(face_set))
-        except OSError as error:
-            raise InputError(
-                f"{arguments.csv} cannot be written ({error.strerror}); name another file."
-            ) from error
+        write_file(arguments.csv, finding.to_csv(face_set))
         lines.append(f"all of them in {arguments.csv}")
     elif len(finding) > 20:
         lines.append(f"… and {len(finding) - 20:,} more; --csv FILE lists them")
@@ -148,7 +136,7 @@ def _kept_votes(data: str, folder: Path | None, face_set: FaceSet) -> Votes:
 
 def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     face_set = load_dataset(arguments.data, settings, ProgressLines())
-    folder = _import_folder(arguments.data, settings)
+    folder = import_folder(arguments.data, settings)
     if folder is None:
         raise InputError(
             f"{arguments.data} is read from its path and cannot have votes; import it with "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from types import FrameType
 from typing import Any
 
 from fer_core.commands import Answer
-from fer_core.commands.arguments import DATA_HELP, add_command, text_table
-from fer_core.dataset.store import locate_dataset
+from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes, text_table
+from fer_core.dataset.store import dataset_reference
 from fer_core.errors import InputError
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
@@ -24,12 +25,12 @@ from fer_core.training.search import (
     launch_search,
     list_studies,
     read_study_setup,
-    run_search,
     stop_search,
     study_setup,
     study_summary,
 )
 from fer_core.training.search_space import search_space
+from fer_core.training.search_worker import run_search
 
 
 def add_parser(subparsers: Any) -> None:
@@ -82,7 +83,9 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    studies = list_studies(settings)
+    studies, damages = list_studies(settings)
+    for damage in damages:
+        print(damage, file=sys.stderr)
     rows = [
         [
             study.name,
@@ -97,22 +100,14 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    changes: dict[str, Any] = {}
-    for text in arguments.changes:
-        key, separator, value = text.partition("=")
-        if not separator:
-            raise InputError(f"--set expects KEY=VALUE; received {text!r}.")
-        changes[key.strip()] = value.strip()
-    if arguments.epochs is not None:
-        changes["epochs"] = arguments.epochs
+    changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
-    path = locate_dataset(arguments.data, settings)
     create_study(
         study_setup(
             {
                 "name": arguments.name,
                 "recipe": arguments.recipe,
-                "data": path.name if path.parent == settings.data_root else str(path),
+                "data": dataset_reference(arguments.data, settings),
                 "config": config.to_json(),
                 "space": asdict(search_space(_parameters(arguments.space))),
                 "trials": arguments.trials,

@@ -12,10 +12,11 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import DATA_HELP, add_command
 from fer_core.dataset.store import load_dataset, locate_dataset
 from fer_core.errors import InputError
+from fer_core.files import is_disk_full
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
 from fer_core.training.estimate import estimate_training
-from fer_core.training.faults import is_disk_full, is_memory_error, reason_of_failure
+from fer_core.training.faults import is_memory_error, reason_of_failure
 from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
 from fer_core.training.queue import continue_run, launch, revive_queue, waiting_runs
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking

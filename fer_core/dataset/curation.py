@@ -7,13 +7,11 @@ at and is right, so that no bulk remedy touches it.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -23,19 +21,9 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.emotions import EMOTIONS, emotion_from_name
-from fer_core.errors import InputError, first_line
+from fer_core.emotions import EMOTIONS
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
-
-#: A decision for each image of a million fits; what is larger is another file.
-MAX_CSV_BYTES = 256 << 20
-
-#: A file with this many unreadable lines is no curation: the rest is only counted.
-MAX_PROBLEMS = 1_000
-
-#: What a hand-written file may leave out.
-_REQUIRED_COLUMNS = ("name", "key", "action")
 
 #: Longer reasons would make the file unreadable in a spreadsheet.
 _MAX_TEXT = 500
@@ -222,117 +210,17 @@ def _made(
             split=SPLITS[face_set.splits[row]],
             action=action,
             label=label,
-            reason=_one_line(reason),
-            source=_one_line(source),
+            reason=one_line(reason),
+            source=one_line(source),
             time=time,
         )
         for row, key, action, label in zip(rows, keys, actions, labels, strict=True)
     )
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text without line breaks, cut where it is too long for a cell."""
     return " ".join(text.split())[:_MAX_TEXT]
-
-
-_COLUMNS = tuple(field.name for field in fields(CurationEntry))
-
-
-def curation_csv(curation: Curation) -> str:
-    """A curation as the text of a CSV file, one line for each decision."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for entry in curation.entries:
-        values = asdict(entry)
-        writer.writerow(values | {"label": values["label"] or ""})
-    return buffer.getvalue()
-
-
-def parse_curation(content: bytes, label: str) -> Curation:
-    """Read a curation's CSV file.
-
-    Columns are found by name, in any order; ``split``, ``reason``, ``source`` and ``time`` may be
-    missing. Where an image stands in several lines the last one counts.
-
-    Args:
-        content: The file; UTF-8, with or without a byte order mark.
-        label: What messages call it.
-
-    Returns:
-        The decisions, and a sentence for each line that could not be read.
-
-    Raises:
-        InputError: The file is too large, no text, or has not the columns of a curation.
-    """
-    if len(content) > MAX_CSV_BYTES:
-        raise InputError(
-            f"{label} is larger than {MAX_CSV_BYTES >> 20} MB and so no curation file; give one "
-            "that was exported here."
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{label} is no text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
-        ) from error
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = [cell.strip().lower() for cell in next(reader, [])]
-    missing = [column for column in _REQUIRED_COLUMNS if column not in header]
-    if missing:
-        raise InputError(
-            f"{label} is no curation file: its first line lacks {', '.join(missing)}; expected "
-            f"are the columns {', '.join(_COLUMNS)}."
-        )
-    entries: dict[Identity, CurationEntry] = {}
-    problems: list[str] = []
-    more = 0
-    rows = iter(reader)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(rows)
-            if not any(cell.strip() for cell in cells):
-                continue
-            entry = _entry_from(dict(zip(header, cells, strict=False)))
-        except StopIteration:
-            break
-        except (ValueError, csv.Error) as error:
-            if len(problems) < MAX_PROBLEMS:
-                problems.append(f"{label}, line {line}: {first_line(error)}.")
-            else:
-                more += 1
-            continue
-        entries.pop(entry.identity, None)
-        entries[entry.identity] = entry
-    if more:
-        problems.append(f"{label}: {more:,} more lines cannot be read.")
-    return Curation(tuple(entries.values()), tuple(problems))
-
-
-def _entry_from(values: dict[str, str]) -> CurationEntry:
-    """One line's decision.
-
-    Raises:
-        ValueError: It is none.
-    """
-    absent = [column for column in _REQUIRED_COLUMNS if not values.get(column, "").strip()]
-    if absent:
-        raise ValueError(f"there is no {absent[0]}")
-    label = values.get("label", "").strip()
-    emotion = emotion_from_name(label) if label else None
-    if label and emotion is None:
-        raise ValueError(f"label should be one of {', '.join(EMOTIONS)}. Received: {label!r}")
-    action = values["action"].strip().lower()
-    return CurationEntry(
-        name=values["name"],
-        key=values["key"].strip().lower(),
-        split=values.get("split", "").strip().lower() or "train",
-        action=action,
-        label=emotion,
-        reason=_one_line(values.get("reason", "")),
-        source=_one_line(values.get("source", "")),
-        time=_one_line(values.get("time", "")),
-    )
 
 
 @dataclass(frozen=True)
@@ -507,14 +395,9 @@ def apply_curation(
     return CuratedFaceSet(
         faces=faces,
         rows=rows,
-        dropped=_per_split(face_set, ~keep),
-        relabelled=_per_split(face_set, is_relabelled),
+        dropped=face_set.count_by_split(~keep),
+        relabelled=face_set.count_by_split(is_relabelled),
         copies_dropped=copies,
         fingerprint=curation.fingerprint,
         match=match,
     )
-
-
-def _per_split(face_set: FaceSet, mask: NDArray[np.bool_]) -> dict[str, int]:
-    counts = np.bincount(face_set.splits[mask], minlength=len(SPLITS))
-    return dict(zip(SPLITS, counts.tolist(), strict=True))

@@ -20,14 +20,14 @@ from fer_core.dataset.curation import (
     Curation,
     CurationEntry,
     Identity,
-    curation_csv,
     match_curation,
-    parse_curation,
 )
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import locate_dataset
+from fer_core.dataset.imported import is_imported
+from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
-from fer_core.files import replaced_file, write_json, write_text
+from fer_core.files import read_json, replaced_file, told_if_refused
 from fer_core.settings import Settings
 
 CURATION_FILE = "curation.csv"
@@ -92,8 +92,8 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
     Raises:
         InputError: There is neither such a dataset nor such a path.
     """
-    folder = locate_dataset(data, settings)
-    return CurationFile(folder) if (folder / "dataset.json").is_file() else None
+    folder = import_folder(data, settings)
+    return None if folder is None else CurationFile(folder)
 
 
 class CurationFile:
@@ -209,8 +209,7 @@ class CurationFile:
                 else:
                     new[identity] = entry
             change = _change(old, new, f"taken back: {batch['words']}")
-            self._write(new)
-            write_json(self.folder / _UNDO_FILE, {"batches": batches[:-1]})
+            self._write(new, batches[:-1])
             return change
 
     def _changed(
@@ -230,8 +229,7 @@ class CurationFile:
                     for identity in sorted(touched)
                 ]
                 batches = [*self._read_undo(), {"words": words, "before": before}]
-                write_json(self.folder / _UNDO_FILE, {"batches": batches[-UNDO_DEPTH:]})
-                self._write(new)
+                self._write(new, batches[-UNDO_DEPTH:])
             return change
 
     def _entries(self) -> dict[Identity, CurationEntry]:
@@ -242,13 +240,17 @@ class CurationFile:
                 temporary.write_bytes(self.path.read_bytes())
         return {entry.identity: entry for entry in curation.entries}
 
-    def _write(self, entries: dict[Identity, CurationEntry]) -> None:
-        write_text(self.path, curation_csv(Curation(tuple(entries.values()))))
+    def _write(self, entries: dict[Identity, CurationEntry], batches: list[dict[str, Any]]) -> None:
+        """Replace the decisions and what can be taken back, or, on a full disk, neither."""
+        with replaced_file(self.folder / _UNDO_FILE) as undo, replaced_file(self.path) as curation:
+            undo.write_text(json.dumps({"batches": batches}, ensure_ascii=False), encoding="utf-8")
+            text = curation_csv(Curation(tuple(entries.values())))
+            curation.write_text(text, encoding="utf-8")
 
     def _read_undo(self) -> list[dict[str, Any]]:
         """The batches that can be taken back, the last one at the end; none if damaged."""
         try:
-            document = json.loads((self.folder / _UNDO_FILE).read_text(encoding="utf-8"))
+            document = read_json(self.folder / _UNDO_FILE)
             batches = document["batches"]
             for batch in batches:
                 str(batch["words"])
@@ -268,21 +270,15 @@ class CurationFile:
         Raises:
             InputError: The dataset is gone, or its folder cannot be written.
         """
-        try:
-            with _CHANGING:
-                # A folder that was deleted meanwhile must not come back with a curation alone.
-                if not (self.folder / "dataset.json").is_file():
-                    raise InputError(
-                        f"The dataset {self.folder.name!r} is not there any more; choose another."
-                    )
-                with (self.folder / _LOCK_FILE).open("wb") as file:
-                    _lock(file.fileno())
-                    yield
-        except OSError as error:
-            raise InputError(
-                f"The curation in {self.folder} cannot be written "
-                f"({error.strerror or type(error).__name__}); nothing was changed."
-            ) from error
+        with told_if_refused(f"The curation in {self.folder} cannot be written"), _CHANGING:
+            # A folder that was deleted meanwhile must not come back with a curation alone.
+            if not is_imported(self.folder):
+                raise InputError(
+                    f"The dataset {self.folder.name!r} is not there any more; choose another."
+                )
+            with (self.folder / _LOCK_FILE).open("wb") as file:
+                _lock(file.fileno())
+                yield
 
 
 def _lock(descriptor: int) -> None:

@@ -103,6 +103,18 @@ class FaceSet:
             raise InputError(f"There is no split {split!r}; choose train, validation, test or all.")
         return np.flatnonzero(self.splits == SPLITS.index(split))
 
+    @cached_property
+    def present_splits(self) -> tuple[str, ...]:
+        """The splits that have images, in the order of ``SPLITS``."""
+        return tuple(
+            split for index, split in enumerate(SPLITS) if bool((self.splits == index).any())
+        )
+
+    def count_by_split(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> dict[str, int]:
+        """How many of the chosen images (row numbers, or bool ``[n]``) lie in each split."""
+        counts = np.bincount(self.splits[chosen], minlength=len(SPLITS))
+        return dict(zip(SPLITS, counts.tolist(), strict=True))
+
     def subset(self, rows: NDArray[np.intp]) -> FaceSet:
         """The images of these rows, in this order, without the problems."""
         return replace(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.files import replaced_file
+from fer_core.dataset.imported import is_imported
+from fer_core.files import read_arrays, replaced_file
 
 _FOLDER = "findings"
 
@@ -42,30 +43,26 @@ def cached_arrays(
         return kept
     made = make()
     # A dataset that was deleted meanwhile must not come back with its findings alone.
-    if (folder / "dataset.json").is_file():
+    if is_imported(folder):
         try:
             with replaced_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **made)
-            _drop_old(path.parent, kind)
+            _drop_old(path, kind)
         except OSError:
             pass  # a full disk or a folder that is only readable: the result is there all the same
     return made
 
 
 def _read(path: Path) -> Arrays | None:
-    if not path.is_file():
-        return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except Exception:
-        # NumPy raises a different type for each way in which a file can be damaged.
+        return read_arrays(path)
+    except (OSError, ValueError):
         return None
 
 
-def _drop_old(folder: Path, kind: str) -> None:
-    files = sorted(
-        folder.glob(f"{kind}-*.npz"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    for path in files[_KEPT:]:
+def _drop_old(newest: Path, kind: str) -> None:
+    # What was written just now stays, even if a clock that was set back makes it the oldest.
+    others = [path for path in newest.parent.glob(f"{kind}-*.npz") if path != newest]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[_KEPT - 1 :]:
         path.unlink(missing_ok=True)

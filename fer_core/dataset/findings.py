@@ -5,8 +5,6 @@ Either groups of images that belong together, or single images ranked by how dou
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.csv_text import csv_text
 from fer_core.dataset.duplicates import DuplicateAudit, audit_duplicates, content_keys
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.image_quality import ImageQuality
@@ -82,8 +81,7 @@ class Finding:
 
     def counts(self, face_set: FaceSet) -> dict[str, int]:
         """Images per split."""
-        counts = np.bincount(face_set.splits[self.rows], minlength=len(SPLITS))
-        return dict(zip(SPLITS, counts.tolist(), strict=True))
+        return face_set.count_by_split(self.rows)
 
     def filtered(self, mask: NDArray[np.bool_]) -> Finding:
         """The images for which ``mask``, bool ``[k]``, is true."""
@@ -105,9 +103,7 @@ class Finding:
         """
         if split == "all":
             return self
-        if split not in SPLITS:
-            raise InputError(f"There is no split {split!r}; choose train, validation, test or all.")
-        return self._with(face_set.splits[self.rows] == SPLITS.index(split))
+        return self._with(np.isin(self.rows, face_set.rows(split)))
 
     def of_label(self, face_set: FaceSet, emotion: str) -> Finding:
         """What is labelled as an emotion; groups stay whole if any image fits.
@@ -143,26 +139,29 @@ class Finding:
 
     def to_csv(self, face_set: FaceSet) -> str:
         """The finding as the text of a CSV file, one line for each image."""
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(
-            ["finding", "group", "name", "split", "label", "suggested", "score", "reason"]
-        )
-        for position, row in enumerate(self.rows):
-            group, suggested = self.group_numbers[position], self.suggested[position]
-            writer.writerow(
-                [
+        return csv_text(
+            ("finding", "group", "name", "split", "label", "suggested", "score", "reason"),
+            [
+                (
                     self.kind,
-                    "" if group == NO_GROUP else int(group) + 1,
+                    None if group == NO_GROUP else int(group) + 1,
                     face_set.names[row],
                     SPLITS[face_set.splits[row]],
                     EMOTIONS[face_set.labels[row]],
-                    "" if suggested == NO_LABEL else EMOTIONS[suggested],
-                    f"{self.scores[position]:.4f}",
-                    self.reasons[position],
-                ]
-            )
-        return buffer.getvalue()
+                    None if suggested == NO_LABEL else EMOTIONS[suggested],
+                    f"{score:.4f}",
+                    reason,
+                )
+                for row, group, suggested, score, reason in zip(
+                    self.rows,
+                    self.group_numbers,
+                    self.suggested,
+                    self.scores,
+                    self.reasons,
+                    strict=True,
+                )
+            ],
+        )
 
 
 def ranked_finding(
@@ -227,8 +226,8 @@ def _grouped_finding(
 
 def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
     """A group in words: "3 in train, 1 in validation; happy, sad"."""
-    counts = np.bincount(face_set.splits[group], minlength=len(SPLITS))
-    places = [f"{count:,} in {split}" for split, count in zip(SPLITS, counts, strict=True) if count]
+    counts = face_set.count_by_split(group)
+    places = [f"{count:,} in {split}" for split, count in counts.items() if count]
     labels = [EMOTIONS[label] for label in np.unique(face_set.labels[group])]
     return f"{', '.join(places)}; {', '.join(labels)}"
 
@@ -284,7 +283,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         ),
         "leaks": _grouped_finding(
             "leaks",
-            "Validation and test images that also stand in train",
+            "Validation and test images that also stand in train, with their copies there",
             "A model has seen these images in training, so its figures on them flatter it.",
             _crossing(face_set, groups, audit.leaked_rows),
             face_set,

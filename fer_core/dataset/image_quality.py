@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import BLANK_DEVIATION
-from fer_core.dataset.readers.progress import ProgressReport
+from fer_core.progress import ProgressReport
 
 #: Grey values that count as one grey: those up to so far from it.
 _GREY_MARGIN = 4

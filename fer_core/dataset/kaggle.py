@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
+from contextlib import contextmanager
 from pathlib import Path
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import import_dataset
 from fer_core.errors import InputError, first_line
+from fer_core.files import is_disk_full, temporary_folder, told_if_refused
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
 #: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013
@@ -56,11 +57,21 @@ def import_from_kaggle(
     Raises:
         InputError: Kaggle cannot be reached or refuses, or as for ``import_dataset``.
     """
-    settings.data_root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".kaggle.", dir=settings.data_root) as temporary:
-        folder = Path(temporary) / KAGGLE_HANDLE.replace("/", "-")
+    with (
+        told_if_refused(f"A download cannot be kept in {settings.data_root}"),
+        _room(settings.data_root) as temporary,
+    ):
+        folder = temporary / KAGGLE_HANDLE.replace("/", "-")
         _download(folder, token, downloaded)
         return import_dataset(folder, settings, name=name, split_choice=split_choice, report=report)
+
+
+@contextmanager
+def _room(root: Path) -> Iterator[Path]:
+    """A folder to download to, on the disk where the data go."""
+    root.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("kaggle", root) as folder:
+        yield folder
 
 
 def _download(folder: Path, token: str | None, downloaded: Callable[[int], None] | None) -> None:
@@ -119,6 +130,11 @@ def _refusal(error: Exception, *, has_token: bool) -> InputError:
     import requests
 
     status = getattr(getattr(error, "response", None), "status_code", None)
+    if is_disk_full(error):
+        return InputError(
+            f"The download from Kaggle does not fit on the disk ({first_line(error)}), and nothing "
+            f"of it was kept; free some space and try again, {_OR_BY_HAND}."
+        )
     if isinstance(error, (requests.ConnectionError, requests.Timeout)):
         return InputError(
             "Kaggle cannot be reached from this machine; check its connection to the internet, "

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.dataset.finding_cache import Arrays, cached_arrays
-from fer_core.dataset.readers.progress import ProgressReport
+from fer_core.progress import ProgressReport
 
 #: Frequencies of the hash per direction.
 _FREQUENCIES = 8

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,14 +20,23 @@ from fer_core.dataset.demo.faults import (
     write_planted_faults,
 )
 from fer_core.dataset.face_set import FaceSet, Problem
+from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, is_imported
 from fer_core.dataset.readers import read_dataset
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
-from fer_core.files import existing_path, write_json
+from fer_core.files import (
+    PLAIN_NAME,
+    delete_folder,
+    existing_path,
+    is_plain_name,
+    plain_name,
+    read_json,
+    temporary_folder,
+    told_if_refused,
+    write_json,
+)
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
-
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 #: The name of the drawn set, which nothing else may have.
 DEMO_NAME = "demo"
@@ -47,11 +52,8 @@ def validated_name(name: str) -> str:
         InputError: It has other characters than letters, digits, ``.``, ``_`` and ``-``, starts
             with none of the first two, or is longer than 64.
     """
-    if not _NAME_PATTERN.fullmatch(name):
-        raise InputError(
-            f"{name!r} cannot be a name; use up to 64 letters, digits, dots, dashes and "
-            "underscores, beginning with a letter or digit."
-        )
+    if not is_plain_name(name):
+        raise InputError(f"{name!r} cannot be a name; use {PLAIN_NAME}.")
     return name
 
 
@@ -79,9 +81,7 @@ def import_dataset(
         InputError: The source is unusable, or the name is taken or unfit.
     """
     choice = split_choice or SplitChoice()
-    # What a file is called is not always fit to be a name: "FER 2013 (1).zip".
-    default_name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._")[:64]
-    name = validated_name(name or default_name or "dataset")
+    name = validated_name(name or name_from_source(source))
     # Some file systems hold "Demo" and "demo" to be one folder.
     if name.lower() == DEMO_NAME:
         raise InputError(
@@ -105,26 +105,33 @@ def import_dataset(
     return name, face_set
 
 
+def name_from_source(source: Path) -> str:
+    """What a dataset is called by default: after its source, as far as that is fit to be a name."""
+    return plain_name(source.stem) or "dataset"
+
+
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder to fill, which then becomes ``folder``; never in another's place.
 
     Raises:
-        InputError: Someone else has taken the name meanwhile; theirs stays.
+        InputError: The folder cannot be written, or someone else has taken the name meanwhile;
+            theirs stays.
     """
     root = folder.parent
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=root) as temporary:
-        # Inside, so that it is as readable as any folder: the temporary one is private.
-        made = Path(temporary) / folder.name
-        made.mkdir()
-        yield made
-        try:
-            made.rename(folder)
-        except OSError as error:
-            if folder.exists():
-                raise _taken(folder.name, folder) from error
-            raise
+    with told_if_refused(f"The dataset {folder.name!r} cannot be kept in {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(folder.name, root) as temporary:
+            # Inside, so that it is as readable as any folder: the temporary one is private.
+            made = temporary / folder.name
+            made.mkdir()
+            yield made
+            try:
+                made.rename(folder)
+            except OSError as error:
+                if folder.exists():
+                    raise _taken(folder.name, folder) from error
+                raise
 
 
 def _taken(name: str, folder: Path) -> InputError:
@@ -135,7 +142,7 @@ def _taken(name: str, folder: Path) -> InputError:
 
 def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
     np.savez(
-        folder / "faces.npz",
+        folder / FACES_FILE,
         images=face_set.images,
         labels=face_set.labels,
         splits=face_set.splits,
@@ -143,7 +150,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
         names=np.frombuffer("\n".join(face_set.names).encode(), dtype=np.uint8),
     )
     write_json(
-        folder / "dataset.json",
+        folder / RECORD_FILE,
         origin
         | {
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -160,7 +167,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
 
 def dataset_names(settings: Settings) -> list[str]:
     """The imported datasets, by name."""
-    return sorted(path.parent.name for path in settings.data_root.glob("[!.]*/dataset.json"))
+    return sorted(path.parent.name for path in settings.data_root.glob(f"[!.]*/{RECORD_FILE}"))
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
     """
     folder = imported_folder(name, settings)
     try:
-        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        record = read_json(folder / RECORD_FILE)
         choice = None
         if "seed" in record:
             choice = SplitChoice(record["validation_share"], record["test_share"], record["seed"])
@@ -210,7 +217,7 @@ def imported_folder(name: str, settings: Settings) -> Path:
         InputError: It is no name, or there is no such dataset.
     """
     folder = settings.data_root / validated_name(name)
-    if not (folder / "dataset.json").is_file():
+    if not is_imported(folder):
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(f"There is no dataset {name!r}; imported datasets: {names}.")
     return folder
@@ -231,14 +238,12 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and what it leads to is not deleted from here; remove it by hand."
         )
     try:
-        doomed = Path(tempfile.mkdtemp(prefix=f".{name}.deleted.", dir=settings.data_root))
-        folder.rename(doomed / name)
+        delete_folder(folder)
     except OSError as error:
         raise InputError(
             f"The dataset {name!r} cannot be deleted ({error.strerror}); see to the permissions "
             f"of {settings.data_root}."
         ) from error
-    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def path_within_roots(text: str, settings: Settings) -> Path:
@@ -287,8 +292,7 @@ def load_dataset(data: str, settings: Settings, report: ProgressReport | None = 
     if data == DEMO_NAME:
         _draw_demo_set(settings, report)
     path = locate_dataset(data, settings)
-    is_import = (path / "dataset.json").is_file()
-    return _load(path) if is_import else read_dataset(path, report=report)
+    return _load(path) if is_imported(path) else read_dataset(path, report=report)
 
 
 def locate_dataset(data: str, settings: Settings) -> Path:
@@ -301,13 +305,47 @@ def locate_dataset(data: str, settings: Settings) -> Path:
         InputError: There is neither such a dataset nor such a path.
     """
     folder = settings.data_root / data
-    if data == DEMO_NAME or (_NAME_PATTERN.fullmatch(data) and (folder / "dataset.json").is_file()):
+    if data == DEMO_NAME or (is_plain_name(data) and is_imported(folder)):
         return folder
     path = existing_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
-        raise InputError(f"There is no dataset and no path {data!r}; imported datasets: {names}.")
+        raise InputError(
+            f"There is no dataset and no path {data!r}; imported datasets: {names}. Import one "
+            "with 'dataset import SOURCE --name NAME', or use 'demo', the drawn set."
+        )
     return path.resolve()
+
+
+def import_folder(data: str, settings: Settings) -> Path | None:
+    """``data/<name>``, where findings, votes and decisions lie beside the faces.
+
+    Args:
+        data: As for ``load_dataset``.
+        settings: Where ``data/`` is.
+
+    Returns:
+        None for data that are read from a path without being imported: nothing lies beside them.
+
+    Raises:
+        InputError: There is neither such a dataset nor such a path.
+    """
+    folder = locate_dataset(data, settings)
+    return folder if is_imported(folder) else None
+
+
+def dataset_reference(data: str, settings: Settings) -> str:
+    """How a run or a search names its data, so that it finds them from any working folder.
+
+    Args:
+        data: As for ``load_dataset``.
+        settings: Where ``data/`` is.
+
+    Raises:
+        InputError: There is neither such a dataset nor such a path.
+    """
+    path = locate_dataset(data, settings)
+    return path.name if path.parent == settings.data_root else str(path)
 
 
 def is_demo(data: str) -> bool:
@@ -321,7 +359,7 @@ def is_demo(data: str) -> bool:
     if path is None:
         return False
     try:
-        record = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+        record = read_json(path / RECORD_FILE)
     except (OSError, ValueError):
         return False
     return isinstance(record, dict) and record.get("kind") == DEMO_NAME
@@ -361,8 +399,8 @@ def _draw_demo_set(settings: Settings, report: ProgressReport | None = None) -> 
 
 def _load(folder: Path) -> FaceSet:
     try:
-        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        with np.load(folder / "faces.npz", allow_pickle=False) as arrays:
+        record = read_json(folder / RECORD_FILE)
+        with np.load(folder / FACES_FILE, allow_pickle=False) as arrays:
             names = arrays["names"].tobytes().decode()
             return FaceSet(
                 images=arrays["images"],

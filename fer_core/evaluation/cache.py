@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import time
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
 from fer_core.emotions import EMOTIONS
-from fer_core.files import replaced_file
+from fer_core.files import read_arrays, replaced_file
 from fer_core.settings import Settings
 
 #: Files kept; the longest unread goes first. FER2013 whole takes 1 MB.
@@ -25,8 +23,6 @@ MAX_FILES = 200
 
 #: Changes when what is stored changes its form or meaning.
 _FORM = "1"
-
-_ONE_DAY = 24 * 3600 * 10**9
 
 _log = logging.getLogger(__name__)
 
@@ -77,13 +73,11 @@ def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> Cache
     """What is kept under a key; None if there is nothing, or nothing usable, for these labels."""
     path = _path(settings, key)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = CachedPrediction(
-                arrays["labels"], arrays["raw_probabilities"], arrays["is_leaked"]
-            )
+        arrays = read_arrays(path)
+        found = CachedPrediction(arrays["labels"], arrays["raw_probabilities"], arrays["is_leaked"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         _log.warning("%s is damaged (%s) and is made anew", path, error)
         return None
     count = len(labels)
@@ -128,10 +122,6 @@ def _forget_longest_unread(folder: Path) -> None:
     files = sorted(folder.glob("[!.]*.npz"), key=_last_use, reverse=True)
     for path in files[MAX_FILES:]:
         path.unlink(missing_ok=True)
-    # What a process that was killed left half written.
-    for path in folder.glob(".*.npz"):
-        if _last_use(path) < time.time_ns() - _ONE_DAY:
-            path.unlink(missing_ok=True)
 
 
 def _last_use(path: Path) -> int:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, load_bundle, write_calibration
 from fer_core.errors import InputError
-from fer_core.evaluation.counting import ratio
 from fer_core.evaluation.result import EvaluationResult
+from fer_core.files import told_if_refused
 from fer_core.metrics import (
     Estimate,
     ReliabilityBin,
@@ -23,6 +23,7 @@ from fer_core.metrics import (
     fit_temperature,
     log_loss,
     proportion_estimate,
+    ratio,
     reliability_bins,
 )
 
@@ -113,7 +114,7 @@ def calibrate_bundle(bundle: Bundle, result: EvaluationResult) -> Bundle:
 
     Raises:
         InputError: The evaluation is another model's, of another split, of drawn faces for a model
-            of real ones, or of too few images.
+            of real ones, or of too few images; or the bundle's folder cannot be written.
     """
     if result.bundle_name != bundle.name:
         raise InputError(
@@ -150,7 +151,8 @@ def calibrate_bundle(bundle: Bundle, result: EvaluationResult) -> Bundle:
         "folds": FOLDS,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_calibration(bundle.folder, temperature, "validation", details)
+    with told_if_refused(f"The temperature cannot be written to {bundle.folder}"):
+        write_calibration(bundle.folder, temperature, "validation", details)
     return load_bundle(bundle.folder, bundle.name)
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.evaluation.counting import f1s_of, ratio, recalls_of
+from fer_core.evaluation.counting import f1s_of, recalls_of
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics import Estimate, estimates_from_counts, mcnemar_test
+from fer_core.metrics import Estimate, estimates_from_counts, mcnemar_test, ratio
 
 #: The usual bound below which a difference is taken for more than luck.
 SIGNIFICANCE = 0.05

@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.evaluation.counting import ratio
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics import confusion_matrix
+from fer_core.metrics import confusion_matrix, ratio
 
 
 def confusion_counts(result: EvaluationResult) -> NDArray[np.int64]:

@@ -11,13 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-def ratio(part: NDArray[np.number[Any]], whole: NDArray[np.number[Any]]) -> NDArray[np.float64]:
-    """Their ratio; NaN where the whole is nothing."""
-    part = part.astype(np.float64)
-    result = np.full_like(part, np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
-    return result
+from fer_core.metrics import ratio
 
 
 def hits_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:

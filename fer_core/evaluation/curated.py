@@ -8,8 +8,9 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.evaluation.facts import facts_on_dataset
-from fer_core.evaluation.result import EvaluationResult, Progress, evaluate_split
+from fer_core.evaluation.result import EvaluationResult, evaluate_split
 from fer_core.predictor import Predictor
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
 
@@ -23,7 +24,7 @@ def evaluate_curated(
     dataset_name: str,
     is_demo_data: bool = False,
     predictor: Predictor | None = None,
-    report: Progress | None = None,
+    report: ProgressReport | None = None,
 ) -> EvaluationResult:
     """As ``evaluate_split``, on the images that the curation leaves, under its labels.
 

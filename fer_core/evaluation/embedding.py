@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.errors import InputError
 from fer_core.evaluation.features import FaceFeatures
 from fer_core.evaluation.label_candidates import principal_components
+from fer_core.progress import ProgressReport
 
 #: More points hide each other, and t-SNE's time grows faster than their number.
 MAX_SAMPLE = 5000

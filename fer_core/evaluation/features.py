@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.finding_cache import Arrays, cached_arrays
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
-from fer_core.predictor import network_input
+from fer_core.onnx_session import open_session
+from fer_core.predictor import check_network_file, network_input
+from fer_core.progress import ProgressReport
 
 if TYPE_CHECKING:
     import onnx
@@ -77,11 +78,7 @@ def bundle_features(
             could be found.
     """
     network = bundle.served_network
-    if not network.is_file():
-        raise InputError(
-            f"The bundle {bundle.name!r} has no {network.name}; make it with "
-            f"'python -m fer_core models export {bundle.name}', or choose another model."
-        )
+    check_network_file(network, bundle.name)
     digest = hashlib.sha256(network.read_bytes())
     record = bundle.record
     digest.update(
@@ -94,7 +91,6 @@ def bundle_features(
 
 def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     import onnx
-    import onnxruntime
 
     path = bundle.served_network
     try:
@@ -103,12 +99,7 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
         probabilities_name = model.graph.output[0].name
         if layer not in {output.name for output in model.graph.output}:
             model.graph.output.append(onnx.ValueInfoProto(name=layer))
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(model.SerializeToString())
         (taken,) = session.get_inputs()
     except InputError as error:
         raise InputError(f"The model {bundle.name!r} cannot be used here: {error}") from error

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.counting import macro_f1_of, ratio, recalls_of
+from fer_core.evaluation.counting import macro_f1_of, recalls_of
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import (
     UNDEFINED,
@@ -18,6 +18,7 @@ from fer_core.metrics import (
     is_among_top,
     log_losses,
     mean_estimate,
+    ratio,
 )
 
 #: What people reach on FER2013 and how far that is uncertain: Goodfellow et al., "Challenges in

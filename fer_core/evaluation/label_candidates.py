@@ -20,10 +20,10 @@ from fer_core.bundle import BundleRecord
 from fer_core.dataset.duplicates import content_keys, leaked_rows
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.findings import Finding, ranked_finding
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.features import FaceFeatures
+from fer_core.progress import ProgressReport
 
 FOLDS = 5
 

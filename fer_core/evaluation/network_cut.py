@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.onnx_session import open_session
+
 if TYPE_CHECKING:
     import onnx
 
@@ -221,15 +223,8 @@ def _part(
 
 
 def _session(model: onnx.ModelProto) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(model.SerializeToString())
     except Exception as error:
         # ONNX Runtime raises many types of its own; a network of another precision, say.
         raise NoFeatureMapError("it does not run in parts") from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,12 +18,11 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
 from fer_core.evaluation.facts import ResultFacts, facts_on_dataset, facts_on_own_predictions
+from fer_core.files import read_arrays
 from fer_core.metrics import apply_temperature
-from fer_core.predictor import Predictor, load_predictor
+from fer_core.predictor import Predictor, check_network_file, load_predictor
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
-
-#: Called now and then with the images done and their number in all; what it raises ends the work.
-Progress = Callable[[int, int], None]
 
 #: Images between two reports of progress: a tenth of a second or so, in whole batches.
 _IMAGES_AT_ONCE = 128
@@ -81,11 +79,6 @@ class EvaluationResult:
         """Number of images."""
         return len(self.labels)
 
-    @property
-    def has_pictures(self) -> bool:
-        """Whether the images can be shown."""
-        return self.dataset_name is not None
-
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """After temperature, float32 ``[n, 7]``."""
@@ -117,7 +110,7 @@ def evaluate_split(
     is_demo_data: bool = False,
     curation: str | None = None,
     predictor: Predictor | None = None,
-    report: Progress | None = None,
+    report: ProgressReport | None = None,
 ) -> EvaluationResult:
     """Predict a split's images, or read what was predicted for them before.
 
@@ -142,8 +135,7 @@ def evaluate_split(
     if not len(rows):
         raise InputError(f"The dataset has no {split} images; choose another split.")
     labels = face_set.labels[rows]
-    if not bundle.served_network.is_file():
-        load_predictor(bundle)  # says what is missing and what to do
+    check_network_file(bundle.served_network, bundle.name)
     key = cache_key(bundle, face_set.fingerprint, split, curation)
     with _alone_with(key):
         prediction = read_cached(settings, key, labels)
@@ -176,14 +168,14 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
     """
     path = bundle.folder / PREDICTIONS_FILE
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            labels, probabilities = arrays["labels"], arrays["probabilities"]
+        arrays = read_arrays(path)
+        labels, probabilities = arrays["labels"], arrays["probabilities"]
     except FileNotFoundError as error:
         raise InputError(
             f"The model {bundle.name!r} brings no validation predictions ({PREDICTIONS_FILE} is "
             "missing); choose a dataset to evaluate it on."
         ) from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"The validation predictions in {path} are damaged ({first_line(error)}); restore the "
             "file, or choose a dataset to evaluate the model on."
@@ -227,7 +219,7 @@ def _predict(
     predictor: Predictor,
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
-    report: Progress | None,
+    report: ProgressReport | None,
 ) -> NDArray[np.float32]:
     probabilities = np.empty((len(rows), len(EMOTIONS)), dtype=np.float32)
     for start in range(0, len(rows), _IMAGES_AT_ONCE):

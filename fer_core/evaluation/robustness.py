@@ -9,19 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.evaluation.corruptions import CORRUPTIONS, Corruption, corrupted, find_corruption
-from fer_core.evaluation.result import EvaluationResult, Progress
+from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted, find_corruption
+from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate, proportion_estimate
 from fer_core.predictor import Predictor
-
-__all__ = [
-    "CORRUPTIONS",
-    "Corruption",
-    "RobustnessCurve",
-    "RobustnessPoint",
-    "corrupted",
-    "measure_robustness",
-]
+from fer_core.progress import ProgressReport
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ def measure_robustness(
     names: Sequence[str] | None = None,
     max_images: int = 400,
     seed: int = 0,
-    report: Progress | None = None,
+    report: ProgressReport | None = None,
 ) -> tuple[RobustnessCurve, ...]:
     """Spoil the pictures of an evaluation in several ways and strengths, and predict them again.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.image_quality import image_quality
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate, proportion_estimate
 
-#: What is measured of a picture: its title and its unit.
+#: Figures of ``ImageQuality`` by which evaluations are cut: title and unit.
 IMAGE_SCORES: dict[str, tuple[str, str]] = {
     "brightness": ("Brightness", "mean grey value, 0 to 255"),
     "contrast": ("Contrast", "standard deviation of grey values"),
@@ -54,26 +54,6 @@ class Slicing:
     unit: str
     slices: tuple[ScoreSlice, ...]
     undefined_n: int
-
-
-def image_scores(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
-    """Brightness, contrast and sharpness of pictures.
-
-    Sharpness is the variance of the Laplacian, after Pech-Pacheco et al., "Diatom autofocusing in
-    brightfield microscopy: a comparative study", ICPR 2000.
-
-    Args:
-        images: uint8 ``[n, 48, 48]``.
-
-    Returns:
-        For each of ``IMAGE_SCORES`` float64 ``[n]``.
-    """
-    scores = np.empty((3, len(images)))
-    for row, image in enumerate(images):
-        scores[0, row] = image.mean()
-        scores[1, row] = image.std()
-        scores[2, row] = cv2.Laplacian(image, cv2.CV_64F).var()
-    return dict(zip(IMAGE_SCORES, scores, strict=True))
 
 
 def slice_by_score(
@@ -131,8 +111,10 @@ def image_slicings(result: EvaluationResult, face_set: FaceSet) -> tuple[Slicing
         result: The evaluation.
         face_set: The data that it was made on.
     """
-    scores = image_scores(face_set.images[result.rows])
+    quality = image_quality(face_set.images[result.rows])
     return tuple(
-        slice_by_score(result, scores[name], name=name, title=title, unit=unit)
+        slice_by_score(
+            result, getattr(quality, name).astype(np.float64), name=name, title=title, unit=unit
+        )
         for name, (title, unit) in IMAGE_SCORES.items()
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import Any
 
+from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.assessment import Assessment
 from fer_core.evaluation.calibration import CalibrationState
@@ -14,9 +13,6 @@ from fer_core.evaluation.headline import Headline
 from fer_core.evaluation.per_class import ClassAssessment
 from fer_core.evaluation.report import report_on
 from fer_core.evaluation.result import EvaluationResult
-
-#: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def assessment_document(assessment: Assessment) -> dict[str, Any]:
@@ -159,7 +155,7 @@ def predictions_csv(result: EvaluationResult) -> str:
         lines.append(
             [
                 int(result.rows[position]),
-                _harmless(result.names[position]) if result.names else "",
+                result.names[position] if result.names else "",
                 EMOTIONS[result.labels[position]],
                 EMOTIONS[result.predicted[position]],
                 str(bool(result.is_correct[position])).lower(),
@@ -170,7 +166,7 @@ def predictions_csv(result: EvaluationResult) -> str:
                 leaked,
             ]
         )
-    return _csv(header, lines)
+    return csv_text(header, lines)
 
 
 def classes_csv(assessment: Assessment) -> str:
@@ -193,20 +189,8 @@ def classes_csv(assessment: Assessment) -> str:
                 _cell(one.average_precision),
             ]
         )
-    return _csv(header, lines)
+    return csv_text(header, lines)
 
 
 def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
-
-
-def _harmless(name: str) -> str:
-    return f"'{name}" if name.startswith(_FORMULA_STARTS) else name
-
-
-def _csv(header: list[str], lines: list[list[Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return buffer.getvalue()

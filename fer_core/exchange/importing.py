@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +43,7 @@ from fer_core.exchange.served import (
     require_onnx_export,
     write_onnx,
 )
-from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.files import plain_name, replaced_folder, told_if_refused, write_json, write_text
 from fer_core.model_card import model_card
 from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
 from fer_core.predictor import Predictor, network_input, open_onnx_network
@@ -96,7 +95,10 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
     check_file(path)
     name = request.name or name_from_file(path)
     check_name_is_free(name, settings)
-    with replaced_folder(settings.models_root / name) as folder:
+    with (
+        told_if_refused(f"The model {name!r} cannot be kept in {settings.models_root}"),
+        replaced_folder(settings.models_root / name) as folder,
+    ):
         notes = read_notes(path)
         if path.suffix.lower() == ".onnx":
             if request.weights is not None:
@@ -121,8 +123,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
 def name_from_file(path: Path) -> str:
     """A model's name after its file's: ``My model (1).h5`` becomes ``My-model-1``."""
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:64]
-    return cleaned or "imported"
+    return plain_name(path.stem) or "imported"
 
 
 def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bundle:

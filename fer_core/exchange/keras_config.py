@@ -65,66 +65,6 @@ _FUNCTIONS = _names(
     """
 )
 
-_CLASSES = frozenset(
-    [
-        "Constant",
-        "GlorotNormal",
-        "GlorotUniform",
-        "HeNormal",
-        "HeUniform",
-        "Identity",
-        "LecunNormal",
-        "LecunUniform",
-        "Ones",
-        "Orthogonal",
-        "OrthogonalInitializer",
-        "RandomNormal",
-        "RandomUniform",
-        "TruncatedNormal",
-        "VarianceScaling",
-        "Zeros",
-        "L1",
-        "L2",
-        "L1L2",
-        "OrthogonalRegularizer",
-        "MaxNorm",
-        "MinMaxNorm",
-        "NonNeg",
-        "UnitNorm",
-        "DTypePolicy",
-        "Policy",
-        "__keras_tensor__",
-    ]
-)
-
-_FUNCTIONS = frozenset(
-    [
-        "celu",
-        "elu",
-        "exponential",
-        "gelu",
-        "glu",
-        "hard_sigmoid",
-        "hard_silu",
-        "hard_swish",
-        "leaky_relu",
-        "linear",
-        "log_sigmoid",
-        "log_softmax",
-        "mish",
-        "relu",
-        "relu6",
-        "selu",
-        "sigmoid",
-        "silu",
-        "softmax",
-        "softplus",
-        "softsign",
-        "swish",
-        "tanh",
-    ]
-)
-
 _CLASSES = _LAYERS | _OPERATIONS | _OTHER_CLASSES | frozenset(_MODELS)
 
 _MODULE = re.compile(

@@ -214,8 +214,8 @@ class LiveProcessor:
 
     def _take_in(self, look: Look, flow: FlowFrame, controls: LiveControls) -> None:
         """Bring what was found in an earlier frame to where it is now."""
-        self._look_durations.add(look.milliseconds)
         with self._lock:
+            self._look_durations.add(look.milliseconds)
             self._look_rate.count()
         carried = follow([Rectangle.of(box) for box in look.boxes], look.flow, flow)
         boxes = [
@@ -247,7 +247,8 @@ class LiveProcessor:
         milliseconds = 1000 * (time.perf_counter() - start)
         for person, row in zip(chosen, rows, strict=True):
             person.read(row, seconds, controls.smoothing_seconds)
-        self._network_durations.add(milliseconds)
+        with self._lock:
+            self._network_durations.add(milliseconds)
         cost, usual = milliseconds / len(chosen), self._milliseconds_per_face
         self._milliseconds_per_face = 0.9 * usual + 0.1 * cost if usual else cost
 

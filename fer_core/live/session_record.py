@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import threading
 import time
@@ -14,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.boxes import FaceBox
 
@@ -148,10 +147,14 @@ class SessionRecord:
         Args:
             since: In seconds since the record began.
         """
+        return self._whole(since)[1]
+
+    def _whole(self, since: float = -float("inf")) -> tuple[datetime | None, RecordRows]:
+        """When the record began, and a copy of its rows: of one moment, whoever clears it next."""
         with self._lock:
             table = self._table[: self._count]
             part = table[int(np.searchsorted(table["seconds"], since)) :]
-            return RecordRows(
+            return self._started_at, RecordRows(
                 seconds=part["seconds"].copy(),
                 persons=part["person"].copy(),
                 boxes=part["box"].copy(),
@@ -164,32 +167,18 @@ class SessionRecord:
         Each row stands for the time until the person's next one, a second at most; shares are 0 to
         1 and add up to 1.
         """
-        rows = self.rows()
-        labels = rows.probabilities.argmax(axis=1)
-        result: dict[int, dict[str, float]] = {}
-        for person in np.unique(rows.persons):
-            mine = np.flatnonzero(rows.persons == person)
-            steps = np.clip(np.diff(rows.seconds[mine]), 0.0, _LONGEST_STEP_SECONDS)
-            # The last row has no next one; it stands for a usual step.
-            usual = 1 / _ROWS_PER_SECOND
-            durations = np.append(steps, usual)
-            totals = np.bincount(labels[mine], weights=durations, minlength=len(EMOTIONS))
-            shares = totals / totals.sum()
-            result[int(person)] = dict(zip(EMOTIONS, map(float, shares), strict=True))
-        return result
+        return _shares(self.rows())
 
     def to_csv(self) -> str:
         """One line per row: time, seconds, person, box, label, score, the seven probabilities."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        started_at, rows = self._started_at, self.rows()
+        started_at, rows = self._whole()
+        lines = []
         for seconds, person, box, probabilities, label in zip(
             rows.seconds, rows.persons, rows.boxes, rows.probabilities, rows.labels, strict=True
         ):
             assert started_at is not None  # there are rows
             moment = started_at + timedelta(seconds=float(seconds))
-            writer.writerow(
+            lines.append(
                 [
                     moment.isoformat(timespec="milliseconds"),
                     f"{seconds:.2f}",
@@ -200,15 +189,15 @@ class SessionRecord:
                     *(f"{probability:.4f}" for probability in probabilities),
                 ]
             )
-        return text.getvalue()
+        return csv_text(_COLUMNS, lines)
 
     def to_json(self) -> str:
         """The same as a document, with when it began and what each person's shares are."""
-        rows = self.rows()
+        started_at, rows = self._whole()
         document = {
-            "started_at": self.started_at,
+            "started_at": None if started_at is None else started_at.isoformat(timespec="seconds"),
             "dropped_rows": self.dropped_rows,
-            "shares": {str(person): shares for person, shares in self.shares().items()},
+            "shares": {str(person): shares for person, shares in _shares(rows).items()},
             "rows": [
                 {
                     "seconds": round(float(seconds), 2),
@@ -232,3 +221,18 @@ class SessionRecord:
             ],
         }
         return json.dumps(document)
+
+
+def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
+    labels = rows.probabilities.argmax(axis=1)
+    result: dict[int, dict[str, float]] = {}
+    for person in np.unique(rows.persons):
+        mine = np.flatnonzero(rows.persons == person)
+        steps = np.clip(np.diff(rows.seconds[mine]), 0.0, _LONGEST_STEP_SECONDS)
+        # The last row has no next one; it stands for a usual step.
+        usual = 1 / _ROWS_PER_SECOND
+        durations = np.append(steps, usual)
+        totals = np.bincount(labels[mine], weights=durations, minlength=len(EMOTIONS))
+        shares = totals / totals.sum()
+        result[int(person)] = dict(zip(EMOTIONS, map(float, shares), strict=True))
+    return result

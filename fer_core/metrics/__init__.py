@@ -26,6 +26,7 @@ from fer_core.metrics.classification import (
     log_loss,
     log_losses,
     macro_f1,
+    ratio,
     top_k_accuracy,
 )
 from fer_core.metrics.comparison import mcnemar_test
@@ -78,6 +79,7 @@ __all__ = [
     "percentile_estimate",
     "precision_recall_curve",
     "proportion_estimate",
+    "ratio",
     "reliability_bins",
     "resampled_counts",
     "roc_curve",

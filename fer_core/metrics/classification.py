@@ -103,3 +103,11 @@ def log_losses(
     """Negative natural logarithm of each true class's probability, float64 ``[n]``."""
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return np.asarray(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)))
+
+
+def ratio(part: NDArray[np.number[Any]], whole: NDArray[np.number[Any]]) -> NDArray[np.float64]:
+    """Their ratio, number by number; NaN where the whole is nothing."""
+    part = part.astype(np.float64)
+    result = np.full_like(part, np.nan)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result

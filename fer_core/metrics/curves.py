@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.metrics.classification import ratio
+
 #: More points than this no chart can show.
 _MOST_POINTS = 300
 
@@ -132,9 +134,9 @@ def threshold_curve(
         best = float(levels[np.argmax(2 * hits_at / (hits_at + false_alarms + len(found)))])
     return ThresholdCurve(
         thresholds=thresholds,
-        precision=_ratio(hits, claimed),
-        recall=_ratio(hits, np.full_like(hits, len(found))),
-        f1=_ratio(2 * hits, claimed + len(found)),
+        precision=ratio(hits, claimed),
+        recall=ratio(hits, np.full_like(hits, len(found))),
+        f1=ratio(2 * hits, claimed + len(found)),
         best_f1_threshold=best,
     )
 
@@ -153,10 +155,3 @@ def _cumulated(
 def _thinned(count: int) -> NDArray[np.intp]:
     """Evenly spread positions, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(np.intp))
-
-
-def _ratio(part: NDArray[np.integer[Any]], whole: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """Their ratio, NaN where the whole is nothing."""
-    result = np.full(len(part), np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
-    return result

@@ -218,7 +218,12 @@ def _figure(number: int, title: str, caption: str, figure: go.Figure) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=f"chart-{number}",
-        config={"displaylogo": False, "responsive": True},
+        config={
+            "displaylogo": False,
+            "responsive": True,
+            # The camera sign above a chart saves lines and letters, sharp at any size in print.
+            "toImageButtonOptions": {"format": "svg", "filename": f"figure-{number}"},
+        },
     )
     below = f"<figcaption>{escape(caption)}</figcaption>"
     return f"<figure><h3>{escape(title)}</h3>{chart}{below}</figure>"

@@ -5,26 +5,28 @@ Requests to a training lie in ``control.json``, which its process reads between 
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from fer_core.errors import InputError
-from fer_core.files import write_json
+from fer_core.files import delete_folder, read_json, told_if_refused, write_json
 from fer_core.settings import Settings
-from fer_core.training.processes import is_locked, is_process_alive, process_start
-from fer_core.training.run_folder import QUEUE_FOLDER, SETUP_FILE, RunFolder, RunStatus
+from fer_core.training.processes import is_locked, is_process_alive
+from fer_core.training.run_folder import (
+    CONTROL_FILE,
+    QUEUE_FOLDER,
+    SETUP_FILE,
+    RunFolder,
+    RunStatus,
+)
 
-CONTROL_FILE = "control.json"
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "go on", "prune", "kill"]
@@ -36,9 +38,6 @@ _NOTE_LENGTH = 4000
 _BIRTH_SECONDS = 20.0
 _DEATH_SECONDS = 10.0
 
-#: Between the system's two clocks for a process's start and for a request.
-_CLOCK_TOLERANCE = 1.0
-
 
 @dataclass(frozen=True)
 class Control:
@@ -46,7 +45,7 @@ class Control:
 
     Attributes:
         request: What is wanted.
-        requested: When, seconds since 1970: a request from before a process began is not for it.
+        requested: When, seconds since 1970; for people, because a clock can be set.
     """
 
     request: Request
@@ -56,7 +55,7 @@ class Control:
 def read_control(run: RunFolder) -> Control | None:
     """The last request; None where there is none or it cannot be understood."""
     try:
-        values = json.loads((run.path / CONTROL_FILE).read_text(encoding="utf-8"))
+        values = read_json(run.path / CONTROL_FILE)
         return Control(request=values["request"], requested=float(values["requested"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -109,13 +108,8 @@ def _request(run: RunFolder, request: Request) -> None:
 
 
 def _write_request(run: RunFolder, request: Request) -> None:
-    try:
+    with told_if_refused(f"{run.path / CONTROL_FILE} cannot be written"):
         write_json(run.path / CONTROL_FILE, asdict(Control(request, time.time())))
-    except OSError as error:
-        raise InputError(
-            f"{run.path / CONTROL_FILE} cannot be written ({error.strerror}); check the folder's "
-            "permissions and the free space."
-        ) from error
 
 
 class RunControl:
@@ -150,7 +144,6 @@ class RunControl:
         self._sleep = sleep
         self._paused_seconds = 0.0
         self._next_look = -float("inf")
-        self._born = process_start(os.getpid()) or 0.0
         self.is_pruned = False
 
     def clock(self) -> float:
@@ -175,9 +168,7 @@ class RunControl:
 
     def _request(self) -> Request | None:
         control = read_control(self._run)
-        if control is None or control.requested < self._born - _CLOCK_TOLERANCE:
-            return None
-        return control.request
+        return None if control is None else control.request
 
     def _pause(self) -> Request | None:
         start, status = self._clock(), self._run.read_status()
@@ -215,7 +206,9 @@ def kill_run(run: RunFolder) -> None:
         InputError: It is not running, or its process is another user's.
     """
     status = _status_of_living(run)
-    _write_request(run, "kill")
+    # It only tells later why the process is gone, and a full disk is a reason to kill it.
+    with suppress(InputError):
+        _write_request(run, "kill")
     try:
         _kill_with_children(status.process_id)
     except PermissionError as error:
@@ -284,10 +277,7 @@ def delete_run(run: RunFolder, settings: Settings) -> None:
         raise InputError(f"The run {run.path.name} is being trained; stop or kill it first.")
     try:
         (settings.runs_root / QUEUE_FOLDER / f"{run.path.name}.json").unlink(missing_ok=True)
-        # Gone at once for everyone who looks, however long the removal takes.
-        grave = Path(tempfile.mkdtemp(prefix=".deleted.", dir=settings.runs_root))
-        run.path.rename(grave / run.path.name)
-        shutil.rmtree(grave)
+        delete_folder(run.path)
     except OSError as error:
         raise InputError(
             f"{run.path} cannot be removed ({error.strerror}); check its permissions."
@@ -310,9 +300,9 @@ class RunLabel:
 def read_label(run: RunFolder) -> RunLabel:
     """The run's label; an empty one where there is none or it cannot be understood."""
     try:
-        values = json.loads((run.path / LABEL_FILE).read_text(encoding="utf-8"))
+        values = read_json(run.path / LABEL_FILE)
         return RunLabel(name=str(values.get("name", "")), note=str(values.get("note", "")))
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, ValueError, AttributeError):
         return RunLabel()
 
 
@@ -330,10 +320,5 @@ def write_label(run: RunFolder, label: RunLabel) -> None:
         )
     if not run.path.is_dir():
         raise InputError(f"There is no run {run.path.name}; look at the list again.")
-    try:
+    with told_if_refused(f"{run.path / LABEL_FILE} cannot be written"):
         write_json(run.path / LABEL_FILE, asdict(RunLabel(name, note)))
-    except OSError as error:
-        raise InputError(
-            f"{run.path / LABEL_FILE} cannot be written ({error.strerror}); check the folder's "
-            "permissions and the free space."
-        ) from error

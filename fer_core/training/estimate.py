@@ -22,7 +22,7 @@ import numpy as np
 from fer_core.dataset.face_set import FACE_SIZE, FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.files import write_json
+from fer_core.files import read_json, write_json
 from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
@@ -226,8 +226,7 @@ def _memory_path(config: TrainingConfig, settings: Settings) -> Path:
 
 def _remembered(config: TrainingConfig, settings: Settings) -> Speed | None:
     try:
-        text = _memory_path(config, settings).read_text(encoding="utf-8")
-        speed = Speed(**json.loads(text))
+        speed = Speed(**read_json(_memory_path(config, settings)))
         return speed if speed.training_seconds > 0 else None
     except (OSError, ValueError, TypeError):
         return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from pathlib import Path
 
 from fer_core.errors import InputError, first_line
+from fer_core.files import is_disk_full
 from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig
 from fer_core.training.run_folder import RunFolder
@@ -61,11 +61,6 @@ def is_memory_error(error: BaseException) -> bool:
         or type(error).__name__ in _MEMORY_ERRORS
         or (isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS))
     )
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says that nothing more can be written."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def reason_of_failure(error: BaseException, run: RunFolder) -> str:

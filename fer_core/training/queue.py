@@ -7,9 +7,9 @@ the queue to survive.
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,18 +22,14 @@ from pathlib import Path
 
 from fer_core.dataset.store import locate_dataset
 from fer_core.errors import InputError
-from fer_core.files import write_json
+from fer_core.files import read_json, write_json
 from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_core.training.control import (
-    CONTROL_FILE,
-    RunLabel,
-    is_active,
-    write_label,
-)
+from fer_core.training.control import RunLabel, is_active, write_label
 from fer_core.training.faults import check_disk_space
 from fer_core.training.processes import LOCK_VARIABLE, lock_file
 from fer_core.training.run_folder import (
+    CONTROL_FILE,
     LOG_FILE,
     QUEUE_FOLDER,
     SETUP_FILE,
@@ -81,10 +77,15 @@ def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "
     check_tracking(setup.tracking)
     check_disk_space(setup.config, settings.runs_root)
     run = new_run_folder(setup.recipe, settings)
-    run.create(setup)
-    if name or note:
-        write_label(run, RunLabel(name, note))
-    enqueue(run, settings)
+    try:
+        run.create(setup)
+        if name or note:
+            write_label(run, RunLabel(name, note))
+        enqueue(run, settings)
+    except InputError:
+        # What was refused is asked for again, and half a run would stand there as damaged.
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     revive_queue(settings)
     return run
 
@@ -197,10 +198,23 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
     """
     with _held_queue(settings):
         _check_waits(run, settings)
-        others = [e.run_id for e in _entries(settings) if e.run_id != run.path.name]
-        others.insert(max(position - 1, 0), run.path.name)
-        for order, run_id in enumerate(others, start=1):
-            _write_entry(run_id, order, settings)
+        others = [entry for entry in _entries(settings) if entry.run_id != run.path.name]
+        place = min(max(position - 1, 0), len(others))
+        order = _order_between(others[:place], others[place:])
+        if order is not None:
+            _write_entry(run.path.name, order, settings)  # one file: moved, or not moved
+            return
+        others.insert(place, _Entry(0.0, run.path.name))
+        for number, entry in enumerate(others, start=1):
+            _write_entry(entry.run_id, number, settings)
+
+
+def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
+    """A number between those of two neighbours; None where there is none."""
+    low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
+    high = after[0].order if after else low + 2
+    middle = (low + high) / 2
+    return middle if math.isfinite(middle) and low < middle < high else None
 
 
 def waiting_runs(settings: Settings) -> list[RunFolder]:
@@ -370,7 +384,7 @@ def _entries(settings: Settings) -> list[_Entry]:
     entries = []
     for path in (settings.runs_root / QUEUE_FOLDER).glob("[!.]*.json"):
         try:
-            order = float(json.loads(path.read_text(encoding="utf-8"))["order"])
+            order = float(read_json(path)["order"])
         except FileNotFoundError:
             continue  # gone in this moment
         except (OSError, ValueError, KeyError, TypeError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,10 +20,11 @@ from fer_core.errors import InputError
 from fer_core.files import existing_path
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.control import CONTROL_FILE, LABEL_FILE, is_active, read_control, read_label
+from fer_core.training.control import LABEL_FILE, is_active, read_control, read_label
 from fer_core.training.processes import is_process_alive
 from fer_core.training.queue import waiting_runs
 from fer_core.training.run_folder import (
+    CONTROL_FILE,
     EPOCHS_FILE,
     LOG_FILE,
     SETUP_FILE,
@@ -53,9 +53,6 @@ RealState = Literal[
 
 #: A heartbeat comes every two seconds but for validation and the writing of the bundle.
 _SILENCE_SECONDS = 120.0
-
-#: Folders that are being made at this moment are not damaged.
-_BIRTH_SECONDS = 10.0
 
 _FULL_DISK_BYTES = 10_000_000
 _TAIL_BYTES = 65_536
@@ -200,14 +197,13 @@ def list_runs(settings: Settings) -> list[RunSummary]:
         ) from error
     positions = _queue_positions(settings)
     with _guard:
+        there = set(folders)
         for forgotten in [
-            path
-            for path in _facts
-            if path.parent == settings.runs_root and path not in set(folders)
+            path for path in _facts if path.parent == settings.runs_root and path not in there
         ]:
             _facts.pop(forgotten, None)
             _epoch_files.pop(forgotten, None)
-    summaries = [_summary(path, positions) for path in folders if not _is_being_made(path)]
+    summaries = [_summary(path, positions) for path in folders if not _is_empty(path)]
     oldest = datetime.min.replace(tzinfo=UTC)
     return sorted(summaries, key=lambda one: (one.started or oldest, one.id), reverse=True)
 
@@ -283,14 +279,10 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
     return {run.path: number for number, run in enumerate(waiting_runs(settings), start=1)}
 
 
-def _is_being_made(path: Path) -> bool:
-    """Whether a folder without a configuration is so young that one will come."""
+def _is_empty(path: Path) -> bool:
+    """Whether a folder is being made at this moment, or was when its maker died."""
     try:
-        return (
-            not (path / SETUP_FILE).exists()
-            and time.time() - path.stat().st_mtime < _BIRTH_SECONDS
-            and not any(path.iterdir())
-        )
+        return all(one.name.startswith(".") for one in path.iterdir())
     except OSError:
         return False
 
@@ -420,7 +412,7 @@ def _started(path: Path) -> datetime | None:
         for line in head.splitlines():
             try:
                 return datetime.fromisoformat(line.partition(" ")[0]).astimezone(UTC)
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue  # what libraries say before the training says something
     except OSError:
         pass

@@ -22,9 +22,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.curation import Curation, curation_csv, parse_curation
+from fer_core.dataset.curation import Curation
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.errors import InputError, first_line
-from fer_core.files import replaced_file, write_json, write_new_json, write_text
+from fer_core.files import (
+    is_disk_full,
+    parse_json,
+    read_arrays,
+    read_json,
+    replaced_file,
+    told_if_refused,
+    write_json,
+    write_new_json,
+    write_text,
+)
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.processes import inherited_lock, lock_file, process_start
@@ -33,6 +44,7 @@ RunState = Literal["running", "paused", "finished", "stopped", "pruned", "failed
 
 SETUP_FILE = "config.json"
 STATUS_FILE = "status.json"
+CONTROL_FILE = "control.json"
 EPOCHS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 
@@ -177,8 +189,8 @@ class RunStatus:
         seconds_left: Estimated; None before the first estimate and at the end.
         process_id: Of the training process.
         updated: When this was written, UTC, ISO 8601: the heartbeat.
-        process_started: When that process began, seconds since 1970: tells it from a later one of
-            the same number; None where the system does not say.
+        process_started: When that process began, as ``process_start`` tells it: tells it from a
+            later one of the same number; None where the system does not say.
         fingerprint: Of the data that the run began with.
         loss: Mean training loss of the epoch under way; None between epochs.
         accuracy: On the same batches.
@@ -227,7 +239,7 @@ def _checked_status(status: RunStatus) -> RunStatus:
 def epoch_record(line: str) -> EpochRecord | None:
     """Read a line of ``metrics.jsonl``; None for what is torn or foreign."""
     try:
-        record = EpochRecord(**json.loads(line))
+        record = EpochRecord(**parse_json(line))
     except (ValueError, TypeError, RecursionError):
         return None
     figures = [getattr(record, name) for name in _EPOCH_FIGURES]
@@ -294,9 +306,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             is_new = write_new_json(self.path / SETUP_FILE, setup.to_json())
         except OSError as error:
+            remedy = "free some space" if is_disk_full(error) else "name another with --run-dir"
             raise InputError(
-                f"The run folder {self.path} cannot be written ({error.strerror}); name another "
-                "with --run-dir."
+                f"The run folder {self.path} cannot be written ({error.strerror}); {remedy}."
             ) from error
         if not is_new:
             raise InputError(
@@ -305,8 +317,13 @@ class RunFolder:
             )
 
     def change_setup(self, setup: RunSetup) -> None:
-        """Replace ``config.json``; only for whoever holds the run."""
-        write_json(self.path / SETUP_FILE, setup.to_json())
+        """Replace ``config.json``; only for whoever holds the run.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        with told_if_refused(f"The run in {self.path} cannot be changed"):
+            write_json(self.path / SETUP_FILE, setup.to_json())
 
     def read_setup(self) -> RunSetup:
         """Read ``config.json``.
@@ -316,7 +333,7 @@ class RunFolder:
         """
         path = self.path / SETUP_FILE
         try:
-            return RunSetup.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return RunSetup.from_json(read_json(path))
         except FileNotFoundError as error:
             raise InputError(
                 f"{self.path} holds no run (config.json is missing); name a run's folder."
@@ -351,11 +368,16 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Keep other processes from training in this folder; a dead one lets go by itself.
 
+        A request that lies there was not for whoever takes the run now, and is forgotten. Who
+        starts a process with the run in its hands sees to that before, because from then on a
+        request may be for it.
+
         Raises:
             InputError: Another process trains in it.
         """
         path = self.path / SETUP_FILE
         descriptor = inherited_lock(path)
+        is_handed_over = descriptor is not None
         if descriptor is None:
             descriptor = lock_file(path, _LOCK_PATIENCE)
         if descriptor is None:
@@ -364,6 +386,9 @@ class RunFolder:
                 "it first."
             )
         try:
+            if not is_handed_over:
+                with suppress(OSError):  # where nothing can be removed nothing will be trained
+                    (self.path / CONTROL_FILE).unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)
@@ -379,7 +404,7 @@ class RunFolder:
     def read_status(self) -> RunStatus | None:
         """Read ``status.json``; None where there is none or it cannot be understood."""
         try:
-            values = json.loads((self.path / STATUS_FILE).read_text(encoding="utf-8"))
+            values = read_json(self.path / STATUS_FILE)
             return _checked_status(RunStatus(**values))
         except (OSError, ValueError, TypeError, RecursionError):
             return None
@@ -420,10 +445,8 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return dict(arrays)
-        except Exception as error:
-            # NumPy raises a different type for each way in which a file can be damaged.
+            return read_arrays(path)
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"{path} is missing or damaged ({first_line(error)}); the run cannot go on from it."
             ) from error
@@ -436,16 +459,11 @@ def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
         InputError: ``runs/`` cannot be written.
     """
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)[:60]}"
-    try:
+    with told_if_refused(f"No run can be made in {settings.runs_root}"):
         settings.runs_root.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(1):
             path = settings.runs_root / (stem if number == 1 else f"{stem}-{number}")
             with suppress(FileExistsError):
                 path.mkdir()  # made at once, so that nobody else gets it
                 break
-    except OSError as error:
-        raise InputError(
-            f"No run can be made in {settings.runs_root} ({error.strerror}); check its "
-            "permissions, or name another folder in FER_STUDIO_RUNS."
-        ) from error
     return RunFolder(path)

@@ -1,42 +1,30 @@
 """Searching for better settings: Optuna studies whose trials are ordinary runs.
 
+Here a study is made, looked at, started and stopped; ``search_worker`` goes through its trials.
+
 ``runs/.studies/<name>/`` holds ``study.json`` (what is searched), ``search.log`` and, unless
 another storage is named, Optuna's database. Each trial is a run in ``runs/`` that waits in the same
-queue as every other. A worker that dies leaves its trial behind, and the next one on this machine
-goes on with it.
+queue as every other.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
-from fer_core.files import write_json, write_new_json
+from fer_core.files import read_json, told_if_refused, write_json, write_new_json
 from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.control import is_active, request_prune, request_stop
-from fer_core.training.processes import (
-    LOCK_VARIABLE,
-    inherited_lock,
-    is_locked,
-    is_process_alive,
-    lock_file,
-    process_start,
-)
-from fer_core.training.queue import continue_run, launch, remove_from_queue, revive_queue, spawn
-from fer_core.training.registry import read_run_epochs, run_summary
-from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
+from fer_core.training.processes import LOCK_VARIABLE, is_locked, lock_file
+from fer_core.training.queue import spawn
 from fer_core.training.search_space import SearchSpace, check_space
 
 if TYPE_CHECKING:
@@ -48,11 +36,8 @@ _SETUP_FILE = "study.json"
 _DATABASE_FILE = "study.db"
 _LOG_FILE = "search.log"
 _CLAIM_FILE = "claim.lock"
-_STOP_FILE = "stop"
+STOP_FILE = "stop"
 _MOST_WORKERS = 64
-
-#: Seconds between two looks at a trial's run.
-_INTERVAL = 0.5
 
 #: Before that many trials are through nobody knows what is hopeless.
 _UNPRUNED_TRIALS = 3
@@ -182,12 +167,12 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
-    folder = _folder(setup.name, settings)
+    folder = study_folder(setup.name, settings)
     if (folder / _SETUP_FILE).exists():
         raise InputError(_taken(setup.name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _open_study(setup, settings, create=True)
+        open_study(setup, settings, create=True)
         # Another machine's storage may hold a password.
         is_new = write_new_json(folder / _SETUP_FILE, setup.to_json())
         (folder / _SETUP_FILE).chmod(0o600)
@@ -216,9 +201,9 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
     Raises:
         InputError: There is none of that name, or its file is damaged.
     """
-    path = _folder(name, settings) / _SETUP_FILE
+    path = study_folder(name, settings) / _SETUP_FILE
     try:
-        return study_setup(json.loads(path.read_text(encoding="utf-8")))
+        return study_setup(read_json(path))
     except FileNotFoundError as error:
         known = ", ".join(study_names(settings)) or "none so far"
         raise InputError(f"There is no study {name!r}; studies: {known}.") from error
@@ -228,9 +213,15 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
         ) from error
 
 
-def list_studies(settings: Settings) -> list[StudySummary]:
-    """Every study that can be read, by name."""
-    return [study_summary(name, settings) for name in study_names(settings)]
+def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
+    """Every study that can be read, by name, and a sentence for each that cannot."""
+    studies, damages = [], []
+    for name in study_names(settings):
+        try:
+            studies.append(study_summary(name, settings))
+        except InputError as error:
+            damages.append(str(error))
+    return studies, damages
 
 
 def study_summary(name: str, settings: Settings) -> StudySummary:
@@ -240,7 +231,7 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
         InputError: There is none of that name, or its storage cannot be read.
     """
     setup = read_study_setup(name, settings)
-    study = _open_study(setup, settings)
+    study = open_study(setup, settings)
     trials = tuple(_trial_summary(trial) for trial in study.get_trials(deepcopy=False))
     counts = {
         state: sum(trial.state == state for trial in trials)
@@ -287,7 +278,7 @@ def _trial_summary(trial: optuna.trial.FrozenTrial) -> TrialSummary:
 
 def living_workers(name: str, settings: Settings) -> int:
     """How many processes on this machine work on a study."""
-    return sum(bool(is_locked(path)) for path in _folder(name, settings).glob("worker-*.lock"))
+    return sum(bool(is_locked(path)) for path in study_folder(name, settings).glob("worker-*.lock"))
 
 
 def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
@@ -302,13 +293,13 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
         raise InputError(f"A search may have 1 to {_MOST_WORKERS} workers. Received: {workers}")
     if study_summary(name, settings).state == "finished":
         raise InputError(f"The search {name!r} is through; make a new one to look further.")
-    folder = _folder(name, settings)
-    with _claimed(folder):
+    folder = study_folder(name, settings)
+    with told_if_refused(f"The search in {folder} cannot be started"), claimed(folder):
         if living_workers(name, settings):
             raise InputError(f"The search {name!r} is running already.")
-        (folder / _STOP_FILE).unlink(missing_ok=True)
+        (folder / STOP_FILE).unlink(missing_ok=True)
         for number in range(workers):
-            path = _worker_path(folder, number)
+            path = worker_path(folder, number)
             path.touch()
             lock = lock_file(path, patience=0.5)
             if lock is None:
@@ -335,197 +326,9 @@ def stop_search(name: str, settings: Settings) -> None:
     read_study_setup(name, settings)
     if not living_workers(name, settings):
         raise InputError(f"The search {name!r} is not running, so there is nothing to stop.")
-    write_json(_folder(name, settings) / _STOP_FILE, {"requested": time.time()})
-
-
-def run_search(
-    name: str, settings: Settings, *, worker: int = 0, stop: threading.Event | None = None
-) -> StudySummary:
-    """Work on a study in this process until it is through or stopped.
-
-    Args:
-        name: Of the study.
-        settings: Where ``runs/`` is.
-        worker: This worker's number; each number is one process at a time.
-        stop: Set from outside to end it, as ``stop_search`` does.
-
-    Raises:
-        InputError: The study cannot be read, or that worker runs already.
-    """
-    setup, folder = read_study_setup(name, settings), _folder(name, settings)
-    path = _worker_path(folder, worker)
-    path.touch()
-    lock = inherited_lock(path)
-    if lock is None:
-        (folder / _STOP_FILE).unlink(missing_ok=True)
-        lock = lock_file(path, patience=0.5)
-    if lock is None:
-        raise InputError(f"Worker {worker} of the search {name!r} runs already.")
-    try:
-        _Worker(setup, settings, worker, stop or threading.Event()).work()
-    finally:
-        os.close(lock)
-    return study_summary(name, settings)
-
-
-class _Worker:
-    """Goes through trials, one after the other."""
-
-    def __init__(
-        self, setup: StudySetup, settings: Settings, number: int, stop: threading.Event
-    ) -> None:
-        self._setup = setup
-        self._settings = settings
-        self._folder = _folder(setup.name, settings)
-        self._stop = stop
-        self._study = _open_study(setup, settings, worker=number)
-        self._identity = {
-            "host": platform.node(),
-            "process_id": os.getpid(),
-            "started": process_start(os.getpid()),
-        }
-
-    def work(self) -> None:
-        while not self._is_stopped():
-            taken = self._take_trial()
-            if taken is None:
-                return
-            trial, run = taken
-            if run is not None:
-                self._follow(trial, run)
-
-    def _is_stopped(self) -> bool:
-        return self._stop.is_set() or (self._folder / _STOP_FILE).exists()
-
-    def _take_trial(self) -> tuple[optuna.Trial, RunFolder | None] | None:
-        """A trial that a dead worker left behind, or a new one; None when all are through."""
-        import optuna
-
-        with _claimed(self._folder):
-            trials = self._study.get_trials(deepcopy=False)
-            for left in trials:
-                if left.state.name == "RUNNING" and self._is_left_behind(left.user_attrs):
-                    trial = optuna.Trial(self._study, left._trial_id)
-                    trial.set_user_attr("worker", self._identity)
-                    run_id = left.user_attrs.get("run")
-                    if run_id is None:
-                        self._fail(trial, "its worker died before it had a run")
-                        return trial, None
-                    run = RunFolder(self._settings.runs_root / run_id)
-                    return trial, self._revived(trial, run)
-            if sum(trial.state.name != "WAITING" for trial in trials) >= self._setup.trials:
-                return None
-            trial = self._study.ask()
-            trial.set_user_attr("worker", self._identity)
-            return trial, self._launched(trial)
-
-    def _is_left_behind(self, attributes: dict[str, Any]) -> bool:
-        worker = attributes.get("worker")
-        if not isinstance(worker, dict) or worker.get("host") != platform.node():
-            return False
-        if worker == self._identity:
-            return True
-        return not is_process_alive(int(worker["process_id"]), worker.get("started"))
-
-    def _launched(self, trial: optuna.Trial) -> RunFolder | None:
-        setup = self._setup
-        try:
-            config = setup.space.suggest(trial, setup.config)
-            run = launch(
-                RunSetup(
-                    recipe=setup.recipe,
-                    data=setup.data,
-                    config=replace(config, monitor=setup.monitor),
-                    study=setup.name,
-                    trial=trial.number,
-                ),
-                self._settings,
-                name=f"{setup.name} {trial.number}",
-            )
-        except InputError as error:
-            self._fail(trial, str(error))
-            return None
-        trial.set_user_attr("run", run.path.name)
-        return run
-
-    def _revived(self, trial: optuna.Trial, run: RunFolder) -> RunFolder | None:
-        """A run that was left behind goes on, unless it lives or waits."""
-        state = run_summary(run.path, self._settings).state
-        if state in ("failed", "stopped", "new"):
-            try:
-                continue_run(run, self._settings)
-            except InputError as error:
-                self._fail(trial, str(error))
-                return None
-        return run
-
-    def _follow(self, trial: optuna.Trial, run: RunFolder) -> None:
-        """Report a run's epochs until it ends, and tell the study how."""
-        known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        reported = set(known)
-        while True:
-            revive_queue(self._settings)
-            summary = run_summary(run.path, self._settings)
-            epochs = read_run_epochs(run.path)
-            for record in epochs:
-                if record.epoch not in reported:
-                    reported.add(record.epoch)
-                    trial.report(self._figure(record), record.epoch)
-                    if self._is_hopeless(trial) and is_active(run):
-                        self._ask_to_prune(run)
-            if self._is_stopped() and summary.state in ("queued", "starting", "running", "paused"):
-                self._leave(run)
-                return
-            if summary.state in ("finished", "pruned", "stopped", "failed", "damaged", "new"):
-                self._tell(trial, summary.state, summary.reason, epochs)
-                return
-            time.sleep(_INTERVAL)
-
-    def _is_hopeless(self, trial: optuna.Trial) -> bool:
-        return self._setup.pruning and trial.should_prune()
-
-    @staticmethod
-    def _ask_to_prune(run: RunFolder) -> None:
-        with suppress(InputError):  # it may end in this very moment
-            request_prune(run)
-
-    def _leave(self, run: RunFolder) -> None:
-        """End the run so that it can be resumed, and leave its trial open."""
-        # Where it ends, or begins, in this very moment the next worker looks again.
-        with suppress(InputError):
-            if is_active(run):
-                request_stop(run)
-                while is_active(run):
-                    time.sleep(_INTERVAL)
-            else:
-                remove_from_queue(run, self._settings)
-
-    def _tell(
-        self, trial: optuna.Trial, state: str, reason: str, epochs: tuple[EpochRecord, ...]
-    ) -> None:
-        import optuna
-
-        figures = [self._figure(record) for record in epochs]
-        if state == "pruned":
-            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        elif figures and state in ("finished", "stopped"):
-            best = min(figures) if self._setup.monitor == "loss" else max(figures)
-            self._study.tell(trial, best)
-        else:
-            self._fail(trial, reason)
-
-    def _fail(self, trial: optuna.Trial, problem: str) -> None:
-        import optuna
-
-        trial.set_user_attr("problem", problem)
-        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-
-    def _figure(self, record: EpochRecord) -> float:
-        return {
-            "accuracy": record.validation_accuracy,
-            "macro_f1": record.validation_macro_f1,
-            "loss": record.validation_loss,
-        }[self._setup.monitor]
+    folder = study_folder(name, settings)
+    with told_if_refused(f"The search in {folder} cannot be stopped"):
+        write_json(folder / STOP_FILE, {"requested": time.time()})
 
 
 def load_study(name: str, settings: Settings) -> optuna.Study:
@@ -534,7 +337,7 @@ def load_study(name: str, settings: Settings) -> optuna.Study:
     Raises:
         InputError: There is none of that name, or its storage cannot be read.
     """
-    return _open_study(read_study_setup(name, settings), settings)
+    return open_study(read_study_setup(name, settings), settings)
 
 
 def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
@@ -567,13 +370,24 @@ def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
     return figures
 
 
-def _open_study(
+def open_study(
     setup: StudySetup, settings: Settings, *, worker: int = 0, create: bool = False
 ) -> optuna.Study:
+    """Optuna's study with its storage, its pruner and its way of drawing values.
+
+    Args:
+        setup: What it looks for.
+        settings: Where ``runs/`` is.
+        worker: Whose drawing of values it is to be: each worker draws others.
+        create: Whether to make it where it is not there.
+
+    Raises:
+        InputError: Its storage cannot be used.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = setup.storage or f"sqlite:///{_folder(setup.name, settings) / _DATABASE_FILE}"
+    url = setup.storage or f"sqlite:///{study_folder(setup.name, settings) / _DATABASE_FILE}"
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
     if setup.pruning:
         pruner = optuna.pruners.MedianPruner(
@@ -617,16 +431,18 @@ def _without_password(setup: StudySetup) -> str:
         return "an address that cannot be read"
 
 
-def _folder(name: str, settings: Settings) -> Path:
+def study_folder(name: str, settings: Settings) -> Path:
+    """Where a study lies; raises ``InputError`` for what can be no name."""
     return settings.runs_root / _STUDIES_FOLDER / validated_name(name)
 
 
-def _worker_path(folder: Path, number: int) -> Path:
+def worker_path(folder: Path, number: int) -> Path:
+    """The file that a worker keeps locked as long as it lives."""
     return folder / f"worker-{number}.lock"
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path) -> Iterator[None]:
     """Keep the study's other workers on this machine from taking a trial."""
     path = folder / _CLAIM_FILE
     path.touch()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fer_core.errors import InputError, first_line
-from fer_core.files import write_json
+from fer_core.files import read_json, write_json
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, Tracking
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class RunTracking:
 
         path = self._run.path / _MLFLOW_FILE
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))["run_id"]
+            known = read_json(path)["run_id"]
         except (OSError, ValueError, KeyError, TypeError):
             known = None
         try:

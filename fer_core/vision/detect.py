@@ -2,21 +2,10 @@
 
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.vision.boxes import BoxGeometry, FaceBox, FaceDetector, FaceSquare
+from fer_core.vision.boxes import FaceDetector
 from fer_core.vision.detector_files import YUNET_FILE_NAME, is_yunet_available, yunet_path
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.yunet import YuNetDetector
-
-__all__ = [
-    "BoxGeometry",
-    "FaceBox",
-    "FaceDetector",
-    "FaceSquare",
-    "HaarDetector",
-    "YuNetDetector",
-    "detector_names",
-    "make_detector",
-]
 
 
 def detector_names(settings: Settings) -> tuple[str, ...]:

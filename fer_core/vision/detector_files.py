@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fer_core.errors import InputError
-from fer_core.files import replaced_file
+from fer_core.files import replaced_file, told_if_refused
 from fer_core.settings import Settings
 
 YUNET_FILE_NAME = "face_detection_yunet_2023mar.onnx"
@@ -73,14 +73,11 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
             f"{url} gave another file than the YuNet detector that was tested (size or SHA-256 "
             f"differ), so it was not kept; {by_hand}."
         )
-    try:
-        with replaced_file(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise InputError(
-            f"The YuNet detector could not be written to {path} ({_reason(error)}); make the "
-            "folder writable."
-        ) from error
+    with (
+        told_if_refused(f"The YuNet detector cannot be kept in {path.parent}"),
+        replaced_file(path) as temporary,
+    ):
+        temporary.write_bytes(content)
     return path
 
 

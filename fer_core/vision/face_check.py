@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.onnx_session import open_session
+
 if TYPE_CHECKING:
     import onnxruntime
 
@@ -67,16 +69,8 @@ class FaceCheck:
                 f"The installation is incomplete: {WEIGHTS_PATH.name} is missing in "
                 f"{WEIGHTS_PATH.parent}; install FER Studio again."
             )
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
         # A batch takes a few milliseconds: more threads would only fight for the cores.
-        options.intra_op_num_threads = 1
-        # What fails is raised.
-        options.log_severity_level = 4
-        return onnxruntime.InferenceSession(
-            str(WEIGHTS_PATH), options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(WEIGHTS_PATH, threads=1)
 
 
 def cut_squares(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.vision.analyzer import Analyzer, FaceReading
@@ -93,12 +92,8 @@ def results_as_json(results: Sequence[PhotoResult]) -> str:
 
 def results_as_csv(results: Sequence[PhotoResult]) -> str:
     """One line per face, with a heading; one line for a file without faces."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for result in results:
-        writer.writerows(result.to_rows())
-    return text.getvalue()
+    rows = (row for result in results for row in result.to_rows())
+    return csv_text(_COLUMNS, ([row.get(column) for column in _COLUMNS] for row in rows))
 
 
 def _box_list(reading: FaceReading) -> list[int]:

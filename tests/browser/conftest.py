@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,7 +72,8 @@ def start_server(
 ) -> Iterator[Callable[..., Server]]:
     """``start_server()``: the app as "streamlit run app.py" starts it, with two small models.
 
-    ``start_server(settings)`` starts it on the folders of an earlier one.
+    ``start_server(settings)`` starts it on the folders of an earlier one, ``options=[…]`` with
+    further options on the command line.
     """
     servers: list[Server] = []
 
@@ -85,7 +86,7 @@ def start_server(
         (settings.models_root / "default").write_text("small\n")
         return settings
 
-    def start(settings: Settings | None = None) -> Server:
+    def start(settings: Settings | None = None, *, options: Sequence[str] = ()) -> Server:
         settings = settings or new_home()
         port = _free_port()
         environment = os.environ | {
@@ -101,6 +102,7 @@ def start_server(
                     *("--server.headless=true", f"--server.port={port}"),
                     # An edit while the tests run would be loaded half way.
                     "--server.fileWatcherType=none",
+                    *options,
                 ],
                 cwd=PROJECT_ROOT,
                 env=environment,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from fer_core.dataset.curation import parse_curation
+from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS

@@ -10,12 +10,11 @@ from fer_core.dataset.curation import (
     Curation,
     CurationEntry,
     apply_curation,
-    curation_csv,
     entries_for,
     match_curation,
-    parse_curation,
     relabel_entries,
 )
+from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
 from fer_core.errors import InputError
 
@@ -87,6 +86,7 @@ def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, wo
     [
         (b"", "lacks name, key, action"),
         (b"image,label\n", "lacks name, key, action"),
+        (b"n" * 200_000, "first line cannot be read"),
         (b"name,key,action\n\xff\xfe", "no text in UTF-8"),
     ],
 )

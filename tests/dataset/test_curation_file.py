@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.dataset.curation import CurationEntry, curation_csv, entries_for
+from fer_core.dataset.curation import CurationEntry, entries_for
+from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import UNDO_DEPTH, CurationFile, curation_file
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import import_dataset, load_dataset

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 import fer_core.dataset.store
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import (
     dataset_names,
@@ -23,6 +22,7 @@ from fer_core.dataset.store import (
     read_record,
 )
 from fer_core.errors import InputError
+from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
 

@@ -22,6 +22,20 @@ def test_rows_of_each_split_and_of_all(draw_faces: Callable[..., FaceSet]) -> No
     assert faces.rows("all").tolist() == [0, 1, 2, 3]
 
 
+def test_the_splits_that_have_images_and_how_many_of_a_choice_lie_in_each(
+    draw_faces: Callable[..., FaceSet],
+) -> None:
+    faces = draw_faces([0, 1, 2, 3], splits=["test", "train", "test", "train"])
+    assert faces.present_splits == ("train", "test")
+    assert faces.count_by_split(np.array([0, 1, 2])) == {"train": 1, "validation": 0, "test": 2}
+    assert faces.count_by_split(faces.labels == 3) == {"train": 1, "validation": 0, "test": 0}
+    assert faces.count_by_split(np.array([], dtype=np.intp)) == {
+        "train": 0,
+        "validation": 0,
+        "test": 0,
+    }
+
+
 def test_another_split_is_refused_in_one_sentence(tiny_faces: FaceSet) -> None:
     with pytest.raises(InputError, match="no split 'PublicTest'; choose train, validation, test"):
         tiny_faces.rows("PublicTest")

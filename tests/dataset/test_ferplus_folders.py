@@ -94,7 +94,7 @@ def test_what_people_do_not_agree_on_is_left_out_with_the_reason(
         "tie_with_contempt.png": tie,
         "contempt.png": "is 'contempt' to most people, none of the seven emotions",
         "unknown.png": "is 'unknown' to most people, none of the seven emotions",
-        "no_face.png": "is 'NF' to most people, none of the seven emotions",
+        "no_face.png": "is 'not face' to most people, none of the seven emotions",
         "none.png": "has no votes",
         "negative.png": "has votes that are not numbers of 0 or more",
         "words.png": "has votes that are not numbers of 0 or more",

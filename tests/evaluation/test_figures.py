@@ -15,7 +15,7 @@ from fer_core.evaluation.headline import headline
 from fer_core.evaluation.mistakes import ORDERS, find_mistakes
 from fer_core.evaluation.per_class import assess_classes, threshold_curve
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.evaluation.slices import image_scores, image_slicings, slice_by_score
+from fer_core.evaluation.slices import image_slicings, slice_by_score
 from fer_core.metrics import Estimate, proportion_estimate
 
 MakeResult = Callable[..., EvaluationResult]
@@ -169,19 +169,6 @@ def test_mistakes_in_each_order(make_result: MakeResult) -> None:
         find_mistakes(result, order="best")
     with pytest.raises(ValueError, match="among should be"):
         find_mistakes(result, among=among[:2])
-
-
-def test_scores_of_pictures_by_hand() -> None:
-    flat = np.full((48, 48), 100, np.uint8)
-    board = np.indices((48, 48)).sum(axis=0) % 2 * np.uint8(200)
-    halves = np.zeros((48, 48), np.uint8)
-    halves[:, 24:] = 200
-    scores = image_scores(np.stack([flat, board.astype(np.uint8), halves]))
-    assert scores["brightness"].tolist() == [100, 100, 100]
-    assert scores["contrast"].tolist() == [0, 100, 100]
-    assert scores["sharpness"][0] == 0
-    # A chess board has an edge everywhere, two halves have one.
-    assert scores["sharpness"][1] > 10 * scores["sharpness"][2] > 0
 
 
 def test_slices_have_nearly_equal_counts_and_their_own_accuracy(make_result: MakeResult) -> None:

@@ -1,6 +1,5 @@
 """Predictions of a split: made once, kept by content, and the same as everywhere else."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -172,19 +171,6 @@ def test_only_so_many_are_kept_those_read_last(
     assert counting.asked == asked + 14
 
 
-def test_what_a_killed_process_left_is_swept_away(
-    evaluated: Callable, tiny_faces: FaceSet, settings: Settings
-) -> None:
-    folder = settings.cache_root / "evaluations"
-    folder.mkdir(parents=True)
-    old, new = folder / ".old.1-2.npz", folder / ".new.1-2.npz"
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    evaluated(tiny_faces)
-    assert new.exists() and not old.exists()
-
-
 def test_two_at_once_predict_once(
     evaluated: Callable, counting: Counting, tiny_faces: FaceSet
 ) -> None:
@@ -265,7 +251,7 @@ def test_a_bundles_own_predictions(bundle: Bundle, tiny_faces: FaceSet) -> None:
     write_predictions(bundle.folder, tiny_faces.labels[rows], raw)
     write_calibration(bundle.folder, 2.0, "validation")
     result = own_predictions(load_bundle(bundle.folder))
-    assert (result.n, result.has_pictures, result.is_leaked) == (21, False, None)
+    assert (result.n, result.dataset_name, result.is_leaked) == (21, None, None)
     expected = load_predictor(load_bundle(bundle.folder)).probabilities(tiny_faces.images[rows])
     np.testing.assert_array_equal(result.probabilities, expected)
     assert any("chosen on these validation images" in text for text in result.facts.warnings)
@@ -313,9 +299,7 @@ def test_evaluate_analyze_and_live_say_the_same_of_the_same_crop(
 def test_facts_about_a_models_own_data(
     bundle: Bundle, settings: Settings, tiny_faces: FaceSet
 ) -> None:
-    record = bundle.record.model_copy(
-        update={"dataset": {"name": "tiny", "fingerprint": tiny_faces.fingerprint}}
-    )
+    record = replace(bundle.record, dataset={"name": "tiny", "fingerprint": tiny_faces.fingerprint})
     own = replace(bundle, record=record)
 
     def facts(split: str) -> Any:

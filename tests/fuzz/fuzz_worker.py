@@ -1,11 +1,13 @@
-"""Feeds mutated datasets to the readers until its time is up; a process of its own, with limits.
+"""Feeds damaged files to every reader until its time is up; a process of its own, with limits.
 
-Called by ``test_fuzz_readers.py`` with the seconds that it may take; prints one JSON document. A
-failure names its format and case, with which ``make_case`` gives the same files again.
+Called by ``test_fuzz_readers.py`` with the seconds that it may take, a folder and a seed; prints
+one JSON document. A failure names its format, seed and case, which give the same files again::
+
+    python tests/fuzz/fuzz_worker.py replay FOLDER SEED FORMAT CASE
 """
 
-import io
 import json
+import os
 import resource
 import shutil
 import signal
@@ -13,150 +15,76 @@ import sys
 import tempfile
 import time
 import traceback
-import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from accidents import mutated
+from dataset_files import LAYOUTS, Files, packed, read_layout
+from program_files import HOMES, SINGLE, files_in
 
-from fer_core.dataset.readers import read_dataset
 from fer_core.errors import InputError
 
-Files = dict[str, bytes]
 CASE_SECONDS = 20
 MORE_ADDRESSES = 2**30
-
-#: What breaks readers: bounds, signs, formulas of archives, other alphabets, and nothing.
-TOKENS = (
-    *(b"", b"\x00", b"\n", b"\r", b'"', b"'", b",", b";", b"\t", b" " * 300, b"9" * 300),
-    *(b"-1", b"256", b"1e309", b"nan", b"0x10", b"6", b"7", b"emotion", b"pixels", b"Usage"),
-    *(b"Training", b"PublicTest", b"contempt", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\xe9"),
-    *(b"../", b"\\", b"PK\x03\x04", b"PK\x05\x06", b"\xff\xd8\xff", b"\xff" * 8, b"\x7f\xff\xff"),
-)
 
 
 class Hang(BaseException):
     """A case that took too long; no ``except Exception`` may swallow it."""
 
 
-def draw(generator: np.random.Generator) -> np.ndarray:
-    return generator.integers(0, 256, (48, 48)).astype(np.uint8)
+@dataclass(frozen=True)
+class Format:
+    """Files of one kind.
+
+    Attributes:
+        files: By name.
+        read: Reads them as the program does; None or an InputError comes of it.
+        is_packed: Whether they are packed after the accident, so that it lies inside.
+        is_home: Whether it takes the folder in which they lie, however many they are.
+    """
+
+    files: Files
+    read: Callable[[Path], None]
+    is_packed: bool = False
+    is_home: bool = False
 
 
-def encode(picture: np.ndarray, suffix: str) -> bytes:
-    return bytes(cv2.imencode(suffix, picture)[1])
-
-
-def fer2013() -> bytes:
-    generator = np.random.default_rng(0)
-    lines = ["emotion,pixels,Usage"]
-    for row in range(8):
-        usage = ("Training", "PublicTest", "PrivateTest")[row % 3]
-        lines.append(f"{row % 7},{' '.join(map(str, draw(generator).ravel()))},{usage}")
-    return ("\n".join(lines) + "\n").encode()
-
-
-def class_folders() -> Files:
-    generator = np.random.default_rng(1)
-    suffixes = (".png", ".jpg", ".bmp", ".webp", ".tiff", ".pgm")
-    return {
-        f"{split}/{emotion}/{number}{suffix}": encode(draw(generator), suffix)
-        for number, suffix in enumerate(suffixes)
-        for split, emotion in (("train", "happy"), ("test", "sad"))
+def make_formats(folder: Path) -> dict[str, Format]:
+    """Every format by name; the homes are made in the folder first."""
+    formats = {
+        name: Format(files, read_layout, is_packed=p) for name, (files, p) in LAYOUTS.items()
     }
+    for name, (files, read) in SINGLE.items():
+        formats[name] = Format(files, read, is_home=name == "detector")
+    for number, (name, (make, read)) in enumerate(HOMES.items()):
+        home = folder / f"seed{number}" / "home"
+        home.mkdir(parents=True)
+        make(home)
+        formats[name] = Format(files_in(home), read, is_home=True)
+    return formats
 
 
-def ferplus() -> Files:
-    generator = np.random.default_rng(2)
-    files: Files = {}
-    for folder in ("FER2013Train", "FER2013Test"):
-        rows = []
-        for number in range(4):
-            files[f"{folder}/{number}.png"] = encode(draw(generator), ".png")
-            votes = ",".join(str(vote) for vote in generator.permutation(10))
-            rows.append(f'{number}.png,"(0, 0, 48, 48)",{votes}')
-        files[f"{folder}/label.csv"] = "\n".join(rows).encode()
-    return files
-
-
-def packed(files: Files) -> Files:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return {"faces.zip": buffer.getvalue()}
-
-
-TABLE = fer2013()
-#: Each format's files, and whether they are packed after the mutation, so that it lies inside.
-FORMATS: dict[str, tuple[Files, bool]] = {
-    "fer2013.csv": ({"fer2013.csv": TABLE}, False),
-    "utf-16": ({"fer2013.csv": TABLE.decode().encode("utf-16")}, False),
-    "quoted": ({"icml_face_data.csv": TABLE.replace(b",", b'";"').replace(b"\n", b'"\n"')}, False),
-    "zip of a csv": (packed({"fer2013.csv": TABLE}), False),
-    "csv in a zip": ({"train.csv": TABLE, "test.csv": TABLE[8:2000]}, True),
-    "folders": (class_folders(), False),
-    "zip of folders": (packed(class_folders()), False),
-    "pictures in a zip": (class_folders(), True),
-    "FER+": (ferplus(), False),
-    "zip of FER+": (packed(ferplus()), False),
-    "votes in a zip": (ferplus(), True),
-}
-
-
-def mutated(content: bytes, generator: np.random.Generator) -> bytes:
-    """The content after one to four accidents."""
-    for _ in range(generator.integers(1, 5)):
-        size = max(len(content), 1)
-        start, end = sorted(generator.integers(0, size, 2).tolist())
-        token = TOKENS[generator.integers(len(TOKENS))]
-        match generator.integers(8):
-            case 0:
-                content = content[:start]
-            case 1:
-                flipped = bytearray(content or b"\x00")
-                for position in generator.integers(0, size * 8, generator.integers(1, 20)):
-                    flipped[position // 8] ^= 1 << (position % 8)
-                content = bytes(flipped)
-            case 2:
-                content = content[:start] + content[end:]
-            case 3:
-                content = content[:end] + content[start:]
-            case 4:
-                content = content[:start] + token + content[start:]
-            case 5:
-                content = content[:start] + generator.bytes(50) + content[start + 50 :]
-            case 6:  # another first line
-                words = [TOKENS[i] for i in generator.integers(0, len(TOKENS), 5)]
-                content = b",".join(words) + b"\n" + content.partition(b"\n")[2]
-            case _:  # one field of a line
-                lines = content.split(b"\n")
-                fields = lines[line := int(generator.integers(len(lines)))].split(b",")
-                fields[generator.integers(len(fields))] = token
-                lines[line] = b",".join(fields)
-                content = b"\n".join(lines)
-    return content
-
-
-def make_case(name: str, case: int) -> tuple[Files, bool]:
-    """The files of one case, and whether they are given as an archive."""
-    files, is_packed = FORMATS[name]
-    generator = np.random.default_rng([list(FORMATS).index(name), case])
-    files = dict(files)
+def make_case(name: str, form: Format, seed: int, case: int) -> Files:
+    """The files of one case."""
+    generator = np.random.default_rng([seed, *name.encode(), case])
+    files = dict(form.files)
     for victim in generator.choice(list(files), min(len(files), 3)):
-        if generator.random() < 0.1:
+        # Where the program chose the names itself nobody else does.
+        if generator.random() < 0.1 and form.read is read_layout:
             new_name = mutated(victim.encode(), generator).decode("latin-1")
             files[new_name.replace("\x00", "")[:60_000] or "nameless"] = files.pop(str(victim), b"")
         elif victim in files:
             files[victim] = mutated(files[victim], generator)
-    return files, is_packed
+    return files
 
 
-def write_case(files: Files, is_packed: bool, folder: Path) -> Path:
+def write_case(files: Files, form: Format, folder: Path) -> Path:
     """Write the files as they are to be read."""
-    if is_packed:
+    if form.is_packed:
         (folder / "faces.zip").write_bytes(packed(files)["faces.zip"])
         return folder / "faces.zip"
     for name, content in files.items():
@@ -168,43 +96,45 @@ def write_case(files: Files, is_packed: bool, folder: Path) -> Path:
         except OSError:
             continue  # two names that cannot stand beside each other
     found = [path for path in folder.iterdir() if path.is_file()]
-    return found[0] if len(files) == 1 and found else folder
+    return found[0] if len(files) == 1 and found and not form.is_home else folder
 
 
-def outcome_of(path: Path) -> str:
-    """What the reader made of it: "faces" or "refused".
+def outcome_of(path: Path, form: Format) -> str:
+    """What the reader made of it: "read" or "refused".
 
     Raises:
-        AssertionError: What it says is not one line, or names are not.
+        AssertionError: What it says is not one line, or too short or long to be a sentence.
     """
     try:
-        faces = read_dataset(path)
+        form.read(path)
     except InputError as error:
         assert "\n" not in str(error), error
-        assert 10 < len(str(error)) < 2000, error
+        assert 10 < len(str(error)) < 2500, error
         return "refused"
-    assert len(faces) > 0
-    for text in (*faces.names, *(p.name + p.reason for p in faces.problems)):
-        assert "\n" not in text, text
-        text.encode()
-    return "faces"
+    return "read"
 
 
-def fuzz(name: str, seconds: float) -> dict[str, Any]:
-    """Cases of one format until the time is up or one fails."""
-    result: dict[str, Any] = {"format": name, "cases": 0, "faces": 0, "refused": 0, "failure": None}
+def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict[str, Any]:
+    """Cases of one format until the time is up or one fails, whose files are kept."""
+    result: dict[str, Any] = {"format": name, "cases": 0, "read": 0, "refused": 0, "failure": None}
     end = time.monotonic() + seconds
     while time.monotonic() < end and result["failure"] is None:
-        folder = Path(tempfile.mkdtemp(dir=sys.argv[2]))
+        folder = Path(tempfile.mkdtemp(dir=work))
+        # Should the process itself die, this says of what.
+        (work / "last").write_text(f"{seed} {name!r} {result['cases']}, files in {folder}")
         try:
-            path = write_case(*make_case(name, result["cases"]), folder)
+            path = write_case(make_case(name, form, seed, result["cases"]), form, folder)
             signal.setitimer(signal.ITIMER_REAL, CASE_SECONDS)
-            result[outcome_of(path)] += 1
+            result[outcome_of(path, form)] += 1
         except BaseException:
-            result["failure"] = f"case {result['cases']}: {traceback.format_exc()}"
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            result["failure"] = (
+                f"seed {seed}, case {result['cases']}, files in {folder}: {traceback.format_exc()}"
+            )
+            break
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         result["cases"] += 1
     return result
 
@@ -219,19 +149,36 @@ def limited(hang: Callable[..., None]) -> int:
 
 
 def main() -> None:
-    """Fuzz every format for an equal share of the time."""
+    """Fuzz every format for an equal share of the time, or do one case again."""
 
     def hang(*_: object) -> None:
         raise Hang
 
     cv2.setNumThreads(1)
-    share = float(sys.argv[1]) / len(FORMATS)
-    for name in FORMATS:  # what is loaded on first use counts for no format
-        fuzz(name, 0.01)
+    if sys.argv[1] == "replay":
+        work, seed, name, case = Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+        form = make_formats(work)[name]
+        print(outcome_of(write_case(make_case(name, form, seed, case), form, work), form))
+        return
+    seconds, work, seed = float(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    only = os.environ.get("FER_STUDIO_FUZZ_ONLY", "")
+    formats = {name: form for name, form in make_formats(work).items() if only in name}
+    # Undamaged files first: what is loaded on first use counts for no format, and each format is
+    # one that can be read.
+    whole = {
+        name: _undamaged(form, work / f"whole{i}") for i, (name, form) in enumerate(formats.items())
+    }
     before = limited(hang)
-    results = [fuzz(name, share) for name in FORMATS]
+    results = [
+        fuzz(name, form, seed, seconds / len(formats), work) for name, form in formats.items()
+    ]
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-    print(json.dumps({"results": results, "grown": grown}))
+    print(json.dumps({"results": results, "grown": grown, "whole": whole}))
+
+
+def _undamaged(form: Format, folder: Path) -> str:
+    folder.mkdir()
+    return outcome_of(write_case(form.files, form, folder), form)
 
 
 if __name__ == "__main__":

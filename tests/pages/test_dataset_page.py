@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from fer_core.dataset.curation import parse_curation
+from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
@@ -155,6 +155,10 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     assert not app.metric
     assert not app.tabs
     assert "banned in the European Union" in plain(app.caption)
+    app.button(key="empty_use_demo").click().run()
+    assert_sound(app)
+    assert not app.button(key="import_demo").disabled
+    assert not app.file_uploader
 
 
 def test_an_uploaded_table_is_imported_and_shown(
@@ -248,6 +252,18 @@ def test_a_taken_or_unfit_name_is_refused(
     app = upload(open_page(open_app), "x.csv", csv_of(faulty), wanted=wanted)
     assert words in plain(app.error)
     assert load_dataset("faulty", home_with_faces).fingerprint == before
+
+
+def test_a_name_that_is_taken_from_the_file_is_refused_before_anything_is_read(
+    home_with_faces: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.dataset import importing
+
+    read: list[object] = []
+    monkeypatch.setattr(importing, "import_dataset", lambda *given, **_: read.append(given))
+    app = upload(open_page(open_app), "faulty.zip", b"what nobody reads")
+    assert "already a dataset 'faulty'" in plain(app.error)
+    assert not read
 
 
 def test_pressing_import_without_a_file_says_what_is_missing(
@@ -407,15 +423,19 @@ def test_deletion_warns_of_a_training_under_way(
     from fer_core.recipes import RECIPES
     from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
 
-    run = RunFolder(home_with_faces.runs_root / "busy")
-    run.create(RunSetup("three-conv-cnn-adam", "faulty", RECIPES["three-conv-cnn-adam"].config))
-    run.write_status(RunStatus("running", "epoch 1"))
+    # Both say that they run; only one is held by a process that does.
+    busy, died = (RunFolder(home_with_faces.runs_root / name) for name in ("busy", "died"))
+    for run in (busy, died):
+        run.create(RunSetup("three-conv-cnn-adam", "faulty", RECIPES["three-conv-cnn-adam"].config))
+        run.write_status(RunStatus("running", "epoch 1"))
     (home_with_faces.runs_root / "broken").mkdir()
     (home_with_faces.runs_root / "broken" / "config.json").write_text("{")
     app = open_page(open_app)
-    app.button(key="delete_dataset").click().run()
+    with busy.held():
+        app.button(key="delete_dataset").click().run()
     assert_sound(app)
     assert "A training on it is under way (busy)" in plain(app.warning)
+    assert "One other training on it could not be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(

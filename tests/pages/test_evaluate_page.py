@@ -19,8 +19,8 @@ from fer_core.bundle import load_bundle, write_predictions
 from fer_core.dataset.curation import Curation, CurationEntry, apply_curation, entries_for
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
-from fer_core.dataset.votes import VOTE_COLUMNS
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor

@@ -18,6 +18,7 @@ from fer_core.dataset.store import _save
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.recipes import (
+    GROUPS,
     RECIPES,
     TrainingConfig,
     recipe_by_name,
@@ -33,9 +34,10 @@ from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunSt
 from fer_core.training.search import create_study, load_study, read_study_setup
 from fer_core.training.search_space import SearchParameter
 from ui.train.compare import difference_rows, runs_as_csv
-from ui.train.configure import config_as_text, config_from_text
+from ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
 from ui.train.draft import checked, form_values, steps_as_text, steps_from_text
 from ui.train.estimates import _jobs
+from ui.train.fields import OPEN_GROUP
 from ui.train.search import setup_from_form
 from ui.train.words import bytes_in_words, duration_in_words, first_capital, value_in_words
 
@@ -119,6 +121,17 @@ def badges(app: AppTest) -> str:
     return " ".join(element.value for element in app.markdown if "-badge[" in element.value)
 
 
+def open_group(app: AppTest, group: str) -> AppTest:
+    """Turn to the settings of one group, as a click on its tab does."""
+    app.session_state[OPEN_GROUP] = GROUPS[group]
+    return app.run()
+
+
+def setting_keys(app: AppTest) -> set[str]:
+    elements = [*app.number_input, *app.selectbox, *app.toggle, *app.text_input]
+    return {one.key for one in elements if (one.key or "").startswith("setting_")}
+
+
 def test_the_page_opens_from_another_one(home: Settings, open_app: OpenApp) -> None:
     app = open_app().switch_page("pages/train.py").run()
     assert_sound(app)
@@ -133,7 +146,7 @@ def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
     empty_home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
-    assert "python -m fer_core dataset import" in words(app)
+    assert "Import one on the dataset page" in words(app)
     assert app.selectbox(key="train_data").options == ["demo (drawn faces)"]
     # Counted without drawing it.
     assert "2,831 training and 354 validation images, drawn when" in words(app)
@@ -187,16 +200,42 @@ def test_every_setting_has_an_element_while_it_applies(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
-    elements = [*app.number_input, *app.selectbox, *app.toggle, *app.text_input]
-    shown = {one.key for one in elements if (one.key or "").startswith("setting_")}
     values = form_values(recipe_by_name(QUICK).config)
-    assert shown == {
-        f"setting_{entry.name}" for entry in setting_fields() if entry.applies_to(values)
-    }
-    assert "setting_momentum" not in shown
+    for group in GROUPS:
+        open_group(app, group)
+        assert_sound(app)
+        assert setting_keys(app) == {
+            f"setting_{entry.name}"
+            for entry in setting_fields()
+            if entry.group == group and entry.applies_to(values)
+        }
+    open_group(app, "optimizer")
+    assert "setting_momentum" not in setting_keys(app)
     app.selectbox(key="setting_optimizer").set_value("sgd").run()
     assert app.number_input(key="setting_momentum").value == 0.9
     assert_sound(app)
+
+
+def test_what_was_typed_is_kept_while_other_settings_are_open(
+    faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    app = open_group(open_view(), "length")
+    app.number_input(key="setting_epochs").set_value(7).run()
+    open_group(app, "augmentation")
+    app.number_input(key="setting_rotation_degrees").set_value(25.0)
+    # Typed, and the next tab clicked before the page has answered.
+    open_group(app, "network")
+    rows = {row["Setting"]: row["Here"] for row in app.dataframe[0].value.to_dict("records")}
+    assert rows == {"Epochs": "7", "Rotation (degrees)": "25"}
+    open_group(app, "length")
+    assert app.number_input(key="setting_epochs").value == 7
+    open_group(app, "augmentation")
+    assert app.number_input(key="setting_rotation_degrees").value == 25.0
+    # A bad value behind another tab still keeps the training from being started.
+    app.number_input(key="setting_rotation_degrees").set_value(-1.0).run()
+    open_group(app, "network")
+    assert "it is -1" in errors(app)[0]
+    assert app.button(key="start_training").disabled
 
 
 def test_the_recipes_stand_in_their_order_with_what_is_known_of_them(
@@ -215,7 +254,7 @@ def test_the_recipes_stand_in_their_order_with_what_is_known_of_them(
 def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_view()
+    app = open_view(**{OPEN_GROUP: GROUPS["length"]})
     app.number_input(key="setting_epochs").set_value(7).run()
     assert "1 setting changed from the recipe" in words(app)
     (row,) = app.dataframe[0].value.to_dict("records")
@@ -226,6 +265,7 @@ def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
     app.button_group[0].set_value("New training").run()
     assert app.selectbox(key="train_recipe").value == "plain-eight-sgd-cosine"
     app.selectbox(key="train_recipe").set_value(QUICK).run()
+    open_group(app, "length")
     assert app.number_input(key="setting_epochs").value == 7
     app.button(key="reset_recipe").click().run()
     assert app.number_input(key="setting_epochs").value == 50
@@ -253,20 +293,22 @@ def test_a_bad_value_is_told_in_one_sentence_and_kept(
     value: float | None,
     sentence: str,
 ) -> None:
-    app = open_view()
-    app.number_input(key="setting_seed").set_value(11)
+    app = open_group(open_view(), "length")
+    app.number_input(key="setting_seed").set_value(11).run()
+    open_group(app, next(entry.group for entry in setting_fields() if entry.name == field))
     app.number_input(key=f"setting_{field}").set_value(value).run()
     assert_sound(app)
     assert errors(app) == [sentence]
     assert app.button(key="start_training").disabled
     assert app.number_input(key=f"setting_{field}").value == value
+    open_group(app, "length")
     assert app.number_input(key="setting_seed").value == 11
 
 
 def test_settings_that_do_not_go_together_are_told(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_view()
+    app = open_group(open_view(), "loss")
     app.selectbox(key="setting_label_encoding").set_value("integer")
     app.selectbox(key="setting_loss").set_value("focal").run()
     (sentence,) = errors(app)
@@ -277,13 +319,16 @@ def test_settings_that_do_not_go_together_are_told(
 def test_a_schedule_of_steps_is_typed_as_pairs(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_view()
+    app = open_group(open_view(), "schedule")
     app.selectbox(key="setting_schedule").set_value("steps").run()
     assert "schedule=steps needs schedule_steps" in errors(app)[0]
     app.text_input(key="setting_schedule_steps").set_value("20; half").run()
     assert "'20' is none" in errors(app)[0]
     app.text_input(key="setting_schedule_steps").set_value("20: 0.00025, 30: 5e-5").run()
     assert not app.error
+    assert not app.code
+    app.session_state[OPEN_TEXT] = True
+    app.run()
     shown = json.loads(app.code[0].value)
     assert shown["schedule_steps"] == [[20, 0.00025], [30, 5e-5]]
 
@@ -312,6 +357,8 @@ def test_what_has_no_effect_does_not_spoil_a_configuration() -> None:
 
 
 def upload(app: AppTest, name: str, content: bytes) -> AppTest:
+    app.session_state[OPEN_TEXT] = True
+    app.run()
     app.file_uploader[0].set_value((name, content, "application/json"))
     return app.run()
 
@@ -319,7 +366,7 @@ def upload(app: AppTest, name: str, content: bytes) -> AppTest:
 def test_an_uploaded_configuration_fills_the_form(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_view()
+    app = open_group(open_view(), "length")
     config = replace(recipe_by_name(QUICK).config, epochs=3, seed=5)
     upload(app, "mine.json", config_as_text(config).encode())
     assert_sound(app)
@@ -347,7 +394,7 @@ def test_an_uploaded_configuration_fills_the_form(
 def test_an_unusable_upload_is_told_and_changes_nothing(
     faces: str, open_view: Callable[..., AppTest], content: bytes, sentence: str
 ) -> None:
-    app = open_view()
+    app = open_group(open_view(), "length")
     app.number_input(key="setting_epochs").set_value(7).run()
     upload(app, "bad.json", content)
     assert_sound(app)
@@ -425,11 +472,17 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_start_makes_a_run_of_exactly_what_the_form_holds(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_view()
+    app = open_group(open_view(), "length")
     app.number_input(key="setting_epochs").set_value(3).run()
-    app.text_input(key="new_run_name").set_value("First *try*")
+    app.session_state[OPEN_NOTE] = True
+    app.run()
     app.text_area(key="new_run_note").set_value("a note")
-    app.toggle(key="new_run_tensorboard").set_value(True)
+    app.toggle(key="new_run_tensorboard").set_value(True).run()
+    # Folded away again, both are kept.
+    app.session_state[OPEN_NOTE] = False
+    app.run()
+    assert not app.text_area
+    app.text_input(key="new_run_name").set_value("First *try*")
     app.number_input(key="setting_seed").set_value(9)
     app.button(key="start_training").click().run()
     assert_sound(app)
@@ -444,7 +497,11 @@ def test_start_makes_a_run_of_exactly_what_the_form_holds(
     app.button_group[0].set_value("New training").run()
     assert "this one will wait at place 2" in words(app)
     assert app.text_input(key="new_run_name").value == ""
+    app.session_state[OPEN_NOTE] = True
+    open_group(app, "length")
     assert app.number_input(key="setting_epochs").value == 3
+    assert app.text_area(key="new_run_note").value == ""
+    assert app.toggle(key="new_run_tensorboard").value
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -452,7 +509,7 @@ def test_a_start_that_is_refused_loses_nothing(
     home: Settings, faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_core.training.faults.bytes_on_disk", lambda config: 10**18)
-    app = open_view()
+    app = open_group(open_view(), "length")
     app.text_input(key="new_run_name").set_value("mine")
     app.number_input(key="setting_epochs").set_value(3)
     app.button(key="start_training").click().run()
@@ -502,6 +559,9 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     figures = {"validation": {"accuracy": 0.54, "macro_f1": 0.27, "ece": 0.012}}
     write_bundle_folder(run.bundle_path, metrics=figures)
     app = open_view("Runs")
+    assert not app.code
+    app.session_state["log_one"] = True
+    app.run()
     assert "finished" in badges(app)
     values = {metric.label: metric.value for metric in app.metric}
     assert values["Best validation accuracy"] == "54.0 %"
@@ -639,15 +699,16 @@ def test_start_from_this_run_fills_the_form(
 ) -> None:
     run = RunFolder(home.runs_root / "one")
     run.create(RunSetup("gone-recipe", "gone-data", TrainingConfig(batch_size=17, seed=3)))
-    app = open_view("Runs")
+    app = open_view("Runs", record_one=True)
     assert "recipe no longer exists" in words(app)
     app.button(key="start_from_run").click().run()
     assert_sound(app)
     assert app.button_group[0].value == "New training"
-    assert app.number_input(key="setting_batch_size").value == 17
-    assert app.number_input(key="setting_seed").value == 3
     assert "gone-recipe no longer exists" in words(app)
     assert "gone-data is not among the imported ones" in words(app)
+    open_group(app, "length")
+    assert app.number_input(key="setting_batch_size").value == 17
+    assert app.number_input(key="setting_seed").value == 3
 
 
 def test_the_address_names_the_run_and_leads_back_to_it(

@@ -157,10 +157,25 @@ def test_torn_entries_and_deleted_runs_do_not_stop_the_queue(
     for name in ("a", "b"):
         enqueue(make(settings, name), settings)
     (settings.runs_root / ".queue" / "gone.json").write_text(json.dumps({"order": 0}))
-    (settings.runs_root / ".queue" / "a.json").write_text("{")
-    assert names(waiting_runs(settings)) == ["gone", "b", "a"]
+    for torn in ("[" * 10_000, '{"order": 1' + "0" * 400 + "}", "{"):
+        (settings.runs_root / ".queue" / "a.json").write_text(torn)
+        assert names(waiting_runs(settings)) == ["gone", "b", "a"]
     assert names(revive_queue(settings)) == ["b"]
     assert names(waiting_runs(settings)) == ["a"]
+
+
+def test_a_move_changes_one_file_as_long_as_there_is_a_number_between(settings: Settings) -> None:
+    for name in ("a", "b", "c"):
+        enqueue(make(settings, name), settings)
+    files = {name: settings.runs_root / ".queue" / f"{name}.json" for name in "abc"}
+    before = {name: path.read_bytes() for name, path in files.items()}
+    move_in_queue(RunFolder(settings.runs_root / "c"), settings, 2)
+    assert names(waiting_runs(settings)) == ["a", "c", "b"]
+    assert [name for name, path in files.items() if path.read_bytes() != before[name]] == ["c"]
+    for turn in range(120):  # more often than a number can be halved
+        name = "bc"[turn % 2]
+        move_in_queue(RunFolder(settings.runs_root / name), settings, 2)
+        assert names(waiting_runs(settings)) == ["a", name, "cb"[turn % 2]]
 
 
 def test_an_empty_queue_writes_nothing(settings: Settings) -> None:

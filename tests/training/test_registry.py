@@ -14,6 +14,7 @@ from fer_core.errors import InputError
 from fer_core.recipes import validated_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, write_label
+from fer_core.training.processes import is_process_alive
 from fer_core.training.queue import enqueue
 from fer_core.training.registry import (
     find_run,
@@ -250,3 +251,8 @@ def test_a_runs_status_keeps_the_datas_fingerprint(settings: Settings) -> None:
     run.write_status(RunStatus("failed", "y"))
     status = run.read_status()
     assert status is not None and (status.state, status.fingerprint) == ("failed", "f" * 64)
+
+
+@pytest.mark.parametrize("process_id", [-5, 2**40, 2**70])
+def test_a_number_that_is_no_process_is_not_alive(process_id: int) -> None:
+    assert not is_process_alive(process_id, None)

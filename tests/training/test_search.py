@@ -14,14 +14,13 @@ import pytest
 from fer_core.errors import InputError
 from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name
 from fer_core.settings import Settings
-from fer_core.training import search
+from fer_core.training import search_worker
 from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import (
     StudySetup,
     create_study,
     list_studies,
-    run_search,
     stop_search,
     study_figures,
     study_names,
@@ -35,6 +34,7 @@ from fer_core.training.search_space import (
     search_space,
     searchable_fields,
 )
+from fer_core.training.search_worker import run_search
 
 SPACE = [
     {"field": "learning_rate", "low": 1e-4, "high": 1e-2, "log": True},
@@ -158,7 +158,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..
             run.write_status(RunStatus(state, "its reason"))  # type: ignore[arg-type]
             return run
 
-        monkeypatch.setattr(search, "launch", launched)
+        monkeypatch.setattr(search_worker, "launch", launched)
 
     return prepare
 
@@ -179,7 +179,9 @@ def test_a_search_goes_through_its_trials_and_finds_the_best(
     assert {(run.study, run.trial) for run in runs} == {("first", number) for number in range(6)}
     assert all(run.config is not None and run.config.monitor == "accuracy" for run in runs)
     assert study_names(settings) == ["first"]
-    document = json.loads(json.dumps(list_studies(settings)[0].to_json()))
+    (listed,), damages = list_studies(settings)
+    assert damages == []
+    document = json.loads(json.dumps(listed.to_json()))
     assert document["trials"][0]["run_id"] == "trial-0"
     # Nothing is left to do, and nothing is done.
     assert run_search("first", settings).finished == 6
@@ -218,6 +220,15 @@ def test_studies_that_cannot_be_are_refused(settings: Settings, tmp_path: Path) 
         setup(str(tmp_path), trials=0)
 
 
+def test_a_damaged_study_hides_no_other(settings: Settings, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        create_study(setup(str(tmp_path), name=name), settings)
+    (settings.runs_root / ".studies" / "first" / "study.json").write_text("[" * 100_000)
+    (listed,), (damage,) = list_studies(settings)
+    assert listed.name == "second"
+    assert "study.json is damaged (it nests too deeply)" in damage
+
+
 def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
     settings: Settings,
     tmp_path: Path,
@@ -231,17 +242,18 @@ def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
         "import os, sys\n"
         "from fer_core.settings import Settings\n"
         "from pathlib import Path\n"
-        "from fer_core.training import search\n"
+        "from fer_core.training import search_worker\n"
         "from fer_core.training.run_folder import RunFolder, RunStatus\n"
         "def launch(one, where, **_):\n"
         "    run = RunFolder(where.runs_root / 'left')\n"
         "    run.create(one)\n"
         "    run.write_status(RunStatus('stopped', 'x'))\n"
         "    return run\n"
-        "search.launch = launch\n"
-        "search._Worker._follow = lambda *_: os._exit(9)\n"
+        "search_worker.launch = launch\n"
+        "search_worker._Worker._follow = lambda *_: os._exit(9)\n"
         "root = Path(sys.argv[1])\n"
-        "search.run_search('first', Settings(root / 'data', root / 'runs', root / 'models'))\n"
+        "settings = Settings(root / 'data', root / 'runs', root / 'models')\n"
+        "search_worker.run_search('first', settings)\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
     left = study_summary("first", settings)
@@ -254,7 +266,7 @@ def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
         run.append_epoch(EpochRecord(1, 1, 0.5, 0.5, 0.75, 0.5, {}, 0.001, 100, 1))
         run.write_status(RunStatus("finished", "done"))
 
-    monkeypatch.setattr(search, "continue_run", go_on)
+    monkeypatch.setattr(search_worker, "continue_run", go_on)
     summary = run_search("first", settings)
     assert continued == ["left"]
     assert (summary.finished, summary.running) == (2, 0)
@@ -269,9 +281,9 @@ def test_a_stop_leaves_the_trial_open(
 ) -> None:
     stand_in("running", epochs=1)
     create_study(setup(str(tmp_path)), settings)
-    monkeypatch.setattr(search, "revive_queue", lambda _: stop_search("first", settings))
+    monkeypatch.setattr(search_worker, "revive_queue", lambda _: stop_search("first", settings))
     monkeypatch.setattr(
-        search,
+        search_worker,
         "run_summary",
         lambda path, _: type("Living", (), {"state": "running", "reason": ""}),
     )

@@ -131,5 +131,5 @@ def test_no_connection(roots: Settings, url: str) -> None:
 def test_a_place_that_cannot_be_written(tmp_path: Path, server: str) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     roots = Settings(tmp_path, tmp_path, tmp_path / "models")
-    with pytest.raises(InputError, match="could not be written"):
+    with pytest.raises(InputError, match="cannot be kept in"):
         download_yunet(roots, f"{server}/good")

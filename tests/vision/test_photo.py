@@ -199,3 +199,8 @@ def test_a_name_with_quotes_and_line_breaks_survives_the_csv() -> None:
     name = 'a "quoted"\nname, with commas.jpg'
     (row,) = csv.DictReader(io.StringIO(results_as_csv([PhotoResult(name, 2, 3)])))
     assert row["file"] == name
+
+
+def test_a_name_that_is_a_formula_reaches_a_spreadsheet_as_text() -> None:
+    (row,) = csv.DictReader(io.StringIO(results_as_csv([PhotoResult("=1+1.jpg", 2, 3)])))
+    assert row["file"] == "'=1+1.jpg"

@@ -11,6 +11,7 @@ from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from ui.choices import DETECTOR_TITLES, choose_bundle, choose_detector
 from ui.loaders import open_detector, open_predictor
+from ui.messages import show_error
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def choose_options(settings: Settings) -> Options | None:
     try:
         analyzer = Analyzer(open_predictor(bundle), open_detector(detector, settings))
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return None
     return Options(
         analyzer=analyzer,

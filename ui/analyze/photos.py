@@ -9,8 +9,13 @@ import streamlit as st
 
 from fer_core.errors import InputError
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
+from ui.messages import show_error
+from ui.uploads import first_within
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
+#: For one session; the server holds uploads in memory.
+_MAX_PHOTOS = 500
+_MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _SAMPLE_CHOSEN = "sample_chosen"
 _SAMPLE_KEY = "sample"
 
@@ -56,9 +61,17 @@ def collect_photos() -> Collection:
             type=list(_PICTURE_TYPES),
             accept_multiple_files=True,
             key="uploads",
-            max_upload_size=200,
-            help="One photo or several hundred. Each may have up to 100 megapixels.",
+            max_upload_size=_MAX_PHOTO_MB,
+            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 100 megapixels.",
         )
+        uploads, left_out = first_within(
+            uploads,
+            count=_MAX_PHOTOS,
+            megabytes_each=_MAX_PHOTO_MB,
+            megabytes=_MAX_PHOTOS_MB,
+        )
+        if left_out:
+            st.warning(left_out, icon=":material/filter_none:")
     snapshot = None
     with camera_tab:
         # Drawn only while its tab is open: the camera's light should not shine before.
@@ -86,7 +99,7 @@ def _sample() -> list[Photo]:
     try:
         name, content = sample_picture()
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return []
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"With the sample picture: {SAMPLE_CREDIT}.")

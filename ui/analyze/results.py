@@ -12,13 +12,14 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_core.charts.probabilities import probability_bars
 from fer_core.vision.analyzer import FaceReading
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.draw import annotate
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
 from ui.analyze.analysis import SHOWN_PICTURE, take_whole
 from ui.analyze.photos import Photo
+from ui.bars import show_probabilities
+from ui.messages import show_error
 from ui.text import plain_text
 
 _FACES_PER_PAGE = 12
@@ -155,7 +156,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
 
 def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
     if result.error is not None:
-        st.error(plain_text(result.error), icon=":material/error:")
+        show_error(result.error)
         return
     shown = _picture_to_show(photo, result)
     if not result.readings:
@@ -211,16 +212,8 @@ def _show_face(reading: FaceReading, number: int | None, photo_key: str) -> None
             width=_CROP_WIDTH,
             alt=f"What the network saw of face {number or 1}: 48 by 48 grey pixels",
         )
-        chart.plotly_chart(
-            probability_bars(reading.probability_by_emotion),
-            key=f"bars_{photo_key}_{number}",
-            config={"displayModeBar": False},
-            alt="Probabilities: "
-            + ", ".join(
-                f"{emotion} {100 * probability:.0f} %"
-                for emotion, probability in reading.probability_by_emotion.items()
-            ),
-        )
+        with chart:
+            show_probabilities(reading.probability_by_emotion, key=f"bars_{photo_key}_{number}")
 
 
 def _picture_to_show(photo: Photo, result: PhotoResult) -> Image.Image:

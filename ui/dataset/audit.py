@@ -14,7 +14,7 @@ from ui.dataset.guard import section
 from ui.dataset.near import NearResult, near_result
 from ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
 from ui.datasets import OpenDataset, dataset_quality, exact_audit
-from ui.text import plain_text
+from ui.messages import show_error
 
 _MAP = "map"
 _NEAR = {
@@ -31,7 +31,7 @@ def show_audit(dataset: OpenDataset) -> None:
     try:
         near = near_result(dataset)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         near = None
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)

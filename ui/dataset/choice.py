@@ -7,14 +7,17 @@ import streamlit as st
 from fer_core.dataset.store import DEMO_NAME, dataset_names, delete_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.training.run_folder import RunFolder
+from fer_core.training.registry import list_runs
+from ui.access import require_editor
 from ui.dataset.importing import (
+    choose_demo,
     collect_finished_import,
     forget_notice,
     show_import,
     show_import_state,
 )
 from ui.datasets import OpenDataset, open_dataset
+from ui.messages import show_error
 from ui.text import plain_text
 
 _DELETED = "dataset_deleted"
@@ -57,7 +60,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     try:
         return open_dataset(name, settings)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return None
 
 
@@ -85,9 +88,16 @@ def _show_empty_state() -> None:
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
             "pictures of your own in folders named after the emotions. Without any data at hand, "
-            "let the program draw its demo set: a few seconds, and everything on this page can be "
-            "tried."
+            "let the program draw its demo set: it takes some seconds, and everything on this page "
+            "can be tried."
         )
+        if st.session_state.get("import_way") != "demo":
+            st.button(
+                "Use the demo set",
+                icon=":material/draw:",
+                key="empty_use_demo",
+                on_click=choose_demo,
+            )
 
 
 @st.dialog("Delete this dataset?")
@@ -96,7 +106,12 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
         f"**{plain_text(name)}** disappears from this server, with the decisions about its images "
         "and the votes beside it. Models that were trained on it stay."
     )
-    active, others = _runs_on(name, settings)
+    active: list[str] = []
+    others: list[str] = []
+    try:
+        active, others = _runs_on(name, settings)
+    except InputError as unreadable:
+        show_error(unreadable)
     if active:
         st.warning(
             f"A training on it is under way ({', '.join(plain_text(run) for run in active)}): it "
@@ -104,14 +119,13 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
             icon=":material/warning:",
         )
     if others:
-        st.caption(
-            f"{len(others)} earlier trainings on it could not be continued or evaluated again."
-        )
+        count = "One other training" if len(others) == 1 else f"{len(others)} other trainings"
+        st.caption(f"{count} on it could not be started, continued or evaluated again.")
     if _DELETED in st.session_state:
         st.rerun()  # done, by the button below: closes this dialog
     error = st.session_state.pop(_NOT_DELETED, None)
     if error is not None:
-        st.error(plain_text(error), icon=":material/error:")
+        show_error(error)
     with st.container(horizontal=True):
         st.button(
             "Delete",
@@ -127,6 +141,7 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
 
 def _delete(name: str, settings: Settings) -> None:
     try:
+        require_editor()
         delete_dataset(name, settings)
     except InputError as error:
         st.session_state[_NOT_DELETED] = str(error)
@@ -139,14 +154,7 @@ def _runs_on(name: str, settings: Settings) -> tuple[list[str], list[str]]:
     """Trainings on a dataset: those under way, and the others."""
     active: list[str] = []
     others: list[str] = []
-    for path in sorted(settings.runs_root.glob("*/config.json")):
-        run = RunFolder(path.parent)
-        try:
-            if run.read_setup().data != name:
-                continue
-        except InputError:
-            continue  # damaged: it can be on nothing
-        status = run.read_status()
-        is_active = status is not None and status.state == "running"
-        (active if is_active else others).append(run.path.name)
+    for run in list_runs(settings):
+        if run.data == name:
+            (active if run.is_active else others).append(run.title)
     return active, others

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fer_core.dataset.store import imported_folder
 from ui import guard
+from ui.access import leave_if_refused
 from ui.datasets import OpenDataset
 
 
@@ -15,6 +16,7 @@ def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None
 
     @functools.wraps(draw)
     def checked(dataset: OpenDataset) -> None:
+        leave_if_refused("dataset")
         imported_folder(dataset.name, dataset.settings)
         draw(dataset)
 

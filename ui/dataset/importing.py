@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -19,13 +19,18 @@ from fer_core.dataset.store import (
     dataset_names,
     import_dataset,
     load_dataset,
+    name_from_source,
     path_within_roots,
     validated_name,
 )
 from fer_core.errors import InputError
+from fer_core.files import temporary_folder, told_if_refused
 from fer_core.settings import Settings
+from ui.access import is_private, require_editor
 from ui.jobs import Job, job_board, show_progress
+from ui.messages import show_error
 from ui.text import plain_text
+from ui.uploads import check_size, file_name
 
 #: In megabytes. FER2013 as a table is about 300; the server holds an upload in memory.
 MAX_UPLOAD_MB = 600
@@ -65,7 +70,7 @@ def collect_finished_import() -> str | None:
     if job is not None and not job.is_finished:
         return None
     del st.session_state[_STARTED]
-    if job is None:
+    if job is None or job.came_to_nothing:
         st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
         return None
     job_board().forget((_KIND, started))
@@ -92,7 +97,7 @@ def show_import_state() -> None:
     if notice is None:
         return
     if notice.error is not None:
-        st.error(plain_text(notice.error), icon=":material/error:")
+        show_error(notice.error)
         return
     text = f"**{plain_text(notice.name)}** is imported: {notice.images:,} images"
     if notice.skipped:
@@ -155,6 +160,11 @@ def show_import(settings: Settings) -> None:
         st.rerun()
 
 
+def choose_demo() -> None:
+    """Open the way to the demo set, as a click on it would."""
+    st.session_state["import_way"] = "demo"
+
+
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Zip or csv",
@@ -168,7 +178,7 @@ def _upload_field() -> UploadedFile | None:
 
 
 def _path_field(settings: Settings) -> str:
-    roots = ", ".join(f"`{root}`" for root in settings.import_roots) or "none is configured"
+    roots = ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
     text: str = st.text_input(
         "Path on this server",
         key="import_path",
@@ -268,15 +278,15 @@ def _start_upload(
 ) -> None:
     if upload is None:
         raise InputError("There is no file yet; drop a zip or csv above, then press Import.")
-    if upload.size > MAX_UPLOAD_MB << 20:
-        raise InputError(f"{upload.name} is larger than {MAX_UPLOAD_MB} MB; import it by its path.")
+    check_size(upload, MAX_UPLOAD_MB)
     wanted = _free_name(name, upload.name, settings)
 
     def work(job: Job) -> tuple[str, int, int]:
-        settings.data_root.mkdir(parents=True, exist_ok=True)
-        # Hidden, so that nobody takes it for a dataset; on the disk where the data go.
-        with tempfile.TemporaryDirectory(prefix=".upload.", dir=settings.data_root) as folder:
-            path = Path(folder) / (PurePath(upload.name).name or "upload")
+        with (
+            told_if_refused(f"The upload cannot be kept in {settings.data_root}"),
+            _upload_folder(settings.data_root) as folder,
+        ):
+            path = folder / file_name(upload.name)
             job.tell("keeping the upload")
             with path.open("wb") as file:
                 upload.seek(0)
@@ -290,10 +300,23 @@ def _start_upload(
     _start(wanted, f"Importing {upload.name}", work)
 
 
+def _import_roots(settings: Settings) -> tuple[Path, ...]:
+    """The folders to import from: others who reach the app see nothing that nobody named."""
+    return settings.import_roots if is_private() else settings.shared_import_roots
+
+
+@contextmanager
+def _upload_folder(root: Path) -> Iterator[Path]:
+    """Hidden, so that nobody takes it for a dataset; on the disk where the data go."""
+    root.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("upload", root) as folder:
+        yield folder
+
+
 def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -> None:
     if not text:
         raise InputError("There is no path yet; type where the zip, csv or folder lies.")
-    path = path_within_roots(text, settings)
+    path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
     wanted = _free_name(name, path.name, settings)
 
     def work(job: Job) -> tuple[str, int, int]:
@@ -333,8 +356,8 @@ def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
 
 
 def _free_name(name: str, source: str, settings: Settings) -> str:
-    """What the job is called; a taken or unfit name is refused before anything is read."""
-    wanted = validated_name(name) if name else source
+    """What the dataset will be called; a taken or unfit name is refused before anything is read."""
+    wanted = validated_name(name) if name else name_from_source(Path(source))
     taken = {one.lower() for one in dataset_names(settings)}
     if wanted.lower() in taken:
         raise InputError(f"There is already a dataset {wanted!r}; choose another name.")
@@ -342,6 +365,7 @@ def _free_name(name: str, source: str, settings: Settings) -> str:
 
 
 def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) -> None:
+    require_editor()
     board = job_board()
     running = board.get((_KIND, key))
     if running is not None and not running.is_finished:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fer_core.charts.dataset import difference_map, grey_lines
 from fer_core.dataset.appearance import as_picture, grey_histogram, mean_faces
-from fer_core.dataset.face_set import SPLITS
+from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.emotions import EMOTIONS
 from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
@@ -60,22 +60,20 @@ def show_look(dataset: OpenDataset) -> None:
         _show_augmentation(dataset)
 
 
-def _choose_part(dataset: OpenDataset, key: str) -> tuple[NDArray[np.intp], str]:
-    """Widgets for emotion and split; the rows they leave, and what these are in words."""
+def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
+    """Widgets for emotion and split; the rows they leave."""
     emotion = st.selectbox(
         "Emotion", ["all", *EMOTIONS], key=f"{key}_emotion", width=180, help="By the label given."
     )
-    present = [split for split in SPLITS if np.any(dataset.faces.splits == SPLITS.index(split))]
-    split = st.selectbox("Split", ["all", *present], key=f"{key}_split", width=180)
-    rows = dataset.faces.rows(split)
+    rows = dataset.faces.rows(_choose_split(dataset, key))
     if emotion != "all":
         rows = rows[dataset.faces.labels[rows] == EMOTIONS.index(emotion)]
-    return rows, f"{emotion} emotions, {split} splits"
+    return rows
 
 
 def _show_gallery(dataset: OpenDataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        rows, _ = _choose_part(dataset, "gallery")
+        rows = _choose_part(dataset, "gallery")
         order = st.selectbox("Order", list(_ORDERS), key="gallery_order", width=260)
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
@@ -181,8 +179,9 @@ def _index(options: list[str] | dict[str, NDArray[np.float64]], wanted: str) -> 
 
 
 def _choose_split(dataset: OpenDataset, key: str) -> str:
-    present = [split for split in SPLITS if np.any(dataset.faces.splits == SPLITS.index(split))]
-    split: str = st.selectbox("Split", ["all", *present], key=f"{key}_split", width=180)
+    split: str = st.selectbox(
+        "Split", ["all", *dataset.faces.present_splits], key=f"{key}_split", width=180
+    )
     return split
 
 
@@ -222,7 +221,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
             width=320,
             help="Recipes change each training image at random, anew each time it is seen.",
         )
-        rows, _ = _choose_part(dataset, "preview")
+        rows = _choose_part(dataset, "preview")
         another = st.button("Another face", icon=":material/face:", key="preview_face")
         again = st.button("Shuffle", icon=":material/shuffle:", key="preview_shuffle")
     face_seed, seed = st.session_state.get(_PREVIEW_SEED, (0, 0))
@@ -259,11 +258,10 @@ def _show_augmentation(dataset: OpenDataset) -> None:
 
 def _strengths(config: TrainingConfig) -> list[str]:
     """A recipe's augmentation in words."""
-    size = 48
     parts = (
         (config.flip, "mirroring half of them"),
         (config.rotation_degrees, f"turning by up to {config.rotation_degrees:g}°"),
-        (config.shift_share, f"moving by up to {config.shift_share * size:.0f} pixels"),
+        (config.shift_share, f"moving by up to {config.shift_share * FACE_SIZE:.0f} pixels"),
         (config.zoom_share, f"zooming by up to {100 * config.zoom_share:g} %"),
         (config.brightness_share, f"brightness by up to {100 * config.brightness_share:g} %"),
         (config.contrast_share, f"contrast by up to {100 * config.contrast_share:g} %"),

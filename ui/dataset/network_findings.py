@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from fer_core.bundle import Bundle
-from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
 from ui.choices import choose_bundle
 from ui.dataset.finding_view import show_finding
@@ -28,7 +26,7 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
             bundle = choose_bundle(dataset.settings)
         split = ""
         if kind == "mislabelled":
-            present = [one for one in SPLITS if np.any(dataset.faces.splits == SPLITS.index(one))]
+            present = dataset.faces.present_splits
             split = st.selectbox("Labels of", present, key="mislabelled_split", width=160)
         is_pressed = st.button(
             "Find candidates",

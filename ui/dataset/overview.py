@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import streamlit as st
 
 from fer_core.charts.dataset import count_bars, share_bars
+from fer_core.csv_text import csv_text
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.statistics import Overview
 from fer_core.dataset.store import is_demo, read_record
@@ -15,6 +13,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from ui.dataset.guard import section
 from ui.datasets import OpenDataset, dataset_overview
+from ui.messages import show_error
 from ui.text import plain_text
 
 _LISTED = 500
@@ -95,8 +94,17 @@ def _show_figures(figures: Overview) -> None:
 
 
 def _show_table(figures: Overview, name: str) -> None:
+    # Empty until it is opened: what draws tables in the browser is a large download.
+    table = st.expander(
+        "Counts, shares and class weights as a table",
+        icon=":material/table:",
+        key="counts_table",
+        on_change="rerun",
+    )
+    if not table.open:
+        return
     rows = _table_rows(figures)
-    with st.expander("Counts, shares and class weights as a table", icon=":material/table:"):
+    with table:
         st.dataframe(
             rows,
             hide_index=True,
@@ -171,18 +179,18 @@ def _show_origin(dataset: OpenDataset) -> None:
     try:
         record = read_record(dataset.name, dataset.settings)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     source = plain_text(record.source)
     day = record.imported[:10]
-    text = f"From {source}, imported {day}."
     if record.split_choice is None:
         text = f"{source[:1].upper()}{source[1:]}, {day}."
-    if record.split_choice is not None:
+    else:
         choice = record.split_choice
-        text += (
-            f" Chosen for splits that a source lacks: {100 * choice.validation_share:.0f} % "
-            f"for validation, {100 * choice.test_share:.0f} % for test and seed {choice.seed}."
+        text = (
+            f"From {source}, imported {day}. Chosen for splits that a source lacks: "
+            f"{100 * choice.validation_share:.0f} % for validation, "
+            f"{100 * choice.test_share:.0f} % for test and seed {choice.seed}."
         )
     st.caption(f"{text} Fingerprint {record.fingerprint[:12]}.")
 
@@ -197,8 +205,4 @@ def _skipped_csv(faces: FaceSet) -> str:
 
 
 def _as_csv(rows: list[dict[str, object]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return csv_text(list(rows[0]), [list(row.values()) for row in rows])

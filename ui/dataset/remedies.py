@@ -11,13 +11,14 @@ from fer_core.dataset.curation import (
     Curation,
     CurationEntry,
     apply_curation,
-    curation_csv,
 )
+from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationFile, CurationImport
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.remedies import REMEDIES
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import imported_folder
+from ui.access import require_editor
 from ui.curating import (
     CurationState,
     change_curation,
@@ -31,9 +32,12 @@ from ui.dataset.near import near_result
 from ui.datasets import OpenDataset, dataset_overview
 from ui.gallery import show_faces
 from ui.text import plain_text
+from ui.uploads import content_within
 
 _IMPORTED = "curation_import"
 _FACES_SHOWN = 12
+#: Decisions about every image of FER2013 take less than 10.
+_MAX_UPLOAD_MB = 50
 _ACTION_WORDS = {"drop": "dropped", "relabel": "relabelled", "keep": "kept"}
 
 
@@ -43,11 +47,11 @@ def show_remedies(dataset: OpenDataset) -> None:
     state = curation_state(dataset)
     show_curation_outcome()
     _show_effect(dataset, state)
-    st.subheader("In bulk", anchor=False)
+    st.header("In bulk", anchor=False)
     near = near_result(dataset)
     for remedy in REMEDIES:
         offer_remedy(dataset, remedy, near.near if near else None)
-    st.subheader("Every decision", anchor=False)
+    st.header("Every decision", anchor=False)
     _show_problems(state)
     if state.curation.entries:
         _show_table(dataset, state)
@@ -217,15 +221,17 @@ def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
                 "Curation file",
                 type=["csv"],
                 key="curation_upload",
+                max_upload_size=_MAX_UPLOAD_MB,
                 help="As downloaded here, or as another person made it for the same images.",
             )
             if st.form_submit_button("Import decisions", key="curation_import_start"):
                 if upload is None:
                     st.warning("Choose a file first.", icon=":material/upload_file:")
                 else:
+                    require_editor()
                     folder = imported_folder(dataset.name, dataset.settings)
                     st.session_state[_IMPORTED] = CurationFile(folder).import_csv(
-                        upload.getvalue(), upload.name, dataset.faces
+                        content_within(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
                     # The figures above have changed with it.
                     st.rerun()

@@ -1,47 +1,51 @@
-"""The sections of an open dataset, of which only the open one is computed."""
+"""The sections of an open dataset."""
 
 from __future__ import annotations
 
-import streamlit as st
-
 from ui.datasets import OpenDataset
+from ui.tabs import show_tabs
 
 
 def show_sections(dataset: OpenDataset) -> None:
     """Draw the tabs and what is in the open one."""
-    overview, look, audit, remedies, votes = st.tabs(
-        [
-            ":material/bar_chart: Overview",
-            ":material/visibility: Look",
-            ":material/search: Audit",
-            ":material/healing: Remedies",
-            ":material/how_to_vote: Votes",
-        ],
+    show_tabs(
+        {
+            ":material/bar_chart: Overview": _overview,
+            ":material/visibility: Look": _look,
+            ":material/search: Audit": _audit,
+            ":material/healing: Remedies": _remedies,
+            ":material/how_to_vote: Votes": _votes,
+        },
+        dataset,
         key="dataset_section",
-        on_change="rerun",
     )
-    if look.open:
-        from ui.dataset.look import show_look
 
-        with look:
-            show_look(dataset)
-    elif audit.open:
-        from ui.dataset.audit import show_audit
 
-        with audit:
-            show_audit(dataset)
-    elif remedies.open:
-        from ui.dataset.remedies import show_remedies
+def _overview(dataset: OpenDataset) -> None:
+    from ui.dataset.overview import show_overview
 
-        with remedies:
-            show_remedies(dataset)
-    elif votes.open:
-        from ui.dataset.votes import show_votes
+    show_overview(dataset)
 
-        with votes:
-            show_votes(dataset)
-    else:
-        from ui.dataset.overview import show_overview
 
-        with overview:
-            show_overview(dataset)
+def _look(dataset: OpenDataset) -> None:
+    from ui.dataset.look import show_look
+
+    show_look(dataset)
+
+
+def _audit(dataset: OpenDataset) -> None:
+    from ui.dataset.audit import show_audit
+
+    show_audit(dataset)
+
+
+def _remedies(dataset: OpenDataset) -> None:
+    from ui.dataset.remedies import show_remedies
+
+    show_remedies(dataset)
+
+
+def _votes(dataset: OpenDataset) -> None:
+    from ui.dataset.votes import show_votes
+
+    show_votes(dataset)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import streamlit as st
 
-from fer_core.charts.dataset import agreement_bars, vote_bars
+from fer_core.charts.dataset import agreement_bars
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.store import imported_folder
-from fer_core.dataset.votes import (
-    Votes,
-    class_agreement,
-    import_votes,
-    remove_votes,
-    votes_findings,
-)
+from fer_core.dataset.votes import Votes, class_agreement, votes_findings
+from fer_core.dataset.votes_file import import_votes, remove_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from ui.access import require_editor
+from ui.bars import show_votes_of_face
 from ui.curating import curation_state
 from ui.dataset.finding_view import show_finding
 from ui.dataset.guard import section
 from ui.datasets import OpenDataset, dataset_votes
 from ui.gallery import FACE_WIDTH, face_png, page_of
+from ui.messages import show_error
 from ui.text import plain_text
-from ui.vote_words import vote_words
+from ui.uploads import content_within
+
+#: FER+'s own table is 2 MB.
+_MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
+_PROBLEM = "votes_problem"
 
 
 @section
@@ -44,9 +48,12 @@ def show_votes(dataset: OpenDataset) -> None:
             "Remove the votes",
             icon=":material/delete:",
             key="remove_votes",
-            on_click=remove_votes,
+            on_click=_remove,
             args=(dataset.folder,),
         )
+    problem = st.session_state.pop(_PROBLEM, None)
+    if problem is not None:
+        show_error(problem)
     _show_figures(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = st.segmented_control(
@@ -66,6 +73,15 @@ def show_votes(dataset: OpenDataset) -> None:
         _show_distributions(dataset, votes)
 
 
+def _remove(folder: Path) -> None:
+    """Done before the page is drawn anew, so that the section then tells what went wrong."""
+    try:
+        require_editor()
+        remove_votes(folder)
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
+
+
 def _offer_import(dataset: OpenDataset) -> None:
     st.markdown(
         "For FER2013 ten people each voted what every face shows "
@@ -78,6 +94,7 @@ def _offer_import(dataset: OpenDataset) -> None:
             "Votes",
             type=["csv"],
             key="votes_upload",
+            max_upload_size=_MAX_UPLOAD_MB,
             help="FER+'s own fer2013new.csv, or a csv with the path of each image and its votes.",
         )
         is_pressed = st.form_submit_button("Add the votes", type="primary", key="votes_start")
@@ -85,16 +102,16 @@ def _offer_import(dataset: OpenDataset) -> None:
         return
     if upload is None:
         raise InputError("There is no file yet; drop the csv above, then press Add the votes.")
+    require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
     with st.spinner("Finding the images that were voted on…"):
-        import_votes(upload.getvalue(), upload.name, folder, dataset.faces)
+        import_votes(content_within(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
     st.rerun()
 
 
 def _show_figures(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
-    present = [one for one in SPLITS if np.any(faces.splits == SPLITS.index(one))]
-    split = st.selectbox("Split", ["all", *present], key="votes_split", width=180)
+    split = st.selectbox("Split", ["all", *faces.present_splits], key="votes_split", width=180)
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
@@ -161,7 +178,6 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
 
 
 def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
-    distribution = vote_words(votes.distribution(row))
     label = EMOTIONS[dataset.faces.labels[row]]
     st.markdown(f"Labelled **{label}**" + (f" · **{mark}**" if mark else ""))
     face, chart = st.columns([1, 2], vertical_alignment="center")
@@ -170,10 +186,6 @@ def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
         width=FACE_WIDTH,
         alt=f"{dataset.faces.names[row]}, labelled {label}",
     )
-    chart.plotly_chart(
-        vote_bars(distribution),
-        key=f"votes_of_{row}",
-        config={"displayModeBar": False},
-        alt="Votes: " + ", ".join(f"{answer} {count}" for answer, count in distribution.items()),
-    )
+    with chart:
+        show_votes_of_face(votes.distribution(row), key=f"votes_of_{row}")
     st.caption(plain_text(dataset.faces.names[row]))

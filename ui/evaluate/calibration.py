@@ -15,9 +15,11 @@ from fer_core.evaluation.calibration import (
     coverage_at,
     coverage_curve,
 )
+from ui.access import may_edit, require_editor
 from ui.evaluate.subject import Subject, figures_of
 from ui.evaluate.words import UNDEFINED, number, number_interval, percent, percent_interval
 from ui.guard import section
+from ui.messages import show_error
 from ui.text import plain_text
 
 _WRITTEN, _FAILED = "temperature_written", "temperature_not_written"
@@ -32,7 +34,7 @@ def show_calibration(subject: Subject) -> None:
         st.success(plain_text(written), icon=":material/check:")
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
-        st.error(plain_text(failed), icon=":material/error:")
+        show_error(failed)
     states = _states(subject, figures)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -56,7 +58,7 @@ def show_calibration(subject: Subject) -> None:
     with right:
         _show_errors(states)
         _show_temperature(subject, figures)
-    st.subheader("When the model may say “unsure”")
+    st.header("When the model may say “unsure”")
     _show_coverage(subject)
 
 
@@ -126,6 +128,8 @@ def _show_temperature(subject: Subject, figures: CalibrationAssessment) -> None:
 
 def _reason_against(subject: Subject) -> str | None:
     """Why no temperature is fitted to these images, in a sentence; None if it can be."""
+    if not may_edit():
+        return ":material/lock: Writing a temperature into the model is for editors."
     result = subject.result
     if result.split != "validation":
         return "A temperature is fitted on validation images: choose that split to write one."
@@ -160,14 +164,10 @@ def _confirm(subject: Subject, temperature: float) -> None:
 def _write(subject: Subject) -> None:
     """Write the temperature; what came of it is said on the page, where the dialog is gone."""
     try:
+        require_editor()
         bundle = calibrate_bundle(subject.bundle, subject.result)
     except InputError as error:
         st.session_state[_FAILED] = str(error)
-    except OSError as error:
-        st.session_state[_FAILED] = (
-            f"The temperature cannot be written to {subject.bundle.folder} ({error.strerror}); "
-            "see to the permissions of the folder."
-        )
     else:
         st.session_state[_WRITTEN] = (
             f"The temperature of {bundle.name} is {bundle.temperature:.3f} from now on."

@@ -10,12 +10,14 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME, load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
+from ui.access import may_edit, require_editor
 from ui.choices import choose_bundle
 from ui.curating import curation_state
 from ui.datasets import OpenDataset, open_dataset
 from ui.evaluate.data import curated_dataset, is_drawn, offered_datasets
 from ui.evaluate.subject import Evaluation, Subject, own_subject
-from ui.jobs import job_board, show_progress
+from ui.jobs import job_board, result_of, show_progress
+from ui.messages import show_error
 from ui.text import plain_text
 
 #: No dataset can have this name.
@@ -60,7 +62,7 @@ def choose_subject(settings: Settings) -> Subject | None:
             split = _choose_split(dataset.faces if curated is None else curated.faces)
         return _evaluated(Evaluation(bundle, dataset, split, settings, curated))
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return None
 
 
@@ -94,7 +96,7 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
         state = curation_state(dataset)
     except InputError as error:
         # The figures on the data as imported need no curation.
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return None
     counts = state.curation.counts()
     has_decisions = bool(counts["drop"] or counts["relabel"])
@@ -165,21 +167,23 @@ def _show_drawing(settings: Settings) -> None:
     """Offer to draw the demo set, with progress while that is done."""
     board = job_board()
     job = board.get(_DRAWING)
-    if job is not None and job.error is not None:
-        board.forget(_DRAWING)
-        raise InputError(job.error)
     if job is not None and not job.is_finished:
         show_progress(job, key="stop_drawing")
         return
+    if job is not None:
+        result_of(_DRAWING, job)  # says what went wrong
     with st.container(border=True):
         st.markdown(
             "**The demo set is not drawn yet.** The program draws 3,540 faces, with faults planted "
             "on purpose, to try everything with; that takes a few seconds. Figures on them say "
             "nothing about real faces."
         )
-        if st.button(
+        if not may_edit():
+            st.caption(":material/lock: Drawing it is for editors.")
+        elif st.button(
             "Draw the demo set", icon=":material/draw:", type="primary", key="draw_demo_set"
         ):
+            require_editor()
             board.start(
                 _DRAWING,
                 "Drawing faces",
@@ -198,7 +202,7 @@ def _evaluated(evaluation: Evaluation) -> Subject | None:
     try:
         subject = evaluation.finished()
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         if evaluation.has_failed and st.button(
             "Try again", icon=":material/refresh:", key="evaluate_again"
         ):

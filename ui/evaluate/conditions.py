@@ -6,21 +6,16 @@ import numpy as np
 import streamlit as st
 
 from fer_core.charts.evaluation import robustness_lines, slice_points
-from fer_core.errors import InputError
-from fer_core.evaluation.robustness import (
-    CORRUPTIONS,
-    RobustnessCurve,
-    corrupted,
-    measure_robustness,
-)
+from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted
+from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
 from fer_core.evaluation.slices import Slicing, image_slicings, slice_by_score
+from ui.evaluate.faces import need_pictures
 from ui.evaluate.findings import votes_of
-from ui.evaluate.guard import need_pictures
 from ui.evaluate.subject import Subject
 from ui.evaluate.words import percent, percent_interval
 from ui.gallery import show_faces
 from ui.guard import section
-from ui.jobs import job_board, show_progress
+from ui.jobs import job_board, result_of, show_progress
 from ui.loaders import open_predictor
 
 _SIZES = (100, 400, 1000)
@@ -31,9 +26,9 @@ def show_conditions(subject: Subject) -> None:
     """Draw the slices and the robustness."""
     if not need_pictures(subject, "To see accuracy by brightness, sharpness and under disturbance"):
         return
-    st.subheader("As the pictures are")
+    st.header("As the pictures are")
     _show_slices(subject)
-    st.subheader("Spoiled on purpose")
+    st.header("Spoiled on purpose")
     _show_robustness(subject)
 
 
@@ -118,16 +113,12 @@ def _key(subject: Subject, size: int) -> tuple[str, str, int]:
 def _show_robustness(subject: Subject) -> None:
     _show_previews(subject)
     size = _choose_size(subject)
-    board = job_board()
     key = _key(subject, size)
-    job = board.get(key)
+    job = job_board().get(key)
     if job is not None and not job.is_finished:
         show_progress(job, key="stop_robustness")
         return
-    if job is not None and job.error is not None:
-        board.forget(key)
-        raise InputError(job.error)
-    if job is None:
+    if job is None or job.came_to_nothing:
         steps = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
         if st.button(
             "Measure robustness", icon=":material/play_arrow:", type="primary", key="robustness"
@@ -140,7 +131,7 @@ def _show_robustness(subject: Subject) -> None:
             "stops, and go into the report."
         )
         return
-    _show_curves(job.result)
+    _show_curves(result_of(key, job))
 
 
 def _choose_size(subject: Subject) -> int:

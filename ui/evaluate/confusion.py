@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.confusion import cell_positions, confusion_counts, normalized_confusion
-from ui.evaluate.faces import show_positions
-from ui.evaluate.guard import need_pictures
+from ui.evaluate.faces import need_pictures, show_positions
 from ui.evaluate.subject import Subject, figures_of
 from ui.guard import section
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
+from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.settings import Settings
 from ui.curating import CurationState
@@ -21,7 +22,7 @@ def offered_datasets(settings: Settings) -> list[str]:
 
 def is_drawn(settings: Settings) -> bool:
     """Whether the demo set lies on disk already, so that opening it takes no time."""
-    return (settings.data_root / DEMO_NAME / "dataset.json").is_file()
+    return is_imported(settings.data_root / DEMO_NAME)
 
 
 def curated_dataset(dataset: OpenDataset, state: CurationState) -> CuratedFaceSet:

@@ -8,7 +8,9 @@ import streamlit as st
 from fer_core.dataset.curation import CurationEntry, entries_for
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from ui.access import may_edit
 from ui.curating import (
+    EDITORS_DECIDE,
     CurationState,
     change_curation,
     curation_state,
@@ -17,6 +19,7 @@ from ui.curating import (
 )
 from ui.datasets import OpenDataset
 from ui.evaluate.subject import Subject
+from ui.messages import show_error
 from ui.text import plain_text
 
 #: Where decisions of this page come from, for the record.
@@ -39,10 +42,13 @@ def offer_decision(subject: Subject, position: int) -> None:
     try:
         state = curation_state(dataset)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     row = int(subject.dataset_rows[position])
     _show_standing(dataset, state, row)
+    if not may_edit():
+        st.caption(EDITORS_DECIDE)
+        return
     label = int(dataset.faces.labels[row])
     others = [emotion for emotion in EMOTIONS if emotion != EMOTIONS[label]]
     said = EMOTIONS[subject.result.predicted[position]]
@@ -98,14 +104,15 @@ def _show_standing(dataset: OpenDataset, state: CurationState, row: int) -> None
             f":material/gavel: Decided: **{decided}**. {plain_text(entry.reason)}"
             + (f" ({plain_text(origin)})" if origin else "")
         )
-        st.button(
-            "Take it back",
-            icon=":material/backspace:",
-            key=f"decision_remove_{row}",
-            type="tertiary",
-            on_click=_take_back,
-            args=(dataset, entry),
-        )
+        if may_edit():
+            st.button(
+                "Take it back",
+                icon=":material/backspace:",
+                key=f"decision_remove_{row}",
+                type="tertiary",
+                on_click=_take_back,
+                args=(dataset, entry),
+            )
 
 
 def _proposal(subject: Subject, position: int, label: int) -> int:

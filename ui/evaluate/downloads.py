@@ -13,9 +13,11 @@ from fer_core.evaluation.assessment import Assessment, assess
 from fer_core.evaluation.tables import assessment_document, classes_csv, predictions_csv
 from fer_core.model_card import write_evaluation_card
 from fer_core.report.html import html_report
+from ui.access import may_edit, require_editor
 from ui.evaluate.conditions import measured_robustness
 from ui.evaluate.subject import Subject
 from ui.guard import section
+from ui.messages import show_error
 from ui.text import plain_text
 
 
@@ -26,7 +28,8 @@ def show_downloads(subject: Subject) -> None:
     stem = _file_stem(subject)
     st.markdown(
         "**The whole evaluation as one HTML file**: figures, tables, warnings and limits, with the "
-        "charts inside. It opens in any browser and needs no internet."
+        "charts inside. It opens in any browser and needs no internet. Point at a chart in it and "
+        "click its camera sign to save the chart as SVG, for a thesis or slides."
     )
     if subject.faces is not None and not robustness:
         st.caption("To have robustness curves in it, measure them under Conditions first.")
@@ -72,7 +75,8 @@ def show_downloads(subject: Subject) -> None:
             on_click="ignore",
             help="The same as 'python -m fer_core evaluate --assessment' writes.",
         )
-    _show_card(subject)
+    if may_edit():
+        _show_card(subject)
 
 
 def _assessment(subject: Subject) -> Assessment:
@@ -105,17 +109,10 @@ def _show_card(subject: Subject) -> None:
     )
     if st.button("Write the model card", icon=":material/badge:", key="write_card"):
         try:
+            require_editor()
             path = write_evaluation_card(subject.bundle, assessment_document(_assessment(subject)))
         except InputError as error:
-            st.error(plain_text(str(error)), icon=":material/error:")
-        except OSError as error:
-            st.error(
-                plain_text(
-                    f"The card cannot be written to {subject.bundle.folder} ({error.strerror}); "
-                    "see to the permissions of the folder."
-                ),
-                icon=":material/error:",
-            )
+            show_error(error)
         else:
             st.success(plain_text(f"Written to {path}."), icon=":material/check:")
             with st.expander("Read it", icon=":material/article:"):

@@ -7,21 +7,20 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
-from fer_core.charts.dataset import vote_bars
-from fer_core.charts.probabilities import probability_bars
-from fer_core.dataset.face_set import SPLITS
+from fer_core.dataset.face_set import FACE_SIZE, SPLITS
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.explanation import Explainer, Explanation, overlay
+from ui.bars import show_probabilities, show_votes_of_face
 from ui.evaluate.decision import offer_decision
 from ui.evaluate.findings import findings_of, votes_of
 from ui.evaluate.subject import Subject
+from ui.messages import show_error
 from ui.text import plain_text
-from ui.vote_words import vote_words
 
 #: Screen pixels for each of a face's own.
 _ENLARGED = 4
-_WIDTH = 48 * _ENLARGED
+_WIDTH = FACE_SIZE * _ENLARGED
 _STEP = "example_step"
 _EXPLAINERS_HELD = 2
 _EXPLANATIONS_HELD = 500
@@ -53,16 +52,7 @@ def _show_example(subject: Subject, positions: NDArray[np.intp]) -> None:
         probability_by_emotion = dict(
             zip(EMOTIONS, subject.result.probabilities[position].tolist(), strict=True)
         )
-        st.plotly_chart(
-            probability_bars(probability_by_emotion),
-            key=f"example_bars_{position}",
-            config={"displayModeBar": False},
-            alt="Probabilities: "
-            + ", ".join(
-                f"{emotion} {100 * probability:.0f} %"
-                for emotion, probability in probability_by_emotion.items()
-            ),
-        )
+        show_probabilities(probability_by_emotion, key=f"example_bars_{position}")
         _show_origin(subject, position)
     offer_decision(subject, position)
 
@@ -134,7 +124,7 @@ def _show_explained_face(subject: Subject, position: int) -> None:
             subject.bundle.content_key, face.tobytes(), EMOTIONS.index(emotion), subject.bundle
         )
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     pictures.image(
         overlay(face, explanation.heat, size=_WIDTH),
@@ -150,14 +140,8 @@ def _show_votes(subject: Subject, position: int) -> None:
     row = int(subject.result.rows[position])
     if votes is None or not votes.has_votes[row]:
         return
-    distribution = vote_words(votes.distribution(row))
     st.markdown(f"**What {votes.total[row]} taggers of FER+ saw**")
-    st.plotly_chart(
-        vote_bars(distribution),
-        key=f"example_votes_{position}",
-        config={"displayModeBar": False},
-        alt="Votes: " + ", ".join(f"{answer} {count}" for answer, count in distribution.items()),
-    )
+    show_votes_of_face(votes.distribution(row), key=f"example_votes_{position}")
 
 
 def _show_origin(subject: Subject, position: int) -> None:
@@ -176,8 +160,7 @@ def _show_origin(subject: Subject, position: int) -> None:
 def _explanation(
     content_key: tuple[str, ...], face: bytes, emotion: int, _bundle: Bundle
 ) -> Explanation:
-    side = 48
-    crop = np.frombuffer(face, np.uint8).reshape(side, side)
+    crop = np.frombuffer(face, np.uint8).reshape(FACE_SIZE, FACE_SIZE)
     return _explainer(content_key, _bundle).explain(crop, emotion)
 
 

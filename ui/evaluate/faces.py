@@ -20,6 +20,22 @@ _CELL_WIDTH = FACE_WIDTH + 24
 _ROWS_LISTED = 500
 
 
+def need_pictures(subject: Subject, what: str) -> bool:
+    """Whether there are pictures; if not, say how to get them.
+
+    Args:
+        subject: The evaluation.
+        what: What they would make possible, as the start of a sentence.
+    """
+    if subject.faces is None:
+        st.info(
+            f"{what}: choose a dataset above. The predictions that lie in the model's folder come "
+            "without pictures.",
+            icon=":material/image:",
+        )
+    return subject.faces is not None
+
+
 def show_positions(
     subject: Subject, positions: NDArray[intp], *, key: str, page_size: int = PAGE_SIZE
 ) -> None:

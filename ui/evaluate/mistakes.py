@@ -6,9 +6,8 @@ import streamlit as st
 
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.mistakes import ORDERS, find_mistakes
-from ui.evaluate.faces import show_positions
+from ui.evaluate.faces import need_pictures, show_positions
 from ui.evaluate.findings import findings_of
-from ui.evaluate.guard import need_pictures
 from ui.evaluate.subject import Subject
 from ui.guard import section
 

@@ -1,71 +1,31 @@
-"""The sections of a finished evaluation, of which only the open one is computed."""
+"""The sections of a finished evaluation."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from ui.evaluate.subject import Subject
+from ui.tabs import show_tabs
 from ui.text import plain_text
 
 
 def show_sections(subject: Subject) -> None:
     """Draw what is evaluated, the tabs, and what is in the open one."""
     _show_subject(subject)
-    tabs = st.tabs(
-        [
-            ":material/speed: Headline",
-            ":material/bar_chart: Per emotion",
-            ":material/grid_on: Confusion",
-            ":material/sentiment_stressed: Mistakes",
-            ":material/balance: Calibration",
-            ":material/blur_on: Conditions",
-            ":material/compare_arrows: Compare",
-            ":material/description: Report",
-        ],
+    show_tabs(
+        {
+            ":material/speed: Headline": _headline,
+            ":material/bar_chart: Per emotion": _classes,
+            ":material/grid_on: Confusion": _confusion,
+            ":material/sentiment_stressed: Mistakes": _mistakes,
+            ":material/balance: Calibration": _calibration,
+            ":material/blur_on: Conditions": _conditions,
+            ":material/compare_arrows: Compare": _comparison,
+            ":material/description: Report": _downloads,
+        },
+        subject,
         key="evaluate_section",
-        on_change="rerun",
     )
-    headline, classes, confusion, mistakes, calibration, conditions, compare, report = tabs
-    if classes.open:
-        from ui.evaluate.per_emotion import show_per_emotion
-
-        with classes:
-            show_per_emotion(subject)
-    elif confusion.open:
-        from ui.evaluate.confusion import show_confusion
-
-        with confusion:
-            show_confusion(subject)
-    elif mistakes.open:
-        from ui.evaluate.mistakes import show_mistakes
-
-        with mistakes:
-            show_mistakes(subject)
-    elif calibration.open:
-        from ui.evaluate.calibration import show_calibration
-
-        with calibration:
-            show_calibration(subject)
-    elif conditions.open:
-        from ui.evaluate.conditions import show_conditions
-
-        with conditions:
-            show_conditions(subject)
-    elif compare.open:
-        from ui.evaluate.comparison import show_comparison
-
-        with compare:
-            show_comparison(subject)
-    elif report.open:
-        from ui.evaluate.downloads import show_downloads
-
-        with report:
-            show_downloads(subject)
-    else:
-        from ui.evaluate.headline import show_headline
-
-        with headline:
-            show_headline(subject)
 
 
 def _show_subject(subject: Subject) -> None:
@@ -82,3 +42,51 @@ def _show_subject(subject: Subject) -> None:
             st.badge("Trained on these", icon=":material/warning:", color="orange")
         if facts.is_demo:
             st.badge("Demo: not real faces", icon=":material/draw:", color="orange")
+
+
+def _headline(subject: Subject) -> None:
+    from ui.evaluate.headline import show_headline
+
+    show_headline(subject)
+
+
+def _classes(subject: Subject) -> None:
+    from ui.evaluate.per_emotion import show_per_emotion
+
+    show_per_emotion(subject)
+
+
+def _confusion(subject: Subject) -> None:
+    from ui.evaluate.confusion import show_confusion
+
+    show_confusion(subject)
+
+
+def _mistakes(subject: Subject) -> None:
+    from ui.evaluate.mistakes import show_mistakes
+
+    show_mistakes(subject)
+
+
+def _calibration(subject: Subject) -> None:
+    from ui.evaluate.calibration import show_calibration
+
+    show_calibration(subject)
+
+
+def _conditions(subject: Subject) -> None:
+    from ui.evaluate.conditions import show_conditions
+
+    show_conditions(subject)
+
+
+def _comparison(subject: Subject) -> None:
+    from ui.evaluate.comparison import show_comparison
+
+    show_comparison(subject)
+
+
+def _downloads(subject: Subject) -> None:
+    from ui.evaluate.downloads import show_downloads
+
+    show_downloads(subject)

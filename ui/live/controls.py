@@ -16,6 +16,7 @@ from fer_core.vision.detect import detector_names
 from ui.choices import choose_bundle, choose_detector
 from ui.live.session import LiveSession
 from ui.loaders import open_detector, open_predictor
+from ui.messages import show_error
 
 logger = logging.getLogger(__name__)
 
@@ -146,4 +147,4 @@ def _open_chosen(
         session.choice = {"model": bundle.name, "detector": detector}
         return
     if session.parts is None:
-        st.error(session.problem, icon=":material/error:")
+        show_error(session.problem)

@@ -9,7 +9,9 @@ import streamlit as st
 from fer_core.charts.live import FACE_HEIGHT, face_bars
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveFace, LiveSnapshot
+from ui.access import leave_if_refused
 from ui.live.session import LiveSession
+from ui.messages import show_error
 from ui.text import plain_text
 
 _MOST_FACES = 4
@@ -27,6 +29,7 @@ def show_readings(session: LiveSession, processor: LiveProcessor) -> None:
 
 
 def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+    leave_if_refused("live")
     snapshot = processor.snapshot()
     is_playing = session.state.is_playing
     _show_state(session, snapshot)
@@ -36,7 +39,7 @@ def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
             icon=":material/error:",
         )
     if snapshot.error is not None:
-        st.error(plain_text(snapshot.error), icon=":material/error:")
+        show_error(snapshot.error)
     if not is_playing:
         return
     _show_speed(snapshot)
@@ -110,6 +113,8 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
+    often = snapshot.looks_per_second
+    times = "" if often is None else f" {often:.0f} times a second"
     # One line, and no metrics side by side: each refresh of those keeps a browser from showing
     # frames for so long that the video suffers from being measured.
     st.markdown(
@@ -117,8 +122,7 @@ def _show_speed(snapshot: LiveSnapshot) -> None:
         f"**{_milliseconds(snapshot.frame_milliseconds)}** work per frame (95 % under "
         f"{_milliseconds(snapshot.slow_frame_milliseconds)}; network "
         f"{_milliseconds(snapshot.network_milliseconds)}), detection "
-        f"**{_milliseconds(snapshot.detection_milliseconds)}** "
-        f"{_number(snapshot.looks_per_second)} times a second, "
+        f"**{_milliseconds(snapshot.detection_milliseconds)}**{times}, "
         f"**{snapshot.frames_dropped:,}** frames dropped",
         help="Work per frame is the server's, median of the last frames; reading all faces with "
         "the network is part of it. Detection goes on beside the frames, and faces are followed in "

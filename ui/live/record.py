@@ -30,7 +30,7 @@ _TABLE_ROWS = 100
 
 def show_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; while there is a stream it refreshes itself."""
-    st.subheader("This session", divider="gray")
+    st.header("This session", divider="gray")
     is_active = session.is_active
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
     st.fragment(_show_lines, run_every=_TABLE_SECONDS if is_active else None)(record)

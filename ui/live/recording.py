@@ -6,7 +6,8 @@ import streamlit as st
 
 from fer_core.live.recording import VideoRecording
 from ui.live.session import LiveSession
-from ui.text import clock_time, plain_text
+from ui.messages import show_error
+from ui.text import clock_time
 
 _SWITCH = "live_recording"
 _WAS_RUNNING = "live_was_recording"
@@ -36,7 +37,7 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
         if recording.is_running:
             st.caption(f":red[●] {clock_time(recording.seconds)} of {longest} minutes")
     if recording.error is not None:
-        st.error(plain_text(recording.error), icon=":material/error:")
+        show_error(recording.error)
     content = recording.result
     if st.session_state.get(_WAS_RUNNING, False) != recording.is_running:
         # How often this refreshes itself is settled where it is drawn with the page.

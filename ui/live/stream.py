@@ -10,6 +10,7 @@ import streamlit as st
 from fer_core.errors import InputError
 from ui.ice import load_ice_servers
 from ui.live.session import STREAM_KEY, LiveSession
+from ui.messages import show_error
 from ui.text import plain_text
 from ui.webrtc import show_webcam
 
@@ -65,7 +66,7 @@ def show_stream(session: LiveSession) -> None:
             on_change=session.note_change,
         )
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
     with st.expander("If the picture does not start", icon=":material/help:"):
         st.markdown(_HELP)
 

@@ -15,7 +15,7 @@ from fer_core.bundle import (
     set_default_bundle,
 )
 from fer_core.errors import InputError
-from fer_core.recipes import RECIPES, config_difference
+from fer_core.recipes import RECIPES, TrainingConfig, config_difference
 from fer_core.settings import Settings
 from fer_core.training.control import (
     RunLabel,
@@ -29,6 +29,7 @@ from fer_core.training.control import (
 from fer_core.training.queue import continue_run, revive_queue
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
+from ui.access import require_editor
 from ui.frame import PAGES
 from ui.text import plain_text
 from ui.train.configure import RUN, config_as_text, start_from_run
@@ -48,6 +49,7 @@ def act(action: Callable[[], object], done: str = "") -> None:
     """Do what a button asks for, and let the page tell what became of it."""
     st.session_state.pop(_PROBLEM, None)
     try:
+        require_editor()
         action()
     except InputError as error:
         keep_problem(str(error))
@@ -145,6 +147,7 @@ def _default_warning(run: RunSummary, settings: Settings) -> str:
 
 def _delete(run: RunSummary, settings: Settings) -> None:
     try:
+        require_editor()
         delete_run(RunFolder(run.path), settings)
     except InputError as error:
         keep_problem(str(error))
@@ -209,33 +212,45 @@ def show_record(run: RunSummary, settings: Settings) -> None:
         )
     if run.config is None:
         return
-    with st.expander("Configuration", icon=":material/data_object:"):
-        st.markdown(
-            f"Recipe **{plain_text(run.recipe)}** on **{plain_text(run.data)}**, seed {run.seed}."
-        )
-        recipe = RECIPES.get(run.recipe)
-        if recipe is None:
-            st.caption("The recipe no longer exists; the run's own settings are whole.")
-        else:
-            differences = config_difference(recipe.config, run.config)
-            for one in differences:
-                st.markdown(
-                    f"- {one.label}: {plain_text(value_in_words(one.second))} "
-                    f"(recipe: {plain_text(value_in_words(one.first))})"
-                )
-            if not differences:
-                st.caption("Exactly the recipe.")
-        text = config_as_text(run.config)
-        st.download_button(
-            "Download",
-            text,
-            f"{run.id}.json",
-            "application/json",
-            key=f"download_config_{run.id}",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.code(text, language="json", height=260)
+    # Empty until it is opened: what shows code in the browser is a large download.
+    record = st.expander(
+        "Configuration",
+        icon=":material/data_object:",
+        key=f"record_{run.id}",
+        on_change="rerun",
+    )
+    if record.open:
+        with record:
+            _show_config(run, run.config)
+
+
+def _show_config(run: RunSummary, config: TrainingConfig) -> None:
+    st.markdown(
+        f"Recipe **{plain_text(run.recipe)}** on **{plain_text(run.data)}**, seed {run.seed}."
+    )
+    recipe = RECIPES.get(run.recipe)
+    if recipe is None:
+        st.caption("The recipe no longer exists; the run's own settings are whole.")
+    else:
+        differences = config_difference(recipe.config, config)
+        for one in differences:
+            st.markdown(
+                f"- {one.label}: {plain_text(value_in_words(one.second))} "
+                f"(recipe: {plain_text(value_in_words(one.first))})"
+            )
+        if not differences:
+            st.caption("Exactly the recipe.")
+    text = config_as_text(config)
+    st.download_button(
+        "Download",
+        text,
+        f"{run.id}.json",
+        "application/json",
+        key=f"download_config_{run.id}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.code(text, language="json", height=260)
 
 
 def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:

@@ -20,8 +20,9 @@ from fer_core.settings import Settings, load_settings
 from fer_core.training.queue import active_runs, launch, waiting_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
+from ui.access import is_private, require_editor
 from ui.text import plain_text
-from ui.train.datasets import DATASET, ChosenDataset, choose_dataset
+from ui.train.datasets import DATASET, ChosenDataset, choose_dataset, chosen_dataset
 from ui.train.draft import (
     RECIPE,
     Draft,
@@ -34,14 +35,20 @@ from ui.train.draft import (
 from ui.train.estimates import show_estimate
 from ui.train.fields import show_fields
 from ui.train.words import first_capital, value_in_words
+from ui.uploads import content_within
 
 VIEW = "view"
 NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
 #: The session's key, and the address's, of the run that is watched.
 RUN = "run"
 
+#: The session's keys of what lies folded away: whether it is open.
+OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
+
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
+#: Where others reach the app, nobody types addresses that the server then calls or opens.
+_SHARED_MLFLOW = "new_run_shared_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
 _START_PROBLEM, _LOAD_MESSAGE = "start_problem", "load_message"
 
@@ -60,7 +67,7 @@ def show_configure(settings: Settings) -> None:
         result = checked(draft.values)
         _show_text(result.config, draft)
     with summary, st.container(border=True):
-        st.subheader("This training", anchor=False)
+        st.header("This training", anchor=False)
         _show_load_message()
         for sentence in result.problems.values():
             st.error(plain_text(sentence), icon=":material/error:")
@@ -120,7 +127,13 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
 
 
 def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
-    with st.expander("Configuration as text", icon=":material/data_object:"):
+    # Empty until it is opened: what draws code in the browser is larger than all else on the page.
+    opened = st.expander(
+        "Configuration as text", icon=":material/data_object:", key=OPEN_TEXT, on_change="rerun"
+    )
+    if not opened.open:
+        return
+    with opened:
         if config is None:
             st.caption("The text appears as soon as the problems beside the form are solved.")
         else:
@@ -193,7 +206,7 @@ def _read_upload(key: str) -> None:
         return
     st.session_state[_UPLOAD_COUNT] += 1
     try:
-        config, recipe = config_from_text(upload.getvalue(), upload.name)
+        config, recipe = config_from_text(content_within(upload, 1), upload.name)
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
@@ -231,21 +244,12 @@ def _show_start(
     st.text_input(
         "Name (optional)", key=_NAME, persist_state="session", max_chars=80, placeholder="baseline"
     )
-    with st.expander("Note and tracking", icon=":material/edit_note:"):
-        st.text_area("Note", key=_NOTE, persist_state="session", max_chars=4000, height=90)
-        st.toggle(
-            "Write TensorBoard event files",
-            key=_TENSORBOARD,
-            persist_state="session",
-            help="To tensorboard/ in the run's folder; look at them with 'tensorboard --logdir'.",
-        )
-        st.text_input(
-            "MLflow tracking address",
-            key=_MLFLOW,
-            persist_state="session",
-            placeholder="http://localhost:5000",
-            help="A server, folder or database of MLflow that also gets the figures; empty: none.",
-        )
+    note = st.expander(
+        "Note and tracking", icon=":material/edit_note:", key=OPEN_NOTE, on_change="rerun"
+    )
+    if note.open:
+        with note:
+            _show_note_and_tracking(settings)
     st.button(
         "Start training",
         key="start_training",
@@ -269,25 +273,52 @@ def _show_start(
     )
 
 
+def _show_note_and_tracking(settings: Settings) -> None:
+    st.text_area("Note", key=_NOTE, persist_state="session", max_chars=4000, height=90)
+    st.toggle(
+        "Write TensorBoard event files",
+        key=_TENSORBOARD,
+        persist_state="session",
+        help="To tensorboard/ in the run's folder; look at them with 'tensorboard --logdir'.",
+    )
+    if is_private():
+        st.text_input(
+            "MLflow tracking address",
+            key=_MLFLOW,
+            persist_state="session",
+            placeholder="http://localhost:5000",
+            help="A server, folder or database of MLflow that also gets the figures; empty: none.",
+        )
+    elif settings.mlflow_address:
+        st.toggle(
+            "Log to this server's MLflow",
+            key=_SHARED_MLFLOW,
+            persist_state="session",
+            help="To the address in FER_STUDIO_MLFLOW, which whoever runs this server chose.",
+        )
+
+
 def _start() -> None:
     """Launch what the form holds at this moment, and go to the run."""
     draft = current_draft()
     result = checked(draft.values)
     if result.config is None:
         return  # what was typed last is told beside the form
-    uri = (st.session_state.get(_MLFLOW) or "").strip()
-    setup = RunSetup(
-        recipe=draft.recipe,
-        data=st.session_state[DATASET],
-        config=result.config,
-        tracking=Tracking(
-            tensorboard=bool(st.session_state.get(_TENSORBOARD)), mlflow_uri=uri or None
-        ),
-    )
+    settings = load_settings()
     try:
+        require_editor()
+        setup = RunSetup(
+            recipe=draft.recipe,
+            data=chosen_dataset(settings),
+            config=result.config,
+            tracking=Tracking(
+                tensorboard=bool(st.session_state.get(_TENSORBOARD)),
+                mlflow_uri=_mlflow_address(settings) or None,
+            ),
+        )
         run = launch(
             setup,
-            load_settings(),
+            settings,
             name=st.session_state.get(_NAME) or "",
             note=st.session_state.get(_NOTE) or "",
         )
@@ -297,3 +328,10 @@ def _start() -> None:
     st.session_state[_NAME] = st.session_state[_NOTE] = ""
     st.session_state[RUN] = run.path.name
     st.session_state[VIEW] = RUNS
+
+
+def _mlflow_address(settings: Settings) -> str:
+    """Where the training also logs to, as the form has it; empty for nowhere."""
+    if is_private():
+        return (st.session_state.get(_MLFLOW) or "").strip()
+    return settings.mlflow_address if st.session_state.get(_SHARED_MLFLOW) else ""

@@ -32,8 +32,8 @@ class ChosenDataset:
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
     """A list of the imported datasets and the demo set; None, with the reason shown, if unfit."""
-    imported = [name for name in dataset_names(settings) if name != DEMO_NAME]
-    options = [*imported, DEMO_NAME]
+    options = _offered(settings)
+    imported = [name for name in options if name != DEMO_NAME]
     if st.session_state.get(DATASET) not in options:
         st.session_state[DATASET] = options[0]
     name: str = st.selectbox(
@@ -46,9 +46,8 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     )
     if not imported:
         st.caption(
-            "No dataset has been imported yet. Import one on the dataset page, or with "
-            "`python -m fer_core dataset import SOURCE --name NAME`. The demo set is there "
-            "to try everything; its figures say nothing about real faces."
+            "No dataset has been imported yet. Import one on the dataset page. The demo set is "
+            "there to try everything; its figures say nothing about real faces."
         )
     try:
         training, validation = dataset_sizes(name, settings)
@@ -65,6 +64,25 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         )
         return None
     return ChosenDataset(name, training, validation)
+
+
+def chosen_dataset(settings: Settings) -> str:
+    """The choice as it stands, for a button's callback.
+
+    A callback comes before the list is drawn, and a program in the browser's place can send any
+    text as the choice, a path on this server for one.
+
+    Raises:
+        InputError: It is none of the list.
+    """
+    name: str = st.session_state[DATASET]
+    if name not in _offered(settings):
+        raise InputError(f"There is no dataset {name!r} any more; choose another one.")
+    return name
+
+
+def _offered(settings: Settings) -> list[str]:
+    return [*(name for name in dataset_names(settings) if name != DEMO_NAME), DEMO_NAME]
 
 
 def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:

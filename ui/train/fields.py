@@ -7,26 +7,36 @@ from typing import Any
 import streamlit as st
 
 from fer_core.recipes import GROUPS, SettingField, setting_fields
+from ui.text import plain_text
 from ui.train.draft import Draft, bounds_in_words, element_key, value_problem
+
+#: The session's key of the group that is open, by its title.
+OPEN_GROUP = "open_settings"
 
 _COLUMNS = 2
 
 
 def show_fields(draft: Draft) -> None:
-    """Draw the settings by group; those without effect beside the others are left out."""
-    tabs = st.tabs(list(GROUPS.values()))
+    """Draw the open group of settings; those without effect beside the others are left out."""
+    # Only the open one: the browser takes longer for thirty elements than for all else on the page.
+    tabs = st.tabs(list(GROUPS.values()), key=OPEN_GROUP, on_change="rerun")
     for tab, group in zip(tabs, GROUPS, strict=True):
-        shown = [
-            entry
-            for entry in setting_fields()
-            if entry.group == group and entry.applies_to(draft.values)
-        ]
-        with tab:
-            for start in range(0, len(shown), _COLUMNS):
-                columns = st.columns(_COLUMNS)
-                for column, entry in zip(columns, shown[start : start + _COLUMNS], strict=False):
-                    with column:
-                        _show_field(entry, draft)
+        if tab.open:
+            with tab:
+                _show_group(group, draft)
+
+
+def _show_group(group: str, draft: Draft) -> None:
+    shown = [
+        entry
+        for entry in setting_fields()
+        if entry.group == group and entry.applies_to(draft.values)
+    ]
+    for start in range(0, len(shown), _COLUMNS):
+        columns = st.columns(_COLUMNS)
+        for column, entry in zip(columns, shown[start : start + _COLUMNS], strict=False):
+            with column:
+                _show_field(entry, draft)
 
 
 def _show_field(entry: SettingField, draft: Draft) -> None:
@@ -67,7 +77,7 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
     draft.values[entry.name] = value
     problem = value_problem(entry, value)
     if problem is not None:
-        st.caption(f":red[:material/error: {problem}]")
+        st.caption(f":red[:material/error: {plain_text(problem)}]")
 
 
 def _choice_in_words(choice: str) -> str:

@@ -25,11 +25,12 @@ from fer_core.training.search_space import (
     search_space,
     searchable_fields,
 )
+from ui.access import is_private, leave_if_refused, require_editor
 from ui.text import plain_text
 from ui.train.actions import act, keep_problem
 from ui.train.address import choose_by_address
 from ui.train.configure import RUN, RUNS, VIEW
-from ui.train.datasets import DATASET, choose_dataset
+from ui.train.datasets import choose_dataset, chosen_dataset
 from ui.train.draft import bounds_in_words
 from ui.train.words import first_capital, percent, value_in_words
 
@@ -128,14 +129,23 @@ def _show_form(settings: Settings) -> None:
         st.number_input(
             "Seed of the search", value=0, step=1, key="search_seed", persist_state="session"
         )
-        st.text_input(
-            "Storage address",
-            key="search_storage",
-            persist_state="session",
-            placeholder="a file of its own",
-            help="A database that Optuna understands, such as postgresql://…, lets several "
-            "machines work on one search.",
-        )
+        if is_private():
+            st.text_input(
+                "Storage address",
+                key="search_storage",
+                persist_state="session",
+                placeholder="a file of its own",
+                help="A database that Optuna understands, such as postgresql://…, lets several "
+                "machines work on one search.",
+            )
+        elif settings.study_storage:
+            st.toggle(
+                "Keep it in this server's database",
+                key="search_shared_storage",
+                persist_state="session",
+                help="At the address in FER_STUDIO_STUDY_STORAGE, which whoever runs this server "
+                "chose: several machines can work on one search there.",
+            )
     st.button(
         "Create and start",
         key="create_search",
@@ -196,7 +206,8 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
 
 def _create(settings: Settings) -> None:
     try:
-        setup = setup_from_form(*_form_values())
+        require_editor()
+        setup = setup_from_form(*_form_values(settings))
         create_study(setup, settings)
     except InputError as error:
         keep_problem(str(error))
@@ -206,7 +217,7 @@ def _create(settings: Settings) -> None:
     act(lambda: launch_search(setup.name, settings), f"The search {setup.name} runs.")
 
 
-def _form_values() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What the form holds at this moment, which the page may not have been drawn with yet."""
     state = st.session_state
     recipe: str = state["search_recipe"]
@@ -237,15 +248,22 @@ def _form_values() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     values = {
         "name": (state["search_name"] or "").strip(),
         "recipe": recipe,
-        "data": state[DATASET],
+        "data": chosen_dataset(settings),
         "epochs": state.get(f"search_epochs_{recipe}", _epochs_of_a_trial(config)),
         "trials": state["search_trials"],
         "monitor": state["search_monitor"],
         "pruning": state["search_pruning"],
         "seed": state["search_seed"],
-        "storage": (state["search_storage"] or "").strip() or None,
+        "storage": _storage(settings) or None,
     }
     return values, parameters
+
+
+def _storage(settings: Settings) -> str:
+    """Where the search is kept, as the form has it; empty for a file of its own."""
+    if is_private():
+        return (st.session_state["search_storage"] or "").strip()
+    return settings.study_storage if st.session_state.get("search_shared_storage") else ""
 
 
 def _parameter_key(entry: SettingField, recipe: str) -> str:
@@ -278,6 +296,7 @@ def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) ->
 
 def _show_study(name: str, settings: Settings, was_running: bool) -> None:
     """How far the search is; drawn anew while it runs."""
+    leave_if_refused("train")
     try:
         summary = study_summary(name, settings)
     except InputError as error:

@@ -27,6 +27,7 @@ from fer_core.training.registry import (
 )
 from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
+from ui.access import leave_if_refused
 from ui.text import plain_text
 from ui.train.actions import show_actions, show_problem, show_record
 from ui.train.address import choose_by_address
@@ -99,6 +100,7 @@ def _is_live(run: RunSummary) -> bool:
 
 def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
     """What changes every second: state, progress, speed, and what can be done about it."""
+    leave_if_refused("train")
     try:
         revive_queue(settings)
     except InputError as error:
@@ -230,6 +232,7 @@ _ALL_FIGURES = (
 
 def _show_curves(run: RunSummary, settings: Settings) -> None:
     """What grows with each epoch, and the log."""
+    leave_if_refused("train")
     run = run_summary(run.path, settings)
     epochs = read_run_epochs(run.path)
     if epochs:
@@ -250,8 +253,16 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
         st.info("The curves begin when the first epoch is through.", icon=":material/show_chart:")
     text = log_tail(run.path, _LOG_LINES)
     if text:
-        with st.expander("Log", icon=":material/article:", expanded=run.state == "failed"):
-            st.code(text, language=None, height=300)
+        # Empty until it is opened: what shows code in the browser is a large download.
+        log = st.expander(
+            "Log",
+            icon=":material/article:",
+            expanded=run.state == "failed",
+            key=f"log_{run.id}",
+            on_change="rerun",
+        )
+        if log.open:
+            log.code(text, language=None, height=300)
 
 
 def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:

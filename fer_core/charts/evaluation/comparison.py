@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from fer_core.charts.evaluation.style import GREY, MARGIN, in_words, whiskers
+from fer_core.charts.evaluation.style import GREY, MARGIN, emotion_axis, in_words, whiskers
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 from fer_core.evaluation.comparison import Comparison
 
@@ -59,13 +59,6 @@ def difference_intervals(comparison: Comparison, figure_name: Literal["recall", 
             },
             "fixedrange": True,
         },
-        yaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": list(EMOTIONS),
-            "range": [len(EMOTIONS) - 0.5, -0.5],
-            "ticksuffix": "  ",
-            "fixedrange": True,
-        },
+        yaxis=emotion_axis(),
     )
     return figure

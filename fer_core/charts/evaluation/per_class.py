@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fer_core.charts.evaluation.style import (
     GREY,
     MARGIN,
+    emotion_axis,
     in_words,
     number_axis,
     percent_axis,
@@ -62,15 +63,8 @@ def class_intervals(classes: Sequence[ClassAssessment], figure_name: Figure) -> 
         margin=MARGIN,
         showlegend=False,
         xaxis=number_axis(FIGURE_TITLES[figure_name], 0, 1),
-        yaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": list(EMOTIONS),
-            # Named from the top down, with room for the uppermost figure above its point.
-            "range": [len(EMOTIONS) - 0.5, -0.8],
-            "ticksuffix": "  ",
-            "fixedrange": True,
-        },
+        # Room for the uppermost figure above its point.
+        yaxis=emotion_axis(top=-0.8),
     )
     return figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fer_core.emotions import EMOTIONS
 from fer_core.metrics import Estimate
 
 #: For what belongs to no emotion; readable on white and on black.
@@ -31,6 +32,22 @@ def number_axis(title: str, low: float, high: float) -> dict[str, Any]:
     return {
         "range": [low, high],
         "title": {"text": title, "standoff": 12},
+        "fixedrange": True,
+    }
+
+
+def emotion_axis(top: float = -0.5) -> dict[str, Any]:
+    """An axis of the seven emotions, from the top down.
+
+    Args:
+        top: Where it ends; the uppermost emotion stands at 0.
+    """
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": list(EMOTIONS),
+        "range": [len(EMOTIONS) - 0.5, top],
+        "ticksuffix": "  ",
         "fixedrange": True,
     }
 

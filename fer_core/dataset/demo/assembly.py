@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +12,13 @@ from fer_core.dataset.demo.planning import make_plan
 from fer_core.dataset.demo.rendering import draw_face
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.emotions import EMOTIONS
+from fer_core.progress import ProgressReport
 
 _SEED = 48_2016
 
 
 def make_demo_set(
-    report: Callable[[int, int], None] | None = None,
+    report: ProgressReport | None = None,
 ) -> tuple[FaceSet, PlantedFaults]:
     """Draw the demo set; seconds of one core.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
-from fer_core.files import write_json
+from fer_core.files import read_json, write_json
 
 #: The record's file in the demo set's folder.
 PLANTED_FILE = "planted.json"
@@ -89,7 +88,7 @@ def read_planted_faults(folder: Path) -> PlantedFaults:
         InputError: It is missing or damaged.
     """
     try:
-        document = json.loads((folder / PLANTED_FILE).read_text(encoding="utf-8"))
+        document = read_json(folder / PLANTED_FILE)
 
         def copies(name: str) -> tuple[Copy, ...]:
             return tuple(Copy(**entry) for entry in document[name])

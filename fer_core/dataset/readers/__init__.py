@@ -16,11 +16,11 @@ from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables, rea
 from fer_core.dataset.readers.ferplus_folders import find_vote_tables, read_ferplus_folders
 from fer_core.dataset.readers.pictures import is_picture
 from fer_core.dataset.readers.problems import Fault, ProblemLog
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
 from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
+from fer_core.progress import ProgressReport
 
 #: What a person may bring, as the end of a sentence.
 UNDERSTOOD = (

@@ -6,11 +6,11 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.pictures import decode_face, is_picture
 from fer_core.dataset.readers.problems import Fault, ProblemLog, shortened
-from fer_core.dataset.readers.progress import ProgressReport
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import InputError
+from fer_core.progress import ProgressReport
 
 _NO_FOLDER = Fault("lies in no folder that names its emotion")
 

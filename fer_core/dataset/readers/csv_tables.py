@@ -8,12 +8,13 @@ from pathlib import PurePosixPath
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
-from fer_core.dataset.readers.progress import ProgressReport, ReadMeter
+from fer_core.dataset.readers.progress import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import RowParser, TableColumns, table_columns
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
+from fer_core.progress import ProgressReport
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 

@@ -61,10 +61,6 @@ class FaceRows:
         self._splits.append(split)
         self._names.append(as_text(name))
 
-    def shorten(self, count: int) -> None:
-        """Forget all but the first ``count`` rows."""
-        del self._labels[count:], self._splits[count:], self._names[count:]
-
     def to_face_set(self, split_choice: SplitChoice, problems: ProblemLog) -> FaceSet:
         """The rows in their order, with the missing splits cut; the rows are spent by it.
 

@@ -11,30 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.readers.face_rows import FaceRows
-from fer_core.dataset.readers.pictures import decode_picture, is_picture, to_face
+from fer_core.dataset.readers.pictures import decode_grey, is_picture, to_face
 from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
-from fer_core.dataset.readers.progress import ProgressReport, ReadMeter
+from fer_core.dataset.readers.progress import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import split_line
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import InputError
-
-#: The votes' columns, in FER+'s order; the file itself has no line that names them.
-VOTE_COLUMNS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
+from fer_core.progress import ProgressReport
 
 _SPLIT_FOLDERS = {"fer2013train": "train", "fer2013valid": "validation", "fer2013test": "test"}
 _LABEL_FILE = "label.csv"
@@ -103,7 +91,7 @@ def read_ferplus_folders(
 
     rows = FaceRows(source.label)
     for done, (name, content) in enumerate(source.read_all(sorted(voted)), start=1):
-        picture = content if isinstance(content, Fault) else decode_picture(content)
+        picture = content if isinstance(content, Fault) else decode_grey(content)
         face = picture if isinstance(picture, Fault) else _cut(picture, voted[name].box)
         if isinstance(face, Fault):
             problems.add(name, face)
@@ -186,6 +174,7 @@ def _is_header(fields: list[bytes]) -> bool:
 
 def _voted_face(fields: list[bytes], split: int) -> VotedFace | Fault:
     """What a row of file name, box and ten counts says."""
+    # The file itself has no line that names the columns.
     if len(fields) != 2 + len(VOTE_COLUMNS):
         return Fault(
             f"has {len(fields)} columns in label.csv instead of {2 + len(VOTE_COLUMNS)}",
@@ -227,7 +216,8 @@ def _plurality(votes: list[float]) -> int | Fault:
     choice = VOTE_COLUMNS[votes.index(most)]
     emotion = emotion_from_name(choice)
     if emotion is None:
-        return Fault(f"is {choice!r} to most people, none of the seven emotions")
+        answer = choice.replace("_", " ")
+        return Fault(f"is {answer!r} to most people, none of the seven emotions")
     return EMOTIONS.index(emotion)
 
 

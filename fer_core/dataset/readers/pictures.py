@@ -27,7 +27,7 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 
-def decode_picture(content: bytes) -> NDArray[np.uint8] | Fault:
+def decode_grey(content: bytes) -> NDArray[np.uint8] | Fault:
     """A picture file as grey values, uint8 ``[height, width]``, or what is wrong with it."""
     if not content:
         return _EMPTY
@@ -55,7 +55,7 @@ def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def decode_face(content: bytes) -> NDArray[np.uint8] | Fault:
     """A picture file as a face, uint8 ``[48, 48]``, or what is wrong with it."""
-    picture = decode_picture(content)
+    picture = decode_grey(content)
     return picture if isinstance(picture, Fault) else to_face(picture)
 
 

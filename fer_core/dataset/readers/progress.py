@@ -1,15 +1,12 @@
-"""How far a reader has come."""
+"""How far a reader has come, in bytes, and how far it may go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import IO
 
 from fer_core.dataset.readers import sources
 from fer_core.errors import InputError
-
-#: Called now and then with what is done and what there is in all, in a unit of the reader's own.
-ProgressReport = Callable[[int, int], None]
+from fer_core.progress import ProgressReport
 
 
 class ReadMeter:

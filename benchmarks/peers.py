@@ -1,0 +1,246 @@
+"""A photo through the analyzer, and through what people would use in its place.
+
+Every one of them reads the same picture in a process of its own, by turns: a plain Keras script,
+and packages from the index, each installed into an environment of its own in the folder that is
+named. ``python -m benchmarks.peers [--photo FILE] [--peers FOLDER]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.analysis import five_faces
+from benchmarks.measurement import Measurement, milliseconds, print_table
+from fer_core.settings import PROJECT_ROOT
+from fer_core.vision.decode import decode_picture
+
+_ROUNDS = 3
+_INSTALL_SECONDS = 3600
+_RUN_SECONDS = 600
+
+# Around what each of them does: ``read`` is to be made by the first part and to give a list with
+# something for each face.
+_FRAME = """
+import time
+start = time.perf_counter()
+import json, statistics, sys
+{making}
+faces = len(read())
+first = time.perf_counter() - start
+durations = []
+for _ in range(12):
+    start = time.perf_counter()
+    read()
+    durations.append(time.perf_counter() - start)
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM"):
+        megabytes = int(line.split()[1]) / 1024
+print(json.dumps([faces, first, statistics.median(durations), megabytes]))
+"""
+_OURS = """
+from pathlib import Path
+from fer_core.bundle import find_bundle
+from fer_core.predictor import load_predictor
+from fer_core.settings import load_settings
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.decode import decode_picture
+from fer_core.vision.detect import make_detector
+settings = load_settings()
+picture = decode_picture(Path(sys.argv[1]).read_bytes(), "photo")
+analyzer = Analyzer(
+    load_predictor(find_bundle(None, settings)), make_detector("haar", settings)
+)
+read = lambda: analyzer.analyze(picture)
+"""
+_PLAIN = """
+import cv2
+from benchmarks.plain_script import PlainScript
+picture = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
+script = PlainScript()
+read = lambda: script.read(picture)
+"""
+_FER = """
+import cv2
+from fer.fer import FER
+picture = cv2.imread(sys.argv[1])
+detector = FER()
+read = lambda: detector.detect_emotions(picture)
+"""
+_DEEPFACE = """
+import cv2
+from deepface import DeepFace
+picture = cv2.imread(sys.argv[1])
+read = lambda: DeepFace.analyze(
+    picture, actions=["emotion"], detector_backend="opencv", enforce_detection=False, silent=True
+)
+"""
+
+
+@dataclass(frozen=True)
+class _Peer:
+    """Something that reads emotions from a photo.
+
+    Attributes:
+        name: For people.
+        making: The program's part that makes ``read``.
+        requirements: To be installed for it; none for what needs only this project.
+    """
+
+    name: str
+    making: str
+    requirements: tuple[str, ...] = ()
+
+
+_THIS = _Peer("FER Studio", _OURS)
+_SCRIPT = _Peer("a plain Keras script", _PLAIN)
+_PACKAGES = (
+    # It asks for a part of setuptools that newer ones no longer have.
+    _Peer("fer", _FER, ("fer", "setuptools<81")),
+    _Peer("deepface", _DEEPFACE, ("deepface", "tf-keras")),
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one process told.
+
+    Attributes:
+        faces: How many it found.
+        first: Seconds from its start to the first answer.
+        again: Seconds of a later answer, the median.
+        megabytes: The most memory that it held.
+    """
+
+    faces: int
+    first: float
+    again: float
+    megabytes: float
+
+
+def measure(photo: Path | None = None, folder: Path | None = None) -> list[Measurement]:
+    """Read one photo with each of them.
+
+    Args:
+        photo: Brought to 1280x720; by default one is composed.
+        folder: Where the packages' environments are, or are made, which takes minutes and
+            gigabytes; None leaves the packages out.
+    """
+    peers: dict[_Peer, str] = {_THIS: sys.executable, _SCRIPT: sys.executable}
+    problems: dict[_Peer, str] = {}
+    for peer in _PACKAGES:
+        if folder is None:
+            problems[peer] = "not asked for; name a folder with --peers"
+            continue
+        try:
+            peers[peer] = str(_installed(peer, folder))
+        except (subprocess.SubprocessError, OSError) as error:
+            problems[peer] = f"does not install here: {_last_words(error)}"
+    runs: dict[_Peer, list[_Run]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "photo.png"
+        cv2.imwrite(str(path), cv2.cvtColor(_picture(photo), cv2.COLOR_RGB2BGR))
+        for _ in range(_ROUNDS):
+            for peer, python in peers.items():
+                if peer in problems:
+                    continue
+                try:
+                    runs[peer].append(_run(peer, python, path))
+                except (subprocess.SubprocessError, ValueError) as error:
+                    problems[peer] = f"does not run here: {_last_words(error)}"
+    return [
+        _told(peer, runs[peer], runs[_THIS])
+        if peer not in problems
+        else Measurement(f"photo with {peer.name}", "not measured", problems[peer])
+        for peer in (_THIS, _SCRIPT, *_PACKAGES)
+    ]
+
+
+def _picture(photo: Path | None) -> NDArray[np.uint8]:
+    if photo is None:
+        return five_faces()
+    picture = decode_picture(photo.read_bytes(), photo.name)
+    return np.asarray(cv2.resize(picture, (1280, 720)), dtype=np.uint8)
+
+
+def _installed(peer: _Peer, folder: Path) -> Path:
+    """The interpreter of a peer's own environment, which is made where it is not there yet."""
+    home = folder.resolve() / peer.name
+    python = home / "bin" / "python"
+    ready = home / "installed"
+    wanted = " ".join(peer.requirements)
+    if ready.is_file() and ready.read_text(encoding="utf-8") == wanted:
+        return python
+    print(f"installing {wanted} into {home}", file=sys.stderr, flush=True)
+    for command in (
+        [sys.executable, "-m", "venv", str(home)],
+        [str(python), "-m", "pip", "install", "--quiet", *peer.requirements],
+    ):
+        subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS
+        )
+    ready.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def _run(peer: _Peer, python: str, picture: Path) -> _Run:
+    done = subprocess.run(
+        [python, "-c", _FRAME.format(making=peer.making), str(picture)],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_RUN_SECONDS,
+    )
+    return _Run(*json.loads(done.stdout.splitlines()[-1]))
+
+
+def _last_words(error: Exception) -> str:
+    said = getattr(error, "stderr", None) or str(error)
+    lines = [line for line in str(said).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__
+
+
+def _told(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement:
+    first = statistics.median(run.first for run in runs)
+    again = statistics.median(run.again for run in runs)
+    megabytes = statistics.median(run.megabytes for run in runs)
+    faces = runs[0].faces
+    figure = f"{milliseconds(again)}, {faces} faces"
+    if faces:
+        figure += f" ({milliseconds(again / faces)} a face)"
+    beside = f"first answer of a fresh process {first:.1f} s, {megabytes:.0f} MB"
+    if peer is not _THIS and ours:
+        beside += (
+            f"; beside FER Studio {again / _median(ours, 'again'):.1f} times the time a photo, "
+            f"{first / _median(ours, 'first'):.1f} times that of the first answer, "
+            f"{megabytes / _median(ours, 'megabytes'):.1f} times the memory"
+        )
+    return Measurement(f"photo with {peer.name}", figure, beside)
+
+
+def _median(runs: list[_Run], name: str) -> float:
+    return float(statistics.median(getattr(run, name) for run in runs))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photo", type=Path, help="a photo with faces; by default one is composed")
+    parser.add_argument("--peers", type=Path, help="a folder for the packages' environments")
+    options = parser.parse_args()
+    print_table(measure(options.photo, options.peers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Servers that are measured, and the browser that looks at them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from fer_core.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+#: The page's script has ended, and all of it has arrived.
+IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+#: What stands last on every page.
+LAST_WORDS = "banned in the European Union"
+
+#: What stands on the bare page, beside the last words.
+BARE_WORDS = "As little as a page can be"
+
+_START_SECONDS = 60.0
+_BARE_PAGE = f"""
+import streamlit as st
+
+st.title("Bare")
+st.write({BARE_WORDS!r})
+st.caption({LAST_WORDS!r})
+"""
+
+
+class PageServer:
+    """A running server.
+
+    Attributes:
+        url: Of the page that is measured.
+    """
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.url = url
+        self._process = psutil.Process(process.pid)
+
+    @property
+    def memory_megabytes(self) -> float:
+        """What it holds in memory, its children included."""
+        return float(sum(one.memory_info().rss for one in self._family())) / 2**20
+
+    @property
+    def busy_seconds(self) -> float:
+        """What it has spent of a core."""
+        return float(sum(sum(one.cpu_times()[:2]) for one in self._family()))
+
+    def _family(self) -> list[Any]:
+        return [self._process, *self._process.children(recursive=True)]
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What leads a server to these folders."""
+    return os.environ | {
+        "FER_STUDIO_DATA": str(settings.data_root),
+        "FER_STUDIO_RUNS": str(settings.runs_root),
+        "FER_STUDIO_MODELS": str(settings.models_root),
+    }
+
+
+@contextlib.contextmanager
+def serve(
+    script: str = "app.py",
+    *,
+    folder: Path = PROJECT_ROOT,
+    environment: Mapping[str, str] | None = None,
+    path: str = "",
+) -> Iterator[PageServer]:
+    """A server of a script, the app's by default, until the block ends.
+
+    Args:
+        script: What Streamlit runs.
+        folder: Where it is started.
+        environment: All of it; by default this process's own.
+        path: Of the page, after the server's address.
+
+    Raises:
+        TimeoutError: It does not answer within a minute; its last words are told.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "streamlit", "run", script),
+                *("--server.headless=true", f"--server.port={port}", "--server.address=localhost"),
+                *("--server.fileWatcherType=none", "--browser.gatherUsageStats=false"),
+            ],
+            cwd=folder,
+            env=None if environment is None else dict(environment),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            if not _answers(f"http://localhost:{port}/_stcore/health", process):
+                log.seek(0)
+                words = log.read()[-500:].decode(errors="replace")
+                raise TimeoutError(f"The server does not answer: {words}")
+            yield PageServer(f"http://localhost:{port}{path}", process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def bare_page() -> Iterator[PageServer]:
+    """The quickest page that Streamlit can show here: a title and two lines."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
+        with serve("bare.py", folder=Path(name)) as server:
+            yield server
+
+
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    return False
+
+
+def chromium_path() -> str | None:
+    """The browser to measure in; None if there is none."""
+    return os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
+
+
+@contextlib.contextmanager
+def open_browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium that has already opened a first page, which is slow and not what is measured."""
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+    try:
+        page = browser.new_page()
+        page.goto("about:blank")
+        page.close()
+        yield browser
+    finally:
+        browser.close()

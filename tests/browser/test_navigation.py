@@ -1,0 +1,205 @@
+"""The frame around the pages in a real Chromium: links and clicks, titles, keyboard, labels."""
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ui.frame import PAGES
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=30_000)
+
+OpenPage = Callable[..., Page]
+NAMES = [entry.name for entry in PAGES]
+#: What people come to a page for, and the control that does it. The names are its own.
+MAIN_ACTIONS = {
+    "analyze": re.compile("Upload$"),
+    "live": re.compile("^START$"),
+    "dataset": re.compile("Import$"),
+    "train": re.compile("Start training"),
+    "evaluate": re.compile("^Model"),
+}
+#: More than any page needs.
+MOST_TABS = 70
+#: What a screen reader names; a line of the tree without a name ends after the role or its state.
+NAMELESS = re.compile(
+    r"^ *- (?:button|checkbox|combobox|link|radio|radiogroup|searchbox|slider|spinbutton|switch|tab"
+    r"|textbox)(?: \[[^\]]*\])*:?$",
+    re.MULTILINE,
+)
+#: By it Streamlit knows that a tap on a page should fold the navigation away.
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/128.0.0.0 Mobile Safari/537.36"
+)
+IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+
+
+def links(page: Page) -> Locator:
+    return page.get_by_test_id("stSidebarNavLink")
+
+
+def frame(page: Page, name: str) -> dict[str, Any]:
+    """What stands around a page's own content, once it is all there."""
+    title = next(entry.title for entry in PAGES if entry.name == name)
+    expect(page).to_have_title(f"{title} · FER Studio")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(links(page)).to_have_count(len(PAGES))
+    expect(page.get_by_test_id("stSidebarLogo")).to_be_visible()
+    return {
+        "icon": page.locator("link[rel='shortcut icon']").get_attribute("href"),
+        "logo": page.get_by_test_id("stSidebarLogo").get_attribute("src"),
+        "navigation": links(page).all_inner_texts(),
+        "addresses": links(page).evaluate_all("all => all.map(one => new URL(one.href).pathname)"),
+        "help": links(page).evaluate_all(
+            "all => all.map(one => document.getElementById("
+            "one.getAttribute('aria-describedby')).textContent)"
+        ),
+        "here": page.locator("[data-testid='stSidebarNavLink'][aria-current='page']").inner_text(),
+        "choices": page.get_by_test_id("stSidebar")
+        .get_by_test_id("stWidgetLabel")
+        .all_inner_texts(),
+        "wide": page.get_by_test_id("stMainBlockContainer").bounding_box(),
+    }
+
+
+def settled(page: Page) -> None:
+    page.get_by_text("banned in the European Union").wait_for()
+    page.locator(IDLE).wait_for()
+
+
+@pytest.fixture(scope="module")
+def clicked(server: Any, chromium: Any) -> dict[str, dict[str, Any]]:
+    """Each page's frame as a visitor sees it who comes to "/" and clicks through."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto(server.url)
+    settled(page)
+    frames = {NAMES[0]: frame(page, NAMES[0])}
+    for entry in PAGES[1:]:
+        links(page).filter(has_text=entry.title).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
+        settled(page)
+        frames[entry.name] = frame(page, entry.name)
+        assert page.url.endswith(f"/{entry.name}")
+    context.close()
+    return frames
+
+
+def test_clicks_lead_through_all_pages(clicked: dict[str, dict[str, Any]]) -> None:
+    for entry in PAGES:
+        seen = clicked[entry.name]
+        assert seen["here"] == entry.title
+        assert seen["navigation"] == [one.title for one in PAGES]
+        assert seen["addresses"] == [f"/{name}" for name in NAMES]
+        assert seen["help"] == [one.help for one in PAGES]
+        assert seen["icon"].startswith("data:image/svg+xml")
+        assert seen["icon"] == clicked[NAMES[0]]["icon"]
+        assert seen["logo"] == clicked[NAMES[0]]["logo"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_on_a_fresh_server_leads_to_what_a_click_leads_to(
+    name: str,
+    open_page: OpenPage,
+    start_server: Callable[[], Any],
+    clicked: dict[str, dict[str, Any]],
+) -> None:
+    fresh = start_server()
+    page = open_page(f"/{name}", at=fresh)
+    assert frame(page, name) == clicked[name]
+    assert page.url.split("?")[0].endswith(f"/{name}")
+    # From here on clicks work as everywhere.
+    other = PAGES[NAMES.index(name) - 1]
+    links(page).filter(has_text=other.title).click()
+    assert frame(page, other.name)["navigation"] == clicked[name]["navigation"]
+    settled(page)
+    page.context.close()
+    fresh.stop()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_control_has_a_name_and_every_picture_a_description(
+    name: str, open_page: OpenPage
+) -> None:
+    page = open_page(f"/{name}")
+    if name == "analyze":
+        page.get_by_role("button", name="Try a sample picture").click()
+        expect(page.locator('[data-testid="stPlotlyChart"] .bartext')).to_have_count(7)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    tree = page.locator("body").aria_snapshot()
+    assert f'heading "{next(one.title for one in PAGES if one.name == name)}"' in tree
+    assert NAMELESS.findall(tree) == []
+    for picture in page.locator("img").all():
+        assert picture.get_attribute("alt"), picture.evaluate("image => image.outerHTML")
+    headings = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(one => one.tagName)")
+    assert headings[0] == "H1"
+    # From heading to heading no level is skipped.
+    levels = [int(one[1]) for one in headings]
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_check_sees_a_control_without_a_name() -> None:
+    tree = (
+        '- main:\n  - textbox\n  - button "Go":\n  - slider [disabled]: "4"\n  - radio [checked]:\n'
+    )
+    assert [line.strip() for line in NAMELESS.findall(tree)] == ["- textbox", "- radio [checked]:"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_keyboard_reaches_what_the_page_is_for(name: str, open_page: OpenPage) -> None:
+    page = open_page(f"/{name}")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    if name == "live":
+        stream = page.frame_locator('iframe[title*="webrtc"]')
+        expect(stream.get_by_role("button", name="Start")).to_be_visible()
+    reached = []
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        reached.append(focused(page))
+        if MAIN_ACTIONS[name].search(reached[-1]):
+            return
+    pytest.fail(f"none of {reached}")
+
+
+def focused(page: Page) -> str:
+    """The name of the control that has the keyboard, also within a component's frame."""
+    for frame in reversed(page.frames):
+        name: str = frame.evaluate(
+            """() => {
+                const one = document.activeElement;
+                if (!one || one === document.body || one.tagName === 'IFRAME') return '';
+                return one.getAttribute('aria-label') || one.labels?.[0]?.innerText
+                    || one.innerText || '';
+            }"""
+        )
+        if name and (frame is page.main_frame or frame.evaluate("document.hasFocus()")):
+            return re.sub(r"\s+", " ", name).strip()
+    return ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_no_page_is_wider_than_it(scheme: str, open_page: OpenPage) -> None:
+    page = open_page(
+        f"/{NAMES[0]}",
+        viewport={"width": 390, "height": 844},
+        is_mobile=True,
+        has_touch=True,
+        user_agent=PHONE,
+        color_scheme=scheme,
+    )
+    for entry in PAGES:
+        if entry is not PAGES[0]:
+            # The navigation lies folded away and opens at a touch.
+            page.get_by_test_id("stExpandSidebarButton").tap()
+            links(page).filter(has_text=entry.title).tap()
+        expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
+        settled(page)
+        width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert width <= 390, entry.name

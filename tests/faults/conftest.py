@@ -1,0 +1,66 @@
+"""A home in which something of everything lies, to be copied for each fault."""
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import writers
+
+from fer_core.dataset import kaggle, store
+from fer_core.dataset.demo.faults import PlantedFaults
+from fer_core.dataset.face_set import FaceSet
+from fer_core.settings import Settings
+from fer_core.training import queue
+from fer_core.vision import detector_files
+
+NewHome = Callable[[], Settings]
+
+
+@pytest.fixture(scope="module")
+def stand_ins(draw_faces: Callable[..., FaceSet]) -> Iterator[None]:
+    """What takes long, or needs a network or a process, answers at once."""
+    small = draw_faces([number % 7 for number in range(14)])
+
+    def fetch(folder: Path, token: str | None) -> None:
+        folder.mkdir()
+        with zipfile.ZipFile(writers.archive(folder.parent / "faces.zip")) as packed:
+            packed.extractall(folder)
+
+    fetched = bytes(range(256)) * 20
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            store,
+            "make_demo_set",
+            lambda report: (small, PlantedFaults((), (), (), (), (), (), ())),
+        )
+        patch.setattr(kaggle, "_fetch", fetch)
+        patch.setattr(queue, "revive_queue", lambda settings: [])
+        patch.setattr(queue, "check_disk_space", lambda config, folder: None)
+        patch.setattr(detector_files, "YUNET_BYTES", len(fetched))
+        patch.setattr(detector_files, "YUNET_SHA256", hashlib.sha256(fetched).hexdigest())
+        yield
+
+
+@pytest.fixture(scope="module")
+def new_home(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_bundle_folder: Callable[..., Path],
+    stand_ins: None,
+) -> NewHome:
+    """``new_home()``: the program's folders, with something of everything in them."""
+    first = tmp_path_factory.mktemp("first")
+
+    def settings_in(root: Path) -> Settings:
+        return Settings(root / "data", root / "runs", root / "models")
+
+    writers.prepare(settings_in(first), write_bundle_folder)
+
+    def call() -> Settings:
+        root = tmp_path_factory.mktemp("home")
+        shutil.copytree(first, root, dirs_exist_ok=True)
+        return settings_in(root)
+
+    return call

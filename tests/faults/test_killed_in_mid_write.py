@@ -1,0 +1,110 @@
+"""The app is killed at every step of every writer, and started again."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faulty_disk import FaultyDisk, faulty, some_of
+from writers import WRITERS, Writer, content_of, is_refused
+
+from fer_core import leftovers
+from fer_core.files import PART
+from fer_core.leftovers import clear_leftovers
+from fer_core.settings import Settings
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that forks")
+
+#: Of a writer's steps; the first and the last are always among them.
+_STEPS = 6
+
+
+def killed_in(writer: Writer, settings: Settings, step: int) -> None:
+    """Write in a process that kills itself before it does this step."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with faulty(FaultyDisk(settings.data_root.parent, death=step)):
+                writer.write(settings)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def half_done(settings: Settings) -> list[Path]:
+    return list(settings.data_root.parent.rglob(f".*{PART}*"))
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)
+def test_a_killed_writer_leaves_the_old_or_the_new(
+    writer: Writer, new_home: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = new_home()
+    before = writer.read(whole)
+    disk = FaultyDisk(whole.data_root.parent)
+    with faulty(disk):
+        writer.write(whole)
+    after = writer.read(whole)
+    for step in some_of(list(range(disk.events)), _STEPS):
+        settings = new_home()
+        killed_in(writer, settings, step)
+        # As the app does when it starts, a moment later and once more two days later.
+        for seconds in (10.0, 2 * 24 * 3600.0):
+            moment = time.time() + seconds
+            monkeypatch.setattr(leftovers.time, "time", lambda moment=moment: moment)
+            clear_leftovers(settings)
+            monkeypatch.undo()
+            assert writer.read(settings) in (before, after)
+        assert half_done(settings) == []
+        # What was begun can be done: again, where it had not come to its end.
+        if writer.read(settings) == before:
+            is_refused(writer.write, settings)
+        assert writer.read(settings) == after
+        assert content_of(settings).keys() >= content_of(new_home()).keys() - _removed(writer)
+
+
+def _removed(writer: Writer) -> set[str]:
+    """Whose absence is the very thing that was asked for."""
+    return {
+        "removal of votes": {"data/kept/votes.npz"},
+        "unqueueing": {"runs/.queue/two.json"},
+        "deletion": {
+            "runs/.queue/two.json",
+            *(f"runs/two/{name}" for name in ("config.json", "label.json", "metrics.jsonl")),
+            "runs/two/status.json",
+        },
+    }.get(writer.name, set())
+
+
+def test_what_a_living_process_writes_is_left_alone(new_home: Callable[[], Settings]) -> None:
+    settings = new_home()
+    young = settings.runs_root / "one" / f".status.1-2{PART}.json"
+    young.write_text("half")
+    moved = settings.runs_root / "one" / f".bundle.old.abcdefgh{PART}"
+    (settings.runs_root / "one" / "bundle").rename(moved)
+    assert clear_leftovers(settings) == []
+    assert young.exists() and moved.exists()
+
+
+def test_only_what_the_program_itself_began_is_cleared(new_home: Callable[[], Settings]) -> None:
+    settings = new_home()
+    kept = [
+        settings.data_root / ".mine.abcdefgh",
+        settings.runs_root / ".status.1-2.json",
+        settings.models_root / f"notes{PART}",
+    ]
+    for path in kept:
+        path.write_text("mine")
+        os.utime(path, (1e9, 1e9))
+    old = settings.data_root / f".gone.abcdefgh{PART}"
+    (old / "inside").mkdir(parents=True)
+    link = settings.models_root / f".link{PART}"
+    link.symlink_to(settings.data_root / "kept")
+    for path in (old / "inside", old, link):
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)
+    assert set(clear_leftovers(settings)) == {old, link}
+    assert all(path.exists() for path in kept)
+    assert (settings.data_root / "kept" / "faces.npz").exists()

@@ -1,0 +1,126 @@
+"""The machine's clock is set while the program runs, an hour back or a day ahead."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from fer_core.dataset.finding_cache import cached_arrays
+from fer_core.recipes import TrainingConfig
+from fer_core.settings import Settings
+from fer_core.training import run_folder
+from fer_core.training.control import RunControl, kill_run, request_stop
+from fer_core.training.registry import run_summary
+from fer_core.training.run_folder import RunFolder, RunSetup, new_run_folder
+
+HOUR, DAY = 3600.0, 24 * 3600.0
+
+#: A training as seen from outside: holds its run and has said that it is at work.
+TRAINER = """
+import sys, time
+from pathlib import Path
+from fer_core.training.run_folder import RunFolder, RunStatus
+run = RunFolder(Path(sys.argv[1]))
+with run.held():
+    run.write_status(RunStatus("running", "at work", epoch=1, epochs=5, step=1, steps=9))
+    time.sleep(120)
+"""
+
+
+@pytest.fixture
+def run(settings: Settings) -> RunFolder:
+    folder = RunFolder(settings.runs_root / "one")
+    folder.create(RunSetup("a", "b", TrainingConfig()))
+    return folder
+
+
+@pytest.fixture
+def trainer(run: RunFolder) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-c", TRAINER, str(run.path)])
+    deadline = time.monotonic() + 60
+    while run.read_status() is None:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``set_clock(-3600)``: the clock, and with it the moment at which the machine was started."""
+    real, real_boot = time.time, psutil.boot_time()
+
+    def call(seconds: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: real() + seconds)
+        for module in (psutil, psutil._psplatform):
+            monkeypatch.setattr(module, "boot_time", lambda: real_boot + seconds)
+        monkeypatch.setattr(psutil._psplatform, "BOOT_TIME", real_boot + seconds, raising=False)
+
+    return call
+
+
+@pytest.mark.parametrize("seconds", [-HOUR, DAY])
+def test_a_living_training_is_still_known_and_can_be_killed(
+    run: RunFolder,
+    trainer: "subprocess.Popen[bytes]",
+    settings: Settings,
+    set_clock: Callable[[float], None],
+    seconds: float,
+) -> None:
+    set_clock(seconds)
+    assert run_summary(run.path, settings).state == "running"
+    kill_run(run)
+    assert trainer.wait(timeout=10) < 0
+    assert "killed on request" in run_summary(run.path, settings).reason
+
+
+@pytest.mark.parametrize("seconds", [-HOUR, DAY])
+def test_a_request_from_another_time_is_heard(
+    run: RunFolder, set_clock: Callable[[float], None], seconds: float
+) -> None:
+    with run.held():
+        control = RunControl(run, threading.Event())
+        set_clock(seconds)
+        request_stop(run)
+        assert control.should_stop()
+
+
+def test_runs_of_the_same_moment_have_folders_of_their_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Stopped":
+            return cls(2026, 1, 1, 12, tzinfo=tz)
+
+    monkeypatch.setattr(run_folder, "datetime", Stopped)
+    names = [new_run_folder("recipe", settings).path.name for _ in range(3)]
+    assert names == [f"20260101-120000-recipe{end}" for end in ("", "-2", "-3")]
+
+
+def test_what_was_found_just_now_is_kept_beside_files_from_the_future(tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text("{}")
+    asked = []
+
+    def make() -> dict[str, Any]:
+        asked.append(1)
+        return {"a": np.arange(3)}
+
+    for number in range(3):
+        cached_arrays(tmp_path, "kind", f"early-{number}", make)
+        path = tmp_path / "findings" / f"kind-early-{number}.npz"
+        os.utime(path, (time.time() + DAY, time.time() + DAY))
+    for _ in range(2):
+        cached_arrays(tmp_path, "kind", "now", make)
+    assert len(asked) == 4
+    assert len(list((tmp_path / "findings").iterdir())) == 3

@@ -1,0 +1,90 @@
+"""Small datasets in every layout that can be imported."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fer_core.dataset.readers import read_dataset
+
+Files = dict[str, bytes]
+
+
+def draw(generator: np.random.Generator) -> np.ndarray:
+    return generator.integers(0, 256, (48, 48)).astype(np.uint8)
+
+
+def encode(picture: np.ndarray, suffix: str) -> bytes:
+    return bytes(cv2.imencode(suffix, picture)[1])
+
+
+def fer2013() -> bytes:
+    generator = np.random.default_rng(0)
+    lines = ["emotion,pixels,Usage"]
+    for row in range(8):
+        usage = ("Training", "PublicTest", "PrivateTest")[row % 3]
+        lines.append(f"{row % 7},{' '.join(map(str, draw(generator).ravel()))},{usage}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def class_folders() -> Files:
+    generator = np.random.default_rng(1)
+    suffixes = (".png", ".jpg", ".bmp", ".webp", ".tiff", ".pgm")
+    return {
+        f"{split}/{emotion}/{number}{suffix}": encode(draw(generator), suffix)
+        for number, suffix in enumerate(suffixes)
+        for split, emotion in (("train", "happy"), ("test", "sad"))
+    }
+
+
+def ferplus() -> Files:
+    generator = np.random.default_rng(2)
+    files: Files = {}
+    for folder in ("FER2013Train", "FER2013Test"):
+        rows = []
+        for number in range(4):
+            files[f"{folder}/{number}.png"] = encode(draw(generator), ".png")
+            votes = ",".join(str(vote) for vote in generator.permutation(10))
+            rows.append(f'{number}.png,"(0, 0, 48, 48)",{votes}')
+        files[f"{folder}/label.csv"] = "\n".join(rows).encode()
+    return files
+
+
+def packed(files: Files) -> Files:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return {"faces.zip": buffer.getvalue()}
+
+
+TABLE = fer2013()
+#: Each layout's files, and whether they are packed after the accident, so that it lies inside.
+LAYOUTS: dict[str, tuple[Files, bool]] = {
+    "fer2013.csv": ({"fer2013.csv": TABLE}, False),
+    "utf-16": ({"fer2013.csv": TABLE.decode().encode("utf-16")}, False),
+    "quoted": ({"icml_face_data.csv": TABLE.replace(b",", b'";"').replace(b"\n", b'"\n"')}, False),
+    "zip of a csv": (packed({"fer2013.csv": TABLE}), False),
+    "csv in a zip": ({"train.csv": TABLE, "test.csv": TABLE[8:2000]}, True),
+    "folders": (class_folders(), False),
+    "zip of folders": (packed(class_folders()), False),
+    "pictures in a zip": (class_folders(), True),
+    "FER+": (ferplus(), False),
+    "zip of FER+": (packed(ferplus()), False),
+    "votes in a zip": (ferplus(), True),
+}
+
+
+def read_layout(path: Path) -> None:
+    """Read a dataset, and look at what it says of itself.
+
+    Raises:
+        InputError: It cannot be used.
+    """
+    faces = read_dataset(path)
+    assert len(faces) > 0
+    for text in (*faces.names, *(p.name + p.reason for p in faces.problems)):
+        assert "\n" not in text, text
+        text.encode()

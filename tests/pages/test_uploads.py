@@ -1,0 +1,80 @@
+"""Uploads within their bounds, whatever sends them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fer_core.errors import InputError
+from fer_core.settings import PROJECT_ROOT, Settings
+from ui.uploads import check_size, content_within, file_name, first_within
+
+
+def upload(size: int, name: str = "a.jpg") -> Any:
+    return SimpleNamespace(name=name, size=size, getvalue=lambda: bytes(size))
+
+
+def test_a_field_s_limit_holds_for_those_who_go_round_the_browser() -> None:
+    assert content_within(upload(1 << 20), 1) == bytes(1 << 20)
+    for check in (check_size, content_within):
+        with pytest.raises(InputError, match=r"votes\.csv is larger than 1 MB"):
+            check(upload((1 << 20) + 1, "votes.csv"), 1)
+
+
+def test_the_first_of_many_are_taken() -> None:
+    limits = {"count": 3, "megabytes_each": 2, "megabytes": 4}
+    one, two, large = upload(1 << 20), upload(2 << 20), upload((2 << 20) + 1)
+    assert first_within([one, two], **limits) == ([one, two], "")
+    taken, said = first_within([large, one, one, one, one], **limits)
+    assert taken == [one, one, one]
+    assert said.startswith("2 photos are left out: at most 3 are taken at a time, up to 2 MB each")
+    taken, said = first_within([two, two, one], **limits)
+    assert taken == [two, two]
+    assert said.startswith("1 photo is left out")
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("fer2013.zip", "fer2013.zip"),
+        ("../../etc/passwd", "passwd"),
+        (r"C:\Users\a\fer 2013.csv", "fer 2013.csv"),
+        ("..", "upload"),
+        (".", "upload"),
+        ("", "upload"),
+        ("a/", "upload"),
+        ("a\0b\n.csv", "ab.csv"),
+        ("\N{GRINNING FACE}" * 400 + ".zip", "\N{GRINNING FACE}" * 56 + ".zip"),
+    ],
+)
+def test_an_upload_s_name_can_name_a_file(name: str, kept: str, tmp_path: Path) -> None:
+    assert file_name(name) == kept
+    (tmp_path / file_name(name)).write_bytes(b"")
+    assert [path.name for path in tmp_path.iterdir()] == [kept]
+
+
+def test_photos_beyond_the_bounds_are_left_out_and_said(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.analyze.photos._MAX_PHOTOS", 2)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app.switch_page("pages/analyze.py").run()
+    app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
+    app.run()
+    assert not app.exception
+    (said,) = [one.value for one in app.warning if "left out" in one.value]
+    assert said.startswith("1 photo is left out: at most 2 are taken")
+
+
+def test_progress_shows_names_as_they_are_written() -> None:
+    def script() -> None:
+        from ui.jobs import Job, show_progress
+
+        show_progress(Job("Importing ![x](http://evil.example/x.png)"), key=None)
+
+    app = AppTest.from_function(script).run()
+    (bar,) = app.get("progress")
+    assert "![x]" not in bar.proto.text
+    assert "evil.example" in bar.proto.text.replace("\\", "")

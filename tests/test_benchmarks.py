@@ -1,0 +1,90 @@
+"""The bill's parts hold together; what they measure is not measured here."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import _PARTS
+from benchmarks.live_camera import HEIGHT, WIDTH, sample_loop
+from benchmarks.measurement import Measurement, table_row
+from benchmarks.peers import _last_words, _Peer, _Run, _run, _told
+from fer_core.settings import PROJECT_ROOT
+from fer_core.vision.haar import HaarDetector
+
+
+@pytest.mark.parametrize("name", list(_PARTS))
+def test_every_part_has_a_module_that_measures(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{_PARTS[name].module}")
+    assert callable(module.measure)
+
+
+def test_a_part_without_its_data_says_what_to_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--only", "import", "audit"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "| import | not measured | name what to measure it on: --data |" in done.stdout
+    assert "| audit | not measured |" in done.stdout
+
+
+def test_a_part_that_fails_is_a_row_and_the_command_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks",
+            "--only",
+            "import",
+            "--data",
+            str(tmp_path / "none.zip"),
+        ],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "| import | failed |" in done.stdout
+    assert "none.zip" in done.stderr
+
+
+def test_the_sample_film_shows_one_face_in_every_frame() -> None:
+    loop = sample_loop(seconds=1)
+    assert len(loop) == 28
+    assert {picture.shape for picture in loop} == {(HEIGHT, WIDTH, 3)}
+    assert not (loop[0] == loop[14]).all()
+    detector = HaarDetector()
+    assert [len(detector.detect(picture)) for picture in loop[:15:7]] == [1, 1, 1]
+
+
+def test_a_peer_is_run_in_a_process_of_its_own_and_told_beside_ours() -> None:
+    peer = _Peer("a peer", "read = lambda: [1, 2]\n")
+    run = _run(peer, sys.executable, PROJECT_ROOT / "app.py")
+    assert run.faces == 2
+    assert 0 <= run.again <= run.first
+    assert run.megabytes > 1
+    ours, theirs = _Run(1, 0.5, 0.010, 100.0), _Run(2, 2.0, 0.060, 300.0)
+    assert _told(peer, [theirs], [ours]) == Measurement(
+        "photo with a peer",
+        "60.0 ms, 2 faces (30.0 ms a face)",
+        "first answer of a fresh process 2.0 s, 300 MB; beside FER Studio 6.0 times the time a "
+        "photo, 4.0 times that of the first answer, 3.0 times the memory",
+    )
+
+
+def test_a_peer_that_breaks_is_told_by_its_last_words() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as broken:
+        _run(_Peer("broken", "raise OSError('no weights')\n"), sys.executable, PROJECT_ROOT)
+    assert _last_words(broken.value) == "OSError: no weights"
+
+
+def test_a_row_is_a_line_of_the_table() -> None:
+    assert table_row(Measurement("what", "1 s", "bound 2 s")) == "| what | 1 s | bound 2 s |"
