@@ -746,22 +746,6 @@ def _two_core_recipe() -> Recipe:
     )
 
 
-def _two_core_cycles_recipe() -> Recipe:
-    """Our own: the two-core recipe twice over, with a warm restart between the two descents.
-
-    Loshchilov and Hutter, "SGDR", ICLR 2017. Both descents take 48 epochs, so that the first half
-    is the shorter recipe to the last bit, and a finished run of that one could have been continued.
-    """
-    shorter = _two_core_recipe()
-    return Recipe(
-        name="plain-eight-sgd-cosine-cycles",
-        summary="The recipe plain-eight-sgd-cosine with a second descent from the full learning "
-        "rate",
-        published_result="",
-        config=replace(shorter.config, epochs=2 * shorter.config.epochs, cosine_cycles=2),
-    )
-
-
 def _gpu_recipe() -> Recipe:
     """Our own, for a graphics processor: what the strongest published recipes share, together.
 
@@ -804,7 +788,6 @@ RECIPES: dict[str, Recipe] = {
             _recipe_d(),
             _recipe_e(),
             _two_core_recipe(),
-            _two_core_cycles_recipe(),
             _gpu_recipe(),
         ),
         key=lambda recipe: recipe.training_cost,
