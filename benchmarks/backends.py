@@ -72,7 +72,7 @@ def training_losses(data: str) -> NDArray[np.float64]:
 
 
 def _run_one(data: str, output: Path) -> None:
-    from fer_core.training.backend import prepare_backend
+    from fer_core.keras_backend import prepare_backend
 
     prepare_backend()
     np.savez(output, allow_pickle=False, losses=training_losses(data), **network_outputs())

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import find_bundle
 from fer_core.exchange.served import load_keras_model
+from fer_core.keras_backend import prepare_backend
 from fer_core.settings import load_settings
-from fer_core.training.backend import prepare_backend
 
 
 class PlainScript:

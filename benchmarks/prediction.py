@@ -11,9 +11,9 @@ import numpy as np
 from benchmarks.measurement import Measurement, median_seconds, milliseconds
 from fer_core.bundle import Bundle, find_bundle
 from fer_core.exchange.served import load_keras_model
+from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import load_settings
-from fer_core.training.backend import prepare_backend
 
 # Run in an interpreter of their own: from nothing to the first answer, and the memory it took.
 _COLD_ONNX = """
@@ -26,7 +26,7 @@ predictor.probabilities(np.zeros((1, 48, 48), np.uint8))
 """
 _COLD_KERAS = """
 import sys, numpy as np
-from fer_core.training.backend import prepare_backend
+from fer_core.keras_backend import prepare_backend
 prepare_backend()
 from fer_core.bundle import find_bundle
 from fer_core.exchange.served import load_keras_model

@@ -39,9 +39,9 @@ MAY_USE: dict[str, set[str]] = {
     "predictor": {"bundle", "metrics", "networks"},
     "model_card": {"bundle"},
     # Importing and exporting settle Keras's backend as training does.
-    "exchange": {"predictor", "model_card", "training.backend"},
-    "training.backend": set(),
-    "training": {"dataset", "metrics", "recipes", "training.backend"},
+    "exchange": {"predictor", "model_card", "keras_backend"},
+    "keras_backend": set(),
+    "training": {"dataset", "metrics", "recipes", "keras_backend"},
     # The end of a training measures and publishes: it meets the rooms that serve.
     "training.finish": {"training", "evaluation", "exchange"},
     "training.launch": {"training", "training.finish"},
@@ -67,7 +67,7 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"networks", "training", "training.backend", "training.finish", "exchange"}
+MAY_TRAIN = {"networks", "training", "keras_backend", "training.finish", "exchange"}
 
 #: Too heavy to be loaded before they are needed: a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}

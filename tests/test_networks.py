@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_core.keras_backend import prepare_backend
 from fer_core.networks import ARCHITECTURES, build_network, count_multiply_adds
-from fer_core.training.backend import prepare_backend
 
 prepare_backend()
 

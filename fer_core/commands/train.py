@@ -9,17 +9,17 @@ from typing import Any
 
 from fer_core.bundle import check_name_is_free, publish_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import DATA_HELP, add_command
-from fer_core.dataset.store import load_dataset, locate_dataset
+from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes
+from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
 from fer_core.files import is_disk_full
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
 from fer_core.training.estimate import estimate_training
 from fer_core.training.faults import is_memory_error, reason_of_failure
-from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
+from fer_core.training.launch import TrainingOutcome, run_training
 from fer_core.training.queue import continue_run, launch, revive_queue, waiting_runs
-from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
+from fer_core.training.run_folder import RunFolder, RunSetup, Tracking, new_run_folder
 from fer_core.training.time_slice import TimeSlice
 from fer_core.training.tracking import check_tracking
 
@@ -164,22 +164,12 @@ def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
 def _setup(arguments: argparse.Namespace, settings: Settings) -> RunSetup:
     if arguments.recipe is None or arguments.data is None:
         raise InputError("Training needs --recipe NAME and --data DATA, or --resume RUN_DIR.")
-    changes: dict[str, Any] = {}
-    for text in arguments.changes:
-        key, separator, value = text.partition("=")
-        if not separator:
-            raise InputError(f"--set expects KEY=VALUE; received {text!r}.")
-        changes[key.strip()] = value.strip()
-    if arguments.epochs is not None:
-        changes["epochs"] = arguments.epochs
+    changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
-    # Before the run's folder is made: a mistyped name should not use it up.
-    path = locate_dataset(arguments.data, settings)
-    is_import = path.parent == settings.data_root
     return RunSetup(
         recipe=arguments.recipe,
-        # A path is kept whole, because a run may be resumed from another working folder.
-        data=path.name if is_import else str(path),
+        # Before the run's folder is made: a mistyped name should not use it up.
+        data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
     )

@@ -23,7 +23,7 @@ from fer_core.errors import InputError, first_line
 from fer_core.exchange.hdf5_copy import copy_hdf5
 from fer_core.exchange.keras_config import modern_config, read_config
 from fer_core.exchange.safety import MAX_BYTES, check_file, is_hdf5, unknown_kind
-from fer_core.training.backend import prepare_backend
+from fer_core.keras_backend import prepare_backend
 
 if TYPE_CHECKING:
     import h5py

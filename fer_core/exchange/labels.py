@@ -5,13 +5,13 @@ An exported model carries both in ``NAME.meta.json`` beside it; a stranger's is 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from fer_core.emotions import EMOTIONS, emotion_from_name, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
+from fer_core.files import read_json
 from fer_core.plain_values import read_record
 
 Scale = Literal["unit", "bytes", "signed"]
@@ -80,9 +80,7 @@ def read_notes(path: Path) -> FileNotes | None:
     if not place.is_file():
         return None
     try:
-        return read_record(
-            FileNotes, json.loads(place.read_text(encoding="utf-8")), allows_unknown=True
-        )
+        return read_record(FileNotes, read_json(place), allows_unknown=True)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{place} cannot be understood ({first_line(error)}); restore or delete it."

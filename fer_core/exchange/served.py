@@ -16,8 +16,8 @@ from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import check_keras_archive
 from fer_core.exchange.probe import check_equal, probe_crops
 from fer_core.files import replaced_file
+from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import Network, network_input, open_onnx_network
-from fer_core.training.backend import prepare_backend
 
 if TYPE_CHECKING:
     from pathlib import Path

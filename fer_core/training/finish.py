@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fer_core.bundle import (
     KERAS_MODEL_FILE,
@@ -27,7 +23,7 @@ from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.report import evaluate
-from fer_core.exchange.served import can_export_onnx, write_onnx
+from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
 from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
@@ -107,7 +103,7 @@ def write_bundle(
             write_onnx(model, folder / SERVED_NETWORK_FILE, name)
             network = open_onnx_network(folder / SERVED_NETWORK_FILE, name)
         else:
-            network = _keras_network(model)
+            network = keras_network(model)
         predictor = Predictor(record, network)
         labels = face_set.labels[validation]
         probabilities = predictor.probabilities(face_set.images[validation])
@@ -127,10 +123,3 @@ def _curation_in_words(curated: CuratedFaceSet, excludes_leaks: bool) -> str | N
     if excludes_leaks:
         parts.append("training images whose pixels also stand in validation or test left out")
     return "; ".join(parts) or None
-
-
-def _keras_network(model: Any) -> Network:
-    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
-
-    return run

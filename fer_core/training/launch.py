@@ -19,8 +19,8 @@ from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
+from fer_core.keras_backend import prepare_backend
 from fer_core.settings import Settings
-from fer_core.training.backend import prepare_backend
 from fer_core.training.control import RunControl
 from fer_core.training.faults import check_disk_space, reason_of_failure
 from fer_core.training.progress import TrainingProgress, duration_in_words, is_open_file
@@ -30,15 +30,12 @@ from fer_core.training.run_folder import (
     RunSetup,
     RunState,
     RunStatus,
-    new_run_folder,
 )
 from fer_core.training.time_slice import TimeSlice
 from fer_core.training.tracking import RunTracking, check_tracking
 
 if TYPE_CHECKING:
     from fer_core.training.fit import FitResult
-
-__all__ = ["TrainingOutcome", "new_run_folder", "run_training"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_core.training.backend import prepare_backend
+from fer_core.keras_backend import prepare_backend
 
 prepare_backend()
 

@@ -180,7 +180,7 @@ def test_a_search_on_a_full_disk_keeps_its_trials_for_later(
 def test_keras_files_on_a_really_full_disk_are_refused_in_one_sentence(
     on_a_small_disk: Callable[..., str], tmp_path: Path
 ) -> None:
-    from fer_core.training.backend import prepare_backend
+    from fer_core.keras_backend import prepare_backend
 
     prepare_backend()
     import keras

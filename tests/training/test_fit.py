@@ -11,9 +11,9 @@ import pytest
 
 from fer_core.dataset.face_set import FaceSet
 from fer_core.errors import InputError
+from fer_core.keras_backend import prepare_backend
 from fer_core.metrics import log_loss
 from fer_core.recipes import TrainingConfig
-from fer_core.training.backend import prepare_backend
 from fer_core.training.fit import BEST_WEIGHTS, FitResult, fit, predict_in_batches, training_rows
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup

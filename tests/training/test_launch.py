@@ -23,9 +23,9 @@ from fer_core.predictor import load_predictor, open_onnx_network
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunControl, request_prune
-from fer_core.training.launch import TrainingOutcome, new_run_folder, run_training
+from fer_core.training.launch import TrainingOutcome, run_training
 from fer_core.training.progress import TrainingProgress
-from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.run_folder import RunFolder, RunSetup, new_run_folder
 
 
 @dataclass(frozen=True)

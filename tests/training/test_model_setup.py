@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import validated_config
-from fer_core.training.backend import prepare_backend
 
 prepare_backend()
 

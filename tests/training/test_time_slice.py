@@ -12,9 +12,9 @@ import pytest
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.backend import prepare_backend
 from fer_core.training.fit import BEST_WEIGHTS, Surroundings, fit
 from fer_core.training.launch import TrainingOutcome, run_training
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup

@@ -9,8 +9,8 @@ import pytest
 
 from fer_core.dataset.face_set import FaceSet
 from fer_core.errors import InputError
+from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
-from fer_core.training.backend import prepare_backend
 from fer_core.training.fit import Surroundings, fit
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
 from fer_core.training.tracking import RunTracking, check_tracking

@@ -31,6 +31,7 @@ from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from ui.access import require_editor
 from ui.frame import PAGES
+from ui.messages import show_error
 from ui.text import plain_text
 from ui.train.configure import RUN, config_as_text, start_from_run
 from ui.train.words import first_capital, percent, value_in_words
@@ -263,7 +264,7 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
     try:
         bundle = load_bundle(run.bundle_path, run.id)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     figures = bundle.record.metrics.get("validation", {})
     is_default = default_bundle_name(settings) == run.id

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 import streamlit as st
 
 from fer_core.bundle import default_bundle_name, set_default_bundle
 from fer_core.charts.training import COMPARED_FIGURES, compared_curves
+from fer_core.csv_text import csv_text
 from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
@@ -227,26 +226,21 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
 
 def runs_as_csv(runs: list[RunSummary]) -> str:
     """A line per run: identity, figures, then every setting."""
-    buffer = io.StringIO()
     settings = next((run.config for run in runs if run.config is not None), None)
     names = [field.name for field in setting_fields()] if settings is not None else []
-    writer = csv.writer(buffer)
-    writer.writerow(
-        [
-            *("run", "name", "state", "recipe", "data", "study", "trial", "started", "epochs_done"),
-            *("best_epoch", "validation_accuracy", "macro_f1", "seconds", "note"),
-            *names,
-        ]
-    )
-    for run in runs:
-        started = "" if run.started is None else run.started.isoformat()
-        values = [] if run.config is None else [getattr(run.config, name) for name in names]
-        writer.writerow(
-            [
-                *(run.id, run.name, run.state, run.recipe, run.data, run.study, run.trial),
-                *(started, run.epoch, run.best_epoch, run.validation_accuracy, run.macro_f1),
-                *(round(run.seconds, 1), run.note),
-                *values,
-            ]
-        )
-    return buffer.getvalue()
+    header = [
+        *("run", "name", "state", "recipe", "data", "study", "trial", "started", "epochs_done"),
+        *("best_epoch", "validation_accuracy", "macro_f1", "seconds", "note"),
+        *names,
+    ]
+    return csv_text(header, (_cells(run, names) for run in runs))
+
+
+def _cells(run: RunSummary, names: list[str]) -> list[object]:
+    started = "" if run.started is None else run.started.isoformat()
+    return [
+        *(run.id, run.name, run.state, run.recipe, run.data, run.study, run.trial),
+        *(started, run.epoch, run.best_epoch, run.validation_accuracy, run.macro_f1),
+        *(round(run.seconds, 1), run.note),
+        *([] if run.config is None else [getattr(run.config, name) for name in names]),
+    ]

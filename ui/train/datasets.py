@@ -10,6 +10,7 @@ from fer_core.dataset.demo.planning import COUNTS
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
+from ui.messages import show_error
 from ui.text import plain_text
 
 DATASET = "train_data"
@@ -52,7 +53,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     try:
         training, validation = dataset_sizes(name, settings)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return None
     drawn = "" if name in dataset_names(settings) else ", drawn when they are first needed"
     st.caption(f"{training:,} training and {validation:,} validation images{drawn}.")

@@ -26,6 +26,7 @@ from fer_core.training.search_space import (
     searchable_fields,
 )
 from ui.access import is_private, leave_if_refused, require_editor
+from ui.messages import show_error
 from ui.text import plain_text
 from ui.train.actions import act, keep_problem
 from ui.train.address import choose_by_address
@@ -65,7 +66,7 @@ def show_search(settings: Settings) -> None:
     try:
         is_running = study_summary(name, settings).state == "running"
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     live = st.fragment(_show_study, run_every=_LIVE_SECONDS if is_running else None)
     live(name, settings, is_running)
@@ -300,7 +301,7 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
     try:
         summary = study_summary(name, settings)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     if (summary.state == "running") != was_running:
         st.rerun()
@@ -431,7 +432,7 @@ def _show_figures(name: str, through: int, settings: Settings) -> None:
             try:
                 figures = study_figures(name, settings)
             except InputError as error:
-                st.error(plain_text(str(error)), icon=":material/error:")
+                show_error(error)
                 return
         kept = st.session_state[_FIGURES] = ((name, through), figures)
     figures = kept[1]

@@ -7,6 +7,7 @@ import streamlit as st
 from fer_core.errors import InputError
 from fer_core.settings import Settings, load_settings
 from fer_core.training.queue import revive_queue
+from ui.messages import show_error
 from ui.text import plain_text
 from ui.train.actions import show_problem
 from ui.train.configure import COMPARE, RUNS, SEARCH, show_configure
@@ -17,7 +18,7 @@ def show_section(view: str) -> None:
     try:
         settings = load_settings()
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
         return
     try:
         # A training that was killed from outside has started no successor.
@@ -29,7 +30,7 @@ def show_section(view: str) -> None:
     try:
         _show(view, settings)
     except InputError as error:
-        st.error(plain_text(str(error)), icon=":material/error:")
+        show_error(error)
 
 
 def _show(view: str, settings: Settings) -> None:
