@@ -160,4 +160,4 @@ def test_robustness_needs_a_file(run: Callable, bundle: Bundle, kaggle_zip: Path
     refusal = run(
         *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "test", "--robustness")
     ).refusal
-    assert "add --report or --assessment" in refusal
+    assert "add --report, --assessment or --write-card" in refusal
