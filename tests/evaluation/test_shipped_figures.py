@@ -40,10 +40,10 @@ def test_its_own_predictions_give_the_figures_of_its_record(
 
 def test_all_figures_of_fer2013s_validation_are_there_at_once(own: EvaluationResult) -> None:
     assess(own)
-    start = time.perf_counter()
+    start = time.process_time()
     assess(own)
     # A fifth of a second when nothing else runs.
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_real_faces_give_the_predictions_that_it_brings(

