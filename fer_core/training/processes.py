@@ -52,7 +52,8 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         # A dead process whose parent has not asked for its end keeps its number.
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):
+        # The last two for what is no process's number at all, in a file that a hand has edited.
         return False
     if started is None:
         return True
