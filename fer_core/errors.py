@@ -15,4 +15,6 @@ class InputError(ValueError):
 def first_line(error: BaseException) -> str:
     """What another exception says, short enough for a sentence; its type where it says nothing."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:300]}…"

@@ -39,12 +39,12 @@ def read_record(kind: type[Record], values: Any, *, allows_unknown: bool = False
         ValueError: The values do not fit; the sentence without a full stop names the field.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"a JSON object was expected, received is {_shortened(values)}")
+        raise ValueError(f"a JSON object was expected, received is {shortened(values)}")
     hints = get_type_hints(kind)
     fields = [field for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]
     unknown = [key for key in values if key not in {field.name for field in fields}]
     if unknown and not allows_unknown:
-        raise ValueError(f"{_shortened(unknown[0])} is not known here")
+        raise ValueError(f"{shortened(unknown[0])} is not known here")
     read: dict[str, Any] = {}
     for field in fields:
         if field.name in values:
@@ -89,7 +89,7 @@ def _read_dictionary(kinds: tuple[Any, ...], value: Any, name: str) -> dict[Any,
     if not isinstance(value, dict):
         raise _misfit(name, "a JSON object", value)
     return {
-        read_value(kinds[0], key, name): read_value(kinds[1], one, f"{name}.{key}")
+        read_value(kinds[0], key, name): read_value(kinds[1], one, f"{name}.{str(key)[:40]}")
         for key, one in value.items()
     }
 
@@ -139,9 +139,10 @@ def _read_simple(kind: Any, value: Any, name: str) -> Any:
 
 
 def _misfit(name: str, expected: str, value: Any) -> ValueError:
-    return ValueError(f"{name} should be {expected}. Received: {_shortened(value)}")
+    return ValueError(f"{name} should be {expected}. Received: {shortened(value)}")
 
 
-def _shortened(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """A value as a sentence can name it, whoever wrote it and however long it is."""
     text = repr(value) if not isinstance(value, int) or abs(value) < 1 << 1023 else "a huge number"
     return text if len(text) <= 80 else f"{text[:80]}…"

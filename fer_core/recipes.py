@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fer_core.errors import InputError
 from fer_core.networks import ARCHITECTURES
-from fer_core.plain_values import read_value
+from fer_core.plain_values import read_value, shortened
 
 #: The parts of a training's settings, by key, in the order in which a form shows them.
 GROUPS: dict[str, str] = {
@@ -433,7 +433,8 @@ class SettingField:
         return f"{low} and {high}"
 
     def _misfit(self, expected: str, value: Any) -> InputError:
-        return InputError(f"{self.name} should be {expected}. Received: {self.name}={value!r}.")
+        received = f"{self.name}={shortened(value)}"
+        return InputError(f"{self.name} should be {expected}. Received: {received}.")
 
 
 _TYPES: dict[str, Any] = {
@@ -535,10 +536,10 @@ def validated_config(values: Any) -> TrainingConfig:
         InputError: The values do not make a valid configuration; the sentence says why.
     """
     if not isinstance(values, dict):
-        raise InputError(f"A configuration should be a JSON object. Received: {values!r}.")
+        raise InputError(f"A configuration should be a JSON object. Received: {shortened(values)}.")
     unknown = [key for key in values if key not in {field.name for field in setting_fields()}]
     if unknown:
-        raise InputError(f"{unknown[0]!r} is no setting of a training; remove it.")
+        raise InputError(f"{shortened(unknown[0])} is no setting of a training; remove it.")
     return TrainingConfig(**values)
 
 

@@ -110,10 +110,11 @@ def _changed_arrays(content: bytes, generator: np.random.Generator) -> bytes | N
             arrays[name] = array.reshape(-1)[: generator.integers(array.size + 1)]
         case 2:
             kind = _TYPES[generator.integers(len(_TYPES))]
+            some = np.asarray(array.reshape(-1)[:50])
             with np.errstate(all="ignore"):
-                arrays[name] = np.resize(
-                    np.asarray(array.reshape(-1)[:50]).astype(kind), array.shape
-                )
+                # Text is no number of any type.
+                some = np.zeros(len(some)) if some.dtype.kind in "US" else some
+                arrays[name] = np.resize(some.astype(kind), array.shape)
         case 3:
             arrays[name] = np.array([None, {}], dtype=object)  # pickled
         case 4:

@@ -318,12 +318,12 @@ def test_where_others_reach_the_app_nobody_types_addresses(
 
     monkeypatch.setattr("ui.train.configure.launch", launch)
     typed = {"new_run_mlflow": "http://169.254.169.254", "search_storage": "sqlite:////etc/passwd"}
-    app = open_as(EDITOR, "train", train_data=faces, **typed)
+    app = open_as(EDITOR, "train", train_data=faces, open_note=True, **typed)
     assert "MLflow tracking address" not in [field.label for field in app.text_input]
     app.button(key="start_training").click().run()
     assert launched == [None]
     monkeypatch.setenv("FER_STUDIO_MLFLOW", "http://mlflow.internal:5000")
-    app = open_as(EDITOR, "train", train_data=faces, **typed)
+    app = open_as(EDITOR, "train", train_data=faces, open_note=True, **typed)
     app.toggle(key="new_run_shared_mlflow").set_value(True).run()
     app.button(key="start_training").click().run()
     assert launched == [None, "http://mlflow.internal:5000"]

@@ -386,9 +386,9 @@ def test_an_uploaded_configuration_fills_the_form(
         (b"{", "bad.json is no JSON"),
         (b"\xff\xfe", "bad.json is no JSON"),
         (b"[1]", "bad.json holds no settings"),
-        (b'{"epochs": "many"}', "bad.json cannot be used: epochs:"),
-        (b'{"colour": 1}', "bad.json cannot be used: colour:"),
-        (b'{"config": [1]}', "bad.json cannot be used: config:"),
+        (b'{"epochs": "many"}', "bad.json cannot be used: epochs should be a whole number"),
+        (b'{"colour": 1}', "bad.json cannot be used: 'colour' is no setting"),
+        (b'{"config": [1]}', "bad.json cannot be used: 'config' is no setting"),
     ],
 )
 def test_an_unusable_upload_is_told_and_changes_nothing(
