@@ -201,8 +201,8 @@ def _read_temperature(folder: Path, name: str) -> float:
         return 1.0
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); restore or "
-            "delete the file."
+            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
+            "restore or delete the file."
         ) from error
     if not 0.01 <= temperature <= 100:
         raise InputError(

@@ -117,6 +117,7 @@ def outcome_of(path: Path, form: Format) -> str:
 def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict[str, Any]:
     """Cases of one format until the time is up or one fails, whose files are kept."""
     result: dict[str, Any] = {"format": name, "cases": 0, "read": 0, "refused": 0, "failure": None}
+    result |= {"peak": 0, "peak_case": None}
     end = time.monotonic() + seconds
     while time.monotonic() < end and result["failure"] is None:
         folder = Path(tempfile.mkdtemp(dir=work))
@@ -135,6 +136,9 @@ def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         shutil.rmtree(folder, ignore_errors=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if peak > result["peak"]:
+            result |= {"peak": peak, "peak_case": result["cases"]}
         result["cases"] += 1
     return result
 

@@ -62,10 +62,23 @@ def decode_face(content: bytes) -> NDArray[np.uint8] | Fault:
 def _stated_pixels(content: bytes) -> int | None:
     """The number of pixels that a picture's header states; None if it is not a picture's."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        if _has_oversized_chunk(content):
+            return None
         return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big")
     if content.startswith(b"\xff\xd8"):
         return _stated_jpeg_pixels(content)
     return _stated_pixels_of_others(content)
+
+
+def _has_oversized_chunk(content: bytes) -> bool:
+    """Whether a PNG's chunk states more bytes than the file has: OpenCV takes memory for them."""
+    position = 8
+    while position + 8 <= len(content):
+        length = int.from_bytes(content[position : position + 4], "big")
+        if length > len(content):
+            return True
+        position += 12 + length
+    return False
 
 
 def _stated_jpeg_pixels(content: bytes) -> int | None:
