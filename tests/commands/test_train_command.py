@@ -179,6 +179,7 @@ def test_a_training_killed_and_resumed_ends_as_one_that_was_left_alone(
     assert without_timings(resumed) == without_timings(epochs_on_disk(home / "whole"))
 
 
+@pytest.mark.soak  # four processes, each with a bundle: most of a minute
 def test_a_training_in_slices_goes_as_one_that_was_left_alone(
     whole_run: Any,
     durations: list[float],
