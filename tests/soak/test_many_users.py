@@ -84,7 +84,7 @@ def test_two_on_the_webcam_while_one_trains(
 ) -> None:
     settings = server.settings
     import_dataset(write_images, settings, name="faces")
-    run = launch(RunSetup("three-conv-cnn-adam", "faces", TrainingConfig(epochs=100_000)), settings)
+    run = launch(RunSetup("three-conv-cnn-adam", "faces", TrainingConfig(epochs=10_000)), settings)
     pages = [open_page("/live"), open_page("/live")]
     for page in pages:
         press(page, "Start")
