@@ -179,7 +179,6 @@ def test_a_training_killed_and_resumed_ends_as_one_that_was_left_alone(
     assert without_timings(resumed) == without_timings(epochs_on_disk(home / "whole"))
 
 
-@pytest.mark.soak  # four processes, each with a bundle: most of a minute
 def test_a_training_in_slices_goes_as_one_that_was_left_alone(
     whole_run: Any,
     durations: list[float],
@@ -188,7 +187,11 @@ def test_a_training_in_slices_goes_as_one_that_was_left_alone(
     home: Path,
 ) -> None:
     folder = home / "sliced"
-    new = (*SMALL, "--data", kaggle_zip, "--epochs", 10_000, "--run-dir", folder)
+    new = (
+        *(*SMALL, "--data", kaggle_zip, "--epochs", 10_000, "--run-dir", folder),
+        # Else it ends by itself on a quick machine before its time is up.
+        *("--set", "early_stopping_patience=none"),
+    )
     # Far too short for an epoch: refused, and nothing is spoiled by it.
     answer = run_process("train", *new, "--minutes", 0.001, home=home)
     assert answer.code == 2

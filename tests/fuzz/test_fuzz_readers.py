@@ -17,7 +17,7 @@ import pytest
 
 from fer_core.settings import PROJECT_ROOT
 
-SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "20"))
+SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "30"))
 _GIVEN_SEED = os.environ.get("FER_STUDIO_FUZZ_SEED", "0")
 SEED = secrets.randbelow(2**31) if _GIVEN_SEED == "random" else int(_GIVEN_SEED)
 
