@@ -17,7 +17,7 @@ COPY . .
 # project ships, so that the app has a model. The code stays root's.
 RUN mkdir -p data runs imports \
     && chown -R studio:studio data runs models \
-    && python -m compileall -q app.py pages ui fer_core
+    && python -m compileall -q app.py pages fer_studio fer_core
 VOLUME ["/app/data", "/app/runs", "/app/models"]
 
 USER studio

@@ -1,5 +1,5 @@
 """FER Studio: page configuration and navigation, nothing else. Start: ``streamlit run app.py``."""
 
-from ui.frame import run_app
+from fer_studio.ui.frame import run_app
 
 run_app()

@@ -22,9 +22,9 @@ from fer_core.files import (
     PLAIN_NAME,
     existing_path,
     is_plain_name,
+    os_errors_as_input_errors,
     read_json,
     replaced_folder,
-    told_if_refused,
     write_json,
     write_text,
 )
@@ -286,7 +286,8 @@ def set_default_bundle(name: str, settings: Settings) -> None:
             f"{name!r} is a path and no model's name; copy it to models/ first, with "
             f"'python -m fer_core models import {name}'."
         )
-    with told_if_refused(f"The default model cannot be changed in {settings.models_root}"):
+    failure = f"The default model cannot be changed in {settings.models_root}"
+    with os_errors_as_input_errors(failure):
         write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
 
 
@@ -360,7 +361,7 @@ def publish_bundle(
     check_name_is_free(name, settings)
     target = settings.models_root / name
     with (
-        told_if_refused(f"The model {name!r} cannot be kept in {settings.models_root}"),
+        os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"),
         replaced_folder(target) as temporary,
     ):
         for file in sorted(bundle.folder.iterdir()):

@@ -1,6 +1,6 @@
 """Files: written so that a reader sees the old content or the new, never half of it; and read.
 
-What is under way is hidden and carries ``PART`` in its name; ``fer_core.leftovers`` clears away
+What is under way is hidden and carries ``PART`` in its name; ``fer_core.stale_files`` clears away
 what a process that died left of it.
 """
 
@@ -84,7 +84,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             outdated = _hidden_name(path, f".{path.name}{OUTDATED}")
             path.rename(outdated)
-            # A process that dies here leaves the name empty; clearing leftovers brings it back.
+            # A process that dies here leaves the name empty; remove_stale_temp_files restores it.
             try:
                 temporary.replace(path)
             except BaseException:
@@ -127,7 +127,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def told_if_refused(sentence: str) -> Iterator[None]:
+def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
     """Say for people what the system has refused to write, why, and what to do.
 
     Args:

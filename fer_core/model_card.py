@@ -10,7 +10,7 @@ from typing import Any
 from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.files import told_if_refused, write_text
+from fer_core.files import os_errors_as_input_errors, write_text
 
 
 def model_card(name: str, record: BundleRecord, temperature: float) -> str:
@@ -88,7 +88,7 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
         card = card.replace("\n## Limits\n", f"\n{section}\n## Limits\n", 1)
     else:
         card = f"{card.rstrip()}\n\n{section}"
-    with told_if_refused(f"The card cannot be written to {bundle.folder}"):
+    with os_errors_as_input_errors(f"The card cannot be written to {bundle.folder}"):
         write_text(path, card)
     return path
 

@@ -1,16 +1,16 @@
 """Analyze photos: every face with its seven emotion probabilities."""
 
-from ui.analyze.photos import collect_photos, show_empty_state
-from ui.frame import open_page, show_responsible_use
+from fer_studio.ui.analyze.photos import collect_photos, show_empty_state
+from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("analyze")
 collection = collect_photos()
 
 # Imported behind the first things on the page: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
-from ui.analyze.analysis import analyze_photos, forget_all_but
-from ui.analyze.options import choose_options
-from ui.analyze.results import show_results
+from fer_studio.ui.analyze.analysis import analyze_photos, forget_all_but
+from fer_studio.ui.analyze.options import choose_options
+from fer_studio.ui.analyze.results import show_results
 
 forget_all_but(collection.held)
 options = choose_options(load_settings())

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.frame import open_page, show_responsible_use
+from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("dataset")
 st.caption(
@@ -12,8 +12,8 @@ st.caption(
 
 # Imported behind the first things on the page: OpenCV takes a moment to load.
 from fer_core.settings import load_settings
-from ui.dataset.choice import choose_dataset
-from ui.dataset.sections import show_sections
+from fer_studio.ui.dataset.choice import choose_dataset
+from fer_studio.ui.dataset.sections import show_sections
 
 dataset = choose_dataset(load_settings())
 if dataset is not None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.frame import open_page, show_responsible_use
+from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("evaluate")
 st.caption(
@@ -12,8 +12,8 @@ st.caption(
 
 # Imported behind the first things on the page: ONNX Runtime and Plotly take a moment to load.
 from fer_core.settings import load_settings
-from ui.evaluate.choice import choose_subject
-from ui.evaluate.sections import show_sections
+from fer_studio.ui.evaluate.choice import choose_subject
+from fer_studio.ui.evaluate.sections import show_sections
 
 subject = choose_subject(load_settings())
 if subject is not None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.frame import open_page, show_responsible_use
+from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("live")
 st.caption(
@@ -13,9 +13,9 @@ st.caption(
 # Imported behind the first things on the page: video and networks take a second to load.
 with st.spinner("Getting ready…"):
     from fer_core.settings import load_settings
-    from ui.live.controls import choose_controls
-    from ui.live.session import live_session
-    from ui.live.view import show_live
+    from fer_studio.ui.live.controls import choose_controls
+    from fer_studio.ui.live.session import live_session
+    from fer_studio.ui.live.view import show_live
 
 session = live_session()
 if choose_controls(session, load_settings()):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.frame import open_page, show_responsible_use
+from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("train")
 VIEWS = ("New training", "Runs", "Compare", "Search")
@@ -17,7 +17,7 @@ view = st.segmented_control(
 )
 
 # Imported behind the first things on the page; only what the chosen section needs.
-from ui.train.sections import show_section
+from fer_studio.ui.train.sections import show_section
 
 show_section(view)
 show_responsible_use()

@@ -44,7 +44,7 @@ def image(tmp_path: Path) -> Path:
 def test_what_the_image_holds_is_enough_to_classify_and_to_draw_a_page(image: Path) -> None:
     program = (
         "from pathlib import Path\n"
-        "import fer_core.settings, ui.frame, streamlit as st\n"
+        "import fer_core.settings, fer_studio.ui.frame, streamlit as st\n"
         "from fer_core.bundle import find_bundle\n"
         "from fer_core.settings import load_settings\n"
         "assert Path(fer_core.settings.__file__).is_relative_to(Path.cwd())\n"
@@ -111,7 +111,7 @@ def test_only_this_machine_reaches_the_app_unless_there_is_a_login() -> None:
 def test_the_turn_server_s_address_is_one_that_the_app_understands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ui.ice import ICE_VARIABLE, load_ice_servers
+    from fer_studio.ui.ice import ICE_VARIABLE, load_ice_servers
 
     text = service("compose.turn.yaml", "studio")["environment"][ICE_VARIABLE]
     values = {"FER_STUDIO_HOST": "faces.example.org", "TURN_PASSWORD": "geheim"}

@@ -15,13 +15,13 @@ from fer_core.errors import InputError
 from fer_core.files import (
     delete_folder,
     is_plain_name,
+    os_errors_as_input_errors,
     parse_json,
     plain_name,
     read_arrays,
     read_json,
     replaced_file,
     replaced_folder,
-    told_if_refused,
     write_json,
     write_new_json,
     write_text,
@@ -189,7 +189,7 @@ def test_arrays_are_read_whole(tmp_path: Path) -> None:
     ],
 )
 def test_a_refusal_says_what_to_do(number: int, remedy: str) -> None:
-    with pytest.raises(InputError) as caught, told_if_refused("It cannot be kept"):
+    with pytest.raises(InputError) as caught, os_errors_as_input_errors("It cannot be kept"):
         raise OSError(number, os.strerror(number))
     assert str(caught.value).startswith(f"It cannot be kept ({os.strerror(number)}); nothing was")
     assert remedy in str(caught.value)

@@ -141,9 +141,9 @@ def test_the_environment_variables_are_those_that_are_read() -> None:
                 )
             )
         )
-        for folder in ("fer_core", "ui", "pages", "tests", "docs")
+        for folder in ("fer_core", "fer_studio", "pages", "tests", "docs")
     }
-    read_by_the_app = code["fer_core"] | code["ui"] | code["pages"]
+    read_by_the_app = code["fer_core"] | code["fer_studio"] | code["pages"]
     # One process tells its child by it: nobody sets it.
     assert read_by_the_app - {"FER_STUDIO_RUN_LOCK"} <= in_pages
     read_by_compose = set(

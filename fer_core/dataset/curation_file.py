@@ -27,7 +27,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
-from fer_core.files import read_json, replaced_file, told_if_refused
+from fer_core.files import os_errors_as_input_errors, read_json, replaced_file
 from fer_core.settings import Settings
 
 CURATION_FILE = "curation.csv"
@@ -270,7 +270,8 @@ class CurationFile:
         Raises:
             InputError: The dataset is gone, or its folder cannot be written.
         """
-        with told_if_refused(f"The curation in {self.folder} cannot be written"), _CHANGING:
+        failure = f"The curation in {self.folder} cannot be written"
+        with os_errors_as_input_errors(failure), _CHANGING:
             # A folder that was deleted meanwhile must not come back with a curation alone.
             if not is_imported(self.folder):
                 raise InputError(

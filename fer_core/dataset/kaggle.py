@@ -13,7 +13,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import import_dataset
 from fer_core.errors import InputError, first_line
-from fer_core.files import is_disk_full, temporary_folder, told_if_refused
+from fer_core.files import is_disk_full, os_errors_as_input_errors, temporary_folder
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
@@ -58,7 +58,7 @@ def import_from_kaggle(
         InputError: Kaggle cannot be reached or refuses, or as for ``import_dataset``.
     """
     with (
-        told_if_refused(f"A download cannot be kept in {settings.data_root}"),
+        os_errors_as_input_errors(f"A download cannot be kept in {settings.data_root}"),
         _room(settings.data_root) as temporary,
     ):
         folder = temporary / KAGGLE_HANDLE.replace("/", "-")

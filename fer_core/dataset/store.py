@@ -29,10 +29,10 @@ from fer_core.files import (
     delete_folder,
     existing_path,
     is_plain_name,
+    os_errors_as_input_errors,
     plain_name,
     read_json,
     temporary_folder,
-    told_if_refused,
     write_json,
 )
 from fer_core.progress import ProgressReport
@@ -119,7 +119,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
             theirs stays.
     """
     root = folder.parent
-    with told_if_refused(f"The dataset {folder.name!r} cannot be kept in {root}"):
+    with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be kept in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
             # Inside, so that it is as readable as any folder: the temporary one is private.

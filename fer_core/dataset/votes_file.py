@@ -22,7 +22,7 @@ from fer_core.dataset.hand_csv import CsvKind, read_csv
 from fer_core.dataset.imported import is_imported
 from fer_core.dataset.votes import Votes
 from fer_core.errors import InputError, first_line
-from fer_core.files import replaced_file, told_if_refused
+from fer_core.files import os_errors_as_input_errors, replaced_file
 
 VOTES_FILE = "votes.npz"
 
@@ -231,7 +231,7 @@ def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) ->
     if not is_imported(folder):
         raise InputError(f"The dataset {folder.name!r} is not there any more; choose another.")
     with (
-        told_if_refused(f"The votes cannot be kept in {folder}"),
+        os_errors_as_input_errors(f"The votes cannot be kept in {folder}"),
         replaced_file(folder / VOTES_FILE) as temporary,
         temporary.open("wb") as file,
     ):
@@ -274,5 +274,5 @@ def remove_votes(folder: Path) -> None:
     Raises:
         InputError: The system refuses.
     """
-    with told_if_refused(f"The votes cannot be removed from {folder}"):
+    with os_errors_as_input_errors(f"The votes cannot be removed from {folder}"):
         (folder / VOTES_FILE).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle, load_bundle, write_calibration
 from fer_core.errors import InputError
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.files import told_if_refused
+from fer_core.files import os_errors_as_input_errors
 from fer_core.metrics import (
     Estimate,
     ReliabilityBin,
@@ -151,7 +151,7 @@ def calibrate_bundle(bundle: Bundle, result: EvaluationResult) -> Bundle:
         "folds": FOLDS,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with told_if_refused(f"The temperature cannot be written to {bundle.folder}"):
+    with os_errors_as_input_errors(f"The temperature cannot be written to {bundle.folder}"):
         write_calibration(bundle.folder, temperature, "validation", details)
     return load_bundle(bundle.folder, bundle.name)
 

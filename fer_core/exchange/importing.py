@@ -43,7 +43,13 @@ from fer_core.exchange.served import (
     require_onnx_export,
     write_onnx,
 )
-from fer_core.files import plain_name, replaced_folder, told_if_refused, write_json, write_text
+from fer_core.files import (
+    os_errors_as_input_errors,
+    plain_name,
+    replaced_folder,
+    write_json,
+    write_text,
+)
 from fer_core.model_card import model_card
 from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
 from fer_core.predictor import Predictor, network_input, open_onnx_network
@@ -96,7 +102,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
     name = request.name or name_from_file(path)
     check_name_is_free(name, settings)
     with (
-        told_if_refused(f"The model {name!r} cannot be kept in {settings.models_root}"),
+        os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"),
         replaced_folder(settings.models_root / name) as folder,
     ):
         notes = read_notes(path)

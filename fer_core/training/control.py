@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from fer_core.errors import InputError
-from fer_core.files import delete_folder, read_json, told_if_refused, write_json
+from fer_core.files import delete_folder, os_errors_as_input_errors, read_json, write_json
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, is_process_alive
 from fer_core.training.run_folder import (
@@ -108,7 +108,7 @@ def _request(run: RunFolder, request: Request) -> None:
 
 
 def _write_request(run: RunFolder, request: Request) -> None:
-    with told_if_refused(f"{run.path / CONTROL_FILE} cannot be written"):
+    with os_errors_as_input_errors(f"{run.path / CONTROL_FILE} cannot be written"):
         write_json(run.path / CONTROL_FILE, asdict(Control(request, time.time())))
 
 
@@ -320,5 +320,5 @@ def write_label(run: RunFolder, label: RunLabel) -> None:
         )
     if not run.path.is_dir():
         raise InputError(f"There is no run {run.path.name}; look at the list again.")
-    with told_if_refused(f"{run.path / LABEL_FILE} cannot be written"):
+    with os_errors_as_input_errors(f"{run.path / LABEL_FILE} cannot be written"):
         write_json(run.path / LABEL_FILE, asdict(RunLabel(name, note)))

@@ -27,11 +27,11 @@ from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     is_disk_full,
+    os_errors_as_input_errors,
     parse_json,
     read_arrays,
     read_json,
     replaced_file,
-    told_if_refused,
     write_json,
     write_new_json,
     write_text,
@@ -322,7 +322,7 @@ class RunFolder:
         Raises:
             InputError: The folder cannot be written.
         """
-        with told_if_refused(f"The run in {self.path} cannot be changed"):
+        with os_errors_as_input_errors(f"The run in {self.path} cannot be changed"):
             write_json(self.path / SETUP_FILE, setup.to_json())
 
     def read_setup(self) -> RunSetup:
@@ -459,7 +459,7 @@ def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
         InputError: ``runs/`` cannot be written.
     """
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)[:60]}"
-    with told_if_refused(f"No run can be made in {settings.runs_root}"):
+    with os_errors_as_input_errors(f"No run can be made in {settings.runs_root}"):
         settings.runs_root.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(1):
             path = settings.runs_root / (stem if number == 1 else f"{stem}-{number}")

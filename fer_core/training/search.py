@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
-from fer_core.files import read_json, told_if_refused, write_json, write_new_json
+from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
 from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
@@ -294,7 +294,7 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
     if study_summary(name, settings).state == "finished":
         raise InputError(f"The search {name!r} is through; make a new one to look further.")
     folder = study_folder(name, settings)
-    with told_if_refused(f"The search in {folder} cannot be started"), claimed(folder):
+    with os_errors_as_input_errors(f"The search in {folder} cannot be started"), claimed(folder):
         if living_workers(name, settings):
             raise InputError(f"The search {name!r} is running already.")
         (folder / STOP_FILE).unlink(missing_ok=True)
@@ -327,7 +327,7 @@ def stop_search(name: str, settings: Settings) -> None:
     if not living_workers(name, settings):
         raise InputError(f"The search {name!r} is not running, so there is nothing to stop.")
     folder = study_folder(name, settings)
-    with told_if_refused(f"The search in {folder} cannot be stopped"):
+    with os_errors_as_input_errors(f"The search in {folder} cannot be stopped"):
         write_json(folder / STOP_FILE, {"requested": time.time()})
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fer_core.errors import InputError
-from fer_core.files import replaced_file, told_if_refused
+from fer_core.files import os_errors_as_input_errors, replaced_file
 from fer_core.settings import Settings
 
 YUNET_FILE_NAME = "face_detection_yunet_2023mar.onnx"
@@ -74,7 +74,7 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
             f"differ), so it was not kept; {by_hand}."
         )
     with (
-        told_if_refused(f"The YuNet detector cannot be kept in {path.parent}"),
+        os_errors_as_input_errors(f"The YuNet detector cannot be kept in {path.parent}"),
         replaced_file(path) as temporary,
     ):
         temporary.write_bytes(content)

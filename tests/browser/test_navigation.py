@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ui.frame import PAGES
+from fer_studio.ui.frame import PAGES
 
 pytestmark = pytest.mark.browser
 

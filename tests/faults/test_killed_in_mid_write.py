@@ -10,10 +10,10 @@ import pytest
 from faulty_disk import FaultyDisk, faulty, some_of
 from writers import WRITERS, Writer, content_of, is_refused
 
-from fer_core import leftovers
+from fer_core import stale_files
 from fer_core.files import PART
-from fer_core.leftovers import clear_leftovers
 from fer_core.settings import Settings
+from fer_core.stale_files import remove_stale_temp_files
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that forks")
 
@@ -54,8 +54,8 @@ def test_a_killed_writer_leaves_the_old_or_the_new(
         # As the app does when it starts, a moment later and once more two days later.
         for seconds in (10.0, 2 * 24 * 3600.0):
             moment = time.time() + seconds
-            monkeypatch.setattr(leftovers.time, "time", lambda moment=moment: moment)
-            clear_leftovers(settings)
+            monkeypatch.setattr(stale_files.time, "time", lambda moment=moment: moment)
+            remove_stale_temp_files(settings)
             monkeypatch.undo()
             assert writer.read(settings) in (before, after)
         assert half_done(settings) == []
@@ -85,7 +85,7 @@ def test_what_a_living_process_writes_is_left_alone(new_home: Callable[[], Setti
     young.write_text("half")
     moved = settings.runs_root / "one" / f".bundle.old.abcdefgh{PART}"
     (settings.runs_root / "one" / "bundle").rename(moved)
-    assert clear_leftovers(settings) == []
+    assert remove_stale_temp_files(settings) == []
     assert young.exists() and moved.exists()
 
 
@@ -105,6 +105,6 @@ def test_only_what_the_program_itself_began_is_cleared(new_home: Callable[[], Se
     link.symlink_to(settings.data_root / "kept")
     for path in (old / "inside", old, link):
         os.utime(path, (1e9, 1e9), follow_symlinks=False)
-    assert set(clear_leftovers(settings)) == {old, link}
+    assert set(remove_stale_temp_files(settings)) == {old, link}
     assert all(path.exists() for path in kept)
     assert (settings.data_root / "kept" / "faces.npz").exists()

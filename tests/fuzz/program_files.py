@@ -264,7 +264,7 @@ def read_detector(folder: Path) -> None:
 
 
 def read_environment(path: Path) -> None:
-    from ui.ice import ICE_VARIABLE, load_ice_servers
+    from fer_studio.ui.ice import ICE_VARIABLE, load_ice_servers
 
     text = path.read_bytes().replace(b"\x00", b"").decode("utf-8", "surrogateescape")
     first, _, second = text.partition("\n")

@@ -18,9 +18,9 @@ from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.registry import list_runs
 from fer_core.training.search import study_names
-from ui.access import _is_local, _secrets, admission, is_private
-from ui.frame import PAGES
-from ui.train.datasets import chosen_dataset
+from fer_studio.ui.access import _is_local, _secrets, admission, is_private
+from fer_studio.ui.frame import PAGES
+from fer_studio.ui.train.datasets import chosen_dataset
 
 EDITOR, VIEWER, STRANGER = "ada@example.org", "bob@example.org", "mallory@evil.net"
 SECRETS: dict[str, Any] = {
@@ -316,7 +316,7 @@ def test_where_others_reach_the_app_nobody_types_addresses(
         launched.append(setup.tracking.mlflow_uri)
         raise ValueError
 
-    monkeypatch.setattr("ui.train.configure.launch", launch)
+    monkeypatch.setattr("fer_studio.ui.train.configure.launch", launch)
     typed = {"new_run_mlflow": "http://169.254.169.254", "search_storage": "sqlite:////etc/passwd"}
     app = open_as(EDITOR, "train", train_data=faces, open_note=True, **typed)
     assert "MLflow tracking address" not in [field.label for field in app.text_input]
@@ -329,8 +329,9 @@ def test_where_others_reach_the_app_nobody_types_addresses(
     assert launched == [None, "http://mlflow.internal:5000"]
 
     created: list[Any] = []
-    monkeypatch.setattr("ui.train.search.create_study", lambda setup, _: created.append(setup))
-    monkeypatch.setattr("ui.train.search.launch_search", lambda *_: None)
+    search = "fer_studio.ui.train.search"
+    monkeypatch.setattr(f"{search}.create_study", lambda setup, _: created.append(setup))
+    monkeypatch.setattr(f"{search}.launch_search", lambda *_: None)
     app = open_as(EDITOR, "train", view="Search", train_data=faces, **typed)
     assert "Storage address" not in [field.label for field in app.text_input]
     app.text_input(key="search_name").set_value("rates")
@@ -345,7 +346,7 @@ def test_a_choice_that_was_never_offered_leads_to_no_path(
     outside = tmp_path / "outside.csv"
     outside.write_text("emotion,pixels\n")
     state = {"train_data": faces}
-    monkeypatch.setattr("ui.train.datasets.st.session_state", state)
+    monkeypatch.setattr("fer_studio.ui.train.datasets.st.session_state", state)
     assert chosen_dataset(home) == faces
     for text in (str(outside), "../data/faces", "."):
         state["train_data"] = text
@@ -366,8 +367,9 @@ def test_a_choice_is_checked_where_it_is_used(
     button: str,
 ) -> None:
     used: list[Any] = []
-    monkeypatch.setattr("ui.train.configure.launch", lambda *args, **_: used.append(args))
-    monkeypatch.setattr("ui.train.search.create_study", lambda *args: used.append(args))
+    train = "fer_studio.ui.train"
+    monkeypatch.setattr(f"{train}.configure.launch", lambda *args, **_: used.append(args))
+    monkeypatch.setattr(f"{train}.search.create_study", lambda *args: used.append(args))
     app = open_as(EDITOR, "train", view=view, train_data=faces)
     if view == "Search":
         app.text_input(key="search_name").set_value("rates")
@@ -455,7 +457,7 @@ CHANGES = {
 def test_whatever_changes_something_asks_for_the_role() -> None:
     """Every module that imports a function from that list also imports what asks."""
     found = set()
-    for path in sorted((PROJECT_ROOT / "ui").rglob("*.py")):
+    for path in sorted((PROJECT_ROOT / "fer_studio").rglob("*.py")):
         names = {
             alias.name
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

@@ -250,7 +250,7 @@ def test_another_model_gives_other_readings(
 def test_photos_are_analyzed_once_and_not_at_every_click(
     home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ui.analyze import analysis
+    from fer_studio.ui.analyze import analysis
 
     analyzed = []
     original = analysis.analyze_photo

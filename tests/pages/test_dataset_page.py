@@ -257,7 +257,7 @@ def test_a_taken_or_unfit_name_is_refused(
 def test_a_name_that_is_taken_from_the_file_is_refused_before_anything_is_read(
     home_with_faces: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ui.dataset import importing
+    from fer_studio.ui.dataset import importing
 
     read: list[object] = []
     monkeypatch.setattr(importing, "import_dataset", lambda *given, **_: read.append(given))
@@ -278,7 +278,7 @@ def test_pressing_import_without_a_file_says_what_is_missing(
 def test_an_import_can_be_stopped_and_leaves_nothing(
     home: Settings, open_app: OpenApp, faulty: FaceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ui.dataset import importing
+    from fer_studio.ui.dataset import importing
 
     reading, proceed, reached_end = threading.Event(), threading.Event(), threading.Event()
     original = importing.import_dataset

@@ -25,8 +25,8 @@ from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
-from ui.datasets import open_dataset
-from ui.evaluate.subject import Evaluation, Subject
+from fer_studio.ui.datasets import open_dataset
+from fer_studio.ui.evaluate.subject import Evaluation, Subject
 
 PAGE = "pages/evaluate.py"
 OpenApp = Callable[..., AppTest]
@@ -658,7 +658,7 @@ def test_a_damaged_dataset_is_one_sentence(with_data: Settings, open_app: OpenAp
 def test_two_visitors_watch_one_evaluation_and_anyone_can_stop_it(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ui.evaluate import subject
+    from fer_studio.ui.evaluate import subject
 
     calls, proceed = [], threading.Event()
     original = subject.evaluate_split
@@ -863,7 +863,7 @@ def test_rows_of_a_curated_example_are_those_of_the_import(
 def test_a_dataset_is_opened_once_for_this_page_and_that_of_the_dataset(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ui import datasets
+    from fer_studio.ui import datasets
 
     opened = []
 
@@ -917,7 +917,7 @@ def with_votes(with_data: Settings) -> Settings:
 def test_votes_narrow_the_mistakes_and_stand_beside_the_example(
     with_votes: Settings, open_app: OpenApp
 ) -> None:
-    from ui.evaluate.findings import findings_of
+    from fer_studio.ui.evaluate.findings import findings_of
 
     app = evaluate(choose_data(open_app(), "tiny"))
     bundle = load_bundle(with_votes.models_root / "small")

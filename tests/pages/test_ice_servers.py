@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from fer_core.errors import InputError
-from ui.ice import ICE_VARIABLE, check_ice_servers, load_ice_servers
+from fer_studio.ui.ice import ICE_VARIABLE, check_ice_servers, load_ice_servers
 
 TURN = {"urls": "turn:turn.example.org:3478?transport=tcp", "username": "u", "credential": "p"}
 

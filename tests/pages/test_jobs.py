@@ -2,8 +2,8 @@
 
 import pytest
 
-from ui import jobs
-from ui.jobs import Job, JobBoard, asked_job
+from fer_studio.ui import jobs
+from fer_studio.ui.jobs import Job, JobBoard, asked_job
 
 
 def test_a_job_that_was_stopped_in_this_moment_counts_as_never_asked(

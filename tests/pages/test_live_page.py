@@ -20,9 +20,9 @@ from fer_core.live.processor import LiveProcessor
 from fer_core.settings import Settings
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.haar import HaarDetector
-from ui.ice import ICE_VARIABLE
-from ui.live.session import STREAM_KEY
-from ui.live.stream import may_use_camera
+from fer_studio.ui.ice import ICE_VARIABLE
+from fer_studio.ui.live.session import STREAM_KEY
+from fer_studio.ui.live.stream import may_use_camera
 
 OpenApp = Callable[..., AppTest]
 
@@ -53,8 +53,8 @@ def component(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         )
 
     monkeypatch.delenv(ICE_VARIABLE, raising=False)
-    monkeypatch.setattr("ui.webrtc.webrtc_streamer", draw)
-    monkeypatch.setattr("ui.webrtc._share_newest_frames_only", lambda: None)
+    monkeypatch.setattr("fer_studio.ui.webrtc.webrtc_streamer", draw)
+    monkeypatch.setattr("fer_studio.ui.webrtc._share_newest_frames_only", lambda: None)
     return arguments
 
 
@@ -144,7 +144,7 @@ def test_start_is_offered_with_a_model_that_is_loaded_and_warm(
         "fer_core.predictor.Predictor.probabilities", lambda self, crops: calls.append(len(crops))
     )
     monkeypatch.setattr(
-        "ui.webrtc.webrtc_streamer", lambda **given: component.update(before=list(calls))
+        "fer_studio.ui.webrtc.webrtc_streamer", lambda **given: component.update(before=list(calls))
     )
     open_live(open_app)
     assert component["before"] == [1]

@@ -33,13 +33,18 @@ from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import create_study, load_study, read_study_setup
 from fer_core.training.search_space import SearchParameter
-from ui.train.compare import difference_rows, runs_as_csv
-from ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
-from ui.train.draft import checked, form_values, steps_as_text, steps_from_text
-from ui.train.estimates import _jobs
-from ui.train.fields import OPEN_GROUP
-from ui.train.search import setup_from_form
-from ui.train.words import bytes_in_words, duration_in_words, first_capital, value_in_words
+from fer_studio.ui.train.compare import difference_rows, runs_as_csv
+from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
+from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
+from fer_studio.ui.train.estimates import _jobs
+from fer_studio.ui.train.fields import OPEN_GROUP
+from fer_studio.ui.train.search import setup_from_form
+from fer_studio.ui.train.words import (
+    bytes_in_words,
+    duration_in_words,
+    first_capital,
+    value_in_words,
+)
 
 OpenApp = Callable[..., AppTest]
 GONE = {"process_id": 2**22 - 1, "process_started": 1.0}
@@ -431,7 +436,7 @@ def test_the_estimate_is_measured_in_the_background_and_told(
         asked.append((config, training, validation))
         return TrainingEstimate(355_847, 700_000_000, 90.0, 30.0, 1500.0, 50, True, 56, 21, False)
 
-    monkeypatch.setattr("ui.train.estimates.estimate_training", measured)
+    monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", measured)
     app = open_view()
     assert [metric.label for metric in app.metric] == ["Weights"]
     app.button(key="estimate").click().run()
@@ -450,7 +455,7 @@ def test_an_estimate_that_fails_is_told(
     def failing(*_: object) -> None:
         raise InputError("A few steps of this training could not be timed: no memory.")
 
-    monkeypatch.setattr("ui.train.estimates.estimate_training", failing)
+    monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", failing)
     app = open_view()
     app.button(key="estimate").click().run()
     _jobs()._executor.shutdown(wait=True)
@@ -465,7 +470,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fer_core.training.queue._start", lambda run, settings: False)
     monkeypatch.setattr("fer_core.training.queue.revive_queue", lambda settings: [])
     for module in ("sections", "watch", "actions"):
-        monkeypatch.setattr(f"ui.train.{module}.revive_queue", lambda settings: [])
+        monkeypatch.setattr(f"fer_studio.ui.train.{module}.revive_queue", lambda settings: [])
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -898,7 +903,8 @@ def test_a_search_is_created_started_and_listed(
 ) -> None:
     started: list[str] = []
     monkeypatch.setattr(
-        "ui.train.search.launch_search", lambda name, settings, workers=1: started.append(name)
+        "fer_studio.ui.train.search.launch_search",
+        lambda name, settings, workers=1: started.append(name),
     )
     app = open_view("Search")
     app.button(key="create_search").click().run()

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
-from ui.uploads import check_size, content_within, file_name, first_within
+from fer_studio.ui.uploads import check_size, content_within, file_name, first_within
 
 
 def upload(size: int, name: str = "a.jpg") -> Any:
@@ -58,7 +58,7 @@ def test_an_upload_s_name_can_name_a_file(name: str, kept: str, tmp_path: Path) 
 def test_photos_beyond_the_bounds_are_left_out_and_said(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.analyze.photos._MAX_PHOTOS", 2)
+    monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_PHOTOS", 2)
     app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
     app.switch_page("pages/analyze.py").run()
     app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
@@ -70,7 +70,7 @@ def test_photos_beyond_the_bounds_are_left_out_and_said(
 
 def test_progress_shows_names_as_they_are_written() -> None:
     def script() -> None:
-        from ui.jobs import Job, show_progress
+        from fer_studio.ui.jobs import Job, show_progress
 
         show_progress(Job("Importing ![x](http://evil.example/x.png)"), key=None)
 

@@ -13,7 +13,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
-from ui.video_channel import NewestFrameRelay, VideoChannel
+from fer_studio.ui.video_channel import NewestFrameRelay, VideoChannel
 
 Image = NDArray[np.uint8]
 

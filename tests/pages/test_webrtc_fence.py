@@ -11,8 +11,8 @@ from streamlit_webrtc import component
 from streamlit_webrtc.relay import get_global_relay
 
 from fer_core.errors import InputError
-from ui import webrtc
-from ui.video_channel import NewestFrameRelay, VideoChannel
+from fer_studio.ui import webrtc
+from fer_studio.ui.video_channel import NewestFrameRelay, VideoChannel
 
 KEY = "stream"
 
@@ -48,7 +48,7 @@ def play(runs: SimpleNamespace) -> tuple[Any, Worker]:
 
 
 def test_without_the_guard_quick_runs_stop_the_stream(runs: SimpleNamespace) -> None:
-    # When this fails, the package does so no longer: remove the guard from ui/webrtc.py.
+    # When this fails, the package does so no longer: remove the guard from fer_studio/ui/webrtc.py.
     _, worker = play(runs)
     component._get_or_create_context(KEY)
     assert worker.stops == 1
@@ -75,7 +75,7 @@ def test_the_package_takes_our_relay(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     runtime = Runtime()
-    for where in ("ui.webrtc.Runtime", "streamlit_webrtc.relay.Runtime"):
+    for where in ("fer_studio.ui.webrtc.Runtime", "streamlit_webrtc.relay.Runtime"):
         monkeypatch.setattr(f"{where}.instance", lambda: runtime)
     monkeypatch.setattr(
         "streamlit_webrtc.relay.get_global_event_loop", lambda: pytest.fail("made its own relay")

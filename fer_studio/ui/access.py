@@ -1,0 +1,180 @@
+"""Who is looking, what they may do, and what stands in the place of what they may not."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from fer_core.access import DEFAULT_PROVIDER, Admission, Role, closed, decide
+from fer_core.errors import InputError
+from fer_core.settings import LOGIN_VARIABLE, load_settings
+from fer_studio.ui.text import plain_text
+
+_LOG = logging.getLogger(__name__)
+_LOGIN_BY_NAME = "Log in with {}"
+
+
+def admission() -> Admission:
+    """What the visitor of this session may do at this moment.
+
+    Read anew each time: who is taken out of the configuration loses the role with the next click.
+    """
+    try:
+        return decide(_secrets(), load_settings().login, st.user.to_dict(), time.time())
+    except InputError as error:
+        return closed(str(error))
+
+
+def may_edit() -> bool:
+    """Whether to offer what changes data, trainings and models."""
+    return admission().role >= Role.EDITOR
+
+
+def require_editor() -> None:
+    """Make sure that the visitor may change things.
+
+    What changes something asks this itself: a click can arrive from a page that was drawn when the
+    visitor still had the role, and no button has to be seen to be pressed.
+
+    Raises:
+        InputError: They may not.
+    """
+    admission().require(Role.EDITOR)
+
+
+def leave_if_refused(page: str) -> None:
+    """Run the whole page anew, which then refuses itself, if the visitor may no longer see it.
+
+    For parts that refresh themselves: they run without the page around them.
+    """
+    if not admission().may_open(page):
+        st.rerun()
+
+
+def is_private() -> bool:
+    """Whether the app is used on the machine that runs it, by whoever started it."""
+    return not admission().is_shared and not _is_reachable()
+
+
+def _secrets() -> Mapping[str, Any]:
+    """What stands in secrets.toml; nothing where there is none.
+
+    Raises:
+        InputError: There is one that cannot be read: what it says of the login is not known.
+    """
+    try:
+        return st.secrets.to_dict()
+    # Streamlit's own error for a missing or damaged file is a FileNotFoundError.
+    except (OSError, ValueError) as error:
+        existing = [path for path in st.get_option("secrets.files") if _is_there(path)]
+        if not existing:
+            return {}
+        raise InputError(
+            f"{Path(existing[-1]).name} cannot be read; it should be valid TOML."
+        ) from error
+
+
+def _is_there(path: str) -> bool:
+    try:
+        Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_reachable() -> bool:
+    """Whether others can reach the app: by its address, or through a proxy, which names its own."""
+    address = st.get_option("server.address")
+    if not address or not _is_local(address):
+        return True
+    host = st.context.headers.get("Host")
+    return host is not None and not _is_local(urlsplit(f"//{host}").hostname or "")
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def show_warning_without_login() -> None:
+    """Say it where others reach an app without a login, unless that is meant and said so."""
+    if admission().is_shared or load_settings().login == "none" or not _is_reachable():
+        return
+    _log_missing_login()
+    st.warning(
+        "Others can reach this server, and it knows no login: everyone who does may import, train "
+        "and delete. Configure a login, or say that this is meant with "
+        f"`{LOGIN_VARIABLE}=none`; docs/deploying.md tells how.",
+        icon=":material/lock_open:",
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _log_missing_login() -> None:
+    _LOG.warning(
+        "Others can reach this server, and it knows no login: everyone who does may import, train "
+        "and delete. Configure a login, or set %s=none if this is meant; see docs/deploying.md.",
+        LOGIN_VARIABLE,
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _log_closed(reason: str) -> None:
+    _LOG.error("%s", reason)
+
+
+def show_person(visitor: Admission) -> None:
+    """Say in the sidebar who is logged in, as what, and offer the way out."""
+    if not visitor.is_logged_in:
+        return
+    with st.sidebar.container(horizontal=True, vertical_alignment="center"):
+        role = "" if visitor.role is Role.NOBODY else f", {visitor.role.name.lower()}"
+        st.caption(f"{plain_text(visitor.person or 'Logged in')}{role}", width="stretch")
+        _offer_logout("logout")
+
+
+def _offer_logout(key: str) -> None:
+    st.button("Log out", key=key, icon=":material/logout:", on_click=st.logout)
+
+
+def show_refusal(visitor: Admission) -> None:
+    """Draw, in the place of a page, why it is not for the visitor, and what they can do."""
+    if visitor.role is not Role.NOBODY:
+        st.info(
+            f"This page is for editors; {plain_text(visitor.person)} is a "
+            f"{visitor.role.name.lower()} on this server. Ask whoever runs it for the role.",
+            icon=":material/lock:",
+        )
+        return
+    if not visitor.providers:
+        _log_closed(visitor.reason)
+        st.error(plain_text(visitor.reason), icon=":material/lock:")
+        return
+    if visitor.is_logged_in:
+        st.warning(plain_text(visitor.reason), icon=":material/lock:")
+        _offer_logout("logout_refused")
+        return
+    st.info(plain_text(visitor.reason), icon=":material/login:")
+    for provider in visitor.providers:
+        is_default = provider == DEFAULT_PROVIDER
+        st.button(
+            "Log in" if len(visitor.providers) == 1 else _LOGIN_BY_NAME.format(provider),
+            key=f"login_{provider}",
+            type="primary",
+            icon=":material/login:",
+            on_click=st.login,
+            args=() if is_default else (provider,),
+        )

@@ -1,0 +1,136 @@
+"""Where the photos of the analyze page come from: uploads, the camera, the sample picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.uploads import first_within
+
+_PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
+#: For one session; the server holds uploads in memory.
+_MAX_PHOTOS = 500
+_MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
+_SAMPLE_CHOSEN = "sample_chosen"
+_SAMPLE_KEY = "sample"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo to analyze; its bytes are read only when they are needed.
+
+    Attributes:
+        key: Tells this photo from any other of the session.
+        name: Its file's name.
+        read: Gives the file's bytes.
+    """
+
+    key: str
+    name: str
+    read: Callable[[], bytes] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What has come through the ways in.
+
+    Attributes:
+        photos: Those to show: of the open tab.
+        held: Keys of all that the session holds, also of those behind the other tab.
+    """
+
+    photos: list[Photo]
+    held: frozenset[str]
+
+
+def collect_photos() -> Collection:
+    """Draw the ways in, and return what has come through them."""
+    photos_tab, camera_tab = st.tabs(
+        [":material/upload: Photos", ":material/photo_camera: Camera"],
+        key="source",
+        on_change="rerun",
+    )
+    with photos_tab:
+        uploads = st.file_uploader(
+            "Photos with faces",
+            type=list(_PICTURE_TYPES),
+            accept_multiple_files=True,
+            key="uploads",
+            max_upload_size=_MAX_PHOTO_MB,
+            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 100 megapixels.",
+        )
+        uploads, left_out = first_within(
+            uploads,
+            count=_MAX_PHOTOS,
+            megabytes_each=_MAX_PHOTO_MB,
+            megabytes=_MAX_PHOTOS_MB,
+        )
+        if left_out:
+            st.warning(left_out, icon=":material/filter_none:")
+    snapshot = None
+    with camera_tab:
+        # Drawn only while its tab is open: the camera's light should not shine before.
+        if camera_tab.open:
+            snapshot = st.camera_input("Take a snapshot", key="snapshot", width=640)
+    st.caption(
+        ":material/lock: Photos go to the machine that runs this app, are analyzed in its memory "
+        "and are not kept."
+    )
+    photos = [Photo(upload.file_id, upload.name, upload.getvalue) for upload in uploads]
+    held = {photo.key for photo in photos}
+    if st.session_state.get(_SAMPLE_CHOSEN):
+        held.add(_SAMPLE_KEY)
+    if camera_tab.open:
+        photos = []
+        if snapshot is not None:
+            photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
+            held.add(snapshot.file_id)
+    elif st.session_state.get(_SAMPLE_CHOSEN):
+        photos += _sample()
+    return Collection(photos, frozenset(held))
+
+
+def _sample() -> list[Photo]:
+    try:
+        name, content = sample_picture()
+    except InputError as error:
+        show_error(error)
+        return []
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"With the sample picture: {SAMPLE_CREDIT}.")
+        st.button(
+            "Remove it",
+            key="remove_sample",
+            type="tertiary",
+            on_click=_choose_sample,
+            args=(False,),
+        )
+    return [Photo(_SAMPLE_KEY, name, lambda: content)]
+
+
+def _choose_sample(is_chosen: bool) -> None:
+    st.session_state[_SAMPLE_CHOSEN] = is_chosen
+
+
+def show_empty_state() -> None:
+    """Say what to do, and offer a picture to those who have none at hand."""
+    with st.container(border=True):
+        if st.session_state.get("source", "").endswith("Camera"):
+            st.markdown("**Take a snapshot** above: every face in it is read at once.")
+            return
+        st.markdown(
+            "**Drop photos above** to see every face in them, with the probabilities of seven "
+            "emotions. Several at once are fine; results can be downloaded as a table."
+        )
+        st.button(
+            "Try a sample picture",
+            key="choose_sample",
+            icon=":material/image:",
+            on_click=_choose_sample,
+            args=(True,),
+        )

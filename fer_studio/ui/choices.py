@@ -1,0 +1,97 @@
+"""Choices that several pages offer: which model, which face detector."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.bundle import Bundle, default_bundle_name, find_bundle, list_bundles
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.vision.detect import detector_names
+from fer_core.vision.detector_files import (
+    YUNET_BYTES,
+    YUNET_FILE_NAME,
+    download_yunet,
+    is_yunet_available,
+    yunet_path,
+)
+from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+DETECTOR_TITLES = {"yunet": "YuNet", "haar": "Haar cascades"}
+
+
+def choose_bundle(settings: Settings) -> Bundle | None:
+    """A list of the models, the default one first; None, with the reason shown, without any."""
+    bundles = {bundle.name: bundle for bundle in list_bundles(settings)}
+    default = default_bundle_name(settings)
+    if not bundles:
+        try:
+            find_bundle(None, settings)
+        except InputError as error:
+            show_error(error)
+        return None
+    if default not in bundles:
+        try:
+            find_bundle(None, settings)
+        except InputError as error:
+            st.warning(
+                f"{plain_text(str(error))} Until then another model is used.",
+                icon=":material/warning:",
+            )
+    names = sorted(bundles, key=lambda name: name != default)
+    name = st.selectbox(
+        "Model",
+        names,
+        format_func=lambda name: bundle_title(bundles[name]),
+        key="model",
+        help="The network that reads the faces. Accuracy is on the validation images of the data "
+        "it was trained on. The default model stands first.",
+    )
+    return bundles[name]
+
+
+def bundle_title(bundle: Bundle) -> str:
+    """A model's name with its accuracy on validation."""
+    accuracy = bundle.record.metrics.get("validation", {}).get("accuracy")
+    title = bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %)"
+    if bundle.record.is_demo:
+        # Its accuracy is not put beside those on real faces.
+        title = f"{bundle.name} (demo data)"
+    return title
+
+
+def choose_detector(settings: Settings) -> str:
+    """A list of the face detectors, and the way to the better one where it is missing."""
+    name: str = st.selectbox(
+        "Face detector",
+        detector_names(settings),
+        format_func=lambda name: DETECTOR_TITLES[name],
+        key="detector",
+        help="YuNet is a small neural network and finds more faces; the Haar cascades come "
+        "with OpenCV and are always there.",
+    )
+    if not is_yunet_available(settings) and may_edit():
+        _offer_yunet(settings)
+    return name
+
+
+def _offer_yunet(settings: Settings) -> None:
+    with st.expander("Get the better detector", icon=":material/download:"):
+        st.write(
+            f"YuNet finds more faces and fewer shirts and hands. Its file is "
+            f"{YUNET_BYTES / 1000:.0f} kB, from OpenCV's model zoo (MIT licence)."
+        )
+        if st.button("Download YuNet", key="download_yunet"):
+            try:
+                require_editor()
+                with st.spinner("Downloading and checking YuNet…"):
+                    download_yunet(settings)
+            except InputError as error:
+                show_error(error)
+            else:
+                # The choice of detectors stands above: draw it again, with the new one chosen.
+                del st.session_state["detector"]
+                st.rerun()
+        st.caption(f"Or put {YUNET_FILE_NAME} into {yunet_path(settings).parent} by hand.")

@@ -1,0 +1,261 @@
+"""Decisions about single images, as they stand, and the buttons that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import streamlit as st
+
+from fer_core.dataset.curation import (
+    Curation,
+    CurationEntry,
+    CurationMatch,
+    entries_for,
+    match_curation,
+    relabel_entries,
+)
+from fer_core.dataset.curation_file import CurationChange, CurationFile
+from fer_core.dataset.near_duplicates import NearDuplicates
+from fer_core.dataset.remedies import Remedy, remedy_entries
+from fer_core.dataset.store import imported_folder
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.gallery import clear_choice
+from fer_studio.ui.messages import show_error
+
+_ERROR = "curation_error"
+_DONE = "curation_done"
+_SUGGESTED = "as suggested"
+#: In the place of the buttons.
+EDITORS_DECIDE = ":material/lock: Deciding about images is for editors."
+
+
+@dataclass(frozen=True)
+class CurationState:
+    """The decisions about a dataset, as they stand.
+
+    Attributes:
+        file: Where they are kept.
+        curation: What the file says.
+        match: Which rows it speaks of.
+    """
+
+    file: CurationFile
+    curation: Curation
+    match: CurationMatch
+
+    def mark(self, row: int) -> str:
+        """What was decided about a row, in a word or two; empty if nothing was."""
+        entry = self.match.by_row.get(row)
+        if entry is None:
+            return ""
+        return {"drop": "dropped", "keep": "kept"}.get(entry.action, f"now {entry.label}")
+
+
+def curation_state(dataset: OpenDataset) -> CurationState:
+    """Read the decisions, again only when the file has changed.
+
+    Raises:
+        InputError: The file is damaged as a whole.
+    """
+    file = CurationFile(dataset.folder)
+    curation, match = _matched(dataset.key, file.content_key, file, dataset)
+    return CurationState(file, curation, match)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _matched(
+    key: str, content_key: tuple[object, ...], _file: CurationFile, _dataset: OpenDataset
+) -> tuple[Curation, CurationMatch]:
+    curation = _file.read()
+    return curation, match_curation(curation, _dataset.faces)
+
+
+def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int], str]:
+    """Gives a face's emotion, its split and what was decided about it."""
+
+    def caption(row: int) -> str:
+        mark = state.mark(row)
+        return f"{dataset.caption(row)} · **{mark}**" if mark else dataset.caption(row)
+
+    return caption
+
+
+def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
+    """Change the decisions, from a button's callback.
+
+    What came of it is kept for ``show_curation_outcome``: a callback has no place on the page.
+
+    Returns:
+        Whether they were changed.
+    """
+    try:
+        require_editor()
+        # A dataset that was deleted meanwhile must not come back as a folder of decisions.
+        done = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
+    except InputError as error:
+        st.session_state[_ERROR] = str(error)
+        return False
+    st.session_state[_DONE] = f"{done.in_words[:1].upper()}{done.in_words[1:]}."
+    return True
+
+
+def show_curation_outcome() -> None:
+    """Say, once, what was decided, or why it could not be kept."""
+    done = st.session_state.pop(_DONE, None)
+    if done is not None:
+        st.toast(done, icon=":material/check:")
+    error = st.session_state.pop(_ERROR, None)
+    if error is not None:
+        show_error(error)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Images that were chosen in a gallery, to be decided about.
+
+    Attributes:
+        dataset: Whose images they are.
+        rows: The images.
+        gallery: The key of the gallery, which forgets the choice after a decision.
+        reason: What is proposed as the reason.
+        source: What found them, for the record.
+        suggested: By row, an emotion that something suggests as the right label.
+    """
+
+    dataset: OpenDataset
+    rows: tuple[int, ...]
+    gallery: str
+    reason: str
+    source: str
+    suggested: Mapping[int, int] = field(default_factory=dict)
+
+    def entries(self, action: str, label: str) -> tuple[CurationEntry, ...]:
+        """The decisions that one action makes about these images.
+
+        Raises:
+            InputError: The label is to be the suggested one, and none is suggested.
+        """
+        faces, rows = self.dataset.faces, np.array(self.rows, dtype=np.intp)
+        if action != "relabel":
+            return entries_for(faces, rows, action, reason=self.reason, source=self.source)
+        if label != _SUGGESTED:
+            return entries_for(
+                faces, rows, action, label=label, reason=self.reason, source=self.source
+            )
+        advised = [row for row in self.rows if row in self.suggested]
+        if not advised:
+            raise InputError("No label is suggested for these images; choose the right one.")
+        return relabel_entries(
+            faces,
+            np.array(advised, dtype=np.intp),
+            np.array([self.suggested[row] for row in advised], dtype=np.int8),
+            reason=self.reason,
+            source=self.source,
+        )
+
+
+def offer_decisions(chosen: Chosen) -> None:
+    """Buttons that decide about chosen images: drop, relabel, keep, each with the reason."""
+    show_curation_outcome()
+    if not may_edit():
+        st.caption(EDITORS_DECIDE)
+        return
+    key = chosen.gallery
+    labels = [*([_SUGGESTED] if chosen.suggested else []), *EMOTIONS]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Reason", chosen.reason, key=f"{key}_reason", width=300)
+        st.button(
+            "Drop",
+            icon=":material/block:",
+            key=f"{key}_drop",
+            disabled=not chosen.rows,
+            on_click=_decide,
+            args=(chosen, "drop"),
+        )
+        st.button(
+            "Keep as it is",
+            icon=":material/verified:",
+            key=f"{key}_keep",
+            disabled=not chosen.rows,
+            on_click=_decide,
+            args=(chosen, "keep"),
+        )
+        st.selectbox("Right label", labels, key=f"{key}_label", width=160)
+        st.button(
+            "Relabel",
+            icon=":material/edit:",
+            key=f"{key}_relabel",
+            disabled=not chosen.rows,
+            on_click=_decide,
+            args=(chosen, "relabel"),
+        )
+    st.caption(
+        "Drop: left out of training. Keep: looked at and right, so that bulk remedies leave it "
+        "alone. Relabel: trained and measured under the right label. Nothing is deleted; every "
+        "decision can be undone, on the dataset page under Remedies."
+    )
+
+
+def _decide(chosen: Chosen, action: str) -> None:
+    # What was typed and chosen just before the click is in no argument yet.
+    reason = st.session_state[f"{chosen.gallery}_reason"].strip() or chosen.reason
+    label = st.session_state[f"{chosen.gallery}_label"]
+    chosen = replace(chosen, reason=reason)
+    if change_curation(chosen.dataset, lambda file: file.change(chosen.entries(action, label))):
+        clear_choice(chosen.gallery)
+
+
+def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
+    """The button that takes the last change of a dataset's decisions back, and says which.
+
+    Args:
+        dataset: The dataset.
+        state: Its decisions as they stand.
+        key: Of the button.
+    """
+    if not may_edit():
+        return
+    undoable = state.file.undoable()
+    st.button(
+        f"Undo: {undoable}" if undoable else "Nothing to undo",
+        icon=":material/undo:",
+        key=key,
+        disabled=undoable is None,
+        on_click=_undo,
+        args=(dataset,),
+    )
+
+
+def _undo(dataset: OpenDataset) -> None:
+    change_curation(dataset, lambda file: file.undo())
+
+
+def offer_remedy(dataset: OpenDataset, remedy: Remedy, near: NearDuplicates | None) -> None:
+    """A remedy in bulk: what it does, and the button."""
+    with st.container(border=True, gap="xsmall"):
+        is_waiting = remedy.needs_near and near is None
+        st.button(
+            remedy.title,
+            icon=":material/healing:",
+            key=f"remedy_{remedy.name}",
+            disabled=is_waiting,
+            help="Near-duplicates are still being looked for." if is_waiting else None,
+            on_click=_heal,
+            args=(dataset, remedy.name, near),
+        )
+        st.caption(remedy.explanation)
+
+
+def _heal(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:
+    def change(file: CurationFile) -> CurationChange:
+        entries = remedy_entries(name, dataset.faces, file.read(), near=near)
+        if not entries:
+            raise InputError("There is nothing left that this remedy could change.")
+        return file.change(entries)
+
+    change_curation(dataset, change)

@@ -1,0 +1,113 @@
+"""What is wrong with a dataset: duplicates, leaks, blanks, doubtful labels, and a map of it all."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.dataset.findings import Finding, blank_finding, exact_findings
+from fer_core.dataset.remedies import REMEDIES
+from fer_core.errors import InputError
+from fer_studio.ui.curating import offer_remedy, show_curation_outcome
+from fer_studio.ui.dataset.embedding_view import show_embedding
+from fer_studio.ui.dataset.finding_view import show_finding
+from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.dataset.near import NearResult, near_result
+from fer_studio.ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
+from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
+from fer_studio.ui.messages import show_error
+
+_MAP = "map"
+_NEAR = {
+    "near_duplicates": "Near-duplicates",
+    "near_conflicts": "Near-duplicates with conflicting labels",
+    "near_leaks": "Near-duplicates across splits",
+}
+
+
+@section
+def show_audit(dataset: OpenDataset) -> None:
+    """Draw the counts, and the finding that is chosen."""
+    _show_figures(dataset)
+    try:
+        near = near_result(dataset)
+    except InputError as error:
+        show_error(error)
+        near = None
+    ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
+    titles = _titles(ready)
+    kind = st.selectbox(
+        "Look at",
+        list(titles),
+        format_func=titles.__getitem__,
+        key="audit_finding",
+        width=480,
+        help="The first ones compare pixels. The last ones ask a network, on a button press.",
+    )
+    if kind == _MAP:
+        show_embedding(dataset)
+    elif kind in NETWORK_FINDINGS:
+        show_network_finding(dataset, kind)
+    elif kind in ready:
+        _show_remedies(dataset, kind, near)
+        show_finding(dataset, ready[kind], source=kind)
+    else:
+        st.info("Still being looked for; it appears here by itself.", icon=":material/hourglass:")
+
+
+def _show_figures(dataset: OpenDataset) -> None:
+    audit = exact_audit(dataset)
+    with st.container(horizontal=True):
+        st.metric(
+            "Duplicate groups",
+            f"{len(audit.groups):,}",
+            border=True,
+            help="Images with exactly the same pixels.",
+        )
+        images = sum(len(group) for group in audit.groups)
+        st.metric("Duplicate images", f"{images:,}", border=True)
+        st.metric(
+            "Conflicting groups",
+            f"{len(audit.conflicting_groups):,}",
+            border=True,
+            help="The same pixels under different labels: at least one of them is wrong.",
+        )
+        for split, rows in audit.leaked_rows.items():
+            st.metric(
+                f"{split.capitalize()} in train",
+                f"{len(rows):,}",
+                border=True,
+                help=f"Images of {split} that also stand in train: a network has seen them, and "
+                f"its figures on {split} flatter.",
+            )
+        st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
+def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
+    findings = exact_findings(_dataset.faces, exact_audit(_dataset))
+    blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))
+    return findings | {blanks.kind: blanks}
+
+
+def _titles(ready: dict[str, Finding]) -> dict[str, str]:
+    """What the chooser calls every finding, with its counts where they are known."""
+    titles = {kind: _counted(finding) for kind, finding in ready.items()}
+    for kind, title in _NEAR.items():
+        titles.setdefault(kind, title)
+    return titles | NETWORK_FINDINGS | {_MAP: "Map of the faces"}
+
+
+def _counted(finding: Finding) -> str:
+    if not len(finding):
+        return f"{finding.title}: none"
+    images = f"{len(finding):,} images"
+    groups = f"{len(finding.groups):,} groups, " if finding.is_grouped else ""
+    return f"{finding.title}: {groups}{images}"
+
+
+def _show_remedies(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
+    remedies = [remedy for remedy in REMEDIES if remedy.source == kind]
+    if remedies:
+        show_curation_outcome()
+    for remedy in remedies:
+        offer_remedy(dataset, remedy, near.near if near else None)

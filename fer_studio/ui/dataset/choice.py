@@ -1,0 +1,160 @@
+"""Which dataset is open, the way to others, and the way out."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.dataset.store import DEMO_NAME, dataset_names, delete_dataset
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.training.registry import list_runs
+from fer_studio.ui.access import require_editor
+from fer_studio.ui.dataset.importing import (
+    choose_demo,
+    collect_finished_import,
+    forget_notice,
+    show_import,
+    show_import_state,
+)
+from fer_studio.ui.datasets import OpenDataset, open_dataset
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+_DELETED = "dataset_deleted"
+_NOT_DELETED = "dataset_not_deleted"
+
+
+def choose_dataset(settings: Settings) -> OpenDataset | None:
+    """Draw the chooser and the import; None, with what to do, if nothing can be shown."""
+    finished = collect_finished_import()
+    names = dataset_names(settings)
+    if finished in names:
+        st.session_state["dataset"] = finished
+    deleted = st.session_state.pop(_DELETED, None)
+    if deleted is not None:
+        st.toast(f"{deleted} is deleted.", icon=":material/delete:")
+    name = None
+    if names:
+        if st.session_state.get("dataset") not in names:
+            gone = st.session_state.pop("dataset", None)
+            if gone is not None and gone != deleted:
+                st.warning(
+                    f"The dataset {plain_text(str(gone))} is no longer there; another one is "
+                    "shown.",
+                    icon=":material/folder_off:",
+                )
+        name = _draw_chooser(names, settings)
+    show_import_state()
+    with st.expander(
+        "Import a dataset",
+        expanded=not names,
+        icon=":material/add:",
+        key="import_open",
+        on_change="rerun",
+    ) as section:
+        if section.open or not names:
+            show_import(settings)
+    if name is None:
+        _show_empty_state()
+        return None
+    try:
+        return open_dataset(name, settings)
+    except InputError as error:
+        show_error(error)
+        return None
+
+
+def _draw_chooser(names: list[str], settings: Settings) -> str:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name: str = st.selectbox(
+            "Dataset",
+            names,
+            format_func=lambda name: (
+                f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
+            ),
+            key="dataset",
+            width=360,
+            on_change=forget_notice,
+            help="Datasets that were imported on this server. Imported once, their pictures never "
+            "change; what is decided about single images lies beside them.",
+        )
+        if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
+            _confirm_deletion(name, settings)
+    return name
+
+
+def _show_empty_state() -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
+            "pictures of your own in folders named after the emotions. Without any data at hand, "
+            "let the program draw its demo set: it takes some seconds, and everything on this page "
+            "can be tried."
+        )
+        if st.session_state.get("import_way") != "demo":
+            st.button(
+                "Use the demo set",
+                icon=":material/draw:",
+                key="empty_use_demo",
+                on_click=choose_demo,
+            )
+
+
+@st.dialog("Delete this dataset?")
+def _confirm_deletion(name: str, settings: Settings) -> None:
+    st.write(
+        f"**{plain_text(name)}** disappears from this server, with the decisions about its images "
+        "and the votes beside it. Models that were trained on it stay."
+    )
+    active: list[str] = []
+    others: list[str] = []
+    try:
+        active, others = _runs_on(name, settings)
+    except InputError as unreadable:
+        show_error(unreadable)
+    if active:
+        st.warning(
+            f"A training on it is under way ({', '.join(plain_text(run) for run in active)}): it "
+            "has the images in memory and goes on, but could not be resumed after an interruption.",
+            icon=":material/warning:",
+        )
+    if others:
+        count = "One other training" if len(others) == 1 else f"{len(others)} other trainings"
+        st.caption(f"{count} on it could not be started, continued or evaluated again.")
+    if _DELETED in st.session_state:
+        st.rerun()  # done, by the button below: closes this dialog
+    error = st.session_state.pop(_NOT_DELETED, None)
+    if error is not None:
+        show_error(error)
+    with st.container(horizontal=True):
+        st.button(
+            "Delete",
+            type="primary",
+            icon=":material/delete:",
+            key="delete_confirmed",
+            on_click=_delete,
+            args=(name, settings),
+        )
+        if st.button("Keep it", key="delete_cancelled"):
+            st.rerun()
+
+
+def _delete(name: str, settings: Settings) -> None:
+    try:
+        require_editor()
+        delete_dataset(name, settings)
+    except InputError as error:
+        st.session_state[_NOT_DELETED] = str(error)
+    else:
+        st.session_state[_DELETED] = name
+        forget_notice()
+
+
+def _runs_on(name: str, settings: Settings) -> tuple[list[str], list[str]]:
+    """Trainings on a dataset: those under way, and the others."""
+    active: list[str] = []
+    others: list[str] = []
+    for run in list_runs(settings):
+        if run.data == name:
+            (active if run.is_active else others).append(run.title)
+    return active, others

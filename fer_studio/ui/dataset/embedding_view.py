@@ -1,0 +1,138 @@
+"""The map: faces as points, near each other where a network finds them alike."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle
+from fer_core.charts.dataset import embedding_map
+from fer_core.dataset.face_set import SPLITS
+from fer_studio.ui.choices import choose_bundle
+from fer_studio.ui.curating import Chosen, curation_state, marked_caption, offer_decisions
+from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.gallery import choose_faces, show_gallery
+from fer_studio.ui.jobs import WAITING, Job, asked_job, result_of
+from fer_studio.ui.text import plain_text
+
+_SAMPLES = (1000, 2000, 5000)
+Method = Literal["tsne", "pca"]
+_METHODS: dict[Method, str] = {"tsne": "t-SNE (neighbours)", "pca": "PCA (fast, large distances)"}
+
+
+def show_embedding(dataset: OpenDataset) -> None:
+    """Draw the choice of model and method, the button, the map and the faces chosen in it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=300):
+            bundle = choose_bundle(dataset.settings)
+        method = st.selectbox(
+            "Projection",
+            list(_METHODS),
+            format_func=_METHODS.__getitem__,
+            key="map_method",
+            width=250,
+        )
+        sample = st.selectbox(
+            "Faces",
+            _SAMPLES,
+            index=1,
+            format_func=lambda count: f"{count:,}",
+            key="map_sample",
+            width=120,
+            help="So many are drawn at random, each emotion with its share.",
+        )
+        is_pressed = st.button(
+            "Draw the map",
+            type="primary",
+            icon=":material/scatter_plot:",
+            key="draw_map",
+            disabled=bundle is None,
+        )
+    if bundle is None:
+        return
+    key = ("map", dataset.key, bundle.content_key, method, sample)
+    job = asked_job(
+        key,
+        f"Asking {bundle.name} how alike the faces are",
+        lambda job: _embed(dataset, bundle, method, sample, job),
+        is_pressed=is_pressed,
+        stop_key="stop_map",
+    )
+    if job is None or not job.is_finished:
+        st.caption(WAITING)
+        return
+    embedding = result_of(key, job)
+    st.caption(
+        f"Asked: model **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point "
+        "to see its face, or draw a frame around several."
+    )
+    _show_map(dataset, embedding.rows, embedding.points)
+
+
+def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, job: Job) -> Any:
+    # Imported here because scikit-learn and ONNX Runtime take a second to load.
+    from fer_core.evaluation.embedding import embed
+    from fer_core.evaluation.features import bundle_features
+
+    features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
+    job.begin("Drawing the map")
+    return embed(dataset.faces, features, method=method, sample=sample, report=job.report)
+
+
+def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:
+    faces = dataset.faces
+    chart, side = st.columns([3, 2])
+    with chart:
+        event = st.plotly_chart(
+            embedding_map(
+                points,
+                faces.labels[rows],
+                [f"{faces.names[row]}<br>{SPLITS[faces.splits[row]]}" for row in rows],
+                rows,
+            ),
+            key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
+            on_select="rerun",
+            selection_mode=("points", "box", "lasso"),
+            config={"displaylogo": False, "scrollZoom": True},
+            alt=f"Map of {len(rows):,} faces, coloured by emotion; the table of findings above "
+            "needs no map",
+        )
+    chosen = np.array(_chosen_rows(event, rows), dtype=np.intp)
+    with side:
+        state = curation_state(dataset)
+        caption = marked_caption(dataset, state)
+        if not len(chosen):
+            st.info("No point is chosen. Here are some of the faces.", icon=":material/touch_app:")
+            show_gallery(faces.images, rows[:9], caption, key="map_some", page_size=9)
+            return
+        gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
+        if len(chosen) == 1:
+            st.markdown(dataset.title(int(chosen[0])))
+        picked = choose_faces(
+            faces.images,
+            chosen,
+            caption,
+            key=gallery,
+            name=lambda row: f"{faces.names[row]}, {dataset.caption(row)}",
+            page_size=12,
+        )
+    offer_decisions(
+        Chosen(
+            dataset, tuple(picked), gallery=gallery, reason="stands out in the map", source="map"
+        )
+    )
+
+
+def _chosen_rows(event: Any, rows: NDArray[np.intp]) -> list[int]:
+    """The dataset's rows of the points that are selected, each once."""
+    known = set(rows.tolist())
+    chosen: dict[int, None] = {}
+    for point in event["selection"]["points"]:
+        carried = point.get("customdata")
+        row = carried[0] if isinstance(carried, (list, tuple)) else carried
+        if row in known:
+            chosen[int(row)] = None
+    return list(chosen)

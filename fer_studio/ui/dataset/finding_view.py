@@ -1,0 +1,133 @@
+"""One finding: what it means, its counts, its faces, and what to do about them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.dataset.face_set import SPLITS
+from fer_core.dataset.findings import Finding
+from fer_core.emotions import EMOTIONS
+from fer_studio.ui.curating import (
+    Chosen,
+    CurationState,
+    curation_state,
+    offer_decisions,
+    show_curation_outcome,
+)
+from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.gallery import choose_faces, choose_grouped_faces
+from fer_studio.ui.text import plain_text
+
+
+def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None:
+    """Draw a finding.
+
+    Args:
+        dataset: Whose faces it is about.
+        finding: What was found.
+        source: What decisions made from it name as theirs.
+    """
+    st.markdown(finding.explanation)
+    for note in finding.notes:
+        st.caption(f":material/info: {plain_text(note)}")
+    if not len(finding):
+        st.success("Nothing found.", icon=":material/check:")
+        return
+    state = curation_state(dataset)
+    key = f"finding_{finding.kind}"
+    filters = st.container(horizontal=True, vertical_alignment="bottom")
+    with filters:
+        part = _filtered(dataset, finding, state, key)
+        st.download_button(
+            "CSV",
+            lambda: part.to_csv(dataset.faces),
+            f"{dataset.name}-{finding.kind}.csv",
+            "text/csv",
+            key=f"{key}_csv",
+            icon=":material/table:",
+            on_click="ignore",
+            help="The images of this finding that the filters leave, one line each.",
+        )
+    st.caption(_counted(dataset, part, len(finding)))
+    if not len(part):
+        # Deciding about the last ones hides them, and the buttons that would have told.
+        show_curation_outcome()
+        st.info("The filters leave nothing of it.", icon=":material/filter_alt_off:")
+        return
+    chosen = _choose(dataset, part, state, f"{key}_{len(part)}")
+    offer_decisions(
+        Chosen(
+            dataset,
+            tuple(chosen),
+            gallery=f"{key}_{len(part)}",
+            reason=finding.title,
+            source=source,
+            suggested={
+                int(row): int(label)
+                for row, label in zip(part.rows, part.suggested, strict=True)
+                if label >= 0
+            },
+        )
+    )
+
+
+def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> Finding:
+    counts = finding.counts(dataset.faces)
+    present = [split for split in SPLITS if counts[split]]
+    split = "all"
+    if len(present) > 1:
+        split = st.selectbox("Split", ["all", *present], key=f"{key}_split", width=150)
+    emotion = st.selectbox("Labelled", ["all", *EMOTIONS], key=f"{key}_emotion", width=150)
+    is_hidden = st.toggle(
+        "Hide what is decided",
+        value=True,
+        key=f"{key}_hide",
+        help="Leaves out images that were dropped, relabelled or kept already.",
+    )
+    if split != "all":
+        finding = finding.of_split(dataset.faces, split)
+    if emotion != "all":
+        finding = finding.of_label(dataset.faces, emotion)
+    if is_hidden and state.match.by_row:
+        finding = finding.without(state.match.by_row)
+    return finding
+
+
+def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
+    """What the filters leave, in words: of groups, of images, by split."""
+    counts = part.counts(dataset.faces)
+    splits = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])
+    images = "1 image" if len(part) == 1 else f"{len(part):,} images"
+    groups = len(part.groups)
+    if groups:
+        images = f"{groups:,} {'group' if groups == 1 else 'groups'} of {images}"
+    shown = f"{images}: {splits}" if splits else images
+    if len(part) != found:
+        shown += f" (of {found:,} found)"
+    return f"{shown}. Most telling first, by {part.score_name}." if part.score_name else f"{shown}."
+
+
+def _choose(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> list[int]:
+    positions = {int(row): position for position, row in enumerate(finding.rows)}
+
+    def caption(row: int) -> str:
+        position = positions[row]
+        words = [EMOTIONS[dataset.faces.labels[row]]]
+        if finding.suggested[position] >= 0:
+            words[0] += f" → **{EMOTIONS[finding.suggested[position]]}?**"
+        if finding.is_grouped:
+            words.append(SPLITS[dataset.faces.splits[row]])
+        if state.mark(row):
+            words.append(f"**{state.mark(row)}**")
+        return " · ".join(words)
+
+    def name(row: int) -> str:
+        return (
+            f"{dataset.faces.names[row]}, {dataset.caption(row)}. {finding.reasons[positions[row]]}"
+        )
+
+    if finding.is_grouped:
+        return choose_grouped_faces(
+            dataset.faces.images, finding.groups, caption, key=key, name=name
+        )
+    return choose_faces(dataset.faces.images, finding.rows, caption, key=key, name=name)

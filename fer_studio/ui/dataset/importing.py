@@ -1,0 +1,375 @@
+"""Getting data in: upload, a path on the server, Kaggle, the drawn demo set."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
+from fer_core.dataset.splitting import SplitChoice
+from fer_core.dataset.store import (
+    DEMO_NAME,
+    dataset_names,
+    import_dataset,
+    load_dataset,
+    name_from_source,
+    path_within_roots,
+    validated_name,
+)
+from fer_core.errors import InputError
+from fer_core.files import os_errors_as_input_errors, temporary_folder
+from fer_core.settings import Settings
+from fer_studio.ui.access import is_private, require_editor
+from fer_studio.ui.jobs import Job, job_board, show_progress
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.uploads import check_size, file_name
+
+#: In megabytes. FER2013 as a table is about 300; the server holds an upload in memory.
+MAX_UPLOAD_MB = 600
+
+_WAYS = {
+    "upload": ":material/upload: Upload",
+    "path": ":material/folder: From this server",
+    "kaggle": ":material/cloud_download: Kaggle",
+    "demo": ":material/draw: Demo set",
+}
+_KIND = "import"
+_STARTED = "dataset_import_started"
+_NOTICE = "dataset_import_notice"
+_UPLOAD_ROUND = "dataset_upload_round"
+
+
+@dataclass(frozen=True)
+class ImportNotice:
+    """What came of the last import of this session."""
+
+    name: str
+    images: int
+    skipped: int
+    error: str | None = None
+
+
+def collect_finished_import() -> str | None:
+    """Take up an import of this session that has ended.
+
+    Returns:
+        The new dataset's name, once.
+    """
+    started: str | None = st.session_state.get(_STARTED)
+    if started is None:
+        return None
+    job = job_board().get((_KIND, started))
+    if job is not None and not job.is_finished:
+        return None
+    del st.session_state[_STARTED]
+    if job is None or job.came_to_nothing:
+        st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
+        return None
+    job_board().forget((_KIND, started))
+    if job.error is not None:
+        st.session_state[_NOTICE] = ImportNotice(started, 0, 0, job.error)
+        return None
+    name, images, skipped = job.result
+    st.session_state[_NOTICE] = ImportNotice(name, images, skipped)
+    # The upload is in the dataset now; a new uploader lets the server forget its bytes.
+    st.session_state[_UPLOAD_ROUND] = st.session_state.get(_UPLOAD_ROUND, 0) + 1
+    return str(name)
+
+
+def show_import_state() -> None:
+    """Imports under way, of any session, and what came of this session's last one."""
+    board = job_board()
+    mine = board.get((_KIND, st.session_state.get(_STARTED)))
+    others = [job for job in board.running(_KIND) if job is not mine]
+    if mine is not None:
+        show_progress(mine, key="stop_import")
+    for job in others:
+        show_progress(job, key=None)  # whoever began it may stop it
+    notice: ImportNotice | None = st.session_state.get(_NOTICE)
+    if notice is None:
+        return
+    if notice.error is not None:
+        show_error(notice.error)
+        return
+    text = f"**{plain_text(notice.name)}** is imported: {notice.images:,} images"
+    if notice.skipped:
+        st.warning(
+            f"{text}; {notice.skipped:,} files or rows were skipped. The overview below lists "
+            "them with the reason.",
+            icon=":material/playlist_remove:",
+        )
+    else:
+        st.success(f"{text}, nothing skipped.", icon=":material/check:")
+
+
+def forget_notice() -> None:
+    """What came of an import has been read once the person turns to something else."""
+    st.session_state.pop(_NOTICE, None)
+
+
+def show_import(settings: Settings) -> None:
+    """Draw the ways in."""
+    way = st.segmented_control(
+        "Where from",
+        list(_WAYS),
+        format_func=_WAYS.__getitem__,
+        default="upload",
+        required=True,
+        key="import_way",
+    )
+    if way == "demo":
+        _offer_demo(settings)
+        return
+    with st.form("import_form", border=False):
+        upload, text, token = None, "", ""
+        if way == "upload":
+            upload = _upload_field()
+        elif way == "path":
+            text = _path_field(settings)
+        else:
+            token = _token_field()
+        name, choice = _shared_fields("fer2013" if way == "kaggle" else "")
+        submitted = st.form_submit_button(
+            "Download and import" if way == "kaggle" else "Import",
+            type="primary",
+            icon=":material/input:",
+            key="import_start",
+        )
+    if not submitted:
+        return
+    forget_notice()
+    try:
+        split_choice = SplitChoice(*choice)
+        if way == "upload":
+            _start_upload(upload, name, split_choice, settings)
+        elif way == "path":
+            _start_path(text, name, split_choice, settings)
+        else:
+            _start_kaggle(token, name, split_choice, settings)
+    except InputError as error:
+        # Kept, because an import of somebody else's that ends now would wipe it off the page.
+        st.session_state[_NOTICE] = ImportNotice(name, 0, 0, str(error))
+        st.rerun()
+
+
+def choose_demo() -> None:
+    """Open the way to the demo set, as a click on it would."""
+    st.session_state["import_way"] = "demo"
+
+
+def _upload_field() -> UploadedFile | None:
+    return st.file_uploader(
+        "Zip or csv",
+        # By its content the reader knows what it is: other endings are told what is wrong.
+        type=["zip", "csv", "txt", "tsv"],
+        max_upload_size=MAX_UPLOAD_MB,
+        key=f"import_upload_{st.session_state.get(_UPLOAD_ROUND, 0)}",
+        help="A zip of pictures in folders named after the emotions, FER2013's csv or FER+'s "
+        "folders. Nothing is unpacked to disk.",
+    )
+
+
+def _path_field(settings: Settings) -> str:
+    roots = ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
+    text: str = st.text_input(
+        "Path on this server",
+        key="import_path",
+        placeholder="fer2013.zip",
+        help="A zip, a csv or a folder. FER_STUDIO_IMPORT_ROOTS names the folders from which this "
+        "page may read.",
+    )
+    st.caption(f"Read from these folders only: {roots}.")
+    return text.strip()
+
+
+def _token_field() -> str:
+    st.markdown(
+        f"Downloads [{KAGGLE_HANDLE}](https://www.kaggle.com/datasets/{KAGGLE_HANDLE}), FER2013 as "
+        "pictures, for research use."
+    )
+    token: str = st.text_input(
+        "Kaggle API token (optional)",
+        type="password",
+        key="import_token",
+        help="From your account's settings on Kaggle. It is used for this download and not kept. "
+        "A token in KAGGLE_API_TOKEN or ~/.kaggle is found without being typed here.",
+    )
+    return token.strip()
+
+
+def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
+    fields = st.container(horizontal=True, vertical_alignment="bottom")
+    name = fields.text_input(
+        "Name",
+        value=default_name,
+        key=f"import_name_{default_name}",
+        placeholder="as the file",
+        width=220,
+        help="Letters, digits, dots, dashes and underscores. Left empty, the file's own name.",
+    )
+    defaults = SplitChoice()
+    validation = fields.number_input(
+        "Validation share (%)",
+        1.0,
+        49.0,
+        100 * defaults.validation_share,
+        1.0,
+        key="import_validation",
+        width=170,
+        help="Cut from the training images, each emotion alike, if the data have no validation "
+        "split of their own.",
+    )
+    test = fields.number_input(
+        "Test share (%)",
+        1.0,
+        49.0,
+        100 * defaults.test_share,
+        1.0,
+        key="import_test",
+        width=170,
+        help="Likewise for the test split.",
+    )
+    seed = fields.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        defaults.seed,
+        key="import_seed",
+        width=130,
+        help="The same seed cuts the same images.",
+    )
+    return str(name).strip(), (validation / 100, test / 100, int(seed))
+
+
+def _offer_demo(settings: Settings) -> None:
+    st.markdown(
+        "3,540 faces that the program draws itself, with faults planted in them: duplicates, "
+        "leaks, wrong labels, blank images. Everything on this page can be tried on it; its "
+        "figures say nothing about real faces."
+    )
+    is_there = DEMO_NAME in dataset_names(settings)
+    if st.button(
+        "Draw the demo set",
+        type="primary",
+        icon=":material/draw:",
+        key="import_demo",
+        disabled=is_there,
+        help="It is there already: choose it above." if is_there else None,
+    ):
+        forget_notice()
+
+        def work(job: Job) -> tuple[str, int, int]:
+            faces = load_dataset(DEMO_NAME, settings, job.report)
+            return DEMO_NAME, len(faces), faces.skipped
+
+        _start(DEMO_NAME, "Drawing the demo set", work)
+
+
+def _start_upload(
+    upload: UploadedFile | None, name: str, choice: SplitChoice, settings: Settings
+) -> None:
+    if upload is None:
+        raise InputError("There is no file yet; drop a zip or csv above, then press Import.")
+    check_size(upload, MAX_UPLOAD_MB)
+    wanted = _free_name(name, upload.name, settings)
+
+    def work(job: Job) -> tuple[str, int, int]:
+        with (
+            os_errors_as_input_errors(f"The upload cannot be kept in {settings.data_root}"),
+            _upload_folder(settings.data_root) as folder,
+        ):
+            path = folder / file_name(upload.name)
+            job.tell("keeping the upload")
+            with path.open("wb") as file:
+                upload.seek(0)
+                shutil.copyfileobj(upload, file, 1 << 20)
+            return _summary(
+                import_dataset(
+                    path, settings, name=name or None, split_choice=choice, report=job.report
+                )
+            )
+
+    _start(wanted, f"Importing {upload.name}", work)
+
+
+def _import_roots(settings: Settings) -> tuple[Path, ...]:
+    """The folders to import from: others who reach the app see nothing that nobody named."""
+    return settings.import_roots if is_private() else settings.shared_import_roots
+
+
+@contextmanager
+def _upload_folder(root: Path) -> Iterator[Path]:
+    """Hidden, so that nobody takes it for a dataset; on the disk where the data go."""
+    root.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("upload", root) as folder:
+        yield folder
+
+
+def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -> None:
+    if not text:
+        raise InputError("There is no path yet; type where the zip, csv or folder lies.")
+    path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
+    wanted = _free_name(name, path.name, settings)
+
+    def work(job: Job) -> tuple[str, int, int]:
+        return _summary(
+            import_dataset(
+                path, settings, name=name or None, split_choice=choice, report=job.report
+            )
+        )
+
+    _start(wanted, f"Importing {path.name}", work)
+
+
+def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings) -> None:
+    wanted = _free_name(name, "fer2013", settings)
+
+    def work(job: Job) -> tuple[str, int, int]:
+        def downloaded(size: int) -> None:
+            job.tell(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
+
+        return _summary(
+            import_from_kaggle(
+                settings,
+                name=wanted,
+                token=token or None,
+                split_choice=choice,
+                report=job.report,
+                downloaded=downloaded,
+            )
+        )
+
+    _start(wanted, f"Downloading {KAGGLE_HANDLE} from Kaggle", work)
+
+
+def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
+    name, faces = imported
+    return name, len(faces), faces.skipped
+
+
+def _free_name(name: str, source: str, settings: Settings) -> str:
+    """What the dataset will be called; a taken or unfit name is refused before anything is read."""
+    wanted = validated_name(name) if name else name_from_source(Path(source))
+    taken = {one.lower() for one in dataset_names(settings)}
+    if wanted.lower() in taken:
+        raise InputError(f"There is already a dataset {wanted!r}; choose another name.")
+    return wanted
+
+
+def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) -> None:
+    require_editor()
+    board = job_board()
+    running = board.get((_KIND, key))
+    if running is not None and not running.is_finished:
+        raise InputError(f"{key!r} is being imported already; wait for its end, or name it apart.")
+    board.start((_KIND, key), title, work)
+    st.session_state[_STARTED] = key
+    st.rerun()

@@ -1,0 +1,71 @@
+"""Findings that ask a network: made on a button press, naming the model that was asked."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.bundle import Bundle
+from fer_core.dataset.findings import Finding
+from fer_studio.ui.choices import choose_bundle
+from fer_studio.ui.dataset.finding_view import show_finding
+from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.jobs import WAITING, Job, asked_job, result_of
+from fer_studio.ui.text import plain_text
+
+#: What the chooser of findings calls those of this module, by their kind.
+NETWORK_FINDINGS = {
+    "mislabelled": "Mislabelled candidates (asks a network)",
+    "non_faces": "Pictures that may show no face (asks a network)",
+}
+
+
+def show_network_finding(dataset: OpenDataset, kind: str) -> None:
+    """Draw the choice of model, the button, and what was found."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=360):
+            bundle = choose_bundle(dataset.settings)
+        split = ""
+        if kind == "mislabelled":
+            present = dataset.faces.present_splits
+            split = st.selectbox("Labels of", present, key="mislabelled_split", width=160)
+        is_pressed = st.button(
+            "Find candidates",
+            type="primary",
+            icon=":material/search:",
+            key=f"find_{kind}",
+            disabled=bundle is None,
+        )
+    if bundle is None:
+        return
+    key = (kind, dataset.key, bundle.content_key, split)
+    job = asked_job(
+        key,
+        f"Asking {bundle.name} about {'the ' + split if split else 'all'} images",
+        lambda job: _find(dataset, bundle, kind, split, job),
+        is_pressed=is_pressed,
+        stop_key=f"stop_{kind}",
+    )
+    if job is None or not job.is_finished:
+        st.caption(WAITING)
+        return
+    finding: Finding = result_of(key, job)
+    st.caption(f"Asked: model **{plain_text(bundle.name)}**.")
+    show_finding(dataset, finding, source=f"{kind}, {bundle.name}")
+
+
+def _find(dataset: OpenDataset, bundle: Bundle, kind: str, split: str, job: Job) -> Finding:
+    # Imported here because scikit-learn and ONNX Runtime take a second to load.
+    from fer_core.evaluation.features import bundle_features
+    from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
+
+    features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
+    job.begin("Weighing the answers")
+    if kind == "mislabelled":
+        return find_label_candidates(
+            dataset.faces, features, bundle.record, split, report=job.report
+        )
+    from fer_core.vision.face_check import FaceCheck
+
+    return find_non_faces(
+        dataset.faces, features, face_probabilities=FaceCheck().probabilities, report=job.report
+    )

@@ -1,0 +1,208 @@
+"""What is in a dataset: counts, shares, and what the imbalance means."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.charts.dataset import count_bars, share_bars
+from fer_core.csv_text import csv_text
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.statistics import Overview
+from fer_core.dataset.store import is_demo, read_record
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.datasets import OpenDataset, dataset_overview
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+_LISTED = 500
+
+
+@section
+def show_overview(dataset: OpenDataset) -> None:
+    """Draw the overview."""
+    figures = dataset_overview(dataset)
+    if is_demo(str(dataset.folder)):
+        st.info(
+            "These faces are drawn by the program, with faults planted on purpose. Their figures "
+            "say nothing about real faces.",
+            icon=":material/draw:",
+        )
+    _show_figures(figures)
+    st.info(figures.in_words, icon=":material/school:", title="What the numbers mean")
+    if figures.missing:
+        st.warning(
+            f"There is no {' and no '.join(figures.missing)} image in {figures.reference}: a "
+            "network trained on these data can never learn it.",
+            icon=":material/warning:",
+        )
+    left, right = st.columns(2)
+    with left:
+        present = [split for split in SPLITS if figures.counts[split]]
+        split = st.segmented_control(
+            "Images per emotion in",
+            present,
+            default=present[0] if present else None,
+            required=bool(present),
+            key="overview_split",
+        )
+        if split:
+            counts = figures.counts[split]
+            st.plotly_chart(
+                count_bars(counts, split),
+                key=f"counts_{split}",
+                config={"displayModeBar": False},
+                alt=f"Images of {split}: " + ", ".join(f"{k} {v:,}" for k, v in counts.items()),
+            )
+    with right:
+        st.caption("Share of each emotion in every split")
+        st.plotly_chart(
+            share_bars(figures.shares),
+            key="shares",
+            config={"displayModeBar": False},
+            alt="Bars: the share of each emotion in every split, as in the table below",
+        )
+    _show_table(figures, dataset.name)
+    _show_skipped(dataset)
+    _show_origin(dataset)
+
+
+def _show_figures(figures: Overview) -> None:
+    sizes = figures.split_sizes
+    judged = "validation" if sizes["validation"] else figures.reference
+    majority = figures.majority_accuracy(judged)
+    with st.container(horizontal=True):
+        st.metric("Images", f"{sum(sizes.values()):,}", border=True)
+        for split in SPLITS:
+            st.metric(
+                split.capitalize(), f"{sizes[split]:,}" if sizes[split] else "none", border=True
+            )
+        st.metric(
+            "Imbalance",
+            "none" if figures.ratio is None else f"{figures.ratio:.1f} : 1",
+            border=True,
+            help=f"Images of the largest class for each one of the smallest, in "
+            f"{figures.reference}.",
+        )
+        st.metric(
+            f"Always “{figures.largest}”" if figures.largest else "Largest class",
+            "none" if majority is None else f"{100 * majority:.1f} %",
+            border=True,
+            help=f"Accuracy on {judged} of naming {figures.reference}'s largest class each time.",
+        )
+
+
+def _show_table(figures: Overview, name: str) -> None:
+    # Empty until it is opened: what draws tables in the browser is a large download.
+    table = st.expander(
+        "Counts, shares and class weights as a table",
+        icon=":material/table:",
+        key="counts_table",
+        on_change="rerun",
+    )
+    if not table.open:
+        return
+    rows = _table_rows(figures)
+    with table:
+        st.dataframe(
+            rows,
+            hide_index=True,
+            alt="Images, shares and class weight of each emotion",
+            column_config={
+                "Weight": st.column_config.NumberColumn(
+                    format="%.2f",
+                    help="What each image would count in a loss that treats all emotions alike: "
+                    "the recipes' class weights.",
+                ),
+                **{
+                    f"{split} share": st.column_config.NumberColumn(format="%.1f %%")
+                    for split in SPLITS
+                },
+            },
+        )
+        st.download_button(
+            "CSV",
+            lambda: _as_csv(rows),
+            f"{name}-counts.csv",
+            "text/csv",
+            key="download_counts",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+
+
+def _table_rows(figures: Overview) -> list[dict[str, object]]:
+    weights, shares = figures.class_weights, figures.shares
+    rows = []
+    for emotion in EMOTIONS:
+        row: dict[str, object] = {"Emotion": emotion}
+        for split, counts in figures.counts.items():
+            if counts:
+                row[split] = counts[emotion]
+                row[f"{split} share"] = round(100 * shares[split][emotion], 2)
+        row["Weight"] = round(weights[emotion], 3) if emotion in weights else None
+        rows.append(row)
+    return rows
+
+
+def _show_skipped(dataset: OpenDataset) -> None:
+    faces = dataset.faces
+    if not faces.skipped:
+        return
+    with st.expander(
+        f"{faces.skipped:,} files or rows were skipped at the import", icon=":material/warning:"
+    ):
+        st.dataframe(
+            [
+                {"File or row": problem.name, "Why": problem.reason}
+                for problem in faces.problems[:_LISTED]
+            ],
+            hide_index=True,
+            height=min(38 + 35 * len(faces.problems[:_LISTED]), 300),
+            alt="What was skipped at the import, and why",
+        )
+        if len(faces.problems) > _LISTED:
+            st.caption(f"The first {_LISTED}; the CSV has all {len(faces.problems):,} lines.")
+        st.download_button(
+            "CSV",
+            lambda: _skipped_csv(faces),
+            f"{dataset.name}-skipped.csv",
+            "text/csv",
+            key="download_skipped",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+
+
+def _show_origin(dataset: OpenDataset) -> None:
+    try:
+        record = read_record(dataset.name, dataset.settings)
+    except InputError as error:
+        show_error(error)
+        return
+    source = plain_text(record.source)
+    day = record.imported[:10]
+    if record.split_choice is None:
+        text = f"{source[:1].upper()}{source[1:]}, {day}."
+    else:
+        choice = record.split_choice
+        text = (
+            f"From {source}, imported {day}. Chosen for splits that a source lacks: "
+            f"{100 * choice.validation_share:.0f} % for validation, "
+            f"{100 * choice.test_share:.0f} % for test and seed {choice.seed}."
+        )
+    st.caption(f"{text} Fingerprint {record.fingerprint[:12]}.")
+
+
+def _skipped_csv(faces: FaceSet) -> str:
+    return _as_csv(
+        [
+            {"name": problem.name, "reason": problem.reason, "count": problem.count}
+            for problem in faces.problems
+        ]
+    )
+
+
+def _as_csv(rows: list[dict[str, object]]) -> str:
+    return csv_text(list(rows[0]), [list(row.values()) for row in rows])

@@ -1,0 +1,191 @@
+"""FER+ votes: what ten people saw in each face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from fer_core.charts.dataset import agreement_bars
+from fer_core.dataset.face_set import SPLITS
+from fer_core.dataset.store import imported_folder
+from fer_core.dataset.votes import Votes, class_agreement, votes_findings
+from fer_core.dataset.votes_file import import_votes, remove_votes
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_studio.ui.access import require_editor
+from fer_studio.ui.bars import show_votes_of_face
+from fer_studio.ui.curating import curation_state
+from fer_studio.ui.dataset.finding_view import show_finding
+from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.datasets import OpenDataset, dataset_votes
+from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.uploads import content_within
+
+#: FER+'s own table is 2 MB.
+_MAX_UPLOAD_MB = 50
+
+_FACES_ON_PAGE = 6
+_PROBLEM = "votes_problem"
+
+
+@section
+def show_votes(dataset: OpenDataset) -> None:
+    """Draw the section."""
+    votes = dataset_votes(dataset)
+    if votes is None:
+        _offer_import(dataset)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"From {plain_text(votes.source)}. {plain_text(votes.note)} Another labelling of the "
+            "same faces, not the truth."
+        )
+        st.button(
+            "Remove the votes",
+            icon=":material/delete:",
+            key="remove_votes",
+            on_click=_remove,
+            args=(dataset.folder,),
+        )
+    problem = st.session_state.pop(_PROBLEM, None)
+    if problem is not None:
+        show_error(problem)
+    _show_figures(dataset, votes)
+    findings = votes_findings(dataset.faces, votes)
+    view = st.segmented_control(
+        "View",
+        ["distributions", *findings],
+        format_func=lambda kind: (
+            "Faces with their votes" if kind == "distributions" else findings[kind].title
+        ),
+        default="distributions",
+        required=True,
+        key="votes_view",
+        label_visibility="collapsed",
+    )
+    if view in findings:
+        show_finding(dataset, findings[view], source=f"votes: {view}")
+    else:
+        _show_distributions(dataset, votes)
+
+
+def _remove(folder: Path) -> None:
+    """Done before the page is drawn anew, so that the section then tells what went wrong."""
+    try:
+        require_editor()
+        remove_votes(folder)
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
+
+
+def _offer_import(dataset: OpenDataset) -> None:
+    st.markdown(
+        "For FER2013 ten people each voted what every face shows "
+        "([FER+](https://github.com/microsoft/FERPlus), Barsoum et al. 2016). With their votes "
+        "this page shows how far they agree, with each other and with the labels, and which faces "
+        "are disputed."
+    )
+    with st.form("votes_form", border=False, clear_on_submit=True):
+        upload = st.file_uploader(
+            "Votes",
+            type=["csv"],
+            key="votes_upload",
+            max_upload_size=_MAX_UPLOAD_MB,
+            help="FER+'s own fer2013new.csv, or a csv with the path of each image and its votes.",
+        )
+        is_pressed = st.form_submit_button("Add the votes", type="primary", key="votes_start")
+    if not is_pressed:
+        return
+    if upload is None:
+        raise InputError("There is no file yet; drop the csv above, then press Add the votes.")
+    require_editor()
+    folder = imported_folder(dataset.name, dataset.settings)
+    with st.spinner("Finding the images that were voted on…"):
+        import_votes(content_within(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
+    st.rerun()
+
+
+def _show_figures(dataset: OpenDataset, votes: Votes) -> None:
+    faces = dataset.faces
+    split = st.selectbox("Split", ["all", *faces.present_splits], key="votes_split", width=180)
+    rows = faces.rows(split)
+    voted = rows[votes.has_votes[rows]]
+    with st.container(horizontal=True):
+        st.metric("Voted on", f"{len(voted):,} of {len(rows):,}", border=True)
+        if len(voted):
+            agreeing = np.mean(votes.plurality[voted] == faces.labels[voted])
+            st.metric(
+                "Label is the commonest answer",
+                f"{100 * agreeing:.1f} %",
+                border=True,
+                help="Of the images that were voted on.",
+            )
+            st.metric(
+                "Taggers who agree",
+                f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
+                border=True,
+                help="The share of the commonest answer, on average over the images.",
+            )
+    chart, words = st.columns([3, 2], vertical_alignment="center")
+    shares = {one.emotion: one.share for one in class_agreement(faces, votes, split)}
+    chart.plotly_chart(
+        agreement_bars(shares),
+        key=f"agreement_{split}",
+        config={"displayModeBar": False},
+        alt="How often the taggers' commonest answer is the label: "
+        + ", ".join(
+            f"{emotion} {100 * share:.0f} %"
+            for emotion, share in shares.items()
+            if share is not None
+        ),
+    )
+    words.markdown(
+        "Where the taggers and the labels part, a network is punished for seeing what people see. "
+        "An emotion with a short bar cannot be learned well from these labels, whatever the "
+        "network."
+    )
+
+
+def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
+    faces = dataset.faces
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        emotion = st.selectbox("Labelled", ["all", *EMOTIONS], key="votes_emotion", width=150)
+        order = st.selectbox(
+            "Order", ["most disputed first", "clearest first"], key="votes_order", width=200
+        )
+    rows = np.flatnonzero(votes.has_votes)
+    split = st.session_state.get("votes_split", "all")
+    if split != "all":
+        rows = rows[faces.splits[rows] == SPLITS.index(split)]
+    if emotion != "all":
+        rows = rows[faces.labels[rows] == EMOTIONS.index(emotion)]
+    if not len(rows):
+        st.info("No such image was voted on.", icon=":material/search_off:")
+        return
+    values = votes.entropy[rows]
+    ranks = np.argsort(values if order == "clearest first" else -values, kind="stable")
+    state = curation_state(dataset)
+    key = f"votes_{split}_{emotion}_{order}"
+    shown = [int(row) for row in page_of(rows[ranks], key=key, page_size=_FACES_ON_PAGE)]
+    for start in range(0, len(shown), 2):
+        for column, row in zip(st.columns(2), shown[start : start + 2], strict=False):
+            with column.container(border=True):
+                _show_face(dataset, votes, row, state.mark(row))
+
+
+def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
+    label = EMOTIONS[dataset.faces.labels[row]]
+    st.markdown(f"Labelled **{label}**" + (f" · **{mark}**" if mark else ""))
+    face, chart = st.columns([1, 2], vertical_alignment="center")
+    face.image(
+        face_png(dataset.faces.images[row]),
+        width=FACE_WIDTH,
+        alt=f"{dataset.faces.names[row]}, labelled {label}",
+    )
+    with chart:
+        show_votes_of_face(votes.distribution(row), key=f"votes_of_{row}")
+    st.caption(plain_text(dataset.faces.names[row]))

@@ -1,0 +1,146 @@
+"""Datasets that are open, and what is computed from them, once for all sessions and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.dataset.appearance import distance_from_class_mean
+from fer_core.dataset.duplicates import DuplicateAudit, audit_duplicates
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.image_quality import ImageQuality, image_quality
+from fer_core.dataset.imported import FACES_FILE, RECORD_FILE
+from fer_core.dataset.statistics import Overview, overview
+from fer_core.dataset.store import imported_folder, load_dataset
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import VOTES_FILE, read_votes
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_studio.ui.text import plain_text
+
+#: FER2013 takes some 80 MB; two may be looked at in turn.
+_DATASETS_HELD = 2
+
+
+@dataclass(frozen=True)
+class OpenDataset:
+    """A dataset that is open.
+
+    Attributes:
+        name: What it is called.
+        folder: Where it lies.
+        faces: Its content, shared by all sessions: never changed.
+        settings: The program's folders.
+    """
+
+    name: str
+    folder: Path
+    faces: FaceSet
+    settings: Settings
+
+    @property
+    def key(self) -> str:
+        """Tells these data from others."""
+        return self.faces.fingerprint
+
+    def caption(self, row: int) -> str:
+        """A face's emotion and split."""
+        return f"{EMOTIONS[self.faces.labels[row]]} · {SPLITS[self.faces.splits[row]]}"
+
+    def title(self, row: int) -> str:
+        """A face's name, emotion and split, as Markdown."""
+        return f"{plain_text(self.faces.names[row])} · {self.caption(row)}"
+
+
+def open_dataset(name: str, settings: Settings) -> OpenDataset:
+    """Open an imported dataset; what was opened before is given again while its files stand.
+
+    Raises:
+        InputError: It is not there, or damaged.
+    """
+    folder = imported_folder(name, settings)
+    faces = _load(name, _content_key(folder), settings)
+    return OpenDataset(name, folder, faces, settings)
+
+
+def _content_key(folder: Path) -> tuple[int, ...]:
+    try:
+        stats = [(folder / file).stat() for file in (RECORD_FILE, FACES_FILE)]
+    except OSError as error:
+        raise InputError(
+            f"The dataset in {folder} is damaged ({error.strerror}: "
+            f"{Path(str(error.filename)).name}); delete it and import it again."
+        ) from error
+    return tuple(
+        number for stat in stats for number in (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    )
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Opening the dataset…")
+def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceSet:
+    faces = load_dataset(name, _settings)
+    _ = faces.fingerprint  # computed once, here, and not on someone's click
+    return faces
+
+
+def dataset_overview(dataset: OpenDataset) -> Overview:
+    """The dataset's counts."""
+    return _overview(dataset.key, dataset)
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner=False)
+def _overview(key: str, _dataset: OpenDataset) -> Overview:
+    return overview(_dataset.faces)
+
+
+def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
+    """Exact duplicates, leaks and blanks: within a second or two."""
+    return _exact_audit(dataset.key, dataset)
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Comparing all images…")
+def _exact_audit(key: str, _dataset: OpenDataset) -> DuplicateAudit:
+    return audit_duplicates(_dataset.faces)
+
+
+def dataset_quality(dataset: OpenDataset) -> ImageQuality:
+    """Brightness, contrast and sharpness of every face."""
+    return _quality(dataset.key, dataset)
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Measuring all images…")
+def _quality(key: str, _dataset: OpenDataset) -> ImageQuality:
+    return image_quality(_dataset.faces.images)
+
+
+def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
+    """How unlike its class's mean each face is, float32 ``[n]``."""
+    return _distances(dataset.key, dataset)
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Measuring all images…")
+def _distances(key: str, _dataset: OpenDataset) -> NDArray[np.float32]:
+    return distance_from_class_mean(_dataset.faces.images, _dataset.faces.labels)
+
+
+def dataset_votes(dataset: OpenDataset) -> Votes | None:
+    """FER+'s votes for the images; None if none were added.
+
+    Raises:
+        InputError: They are damaged, or of other images.
+    """
+    try:
+        status = (dataset.folder / VOTES_FILE).stat()
+    except OSError:
+        return None
+    return _votes(dataset.key, (status.st_mtime_ns, status.st_size, status.st_ino), dataset)
+
+
+@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner=False)
+def _votes(key: str, content_key: tuple[int, ...], _dataset: OpenDataset) -> Votes | None:
+    return read_votes(_dataset.folder, _dataset.faces)

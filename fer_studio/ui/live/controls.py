@@ -1,0 +1,150 @@
+"""The controls of the live page: each acts at once, and none touches the stream."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import streamlit as st
+
+from fer_core.bundle import Bundle, list_bundles
+from fer_core.errors import InputError, first_line
+from fer_core.live.controls import LONGEST_SMOOTHING_SECONDS, LiveControls
+from fer_core.settings import Settings
+from fer_core.vision.crop import CROP_SIDE
+from fer_core.vision.detect import detector_names
+from fer_studio.ui.choices import choose_bundle, choose_detector
+from fer_studio.ui.live.session import LiveSession
+from fer_studio.ui.loaders import open_detector, open_predictor
+from fer_studio.ui.messages import show_error
+
+logger = logging.getLogger(__name__)
+
+_OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Bars"}
+_CAMERA_SHAPE = (480, 640, 3)
+
+
+def choose_controls(session: LiveSession, settings: Settings) -> bool:
+    """Draw the sidebar and put what it says in force.
+
+    Returns:
+        Whether there is a model, loaded and warm, to start a stream with. Otherwise the reason
+        stands on the page.
+    """
+    session.is_waiting = False
+    _restore_choices(session, settings)
+    _controls(session, settings)
+    session.is_waiting = session.processor is None
+    return not session.is_waiting
+
+
+def _restore_choices(session: LiveSession, settings: Settings) -> None:
+    """After a change of page, choose again what is in force."""
+    there = {
+        "model": {bundle.name for bundle in list_bundles(settings)} if session.choice else set(),
+        "detector": set(detector_names(settings)),
+    }
+    for key, name in session.choice.items():
+        if key not in st.session_state and name in there[key]:
+            st.session_state[key] = name
+
+
+# A fragment: a change reruns this function alone, and the stream does not notice.
+@st.fragment
+def _controls(session: LiveSession, settings: Settings) -> None:
+    chosen_before = session.chosen
+    with st.sidebar:
+        bundle = choose_bundle(settings)
+        detector = choose_detector(settings)
+        unsure_below = st.slider(
+            "Unsure below",
+            0,
+            100,
+            40,
+            format="%d %%",
+            key="live_unsure_below",
+            persist_state="session",
+            help="Faces whose likeliest emotion has a lower probability are drawn in grey, with a "
+            "question mark.",
+        )
+        smoothing = st.slider(
+            "Smoothing",
+            0.0,
+            LONGEST_SMOOTHING_SECONDS,
+            0.4,
+            0.1,
+            format="%.1f s",
+            key="live_smoothing",
+            persist_state="session",
+            help="Over how many seconds probabilities and boxes are averaged. More is steadier, "
+            "less is quicker.",
+        )
+        is_mirrored = st.toggle(
+            "Mirror the picture", value=True, key="live_mirror", persist_state="session"
+        )
+        overlays = st.pills(
+            "Show on the picture",
+            list(_OVERLAYS),
+            selection_mode="multi",
+            default=["shows_boxes", "shows_labels"],
+            format_func=lambda name: _OVERLAYS[name],
+            key="live_overlays",
+            persist_state="session",
+        )
+    _open_chosen(session, bundle, detector, settings)
+    if session.parts is None:
+        return
+    predictor, opened = session.parts
+    session.take(
+        LiveControls(
+            predictor=predictor,
+            detector=opened,
+            unsure_below=unsure_below / 100,
+            smoothing_seconds=smoothing,
+            is_mirrored=is_mirrored,
+            **{name: name in overlays for name in _OVERLAYS},
+        )
+    )
+    # What was drawn without a model, or analyzed with another one, is drawn again.
+    is_new = session.chosen != chosen_before
+    if session.is_waiting or (is_new and session.takes_snapshots):
+        st.rerun()
+
+
+def _open_chosen(
+    session: LiveSession, bundle: Bundle | None, detector: str, settings: Settings
+) -> None:
+    """Load and warm what is chosen, and only then exchange it for what is in force."""
+    if bundle is None:
+        session.problem = None
+        if session.parts is None:
+            st.info(
+                "Live needs a model that reads the faces, and there is none yet: the sidebar says "
+                "how to get one.",
+                icon=":material/model_training:",
+            )
+        return
+    chosen = (*bundle.content_key, detector)
+    if chosen == session.chosen:
+        session.problem = None
+        return
+    try:
+        with st.spinner("Preparing the model…"):
+            predictor, opened = open_predictor(bundle), open_detector(detector, settings)
+            # The first call of each takes many times longer than the others.
+            predictor.probabilities(np.zeros((1, CROP_SIDE, CROP_SIDE), np.uint8))
+            opened.detect(np.zeros(_CAMERA_SHAPE, np.uint8))
+    except InputError as error:
+        session.problem = str(error)
+    except Exception as error:
+        # An imported network may fail in ways of its own, all of them at its first picture.
+        logger.exception("The model %s cannot be used", bundle.name)
+        session.problem = (
+            f"The model '{bundle.name}' cannot be used ({first_line(error)}); choose another one."
+        )
+    else:
+        session.parts, session.chosen, session.problem = (predictor, opened), chosen, None
+        session.choice = {"model": bundle.name, "detector": detector}
+        return
+    if session.parts is None:
+        show_error(session.problem)

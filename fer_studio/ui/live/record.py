@@ -1,0 +1,170 @@
+"""The session's record on the live page: timeline, shares, table, downloads."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from fer_core.charts.live import (
+    emotion_shares,
+    emotion_timeline,
+    persons_seen_last,
+    shares_height,
+    timeline_height,
+)
+from fer_core.emotions import EMOTIONS
+from fer_core.live.session_record import RecordRows, SessionRecord
+from fer_studio.ui.live.session import LiveSession
+from fer_studio.ui.text import clock_time
+
+_CHARTS_SECONDS = 6.0
+#: A table costs the browser several frames of the video each time.
+_TABLE_SECONDS = 20.0
+_TIMELINE_SECONDS = 120.0
+_MOST_TIMELINES = 3
+_CLEARED = "live_record_cleared"
+#: Whoever was seen longest; a face that came up for a moment has a number, too.
+_MOST_SHARES = 8
+_TABLE_ROWS = 100
+
+
+def show_record(session: LiveSession, record: SessionRecord) -> None:
+    """Draw the record; while there is a stream it refreshes itself."""
+    st.header("This session", divider="gray")
+    is_active = session.is_active
+    st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
+    st.fragment(_show_lines, run_every=_TABLE_SECONDS if is_active else None)(record)
+
+
+def _show_charts(record: SessionRecord) -> None:
+    rows = record.rows()
+    end = float(rows.seconds[-1]) if len(rows) else 0.0
+    recent = record.rows(since=end - _TIMELINE_SECONDS)
+    st.markdown("**Probabilities over the last two minutes**")
+    persons = persons_seen_last(recent, _MOST_TIMELINES)
+    st.echarts_chart(
+        emotion_timeline(recent, persons, end=end, span=_TIMELINE_SECONDS),
+        height=timeline_height(len(persons)),
+        key="live_timeline",
+        alt="Probabilities of the seven emotions over the last two minutes, stacked, per person",
+    )
+    if len(rows):
+        _show_shares(record, rows)
+
+
+def _show_lines(record: SessionRecord) -> None:
+    rows = record.rows()
+    if st.session_state.pop(_CLEARED, False):
+        st.rerun()  # the charts are another fragment's
+    if not len(rows):
+        st.caption(
+            "Times, boxes and probabilities of every face are noted down here while the camera "
+            "runs, never its pictures. They can be downloaded, and are forgotten with this tab."
+        )
+        return
+    _show_downloads(record, rows)
+    _show_table(rows)
+
+
+def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
+    shares = record.shares()
+    counts = {person: int(np.count_nonzero(rows.persons == person)) for person in shares}
+    longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MOST_SHARES])
+    st.markdown("**Share of time per emotion**")
+    st.echarts_chart(
+        emotion_shares({person: shares[person] for person in longest}),
+        height=shares_height(len(longest)),
+        key="live_shares",
+        alt="Share of the time in which each emotion was the likeliest: "
+        + "; ".join(
+            f"person {person} "
+            + ", ".join(
+                f"{emotion} {100 * share:.0f} %"
+                for emotion, share in shares[person].items()
+                if share >= 0.005
+            )
+            for person in longest
+        ),
+    )
+    if len(shares) > len(longest):
+        st.caption(
+            f"The {len(longest)} persons seen longest, of {len(shares)}; whoever leaves the "
+            "picture and comes back may get a new number. The downloads hold all."
+        )
+
+
+def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "CSV",
+            record.to_csv,
+            "live-emotions.csv",
+            "text/csv",
+            key="live_csv",
+            icon=":material/table:",
+            on_click="ignore",
+            help="One line per face and moment: time, person, box, label and all seven "
+            "probabilities.",
+        )
+        st.download_button(
+            "JSON",
+            record.to_json,
+            "live-emotions.json",
+            "application/json",
+            key="live_json",
+            icon=":material/data_object:",
+            on_click="ignore",
+            help="The same, with the shares above.",
+        )
+        st.button(
+            "Clear the record",
+            key="live_clear",
+            icon=":material/delete:",
+            on_click=_clear,
+            args=(record,),
+            help="Forgets everything noted down so far. The stream goes on.",
+        )
+        st.caption(f"{len(rows):,} lines, {clock_time(float(rows.seconds[-1]))} minutes")
+    if record.is_full:
+        st.warning(
+            f"The record is full: {record.dropped_rows:,} later lines are not in it. Download it "
+            "and clear it to go on.",
+            icon=":material/warning:",
+        )
+
+
+def _clear(record: SessionRecord) -> None:
+    record.clear()
+    st.session_state[_CLEARED] = True
+
+
+def _show_table(rows: RecordRows) -> None:
+    newest = slice(None, -_TABLE_ROWS - 1, -1)
+    percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
+    probabilities = 100 * rows.probabilities[newest]
+    st.dataframe(
+        {
+            "Time": [clock_time(seconds) for seconds in rows.seconds[newest]],
+            "Person": rows.persons[newest],
+            "Emotion": rows.labels[newest],
+            **{emotion: probabilities[:, index] for index, emotion in enumerate(EMOTIONS)},
+            "Box": [", ".join(map(str, box)) for box in rows.boxes[newest]],
+        },
+        hide_index=True,
+        height=250,
+        key="live_table",
+        column_config={
+            "Time": st.column_config.TextColumn(
+                width="small", help="Minutes and seconds since the first face"
+            ),
+            "Person": st.column_config.NumberColumn(width="small"),
+            "Emotion": st.column_config.TextColumn(width="small"),
+            **dict.fromkeys(EMOTIONS, percent),
+            "Box": st.column_config.TextColumn(
+                help="Left edge, upper edge, width and height in pixels of the camera's picture"
+            ),
+        },
+        alt="The latest lines of the record, newest first",
+    )
+    if len(rows) > _TABLE_ROWS:
+        st.caption(f"The latest {_TABLE_ROWS} of {len(rows):,} lines; the downloads hold all.")

@@ -1,0 +1,27 @@
+"""Single pictures instead of the stream: they come the way that the page came."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.vision.analyzer import Analyzer
+from fer_studio.ui.analyze.analysis import analyze_photos
+from fer_studio.ui.analyze.options import Options
+from fer_studio.ui.analyze.photos import Photo
+from fer_studio.ui.analyze.results import show_results
+from fer_studio.ui.choices import DETECTOR_TITLES
+from fer_studio.ui.live.session import LiveSession
+
+
+def show_snapshots(session: LiveSession) -> None:
+    """Draw the camera and, below it, what was found in its picture."""
+    assert session.parts is not None  # the page is drawn when there is a model
+    assert session.chosen is not None
+    snapshot = st.camera_input("Take a snapshot", key="live_snapshot", width=640)
+    if snapshot is None:
+        return
+    predictor, detector = session.parts
+    title = DETECTOR_TITLES[detector.name]
+    photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
+    options = Options(Analyzer(predictor, detector), session.chosen, None, title)
+    show_results(photos, analyze_photos(photos, options), title)

@@ -1,0 +1,44 @@
+"""How the sections of the live page lie."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_studio.ui.live.readings import show_readings
+from fer_studio.ui.live.record import show_record
+from fer_studio.ui.live.recording import show_recording
+from fer_studio.ui.live.session import LiveSession
+from fer_studio.ui.live.snapshots import show_snapshots
+from fer_studio.ui.live.stream import may_use_camera, show_insecure_address, show_stream
+
+_VIDEO, _SNAPSHOTS = "Video", "Snapshots"
+
+
+def show_live(session: LiveSession) -> None:
+    """Draw everything that needs a model."""
+    processor = session.processor
+    assert processor is not None  # the model is there
+    url = st.context.url
+    if url is not None and not may_use_camera(url):
+        show_insecure_address(url)
+        return
+    way = st.segmented_control(
+        "Camera",
+        [_VIDEO, _SNAPSHOTS],
+        default=_VIDEO,
+        required=True,
+        key="live_way",
+        label_visibility="collapsed",
+        help="Snapshots work where the video cannot connect.",
+    )
+    session.takes_snapshots = way == _SNAPSHOTS
+    if session.takes_snapshots:
+        show_snapshots(session)
+    else:
+        picture, readings = st.columns([3, 2])
+        with picture:
+            show_stream(session)
+            show_recording(session, processor.recording)
+        with readings:
+            show_readings(session, processor)
+    show_record(session, processor.record)

@@ -1,0 +1,332 @@
+"""What can be done with a run: control it, continue it, name it, use its model, delete it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from fer_core.bundle import (
+    check_name_is_free,
+    default_bundle_name,
+    load_bundle,
+    publish_bundle,
+    set_default_bundle,
+)
+from fer_core.errors import InputError
+from fer_core.recipes import RECIPES, TrainingConfig, config_difference
+from fer_core.settings import Settings
+from fer_core.training.control import (
+    RunLabel,
+    delete_run,
+    kill_run,
+    request_go_on,
+    request_pause,
+    request_stop,
+    write_label,
+)
+from fer_core.training.queue import continue_run, revive_queue
+from fer_core.training.registry import RunSummary
+from fer_core.training.run_folder import RunFolder
+from fer_studio.ui.access import require_editor
+from fer_studio.ui.frame import PAGES
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
+from fer_studio.ui.train.words import first_capital, percent, value_in_words
+
+_PROBLEM, _DONE = "action_problem", "action_done"
+#: A sentence stays that long, although the part that shows it is drawn anew every second.
+_PROBLEM_SECONDS = 20.0
+
+
+def keep_problem(sentence: str) -> None:
+    """Let the page tell what went wrong in an action."""
+    st.session_state[_PROBLEM] = (sentence, time.monotonic())
+
+
+def act(action: Callable[[], object], done: str = "") -> None:
+    """Do what a button asks for, and let the page tell what became of it."""
+    st.session_state.pop(_PROBLEM, None)
+    try:
+        require_editor()
+        action()
+    except InputError as error:
+        keep_problem(str(error))
+    else:
+        st.session_state[_DONE] = done
+
+
+def show_problem() -> None:
+    """Tell what became of the last action."""
+    problem, since = st.session_state.get(_PROBLEM, ("", 0.0))
+    if problem and time.monotonic() - since < _PROBLEM_SECONDS:
+        st.error(plain_text(first_capital(problem)), icon=":material/error:")
+    done = st.session_state.pop(_DONE, "")
+    if done:
+        st.toast(plain_text(done), icon=":material/check:")
+
+
+def show_actions(run: RunSummary, settings: Settings) -> None:
+    """The buttons that fit the run's state."""
+    folder = RunFolder(run.path)
+    with st.container(horizontal=True):
+        if run.is_active:
+            if run.state == "paused":
+                _button("Go on", "go_on", ":material/play_arrow:", lambda: request_go_on(folder))
+            else:
+                _button(
+                    "Pause",
+                    "pause",
+                    ":material/pause:",
+                    lambda: request_pause(folder),
+                    help="Waits after the step under way; its memory stays taken.",
+                )
+            _button(
+                "Stop",
+                "stop",
+                ":material/stop:",
+                lambda: request_stop(folder),
+                done="Stopping: the best epoch so far becomes a model.",
+                help="Ends after the step under way and keeps the best epoch so far as a model.",
+            )
+            with st.popover("Kill…", icon=":material/dangerous:", key="kill_popover"):
+                st.markdown(
+                    "Ends the process at once. The epoch under way is lost and no model is made; "
+                    "the run can be continued behind its last finished epoch."
+                )
+                _button("Kill now", "kill", ":material/dangerous:", lambda: _kill(folder, settings))
+        if run.can_continue:
+            _show_continue(run, settings)
+        if run.config is not None:
+            st.button(
+                "Start from this run",
+                key="start_from_run",
+                icon=":material/edit:",
+                on_click=start_from_run,
+                args=(run,),
+                help="Fills the form for a new training with this run's settings.",
+            )
+        if not run.is_active and run.state != "queued":
+            with st.popover("Delete…", icon=":material/delete:", key="delete_popover"):
+                st.markdown(
+                    f"Removes {plain_text(run.title)} with its curves, log, checkpoint and model "
+                    "for good." + _default_warning(run, settings)
+                )
+                st.button(
+                    "Delete for good",
+                    key="delete",
+                    icon=":material/delete:",
+                    on_click=_delete,
+                    args=(run, settings),
+                )
+
+
+def _button(
+    label: str,
+    key: str,
+    icon: str,
+    action: Callable[[], object],
+    *,
+    done: str = "",
+    help: str | None = None,  # noqa: A002 (Streamlit's own name for it)
+) -> None:
+    st.button(label, key=key, icon=icon, on_click=act, args=(action, done), help=help)
+
+
+def _kill(folder: RunFolder, settings: Settings) -> None:
+    kill_run(folder)
+    revive_queue(settings)
+
+
+def _default_warning(run: RunSummary, settings: Settings) -> str:
+    if not run.has_bundle or default_bundle_name(settings) != run.id:
+        return ""
+    return " **Its model is the app's default:** publish it under a name first, or choose another."
+
+
+def _delete(run: RunSummary, settings: Settings) -> None:
+    try:
+        require_editor()
+        delete_run(RunFolder(run.path), settings)
+    except InputError as error:
+        keep_problem(str(error))
+        return
+    st.session_state.pop(RUN, None)
+    st.session_state[_DONE] = f"{run.title} is deleted."
+
+
+def _show_continue(run: RunSummary, settings: Settings) -> None:
+    is_whole = run.state == "finished"
+    with st.popover("Continue…", icon=":material/resume:", key="continue_popover"):
+        st.markdown(
+            f"Goes on behind epoch {run.epoch:,} with the optimizer's state, when its turn comes."
+        )
+        key = f"continue_epochs_{run.id}"
+        st.number_input(
+            "Epochs in all",
+            value=run.epochs + 10 if is_whole else max(run.epochs, 1),
+            step=1,
+            key=key,
+            help="A schedule that knows its end, such as cosine, is stretched to it. Where early "
+            "stopping had ended the run, it is switched off.",
+        )
+        st.button(
+            "Continue training",
+            key="continue",
+            icon=":material/play_arrow:",
+            on_click=_continue,
+            args=(run, key, settings),
+        )
+
+
+def _continue(run: RunSummary, key: str, settings: Settings) -> None:
+    epochs = st.session_state.get(key)
+    if epochs is None:
+        keep_problem("The number of epochs is empty; enter one.")
+        return
+    act(
+        lambda: continue_run(
+            RunFolder(run.path), settings, epochs=None if epochs == run.epochs else epochs
+        )
+    )
+
+
+def show_record(run: RunSummary, settings: Settings) -> None:
+    """What does not change by itself: the model, name and note, the configuration."""
+    if run.has_bundle:
+        _show_model(run, settings)
+    if run.state == "damaged":
+        return
+    with st.expander("Name and note", icon=":material/edit_note:"):
+        name_key, note_key = f"name_{run.id}", f"note_{run.id}"
+        st.session_state.setdefault(name_key, run.name)
+        st.session_state.setdefault(note_key, run.note)
+        st.text_input("Name", key=name_key, max_chars=80)
+        st.text_area("Note", key=note_key, max_chars=4000, height=100)
+        st.button(
+            "Save",
+            key=f"save_label_{run.id}",
+            on_click=_save_label,
+            args=(run, name_key, note_key),
+        )
+    if run.config is None:
+        return
+    # Empty until it is opened: what shows code in the browser is a large download.
+    record = st.expander(
+        "Configuration",
+        icon=":material/data_object:",
+        key=f"record_{run.id}",
+        on_change="rerun",
+    )
+    if record.open:
+        with record:
+            _show_config(run, run.config)
+
+
+def _show_config(run: RunSummary, config: TrainingConfig) -> None:
+    st.markdown(
+        f"Recipe **{plain_text(run.recipe)}** on **{plain_text(run.data)}**, seed {run.seed}."
+    )
+    recipe = RECIPES.get(run.recipe)
+    if recipe is None:
+        st.caption("The recipe no longer exists; the run's own settings are whole.")
+    else:
+        differences = config_difference(recipe.config, config)
+        for one in differences:
+            st.markdown(
+                f"- {one.label}: {plain_text(value_in_words(one.second))} "
+                f"(recipe: {plain_text(value_in_words(one.first))})"
+            )
+        if not differences:
+            st.caption("Exactly the recipe.")
+    text = config_as_text(config)
+    st.download_button(
+        "Download",
+        text,
+        f"{run.id}.json",
+        "application/json",
+        key=f"download_config_{run.id}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.code(text, language="json", height=260)
+
+
+def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:
+    label = RunLabel(st.session_state[name_key] or "", st.session_state[note_key] or "")
+    act(lambda: write_label(RunFolder(run.path), label), "Name and note are saved.")
+
+
+def _show_model(run: RunSummary, settings: Settings) -> None:
+    """The run's bundle: its figures, and the ways to put it to use."""
+    try:
+        bundle = load_bundle(run.bundle_path, run.id)
+    except InputError as error:
+        show_error(error)
+        return
+    figures = bundle.record.metrics.get("validation", {})
+    is_default = default_bundle_name(settings) == run.id
+    with st.container(border=True):
+        st.markdown("**The model**" + (" · the app's default" if is_default else ""))
+        st.caption(
+            f"On validation, through the predictor that serves it: accuracy "
+            f"{percent(figures.get('accuracy'))}, macro F1 {_three_digits(figures.get('macro_f1'))}"
+            f", calibration error {_three_digits(figures.get('ece'))}. On every page it is listed "
+            f"as {plain_text(run.id)}."
+        )
+        with st.container(horizontal=True):
+            st.button(
+                "Use as default",
+                key="use_as_default",
+                icon=":material/star:",
+                disabled=is_default,
+                on_click=act,
+                args=(lambda: set_default_bundle(run.id, settings), "It is the default now."),
+                help="Every page and command uses it unless told otherwise.",
+            )
+            with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
+                _show_publish(run, settings)
+            if any(entry.name == "evaluate" for entry in PAGES):
+                st.page_link(
+                    "pages/evaluate.py",
+                    label="Evaluate",
+                    icon=":material/analytics:",
+                    query_params={"model": run.id},
+                )
+            st.page_link("pages/analyze.py", label="Analyze photos", icon=":material/photo_camera:")
+
+
+def _three_digits(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
+
+
+def _show_publish(run: RunSummary, settings: Settings) -> None:
+    st.markdown("Copies the model to `models/`, where it stays when the run is deleted.")
+    key = f"publish_name_{run.id}"
+    st.text_input("Model's name", value=run.id[:64], key=key, max_chars=64)
+    default_key = f"publish_default_{run.id}"
+    st.toggle("Make it the default", key=default_key)
+    st.button(
+        "Publish",
+        key="publish",
+        icon=":material/publish:",
+        on_click=_publish,
+        args=(run, key, default_key, settings),
+    )
+
+
+def _publish(run: RunSummary, key: str, default_key: str, settings: Settings) -> None:
+    name = (st.session_state.get(key) or "").strip()
+
+    def publish() -> None:
+        check_name_is_free(name, settings)
+        publish_bundle(
+            run.bundle_path,
+            settings,
+            name=name,
+            make_default=bool(st.session_state.get(default_key)),
+        )
+
+    act(publish, f"Published as {name}.")

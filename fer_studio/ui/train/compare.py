@@ -1,0 +1,246 @@
+"""Compare: all runs in a table, the curves and settings of those that were chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from fer_core.bundle import default_bundle_name, set_default_bundle
+from fer_core.charts.training import COMPARED_FIGURES, compared_curves
+from fer_core.csv_text import csv_text
+from fer_core.recipes import config_difference, setting_fields
+from fer_core.settings import Settings
+from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
+from fer_studio.ui.train.actions import act
+from fer_studio.ui.train.configure import RUN, RUNS, VIEW
+from fer_studio.ui.train.words import run_title, value_in_words
+
+_CHOSEN = "compared_runs"
+_MOST_COMPARED = 12
+
+
+def show_compare(settings: Settings) -> None:
+    """Draw the section."""
+    runs = list_runs(settings)
+    if not runs:
+        with st.container(border=True):
+            st.markdown(
+                "**There is nothing to compare yet.** Each training appears here with its figures "
+                "as soon as it is started."
+            )
+        return
+    shown = _filtered(runs)
+    chosen = _choose(shown, default_bundle_name(settings))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "CSV",
+            lambda: runs_as_csv(shown),
+            "runs.csv",
+            "text/csv",
+            key="download_runs",
+            icon=":material/table:",
+            on_click="ignore",
+            help="The runs of the table with all their settings.",
+        )
+        if len(chosen) == 1:
+            _show_actions(chosen[0], settings)
+    if not chosen:
+        st.caption("Mark runs at the left of the table to see their curves and differences.")
+        return
+    _show_curves(chosen)
+    if len(chosen) > 1:
+        _show_differences(chosen)
+
+
+def _filtered(runs: list[RunSummary]) -> list[RunSummary]:
+    with st.container(horizontal=True):
+        text = st.text_input(
+            "Filter",
+            key="compare_filter",
+            persist_state="session",
+            placeholder="name, recipe, dataset, study, note",
+            icon=":material/search:",
+        )
+        states = st.multiselect(
+            "States",
+            sorted({run.state for run in runs}),
+            key="compare_states",
+            persist_state="session",
+            placeholder="all states",
+        )
+    words = text.lower().split()
+    shown = [
+        run
+        for run in runs
+        if (not states or run.state in states)
+        and all(
+            word in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
+            for word in words
+        )
+    ]
+    if len(shown) < len(runs):
+        st.caption(f"{len(shown)} of {len(runs)} runs.")
+    return shown
+
+
+def _row(run: RunSummary, default: str | None) -> dict[str, Any]:
+    return {
+        "Run": run.title + (" ★" if run.id == default else ""),
+        "State": run.state,
+        "Accuracy": None if run.validation_accuracy is None else 100 * run.validation_accuracy,
+        "Macro F1": run.macro_f1,
+        "Best epoch": run.best_epoch,
+        "Epochs": f"{run.epoch}/{run.epochs}" if run.epochs else "",
+        "Time": run.seconds / 60,
+        "Recipe": run.recipe,
+        "Data": run.data,
+        "Seed": run.seed,
+        "Started": run.started,
+        "Study": "" if run.study is None else f"{run.study} {run.trial}",
+        "Note": run.note,
+    }
+
+
+def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
+    """The table; the runs that are marked in it."""
+    ids = [run.id for run in runs]
+    # Streamlit remembers rows by number: another list is another table, in which those that were
+    # marked stay so.
+    last: list[str] = st.session_state.get(_CHOSEN, [])
+    rows = [ids.index(one) for one in last if one in ids]
+    selection = st.dataframe(
+        [_row(run, default) for run in runs],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": rows}},
+        key=f"runs_table_{hash(tuple(ids)) & 0xFFFFFFFF:x}",
+        height=min(38 + 35 * max(len(runs), 1), 400),
+        placeholder="-",
+        alt=f"{len(runs)} runs with their figures",
+        column_config={
+            "Run": st.column_config.TextColumn(width=200, help="★ marks the app's default model."),
+            "Accuracy": st.column_config.NumberColumn(
+                format="%.1f %%", help="Validation accuracy at the best epoch"
+            ),
+            "Macro F1": st.column_config.NumberColumn(
+                format="%.3f", help="On validation, at the best epoch"
+            ),
+            "Time": st.column_config.NumberColumn(
+                format="%.1f min", help="Training time of the finished epochs"
+            ),
+            "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Note": st.column_config.TextColumn(width="medium"),
+        },
+    )
+    marked = [row for row in selection["selection"]["rows"] if row < len(runs)]
+    # Those that the filter hides at the moment are kept in mind.
+    hidden = [one for one in last if one not in ids]
+    st.session_state[_CHOSEN] = hidden + [ids[row] for row in marked]
+    return [runs[row] for row in marked]
+
+
+def _show_actions(run: RunSummary, settings: Settings) -> None:
+    st.button("Open", key="open_run", icon=":material/visibility:", on_click=_open, args=(run.id,))
+    if run.has_bundle:
+        st.button(
+            "Use as default",
+            key="promote_run",
+            icon=":material/star:",
+            disabled=default_bundle_name(settings) == run.id,
+            on_click=act,
+            args=(lambda: set_default_bundle(run.id, settings), f"{run.title} is the default now."),
+            help="Every page and command uses its model unless told otherwise.",
+        )
+
+
+def _open(run_id: str) -> None:
+    st.session_state[RUN] = run_id
+    st.session_state[VIEW] = RUNS
+
+
+def _show_curves(chosen: list[RunSummary]) -> None:
+    figure_name = st.segmented_control(
+        "Curves",
+        list(COMPARED_FIGURES),
+        default=next(iter(COMPARED_FIGURES)),
+        required=True,
+        format_func=lambda name: COMPARED_FIGURES[name][0],
+        key="compared_figure",
+        persist_state="session",
+    )
+    compared = chosen[:_MOST_COMPARED]
+    if len(chosen) > _MOST_COMPARED:
+        st.caption(f"The first {_MOST_COMPARED} of {len(chosen)} runs are drawn.")
+    curves = {run_title(run): read_run_epochs(run.path) for run in compared}
+    if not any(curves.values()):
+        st.info("None of these runs has finished an epoch yet.", icon=":material/show_chart:")
+        return
+    st.plotly_chart(
+        compared_curves(curves, figure_name),
+        key="compared_curves",
+        config={"displayModeBar": False},
+        alt=f"{COMPARED_FIGURES[figure_name][0]} by epoch of {', '.join(curves)}",
+    )
+
+
+def _show_differences(chosen: list[RunSummary]) -> None:
+    """The settings in which the chosen runs differ, a column for each run."""
+    readable = [run for run in chosen[:_MOST_COMPARED] if run.config is not None]
+    st.markdown("**Differences in the settings**")
+    rows = difference_rows(readable)
+    if not rows:
+        st.caption("These runs have the same settings.")
+        return
+    st.dataframe(
+        rows,
+        hide_index=True,
+        alt="Settings in which the chosen runs differ",
+    )
+
+
+def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
+    """A row for each setting that is not the same in all runs: its label, then a value per run."""
+    if not runs or runs[0].config is None:
+        return []
+    labels = {"recipe": "Recipe", "data": "Dataset"}
+    fields = [name for name in labels if len({getattr(run, name) for run in runs}) > 1]
+    for run in runs[1:]:
+        assert run.config is not None
+        for one in config_difference(runs[0].config, run.config):
+            labels[one.field] = one.label
+            if one.field not in fields:
+                fields.append(one.field)
+    return [
+        {"Setting": labels[name]}
+        | {
+            run_title(run): value_in_words(
+                getattr(run if name in ("recipe", "data") else run.config, name)
+            )
+            for run in runs
+        }
+        for name in fields
+    ]
+
+
+def runs_as_csv(runs: list[RunSummary]) -> str:
+    """A line per run: identity, figures, then every setting."""
+    settings = next((run.config for run in runs if run.config is not None), None)
+    names = [field.name for field in setting_fields()] if settings is not None else []
+    header = [
+        *("run", "name", "state", "recipe", "data", "study", "trial", "started", "epochs_done"),
+        *("best_epoch", "validation_accuracy", "macro_f1", "seconds", "note"),
+        *names,
+    ]
+    return csv_text(header, (_cells(run, names) for run in runs))
+
+
+def _cells(run: RunSummary, names: list[str]) -> list[object]:
+    started = "" if run.started is None else run.started.isoformat()
+    return [
+        *(run.id, run.name, run.state, run.recipe, run.data, run.study, run.trial),
+        *(started, run.epoch, run.best_epoch, run.validation_accuracy, run.macro_f1),
+        *(round(run.seconds, 1), run.note),
+        *([] if run.config is None else [getattr(run.config, name) for name in names]),
+    ]

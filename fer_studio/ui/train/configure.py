@@ -1,0 +1,337 @@
+"""New training: data, recipe, settings, what it will take, and the button that starts it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from fer_core.dataset.store import DEMO_NAME, dataset_names
+from fer_core.errors import InputError
+from fer_core.recipes import (
+    RECIPES,
+    TrainingConfig,
+    config_difference,
+    recipe_by_name,
+    validated_config,
+)
+from fer_core.settings import Settings, load_settings
+from fer_core.training.queue import active_runs, launch, waiting_runs
+from fer_core.training.registry import RunSummary
+from fer_core.training.run_folder import RunSetup, Tracking
+from fer_studio.ui.access import is_private, require_editor
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.datasets import DATASET, ChosenDataset, choose_dataset, chosen_dataset
+from fer_studio.ui.train.draft import (
+    RECIPE,
+    Draft,
+    change_recipe,
+    checked,
+    chosen_recipe,
+    current_draft,
+    load_config,
+)
+from fer_studio.ui.train.estimates import show_estimate
+from fer_studio.ui.train.fields import show_fields
+from fer_studio.ui.train.words import first_capital, value_in_words
+from fer_studio.ui.uploads import content_within
+
+VIEW = "view"
+NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
+#: The session's key, and the address's, of the run that is watched.
+RUN = "run"
+
+#: The session's keys of what lies folded away: whether it is open.
+OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
+
+_NAME, _NOTE = "new_run_name", "new_run_note"
+_TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
+#: Where others reach the app, nobody types addresses that the server then calls or opens.
+_SHARED_MLFLOW = "new_run_shared_mlflow"
+_UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
+_START_PROBLEM, _LOAD_MESSAGE = "start_problem", "load_message"
+
+
+def show_configure(settings: Settings) -> None:
+    """Draw the section."""
+    form, summary = st.columns([3, 2], gap="large")
+    with form:
+        data_column, recipe_column = st.columns(2)
+        with data_column:
+            dataset = choose_dataset(settings)
+        with recipe_column:
+            _choose_recipe()
+        draft = current_draft()
+        show_fields(draft)
+        result = checked(draft.values)
+        _show_text(result.config, draft)
+    with summary, st.container(border=True):
+        st.header("This training", anchor=False)
+        _show_load_message()
+        for sentence in result.problems.values():
+            st.error(plain_text(sentence), icon=":material/error:")
+        if result.config is not None:
+            _show_difference(draft, result.config)
+            if dataset is not None:
+                show_estimate(result.config, dataset, settings)
+        _show_start(dataset, result.config, settings)
+
+
+def _choose_recipe() -> None:
+    if st.session_state.get(RECIPE) not in RECIPES:
+        st.session_state[RECIPE] = chosen_recipe()
+    name: str = st.selectbox(
+        "Recipe",
+        list(RECIPES),
+        key=RECIPE,
+        persist_state="session",
+        on_change=change_recipe,
+        help="A whole training under a name, the quickest first. Every setting below can be "
+        "changed; what you change is kept while you look at other recipes.",
+    )
+    recipe = recipe_by_name(name)
+    published = f" Published result: {recipe.published_result}." if recipe.published_result else ""
+    st.caption(f"{recipe.summary}.{published}")
+
+
+def _show_difference(draft: Draft, config: TrainingConfig) -> None:
+    """In what the form differs from its recipe, and the way back."""
+    differences = config_difference(recipe_by_name(draft.recipe).config, config)
+    if not differences:
+        st.caption(f"Exactly the recipe {draft.recipe}, seed {config.seed}.")
+        return
+    count = len(differences)
+    st.markdown(f"**{count} setting{'s' if count != 1 else ''} changed from the recipe**")
+    st.dataframe(
+        [
+            {
+                "Setting": one.label,
+                "Recipe": value_in_words(one.first),
+                "Here": value_in_words(one.second),
+            }
+            for one in differences
+        ],
+        hide_index=True,
+        height=min(38 + 35 * count, 250),
+        alt="Settings that differ from the recipe",
+    )
+    st.button(
+        "Back to the recipe",
+        key="reset_recipe",
+        type="tertiary",
+        icon=":material/undo:",
+        on_click=load_config,
+        args=(recipe_by_name(draft.recipe).config, draft.recipe),
+    )
+
+
+def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
+    # Empty until it is opened: what draws code in the browser is larger than all else on the page.
+    opened = st.expander(
+        "Configuration as text", icon=":material/data_object:", key=OPEN_TEXT, on_change="rerun"
+    )
+    if not opened.open:
+        return
+    with opened:
+        if config is None:
+            st.caption("The text appears as soon as the problems beside the form are solved.")
+        else:
+            text = config_as_text(config)
+            st.download_button(
+                "Download",
+                text,
+                f"{draft.recipe}.json",
+                "application/json",
+                key="download_config",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+            st.code(text, language="json", height=260)
+        # A new element for each upload: the file that was read is not read again.
+        number = st.session_state.setdefault(_UPLOAD_COUNT, 0)
+        key = f"{_UPLOAD}_{number}"
+        st.file_uploader(
+            "Use a configuration (JSON)",
+            type=["json"],
+            key=key,
+            on_change=_read_upload,
+            args=(key,),
+            max_upload_size=1,
+            help="What Download gives, or a run's config.json. It fills the form.",
+        )
+
+
+def config_as_text(config: TrainingConfig) -> str:
+    """The configuration as it is shown, downloaded and uploaded."""
+    return json.dumps(config.to_json(), indent=2) + "\n"
+
+
+def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None]:
+    """Read a configuration, or a run's ``config.json``, which holds one.
+
+    Args:
+        text: The file's content.
+        name: What to call it in an error.
+
+    Returns:
+        The configuration, and its recipe's name where the file tells it.
+
+    Raises:
+        InputError: It is neither.
+    """
+    try:
+        values: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{name} is no JSON; use a file that Download gave, or a run's config.json."
+        ) from error
+    recipe = None
+    if isinstance(values, dict) and isinstance(values.get("config"), dict):
+        recipe, values = values.get("recipe"), values["config"]
+    if not isinstance(values, dict):
+        raise InputError(
+            f"{name} holds no settings; use a file that Download gave, or a run's config.json."
+        )
+    try:
+        config = validated_config(values)
+    except InputError as error:
+        raise InputError(f"{name} cannot be used: {error}") from error
+    return config, recipe if isinstance(recipe, str) else None
+
+
+def _read_upload(key: str) -> None:
+    upload = st.session_state.get(key)
+    if upload is None:
+        return
+    st.session_state[_UPLOAD_COUNT] += 1
+    try:
+        config, recipe = config_from_text(content_within(upload, 1), upload.name)
+    except InputError as error:
+        st.session_state[_LOAD_MESSAGE] = (False, str(error))
+        return
+    load_config(config, recipe)
+    st.session_state[_LOAD_MESSAGE] = (True, f"The form shows {upload.name} now.")
+
+
+def start_from_run(run: RunSummary) -> None:
+    """Fill the form from a run and show it; to be called back by a button."""
+    if run.config is None:
+        return
+    load_config(run.config, run.recipe)
+    st.session_state[DATASET] = run.data
+    st.session_state[VIEW] = NEW_TRAINING
+    message = f"The form shows the settings of {run.title} now."
+    if run.recipe not in RECIPES:
+        message += f" Its recipe {run.recipe} no longer exists."
+    if run.data != DEMO_NAME and run.data not in dataset_names(load_settings()):
+        message += f" Its dataset {run.data} is not among the imported ones: choose another."
+    st.session_state[_LOAD_MESSAGE] = (True, message)
+
+
+def _show_load_message() -> None:
+    """What became of the last upload or the last run that was taken over; told once."""
+    is_good, message = st.session_state.pop(_LOAD_MESSAGE, (True, ""))
+    if message and is_good:
+        st.success(plain_text(message), icon=":material/check:")
+    elif message:
+        st.error(plain_text(message), icon=":material/error:")
+
+
+def _show_start(
+    dataset: ChosenDataset | None, config: TrainingConfig | None, settings: Settings
+) -> None:
+    st.text_input(
+        "Name (optional)", key=_NAME, persist_state="session", max_chars=80, placeholder="baseline"
+    )
+    note = st.expander(
+        "Note and tracking", icon=":material/edit_note:", key=OPEN_NOTE, on_change="rerun"
+    )
+    if note.open:
+        with note:
+            _show_note_and_tracking(settings)
+    st.button(
+        "Start training",
+        key="start_training",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=dataset is None or config is None,
+        on_click=_start,
+    )
+    problem = st.session_state.pop(_START_PROBLEM, "")
+    if problem:
+        st.error(plain_text(first_capital(problem)), icon=":material/error:")
+    waiting, running = len(waiting_runs(settings)), len(active_runs(settings))
+    if waiting or running >= settings.parallel_runs:
+        st.caption(
+            f"{running} training{'s' if running != 1 else ''} under way, {waiting} waiting: this "
+            f"one will wait at place {waiting + 1}."
+        )
+    st.caption(
+        "It runs in a process of its own: close the page, the browser or the app, and it goes on."
+    )
+
+
+def _show_note_and_tracking(settings: Settings) -> None:
+    st.text_area("Note", key=_NOTE, persist_state="session", max_chars=4000, height=90)
+    st.toggle(
+        "Write TensorBoard event files",
+        key=_TENSORBOARD,
+        persist_state="session",
+        help="To tensorboard/ in the run's folder; look at them with 'tensorboard --logdir'.",
+    )
+    if is_private():
+        st.text_input(
+            "MLflow tracking address",
+            key=_MLFLOW,
+            persist_state="session",
+            placeholder="http://localhost:5000",
+            help="A server, folder or database of MLflow that also gets the figures; empty: none.",
+        )
+    elif settings.mlflow_address:
+        st.toggle(
+            "Log to this server's MLflow",
+            key=_SHARED_MLFLOW,
+            persist_state="session",
+            help="To the address in FER_STUDIO_MLFLOW, which whoever runs this server chose.",
+        )
+
+
+def _start() -> None:
+    """Launch what the form holds at this moment, and go to the run."""
+    draft = current_draft()
+    result = checked(draft.values)
+    if result.config is None:
+        return  # what was typed last is told beside the form
+    settings = load_settings()
+    try:
+        require_editor()
+        setup = RunSetup(
+            recipe=draft.recipe,
+            data=chosen_dataset(settings),
+            config=result.config,
+            tracking=Tracking(
+                tensorboard=bool(st.session_state.get(_TENSORBOARD)),
+                mlflow_uri=_mlflow_address(settings) or None,
+            ),
+        )
+        run = launch(
+            setup,
+            settings,
+            name=st.session_state.get(_NAME) or "",
+            note=st.session_state.get(_NOTE) or "",
+        )
+    except InputError as error:
+        st.session_state[_START_PROBLEM] = str(error)
+        return
+    st.session_state[_NAME] = st.session_state[_NOTE] = ""
+    st.session_state[RUN] = run.path.name
+    st.session_state[VIEW] = RUNS
+
+
+def _mlflow_address(settings: Settings) -> str:
+    """Where the training also logs to, as the form has it; empty for nowhere."""
+    if is_private():
+        return (st.session_state.get(_MLFLOW) or "").strip()
+    return settings.mlflow_address if st.session_state.get(_SHARED_MLFLOW) else ""

@@ -1,0 +1,449 @@
+"""Search: studies over the settings, their trials and Optuna's figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.recipes import RECIPES, SettingField, TrainingConfig, changed_config, recipe_by_name
+from fer_core.settings import Settings
+from fer_core.training.search import (
+    StudySetup,
+    StudySummary,
+    create_study,
+    launch_search,
+    stop_search,
+    study_figures,
+    study_names,
+    study_setup,
+    study_summary,
+)
+from fer_core.training.search_space import (
+    default_parameter,
+    search_space,
+    searchable_fields,
+)
+from fer_studio.ui.access import is_private, leave_if_refused, require_editor
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.actions import act, keep_problem
+from fer_studio.ui.train.address import choose_by_address
+from fer_studio.ui.train.configure import RUN, RUNS, VIEW
+from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
+from fer_studio.ui.train.draft import bounds_in_words
+from fer_studio.ui.train.words import first_capital, percent, value_in_words
+
+STUDY = "study"
+_LIVE_SECONDS = 3.0
+_DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
+_FIGURES = "study_figures"
+
+_MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
+_FIGURE_TITLES = {
+    "history": "History",
+    "importance": "Importance",
+    "parallel": "Parallel coordinates",
+    "slice": "Slices",
+    "intermediate": "Curves of the trials",
+}
+_STATE_COLORS: dict[str, Any] = {"running": "blue", "finished": "green", "stopped": "orange"}
+
+
+def show_search(settings: Settings) -> None:
+    """Draw the section."""
+    names = study_names(settings)
+    with st.expander("New search", icon=":material/add:", expanded=not names, key="search_form"):
+        _show_form(settings)
+    if not names:
+        st.caption(
+            "A search tries settings by itself: each trial is a run with a short training, poor "
+            "ones are ended early, and the best settings can be trained at length afterwards."
+        )
+        return
+    name = choose_by_address("Search", names, key=STUDY)
+    try:
+        is_running = study_summary(name, settings).state == "running"
+    except InputError as error:
+        show_error(error)
+        return
+    live = st.fragment(_show_study, run_every=_LIVE_SECONDS if is_running else None)
+    live(name, settings, is_running)
+
+
+def _show_form(settings: Settings) -> None:
+    """What to search; values stay while something about them is wrong."""
+    left, right = st.columns(2)
+    with left:
+        dataset = choose_dataset(settings)
+    with right:
+        recipe = st.selectbox(
+            "Recipe",
+            list(RECIPES),
+            key="search_recipe",
+            persist_state="session",
+            help="Its settings hold for every trial, but for those that are searched.",
+        )
+    config = recipe_by_name(recipe).config
+    by_name = {entry.name: entry for entry in searchable_fields()}
+    varied = st.multiselect(
+        "Settings to vary",
+        list(by_name),
+        default=[name for name in _DEFAULT_FIELDS if name in by_name],
+        format_func=lambda name: by_name[name].label,
+        key="search_fields",
+        persist_state="session",
+    )
+    for name in varied:
+        _show_parameter(by_name[name], config, recipe)
+    columns = st.columns(4)
+    with columns[0]:
+        st.text_input("Name", key="search_name", persist_state="session", placeholder="rates")
+    with columns[1]:
+        st.number_input("Trials", value=20, step=1, key="search_trials", persist_state="session")
+    with columns[2]:
+        st.number_input(
+            "Epochs of a trial",
+            value=_epochs_of_a_trial(config),
+            step=1,
+            key=f"search_epochs_{recipe}",
+            persist_state="session",
+            help="Short trainings are enough to tell good settings from bad ones.",
+        )
+    with columns[3]:
+        st.selectbox(
+            "Make best",
+            list(_MONITORS),
+            key="search_monitor",
+            persist_state="session",
+            format_func=lambda name: f"validation {_MONITORS[name]}",
+        )
+    with st.expander("Pruning, seed, storage"):
+        st.toggle(
+            "End hopeless trials early",
+            value=True,
+            key="search_pruning",
+            persist_state="session",
+            help="A trial that is below the median of the earlier ones at the same epoch ends.",
+        )
+        st.number_input(
+            "Seed of the search", value=0, step=1, key="search_seed", persist_state="session"
+        )
+        if is_private():
+            st.text_input(
+                "Storage address",
+                key="search_storage",
+                persist_state="session",
+                placeholder="a file of its own",
+                help="A database that Optuna understands, such as postgresql://…, lets several "
+                "machines work on one search.",
+            )
+        elif settings.study_storage:
+            st.toggle(
+                "Keep it in this server's database",
+                key="search_shared_storage",
+                persist_state="session",
+                help="At the address in FER_STUDIO_STUDY_STORAGE, which whoever runs this server "
+                "chose: several machines can work on one search there.",
+            )
+    st.button(
+        "Create and start",
+        key="create_search",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=dataset is None,
+        on_click=_create,
+        args=(settings,),
+    )
+
+
+def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) -> None:
+    """The range or the choices of one setting."""
+    default = default_parameter(entry, config)
+    key = _parameter_key(entry, recipe)
+    if default.choices:
+        st.multiselect(
+            entry.label,
+            list(default.choices),
+            default=list(default.choices),
+            format_func=value_in_words,
+            key=key,
+            persist_state="session",
+            help=entry.help,
+        )
+        return
+    is_whole = entry.kind == "integer"
+    kind = int if is_whole else float
+    low_column, high_column, log_column = st.columns([2, 2, 1], vertical_alignment="bottom")
+    with low_column:
+        st.number_input(
+            f"{entry.label}, from",
+            value=kind(default.low or 0),
+            step=1 if is_whole else None,
+            format=None if is_whole else "%g",
+            key=f"{key}_low",
+            persist_state="session",
+            help=f"{entry.help}. A number {bounds_in_words(entry)}.",
+        )
+    with high_column:
+        st.number_input(
+            f"{entry.label}, to",
+            value=kind(default.high or 0),
+            step=1 if is_whole else None,
+            format=None if is_whole else "%g",
+            key=f"{key}_high",
+            persist_state="session",
+        )
+    with log_column:
+        st.toggle(
+            "Logarithmic",
+            value=default.log,
+            key=f"{key}_log",
+            persist_state="session",
+            help="Equal factors are equally likely, rather than equal differences.",
+        )
+
+
+def _create(settings: Settings) -> None:
+    try:
+        require_editor()
+        setup = setup_from_form(*_form_values(settings))
+        create_study(setup, settings)
+    except InputError as error:
+        keep_problem(str(error))
+        return
+    st.session_state[STUDY] = setup.name
+    st.session_state["search_name"] = ""
+    act(lambda: launch_search(setup.name, settings), f"The search {setup.name} runs.")
+
+
+def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the form holds at this moment, which the page may not have been drawn with yet."""
+    state = st.session_state
+    recipe: str = state["search_recipe"]
+    config = recipe_by_name(recipe).config
+    by_name = {entry.name: entry for entry in searchable_fields()}
+    parameters: list[dict[str, Any]] = []
+    for name in state["search_fields"]:
+        default = default_parameter(by_name[name], config)
+        key = _parameter_key(by_name[name], recipe)
+        if default.choices:
+            chosen = state.get(key)
+            parameters.append(
+                {"field": name, "choices": list(default.choices) if chosen is None else chosen}
+            )
+        elif f"{key}_low" in state:
+            parameters.append(
+                {
+                    "field": name,
+                    "low": state[f"{key}_low"],
+                    "high": state[f"{key}_high"],
+                    "log": state[f"{key}_log"],
+                }
+            )
+        else:
+            parameters.append(
+                {"field": name, "low": default.low, "high": default.high, "log": default.log}
+            )
+    values = {
+        "name": (state["search_name"] or "").strip(),
+        "recipe": recipe,
+        "data": chosen_dataset(settings),
+        "epochs": state.get(f"search_epochs_{recipe}", _epochs_of_a_trial(config)),
+        "trials": state["search_trials"],
+        "monitor": state["search_monitor"],
+        "pruning": state["search_pruning"],
+        "seed": state["search_seed"],
+        "storage": _storage(settings) or None,
+    }
+    return values, parameters
+
+
+def _storage(settings: Settings) -> str:
+    """Where the search is kept, as the form has it; empty for a file of its own."""
+    if is_private():
+        return (st.session_state["search_storage"] or "").strip()
+    return settings.study_storage if st.session_state.get("search_shared_storage") else ""
+
+
+def _parameter_key(entry: SettingField, recipe: str) -> str:
+    return f"search_{entry.name}_{recipe}"
+
+
+def _epochs_of_a_trial(config: TrainingConfig) -> int:
+    return min(config.epochs, 10)
+
+
+def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) -> StudySetup:
+    """A study from what the form holds.
+
+    Args:
+        values: The study's own fields, and ``epochs``, those of a trial.
+        parameters: The fields of a ``SearchParameter`` for each setting to vary.
+
+    Raises:
+        InputError: Something is missing or does not fit; the sentence says what.
+    """
+    if not values["name"]:
+        raise InputError("The search has no name yet; enter one.")
+    for what, key in (("trials", "trials"), ("epochs", "epochs"), ("seed", "seed")):
+        if values[key] is None:
+            raise InputError(f"The number for {what} is empty; enter one.")
+    study = {key: value for key, value in values.items() if key != "epochs"}
+    config = changed_config(recipe_by_name(values["recipe"]).config, {"epochs": values["epochs"]})
+    return study_setup(study | {"config": config, "space": search_space(parameters)})
+
+
+def _show_study(name: str, settings: Settings, was_running: bool) -> None:
+    """How far the search is; drawn anew while it runs."""
+    leave_if_refused("train")
+    try:
+        summary = study_summary(name, settings)
+    except InputError as error:
+        show_error(error)
+        return
+    if (summary.state == "running") != was_running:
+        st.rerun()
+    setup = summary.setup
+    through = summary.finished + summary.pruned + summary.failed
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(summary.state, color=_STATE_COLORS[summary.state])
+        st.markdown(
+            f"Recipe **{plain_text(setup.recipe)}** on **{plain_text(setup.data)}**, "
+            f"{setup.config.epochs} epoch{'s' if setup.config.epochs != 1 else ''} a trial, for "
+            f"the best validation {_MONITORS[setup.monitor]}."
+        )
+    st.progress(
+        min(through / setup.trials, 1.0),
+        text=f"{through} of {setup.trials} trials through: {summary.finished} finished, "
+        f"{summary.pruned} ended early, {summary.failed} failed; {summary.running} under way",
+    )
+    _show_study_actions(summary, settings)
+    if summary.best_trial is not None:
+        _show_best(summary)
+    if summary.trials:
+        _show_trials(summary)
+        _show_figures(name, through, settings)
+    elif summary.state == "running":
+        st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
+
+
+def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
+    name = summary.name
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if summary.state == "running":
+            st.button(
+                "Stop",
+                key="stop_search",
+                icon=":material/stop:",
+                on_click=act,
+                args=(
+                    lambda: stop_search(name, settings),
+                    "Stopping: the trial under way goes on when the search is resumed.",
+                ),
+            )
+        elif summary.state == "stopped":
+            st.number_input(
+                "Workers",
+                value=1,
+                min_value=1,
+                max_value=64,
+                step=1,
+                key="search_workers",
+                width=140,
+                help="Trials at the same time; no more runs than the queue allows.",
+            )
+            st.button(
+                "Resume" if summary.trials else "Start",
+                key="resume_search",
+                icon=":material/play_arrow:",
+                on_click=act,
+                args=(
+                    lambda: launch_search(name, settings, st.session_state["search_workers"] or 1),
+                ),
+            )
+
+
+def _show_best(summary: StudySummary) -> None:
+    value = summary.best_value
+    is_share = summary.setup.monitor == "accuracy"
+    words = percent(value) if is_share else f"{value:.4f}"
+    best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
+    labels = {entry.name: entry.label for entry in searchable_fields()}
+    values = ", ".join(
+        f"{labels.get(key, key).lower()} {value_in_words(one)}" for key, one in best.values.items()
+    )
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**Best: trial {best.number}, validation {_MONITORS[summary.setup.monitor]} {words}** "
+            f"({plain_text(values)})",
+            width="stretch",
+        )
+        if best.run_id is not None:
+            st.button(
+                "Open its run",
+                key="open_best",
+                icon=":material/visibility:",
+                on_click=_open_run,
+                args=(best.run_id,),
+                help="From there its settings can be trained at length and its model used.",
+            )
+
+
+def _open_run(run_id: str) -> None:
+    st.session_state[RUN] = run_id
+    st.session_state[VIEW] = RUNS
+
+
+def _show_trials(summary: StudySummary) -> None:
+    labels = {entry.name: entry.label for entry in searchable_fields()}
+    rows = [
+        {"Trial": trial.number, "State": trial.state, "Value": trial.value}
+        | {labels.get(key, key): value_in_words(one) for key, one in trial.values.items()}
+        | {
+            "Run": None if trial.run_id is None else f"/train?view={RUNS}&run={trial.run_id}",
+            "Problem": first_capital(trial.problem),
+        }
+        for trial in reversed(summary.trials)
+    ]
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key=f"trials_{summary.name}",
+        height=min(38 + 35 * len(rows), 300),
+        placeholder="-",
+        alt=f"{len(rows)} trials with their values",
+        column_config={
+            "Trial": st.column_config.NumberColumn(width="small"),
+            "Value": st.column_config.NumberColumn(
+                format="%.4f", help=f"Validation {_MONITORS[summary.setup.monitor]}"
+            ),
+            "Run": st.column_config.LinkColumn(display_text="open"),
+        },
+    )
+
+
+def _show_figures(name: str, through: int, settings: Settings) -> None:
+    """Optuna's figures, drawn anew when a trial has ended: they take a moment."""
+    kept = st.session_state.get(_FIGURES)
+    if kept is None or kept[0] != (name, through):
+        with st.spinner("Drawing Optuna's figures…"):
+            try:
+                figures = study_figures(name, settings)
+            except InputError as error:
+                show_error(error)
+                return
+        kept = st.session_state[_FIGURES] = ((name, through), figures)
+    figures = kept[1]
+    if not figures:
+        return
+    tabs = st.tabs([_FIGURE_TITLES[key] for key in figures])
+    for tab, (key, figure) in zip(tabs, figures.items(), strict=True):
+        with tab:
+            st.plotly_chart(
+                figure,
+                key=f"{key}_{name}",
+                config={"displayModeBar": False},
+                alt=f"{_FIGURE_TITLES[key]} of the search {name}",
+            )

@@ -1,0 +1,50 @@
+"""The section that was chosen, and what is told above all of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.settings import Settings, load_settings
+from fer_core.training.queue import revive_queue
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.actions import show_problem
+from fer_studio.ui.train.configure import COMPARE, RUNS, SEARCH, show_configure
+
+
+def show_section(view: str) -> None:
+    """Draw one section of the page; what the others need is not even imported."""
+    try:
+        settings = load_settings()
+    except InputError as error:
+        show_error(error)
+        return
+    try:
+        # A training that was killed from outside has started no successor.
+        revive_queue(settings)
+    except InputError as error:
+        st.warning(plain_text(str(error)), icon=":material/warning:")
+    if view != RUNS:  # where it stands beside the buttons
+        show_problem()
+    try:
+        _show(view, settings)
+    except InputError as error:
+        show_error(error)
+
+
+def _show(view: str, settings: Settings) -> None:
+    if view == RUNS:
+        from fer_studio.ui.train.watch import show_runs
+
+        show_runs(settings)
+    elif view == COMPARE:
+        from fer_studio.ui.train.compare import show_compare
+
+        show_compare(settings)
+    elif view == SEARCH:
+        from fer_studio.ui.train.search import show_search
+
+        show_search(settings)
+    else:
+        show_configure(settings)

@@ -1,0 +1,61 @@
+"""The queue: which runs wait, in which order, and how to change it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.settings import Settings
+from fer_core.training.queue import move_in_queue, remove_from_queue
+from fer_core.training.registry import RunSummary
+from fer_core.training.run_folder import RunFolder
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.actions import act
+from fer_studio.ui.train.words import run_title
+
+
+def show_queue(runs: list[RunSummary], settings: Settings) -> None:
+    """Draw the waiting runs; nothing where none waits."""
+    waiting = sorted(
+        (run for run in runs if run.queue_position is not None),
+        key=lambda run: run.queue_position or 0,
+    )
+    if not waiting:
+        return
+    label = f"{len(waiting)} run{'s wait' if len(waiting) != 1 else ' waits'} in the queue"
+    with st.expander(label, icon=":material/hourglass_empty:", expanded=True):
+        st.caption(
+            f"{settings.parallel_runs} at a time; the next one starts by itself, even while the "
+            "app is closed."
+        )
+        for run in waiting:
+            _show_waiting(run, len(waiting), settings)
+
+
+def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
+    folder, place = RunFolder(run.path), run.queue_position or 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{place}.** {plain_text(run_title(run))}", width="stretch")
+        st.button(
+            "Earlier",
+            key=f"earlier_{run.id}",
+            icon=":material/arrow_upward:",
+            disabled=place == 1,
+            on_click=act,
+            args=(lambda: move_in_queue(folder, settings, place - 1),),
+        )
+        st.button(
+            "Later",
+            key=f"later_{run.id}",
+            icon=":material/arrow_downward:",
+            disabled=place == count,
+            on_click=act,
+            args=(lambda: move_in_queue(folder, settings, place + 1),),
+        )
+        st.button(
+            "Take out",
+            key=f"take_out_{run.id}",
+            icon=":material/playlist_remove:",
+            on_click=act,
+            args=(lambda: remove_from_queue(folder, settings),),
+            help="The run stays and can be started later with Continue.",
+        )

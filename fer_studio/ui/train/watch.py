@@ -1,0 +1,279 @@
+"""Runs: the queue, and one run as it is at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from fer_core.charts.training import (
+    LiveCurves,
+    accuracy_curves,
+    learning_rate_curve,
+    loss_curves,
+    recall_curves,
+)
+from fer_core.dataset.store import is_demo
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.training.queue import revive_queue
+from fer_core.training.registry import (
+    RunSummary,
+    list_runs,
+    log_tail,
+    read_run_epochs,
+    run_summary,
+)
+from fer_core.training.resources import ResourceUse, resource_use
+from fer_core.training.run_folder import RunStatus
+from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.actions import show_actions, show_problem, show_record
+from fer_studio.ui.train.address import choose_by_address
+from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
+from fer_studio.ui.train.waiting import show_queue
+from fer_studio.ui.train.words import (
+    STATE_LOOKS,
+    bytes_in_words,
+    duration_in_words,
+    first_capital,
+    percent,
+    run_title,
+)
+
+_PROGRESS_SECONDS = 1.0
+_CURVES_SECONDS = 2.0
+_LOG_LINES = 40
+_FIGURES = "run_figures"
+_RESOURCES = "run_resources"
+
+
+def show_runs(settings: Settings) -> None:
+    """Draw the section."""
+    runs = list_runs(settings)
+    if not runs:
+        show_problem()
+        _show_empty_state()
+        return
+    show_queue(runs, settings)
+    run = _choose_run(runs)
+    is_live = _is_live(run)
+    progress = st.fragment(_show_progress, run_every=_PROGRESS_SECONDS if is_live else None)
+    progress(run, settings, is_live)
+    curves = st.fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
+    curves(run, settings)
+    show_record(run, settings)
+
+
+def _show_empty_state() -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**No training has been started yet.** Choose a dataset and a recipe, press start, "
+            "and watch it here; the demo set takes minutes."
+        )
+        st.button("New training", key="first_training", icon=":material/add:", on_click=_go_to_form)
+
+
+def _go_to_form() -> None:
+    st.session_state[VIEW] = NEW_TRAINING
+
+
+def _choose_run(runs: list[RunSummary]) -> RunSummary:
+    """A list of the runs: those under way first, then those that wait, then the newest."""
+    ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
+    by_id = {run.id: run for run in ordered}
+    chosen = choose_by_address(
+        "Run",
+        list(by_id),
+        key=RUN,
+        title=lambda run_id: run_title(by_id[run_id]),
+        hint="Runs under way stand first, then the newest. The choice is part of the page's "
+        "address, so that it can be kept as a bookmark.",
+    )
+    return by_id[chosen]
+
+
+def _is_live(run: RunSummary) -> bool:
+    return run.is_active or run.state == "queued"
+
+
+def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
+    """What changes every second: state, progress, speed, and what can be done about it."""
+    leave_if_refused("train")
+    try:
+        revive_queue(settings)
+    except InputError as error:
+        st.warning(plain_text(str(error)), icon=":material/warning:")
+    run = run_summary(run.path, settings)
+    if _is_live(run) != was_live or not run.path.exists():
+        st.rerun()  # the polling begins or ends, and the rest of the page tells of it
+    color, icon = STATE_LOOKS[run.state]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(run.state, color=color, icon=icon)
+        if run.state in ("failed", "damaged"):
+            st.error(plain_text(first_capital(run.reason)))
+        elif run.is_silent:
+            st.warning(plain_text(first_capital(run.reason)))
+        elif run.reason and not _has_steps(run):
+            st.markdown(plain_text(first_capital(run.reason)))
+    if is_demo(run.data):
+        st.caption("Demo data: drawn faces. The figures say nothing about real ones.")
+    if run.config is not None:
+        _show_bars(run)
+        _show_figures(run)
+    show_actions(run, settings)
+    show_problem()
+
+
+def _has_steps(run: RunSummary) -> bool:
+    """Whether the bars tell how far it is, which its reason would only repeat."""
+    return run.state == "running" and run.status is not None and run.status.steps > 0
+
+
+def _show_bars(run: RunSummary) -> None:
+    status = run.status
+    share = run.epoch / max(run.epochs, 1)
+    words = f"{run.epoch:,} of {run.epochs:,} epochs"
+    if run.is_active and status is not None and status.steps:
+        step_share = min(status.step / status.steps, 1.0)
+        # Validation belongs to the epoch under way, whose steps are all done then.
+        under_way = status.epoch > run.epoch
+        share += step_share / max(run.epochs, 1) if under_way else 0
+        if status.seconds_left is not None:
+            words += f" · about {duration_in_words(status.seconds_left)} left"
+        st.progress(min(share, 1.0), text=words)
+        st.progress(step_share, text=_step_in_words(status))
+        return
+    if run.state != "queued" or run.epoch:
+        st.progress(min(share, 1.0), text=words)
+
+
+def _step_in_words(status: RunStatus) -> str:
+    words = f"Epoch {status.epoch:,}: step {status.step:,} of {status.steps:,}"
+    if status.step >= status.steps:
+        words = f"Epoch {status.epoch:,}: all {status.steps:,} steps done, validating"
+    if status.loss is not None and status.accuracy is not None:
+        words += f" · loss {status.loss:.3f}, accuracy {percent(status.accuracy)} so far"
+    return words
+
+
+def _show_figures(run: RunSummary) -> None:
+    with st.container(horizontal=True):
+        st.metric(
+            "Best validation accuracy",
+            percent(run.validation_accuracy),
+            border=True,
+            help="At the best epoch, which the setting 'Best epoch by' picks.",
+        )
+        st.metric("Macro F1", "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}", border=True)
+        st.metric(
+            "Best epoch", "-" if run.best_epoch is None else f"{run.best_epoch:,}", border=True
+        )
+        st.metric("Training time", duration_in_words(run.seconds), border=True)
+    if not run.is_active:
+        return
+    status = run.status
+    with st.container(horizontal=True):
+        speed = None if status is None else status.images_per_second
+        st.metric(
+            "Speed",
+            "-" if speed is None else f"{speed:,.0f}/s",
+            border=True,
+            help="Images a second",
+        )
+        use = _resources(run)
+        share = None if use is None else use.processor_share
+        st.metric(
+            "Processor",
+            "-" if use is None or share is None else f"{share:.1f} of {use.cores}",
+            border=True,
+            help="Cores kept busy by this training",
+        )
+        st.metric(
+            "Memory",
+            "-" if use is None else bytes_in_words(use.memory_bytes),
+            border=True,
+            help="Physical memory of the training's process"
+            + (
+                ""
+                if use is None
+                else f"; the machine has {bytes_in_words(use.machine_memory_bytes)}"
+            ),
+        )
+
+
+def _resources(run: RunSummary) -> ResourceUse | None:
+    """What the run takes now; the last look is kept, for the share since then."""
+    run_id, earlier = st.session_state.get(_RESOURCES, ("", None))
+    use = resource_use(run.status, earlier if run_id == run.id else None)
+    st.session_state[_RESOURCES] = (run.id, use)
+    return use
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure of the section, and what it is called."""
+
+    name: str
+    title: str
+    draw: Callable[..., LiveCurves]
+    has_best: bool
+    alt: str
+
+
+_ALL_FIGURES = (
+    _Figure("accuracy", "Accuracy", accuracy_curves, True, "Training and validation accuracy"),
+    _Figure("loss", "Loss", loss_curves, True, "Training and validation loss"),
+    _Figure("recall", "Recall by emotion", recall_curves, False, "Validation recall by emotion"),
+    _Figure("rate", "Learning rate", learning_rate_curve, False, "Learning rate"),
+)
+
+
+def _show_curves(run: RunSummary, settings: Settings) -> None:
+    """What grows with each epoch, and the log."""
+    leave_if_refused("train")
+    run = run_summary(run.path, settings)
+    epochs = read_run_epochs(run.path)
+    if epochs:
+        for pair in (_ALL_FIGURES[:2], _ALL_FIGURES[2:]):
+            for column, one in zip(st.columns(2), pair, strict=True):
+                with column:
+                    mark = " (◆ best epoch)" if one.has_best else ""
+                    st.markdown(f"**{one.title}**{mark}")
+                    curves = _curves(one, run, len(epochs))
+                    # Without a key: it stays the same element while its rows grow.
+                    st.vega_lite_chart(
+                        curves.rows,
+                        curves.specification,
+                        width="stretch",
+                        alt=f"{one.alt} by epoch of {run.title}",
+                    )
+    elif run.is_active:
+        st.info("The curves begin when the first epoch is through.", icon=":material/show_chart:")
+    text = log_tail(run.path, _LOG_LINES)
+    if text:
+        # Empty until it is opened: what shows code in the browser is a large download.
+        log = st.expander(
+            "Log",
+            icon=":material/article:",
+            expanded=run.state == "failed",
+            key=f"log_{run.id}",
+            on_change="rerun",
+        )
+        if log.open:
+            log.code(text, language=None, height=300)
+
+
+def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
+    """The figure's rows, made anew only when an epoch was added.
+
+    The same rows are the same message, which Streamlit does not send again.
+    """
+    epochs = read_run_epochs(run.path)
+    kept: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_FIGURES, {})
+    key = (run.id, count, epochs[-1].seconds, run.best_epoch)
+    if one.name not in kept or kept[one.name][0] != key:
+        curves = one.draw(epochs, run.best_epoch) if one.has_best else one.draw(epochs)
+        kept[one.name] = (key, curves)
+    return kept[one.name][1]

@@ -1,0 +1,378 @@
+"""Who may import whom: the plan of the house, held against every import in the code."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from fer_core.settings import PROJECT_ROOT
+
+CORE = PROJECT_ROOT / "fer_core"
+
+#: Tools that know nothing of the house, for every room.
+TOOLS = {
+    "errors",
+    "files",
+    "settings",
+    "provenance",
+    "progress",
+    "csv_text",
+    "onnx_session",
+    "stale_files",
+    "plain_values",
+}
+
+#: What each room of fer_core may use, besides the tools and itself, and whatever those may use.
+MAY_USE: dict[str, set[str]] = {
+    **{tool: set() for tool in TOOLS},
+    "access": set(),
+    "emotions": set(),
+    "dataset": {"emotions"},
+    "metrics": {"emotions"},
+    "networks": set(),
+    "recipes": {"networks"},
+    "bundle": {"emotions"},
+    # Temperature is arithmetic on probabilities, and that lives in metrics.
+    "predictor": {"bundle", "metrics", "networks"},
+    "model_card": {"bundle"},
+    # Importing and exporting settle Keras's backend as training does.
+    "exchange": {"predictor", "model_card", "keras_backend"},
+    "keras_backend": set(),
+    "training": {"dataset", "metrics", "recipes", "keras_backend"},
+    # The end of a training measures and publishes: it meets the rooms that serve.
+    "training.finish": {"training", "evaluation", "exchange"},
+    "training.launch": {"training", "training.finish"},
+    # It asks for anything that gives probabilities; that this is the predictor only users know.
+    "vision": {"emotions"},
+    "live": {"vision"},
+    "evaluation": {"dataset", "predictor"},
+    "charts": {"evaluation", "training", "live"},
+    "report": {"evaluation", "model_card"},
+}
+
+#: The entrances see everything.
+ENTRANCES = {"commands", "__main__"}
+
+#: The parts of ui that belong to one page, and whose parts each may use besides its own and what
+#: is shared. Snapshots of the live page are photos.
+PAGES: dict[str, set[str]] = {
+    "analyze": set(),
+    "live": {"analyze"},
+    "dataset": set(),
+    "train": set(),
+    "evaluate": set(),
+}
+
+TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
+MAY_TRAIN = {"networks", "training", "keras_backend", "training.finish", "exchange"}
+
+#: Too heavy to be loaded before they are needed: a page or a command waits for them.
+ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
+
+#: Too heavy to be loaded before a page has shown anything.
+BEHIND_THE_TITLE = ONLY_INSIDE_FUNCTIONS | {"cv2", "numpy", "pandas", "PIL", "av", "aiortc"}
+
+#: Packages that one place knows, so that another can take theirs by changing that place.
+FENCES: dict[str, set[str]] = {
+    "streamlit_webrtc": {"fer_studio.ui.webrtc"},
+    "aiortc": {"fer_studio.ui.video_channel"},
+    "onnxruntime": {"fer_core.onnx_session"},
+    "kagglehub": {"fer_core.dataset.kaggle"},
+    "mlflow": {"fer_core.training.tracking"},
+    "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
+    "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},
+    "tensorflow": {"fer_core.exchange.litert"},  # a format of TensorFlow's
+}
+
+
+def python_files(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in (PROJECT_ROOT / folder).rglob("*.py")]
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PROJECT_ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT_ROOT))
+
+
+CORE_FILES = python_files("fer_core")
+UI_FILES = python_files("fer_studio")
+PAGE_FILES = python_files("pages")
+PRODUCT = [*CORE_FILES, *UI_FILES, *PAGE_FILES, PROJECT_ROOT / "app.py"]
+BENCHMARKS = python_files("benchmarks")
+MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS]}
+
+
+def room_of(module: str) -> str:
+    """The room of a module of fer_core; the package itself is "" and belongs to nobody."""
+    parts = module.split(".")[1:]
+    for length in (2, 1):
+        if ".".join(parts[:length]) in MAY_USE.keys() | ENTRANCES:
+            return ".".join(parts[:length])
+    return parts[0] if parts else ""
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported_modules(node: ast.AST, package: str) -> Iterator[str]:
+    """What one import statement may load: ``from a import b`` may mean the module a.b."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package.split(".")[: -node.level + 1 or None] if node.level else []
+        origin = ".".join([*base, *([node.module] if node.module else [])])
+        for alias in node.names:
+            full = f"{origin}.{alias.name}"
+            yield full if full in MODULES else origin
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Every import in a file, wherever it stands."""
+    module = module_name(path)
+    package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    nodes = ast.walk(tree_of(path))
+    return frozenset(name for node in nodes for name in imported_modules(node, package))
+
+
+def imports_that_run(statements: Iterable[ast.AST], *, in_functions: bool) -> set[str]:
+    """Imports that do something: those for type checkers alone are left out."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if is_function and not in_functions:
+            return
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for statement in node.orelse:
+                visit(statement)
+            return
+        found.update(imported_modules(node, ""))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    for statement in statements:
+        visit(statement)
+    return found
+
+
+def imports_on_loading(path: Path) -> set[str]:
+    """Imports that run as soon as the module is loaded."""
+    return imports_that_run(tree_of(path).body, in_functions=False)
+
+
+def roots_of(modules: Iterable[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+def roots(path: Path) -> set[str]:
+    """The packages that a file imports from, wherever it does."""
+    return roots_of(imports_of(path))
+
+
+def found(wrong: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Where there is something wrong."""
+    return {where: what for where, what in wrong.items() if what}
+
+
+def loaded_with(modules: Iterable[str]) -> set[str]:
+    """These modules and all that is loaded with them, packages they lie in included."""
+    loaded: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in loaded:
+            continue
+        loaded.add(name)
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+        if name in MODULES:
+            waiting += imports_on_loading(MODULES[name])
+    return loaded
+
+
+def allowed_rooms(room: str) -> set[str]:
+    """The rooms that a room may use, and those that they may use in turn."""
+    allowed, waiting = {room, *TOOLS}, [room]
+    while waiting:
+        for other in MAY_USE[waiting.pop()] - allowed:
+            allowed.add(other)
+            waiting.append(other)
+    return allowed
+
+
+def page_part(module: str) -> str:
+    """A page's folder in the user interface, or one of its shared modules."""
+    return module.removeprefix("fer_studio.ui.").partition(".")[0]
+
+
+def used_rooms(path: Path) -> set[str]:
+    return {room_of(name) for name in imports_of(path) if name.split(".")[0] == "fer_core"}
+
+
+def test_the_check_sees_the_code() -> None:
+    assert len(CORE_FILES) > 100 and len(UI_FILES) > 50 and len(BENCHMARKS) > 10
+    assert len(PAGE_FILES) == len(PAGES)
+    assert "fer_core.training.fit" in imports_of(CORE / "training" / "finish.py")
+    assert "keras" in imports_of(CORE / "networks.py")
+    assert "keras" not in imports_on_loading(CORE / "networks.py")
+    assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
+    assert room_of("fer_core.training.fit") == "training"
+    assert room_of("fer_core.training.launch") == "training.launch"
+    assert "networks" in allowed_rooms("predictor")
+    assert "training" not in allowed_rooms("predictor")
+    assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])
+
+
+def test_a_room_imports_only_from_the_rooms_it_may_use() -> None:
+    wrong = {}
+    for path in CORE_FILES:
+        room = room_of(module_name(path))
+        if room in ENTRANCES or not room:
+            continue
+        assert room in MAY_USE, f"{room} is a new room: give it a row"
+        wrong[relative(path)] = used_rooms(path) - allowed_rooms(room)
+    assert found(wrong) == {}
+
+
+def test_the_plan_allows_nothing_that_nobody_uses() -> None:
+    used: dict[str, set[str]] = {room: set() for room in MAY_USE}
+    for path in CORE_FILES:
+        room = room_of(module_name(path))
+        if room in used:
+            used[room] |= used_rooms(path) | {room}
+    # A room without a module is empty, and has not even itself.
+    assert found({room: {room, *others} - used[room] for room, others in MAY_USE.items()}) == {}
+
+
+def test_the_core_knows_neither_streamlit_nor_the_pages() -> None:
+    foreign = {"streamlit", "streamlit_webrtc", "fer_studio", "pages", "app"}
+    assert found({relative(path): roots(path) & foreign for path in CORE_FILES}) == {}
+
+
+def test_the_product_needs_neither_tests_nor_benchmarks() -> None:
+    foreign = {"tests", "benchmarks", "conftest", "pytest", "hypothesis", "playwright"}
+    assert found({relative(path): roots(path) & foreign for path in PRODUCT}) == {}
+    foreign = {"tests", "conftest", "pytest", "hypothesis"}
+    assert found({relative(path): roots(path) & foreign for path in BENCHMARKS}) == {}
+
+
+def test_training_libraries_are_imported_where_training_is() -> None:
+    others = [
+        path
+        for path in PRODUCT
+        if path not in CORE_FILES or room_of(module_name(path)) not in MAY_TRAIN
+    ]
+    assert found({relative(path): roots(path) & TRAINING_LIBRARIES for path in others}) == {}
+
+
+def test_heavy_libraries_are_imported_inside_functions() -> None:
+    loaded = {relative(path): roots_of(imports_on_loading(path)) for path in PRODUCT}
+    wrong = {path: names & ONLY_INSIDE_FUNCTIONS for path, names in loaded.items()}
+    assert found(wrong) == {}
+
+
+def test_a_fenced_package_is_known_in_its_place_alone() -> None:
+    wrong = {}
+    for path in PRODUCT:
+        running = roots_of(imports_that_run(tree_of(path).body, in_functions=True))
+        wrong[relative(path)] = {
+            name for name in running & FENCES.keys() if module_name(path) not in FENCES[name]
+        }
+    assert found(wrong) == {}
+
+
+def test_shared_page_code_knows_no_page_and_a_page_s_own_code_no_other_page() -> None:
+    wrong = {}
+    for path in UI_FILES:
+        used = imports_of(path)
+        part = page_part(module_name(path))
+        allowed = {part, *PAGES[part]} if part in PAGES else set()
+        parts = {page_part(name) for name in used} & PAGES.keys()
+        wrong[relative(path)] = (parts - allowed) | (roots_of(used) & {"pages", "app"})
+        wrong[relative(path)] |= {name for name in used if name.startswith("fer_core.commands")}
+    assert found(wrong) == {}
+
+
+def test_a_page_is_layout_and_stands_on_its_own() -> None:
+    wrong = {}
+    for path in PAGE_FILES:
+        own = f"fer_studio.ui.{path.stem}."
+        shared = {"streamlit", "fer_studio.ui.frame", "fer_core.settings"}
+        used = {name for name in imports_of(path) if not f"{name}.".startswith(own)}
+        wrong[relative(path)] = used - shared
+    assert found(wrong) == {}
+    assert {path.stem for path in PAGE_FILES} == PAGES.keys()
+    assert imports_of(PROJECT_ROOT / "app.py") == {"fer_studio.ui.frame"}
+
+
+@pytest.mark.parametrize("path", PAGE_FILES, ids=relative)
+def test_a_page_shows_something_before_it_loads_what_is_heavy(path: Path) -> None:
+    statements = tree_of(path).body
+    calls = [isinstance(one, ast.Expr) and isinstance(one.value, ast.Call) for one in statements]
+    before = imports_that_run(statements[: calls.index(True)], in_functions=False)
+    assert "fer_studio.ui.frame" in before
+    assert roots_of(loaded_with(before)) & BEHIND_THE_TITLE == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    uses = {
+        module: {name for name in imports_of(path) if name in MODULES and name != module}
+        for module, path in MODULES.items()
+    }
+    # Whoever uses nobody who is left is taken away, until a circle is left, or nothing.
+    left = set(uses)
+    while free := {module for module in left if not uses[module] & left}:
+        left -= free
+    assert left == set()
+
+
+def test_every_module_is_used() -> None:
+    used = {name for path in MODULES.values() for name in imports_of(path)}
+    # A package's __init__ is loaded with its modules; pages and benchmarks are started by name.
+    named = {module for module, path in MODULES.items() if path.stem != "__init__"}
+    named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
+    assert named - used - {"app", "fer_core.__main__"} == set()
+
+
+def test_what_is_private_stays_in_its_module() -> None:
+    wrong = {
+        relative(path): {
+            alias.name
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.ImportFrom) and node.module in MODULES
+            for alias in node.names
+            if alias.name.startswith("_")
+        }
+        for path in PRODUCT
+    }
+    assert found(wrong) == {}
+
+
+def test_the_tree_in_the_readme_is_true() -> None:
+    """Each line of it names what is there, and no room of fer_core is missing."""
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    tree = next(block for block in readme.split("```")[1::2] if block.startswith("\napp.py "))
+    folder, named = PROJECT_ROOT, set()
+    for line in tree.strip().splitlines():
+        words = re.split(r" {2,}", line.strip())[0].split()
+        if not line.startswith(" "):
+            folder = PROJECT_ROOT
+        for word in words:
+            # Beside the code lies what the program makes.
+            assert (folder / word).exists() or word in ("data/", "runs/"), word
+            named.add(word.removesuffix("/").removesuffix(".py"))
+        if words == ["fer_core/"]:
+            folder = CORE
+    rooms = {room.partition(".")[0] for room in MAY_USE} - TOOLS
+    assert rooms - named - {"model_card"} == set()
