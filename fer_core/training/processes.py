@@ -1,11 +1,20 @@
-"""Which process trains a run: locks that a dead one lets go by itself, and who is alive."""
+"""Processes that train: starting them, their locks, and whether they are alive.
+
+The operating system releases a process's lock when the process ends, however it ends.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from fer_core.settings import PROJECT_ROOT, Settings
 
 #: The number of an open file that holds the run's lock already, for a process that was started so.
 LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
@@ -142,3 +151,56 @@ def inherited_lock(path: Path) -> int | None:
     os.set_inheritable(descriptor, False)
     del os.environ[LOCK_VARIABLE]
     return descriptor
+
+
+def spawn(
+    module: str,
+    arguments: list[str],
+    settings: Settings,
+    *,
+    output: int,
+    lock: int,
+    on_exit: Callable[[], object] | None = None,
+) -> int:
+    """Start a module of this program in its own session, so that it outlives this process.
+
+    Args:
+        module: The module that ``python -m`` runs.
+        arguments: Its command line arguments.
+        settings: Passed on through the environment, so that it uses the same folders.
+        output: Descriptor of the file that receives its standard output and standard error.
+        lock: Descriptor of a locked file, which the process inherits (``inherited_lock``).
+        on_exit: Called in a thread when the process has ended, if this process still runs then.
+
+    Returns:
+        The process ID.
+
+    Raises:
+        OSError: The system cannot start a process.
+    """
+    environment = os.environ | {
+        "FER_STUDIO_DATA": str(settings.data_root),
+        "FER_STUDIO_RUNS": str(settings.runs_root),
+        "FER_STUDIO_MODELS": str(settings.models_root),
+        "FER_STUDIO_PARALLEL_RUNS": str(settings.parallel_runs),
+        "PYTHONUNBUFFERED": "1",
+        LOCK_VARIABLE: str(lock),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        pass_fds=(lock,),
+    )
+
+    def wait() -> None:
+        child.wait()  # which also keeps it from remaining a zombie
+        if on_exit is not None:
+            on_exit()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return child.pid

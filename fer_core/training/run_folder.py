@@ -95,6 +95,7 @@ class RunSetup:
         study: The search that it is a trial of, if any.
         trial: The trial's number in that search.
         changes: What was changed later, in order.
+        fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
     """
 
     recipe: str
@@ -104,6 +105,7 @@ class RunSetup:
     study: str | None = None
     trial: int | None = None
     changes: tuple[ConfigChange, ...] = ()
+    fingerprint: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``config.json``."""
@@ -116,6 +118,8 @@ class RunSetup:
             document["tracking"] = asdict(self.tracking)
         if self.study is not None:
             document |= {"study": self.study, "trial": self.trial}
+        if self.fingerprint is not None:
+            document["fingerprint"] = self.fingerprint
         if self.changes:
             document["changes"] = [asdict(change) for change in self.changes]
         return document
@@ -136,6 +140,7 @@ class RunSetup:
             study=values.get("study"),
             trial=values.get("trial"),
             changes=tuple(ConfigChange(**change) for change in values.get("changes", ())),
+            fingerprint=values.get("fingerprint"),
         )
 
 
@@ -365,31 +370,39 @@ class RunFolder:
         return curation
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; a dead one lets go by itself.
+    def held(self) -> Iterator[RunSetup]:
+        """Lock the run for this process, and read its setup under the lock.
 
-        A request that lies there was not for whoever takes the run now, and is forgotten. Who
-        starts a process with the run in its hands sees to that before, because from then on a
-        request may be for it.
+        The system releases the lock when the process ends, however it ends. An old request in
+        ``control.json`` was meant for an earlier process and is removed; a process that inherits
+        the lock leaves it, because the request may be meant for this process.
+
+        Returns:
+            The content of ``config.json``.
 
         Raises:
-            InputError: Another process trains in it.
+            InputError: The folder holds no run, its configuration is damaged, or another process
+                trains it.
         """
         path = self.path / SETUP_FILE
         descriptor = inherited_lock(path)
-        is_handed_over = descriptor is not None
+        is_inherited = descriptor is not None
         if descriptor is None:
-            descriptor = lock_file(path, _LOCK_PATIENCE)
+            try:
+                descriptor = lock_file(path, _LOCK_PATIENCE)
+            except OSError:
+                self.read_setup()  # says what is wrong
+                raise
         if descriptor is None:
             raise InputError(
                 f"{self.path} is being trained by another process; wait for its end, or stop "
                 "it first."
             )
         try:
-            if not is_handed_over:
-                with suppress(OSError):  # where nothing can be removed nothing will be trained
+            if not is_inherited:
+                with suppress(OSError):  # a folder that cannot be written fails soon enough
                     (self.path / CONTROL_FILE).unlink(missing_ok=True)
-            yield
+            yield self.read_setup()
         finally:
             os.close(descriptor)
 

@@ -20,12 +20,13 @@ from fer_core.training.control import (
     RunLabel,
     delete_run,
     kill_run,
-    request_go_on,
     request_pause,
+    request_resume,
     request_stop,
     write_label,
 )
-from fer_core.training.queue import continue_run, revive_queue
+from fer_core.training.launcher import continue_run
+from fer_core.training.queue import start_pending_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.frame import PAGES
@@ -42,7 +43,7 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
     with st.container(horizontal=True):
         if run.is_active:
             if run.state == "paused":
-                _button("Go on", "go_on", ":material/play_arrow:", lambda: request_go_on(folder))
+                _button("Go on", "go_on", ":material/play_arrow:", lambda: request_resume(folder))
             else:
                 _button(
                     "Pause",
@@ -105,7 +106,7 @@ def _button(
 
 def _kill(folder: RunFolder, settings: Settings) -> None:
     kill_run(folder)
-    revive_queue(settings)
+    start_pending_runs(settings)  # a killed job cannot start the next run itself
 
 
 def _default_warning(run: RunSummary, settings: Settings) -> str:

@@ -17,7 +17,8 @@ from fer_core.recipes import (
     validated_config,
 )
 from fer_core.settings import Settings, load_settings
-from fer_core.training.queue import active_runs, launch, waiting_runs
+from fer_core.training.launcher import launch
+from fer_core.training.queue import active_runs, waiting_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor

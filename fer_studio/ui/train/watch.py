@@ -15,9 +15,8 @@ from fer_core.charts.training import (
     recall_curves,
 )
 from fer_core.dataset.store import is_demo
-from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.training.queue import revive_queue
+from fer_core.training.queue import continue_queue
 from fer_core.training.registry import (
     RunSummary,
     list_runs,
@@ -102,13 +101,11 @@ def _is_live(run: RunSummary) -> bool:
 def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
     """What changes every second: state, progress, speed, and what can be done about it."""
     leave_if_refused("train")
-    try:
-        revive_queue(settings)
-    except InputError as error:
-        st.warning(plain_text(str(error)), icon=":material/warning:")
     run = run_summary(run.path, settings)
     if _is_live(run) != was_live or not run.path.exists():
-        st.rerun()  # the polling begins or ends, and the rest of the page tells of it
+        # The polling starts or ends, and the rest of the page changes too.
+        continue_queue(settings)  # a run that was killed from outside did not start the next one
+        st.rerun()
     color, icon = STATE_LOOKS[run.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(run.state, color=color, icon=icon)
