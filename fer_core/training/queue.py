@@ -44,10 +44,10 @@ class _Entry:
 
 
 def enqueue(run: RunFolder, settings: Settings) -> None:
-    """Put a run at the queue's end, without starting anything.
+    """Add a run at the end of the queue without starting anything.
 
     Raises:
-        InputError: It is being trained, waits already, or does not lie in ``runs/``.
+        InputError: It is being trained, is pending already, or is not in ``runs/``.
     """
     run.read_setup()
     _check_place(run, settings)
@@ -56,16 +56,16 @@ def enqueue(run: RunFolder, settings: Settings) -> None:
             raise InputError(f"The run {run.path.name} is being trained already.")
         entries = _entries(settings)
         if any(entry.run_id == run.path.name for entry in entries):
-            raise InputError(f"The run {run.path.name} waits in the queue already.")
+            raise InputError(f"The run {run.path.name} is in the queue already.")
         known = [entry.order for entry in entries if math.isfinite(entry.order)]
         _write_entry(run.path.name, max(known, default=0) + 1, settings)
 
 
 def remove_from_queue(run: RunFolder, settings: Settings) -> None:
-    """Take a waiting run out of the queue; its folder stays.
+    """Remove a pending run from the queue; its folder stays.
 
     Raises:
-        InputError: It does not wait.
+        InputError: It is not in the queue.
     """
     with _locked_queue(settings):
         _check_waits(run, settings)
@@ -73,15 +73,15 @@ def remove_from_queue(run: RunFolder, settings: Settings) -> None:
 
 
 def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
-    """Give a waiting run another place.
+    """Move a pending run to another position.
 
     Args:
         run: The run.
         settings: Where ``runs/`` is.
-        position: From 1; what lies beyond an end means that end.
+        position: From 1; a value beyond either end means that end.
 
     Raises:
-        InputError: It does not wait.
+        InputError: It is not in the queue.
     """
     with _locked_queue(settings):
         _check_waits(run, settings)
@@ -89,7 +89,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
         place = min(max(position - 1, 0), len(others))
         order = _order_between(others[:place], others[place:])
         if order is not None:
-            _write_entry(run.path.name, order, settings)  # one file: moved, or not moved
+            _write_entry(run.path.name, order, settings)  # one file: an atomic move
             return
         others.insert(place, _Entry(0.0, run.path.name))
         for number, entry in enumerate(others, start=1):
@@ -97,7 +97,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
 
 
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
-    """A number between those of two neighbours; None where there is none."""
+    """Return a number between those of two neighbors; None if floats have none left."""
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2
     middle = (low + high) / 2
@@ -105,12 +105,12 @@ def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
 
 
 def waiting_runs(settings: Settings) -> list[RunFolder]:
-    """The runs that wait, the next one first."""
+    """Return the pending runs, the next one first."""
     return [RunFolder(settings.runs_root / entry.run_id) for entry in _entries(settings)]
 
 
 def active_runs(settings: Settings) -> list[RunFolder]:
-    """The runs in ``runs/`` that are being trained, whoever started them."""
+    """Return the runs in ``runs/`` that are being trained by any process."""
     folders = (path.parent for path in settings.runs_root.glob(f"[!.]*/{SETUP_FILE}"))
     return [run for run in map(RunFolder, folders) if is_active(run)]
 
@@ -224,7 +224,7 @@ def _locked_queue(settings: Settings) -> Iterator[None]:
     Raises:
         InputError: The queue cannot be written, or another process keeps it locked.
     """
-    # Imported here because it takes as long as all else that a page needs of this module.
+    # Imported here because the import is slow and pages often only read the queue.
     from filelock import FileLock, Timeout
 
     folder = settings.runs_root / QUEUE_FOLDER
@@ -262,7 +262,9 @@ def _check_place(run: RunFolder, settings: Settings) -> None:
 
 def _check_waits(run: RunFolder, settings: Settings) -> None:
     if not _entry_path(run.path.name, settings).exists():
-        raise InputError(f"The run {run.path.name} does not wait in the queue; look at it again.")
+        raise InputError(
+            f"The run {run.path.name} is not in the queue; reload the page or the list."
+        )
 
 
 def _entry_path(run_id: str, settings: Settings) -> Path:
@@ -274,13 +276,13 @@ def _write_entry(run_id: str, order: float, settings: Settings) -> None:
 
 
 def _entries(settings: Settings) -> list[_Entry]:
-    """The queue in order; an entry that cannot be read counts as the last."""
+    """Return the queue in order; an unreadable entry counts as the last one."""
     entries = []
     for path in (settings.runs_root / QUEUE_FOLDER).glob("[!.]*.json"):
         try:
             order = float(read_json(path)["order"])
         except FileNotFoundError:
-            continue  # gone in this moment
+            continue  # removed by another process just now
         except (OSError, ValueError, KeyError, TypeError):
             order = float("inf")
         entries.append(_Entry(order, path.name.removesuffix(".json")))

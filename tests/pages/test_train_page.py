@@ -39,13 +39,13 @@ from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, 
 from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
 from fer_studio.ui.train.estimates import ESTIMATE
 from fer_studio.ui.train.fields import OPEN_GROUP
-from fer_studio.ui.train.search import setup_from_form
-from fer_studio.ui.train.words import (
-    bytes_in_words,
-    first_capital,
+from fer_studio.ui.train.formatting import (
+    as_sentence,
+    format_bytes,
     format_duration,
-    value_in_words,
+    format_value,
 )
+from fer_studio.ui.train.search import setup_from_form
 
 OpenApp = Callable[..., AppTest]
 GONE = {"process_id": 2**22 - 1, "process_started": 1.0}
@@ -985,8 +985,8 @@ def test_durations(seconds: float, words_: str) -> None:
 
 
 def test_amounts_and_values() -> None:
-    assert (bytes_in_words(850e6), bytes_in_words(1.34e9)) == ("850 MB", "1.3 GB")
-    assert [value_in_words(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
+    assert (format_bytes(850e6), format_bytes(1.34e9)) == ("850 MB", "1.3 GB")
+    assert [format_value(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
         "off", "yes", "0.00025", "3", "adam", "1: 0.1",
     ]  # fmt: skip
-    assert (first_capital("waits"), first_capital(""), first_capital("X.")) == ("Waits.", "", "X.")
+    assert (as_sentence("waits"), as_sentence(""), as_sentence("X.")) == ("Waits.", "", "X.")

@@ -34,7 +34,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
 from fer_studio.ui.train.feedback import act, keep_problem
-from fer_studio.ui.train.words import percent, value_in_words
+from fer_studio.ui.train.formatting import format_percent, format_value
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
@@ -202,8 +202,8 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         differences = config_difference(recipe.config, config)
         for one in differences:
             st.markdown(
-                f"- {one.label}: {plain_text(value_in_words(one.second))} "
-                f"(recipe: {plain_text(value_in_words(one.first))})"
+                f"- {one.label}: {plain_text(format_value(one.second))} "
+                f"(recipe: {plain_text(format_value(one.first))})"
             )
         if not differences:
             st.caption("Exactly the recipe.")
@@ -238,7 +238,7 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
         st.markdown("**The model**" + (" · the app's default" if is_default else ""))
         st.caption(
             f"On validation, through the predictor that serves it: accuracy "
-            f"{percent(figures.get('accuracy'))}, macro F1 {_three_digits(figures.get('macro_f1'))}"
+            f"{format_percent(figures.get('accuracy'))}, macro F1 {_three_digits(figures.get('macro_f1'))}"
             f", calibration error {_three_digits(figures.get('ece'))}. On every page it is listed "
             f"as {plain_text(run.id)}."
         )

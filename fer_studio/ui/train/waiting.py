@@ -15,7 +15,7 @@ from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.feedback import act
-from fer_studio.ui.train.words import run_title
+from fer_studio.ui.train.formatting import run_title
 
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
