@@ -123,8 +123,9 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
 def _paired_convolutions(dropout_scale: float) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
-    The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3 convolutions with 32, 64 and
-    128 filters, each pair followed by pooling and dropout 0.25, then one dense layer of 256.
+    The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3
+    convolutions with 32, 64 and 128 filters, each pair followed by pooling and dropout 0.25, then
+    one dense layer of 256.
     """
     from keras import layers
 
@@ -183,7 +184,8 @@ def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
     The source does not give sizes; chosen here are the most common ones of this layout: 128, 256,
-    512 and 512 filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout 0.3).
+    512 and 512 filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout
+    0.3).
     """
     from keras import layers
 
@@ -255,8 +257,8 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     """Two normalized 3x3 convolutions with channel attention, added to the input.
 
     The scale of the second convolution starts at 0, and the shortcut of a strided block averages
-    before its 1x1 convolution: He et al., "Bag of tricks for image classification with convolutional neural
-    networks", CVPR 2019.
+    before its 1x1 convolution: He et al., "Bag of tricks for image classification with
+    convolutional neural networks", CVPR 2019.
     """
     from keras import layers
 

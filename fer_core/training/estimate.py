@@ -1,7 +1,7 @@
 """Estimate the time and memory of a training by timing a few of its steps.
 
-The steps run in a separate process (``python -m fer_core.training.estimate``), so that the app never
-loads a training library. Results are cached by everything that affects the speed.
+The steps run in a separate process (``python -m fer_core.training.estimate``), so that the app
+never loads a training library. Results are cached by everything that affects the speed.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class RunSetup:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunSetup:
-        """Read the content of ``config.json``; fields that older versions do not write may be missing.
+        """Read the content of ``config.json``; fields unknown to older versions may be missing.
 
         Raises:
             InputError: The configuration is not valid.

@@ -232,15 +232,15 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    figures = bundle.record.metrics.get("validation", {})
+    metrics = bundle.record.metrics.get("validation", {})
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**The model**" + (" · the app's default" if is_default else ""))
         st.caption(
-            f"On validation, through the predictor that serves it: accuracy "
-            f"{format_percent(figures.get('accuracy'))}, macro F1 {_three_digits(figures.get('macro_f1'))}"
-            f", calibration error {_three_digits(figures.get('ece'))}. On every page it is listed "
-            f"as {plain_text(run.id)}."
+            f"Validation, measured with the exported model: accuracy "
+            f"{format_percent(metrics.get('accuracy'))}, macro F1 "
+            f"{_three_digits(metrics.get('macro_f1'))}, ECE {_three_digits(metrics.get('ece'))}. "
+            f"All pages list it as {plain_text(run.id)}."
         )
         with st.container(horizontal=True):
             st.button(
