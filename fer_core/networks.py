@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
+#: Height, width, channels; None leaves a size open.
+InputShape = tuple[int | None, int | None, int]
+
 INPUT_SHAPE = (48, 48, 1)
 CLASS_COUNT = 7
 
@@ -28,30 +31,35 @@ class Architecture:
         summary: Its layers, in one line.
         parameters: Number of trainable and other weights.
         multiply_adds: Multiply-adds of the convolutions and dense layers for one image.
-        build: Builds the model; its argument scales the published dropout rates (1: as published,
-            0: no dropout).
+        build: Builds the model. Its first argument scales the published dropout rates (1: as
+            published, 0: no dropout), the second is the shape of the input.
+        takes_any_size: True if height and width of the input may differ from 48, because the
+            network ends in global pooling.
     """
 
     name: str
     summary: str
     parameters: int
     multiply_adds: int
-    build: Callable[[float], keras.Model]
+    build: Callable[[float, InputShape], keras.Model]
+    takes_any_size: bool = False
 
 
-def build_network(name: str, *, dropout_scale: float = 1.0) -> keras.Model:
+def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = False) -> keras.Model:
     """Build an architecture with fresh random weights.
 
     Args:
         name: A key of ``ARCHITECTURES``.
         dropout_scale: Factor on the architecture's own dropout rates; products are limited to
             0.9.
+        any_size: Leave height and width of the input open; only for architectures with
+            ``takes_any_size``. The weights are the same.
 
     Returns:
         A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
         dtype policy; its softmax is always float32.
     """
-    return ARCHITECTURES[name].build(dropout_scale)
+    return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
 
 
 def count_multiply_adds(model: keras.Model) -> int:
@@ -70,10 +78,10 @@ def count_multiply_adds(model: keras.Model) -> int:
     return int(total)
 
 
-def _input() -> Any:
+def _input(shape: InputShape) -> Any:
     import keras
 
-    return keras.Input(INPUT_SHAPE, name="pixels")
+    return keras.Input(shape, name="pixels")
 
 
 def _dropout(tensor: Any, rate: float, scale: float) -> Any:
@@ -120,7 +128,7 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
     return keras.Model(inputs, outputs, name=name)
 
 
-def _paired_convolutions(dropout_scale: float) -> keras.Model:
+def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
     The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3
@@ -129,7 +137,7 @@ def _paired_convolutions(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         for _ in range(2):
             tensor = _normalized_convolution(tensor, filters)
@@ -142,14 +150,14 @@ def _paired_convolutions(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "paired_convolutions")
 
 
-def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
+def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
 
     The source does not give the L2 factor; chosen here is 0.01, the value of Keras's examples.
     """
     from keras import layers, regularizers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters, rate in ((64, 0.3), (128, 0.3), (256, 0.4), (512, 0.4)):
         tensor = _normalized_convolution(tensor, filters)
         tensor = layers.MaxPooling2D()(tensor)
@@ -162,7 +170,7 @@ def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "four_blocks_average_pooling")
 
 
-def _three_convolutions(dropout_scale: float) -> keras.Model:
+def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
 
     The source does not give kernel, padding, dense width and dropout rate; chosen here are 3x3, no
@@ -170,7 +178,7 @@ def _three_convolutions(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -180,7 +188,7 @@ def _three_convolutions(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "three_convolutions")
 
 
-def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
+def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
     The source does not give sizes; chosen here are the most common ones of this layout: 128, 256,
@@ -189,7 +197,7 @@ def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (128, 256, 512, 512):
         tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -201,7 +209,7 @@ def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "four_convolutions_wide")
 
 
-def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
+def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
 
     The source does not give sizes; chosen here are 32, 64 and 128 filters with dropout 0.25 and a
@@ -209,7 +217,7 @@ def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         tensor = layers.Conv2D(filters, 3, padding="same", activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -220,7 +228,7 @@ def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "three_convolutions_dropout")
 
 
-def _plain_eight(dropout_scale: float) -> keras.Model:
+def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
     On two CPU cores plain convolutions are compute-bound, while residual sums, depthwise
@@ -228,7 +236,7 @@ def _plain_eight(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for stage, filters in enumerate((32, 64, 128, 256)):
         if stage > 0:
             tensor = layers.MaxPooling2D()(tensor)
@@ -272,7 +280,7 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
 
 
-def _residual_eleven_attention(dropout_scale: float) -> keras.Model:
+def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
 
     After He et al., "Deep residual learning for image recognition", CVPR 2016, reduced so that one
@@ -281,7 +289,7 @@ def _residual_eleven_attention(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = _input()
+    inputs = _input(shape)
     tensor = _normalized_convolution(inputs, 32)
     for filters, blocks in ((64, 1), (128, 2), (192, 2)):
         for number in range(blocks):
@@ -319,6 +327,7 @@ _ALL = (
         parameters=1_820_487,
         multiply_adds=128_994_816,
         build=_four_blocks_average_pooling,
+        takes_any_size=True,
     ),
     Architecture(
         "four_convolutions_wide",
@@ -333,6 +342,7 @@ _ALL = (
         parameters=1_176_359,
         multiply_adds=117_450_496,
         build=_plain_eight,
+        takes_any_size=True,
     ),
     Architecture(
         "residual_eleven_attention",
@@ -340,6 +350,7 @@ _ALL = (
         parameters=1_860_095,
         multiply_adds=153_899_328,
         build=_residual_eleven_attention,
+        takes_any_size=True,
     ),
 )
 

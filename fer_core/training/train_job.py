@@ -23,7 +23,10 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import load_dataset
+from fer_core.dataset.store import import_folder, load_dataset
+from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.settings import Settings, load_settings
@@ -156,8 +159,14 @@ def _train(
         + (f"resuming after epoch {done}" if done else f"up to {setup.config.epochs} epochs")
         + f"; run folder {run.path}"
     )
+    votes = _votes(setup, face_set, run, settings, done)
+    face_set = with_vote_targets(face_set, votes)
     curated = _curated(setup, face_set, run, settings, done)
-    for sentence in (curated.in_words and f"curation: {curated.in_words}", curated.warning):
+    for sentence in (
+        votes and votes.in_words,
+        curated.in_words and f"curation: {curated.in_words}",
+        curated.warning,
+    ):
         if sentence:
             progress.log(sentence)
     tracking = RunTracking(setup, run)
@@ -186,7 +195,7 @@ def _train(
     bundle = None
     if result.best_epoch is not None:
         progress.log(f"writing the bundle of epoch {result.best_epoch}")
-        bundle = write_bundle(setup, face_set, curated, run, result)
+        bundle = write_bundle(setup, face_set, curated, run, result, votes=votes)
     state: RunState = "stopped" if result.was_stopped else "finished"
     message = _final_message(state, run, result, bundle)
     if budget is not None and is_out_of_time:
@@ -217,7 +226,7 @@ def _final_message(
         metrics = bundle.record.metrics["validation"]
         message = (
             f"{state}: validation accuracy {metrics['accuracy']:.2%}, macro F1 "
-            f"{metrics['macro_f1']:.3f}; bundle in {bundle.folder}"
+            f"{metrics['macro_f1']:.3f}{_vote_metrics(metrics)}; bundle in {bundle.folder}"
             + ("" if bundle.served_network.exists() else ", to be completed by 'models export'")
         )
     if result.has_diverged:
@@ -226,6 +235,17 @@ def _final_message(
             "lower learning rate"
         )
     return message
+
+
+def _vote_metrics(metrics: dict[str, Any]) -> str:
+    """The metrics against the plurality of the votes; empty if labels were learned."""
+    votes = metrics.get("votes")
+    if votes is None or not votes["n"]:
+        return ""
+    return (
+        f", against the plurality of votes accuracy {votes['accuracy']:.2%}, macro F1 "
+        f"{votes['macro_f1']:.3f}"
+    )
 
 
 def _too_short(budget: TimeBudget, result: FitResult) -> str:
@@ -274,6 +294,42 @@ def _curated(
             )
         run.keep_curation(curation)
     return apply_curation(face_set, curation, ("train",))
+
+
+def _votes(
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
+) -> VoteRecord | None:
+    """The votes that the run started with, whatever was imported since; None to learn labels.
+
+    Raises:
+        InputError: The run learns votes and its dataset has none.
+    """
+    kind = setup.config.targets
+    if kind == "labels":
+        return None
+    votes = run.read_votes()
+    if votes is None:
+        if epochs_done:
+            raise InputError(
+                f"The votes that this run started with are missing in {run.path}; start a new run."
+            )
+        votes = _imported_votes(setup, face_set, settings)
+        run.keep_votes(votes)
+    return VoteRecord(votes, vote_targets(votes, face_set, kind))
+
+
+def _imported_votes(setup: RunSetup, face_set: FaceSet, settings: Settings) -> Votes:
+    folder = import_folder(setup.data, settings)
+    votes = None if folder is None else read_votes(folder, face_set)
+    if votes is None:
+        how = f"'dataset votes {Path(setup.data).name} --import FILE'"
+        if folder is None:
+            how = f"'dataset import {setup.data}', then 'dataset votes NAME --import FILE'"
+        raise InputError(
+            f"targets={setup.config.targets} needs annotator votes, and {setup.data} has none; "
+            f"import them with {how}."
+        )
+    return votes
 
 
 def _check_fingerprint(
