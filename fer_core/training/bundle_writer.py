@@ -47,28 +47,22 @@ def write_bundle(
 ) -> Bundle:
     """Write ``bundle/`` in a run's folder from its best epoch.
 
-        Its metrics are measured with the predictor that will serve it. If ONNX cannot be exported (no
-        TensorFlow), the bundle has no ``model.onnx``, its metrics are measured with Keras, and
-        ``models export`` completes it.
+    Its metrics are measured with the predictor that will serve it. If ONNX cannot be exported (no
+    TensorFlow), the bundle has no ``model.onnx``, its metrics are measured with Keras, and
+    ``models export`` completes it.
 
-        Args:
-            setup: What was trained.
-    <<<<<<< HEAD:fer_core/training/bundle_writer.py
-            face_set: The data as imported, on which the metrics are measured.
-            curated: The data that was trained on.
-            run: The run; an existing bundle in it is replaced.
-    =======
-            face_set: The data as they were imported, with targets where votes were learned: on these
-                the figures are measured.
-            curated: What was trained on.
-            run: The run; a bundle already in it is replaced.
-    >>>>>>> e9d64657832637577f06d3117a7153fb6669f8a2:fer_core/training/finish.py
-            result: How the training ended, with at least one finished epoch.
-            votes: The votes that were learned; None for labels. With votes the temperature is fitted
-                to their plurality, and the metrics are also measured against it.
+    Args:
+        setup: What was trained.
+        face_set: The data as imported, on which the metrics are measured; with targets if votes
+            were learned.
+        curated: The data that was trained on.
+        run: The run; an existing bundle in it is replaced.
+        result: How the training ended, with at least one finished epoch.
+        votes: The votes that were learned; None for labels. With votes the temperature is fitted
+            to their plurality, and the metrics are also measured against it.
 
-        Raises:
-            InputError: The best weights are damaged, or the exported network differs from the model.
+    Raises:
+        InputError: The best weights are damaged, or the exported network differs from the model.
     """
     import keras
 
