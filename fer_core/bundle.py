@@ -9,12 +9,14 @@ listed under the run's name.
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
@@ -28,8 +30,8 @@ from fer_core.files import (
     write_json,
     write_text,
 )
-from fer_core.plain_values import read_record
 from fer_core.settings import Settings
+from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 RECORD_FILE = "bundle.json"
 SERVED_NETWORK_FILE = "model.onnx"
@@ -43,7 +45,7 @@ _DEFAULT_FILE = "default"
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class ModelSource:
     """The file that an imported model came from.
 
@@ -55,14 +57,14 @@ class ModelSource:
         assumptions: What was taken for granted because the file does not say, in words.
     """
 
-    file: str
-    format: str
-    weights_file: str | None = None
-    changes: tuple[str, ...] = ()
-    assumptions: tuple[str, ...] = ()
+    file: Text
+    format: Text
+    weights_file: Text | None = None
+    changes: tuple[Text, ...] = ()
+    assumptions: tuple[Text, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class BundleRecord:
     """Where a model came from and how it is to be fed: the content of ``bundle.json``.
 
@@ -88,43 +90,38 @@ class BundleRecord:
             where unknown, and in bundles of earlier versions, which learned labels.
     """
 
-    labels: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    input_scale: float
-    flip_averaging: bool
-    parameters: int
-    recipe: str | None
-    config: dict[str, Any]
-    seed: int | None
-    dataset: dict[str, Any]
-    curation: str | None
-    training: dict[str, Any]
-    metrics: dict[str, dict[str, Any]]
-    versions: dict[str, str]
-    created: str
-    input_offset: float = 0.0
+    labels: tuple[Text, ...]
+    input_shape: tuple[Integer, Integer, Integer]
+    input_scale: Annotated[Number, Field(gt=0)]
+    flip_averaging: Flag
+    parameters: Integer
+    recipe: Text | None
+    config: dict[Text, Any]
+    seed: Integer | None
+    dataset: dict[Text, Any]
+    curation: Text | None
+    training: dict[Text, Any]
+    metrics: dict[Text, dict[Text, Any]]
+    versions: dict[Text, Text]
+    created: Text
+    input_offset: Number = 0.0
     source: ModelSource | None = None
-    targets: dict[str, Any] = field(default_factory=dict)
+    targets: dict[Text, Any] = Field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Check what a type alone does not say.
-
-        Raises:
-            ValueError: The labels are not the seven, or the scale is not above 0.
-        """
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
         if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        if self.input_scale <= 0:
-            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
+        return self
 
     @classmethod
     def from_json(cls, values: Any) -> BundleRecord:
-        """Read the content of ``bundle.json``; what other versions add is left aside.
+        """Read the content of ``bundle.json``; keys of other versions are ignored.
 
         Raises:
-            ValueError: It is no such content.
+            ValueError: The content is not valid.
         """
-        return read_record(cls, values, allows_unknown=True)
+        return from_dict(cls, values)
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""

@@ -17,8 +17,8 @@ from fer_core.bundle import Bundle, BundleRecord
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.metrics import apply_temperature
-from fer_core.networks import INPUT_SHAPE
 from fer_core.onnx_session import open_session
+from fer_core.recipes.architectures import INPUT_SHAPE
 
 #: float32 ``[n, height, width, channels]`` as ``network_input`` makes it, to float32 ``[n, 7]`` in
 #: the network's own label order.

@@ -7,8 +7,8 @@ from typing import Any
 
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import RECIPES
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 
 

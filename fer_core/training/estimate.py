@@ -24,8 +24,8 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.files import read_json, write_json
 from fer_core.keras_backend import prepare_backend
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig, validated_config
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
 from fer_core.training.model_setup import compiled_model

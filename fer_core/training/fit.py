@@ -169,6 +169,8 @@ def fit(
         seconds_of_steps = clock() - start
 
         weights, probabilities = _validate(model, validation.images, config)
+        if not np.isfinite(probabilities).all():
+            return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
         record = _epoch_record(
             epoch=epoch + 1,
             training_means=means,
@@ -179,8 +181,6 @@ def fit(
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
             seconds=clock() - start,
         )
-        if not np.isfinite(record.validation_loss):
-            return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})

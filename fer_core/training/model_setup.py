@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.errors import InputError
-from fer_core.networks import CLASS_COUNT, build_network
 from fer_core.recipes import TrainingConfig
+from fer_core.recipes.architectures import CLASS_COUNT, build_network
 from fer_core.training.batches import LOW_RESOLUTION
 
 if TYPE_CHECKING:

@@ -9,22 +9,26 @@ queue as every other.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
 from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
-from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.search_space import SearchSpace, check_space
+from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 
 if TYPE_CHECKING:
     import optuna
@@ -42,7 +46,7 @@ _MOST_WORKERS = 64
 _UNPRUNED_TRIALS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class StudySetup:
     """What a search looks for: the content of ``study.json``.
 
@@ -59,27 +63,16 @@ class StudySetup:
         storage: Optuna's storage URL, for several machines; None for a database of its own.
     """
 
-    name: str
-    recipe: str
-    data: str
+    name: Text
+    recipe: Text
+    data: Text
     config: TrainingConfig
     space: SearchSpace
-    trials: int = 20
+    trials: Integer = Field(default=20, ge=1, le=10_000)
     monitor: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
-    pruning: bool = True
-    seed: int = 0
-    storage: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            ValueError: One is out of bounds.
-        """
-        if not 1 <= self.trials <= 10_000:
-            raise ValueError(f"trials should lie from 1 to 10,000. Received: {self.trials}")
-        if not 0 <= self.seed < 1 << 32:
-            raise ValueError(f"seed should lie from 0 to {2**32 - 1:,}. Received: {self.seed}")
+    pruning: Flag = True
+    seed: Integer = Field(default=0, ge=0, le=2**32 - 1)
+    storage: Text | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``study.json``."""
@@ -93,12 +86,12 @@ def study_setup(values: dict[str, Any]) -> StudySetup:
         InputError: They make none; the sentence says why.
     """
     try:
-        return read_record(StudySetup, values)
+        return from_dict(StudySetup, values)
     except ValueError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TrialSummary:
     """One trial.
 
@@ -119,7 +112,7 @@ class TrialSummary:
     problem: str = ""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class StudySummary:
     """How far a search is.
 

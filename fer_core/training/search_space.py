@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import StrictInt, model_validator
+from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError
-from fer_core.plain_values import read_record
 from fer_core.recipes import (
     SettingField,
     TrainingConfig,
+    effective_config,
     setting_fields,
-    validated_config,
 )
+from fer_core.validation import FORBID_UNKNOWN, Flag, Number, Text, from_dict
 
 if TYPE_CHECKING:
     import optuna
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class SearchParameter:
     """One field and what it may be: a range, or choices.
 
@@ -35,18 +36,14 @@ class SearchParameter:
         choices: Instead of a range.
     """
 
-    field: str
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[bool | int | float | str | None, ...] = ()
+    field: Text
+    low: Number | None = None
+    high: Number | None = None
+    log: Flag = False
+    choices: tuple[Flag | StrictInt | Number | Text | None, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Hold it against the field.
-
-        Raises:
-            ValueError: It does not fit; the sentence says why.
-        """
+    @model_validator(mode="after")
+    def _check_field(self) -> Self:
         field = _searchable().get(self.field)
         if field is None:
             raise ValueError(
@@ -59,7 +56,7 @@ class SearchParameter:
                 raise ValueError(f"{self.field} has a choice twice")
             for choice in self.choices:
                 field.checked(choice)
-            return
+            return self
         if field.kind not in ("integer", "number"):
             raise ValueError(f"{self.field} needs choices, for example {list(_choices(field))}")
         if self.low is None or self.high is None or not self.low < self.high:
@@ -71,6 +68,7 @@ class SearchParameter:
             field.checked(end)
         if self.log and self.low <= 0:
             raise ValueError(f"{self.field} needs a low above 0 for log. Received: low={self.low}")
+        return self
 
     def suggest(self, trial: optuna.Trial) -> Any:
         """Draw a value for a trial."""
@@ -82,7 +80,7 @@ class SearchParameter:
         return trial.suggest_float(self.field, self.low, self.high, log=self.log)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class SearchSpace:
     """Every field that a search varies.
 
@@ -92,17 +90,14 @@ class SearchSpace:
 
     parameters: tuple[SearchParameter, ...]
 
-    def __post_init__(self) -> None:
-        """Check the parameters together.
-
-        Raises:
-            ValueError: There is none, or two are of the same field.
-        """
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
         names = [parameter.field for parameter in self.parameters]
         if not names:
             raise ValueError("a search needs at least one field to vary")
         if len(set(names)) != len(names):
             raise ValueError(f"each field may be named once. Received: {', '.join(names)}")
+        return self
 
     def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
         """A trial's configuration: the base with drawn values.
@@ -118,7 +113,7 @@ class SearchSpace:
         for field in setting_fields():
             if field.name in by_field and field.applies_to(values):
                 values[field.name] = by_field[field.name].suggest(trial)
-        return combined_config(values)
+        return effective_config(values)
 
 
 def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
@@ -131,7 +126,7 @@ def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
         InputError: They do not make a space; the sentence says why.
     """
     try:
-        return read_record(SearchSpace, {"parameters": parameters})
+        return from_dict(SearchSpace, {"parameters": parameters})
     except ValueError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
 
@@ -175,19 +170,6 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
     )
 
 
-def combined_config(values: Mapping[str, Any]) -> TrainingConfig:
-    """A configuration in which what has no effect is at its default.
-
-    Raises:
-        InputError: The values do not go together.
-    """
-    merged = dict(values)
-    for field in setting_fields():
-        if not field.applies_to(merged):
-            merged[field.name] = field.default
-    return validated_config(merged)
-
-
 def check_space(space: SearchSpace, base: TrainingConfig) -> None:
     """Try each end and each choice alone in a configuration.
 
@@ -198,7 +180,7 @@ def check_space(space: SearchSpace, base: TrainingConfig) -> None:
         for value in parameter.choices or (parameter.low, parameter.high):
             is_whole = _searchable()[parameter.field].kind == "integer" and value is not None
             chosen = round(float(value)) if is_whole else value  # type: ignore[arg-type]
-            combined_config(base.to_json() | {parameter.field: chosen})
+            effective_config(base.to_json() | {parameter.field: chosen})
 
 
 def _searchable() -> dict[str, SettingField]:

@@ -77,7 +77,7 @@ def test_a_configuration_of_another_version_is_told(run: RunFolder) -> None:
     values["config"]["colour"] = "red"
     path.write_text(json.dumps(values))
     with pytest.raises(
-        InputError, match=r"config.json is no valid configuration: .colour. is no setting"
+        InputError, match=r"config.json is not a valid configuration: .colour. is not a setting"
     ):
         run.read_setup()
 

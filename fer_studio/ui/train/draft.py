@@ -18,10 +18,10 @@ from fer_core.recipes import (
     RECIPES,
     SettingField,
     TrainingConfig,
+    effective_config,
     recipe_by_name,
     setting_fields,
 )
-from fer_core.training.search_space import combined_config
 
 _DRAFTS = "train_drafts"
 RECIPE = "train_recipe"
@@ -199,6 +199,6 @@ def checked(values: Mapping[str, Any]) -> Checked:
     applies = steps.applies_to(values)
     plain[steps.name] = steps_from_text(values[steps.name] or "") if applies else ()
     try:
-        return Checked(combined_config(plain), {})
+        return Checked(effective_config(plain), {})
     except InputError as error:
         return Checked(None, {"": str(error)})

@@ -11,8 +11,8 @@ import streamlit as st
 from fer_core.access import Role
 from fer_core.dataset.store import DEMO_NAME
 from fer_core.jobs.job import Job, JobKind
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 from fer_core.training.estimate import TrainingEstimate, cached_estimate, estimate_training
 from fer_studio.ui.access import leave_if_refused
