@@ -130,7 +130,7 @@ class TrainingEstimate:
     was_busy: bool
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
         words = (
             f"about {_roughly(self.seconds)} on this machine "
@@ -145,7 +145,7 @@ class TrainingEstimate:
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``train --estimate --json``."""
-        return asdict(self) | {"in_words": self.in_words}
+        return asdict(self) | {"in_words": self.text}
 
 
 def _roughly(seconds: float) -> str:

@@ -90,10 +90,10 @@ def test_a_training_outlives_page_and_app_and_its_model_is_used(
 ) -> None:
     settings = server.settings
     page = open_page("/train")
-    page.get_by_role("tab", name="Length and arithmetic").click()
+    page.get_by_role("tab", name="Epochs, batch size, precision").click()
     fill_number(page, "Epochs", "5000")
     fill_number(page, "Batch size", "28")
-    page.get_by_role("tab", name="Choice of the best epoch").click()
+    page.get_by_role("tab", name="Data and checkpoint selection").click()
     fill_number(page, "Early stopping patience", "")
     expect(page.get_by_text("3 settings changed from the recipe")).to_be_visible()
     page.get_by_label("Name (optional)").fill("Overnight")
@@ -125,12 +125,12 @@ def test_a_training_outlives_page_and_app_and_its_model_is_used(
     wait_until(lambda: shown_epochs(page) > seen)
 
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("The model", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Trained model", exact=True)).to_be_visible(timeout=60_000)
     run = the_run(settings)
     assert (run.state, run.has_bundle) == ("stopped", True)
     assert shown_epochs(page) == run.epoch > seen
     page.get_by_role("button", name="Use as default").click()
-    expect(page.get_by_text("the app's default")).to_be_visible()
+    expect(page.get_by_text("Trained model · default model")).to_be_visible()
 
     bundle = find_bundle(None, settings)
     assert bundle.name == run.id

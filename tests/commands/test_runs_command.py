@@ -125,7 +125,7 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     assert lines == figures(tmp_path / "w")
     (change,) = killed.read_setup().changes
     assert change.changes == {"epochs": [2, 4]}
-    assert "is at its end after 4 epochs" in run("runs", "continue", killed.path.name).refusal
+    assert "is complete after 4 epochs" in run("runs", "continue", killed.path.name).refusal
 
 
 def test_other_data_than_the_run_began_with_are_refused(
@@ -219,7 +219,7 @@ def test_a_search_trains_its_trials_as_runs_and_prunes_none_too_early(
     assert document["best_value"] == pytest.approx(best["macro_f1"])
     assert best["config"]["learning_rate"] == document["best_values"]["learning_rate"]
     assert "rates" in run("search").out
-    assert "through" in run("search", "resume", "rates", "--background").refusal
+    assert "complete" in run("search", "resume", "rates", "--background").refusal
 
 
 def test_a_search_that_cannot_be_is_refused(run: Callable, kaggle_zip: Path) -> None:

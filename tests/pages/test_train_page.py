@@ -155,7 +155,7 @@ def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
     assert "Import one on the dataset page" in words(app)
     assert app.selectbox(key="train_data").options == ["demo (drawn faces)"]
     # Counted without drawing it.
-    assert "2,831 training and 354 validation images, drawn when" in words(app)
+    assert "2,831 training and 354 validation images, created on first" in words(app)
     assert not list(empty_home.data_root.glob("*"))
     assert not app.button(key="start_training").disabled
 
@@ -164,8 +164,8 @@ def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
     ("view", "sentence"),
     [
         ("Runs", "No training has been started yet"),
-        ("Compare", "nothing to compare yet"),
-        ("Search", "tries settings by itself"),
+        ("Compare", "no runs to compare yet"),
+        ("Search", "tries different settings automatically"),
     ],
 )
 def test_every_section_says_what_it_is_for_when_it_is_empty(
@@ -253,7 +253,7 @@ def test_the_recipes_stand_in_their_order_with_what_is_known_of_them(
         app.selectbox(key="train_recipe").set_value(name).run()
         assert_sound(app)
         assert recipe.summary in words(app)
-        assert f"Exactly the recipe {name}, seed 0." in words(app)
+        assert f"Same settings as the recipe {name}, seed 0." in words(app)
         assert not app.error
 
 
@@ -282,7 +282,7 @@ def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
     ("field", "value", "sentence"),
     [
         ("epochs", 0, "Epochs should be from 1 to 10,000; it is 0."),
-        ("epochs", None, "Epochs is empty; enter a number from 1 to 10,000."),
+        ("epochs", None, "Epochs is missing; enter a number from 1 to 10,000."),
         ("learning_rate", 0.0, "Learning rate should be above 0 and at most 10; it is 0."),
         ("batch_size", 5000, "Batch size should be from 1 to 4,096; it is 5,000."),
         (
@@ -329,7 +329,7 @@ def test_a_schedule_of_steps_is_typed_as_pairs(
     app.selectbox(key="setting_schedule").set_value("steps").run()
     assert "schedule=steps needs schedule_steps" in errors(app)[0]
     app.text_input(key="setting_schedule_steps").set_value("20; half").run()
-    assert "'20' is none" in errors(app)[0]
+    assert "'20' is not such a pair" in errors(app)[0]
     app.text_input(key="setting_schedule_steps").set_value("20: 0.00025, 30: 5e-5").run()
     assert not app.error
     assert not app.code
@@ -378,7 +378,7 @@ def test_an_uploaded_configuration_fills_the_form(
     assert_sound(app)
     assert app.number_input(key="setting_epochs").value == 3
     assert app.number_input(key="setting_seed").value == 5
-    assert "The form shows mine.json now." in words(app)
+    assert "The form now shows mine.json." in words(app)
     # A run's own file names its recipe.
     document = {"recipe": "wide-cnn-100-epochs", "data": "x", "config": {"epochs": 4}}
     upload(app, "config.json", json.dumps(document).encode())
@@ -389,12 +389,12 @@ def test_an_uploaded_configuration_fills_the_form(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"{", "bad.json is no JSON"),
-        (b"\xff\xfe", "bad.json is no JSON"),
-        (b"[1]", "bad.json holds no settings"),
+        (b"{", "bad.json is not valid JSON"),
+        (b"\xff\xfe", "bad.json is not valid JSON"),
+        (b"[1]", "bad.json contains no settings"),
         (b'{"epochs": "many"}', "bad.json cannot be used: epochs should be a whole number"),
-        (b'{"colour": 1}', "bad.json cannot be used: 'colour' is no setting"),
-        (b'{"config": [1]}', "bad.json cannot be used: 'config' is no setting"),
+        (b'{"colour": 1}', "bad.json cannot be used: 'colour' is not a setting"),
+        (b'{"config": [1]}', "bad.json cannot be used: 'config' is not a setting"),
     ],
 )
 def test_an_unusable_upload_is_told_and_changes_nothing(
@@ -444,15 +444,18 @@ def test_the_estimate_is_measured_in_the_background_and_told(
 
     monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", measured)
     app = open_view()
-    assert [metric.label for metric in app.metric] == ["Weights"]
+    assert [metric.label for metric in app.metric] == ["Parameters"]
     app.button(key="estimate").click().run()
     wait_for_estimate()
     app.run()
     assert_sound(app)
     assert asked == [(recipe_by_name(QUICK).config, 56, 21)]
     figures = {metric.label: metric.value for metric in app.metric}
-    assert figures == {"Weights": "0.36 M", "Memory": "700 MB", "Time here": "25 min"}
-    assert "About 25 minutes here (30 seconds an epoch, 50 epochs); early stopping" in words(app)
+    assert figures == {"Parameters": "0.36 M", "Memory": "700 MB", "Estimated time": "25 min"}
+    assert (
+        "About 25 minutes on this machine (30 seconds per epoch, 50 epochs); early stopping"
+        in words(app)
+    )
 
 
 def test_an_estimate_that_fails_is_told(
@@ -504,9 +507,9 @@ def test_start_makes_a_run_of_exactly_what_the_form_holds(
     assert read_label(RunFolder(run.path)).note == "a note"
     assert app.button_group[0].value == "Runs"
     assert app.selectbox(key="run").value == run.id
-    assert "Waits in the queue, at place 1." in words(app)
+    assert "Waits in the queue at position 1." in words(app)
     app.button_group[0].set_value("New training").run()
-    assert "this one will wait at place 2" in words(app)
+    assert "this one will wait at position 2" in words(app)
     assert app.text_input(key="new_run_name").value == ""
     app.session_state[OPEN_NOTE] = True
     open_group(app, "length")
@@ -579,8 +582,10 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
-    assert "accuracy 54.0 %, macro F1 0.270, calibration error 0.012" in words(app)
-    assert {"Use as default", "Publish", "Delete for good", "Continue training"} <= set(labels(app))
+    assert "accuracy 54.0 %, macro F1 0.270, ECE 0.012" in words(app)
+    assert {"Use as default", "Publish", "Delete permanently", "Continue training"} <= set(
+        labels(app)
+    )
     assert not {"Stop", "Pause", "Kill now"} & set(labels(app))
     app.button(key="use_as_default").click().run()
     assert_sound(app)
@@ -660,11 +665,11 @@ def test_a_living_run_can_be_stopped_and_paused(
         run.write_status(RunStatus("paused", "paused in epoch 3/50", epoch=3, epochs=50))
         app.run()
         assert "paused" in badges(app)
-        assert "Go on" in labels(app)
-        assert "Delete for good" not in labels(app)
-    app.button(key="go_on").click().run()
+        assert "Resume" in labels(app)
+        assert "Delete permanently" not in labels(app)
+    app.button(key="resume").click().run()
     assert_sound(app)
-    assert "nothing to go on" in words(app)
+    assert "cannot be asked to resume" in words(app)
     assert "failed" in badges(app)
 
 
@@ -679,7 +684,7 @@ def test_a_run_is_continued_for_more_epochs_and_refused_fewer(
     app.number_input(key="continue_epochs_one").set_value(3)
     app.button(key="continue").click().run()
     assert_sound(app)
-    assert "name a larger number" in errors(app)[0]
+    assert "request at least that many" in errors(app)[0]
     app.number_input(key="continue_epochs_one").set_value(8)
     app.button(key="continue").click().run()
     assert_sound(app)
@@ -694,7 +699,7 @@ def test_the_queue_is_reordered_and_emptied(
     for name in ("first", "second", "third"):
         enqueue(make_run(home, name), home)
     app = open_view("Runs")
-    assert any("3 runs wait" in box.label for box in app.expander)
+    assert any("3 pending runs" in box.label for box in app.expander)
     assert app.button(key="earlier_first").disabled
     app.button(key="earlier_third").click().run()
     app.button(key="later_first").click().run()
@@ -762,7 +767,7 @@ def test_broken_folders_are_shown_with_a_sentence_and_spoil_nothing(
     app = open_view("Runs")
     for name, sentence in (
         ("torn", "config.json is damaged"),
-        ("edited", "is no valid configuration"),
+        ("edited", "is not a valid configuration"),
     ):
         app.selectbox(key="run").set_value(name).run()
         assert_sound(app)
@@ -888,7 +893,7 @@ def test_a_study_is_made_of_what_the_form_holds() -> None:
     ("changes", "parameters", "sentence"),
     [
         ({"name": ""}, [RATE], "has no name yet"),
-        ({"epochs": None}, [RATE], "The number for epochs is empty"),
+        ({"epochs": None}, [RATE], "The number for epochs is missing"),
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
         ({}, [], "at least one field"),

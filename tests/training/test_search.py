@@ -1,6 +1,7 @@
 """Searches: the space held against the settings, and trials as runs."""
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from fer_core.errors import InputError
 from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name
 from fer_core.settings import Settings
-from fer_core.training import search_worker
+from fer_core.training import search, search_worker
 from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import (
@@ -65,7 +66,7 @@ SPACE = [
         ([{"field": "weight_decay", "low": 0, "high": 1, "log": True}], "low above 0 for log"),
         ([{"field": "optimizer", "low": 0, "high": 1}], "optimizer needs choices"),
         ([{"field": "optimizer", "choices": ["lion"]}], "should be one of .*lion"),
-        ([{"field": "epochs", "choices": [1, 1]}], "a choice twice"),
+        ([{"field": "epochs", "choices": [1, 1]}], "the same choice twice"),
         ([{"field": "epochs", "choices": ["many"]}], "should be a whole number"),
         ([{"field": "flip", "choices": [True], "low": 1}], "either low and high, or choices"),
         ([SPACE[0], SPACE[0]], "each field may be named once"),
@@ -237,6 +238,8 @@ def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stand_in()
+    monkeypatch.setattr(search, "_HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(search, "_GRACE_SECONDS", 1)
     create_study(setup(str(tmp_path), trials=2), settings)
     # A worker that dies as soon as its first run is launched.
     code = (
@@ -271,7 +274,34 @@ def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
     summary = run_search("first", settings)
     assert continued == ["left"]
     assert (summary.finished, summary.running) == (2, 0)
-    assert (summary.trials[0].run_id, summary.trials[0].value) == ("left", 0.75)
+    # The failed trial is replaced by its retry, which has the same values.
+    assert len(summary.trials) == 2
+    retried = next(trial for trial in summary.trials if trial.run_id == "left")
+    assert (retried.value, retried.values) == (0.75, left.trials[0].values)
+
+
+def test_a_running_trial_of_an_earlier_version_is_retried(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has no heartbeat, and says on which machine its worker ran."""
+    stand_in()
+    study_setup_ = setup(str(tmp_path), trials=1)
+    create_study(study_setup_, settings)
+    study = search.open_study(study_setup_, settings)
+    trial = study.ask()
+    study_setup_.space.suggest(trial, study_setup_.config)
+    trial.set_user_attr("worker", {"host": platform.node(), "process_id": 1, "started": 0.0})
+    trial.set_user_attr("run", "old")
+    run = RunFolder(settings.runs_root / "old")
+    run.create(RunSetup("a", "b", study_setup_.config))
+    run.append_epoch(EpochRecord(1, 1, 0.5, 0.5, 0.75, 0.5, {}, 0.001, 100, 1))
+    run.write_status(RunStatus("finished", "done"))
+    summary = run_search("first", settings)
+    assert (summary.state, summary.finished, summary.running) == ("finished", 1, 0)
+    assert (summary.trials[0].run_id, summary.best_value) == ("old", 0.75)
 
 
 def test_a_stop_leaves_the_trial_open(
@@ -291,4 +321,9 @@ def test_a_stop_leaves_the_trial_open(
     start = time.monotonic()
     summary = run_search("first", settings)
     assert time.monotonic() - start < 30
-    assert (summary.running, summary.state) == (1, "stopped")
+    assert (summary.running, summary.failed, summary.state) == (0, 0, "stopped")
+    # The trial keeps its values and its run, which the next worker continues.
+    (trial,) = summary.trials
+    assert (trial.state, trial.run_id) == ("waiting", "trial-0")
+    assert {"batch_size", "optimizer", "learning_rate"} <= set(trial.values)
+    assert trial.problem == ""
