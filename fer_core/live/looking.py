@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.live.flow import FlowFrame
-from fer_core.live.rectangle import Rectangle
-from fer_core.vision.boxes import FaceBox, FaceDetector
+from fer_core.vision.detect import FaceDetector
+from fer_core.vision.face import Face
 from fer_core.vision.working_size import shrink_to
 
 #: Faces before a camera are large; in 640x480 those from about 27 pixels on are still found, in
@@ -39,13 +39,13 @@ class Look:
     """What a detector has found in one frame.
 
     Attributes:
-        boxes: The faces.
+        faces: The faces, with boxes in full pixels.
         flow: The frame, for carrying them to a later one.
         seconds: When the frame was taken.
         milliseconds: How long the detector took.
     """
 
-    boxes: Sequence[FaceBox]
+    faces: Sequence[Face]
     flow: FlowFrame = field(repr=False)
     seconds: float
     milliseconds: float
@@ -124,8 +124,7 @@ def _look(
 ) -> Look:
     start = time.perf_counter()
     small, factor_x, factor_y = shrink_to(image, _LOOK_PIXELS)
-    boxes = [
-        Rectangle.of(box).scaled(factor_x, factor_y).to_box(box.score)
-        for box in detector.detect(small)
+    faces = [
+        replace(face, box=face.box.scaled(factor_x, factor_y)) for face in detector.detect(small)
     ]
-    return Look(boxes, flow, seconds, 1000 * (time.perf_counter() - start))
+    return Look(faces, flow, seconds, 1000 * (time.perf_counter() - start))

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fer_core.live.rectangle import Rectangle
 from fer_core.vision.boxes import FaceBox
+from fer_core.vision.face import Face
 
 #: Intersection over union from which a detection and a followed face are one, whoever is nearest.
 _SAME_FACE = 0.25
@@ -35,41 +34,55 @@ class Person:
     """A face that is followed.
 
     Attributes:
-        number: Counted from 1 in the order of appearance; None until it is sure to be a face.
-        place: Where it is, in the latest frame.
+        face: Box and track id; once classified, also crop, classes and smoothed probabilities.
         detected_at: Seconds of the latest detection that saw it.
-        score: Of that detection, 0 to 1; None if the detector gives none.
         confirmations: Detections that have seen it.
         is_followed: Whether it could be followed into the latest frame.
-        probabilities: Smoothed, float32 ``[7]``; None until it is read.
-        read_at: Seconds of the latest reading.
+        classified_at: Seconds of the latest classification.
     """
 
-    number: int | None
-    place: Rectangle
+    face: Face
     detected_at: float
-    score: float | None = None
     confirmations: int = 1
     is_followed: bool = True
-    probabilities: NDArray[np.float32] | None = field(default=None, repr=False)
-    read_at: float = -math.inf
+    classified_at: float = -math.inf
 
-    def read(self, row: NDArray[np.float32], seconds: float, smoothing_seconds: float) -> None:
-        """Take a new reading into the smoothed one.
+    @property
+    def box(self) -> FaceBox:
+        """Where it is, in the latest frame."""
+        return self.face.box
+
+    @property
+    def number(self) -> int | None:
+        """Counted from 1 in the order of appearance; None until it is sure to be a face."""
+        return self.face.track_id
+
+    def move_to(self, box: FaceBox) -> None:
+        """Replace the box."""
+        self.face = replace(self.face, box=box)
+
+    def add_prediction(self, classified: Face, seconds: float, smoothing_seconds: float) -> None:
+        """Include a new prediction in the smoothed one.
 
         Args:
-            row: Probabilities, float32 ``[7]``.
+            classified: The face with crop and probabilities.
             seconds: When.
-            smoothing_seconds: Time constant of the average; 0 takes the new reading alone.
+            smoothing_seconds: Time constant of the average; 0 takes the new prediction alone.
         """
-        if self.probabilities is None:
-            self.probabilities = row
-        else:
-            share = smoothing_share(seconds - self.read_at, smoothing_seconds)
-            self.probabilities = (self.probabilities + share * (row - self.probabilities)).astype(
-                np.float32
-            )
-        self.read_at = seconds
+        new, old = classified.probabilities, self.face.probabilities
+        assert new is not None  # it comes from Analyzer.classify
+        if old is not None and self.face.classes == classified.classes:
+            share = smoothing_share(seconds - self.classified_at, smoothing_seconds)
+            new = (old + share * (new - old)).astype(np.float32)
+        self.face = replace(
+            self.face, crop=classified.crop, probabilities=new, classes=classified.classes
+        )
+        self.classified_at = seconds
+
+    def discard_prediction(self) -> None:
+        """Forget what was predicted, such as when another model is used."""
+        self.face = Face(self.face.box, self.face.detection_score, track_id=self.face.track_id)
+        self.classified_at = -math.inf
 
 
 def smoothing_share(elapsed: float, time_constant: float) -> float:
@@ -108,30 +121,30 @@ class People:
         """Whether a face could not be followed and should be looked for again."""
         return any(not one.is_followed for one in self._present)
 
-    def follow(self, move: Callable[[Sequence[Rectangle]], Sequence[Rectangle | None]]) -> None:
+    def follow(self, move: Callable[[Sequence[FaceBox]], Sequence[FaceBox | None]]) -> None:
         """Take every face into the next frame.
 
         Args:
             move: Gives, for places in the last frame, those in the new one or None.
         """
-        places = move([one.place for one in self._present])
-        for person, place in zip(self._present, places, strict=True):
-            person.is_followed = place is not None
-            if place is not None:
-                person.place = place
+        boxes = move([one.box for one in self._present])
+        for person, box in zip(self._present, boxes, strict=True):
+            person.is_followed = box is not None
+            if box is not None:
+                person.move_to(box)
 
     def rescale(self, factor_x: float, factor_y: float) -> None:
         """Take every face into a picture of another size."""
         for person in (*self._present, *self._away):
-            person.place = person.place.scaled(factor_x, factor_y)
+            person.move_to(person.box.scaled(factor_x, factor_y))
 
     def update(
-        self, boxes: Sequence[FaceBox], seconds: float, smoothing_seconds: float = 0.0
+        self, detected: Sequence[Face], seconds: float, smoothing_seconds: float = 0.0
     ) -> None:
         """Take in what a detector has seen, as of the latest frame.
 
         Args:
-            boxes: All faces of the frame.
+            detected: All faces of the frame.
             seconds: When that frame was taken.
             smoothing_seconds: Time constant over which a followed box is drawn to the detected
                 one. Motion itself is followed without delay.
@@ -139,13 +152,12 @@ class People:
         self._away = [
             one for one in self._away if seconds - one.detected_at <= _FORGOTTEN_AFTER_SECONDS
         ]
-        unmatched = list(range(len(boxes)))
-        detected = [Rectangle.of(box) for box in boxes]
+        unmatched = list(range(len(detected)))
         pairs = sorted(
             (
-                (person.place.overlap(place), index, position)
+                (person.box.iou(face.box), index, position)
                 for index, person in enumerate(self._present)
-                for position, place in enumerate(detected)
+                for position, face in enumerate(detected)
             ),
             reverse=True,
         )
@@ -159,44 +171,44 @@ class People:
             share = smoothing_share(seconds - person.detected_at, smoothing_seconds)
             is_astray = overlap < _ASTRAY or not person.is_followed
             self._confirm(person, detected[position], 1.0 if is_astray else share, seconds)
-            person.score = boxes[position].score
         astray = [one for index, one in enumerate(self._present) if index not in taken]
         for position in unmatched:
-            lost = next(
-                (one for one in astray if _may_be_same(one.place, detected[position])), None
-            )
+            face = detected[position]
+            lost = next((one for one in astray if _may_be_same(one.box, face.box)), None)
             if lost is not None:
                 # Followed to the wrong place, after a jump or a pause: still the same person.
                 astray.remove(lost)
-                self._confirm(lost, detected[position], 1.0, seconds)
-                lost.score = boxes[position].score
+                self._confirm(lost, face, 1.0, seconds)
                 continue
-            self._appear(detected[position], boxes[position].score, seconds)
+            self._appear(face, seconds)
         self._number()
         self._dismiss(seconds)
 
-    def _confirm(self, person: Person, place: Rectangle, share: float, seconds: float) -> None:
-        person.place = person.place.towards(place, share)
+    def _confirm(self, person: Person, detected: Face, share: float, seconds: float) -> None:
+        person.face = replace(
+            person.face,
+            box=person.box.interpolated(detected.box, share),
+            detection_score=detected.detection_score,
+        )
         person.detected_at = seconds
         person.is_followed = True
         person.confirmations += 1
 
     def _number(self) -> None:
         """Give a number to whoever is sure to be there by now, from left to right."""
-        for person in sorted(self._present, key=lambda one: one.place.x):
+        for person in sorted(self._present, key=lambda one: one.box.x):
             if person.number is None and person.confirmations >= _CONFIRMATIONS:
-                person.number = self.next_number
+                person.face = replace(person.face, track_id=self.next_number)
                 self.next_number += 1
 
-    def _appear(self, place: Rectangle, score: float | None, seconds: float) -> None:
+    def _appear(self, detected: Face, seconds: float) -> None:
         for person in sorted(self._away, key=lambda one: -one.detected_at):
-            if _may_be_same(person.place, place):
+            if _may_be_same(person.box, detected.box):
                 self._away.remove(person)
-                self._present.append(
-                    replace(person, place=place, score=score, detected_at=seconds, is_followed=True)
-                )
+                self._present.append(person)
+                self._confirm(person, detected, 1.0, seconds)
                 return
-        self._present.append(Person(None, place, seconds, score))
+        self._present.append(Person(detected, seconds))
 
     def _dismiss(self, seconds: float) -> None:
         staying = []
@@ -213,10 +225,10 @@ class People:
         self._present = staying
 
 
-def _may_be_same(before: Rectangle, now: Rectangle) -> bool:
+def _may_be_same(before: FaceBox, now: FaceBox) -> bool:
     (x, y), (other_x, other_y) = before.center, now.center
     distance = math.hypot(other_x - x, other_y - y)
-    ratio = math.sqrt(now.width * now.height / (before.width * before.height))
+    ratio = math.sqrt(now.area / before.area)
     return (
         distance <= _REAPPEARANCE_DISTANCE * max(before.width, now.width)
         and 1 / _REAPPEARANCE_SCALE <= ratio <= _REAPPEARANCE_SCALE

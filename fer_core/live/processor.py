@@ -6,16 +6,15 @@ It knows nothing of browsers: a video file's frames do as well as a webcam's.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import LiveControls
 from fer_core.live.flow import FlowFrame, follow
@@ -23,11 +22,10 @@ from fer_core.live.looking import Look, Lookout
 from fer_core.live.overlay import draw_overlay
 from fer_core.live.people import People, Person
 from fer_core.live.recording import VideoRecording
-from fer_core.live.rectangle import Rectangle
 from fer_core.live.session_record import SessionRecord
-from fer_core.live.snapshot import LiveFace, LiveSnapshot
+from fer_core.live.snapshot import LiveSnapshot
 from fer_core.live.statistics import Durations, Rate
-from fer_core.vision.crop import crop_face
+from fer_core.vision.face import Face
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +57,7 @@ class LiveProcessor:
             record: Where persons are noted down; a new one by default.
             executor: Where faces are looked for; by default a thread that all streams share.
         """
-        self.record = record or SessionRecord()
+        self.record = record or SessionRecord(controls.analyzer.predictor.classes)
         self.recording = VideoRecording()
         self._controls = controls
         self._lock = threading.Lock()
@@ -75,7 +73,7 @@ class LiveProcessor:
         self._frame_durations, self._network_durations = Durations(), Durations()
         self._look_durations = Durations()
         self._frames = self._dropped = 0
-        self._faces: tuple[LiveFace, ...] = ()
+        self._faces: tuple[Face, ...] = ()
         self._shape: tuple[int, int] | None = None
         self._last_face_at = self._started_at = time.monotonic()
         self._last_frame_at: float | None = None
@@ -105,7 +103,7 @@ class LiveProcessor:
         start = time.perf_counter()
         if controls is not self._controls_in_use:
             self._take_over(controls)
-        faces: tuple[LiveFace, ...] = ()
+        faces: tuple[Face, ...] = ()
         if self._error is None and not self._is_closed:
             try:
                 faces = self._read_frame(image, seconds, controls)
@@ -138,7 +136,7 @@ class LiveProcessor:
                 frame_milliseconds=self._frame_durations.percentile(50),
                 slow_frame_milliseconds=self._frame_durations.percentile(95),
                 detection_milliseconds=self._look_durations.percentile(50),
-                looks_per_second=self._look_rate.per_second,
+                detections_per_second=self._look_rate.per_second,
                 network_milliseconds=self._network_durations.percentile(50),
                 frames_dropped=self._dropped,
                 seconds_without_face=0.0 if self._faces else now - self._last_face_at,
@@ -160,13 +158,20 @@ class LiveProcessor:
     def _take_over(self, controls: LiveControls) -> None:
         before, self._controls_in_use = self._controls_in_use, controls
         self._error = None
-        if controls.detector is not before.detector:
+        if controls.analyzer.detector is not before.analyzer.detector:
             # Its boxes have another shape: what was seen with the old one is no guide.
             self._lookout.forget()
-        if controls.predictor is not before.predictor:
+        if controls.analyzer.predictor is not before.analyzer.predictor:
             for person in self._people.visible:
-                person.probabilities, person.read_at = None, -math.inf
+                person.discard_prediction()
             self._milliseconds_per_face = 0.0
+        if controls.analyzer.predictor.classes != self.record.classes:
+            self._fail(
+                InputError(
+                    "The model's classes differ from those in this session's record; download the "
+                    "record and reload the page to use this model, or choose another one."
+                )
+            )
 
     def _fail(self, error: Exception) -> None:
         logger.error("A frame could not be analyzed", exc_info=error)
@@ -180,21 +185,21 @@ class LiveProcessor:
 
     def _read_frame(
         self, image: NDArray[np.uint8], seconds: float, controls: LiveControls
-    ) -> tuple[LiveFace, ...]:
+    ) -> tuple[Face, ...]:
         flow = self._advance(image, seconds)
         look = self._lookout.found()
         if look is not None:
             self._take_in(look, flow, controls)
         self._lookout.look(
-            controls.detector, image, flow, seconds, is_urgent=self._people.has_lost_someone
+            controls.analyzer.detector,
+            image,
+            flow,
+            seconds,
+            is_urgent=self._people.has_lost_someone,
         )
         people = self._people.visible
         self._read_faces(image, people, seconds, controls)
-        return tuple(
-            _live_face(person, controls.unsure_below)
-            for person in people
-            if person.probabilities is not None
-        )
+        return tuple(person.face for person in people if person.face.is_classified)
 
     def _advance(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
         """Take everybody from the last frame into this one."""
@@ -217,13 +222,13 @@ class LiveProcessor:
         with self._lock:
             self._look_durations.add(look.milliseconds)
             self._look_rate.count()
-        carried = follow([Rectangle.of(box) for box in look.boxes], look.flow, flow)
-        boxes = [
-            place.to_box(box.score)
-            for place, box in zip(carried, look.boxes, strict=True)
-            if place is not None
+        boxes = follow([face.box for face in look.faces], look.flow, flow)
+        faces = [
+            replace(face, box=box)
+            for face, box in zip(look.faces, boxes, strict=True)
+            if box is not None
         ]
-        self._people.update(boxes, look.seconds, controls.smoothing_seconds / 2)
+        self._people.update(faces, look.seconds, controls.smoothing_seconds / 2)
 
     def _read_faces(
         self,
@@ -233,28 +238,24 @@ class LiveProcessor:
         controls: LiveControls,
     ) -> None:
         """Read the faces that are due, or as many as there is time for, the oldest first."""
-        due = [one for one in people if seconds - one.read_at >= _READING_PAUSE_SECONDS]
+        due = [one for one in people if seconds - one.classified_at >= _READING_PAUSE_SECONDS]
         if not due:
             return
         affordable = len(due)
         if self._milliseconds_per_face:
             affordable = max(1, int(_READING_MILLISECONDS / self._milliseconds_per_face))
-        chosen = sorted(due, key=lambda person: person.read_at)[:affordable]
-        square = controls.detector.geometry.square
+        chosen = sorted(due, key=lambda person: person.classified_at)[:affordable]
         start = time.perf_counter()
-        crops = np.stack([crop_face(image, square(person.place.to_box())) for person in chosen])
-        rows = controls.predictor.probabilities(crops)
+        classified = controls.analyzer.classify(image, [person.face for person in chosen])
         milliseconds = 1000 * (time.perf_counter() - start)
-        for person, row in zip(chosen, rows, strict=True):
-            person.read(row, seconds, controls.smoothing_seconds)
+        for person, face in zip(chosen, classified, strict=True):
+            person.add_prediction(face, seconds, controls.smoothing_seconds)
         with self._lock:
             self._network_durations.add(milliseconds)
         cost, usual = milliseconds / len(chosen), self._milliseconds_per_face
         self._milliseconds_per_face = 0.9 * usual + 0.1 * cost if usual else cost
 
-    def _note(
-        self, faces: tuple[LiveFace, ...], shape: tuple[int, ...], milliseconds: float
-    ) -> None:
+    def _note(self, faces: tuple[Face, ...], shape: tuple[int, ...], milliseconds: float) -> None:
         """Keep what the page asks for."""
         now = time.monotonic()
         with self._lock:
@@ -269,20 +270,4 @@ class LiveProcessor:
             if faces:
                 self._last_face_at = now
         for face in faces:
-            row = np.array([face.probability_by_emotion[name] for name in EMOTIONS], np.float32)
-            self.record.note(face.person, face.box, row)
-
-
-def _live_face(person: Person, unsure_below: float) -> LiveFace:
-    assert person.number is not None  # it is visible
-    assert person.probabilities is not None  # it has been read
-    probabilities = person.probabilities
-    score = float(probabilities.max())
-    return LiveFace(
-        person=person.number,
-        box=person.place.to_box(person.score),
-        label=EMOTIONS[int(probabilities.argmax())],
-        score=score,
-        is_unsure=score < unsure_below,
-        probability_by_emotion=dict(zip(EMOTIONS, map(float, probabilities), strict=True)),
-    )
+            self.record.note(face)

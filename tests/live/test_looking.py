@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from live_scenes import AtOnce, Later, SquareDetector, scene
+from live_scenes import ImmediateExecutor, ManualExecutor, SquareDetector, scene
 
 from fer_core.live.flow import FlowFrame
 from fer_core.live.looking import Lookout
@@ -10,22 +10,22 @@ FLOW = FlowFrame.of(IMAGE)
 
 
 def test_one_look_at_a_time(detector: SquareDetector) -> None:
-    later = Later()
+    later = ManualExecutor()
     lookout = Lookout(later)
     lookout.look(detector, IMAGE, FLOW, 0.0)
     lookout.look(detector, IMAGE, FLOW, 5.0)
     assert len(later.waiting) == 1
     assert lookout.found() is None
-    later.go_on()
+    later.run_all()
     look = lookout.found()
     assert look is not None
     assert look.seconds == 0.0
-    assert [(box.x, box.y, box.width) for box in look.boxes] == [(200, 152, 80)]
+    assert [(face.box.x, face.box.y, face.box.width) for face in look.faces] == [(200, 152, 80)]
     assert lookout.found() is None
 
 
 def test_looks_keep_a_pause_that_urgent_ones_cut_short(detector: SquareDetector) -> None:
-    lookout = Lookout(AtOnce())
+    lookout = Lookout(ImmediateExecutor())
     calls = []
     for moment, is_urgent in ((0.0, False), (0.05, False), (0.06, True), (0.07, False)):
         lookout.look(detector, IMAGE, FLOW, moment, is_urgent=is_urgent)
@@ -42,7 +42,7 @@ def test_a_slow_detector_is_asked_less_often() -> None:
             time.sleep(0.1)
             return super().detect(image)
 
-    slow, lookout = Slow(), Lookout(AtOnce())
+    slow, lookout = Slow(), Lookout(ImmediateExecutor())
     for frame in range(30):
         lookout.look(slow, IMAGE, FLOW, frame / 30)
         lookout.found()
@@ -51,7 +51,7 @@ def test_a_slow_detector_is_asked_less_often() -> None:
 
 
 def test_a_forgotten_look_is_not_told(detector: SquareDetector) -> None:
-    later = Later()
+    later = ManualExecutor()
     lookout = Lookout(later)
     lookout.look(detector, IMAGE, FLOW, 0.0)
     lookout.forget()
@@ -62,7 +62,7 @@ def test_a_forgotten_look_is_not_told(detector: SquareDetector) -> None:
 
 def test_a_detectors_error_comes_out(detector: SquareDetector) -> None:
     detector.error = RuntimeError("broken")
-    lookout = Lookout(AtOnce())
+    lookout = Lookout(ImmediateExecutor())
     lookout.look(detector, IMAGE, FLOW, 0.0)
     with pytest.raises(RuntimeError, match="broken"):
         lookout.found()
