@@ -89,7 +89,7 @@ class SessionRecord:
         self._started_at: datetime | None = None
         self._table = np.empty(min(_FIRST_ROOM, most_rows), self._row)
 
-    def note(self, face: Face) -> None:
+    def add(self, face: Face) -> None:
         """Add a row, now, unless the person's last one is less than a fifth of a second old.
 
         Args:

@@ -93,12 +93,10 @@ def scene() -> NDArray[np.uint8]:
 
 
 def feed(app: AppTest) -> None:
-    """Frames as the stream brings them, each with a look that has ended."""
+    """Frames as the stream brings them, each after the detection in the background has finished."""
     for number in range(12):
         processor(app).process(scene(), number / 4)
-        pending = processor(app)._lookout._pending
-        if pending is not None:
-            pending.exception(timeout=20)
+        processor(app).wait_for_detection(timeout_seconds=20)
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ _STANDSTILL_SECONDS = 3.0
 _FACELESS_SECONDS = 4.0
 
 
-def show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the readings; while there is a stream they refresh themselves."""
     refresh = _REFRESH_SECONDS if session.is_active else None
-    st.fragment(_show_readings, run_every=refresh)(session, processor)
+    st.fragment(_show_predictions, run_every=refresh)(session, processor)
 
 
-def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     leave_if_refused("live")
     snapshot = processor.snapshot()
     is_playing = session.state.is_playing
