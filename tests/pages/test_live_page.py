@@ -18,7 +18,9 @@ from streamlit.testing.v1 import AppTest
 from fer_core.emotions import EMOTIONS
 from fer_core.live.processor import LiveProcessor
 from fer_core.settings import Settings
+from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
+from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_studio.ui.ice import ICE_VARIABLE
 from fer_studio.ui.live.session import STREAM_KEY
@@ -76,13 +78,13 @@ def set_state(app: AppTest, *, playing: bool = False, connecting: bool = False) 
 
 
 class OneFace:
-    """A detector that always sees the same face; the cascades take a tenth of a second."""
+    """A detector that always returns the same face; the cascades take a tenth of a second."""
 
     name = "haar"
     geometry = HaarDetector().geometry
 
-    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
-        return [FaceBox(200, 120, 160, 160)]
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        return [Face(FaceBox(200, 120, 160, 160))]
 
 
 def scene() -> NDArray[np.uint8]:
@@ -91,12 +93,10 @@ def scene() -> NDArray[np.uint8]:
 
 
 def feed(app: AppTest) -> None:
-    """Frames as the stream brings them, each with a look that has ended."""
+    """Frames as the stream brings them, each after the detection in the background has finished."""
     for number in range(12):
         processor(app).process(scene(), number / 4)
-        pending = processor(app)._lookout._pending
-        if pending is not None:
-            pending.exception(timeout=20)
+        processor(app).wait_for_detection(timeout_seconds=20)
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def playing(home: Settings, component: dict[str, Any], open_app: OpenApp) -> App
     """The page with somebody before the camera."""
     app = open_live(open_app)
     session = app.session_state["live_session"]
-    session.parts = (session.parts[0], OneFace())
-    session.take(replace(processor(app).controls, detector=session.parts[1]))
+    session.analyzer = Analyzer(session.analyzer.predictor, OneFace())
+    session.take(replace(processor(app).controls, analyzer=session.analyzer))
     feed(app)
     set_state(app, playing=True)
     return app.run()
@@ -127,7 +127,7 @@ def test_the_first_view_says_what_to_do_and_where_frames_go(
     assert "are analyzed in its memory and are not kept" in plain(app.caption)
     assert "never its pictures" in plain(app.caption)
     assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [slider.label for slider in app.sidebar.slider] == ["Unsure below", "Smoothing"]
+    assert [slider.label for slider in app.sidebar.slider] == ["Minimum confidence", "Smoothing"]
     assert not app.error
     assert not app.get("download_button")
     assert [toggle.value for toggle in app.main.toggle] == [False]
@@ -141,7 +141,8 @@ def test_start_is_offered_with_a_model_that_is_loaded_and_warm(
 ) -> None:
     calls: list[int] = []
     monkeypatch.setattr(
-        "fer_core.predictor.Predictor.probabilities", lambda self, crops: calls.append(len(crops))
+        "fer_core.vision.analyzer.Analyzer.classify",
+        lambda self, image, faces: calls.append(len(faces)),
     )
     monkeypatch.setattr(
         "fer_studio.ui.webrtc.webrtc_streamer", lambda **given: component.update(before=list(calls))
@@ -176,13 +177,13 @@ def test_a_damaged_model_chosen_later_leaves_the_one_before_in_force(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
-    before = processor(app).controls.predictor
+    before = processor(app).controls.analyzer.predictor
     (home.models_root / "other" / "model.onnx").write_bytes(b"no network")
     app.sidebar.selectbox[0].set_value("other").run()
     assert_sound(app)
     assert "'other' is damaged" in plain(app.error)
     assert "the one before goes on" in plain(app.error)
-    assert processor(app).controls.predictor is before
+    assert processor(app).controls.analyzer.predictor is before
     app.sidebar.selectbox[0].set_value("small").run()
     assert not app.error
 
@@ -192,7 +193,7 @@ def test_controls_act_at_once_on_the_same_stream(
 ) -> None:
     app = open_live(open_app)
     one = processor(app)
-    assert one.controls.unsure_below == 0.4
+    assert one.controls.minimum_confidence == 0.4
     assert (one.controls.is_mirrored, one.controls.shows_boxes, one.controls.shows_bars) == (
         True,
         True,
@@ -205,16 +206,16 @@ def test_controls_act_at_once_on_the_same_stream(
     app.run()
     assert_sound(app)
     assert processor(app) is one
-    assert (one.controls.unsure_below, one.controls.smoothing_seconds) == (0.7, 1.5)
+    assert (one.controls.minimum_confidence, one.controls.smoothing_seconds) == (0.7, 1.5)
     assert (one.controls.is_mirrored, one.controls.shows_boxes, one.controls.shows_bars) == (
         False,
         False,
         True,
     )
-    old = one.controls.predictor
+    old = one.controls.analyzer.predictor
     app.sidebar.selectbox[0].set_value("other").run()
     assert processor(app) is one
-    assert one.controls.predictor is not old
+    assert one.controls.analyzer.predictor is not old
 
 
 def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> None:
