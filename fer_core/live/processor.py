@@ -59,7 +59,7 @@ class LiveProcessor:
             record: Where persons are noted down; a new one by default.
             executor: Where faces are looked for; by default a thread that all streams share.
         """
-        self.record = record or SessionRecord()
+        self.record = SessionRecord() if record is None else record  # an empty one is falsy
         self.recording = VideoRecording()
         self._controls = controls
         self._lock = threading.Lock()

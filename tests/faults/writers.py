@@ -201,10 +201,32 @@ def _cache_findings(settings: Settings) -> Any:
     assert made["a"].sum() == 4950
 
 
+def _cached_findings(settings: Settings) -> Any:
+    """The sum of the cached array; None if nothing is cached."""
+
+    def not_cached() -> Any:
+        raise LookupError
+
+    try:
+        found = cached_arrays(settings.data_root / "kept", "kind", "key", not_cached)
+    except LookupError:
+        return None
+    return int(found["a"].sum())
+
+
+_CACHED_LABELS = np.arange(20, dtype=np.int8) % 7
+
+
 def _cache_evaluation(settings: Settings) -> Any:
-    labels = np.zeros(20, np.int8)
     probabilities = np.full((20, 7), 1 / 7, np.float32)
-    write_cached(settings, "key", CachedPrediction(labels, probabilities, np.zeros(20, bool)))
+    prediction = CachedPrediction(_CACHED_LABELS, probabilities, _CACHED_LABELS == 3)
+    write_cached(settings, "key", prediction)
+
+
+def _cached_evaluation(settings: Settings) -> Any:
+    """The number of images and of leaked ones that are cached; None if nothing is."""
+    found = read_cached(settings, "key", _CACHED_LABELS)
+    return None if found is None else (len(found.raw_probabilities), int(found.is_leaked.sum()))
 
 
 def _evaluation(settings: Settings) -> EvaluationResult:
@@ -299,13 +321,8 @@ WRITERS = (
     Writer("calibration", _calibrate, _models),
     Writer("card", _write_card, _card),
     Writer("detector", _fetch_detector, _detector),
-    Writer("cache of findings", _cache_findings, _names, tells=False),
-    Writer(
-        "cache of evaluations",
-        _cache_evaluation,
-        lambda s: read_cached(s, "key", np.zeros(20, np.int8)) is None or True,
-        tells=False,
-    ),
+    Writer("cache of findings", _cache_findings, _cached_findings, tells=False),
+    Writer("cache of evaluations", _cache_evaluation, _cached_evaluation, tells=False),
 )
 
 
