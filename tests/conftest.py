@@ -1,4 +1,4 @@
-"""What many tests share: drawn faces, settings in a temporary folder, a bundle without Keras."""
+"""Shared fixtures (generated faces, temporary settings, a bundle without Keras) and scheduling."""
 
 import io
 import json
@@ -22,7 +22,43 @@ from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
-REAL_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+TESTS = Path(__file__).resolve().parent
+REAL_DATA = TESTS.parent.parent / "shared" / "data"
+
+#: Folders and files that take longest. They run first, so that the workers finish together.
+_SLOWEST = ("browser", "training", "commands", "exchange", "faults", "pages", "fuzz")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest folders first when several workers share the tests."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        return _SLOWEST.index(folder) if folder in _SLOWEST else len(_SLOWEST)
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole files, and all browser tests to the same worker.
+
+    The browser tests share one Chromium and one server, and two pages at once would slow each
+    other down. Files start in the order of collection.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tests/browser" if file.startswith("tests/browser/") else file
+
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,41 +4,27 @@ import csv
 import io
 import re
 import shutil
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
 
+from browser.helpers import IDLE, archive_of, fits_the_width, metric
+from browser.helpers import upload as upload_files
 from fer_core.dataset.curation_csv import parse_curation
-from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
-from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=60_000)
-
 OpenPage = Callable[..., Page]
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 FACES = 84
-
-
-def archive_of(faces: FaceSet) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        rows = zip(faces.images, faces.labels, faces.splits, strict=True)
-        for row, (image, label, split) in enumerate(rows):
-            name = f"{SPLITS[split]}/{EMOTIONS[label]}/{row:03}.png"
-            archive.writestr(name, cv2.imencode(".png", image)[1].tobytes())
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +38,14 @@ def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
 
 
 @pytest.fixture
-def home(server: Any, faces: FaceSet, tmp_path: Path) -> Settings:
-    """The server's folders, with one dataset called "drawn" as after a fresh import."""
+def home(server: Any, faces: FaceSet, tmp_path: Path) -> Iterator[Settings]:
+    """The server's folders with one dataset, "drawn", freshly imported."""
     settings: Settings = server.settings
-    shutil.rmtree(settings.data_root, ignore_errors=True)
     source = tmp_path / "drawn.zip"
     source.write_bytes(archive_of(faces))
     import_dataset(source, settings)
-    return settings
+    yield settings
+    shutil.rmtree(settings.data_root, ignore_errors=True)
 
 
 def settle(page: Page) -> None:
@@ -95,14 +81,8 @@ def act_until(act: Callable[[], object], outcome: Locator) -> None:
     expect(outcome).to_be_visible()
 
 
-def metric(page: Page, label: str) -> Locator:
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
-
-
 def upload(page: Page, name: str, content: bytes) -> None:
-    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(
-        [{"name": name, "mimeType": "application/zip", "buffer": content}]
-    )
+    upload_files(page, (name, "application/zip", content))
     expect(page.get_by_test_id("stFileUploader").get_by_text(name)).to_be_visible()
     settle(page)
 
@@ -119,11 +99,6 @@ def decided(settings: Settings) -> list[str]:
         return []
     curation = parse_curation(path.read_bytes(), path.name)
     return [f"{entry.name} {entry.action}" for entry in curation.entries]
-
-
-def is_within_the_window(page: Page) -> bool:
-    width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    return bool(width <= page.viewport_size["width"]) if page.viewport_size else False
 
 
 def test_a_zip_is_uploaded_imported_and_counted(
@@ -311,7 +286,7 @@ def test_a_phone_shows_every_section_without_scrolling_sideways(
 ) -> None:
     page = open_page("/dataset", viewport={"width": 390, "height": 844})
     open_tab(page, section)
-    assert is_within_the_window(page)
+    assert fits_the_width(page)
 
 
 def test_the_figures_stand_in_the_page(open_page: OpenPage, home: Settings) -> None:

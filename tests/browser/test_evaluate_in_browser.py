@@ -2,36 +2,36 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from browser.helpers import IDLE, PLOTLY, fits_the_width
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=30_000)
-
 SHIPPED = "plain-eight-fer2013"
-CHART = '[data-testid="stPlotlyChart"]'
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 #: A cell's size in the matrix, and that of its headings, in screen pixels.
 CELL, NAMES, ROW, HEADER = 60, 92, 44, 36
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def server(start_server: Callable[[], Any]) -> Any:
-    """The app with the shipped model beside the two small ones, and the demo set drawn."""
-    server = start_server()
-    shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, server.settings.models_root / SHIPPED)
-    (server.settings.models_root / "default").write_text(f"{SHIPPED}\n")
-    return server
+def server(server: Any) -> Iterator[Any]:
+    """The shared server with the shipped model as the default."""
+    models = server.settings.models_root
+    shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, models / SHIPPED)
+    (models / "default").write_text(f"{SHIPPED}\n")
+    yield server
+    shutil.rmtree(models / SHIPPED)
+    (models / "default").write_text("small\n")
+    shutil.rmtree(server.settings.data_root, ignore_errors=True)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_every_section_shows_something_and_nothing_fails(
     page = open_evaluate()
     for name in ("Per emotion", "Calibration"):
         open_section(page, name)
-        expect(page.locator(CHART).locator("visible=true").first).to_be_visible()
+        expect(page.locator(PLOTLY).locator("visible=true").first).to_be_visible()
     open_section(page, "Report")
     expect(page.get_by_role("button", name="Predictions as CSV")).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0
@@ -149,7 +149,7 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
     heat = dialog.get_by_role("img", name=f"coloured where the network saw {predicted}")
     expect(heat).to_be_visible()
     expect(dialog.get_by_text("Grad-CAM")).to_be_visible()
-    expect(dialog.locator(f"{CHART} .bartext")).to_have_count(7)
+    expect(dialog.locator(f"{PLOTLY} .bartext")).to_have_count(7)
     first = heat.get_attribute("src")
     dialog.get_by_role("combobox", name="What spoke for").click()
     page.get_by_role("option", name=f"{true} (labelled)").click()
@@ -247,8 +247,7 @@ def test_a_phone_reaches_cells_by_finger_and_nothing_is_wider_than_it(
     open_section(page, "Confusion")
     click_cell(page, "happy", "angry", with_finger=True)
     expect(cell_sentence(page)).to_contain_text("14 happy images read as angry")
-    width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert width <= 390
+    assert fits_the_width(page)
 
 
 def test_a_cell_chosen_by_name_is_marked(open_evaluate: Callable[..., Page]) -> None:
@@ -263,7 +262,7 @@ def test_a_cell_chosen_by_name_is_marked(open_evaluate: Callable[..., Page]) -> 
 
 def test_in_dark_mode_charts_and_cells_stay_readable(open_evaluate: Callable[..., Page]) -> None:
     page = open_evaluate(color_scheme="dark")
-    label = page.locator(f"{CHART} .ytick text").first
+    label = page.locator(f"{PLOTLY} .ytick text").first
     expect(label).to_be_visible()
     color = label.evaluate("element => getComputedStyle(element).fill")
     assert min(int(part) for part in re.findall(r"\d+", color)[:3]) > 120

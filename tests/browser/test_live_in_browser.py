@@ -1,82 +1,34 @@
-"""The live page in a real Chromium whose camera shows the sample picture, moved about."""
+"""The live page in a real Chromium whose camera shows the sample picture, moving left and right."""
 
 import base64
 import csv
 import io
 import json
-import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Page, expect
 
+from browser.camera import HEIGHT, WIDTH, camera_frames
+from browser.helpers import downloaded, wait_until
 from fer_core.emotions import EMOTIONS
-from fer_core.vision.sample import sample_picture
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=30_000)
-
 IFRAME = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
-WIDTH, HEIGHT, FRAMES = 640, 480, 60
 # A browser that is short of time sends smaller pictures.
 SIZE = re.compile(r"\d+ by \d+ pixels")
 ONE_FACE = re.compile(r"1 face, \d+ by \d+ pixels")
 OpenPage = Callable[..., Page]
 Picture = NDArray[np.uint8]
-
-
-@cache
-def camera_frames() -> tuple[Picture, ...]:
-    """Two seconds at 30 frames a second, forth and back, of the astronaut before a grey wall."""
-    astronaut = np.asarray(Image.open(io.BytesIO(sample_picture()[1])).convert("RGB"))
-    astronaut = astronaut[:400, 60:460]
-    frames = []
-    for number in range(FRAMES):
-        image = np.full((HEIGHT, WIDTH, 3), 110, np.uint8)
-        left = 120 + round(60 * np.sin(2 * np.pi * number / FRAMES))
-        image[40:440, left : left + 400] = astronaut
-        frames.append(image)
-    return tuple(frames)
-
-
-def write_camera_video(path: Path) -> None:
-    """The frames as a file for Chromium's made-up camera."""
-    with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F30:1 Ip A1:1 C420jpeg\n".encode())
-        for frame in camera_frames():
-            file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes())
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium whose camera plays our video."""
-    path = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
-    assert path is not None, "The browser tests need Chromium: install it (make browser)."
-    video = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera_video(video)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={video}",
-                "--autoplay-policy=no-user-gesture-required",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 def component(page: Page) -> FrameLocator:
@@ -151,19 +103,6 @@ def changed_pixels(page: Page) -> int:
     return int((difference.max(axis=2) > 80).sum())
 
 
-def wait_until(page: Page, condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} does not come"
-        page.wait_for_timeout(200)
-
-
-def downloaded(page: Page, button: str) -> bytes:
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=button, exact=True).click()
-    return Path(waiting.value.path()).read_bytes()
-
-
 def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -> None:
     page = open_page("/live")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
@@ -174,13 +113,13 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
 
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
-    lines = list(csv.DictReader(io.StringIO(downloaded(page, "CSV").decode())))
+    lines = list(csv.DictReader(io.StringIO(downloaded(page, "CSV")[1].decode())))
     assert len(lines) >= 5
     assert {line["person"] for line in lines} == {"1"}
     assert len({line["x"] for line in lines}) > 1  # the face moved, and so did its box
     for line in lines:
         assert sum(float(line[emotion]) for emotion in EMOTIONS) == pytest.approx(1, abs=0.01)
-    document = json.loads(downloaded(page, "JSON"))
+    document = json.loads(downloaded(page, "JSON")[1])
     assert len(document["rows"]) == len(lines)
 
     # The record outlives a change of page.

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import IDLE, Server
-from identity_provider import CLIENT_ID, IdentityProvider, identity_provider
 from playwright.sync_api import Page, expect
+
+from browser.conftest import Server
+from browser.helpers import IDLE, LAST_LINE
+from browser.identity_provider import CLIENT_ID, IdentityProvider, identity_provider
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +54,7 @@ def server(start_server: Callable[..., Server], secrets: Path) -> Server:
 def log_in(page: Page, account: str) -> None:
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("link", name=account).click()
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
 
 
@@ -62,7 +64,7 @@ def links(page: Page) -> list[str]:
 
 def look(page: Page, server: Server, path: str) -> None:
     page.goto(server.url + path)
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
 
 

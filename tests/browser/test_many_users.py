@@ -9,13 +9,10 @@ from typing import Any
 
 import psutil
 import pytest
-
-# The fixtures and helpers of the browser tests, one server for this file.
-from browser.conftest import open_page, server, start_server
-from browser.test_live_in_browser import ONE_FACE, SIZE, assert_moving, chromium, component, press
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from browser.test_live_in_browser import ONE_FACE, SIZE, assert_moving, component, press
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import import_dataset
 from fer_core.recipes import TrainingConfig
@@ -26,8 +23,6 @@ from fer_core.training.run_folder import RunSetup
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.sample import sample_picture
-
-__all__ = ["chromium", "open_page", "server", "start_server"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 

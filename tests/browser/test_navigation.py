@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from browser.helpers import IDLE, LAST_LINE, fits_the_width
 from fer_studio.ui.frame import PAGES
 
 pytestmark = pytest.mark.browser
-
-expect.set_options(timeout=30_000)
 
 OpenPage = Callable[..., Page]
 NAMES = [entry.name for entry in PAGES]
@@ -37,7 +36,6 @@ PHONE = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/128.0.0.0 Mobile Safari/537.36"
 )
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
 def links(page: Page) -> Locator:
@@ -51,6 +49,8 @@ def frame(page: Page, name: str) -> dict[str, Any]:
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     expect(links(page)).to_have_count(len(PAGES))
     expect(page.get_by_test_id("stSidebarLogo")).to_be_visible()
+    box = page.get_by_test_id("stMainBlockContainer").bounding_box()
+    assert box is not None
     return {
         "icon": page.locator("link[rel='shortcut icon']").get_attribute("href"),
         "logo": page.get_by_test_id("stSidebarLogo").get_attribute("src"),
@@ -64,12 +64,12 @@ def frame(page: Page, name: str) -> dict[str, Any]:
         "choices": page.get_by_test_id("stSidebar")
         .get_by_test_id("stWidgetLabel")
         .all_inner_texts(),
-        "wide": page.get_by_test_id("stMainBlockContainer").bounding_box(),
+        "left edge and width": (box["x"], box["width"]),
     }
 
 
 def settled(page: Page) -> None:
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
 
 
@@ -201,5 +201,4 @@ def test_on_a_phone_no_page_is_wider_than_it(scheme: str, open_page: OpenPage) -
             links(page).filter(has_text=entry.title).tap()
         expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
         settled(page)
-        width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-        assert width <= 390, entry.name
+        assert fits_the_width(page), entry.name

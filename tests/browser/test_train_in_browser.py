@@ -1,7 +1,6 @@
 """The train page in a real Chromium: start, watch, reload, restart the app, stop, use the model."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from browser.helpers import fits_the_width, wait_until
 from fer_core.bundle import find_bundle
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import import_dataset
@@ -38,38 +38,33 @@ def write_class_folders(folder: Path, faces: FaceSet, png: Callable[[Any], bytes
 
 
 @pytest.fixture(scope="module")
-def faces(
-    server: Any,
-    tiny_faces: FaceSet,
-    png: Callable[[Any], bytes],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> FaceSet:
-    """An imported dataset whose epochs take a moment."""
-    source = write_class_folders(tmp_path_factory.mktemp("source"), tiny_faces, png)
-    import_dataset(source, server.settings, name="tiny")
-    return tiny_faces
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_training_left(server: Any) -> Iterator[None]:
-    """A failed test leaves no process behind."""
-    yield
-    for summary in list_runs(server.settings):
+def servers(start_server: Callable[[], Any]) -> Iterator[list[Any]]:
+    """A server for this file's training; the last one is running, a restart appends to them."""
+    servers = [start_server()]
+    yield servers
+    # A failed test must not leave a training process.
+    for summary in list_runs(servers[0].settings):
         run = RunFolder(summary.path)
         if is_active(run):
             kill_run(run)
 
 
+@pytest.fixture(scope="module")
+def faces(
+    servers: list[Any],
+    tiny_faces: FaceSet,
+    png: Callable[[Any], bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> FaceSet:
+    """The images of the dataset "tiny", imported on that server."""
+    source = write_class_folders(tmp_path_factory.mktemp("source"), tiny_faces, png)
+    import_dataset(source, servers[0].settings, name="tiny")
+    return tiny_faces
+
+
 def the_run(settings: Settings) -> RunSummary:
     (run,) = list_runs(settings)
     return run
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def shown_epochs(page: Page) -> int:
@@ -86,10 +81,10 @@ def fill_number(page: Page, label: str, value: str) -> None:
 
 
 def test_a_training_outlives_page_and_app_and_its_model_is_used(
-    open_page: OpenPage, start_server: Callable[..., Any], server: Any, faces: FaceSet
+    open_page: OpenPage, start_server: Callable[..., Any], servers: list[Any], faces: FaceSet
 ) -> None:
-    settings = server.settings
-    page = open_page("/train")
+    settings = servers[0].settings
+    page = open_page("/train", at=servers[0])
     page.get_by_role("tab", name="Length and arithmetic").click()
     fill_number(page, "Epochs", "5000")
     fill_number(page, "Batch size", "28")
@@ -103,7 +98,7 @@ def test_a_training_outlives_page_and_app_and_its_model_is_used(
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("Overnight"))
     expect(page.locator(CHART)).to_have_count(4, timeout=60_000)
     first = shown_epochs(page)
-    wait_until(lambda: shown_epochs(page) >= first + 3)
+    wait_until(page, lambda: shown_epochs(page) >= first + 3, "three epochs more")
     run = the_run(settings)
     assert (run.data, run.epochs, run.title) == ("tiny", 5000, "Overnight")
     assert page.url.endswith(f"run={run.id}")
@@ -112,17 +107,17 @@ def test_a_training_outlives_page_and_app_and_its_model_is_used(
     seen = shown_epochs(page)
     page.reload()
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("Overnight"))
-    wait_until(lambda: shown_epochs(page) > seen)
+    wait_until(page, lambda: shown_epochs(page) > seen, "a later epoch")
 
     # So does another server on the same folders, after the first has been ended.
     seen = shown_epochs(page)
     page.context.close()
-    server.stop()
+    servers[0].stop()
     assert is_active(RunFolder(run.path))
-    again = start_server(settings)
-    page = open_page("/train?view=Runs", at=again)
+    servers.append(start_server(settings))
+    page = open_page("/train?view=Runs", at=servers[1])
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("Overnight"))
-    wait_until(lambda: shown_epochs(page) > seen)
+    wait_until(page, lambda: shown_epochs(page) > seen, "a later epoch")
 
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("The model", exact=True)).to_be_visible(timeout=60_000)
@@ -148,9 +143,9 @@ def test_a_training_outlives_page_and_app_and_its_model_is_used(
 
 
 def test_a_number_out_of_range_is_told_and_stays_as_it_was_typed(
-    open_page: OpenPage, start_server: Callable[..., Any]
+    open_page: OpenPage,
 ) -> None:
-    page = open_page("/train", at=start_server())
+    page = open_page("/train")
     page.get_by_role("tab", name="Optimizer", exact=True).click()
     fill_number(page, "Learning rate", "11")
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
@@ -168,10 +163,6 @@ def test_a_number_out_of_range_is_told_and_stays_as_it_was_typed(
 
 
 @pytest.mark.parametrize("view", ["New training", "Runs", "Compare", "Search"])
-def test_nothing_is_wider_than_a_phone(
-    open_page: OpenPage, start_server: Callable[..., Any], server: Any, view: str
-) -> None:
-    at = server if server.process.poll() is None else start_server(server.settings)
-    page = open_page(f"/train?view={view}", at=at, viewport={"width": 390, "height": 844})
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
+def test_nothing_is_wider_than_a_phone(open_page: OpenPage, servers: list[Any], view: str) -> None:
+    page = open_page(f"/train?view={view}", at=servers[-1], viewport={"width": 390, "height": 844})
+    assert fits_the_width(page)
