@@ -28,6 +28,8 @@ TOOLS = {
 MAY_USE: dict[str, set[str]] = {
     **{tool: set() for tool in TOOLS},
     "access": set(),
+    # A job's kind names the role that starting and cancelling it requires.
+    "jobs": {"access"},
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},

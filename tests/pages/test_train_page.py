@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,9 +33,11 @@ from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import create_study, load_study, read_study_setup
 from fer_core.training.search_space import SearchParameter
+from fer_studio.ui.jobs import job_service
 from fer_studio.ui.train.compare import difference_rows, runs_as_csv
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
 from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
+from fer_studio.ui.train.estimates import ESTIMATE
 from fer_studio.ui.train.fields import OPEN_GROUP
 from fer_studio.ui.train.search import setup_from_form
 from fer_studio.ui.train.words import (
@@ -106,17 +107,6 @@ def open_view() -> Callable[..., AppTest]:
 def assert_sound(app: AppTest) -> None:
     assert not app.exception, [element.value for element in app.exception]
     assert [element.value for element in app.title] == ["Train"]
-
-
-def settled(app: AppTest) -> AppTest:
-    """Run the page until its background work has ended."""
-    deadline = time.monotonic() + 60
-    app.run()
-    while app.get("progress"):
-        assert time.monotonic() < deadline
-        app.run()
-    assert_sound(app)
-    return app
 
 
 def words(app: AppTest) -> str:
@@ -438,6 +428,11 @@ def test_a_dataset_without_validation_cannot_be_started(
     assert app.button(key="start_training").disabled
 
 
+def wait_for_estimate() -> None:
+    for job in job_service().unfinished(ESTIMATE):
+        assert job.wait(60)
+
+
 def test_the_estimate_is_measured_in_the_background_and_told(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,7 +446,9 @@ def test_the_estimate_is_measured_in_the_background_and_told(
     app = open_view()
     assert [metric.label for metric in app.metric] == ["Weights"]
     app.button(key="estimate").click().run()
-    settled(app)
+    wait_for_estimate()
+    app.run()
+    assert_sound(app)
     assert asked == [(recipe_by_name(QUICK).config, 56, 21)]
     figures = {metric.label: metric.value for metric in app.metric}
     assert figures == {"Weights": "0.36 M", "Memory": "700 MB", "Time here": "25 min"}
@@ -467,7 +464,8 @@ def test_an_estimate_that_fails_is_told(
     monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", failing)
     app = open_view()
     app.button(key="estimate").click().run()
-    settled(app)
+    wait_for_estimate()
+    app.run()
     assert "could not be timed: no memory" in errors(app)[0]
     assert "Estimate time and memory" in labels(app)
 
