@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
-from playwright.sync_api import TimeoutError as TookTooLong
+from playwright.sync_api import Page, expect
 
 from browser.helpers import IDLE, archive_of, fits_the_width, metric
 from browser.helpers import upload as upload_files
@@ -48,43 +47,22 @@ def home(server: Any, faces: FaceSet, tmp_path: Path) -> Iterator[Settings]:
     shutil.rmtree(settings.data_root, ignore_errors=True)
 
 
-def settle(page: Page) -> None:
-    page.wait_for_timeout(200)  # until the click has reached the server
-    page.locator(IDLE).wait_for()
-
-
 def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
-    settle(page)
 
 
 def choose(page: Page, box: str, option: str) -> None:
     page.get_by_role("combobox", name=box, exact=True).first.click()
     page.get_by_role("option", name=option).first.click()
-    settle(page)
 
 
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
-    settle(page)
-
-
-def act_until(act: Callable[[], object], outcome: Locator) -> None:
-    """Act, and again where the page was drawn anew under the pointer and swallowed it."""
-    for _ in range(3):
-        try:
-            act()
-            outcome.wait_for(timeout=10_000)
-        except TookTooLong:
-            continue
-        return
-    expect(outcome).to_be_visible()
 
 
 def upload(page: Page, name: str, content: bytes) -> None:
     upload_files(page, (name, "application/zip", content))
     expect(page.get_by_test_id("stFileUploader").get_by_text(name)).to_be_visible()
-    settle(page)
 
 
 def fill(page: Page, label: str, text: str) -> None:
@@ -122,17 +100,12 @@ def test_two_visitors_upload_at_once_and_lose_nothing(
     pages = [open_page("/dataset"), open_page("/dataset")]
     for page in pages:
         page.get_by_text("Import a dataset").click()
-        settle(page)
         upload(page, "same.zip", archive_of(faces))
     for page in pages:
         page.get_by_role("button", name="Import", exact=True).click(no_wait_after=True)
-    for page in pages:
-        settle(page)
     outcome = re.compile("is imported: 84 images|already a dataset|being imported already")
     for page in pages:
-        button = page.get_by_role("button", name="Import", exact=True)
-        if not page.get_by_text(outcome).is_visible():
-            act_until(lambda button=button: button.click(timeout=5_000), page.get_by_text(outcome))
+        expect(page.get_by_text(outcome)).to_be_visible()
     assert dataset_names(home) == ["drawn", "same"]
     assert len(load_dataset("same", home)) == FACES
 
@@ -142,7 +115,6 @@ def test_a_file_over_the_limit_is_refused_by_the_uploader(
 ) -> None:
     page = open_page("/dataset")
     page.get_by_text("Import a dataset").click()
-    settle(page)
     large = tmp_path / "large.csv"
     with large.open("wb") as file:
         file.truncate(601 << 20)  # a hole: it takes no room
@@ -184,13 +156,9 @@ def test_a_choice_survives_the_turning_of_a_page(
     open_tab(page, "Audit")
     boxes = page.get_by_role("main").get_by_role("checkbox", name="·")
     expect(boxes).to_have_count(24)
-
-    def choose_the_second() -> None:
-        if not boxes.nth(1).is_checked():
-            boxes.nth(1).focus()
-            page.keyboard.press("Space")
-
-    act_until(choose_the_second, page.get_by_text("1 chosen"))
+    boxes.nth(1).focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_text("1 chosen")).to_be_visible()
     pages = page.get_by_test_id("stPagination")
     pages.get_by_role("button", name="2").click()
     expect(boxes).to_have_count(4)
@@ -225,8 +193,8 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     page.get_by_role("button", name="Draw the map").click()
     chart = page.locator(".js-plotly-plot")
     expect(chart).to_be_visible()
-    settle(page)
     expect(page.get_by_text("No point is chosen")).to_be_visible()
+    page.locator(IDLE).wait_for()  # nothing moves any more
     place = chart.evaluate(
         """plot => {
             const layout = plot._fullLayout, box = plot.getBoundingClientRect();
@@ -236,7 +204,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
         }"""
     )
     page.mouse.move(place[0], place[1])
-    page.wait_for_timeout(300)
+    expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
     page.mouse.click(place[0], place[1])
     expect(page.get_by_text("None chosen")).to_be_visible()
     expect(page.get_by_text("No point is chosen")).to_have_count(0)

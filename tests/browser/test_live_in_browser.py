@@ -6,6 +6,7 @@ import io
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,8 @@ def test_quick_changes_of_controls_do_not_stop_the_stream(open_page: OpenPage) -
             sliders.nth(number).press("ArrowRight")
     page.get_by_test_id("stSidebar").get_by_role("combobox", name="Model").click()
     page.get_by_role("option", name="other").click()
-    page.wait_for_timeout(1500)
+    shown = video_state(page)["shown"]
+    wait_until(page, lambda: video_state(page)["shown"] > shown + 30, "30 more frames")
     assert_moving(page)
     expect(component(page).get_by_role("button", name="Stop", exact=True)).to_be_visible()
 
@@ -178,8 +180,7 @@ def test_recording_is_off_until_it_is_switched_on_and_comes_as_a_video(
     expect(page.get_by_test_id("stVideo")).to_have_count(0)
     switch = page.get_by_text("Record the video")
     switch.click()
-    expect(page.get_by_text("of 2:00 minutes")).to_be_visible()
-    page.wait_for_timeout(1500)
+    expect(page.get_by_text(re.compile("0:0[1-9] of 2:00"))).to_be_visible()
     switch.click()
     expect(page.get_by_test_id("stVideo")).to_be_visible()
     with page.expect_download() as waiting:
@@ -203,22 +204,30 @@ def threads(server: Any) -> int:
     return psutil.Process(server.process.pid).num_threads()
 
 
+def threads_at_rest(page: Page, server: Any) -> int:
+    """The number of threads once it has stayed the same for ten readings."""
+    readings: deque[int] = deque(maxlen=10)
+
+    def is_at_rest() -> bool:
+        readings.append(threads(server))
+        return len(readings) == 10 and len(set(readings)) == 1
+
+    wait_until(page, is_at_rest, "a constant number of threads")
+    return readings[-1]
+
+
 def test_reloading_changing_page_and_closing_the_tab_end_the_servers_threads(
     open_page: OpenPage, server: Any
 ) -> None:
-    page = open_page("/live")
+    other, page = open_page("/"), open_page("/live")
     start(page)
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
-    page.wait_for_timeout(3000)
-    before = threads(server)
+    before = threads_at_rest(page, server)
 
-    # One or two come and go with requests.
     def assert_ended() -> None:
-        deadline = time.monotonic() + 40
-        while threads(server) > before + 2:
-            assert time.monotonic() < deadline, (before, threads(server))
-            time.sleep(0.2)
+        # Requests start one or two for a moment.
+        wait_until(other, lambda: threads(server) <= before + 2, f"{before} threads again")
 
     for _ in range(3):
         start(page)

@@ -60,24 +60,21 @@ class ImportNotice:
 
 
 def collect_finished_import() -> str | None:
-    """Take up an import of this session that has ended.
+    """Return the name of the dataset that this session's import has just created, once.
 
-    Returns:
-        The new dataset's name, once.
+    The outcome is kept for ``show_import_state``.
     """
-    started: str | None = st.session_state.get(_STARTED)
-    if started is None:
-        return None
-    job = job_service().get(IMPORT, started)
-    if job is not None and not job.is_finished:
+    # The job itself, not its key: another session may import under the same name meanwhile.
+    job: Job | None = st.session_state.get(_STARTED)
+    if job is None or not job.is_finished:
         return None
     del st.session_state[_STARTED]
-    if job is None or job.was_cancelled:
+    if job.was_cancelled:
         st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
         return None
     job_service().discard(job)
     if job.error is not None:
-        st.session_state[_NOTICE] = ImportNotice(started, 0, 0, job.error)
+        st.session_state[_NOTICE] = ImportNotice(str(job.key), 0, 0, job.error)
         return None
     name, images, skipped = job.result
     st.session_state[_NOTICE] = ImportNotice(name, images, skipped)
@@ -88,7 +85,7 @@ def collect_finished_import() -> str | None:
 
 def show_import_state() -> None:
     """Imports under way, of any session, and what came of this session's last one."""
-    mine = job_service().get(IMPORT, st.session_state.get(_STARTED))
+    mine: Job | None = st.session_state.get(_STARTED)
     others = [job for job in job_service().unfinished(IMPORT) if job is not mine]
     if mine is not None:
         show_progress(mine, stop_key="stop_import")
@@ -370,6 +367,5 @@ def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) ->
     running = job_service().get(IMPORT, key)
     if running is not None and not running.is_finished:
         raise InputError(f"{key!r} is being imported already; wait for its end, or name it apart.")
-    start_job(IMPORT, key, title, work)
-    st.session_state[_STARTED] = key
+    st.session_state[_STARTED] = start_job(IMPORT, key, title, work)
     st.rerun()
