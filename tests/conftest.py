@@ -67,10 +67,10 @@ def _quiet_tensorflow() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_power_cuts() -> Iterator[None]:
-    """Waiting until each small file is on the disk itself took minutes of all tests' time."""
+def _no_fsync() -> Iterator[None]:
+    """Do not wait until each small file is on the disk, which would take minutes in all."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", os.fstat)  # still refuses what is no open file
+        patch.setattr(os, "fsync", os.fstat)  # still fails if the file is not open
         yield
 
 
@@ -82,7 +82,7 @@ def settings(tmp_path: Path) -> Settings:
 def _draw_faces(
     labels: Sequence[int], *, seed: int = 0, splits: Sequence[str] | str = "train"
 ) -> FaceSet:
-    """Noise with a bright square whose place tells the class: small, and quick to learn."""
+    """Draw noise with a bright square whose position encodes the class: easy to learn."""
     generator = np.random.default_rng(seed)
     count = len(labels)
     images = generator.integers(0, 60, (count, 48, 48)).astype(np.uint8)
@@ -106,7 +106,7 @@ def draw_faces() -> Callable[..., FaceSet]:
 
 @pytest.fixture(scope="session")
 def tiny_faces() -> FaceSet:
-    """56 images to train on, 21 for validation and 14 for test, all classes equally often."""
+    """56 training, 21 validation and 14 test images with balanced classes."""
     splits = ["train"] * 56 + ["validation"] * 21 + ["test"] * 14
     return _draw_faces([number % 7 for number in range(91)], splits=splits)
 
@@ -190,7 +190,7 @@ def make_record() -> Callable[..., BundleRecord]:
 def _linear_network(classes: int = 7, *, size: int = 48, batch: int | str = "n") -> onnx.ModelProto:
     """Softmax over (mean of the left half, mean of the right half) times fixed numbers.
 
-    Small enough to compute by hand, and a face's mirror image gives another answer.
+    Small enough to compute by hand; a mirrored face gives a different result.
     """
     half = size // 2
     sides = np.zeros((size * size, 2), dtype=np.float32)
@@ -226,13 +226,13 @@ def _linear_network(classes: int = 7, *, size: int = 48, batch: int | str = "n")
 
 @pytest.fixture(scope="session")
 def linear_network() -> Callable[..., onnx.ModelProto]:
-    """``linear_network(classes=7, size=48, batch="n")``: a small network of known content."""
+    """``linear_network(classes=7, size=48, batch="n")``: a small network with known weights."""
     return _linear_network
 
 
 @pytest.fixture(scope="session")
 def write_bundle_folder() -> Callable[..., Path]:
-    """``write_bundle_folder(folder, temperature=2.0, **record fields)``: a whole bundle."""
+    """``write_bundle_folder(folder, temperature=2.0, **record fields)``: a complete bundle."""
 
     def write(folder: Path, *, temperature: float | None = None, **changes: Any) -> Path:
         folder.mkdir(parents=True)
@@ -254,7 +254,7 @@ def bundle(settings: Settings, write_bundle_folder: Callable[..., Path]) -> Bund
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of the real data, which not every machine has."""
+    """The folder of the real datasets; skips the test if they are not on this machine."""
     if not (REAL_DATA / "fer2013.zip").is_file():
         pytest.skip("the real FER2013 is not on this machine")
     return REAL_DATA
@@ -262,7 +262,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaceSet]:
-    """FER2013 as it comes out of its archive, read once."""
+    """FER2013, read once from its archive."""
     root = tmp_path_factory.mktemp("real")
     yield load_dataset(
         str(real_data / "fer2013.zip"), Settings(root / "data", root / "runs", root / "models")
@@ -273,7 +273,7 @@ def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def run(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Answered]:
-    """``run("recipes", "--json")``: a command in this process, in an empty home."""
+    """``run("recipes", "--json")``: a command in this process, with empty folders."""
     for name in ("data", "runs", "models"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
 
@@ -281,7 +281,7 @@ def run(
         capsys.readouterr()
         try:
             code = main([str(argument) for argument in arguments])
-        except SystemExit as ending:  # argparse ends the process itself
+        except SystemExit as ending:  # raised by argparse
             assert isinstance(ending.code, int)
             code = ending.code
         captured = capsys.readouterr()

@@ -42,7 +42,7 @@ def encoded(picture: Image.Image, kind: str = "JPEG") -> bytes:
 
 
 def crowd(count: int) -> Image.Image:
-    """The same astronaut several times, side by side."""
+    """The astronaut's face several times, side by side."""
     face = astronaut().crop((100, 0, 360, 260))
     picture = Image.new("RGB", (260 * count, 260))
     for number in range(count):
@@ -51,7 +51,7 @@ def crowd(count: int) -> Image.Image:
 
 
 def png_bomb() -> bytes:
-    """A header that promises 900 million pixels."""
+    """A small PNG file whose header states 900 million pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -76,7 +76,7 @@ def choose_sample(page: Page) -> None:
 
 
 def choose_row(page: Page, row: int) -> None:
-    """Click the mark at the left of a table's row."""
+    """Click the selection box at the left of a table's row."""
     table = page.get_by_test_id("stDataFrame")
     table.scroll_into_view_if_needed()
     table.click(position={"x": 16, "y": 35 * (row + 1) + 17})
@@ -93,7 +93,7 @@ def test_the_sample_picture_shows_its_face_and_all_seven_emotions(open_page: Ope
     expect(page.locator(PLOTLY)).to_have_count(1)
     labels = page.locator(f"{PLOTLY} .ytick text")
     expect(labels).to_have_count(7)
-    # Plotly draws them in an order of its own; where they stand is what counts.
+    # Plotly's order in the DOM is arbitrary: compare their positions.
     placed = labels.evaluate_all(
         "texts => texts.map(text => [text.getBoundingClientRect().y, text.textContent.trim()])"
     )
@@ -107,7 +107,9 @@ def test_the_sample_picture_shows_its_face_and_all_seven_emotions(open_page: Ope
         assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
 
 
-def test_the_downloads_hold_what_the_command_line_gives(open_page: OpenPage, server: Any) -> None:
+def test_the_downloads_equal_the_output_of_the_command_line(
+    open_page: OpenPage, server: Any
+) -> None:
     page = open_page()
     choose_sample(page)
     name, content = sample_picture()
@@ -145,12 +147,12 @@ BROKEN: Sequence[tuple[str, bytes, str]] = (
     ("cut.jpg", encoded(astronaut())[:5000], "cut short"),
     ("empty.jpg", b"", "empty"),
     ("bomb.png", png_bomb(), "30,000 x 30,000 pixels"),
-    ("words.jpg", b"no picture at all", "not a picture"),
+    ("words.jpg", b"plain text", "not a picture"),
     ("dot.png", encoded(Image.new("RGB", (1, 1)), "PNG"), "too small to show a face"),
 )
 
 
-def test_broken_files_are_told_one_by_one_and_the_others_analyzed(open_page: OpenPage) -> None:
+def test_broken_files_are_reported_one_by_one_and_the_others_analyzed(open_page: OpenPage) -> None:
     page = open_page()
     upload(
         page,
@@ -159,10 +161,10 @@ def test_broken_files_are_told_one_by_one_and_the_others_analyzed(open_page: Ope
     )
     expect(metric(page, "Photos")).to_have_text("7")
     expect(metric(page, "Failed")).to_have_text(str(len(BROKEN)))
-    told = page.get_by_test_id("stExpander").filter(has_text="could not be analyzed")
+    report = page.get_by_test_id("stExpander").filter(has_text="could not be analyzed")
     for name, _, words in BROKEN:
-        expect(told.get_by_text(name)).to_contain_text(words)
-    # The app is alive: the good one can be chosen and read.
+        expect(report.get_by_text(name)).to_contain_text(words)
+    # The valid photo can still be selected.
     choose_row(page, 6)
     expect(page.get_by_alt_text("good.jpg with 1")).to_be_visible()
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
@@ -182,7 +184,7 @@ def test_choosing_another_row_shows_another_photo(open_page: OpenPage) -> None:
     assert archive.startswith(b"PK")
 
 
-def test_a_photo_without_a_face_can_be_taken_whole(open_page: OpenPage) -> None:
+def test_a_photo_without_a_face_can_be_classified_as_a_whole(open_page: OpenPage) -> None:
     page = open_page()
     upload(page, ("wall.jpg", encoded(Image.new("RGB", (400, 300), "gray"))))
     expect(page.get_by_text("No face found in wall.jpg")).to_be_visible()
@@ -191,7 +193,7 @@ def test_a_photo_without_a_face_can_be_taken_whole(open_page: OpenPage) -> None:
     expect(page.get_by_text("No face found")).to_have_count(0)
 
 
-def test_a_snapshot_of_the_camera_is_read(open_page: OpenPage) -> None:
+def test_a_snapshot_of_the_camera_is_analyzed(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("tab", name="Camera").click()
     video = page.locator('[data-testid="stCameraInput"] video')
@@ -201,13 +203,13 @@ def test_a_snapshot_of_the_camera_is_read(open_page: OpenPage) -> None:
     outcome = page.get_by_text("No face found in snapshot.jpg").or_(page.locator(PLOTLY).first)
     expect(outcome.first).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
-    # The camera stays off once its tab is left.
+    # Leaving the tab switches the camera off.
     page.get_by_role("tab", name="Photos").click()
     expect(page.get_by_role("button", name="Try a sample picture")).to_be_visible()
     expect(page.get_by_test_id("stCameraInput")).to_have_count(0)
 
 
-def test_on_a_phone_nothing_has_to_be_moved_sideways(open_page: OpenPage) -> None:
+def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
     expect(page.get_by_alt_text("one.jpg with")).to_be_visible()
@@ -226,13 +228,13 @@ def test_in_dark_mode_the_page_and_its_chart_are_readable(open_page: OpenPage) -
 
 
 def brightness(element: Locator, style: str) -> float:
-    """The mean of a colour's red, green and blue."""
-    colour = element.evaluate("(element, style) => getComputedStyle(element)[style]", style)
-    digits = colour[colour.index("(") + 1 : colour.index(")")].split(",")
+    """The mean of a color's red, green and blue, 0 to 255."""
+    color = element.evaluate("(element, style) => getComputedStyle(element)[style]", style)
+    digits = color[color.index("(") + 1 : color.index(")")].split(",")
     return sum(float(digit) for digit in digits[:3]) / 3
 
 
-def test_another_model_reads_the_photo_again(open_page: OpenPage) -> None:
+def test_another_model_analyzes_the_photo_again(open_page: OpenPage) -> None:
     page = open_page()
     choose_sample(page)
     before = page.locator(f"{PLOTLY} .bartext").all_text_contents()
@@ -241,7 +243,7 @@ def test_another_model_reads_the_photo_again(open_page: OpenPage) -> None:
     expect(page.locator(PLOTLY)).to_have_count(1)
 
 
-def test_a_detector_dropped_in_by_hand_becomes_the_default_and_another_can_be_chosen(
+def test_a_detector_file_added_by_hand_becomes_the_default_and_another_can_be_chosen(
     open_page: OpenPage, server: Any, real_data: Path
 ) -> None:
     target = yunet_path(server.settings)
@@ -270,7 +272,7 @@ def downloaded_box(page: Page) -> list[int]:
     return list(face["box"])
 
 
-def test_many_photos_at_once_show_progress_and_are_all_read(open_page: OpenPage) -> None:
+def test_many_photos_at_once_show_progress_and_are_all_analyzed(open_page: OpenPage) -> None:
     page = open_page()
     picture = astronaut()
     files = []

@@ -28,7 +28,7 @@ FACES = 84
 
 @pytest.fixture(scope="module")
 def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
-    """Six images of each emotion to train on, three to validate, three to test, and a leak."""
+    """Six training, three validation and three test images per class; one of them leaks."""
     splits = ["train"] * 42 + ["validation"] * 21 + ["test"] * 21
     drawn = draw_faces([number % 7 for number in range(FACES)], splits=splits)
     images = drawn.images.copy()
@@ -90,11 +90,11 @@ def test_a_zip_is_uploaded_imported_and_counted(
     expect(page.get_by_text("is imported: 84 images, nothing skipped")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("42")
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    assert load_dataset("mine", home).fingerprint  # whole on disk
+    assert load_dataset("mine", home).fingerprint  # complete on disk
     assert dataset_names(home) == ["mine"]
 
 
-def test_two_visitors_upload_at_once_and_lose_nothing(
+def test_two_visitors_who_upload_at_once_each_see_the_outcome(
     open_page: OpenPage, home: Settings, faces: FaceSet
 ) -> None:
     pages = [open_page("/dataset"), open_page("/dataset")]
@@ -117,7 +117,7 @@ def test_a_file_over_the_limit_is_refused_by_the_uploader(
     page.get_by_text("Import a dataset").click()
     large = tmp_path / "large.csv"
     with large.open("wb") as file:
-        file.truncate(601 << 20)  # a hole: it takes no room
+        file.truncate(601 << 20)  # a sparse file: it takes no space
     page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(large)
     expect(page.get_by_text("File must be 0.6GB or smaller")).to_be_visible()
     expect(metric(page, "Images")).to_have_text("84")
@@ -143,11 +143,11 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     assert decided(home) == []
 
 
-def test_a_choice_survives_the_turning_of_a_page(
+def test_a_selection_is_kept_when_another_page_is_opened(
     open_page: OpenPage, home: Settings, faces: FaceSet, tmp_path: Path
 ) -> None:
     images = faces.images.copy()
-    images[42:56] = images[:14]  # more pairs than a page has room for
+    images[42:56] = images[:14]  # more pairs than fit on a page
     source = tmp_path / "paired.zip"
     source.write_bytes(archive_of(replace(faces, images=images)))
     import_dataset(source, home)
@@ -194,7 +194,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     chart = page.locator(".js-plotly-plot")
     expect(chart).to_be_visible()
     expect(page.get_by_text("No point is chosen")).to_be_visible()
-    page.locator(IDLE).wait_for()  # nothing moves any more
+    page.locator(IDLE).wait_for()  # until the layout is final
     place = chart.evaluate(
         """plot => {
             const layout = plot._fullLayout, box = plot.getBoundingClientRect();
@@ -211,7 +211,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     assert page.get_by_role("main").get_by_role("checkbox").count() >= 1
 
 
-def test_a_dataset_is_deleted_after_a_question(open_page: OpenPage, home: Settings) -> None:
+def test_a_dataset_is_deleted_after_a_confirmation(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
     page.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
@@ -225,13 +225,13 @@ def test_a_dataset_is_deleted_after_a_question(open_page: OpenPage, home: Settin
     assert dataset_names(home) == []
 
 
-def test_a_folder_deleted_while_the_page_is_open_is_a_sentence(
+def test_a_folder_deleted_while_the_page_is_open_is_reported(
     open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset")
     open_tab(page, "Look")
     shutil.rmtree(home.data_root / "drawn")
-    page.get_by_role("button", name="Shuffle").click()  # runs the gallery alone
+    page.get_by_role("button", name="Shuffle").click()  # reruns only the gallery
     expect(page.get_by_text("There is no dataset 'drawn'")).to_be_visible()
     page.reload()
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
@@ -245,19 +245,23 @@ def test_faces_are_large_and_crisp(open_page: OpenPage, home: Settings) -> None:
     picture = pictures.first
     expect(picture).to_have_attribute("alt", re.compile(r"^(train|validation|test)/"))
     natural, shown = picture.evaluate("one => [one.naturalHeight, one.clientHeight]")
-    assert (natural, shown) == (96, 96)  # two by two for each of its own pixels
+    assert (natural, shown) == (96, 96)  # 2x2 screen pixels for each image pixel
 
 
-@pytest.mark.parametrize("section", ["Overview", "Look", "Audit", "Remedies", "Votes"])
 def test_a_phone_shows_every_section_without_scrolling_sideways(
-    open_page: OpenPage, home: Settings, section: str
+    open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset", viewport={"width": 390, "height": 844})
-    open_tab(page, section)
-    assert fits_the_width(page)
+    tabs = page.get_by_role("tab")
+    expect(tabs).to_have_count(5)
+    for tab in tabs.all():
+        tab.click()
+        expect(tab).to_have_attribute("aria-selected", "true")
+        page.locator(IDLE).wait_for()
+        assert fits_the_width(page), tab.inner_text()
 
 
-def test_the_figures_stand_in_the_page(open_page: OpenPage, home: Settings) -> None:
+def test_the_baseline_is_shown(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
     share = np.mean(load_dataset("drawn", home).labels == 0)
     expect(metric(page, "Always")).to_have_text(f"{100 * share:.1f} %")

@@ -17,7 +17,7 @@ from fer_core.settings import PROJECT_ROOT
 pytestmark = pytest.mark.browser
 
 SHIPPED = "plain-eight-fer2013"
-#: A cell's size in the matrix, and that of its headings, in screen pixels.
+#: The size of a cell of the matrix and of its headings, in screen pixels.
 CELL, NAMES, ROW, HEADER = 60, 92, 44, 36
 OpenPage = Callable[..., Page]
 
@@ -55,9 +55,9 @@ def choose(page: Page, box: str, option: str) -> None:
 
 
 def evaluate_on_demo(page: Page) -> None:
-    """Draw the demo set and evaluate on it, as far as an earlier test has not done so."""
+    """Draw the demo set and evaluate on it, unless an earlier test has done so."""
     choose(page, "Images", "demo")
-    # What was there before is gone only now.
+    # Until the previous evaluation is no longer shown.
     expect(page.get_by_text("on its own validation images")).to_have_count(0)
     draw = page.get_by_role("button", name="Draw the demo set")
     evaluate = page.get_by_role("button", name=re.compile("Evaluate on"))
@@ -98,13 +98,15 @@ def face_buttons(page: Page) -> Locator:
 
 
 def busiest_mistake(page: Page) -> tuple[str, str]:
-    """The cell with which the section opens: the commonest confusion, which has faces."""
+    """The classes of the most frequent confusion, which is selected first."""
     words = re.search(r"(\w+) images? read as (\w+)", cell_sentence(page).inner_text())
     assert words is not None
     return words[1], words[2]
 
 
-def test_a_fresh_install_opens_on_real_figures(open_evaluate: Callable[..., Page]) -> None:
+def test_a_new_installation_shows_the_metrics_of_the_shipped_model(
+    open_evaluate: Callable[..., Page],
+) -> None:
     page = open_evaluate()
     accuracy = page.get_by_test_id("stMetric").filter(has_text="Accuracy").first
     expect(accuracy.get_by_test_id("stMetricValue")).to_have_text("68.3 %")
@@ -178,7 +180,7 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
     context.close()
 
 
-def test_an_example_is_decided_about_where_it_is_looked_at(
+def test_an_example_can_be_curated_in_its_dialog(
     open_evaluate: Callable[..., Page], server: Any
 ) -> None:
     folder = server.settings.data_root / "demo"
@@ -188,13 +190,13 @@ def test_an_example_is_decided_about_where_it_is_looked_at(
     face_buttons(page).first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
-    # A click at once, before the page has been told what was typed.
-    dialog.get_by_role("textbox", name="Reason").fill("nobody to be seen")
+    # The click comes before the server has received the text.
+    dialog.get_by_role("textbox", name="Reason").fill("no face visible")
     dialog.get_by_role("button", name="Not a face").click()
-    expect(dialog.get_by_text("Decided: Not a face. nobody to be seen")).to_be_visible()
+    expect(dialog.get_by_text("Decided: Not a face. no face visible")).to_be_visible()
     expect(page.get_by_text("1 image dropped.")).to_be_visible()
     (entry,) = CurationFile(folder).read().entries
-    assert (entry.action, entry.reason) == ("drop", "nobody to be seen")
+    assert (entry.action, entry.reason) == ("drop", "no face visible")
     dialog.get_by_role("button", name="Undo: 1 image dropped").click()
     expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
     assert len(CurationFile(folder).read()) == 0
@@ -221,7 +223,7 @@ def test_an_example_is_decided_about_where_it_is_looked_at(
     CurationFile(folder).undo()
 
 
-def test_a_link_opens_the_model_that_it_names(open_page: OpenPage) -> None:
+def test_a_link_opens_the_model_in_its_address(open_page: OpenPage) -> None:
     page = open_page("/evaluate?model=other")
     expect(page.get_by_text("The model 'other' brings no validation predictions")).to_be_visible()
     choose(page, "Model", SHIPPED)
@@ -240,7 +242,7 @@ def test_a_cell_is_reached_by_keyboard(open_evaluate: Callable[..., Page]) -> No
     expect(cell_sentence(page)).to_contain_text("2 disgust images read as fear")
 
 
-def test_a_phone_reaches_cells_by_finger_and_nothing_is_wider_than_it(
+def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(
     open_evaluate: Callable[..., Page],
 ) -> None:
     page = open_evaluate(viewport={"width": 390, "height": 844}, has_touch=True)
@@ -250,7 +252,7 @@ def test_a_phone_reaches_cells_by_finger_and_nothing_is_wider_than_it(
     assert fits_the_width(page)
 
 
-def test_a_cell_chosen_by_name_is_marked(open_evaluate: Callable[..., Page]) -> None:
+def test_a_cell_selected_by_class_names_is_highlighted(open_evaluate: Callable[..., Page]) -> None:
     page = open_evaluate()
     open_section(page, "Confusion")
     choose(page, "True", "surprise")
@@ -268,7 +270,7 @@ def test_in_dark_mode_charts_and_cells_stay_readable(open_evaluate: Callable[...
     assert min(int(part) for part in re.findall(r"\d+", color)[:3]) > 120
 
 
-def test_the_temperature_is_written_and_told(
+def test_the_temperature_is_saved_and_confirmed(
     open_evaluate: Callable[..., Page], server: Any
 ) -> None:
     path = server.settings.models_root / SHIPPED / "calibration.json"

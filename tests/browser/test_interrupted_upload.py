@@ -1,4 +1,4 @@
-"""Someone closes the page in the middle of an upload: the next one is served as ever."""
+"""An upload that breaks off does not affect the next one."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from browser.helpers import archive_of
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import dataset_names
 
-#: Half a minute, and what it holds to is mostly Streamlit's.
+#: It takes half a minute and mostly checks Streamlit.
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 
 SIZE = 40 << 20
@@ -22,7 +22,7 @@ def choose_file(page: Page, path: Path) -> None:
     page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(path)
 
 
-def test_an_upload_that_breaks_off_costs_nobody_anything(
+def test_an_interrupted_upload_leaves_nothing_behind(
     open_page: Callable[..., Page],
     server: Any,
     tiny_faces: FaceSet,
@@ -63,8 +63,8 @@ def test_an_upload_that_breaks_off_costs_nobody_anything(
     expect(page.get_by_text("is imported: 91 images, nothing skipped")).to_be_visible()
     assert dataset_names(server.settings) == ["mine"]
     assert [path.name for path in server.settings.data_root.iterdir()] == ["mine"]
-    # Streamlit leaves it to its web server to note who has gone; the fixture's look at the log is
-    # for everything else.
+    # Streamlit's web server logs the lost connection with a traceback; the fixture checks the log
+    # for all others.
     log = server.log_path.read_text(encoding="utf-8")
     assert log.count("Traceback") == log.count("starlette.requests.ClientDisconnect")
     os.truncate(server.log_path, 0)

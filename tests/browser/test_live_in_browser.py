@@ -25,7 +25,7 @@ from fer_core.emotions import EMOTIONS
 pytestmark = pytest.mark.browser
 
 IFRAME = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
-# A browser that is short of time sends smaller pictures.
+# On a busy machine the browser sends smaller frames.
 SIZE = re.compile(r"\d+ by \d+ pixels")
 ONE_FACE = re.compile(r"1 face, \d+ by \d+ pixels")
 OpenPage = Callable[..., Page]
@@ -41,7 +41,7 @@ def press(page: Page, button: str) -> None:
 
 
 def video_state(page: Page) -> dict[str, Any]:
-    """How many pictures have been shown, and a fingerprint of the one that is shown now."""
+    """The number of frames shown so far, and the pixels of the current one at low resolution."""
     state: dict[str, Any] = (
         component(page)
         .locator("video")
@@ -68,7 +68,7 @@ def start(page: Page) -> None:
 
 
 def assert_moving(page: Page) -> None:
-    """New content and not only new frames: a frozen stream repeats its last one."""
+    """Check that the content changes: a frozen stream repeats its last frame."""
     seen = set()
     deadline = time.monotonic() + 10
     while len(seen) < 8:
@@ -78,7 +78,7 @@ def assert_moving(page: Page) -> None:
 
 
 def picture(page: Page) -> Picture:
-    """The returned picture."""
+    """The current frame of the returned video, RGB uint8."""
     png = (
         component(page)
         .locator("video")
@@ -96,9 +96,9 @@ def picture(page: Page) -> Picture:
 
 
 def changed_pixels(page: Page) -> int:
-    """How many pixels of the returned picture are quite others than in the frame that was sent."""
+    """The number of pixels that differ clearly between the returned frame and the one sent."""
     returned = picture(page).astype(np.int16)
-    # The overlay covers little, so that the likeliest frame is the one that was sent.
+    # The overlay is small, so that the most similar frame is the one that was sent.
     differences = (np.abs(returned - frame) for frame in camera_frames())
     difference = min(differences, key=lambda one: float(one.mean()))
     return int((difference.max(axis=2) > 80).sum())
@@ -117,13 +117,13 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     lines = list(csv.DictReader(io.StringIO(downloaded(page, "CSV")[1].decode())))
     assert len(lines) >= 5
     assert {line["person"] for line in lines} == {"1"}
-    assert len({line["x"] for line in lines}) > 1  # the face moved, and so did its box
+    assert len({line["x"] for line in lines}) > 1  # the box follows the moving face
     for line in lines:
         assert sum(float(line[emotion]) for emotion in EMOTIONS) == pytest.approx(1, abs=0.01)
     document = json.loads(downloaded(page, "JSON")[1])
     assert len(document["rows"]) == len(lines)
 
-    # The record outlives a change of page.
+    # The record is kept when another page is opened.
     page.get_by_role("link", name="Analyze photos").click()
     expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
     page.get_by_role("link", name="Live").click()
@@ -135,12 +135,12 @@ def test_the_overlay_is_drawn_on_the_picture_and_can_be_switched_off(open_page: 
     start(page)
     sidebar = page.get_by_test_id("stSidebar")
     sidebar.get_by_text("Mirror the picture").click()
-    # In the emotion's colour: what is unsure is drawn in grey, as the wall.
+    # With a minimum confidence of 0 the box has the class color; otherwise it is gray, as the wall.
     sidebar.get_by_role("slider").first.press("Home")
     wait_until(page, lambda: 800 < changed_pixels(page) < 60_000, "a box and a label")
     for overlay in ("Boxes", "Labels"):
         sidebar.get_by_role("button", name=overlay).click()
-    wait_until(page, lambda: changed_pixels(page) < 600, "the picture as it was sent")
+    wait_until(page, lambda: changed_pixels(page) < 600, "an unchanged frame")
     assert_moving(page)
 
 
@@ -161,7 +161,7 @@ def test_quick_changes_of_controls_do_not_stop_the_stream(open_page: OpenPage) -
     expect(component(page).get_by_role("button", name="Stop", exact=True)).to_be_visible()
 
 
-def test_two_visitors_at_once_have_streams_and_records_of_their_own(open_page: OpenPage) -> None:
+def test_two_visitors_have_separate_streams(open_page: OpenPage) -> None:
     first, second = open_page("/live"), open_page("/live")
     start(first)
     start(second)
@@ -172,7 +172,7 @@ def test_two_visitors_at_once_have_streams_and_records_of_their_own(open_page: O
     assert_moving(second)
 
 
-def test_recording_is_off_until_it_is_switched_on_and_comes_as_a_video(
+def test_recording_is_off_by_default_and_gives_a_video_file(
     open_page: OpenPage,
 ) -> None:
     page = open_page("/live")
@@ -191,7 +191,7 @@ def test_recording_is_off_until_it_is_switched_on_and_comes_as_a_video(
     assert_moving(page)
 
 
-def test_a_denied_camera_is_told_and_explained(open_page: OpenPage) -> None:
+def test_a_denied_camera_is_reported_and_explained(open_page: OpenPage) -> None:
     page = open_page("/live")
     page.context.clear_permissions()
     press(page, "Start")
@@ -216,7 +216,7 @@ def threads_at_rest(page: Page, server: Any) -> int:
     return readings[-1]
 
 
-def test_reloading_changing_page_and_closing_the_tab_end_the_servers_threads(
+def test_threads_end_on_reload_on_change_of_page_and_when_the_tab_is_closed(
     open_page: OpenPage, server: Any
 ) -> None:
     other, page = open_page("/"), open_page("/live")
@@ -226,7 +226,7 @@ def test_reloading_changing_page_and_closing_the_tab_end_the_servers_threads(
     before = threads_at_rest(page, server)
 
     def assert_ended() -> None:
-        # Requests start one or two for a moment.
+        # A request may start one or two for a short time.
         wait_until(other, lambda: threads(server) <= before + 2, f"{before} threads again")
 
     for _ in range(3):
