@@ -58,7 +58,10 @@ class LiveProcessor:
             record: Collects the predictions over time; a new one by default.
             executor: Runs the face detection; by default a thread that all streams share.
         """
-        self.record = record or SessionRecord(controls.analyzer.predictor.classes)
+        # An empty record is falsy.
+        if record is None:
+            record = SessionRecord(controls.analyzer.predictor.classes)
+        self.record = record
         self.recording = VideoRecording()
         self._controls = controls
         self._lock = threading.Lock()

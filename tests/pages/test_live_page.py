@@ -5,6 +5,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.live.processor import LiveProcessor
+from fer_core.live.session_record import SessionRecord
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
@@ -92,23 +94,43 @@ def scene() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8)
 
 
-def feed(app: AppTest) -> None:
-    """Frames as the stream brings them, each after the detection in the background has finished."""
+class ImmediateExecutor(Executor):
+    """Run what is submitted at once, in the calling thread."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(call(*args, **options))
+        return future
+
+
+def stream(app: AppTest, record: SessionRecord | None = None) -> None:
+    """Give the page a stream of twelve frames with one face."""
+    session = app.session_state["live_session"]
+    session.analyzer = Analyzer(session.analyzer.predictor, OneFace())
+    controls = replace(processor(app).controls, analyzer=session.analyzer)
+    session.processor = LiveProcessor(controls, record=record, executor=ImmediateExecutor())
     for number in range(12):
         processor(app).process(scene(), number / 4)
-        processor(app).wait_for_detection(timeout_seconds=20)
+    set_state(app, playing=True)
 
 
 @pytest.fixture
 def playing(home: Settings, component: dict[str, Any], open_app: OpenApp) -> AppTest:
-    """The page with somebody before the camera."""
+    """The page while one person is in front of the camera."""
     app = open_live(open_app)
-    session = app.session_state["live_session"]
-    session.analyzer = Analyzer(session.analyzer.predictor, OneFace())
-    session.take(replace(processor(app).controls, analyzer=session.analyzer))
-    feed(app)
-    set_state(app, playing=True)
+    stream(app)
     return app.run()
+
+
+@pytest.fixture
+def advance_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``advance_clock(5)``: let five seconds pass."""
+    monotonic = time.monotonic
+
+    def call(seconds: float) -> None:
+        monkeypatch.setattr(time, "monotonic", lambda: monotonic() + seconds)
+
+    return call
 
 
 @pytest.mark.parametrize("script", ["pages/live.py", "pages/analyze.py"])
@@ -254,40 +276,51 @@ def test_clearing_forgets_the_record_and_the_page_shows_it(playing: AppTest) -> 
     assert not playing.get("download_button")
 
 
-def test_a_full_record_says_so(playing: AppTest) -> None:
-    record = processor(playing).record
-    record._most_rows = len(record)
+def test_a_full_record_is_reported(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    stream(app, SessionRecord(most_rows=1))
+    app.run()
+    assert "The record is full" in plain(app.warning)
+
+
+def test_no_face_for_a_while_is_reported_with_advice(
+    playing: AppTest, advance_clock: Callable[[float], None]
+) -> None:
+    empty = np.full((480, 640, 3), 90, np.uint8)
+    processor(playing).process(empty, 100.0)
+    advance_clock(7.2)
+    processor(playing).process(empty, 100.1)
     playing.run()
-    assert "The record is full" in plain(playing.warning)
+    assert "No face for 7" in plain(playing.info)
 
 
-def test_no_face_for_a_while_is_said_with_advice(playing: AppTest) -> None:
-    one = processor(playing)
-    one.process(np.full((480, 640, 3), 90, np.uint8), 100.0)
-    one._last_face_at = time.monotonic() - 7.2
-    one._last_frame_at = time.monotonic()
-    playing.run()
-    assert "No face for " in plain(playing.info)
-
-
-def test_a_stream_without_pictures_is_said(playing: AppTest) -> None:
-    one = processor(playing)
-    assert one._last_frame_at is not None
-    one._last_frame_at -= 10
+def test_a_stream_without_frames_is_reported(
+    playing: AppTest, advance_clock: Callable[[float], None]
+) -> None:
+    advance_clock(10)
     playing.run()
     assert "No pictures arrive" in plain(playing.warning)
 
 
-def test_an_error_in_the_model_shows_once_and_goes_with_another_model(playing: AppTest) -> None:
-    one = processor(playing)
+class BrokenPredictor:
+    """A model that fails on every face."""
 
-    one._fail(RuntimeError("shape [1, 7] expected"))
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise RuntimeError("shape [1, 7] expected")
+
+
+def test_an_error_in_the_model_is_shown_until_another_model_is_chosen(playing: AppTest) -> None:
+    one = processor(playing)
+    one.controls = replace(one.controls, predictor=BrokenPredictor())
+    one.process(scene(), 3.0)
     playing.run()
     assert_sound(playing)
     assert len(playing.error) == 1
     assert "shape [1, 7] expected" in plain(playing.error)
     playing.sidebar.selectbox[0].set_value("other").run()
-    one.process(scene(), 3.0)
+    one.process(scene(), 3.1)
     playing.run()
     assert not playing.error
 

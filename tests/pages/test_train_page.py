@@ -33,10 +33,11 @@ from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import create_study, load_study, read_study_setup
 from fer_core.training.search_space import SearchParameter
+from fer_studio.ui.jobs import job_service
 from fer_studio.ui.train.compare import difference_rows, runs_as_csv
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
 from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
-from fer_studio.ui.train.estimates import _jobs
+from fer_studio.ui.train.estimates import ESTIMATE
 from fer_studio.ui.train.fields import OPEN_GROUP
 from fer_studio.ui.train.search import setup_from_form
 from fer_studio.ui.train.words import (
@@ -427,6 +428,11 @@ def test_a_dataset_without_validation_cannot_be_started(
     assert app.button(key="start_training").disabled
 
 
+def wait_for_estimate() -> None:
+    for job in job_service().unfinished(ESTIMATE):
+        assert job.wait(60)
+
+
 def test_the_estimate_is_measured_in_the_background_and_told(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +446,7 @@ def test_the_estimate_is_measured_in_the_background_and_told(
     app = open_view()
     assert [metric.label for metric in app.metric] == ["Weights"]
     app.button(key="estimate").click().run()
-    _jobs()._executor.shutdown(wait=True)
+    wait_for_estimate()
     app.run()
     assert_sound(app)
     assert asked == [(recipe_by_name(QUICK).config, 56, 21)]
@@ -458,7 +464,7 @@ def test_an_estimate_that_fails_is_told(
     monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", failing)
     app = open_view()
     app.button(key="estimate").click().run()
-    _jobs()._executor.shutdown(wait=True)
+    wait_for_estimate()
     app.run()
     assert "could not be timed: no memory" in errors(app)[0]
     assert "Estimate time and memory" in labels(app)

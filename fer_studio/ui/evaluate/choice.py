@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_core.access import Role
 from fer_core.bundle import damaged_bundles, list_bundles
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME, load_dataset
 from fer_core.errors import InputError
+from fer_core.jobs.job import JobKind
 from fer_core.settings import Settings
-from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.access import may_edit
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
 from fer_studio.ui.evaluate.data import curated_dataset, is_drawn, offered_datasets
 from fer_studio.ui.evaluate.subject import Evaluation, Subject, own_subject
-from fer_studio.ui.jobs import job_board, result_of, show_progress
+from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -26,7 +28,7 @@ _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
 _MODEL = "model"
 _HEEDED = "evaluate_address_heeded"
-_DRAWING = ("draw the demo set",)
+DRAWING = JobKind("draw the demo set", Role.EDITOR)
 
 
 def choose_subject(settings: Settings) -> Subject | None:
@@ -165,13 +167,12 @@ def _show_damaged(settings: Settings) -> None:
 
 def _show_drawing(settings: Settings) -> None:
     """Offer to draw the demo set, with progress while that is done."""
-    board = job_board()
-    job = board.get(_DRAWING)
+    job = job_service().get(DRAWING, DEMO_NAME)
     if job is not None and not job.is_finished:
-        show_progress(job, key="stop_drawing")
+        show_progress(job, stop_key="stop_drawing")
         return
     if job is not None:
-        result_of(_DRAWING, job)  # says what went wrong
+        result_of(job)  # says what went wrong
     with st.container(border=True):
         st.markdown(
             "**The demo set is not drawn yet.** The program draws 3,540 faces, with faults planted "
@@ -183,9 +184,9 @@ def _show_drawing(settings: Settings) -> None:
         elif st.button(
             "Draw the demo set", icon=":material/draw:", type="primary", key="draw_demo_set"
         ):
-            require_editor()
-            board.start(
-                _DRAWING,
+            start_job(
+                DRAWING,
+                DEMO_NAME,
                 "Drawing faces",
                 # Its result would only stand in memory: opening it reads it from disk.
                 lambda job: len(load_dataset(DEMO_NAME, settings, job.report)),
@@ -197,7 +198,7 @@ def _evaluated(evaluation: Evaluation) -> Subject | None:
     """The evaluation if it has been made; otherwise the way to it, or its progress."""
     running = evaluation.running()
     if running is not None:
-        show_progress(running, key="stop_evaluation")
+        show_progress(running, stop_key="stop_evaluation")
         return None
     try:
         subject = evaluation.finished()

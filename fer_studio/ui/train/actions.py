@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -29,43 +28,12 @@ from fer_core.training.control import (
 from fer_core.training.queue import continue_run, revive_queue
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
-from fer_studio.ui.access import require_editor
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
-from fer_studio.ui.train.words import first_capital, percent, value_in_words
-
-_PROBLEM, _DONE = "action_problem", "action_done"
-#: A sentence stays that long, although the part that shows it is drawn anew every second.
-_PROBLEM_SECONDS = 20.0
-
-
-def keep_problem(sentence: str) -> None:
-    """Let the page tell what went wrong in an action."""
-    st.session_state[_PROBLEM] = (sentence, time.monotonic())
-
-
-def act(action: Callable[[], object], done: str = "") -> None:
-    """Do what a button asks for, and let the page tell what became of it."""
-    st.session_state.pop(_PROBLEM, None)
-    try:
-        require_editor()
-        action()
-    except InputError as error:
-        keep_problem(str(error))
-    else:
-        st.session_state[_DONE] = done
-
-
-def show_problem() -> None:
-    """Tell what became of the last action."""
-    problem, since = st.session_state.get(_PROBLEM, ("", 0.0))
-    if problem and time.monotonic() - since < _PROBLEM_SECONDS:
-        st.error(plain_text(first_capital(problem)), icon=":material/error:")
-    done = st.session_state.pop(_DONE, "")
-    if done:
-        st.toast(plain_text(done), icon=":material/check:")
+from fer_studio.ui.train.feedback import act, keep_problem
+from fer_studio.ui.train.words import percent, value_in_words
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
@@ -147,14 +115,11 @@ def _default_warning(run: RunSummary, settings: Settings) -> str:
 
 
 def _delete(run: RunSummary, settings: Settings) -> None:
-    try:
-        require_editor()
+    def delete() -> None:
         delete_run(RunFolder(run.path), settings)
-    except InputError as error:
-        keep_problem(str(error))
-        return
-    st.session_state.pop(RUN, None)
-    st.session_state[_DONE] = f"{run.title} is deleted."
+        st.session_state.pop(RUN, None)
+
+    act(delete, f"{run.title} was deleted.")
 
 
 def _show_continue(run: RunSummary, settings: Settings) -> None:

@@ -12,8 +12,8 @@ from fer_core.csv_text import csv_text
 from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
-from fer_studio.ui.train.actions import act
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
+from fer_studio.ui.train.feedback import act
 from fer_studio.ui.train.words import run_title, value_in_words
 
 _CHOSEN = "compared_runs"

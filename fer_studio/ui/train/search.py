@@ -28,11 +28,11 @@ from fer_core.training.search_space import (
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import act, keep_problem
 from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_in_words
+from fer_studio.ui.train.feedback import act, keep_problem
 from fer_studio.ui.train.words import first_capital, percent, value_in_words
 
 STUDY = "study"

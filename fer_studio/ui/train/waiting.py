@@ -9,7 +9,7 @@ from fer_core.training.queue import move_in_queue, remove_from_queue
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import act
+from fer_studio.ui.train.feedback import act
 from fer_studio.ui.train.words import run_title
 
 

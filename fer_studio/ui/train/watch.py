@@ -29,9 +29,10 @@ from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import show_actions, show_problem, show_record
+from fer_studio.ui.train.actions import show_actions, show_record
 from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
+from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.waiting import show_queue
 from fer_studio.ui.train.words import (
     STATE_LOOKS,
@@ -53,7 +54,7 @@ def show_runs(settings: Settings) -> None:
     """Draw the section."""
     runs = list_runs(settings)
     if not runs:
-        show_problem()
+        show_outcome()
         _show_empty_state()
         return
     show_queue(runs, settings)
@@ -123,7 +124,7 @@ def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
         _show_bars(run)
         _show_figures(run)
     show_actions(run, settings)
-    show_problem()
+    show_outcome()
 
 
 def _has_steps(run: RunSummary) -> bool:
