@@ -44,8 +44,8 @@ MAY_USE: dict[str, set[str]] = {
     "keras_backend": set(),
     "training": {"dataset", "metrics", "recipes", "keras_backend"},
     # The end of a training measures and publishes: it meets the rooms that serve.
-    "training.finish": {"training", "evaluation", "exchange"},
-    "training.launch": {"training", "training.finish"},
+    "training.bundle_writer": {"training", "evaluation", "exchange"},
+    "training.train_job": {"training", "training.bundle_writer"},
     # It asks for anything that gives probabilities; that this is the predictor only users know.
     "vision": {"emotions"},
     "live": {"vision"},
@@ -68,7 +68,7 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"networks", "training", "keras_backend", "training.finish", "exchange"}
+MAY_TRAIN = {"networks", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
 #: Too heavy to be loaded before they are needed: a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
@@ -224,12 +224,12 @@ def used_rooms(path: Path) -> set[str]:
 def test_the_check_sees_the_code() -> None:
     assert len(CORE_FILES) > 100 and len(UI_FILES) > 50 and len(BENCHMARKS) > 10
     assert len(PAGE_FILES) == len(PAGES)
-    assert "fer_core.training.fit" in imports_of(CORE / "training" / "finish.py")
+    assert "fer_core.training.fit" in imports_of(CORE / "training" / "bundle_writer.py")
     assert "keras" in imports_of(CORE / "networks.py")
     assert "keras" not in imports_on_loading(CORE / "networks.py")
     assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
     assert room_of("fer_core.training.fit") == "training"
-    assert room_of("fer_core.training.launch") == "training.launch"
+    assert room_of("fer_core.training.train_job") == "training.train_job"
     assert "networks" in allowed_rooms("predictor")
     assert "training" not in allowed_rooms("predictor")
     assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])

@@ -23,8 +23,7 @@ from fer_core.files import os_errors_as_input_errors, read_json, write_json, wri
 from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.processes import LOCK_VARIABLE, is_locked, lock_file
-from fer_core.training.queue import spawn
+from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.search_space import SearchSpace, check_space
 
 if TYPE_CHECKING:
@@ -307,11 +306,11 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
             try:
                 with (folder / _LOG_FILE).open("ab") as log:
                     spawn(
+                        "fer_core",
                         ["search", "resume", name, "--worker", str(number)],
                         settings,
                         output=log.fileno(),
-                        variables={LOCK_VARIABLE: str(lock)},
-                        descriptors=(lock,),
+                        lock=lock,
                     )
             finally:
                 os.close(lock)
