@@ -157,8 +157,21 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     assert "banned in the European Union" in plain(app.caption)
     app.button(key="empty_use_demo").click().run()
     assert_sound(app)
-    assert not app.button(key="import_demo").disabled
-    assert not app.file_uploader
+    assert app.selectbox(key="dataset").value == "demo"
+    assert metrics(app)["Images"] == "3,540"
+    assert "say nothing about real faces" in plain(app.info)
+    open_import(app, "demo")
+    assert app.button(key="import_demo").disabled
+
+
+def test_the_demo_set_can_be_added_to_other_datasets(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    app = open_import(open_page(open_app), "demo")
+    app.button(key="import_demo").click().run()
+    assert_sound(app)
+    assert app.selectbox(key="dataset").value == "demo"
+    assert dataset_names(home_with_faces) == ["demo", "faulty"]
 
 
 def test_an_uploaded_table_is_imported_and_shown(
@@ -242,7 +255,7 @@ def test_a_zip_bomb_is_refused(
     [
         ("faulty", "already a dataset 'faulty'"),
         ("../x", "cannot be a name"),
-        ("demo", "belongs to"),
+        ("demo", "is reserved for"),
     ],
 )
 def test_a_taken_or_unfit_name_is_refused(
