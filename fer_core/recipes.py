@@ -256,7 +256,7 @@ class TrainingConfig:
         "none",
         "loss",
         "Rare classes",
-        "Remedy for rare classes: weigh their loss, or draw them more often",
+        "QuickFix for rare classes: weigh their loss, or draw them more often",
     )
     exclude_leaks: bool = _setting(
         False,

@@ -14,6 +14,7 @@ import numpy as np
 from fer_core.dataset.demo.shipped import load_demo_set
 from fer_core.dataset.face_set import FaceSet, Problem
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, is_imported
+from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
@@ -228,7 +229,9 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and what it leads to is not deleted from here; remove it by hand."
         )
     try:
-        delete_folder(folder)
+        # A change of the curation that is under way finishes first.
+        with dataset_lock(folder):
+            delete_folder(folder)
     except OSError as error:
         raise InputError(
             f"The dataset {name!r} cannot be deleted ({error.strerror}); see to the permissions "
@@ -395,7 +398,8 @@ def _load(folder: Path) -> FaceSet:
 
 
 def _damaged(folder: Path, error: BaseException) -> InputError:
-    remedy = "it is copied again" if folder.name == DEMO_NAME else "import it again"
+    next_step = "it is copied again" if folder.name == DEMO_NAME else "import it again"
     return InputError(
-        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and {remedy}."
+        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and "
+        f"{next_step}."
     )
