@@ -25,6 +25,9 @@ from fer_core.errors import InputError, first_line
 #: In the names of files and folders that are being written or removed.
 PART = ".fer-part"
 
+#: In a temporary folder: locked as long as the process that fills the folder is alive.
+WRITER_LOCK = ".writer.lock"
+
 #: Between a folder's name and the rest, while another one takes its place.
 OUTDATED = ".old."
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -99,8 +102,18 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
-    """Give a hidden folder of one's own in ``parent``, which is gone with all in it at the end."""
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder:
+    """Create a hidden folder in ``parent`` and remove it with its content at the end.
+
+    A lock on a file in it shows that its process is alive; the system releases it when the process
+    ends in any way. ``fer_core.stale_files`` then removes the folder.
+    """
+    # Imported here because it takes a tenth of a second to load.
+    from filelock import FileLock
+
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder,
+        FileLock(Path(folder, WRITER_LOCK)),
+    ):
         yield Path(folder)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.demo.canvas import Canvas, Points, curve, mirrored, moved, oval, points
-from fer_core.dataset.demo.expression import Expression
-from fer_core.dataset.demo.identity import Identity
+from tools.draw_demo.canvas import Canvas, Points, curve, mirrored, moved, oval, points
+from tools.draw_demo.expression import Expression
+from tools.draw_demo.identity import Identity
 
 _EYE_HEIGHT = -0.10
 
@@ -38,7 +38,7 @@ def draw_features(
 
 
 def _ink(person: Identity) -> float:
-    """Grey of lines on this skin."""
+    """Gray of lines on this skin."""
     return 0.30 * person.skin
 
 
@@ -86,12 +86,12 @@ def _draw_nose(canvas: Canvas, person: Identity, expression: Expression) -> None
     nostril = oval(0.55 * width, tip + 0.015, 0.045, 0.022)
     canvas.fill(0.36 * skin, nostril, mirrored(nostril))
     if expression.nose_wrinkle > 0.25:
-        grey = (1 - 0.5 * expression.nose_wrinkle) * skin
+        gray = (1 - 0.5 * expression.nose_wrinkle) * skin
         for y in (-0.10, 0.0):
             line = curve(points((-0.11, y - 0.05), (0.0, y + 0.01), (0.11, y - 0.05)))
-            canvas.stroke(grey, 0.035, line)
+            canvas.stroke(gray, 0.035, line)
         side_line = curve(points((0.11, 0.02), (width + 0.04, 0.10), (width + 0.10, 0.2)))
-        canvas.stroke(grey, 0.03, side_line, mirrored(side_line))
+        canvas.stroke(gray, 0.03, side_line, mirrored(side_line))
     if expression.brow_pinch > 0.04 and expression.brow_inner < 0:
         frown = points((0.05, -0.42), (0.06, -0.26))
         canvas.stroke(0.6 * skin, 0.035, frown, mirrored(frown))
@@ -179,8 +179,8 @@ def _draw_brows(canvas: Canvas, person: Identity, expression: Expression) -> Non
     thickness = person.brow_thickness * np.linspace(1.0, 0.35, len(line)) ** 0.8
     offset = np.stack([np.zeros(len(line)), thickness], axis=1)
     brow = np.concatenate([line - offset, (line + offset)[::-1]])
-    grey = min(person.hair, 0.72 * person.skin)
-    canvas.fill(grey, brow, mirrored(brow))
+    gray = min(person.hair, 0.72 * person.skin)
+    canvas.fill(gray, brow, mirrored(brow))
 
 
 @dataclass(frozen=True)
@@ -262,12 +262,12 @@ def _draw_mouth(canvas: Canvas, person: Identity, expression: Expression) -> Non
 def _draw_tongue(canvas: Canvas, person: Identity, expression: Expression, mouth: _Mouth) -> None:
     gap = mouth.inner_lower - mouth.inner_upper
     top = mouth.inner_lower - 0.55 * gap * (1 - _ACROSS**2)
-    grey = 0.62 * person.skin + 36
-    canvas.fill(grey, mouth.area(top, mouth.inner_lower))
+    gray = 0.62 * person.skin + 36
+    canvas.fill(gray, mouth.area(top, mouth.inner_lower))
     if expression.tongue > 0.75:
         y = float(mouth.inner_lower.max())
-        canvas.fill(grey, oval(0, y, 0.15, 0.15))
-        canvas.stroke(0.7 * grey, 0.025, points((0, y - 0.1), (0, y + 0.04)))
+        canvas.fill(gray, oval(0, y, 0.15, 0.15))
+        canvas.stroke(0.7 * gray, 0.025, points((0, y - 0.1), (0, y + 0.04)))
 
 
 def _draw_moustache(canvas: Canvas, person: Identity, mouth: _Mouth) -> None:
@@ -303,8 +303,8 @@ def _draw_glasses(canvas: Canvas, person: Identity) -> None:
             ),
             is_closed=True,
         )
-    grey = 35 if person.skin > 110 else 215
-    canvas.stroke(grey, 0.04, rim, mirrored(rim), is_closed=True)
+    gray = 35 if person.skin > 110 else 215
+    canvas.stroke(gray, 0.04, rim, mirrored(rim), is_closed=True)
     bridge = curve(points((-x + 0.26, y - 0.03), (0.0, y - 0.07), (x - 0.26, y - 0.03)))
     arm = points((x + 0.27, y - 0.06), (person.head_width + 0.02, y - 0.08))
-    canvas.stroke(grey, 0.04, bridge, arm, mirrored(arm))
+    canvas.stroke(gray, 0.04, bridge, arm, mirrored(arm))

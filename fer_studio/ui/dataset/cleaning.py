@@ -15,7 +15,7 @@ from fer_core.dataset.curation import (
 from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationFile, CurationImport
 from fer_core.dataset.face_set import SPLITS
-from fer_core.dataset.remedies import REMEDIES
+from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import imported_folder
 from fer_studio.ui.access import require_editor
@@ -23,7 +23,7 @@ from fer_studio.ui.curating import (
     CurationState,
     change_curation,
     curation_state,
-    offer_remedy,
+    offer_quick_fix,
     offer_undo,
     show_curation_outcome,
 )
@@ -42,15 +42,15 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabelled", "keep": "kept"}
 
 
 @section
-def show_remedies(dataset: OpenDataset) -> None:
+def show_cleaning(dataset: OpenDataset) -> None:
     """Draw the section."""
     state = curation_state(dataset)
     show_curation_outcome()
     _show_effect(dataset, state)
     st.header("In bulk", anchor=False)
     near = near_result(dataset)
-    for remedy in REMEDIES:
-        offer_remedy(dataset, remedy, near.near if near else None)
+    for remedy in QUICK_FIXES:
+        offer_quick_fix(dataset, remedy, near.near if near else None)
     st.header("Every decision", anchor=False)
     _show_problems(state)
     if state.curation.entries:

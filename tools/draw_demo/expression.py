@@ -6,8 +6,8 @@ from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
-from fer_core.dataset.demo.chance import around, between, happens
 from fer_core.emotions import EMOTIONS
+from tools.draw_demo.chance import around, between, happens
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ _VARIANTS: dict[str, tuple[dict[str, float], ...]] = {
 }
 
 #: What people mistake each emotion for; ambiguous faces lean there.
-_NEIGHBOURS: dict[str, tuple[str, ...]] = {
+_NEIGHBORS: dict[str, tuple[str, ...]] = {
     "angry": ("disgust", "neutral", "sad"),
     "disgust": ("angry", "sad"),
     "fear": ("surprise", "sad", "surprise"),
@@ -253,8 +253,8 @@ def draw_expression(
         strength = between(generator, 0.3, 0.6) if is_faint else between(generator, 0.65, 1.15)
         movement = strength * target
         if happens(generator, 0.18):
-            neighbours = _NEIGHBOURS[emotion]
-            others = _TARGETS[neighbours[int(generator.integers(len(neighbours)))]]
+            neighbors = _NEIGHBORS[emotion]
+            others = _TARGETS[neighbors[int(generator.integers(len(neighbors)))]]
             other = others[int(generator.integers(len(others)))]
             share = between(generator, 0.15, 0.45)
             movement = (1 - share) * movement + share * other

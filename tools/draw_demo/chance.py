@@ -23,13 +23,13 @@ def between(generator: np.random.Generator, low: float, high: float) -> float:
     return low + (high - low) * float(generator.random())
 
 
-def around(generator: np.random.Generator, centre: float, spread: float) -> float:
-    """A number within ``spread`` of ``centre``, the near ones likelier.
+def around(generator: np.random.Generator, center: float, spread: float) -> float:
+    """A number within ``spread`` of ``center``, the near ones likelier.
 
     The mean of three even draws instead of a normal one: bounded, so that no face gets an eye on
     its chin, and free of the logarithms that machines round differently.
     """
-    return centre + spread * (2.0 * float(generator.random(3).mean()) - 1.0)
+    return center + spread * (2.0 * float(generator.random(3).mean()) - 1.0)
 
 
 def happens(generator: np.random.Generator, probability: float) -> bool:

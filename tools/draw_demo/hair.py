@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_core.dataset.demo.canvas import Canvas, curve, mirrored, moved, oval, points
-from fer_core.dataset.demo.identity import Identity
+from tools.draw_demo.canvas import Canvas, curve, mirrored, moved, oval, points
+from tools.draw_demo.identity import Identity
 
 #: Height of the skull's top.
 CROWN = -1.08
@@ -108,12 +108,12 @@ _CUTS: dict[str, _Cut] = {
 def draw_back_hair(canvas: Canvas, person: Identity) -> None:
     """Hair behind the head."""
     width, volume = person.head_width, 0.10 + 0.08 * person.hair_volume
-    grey = 0.82 * person.hair
+    gray = 0.82 * person.hair
     match person.hair_style:
         case "long":
             _fill_symmetric(
                 canvas,
-                grey,
+                gray,
                 (0, CROWN - volume),
                 (0.75 * width, -0.95 - volume),
                 (width + volume + 0.04, -0.3),
@@ -123,7 +123,7 @@ def draw_back_hair(canvas: Canvas, person: Identity) -> None:
         case "bob":
             _fill_symmetric(
                 canvas,
-                grey,
+                gray,
                 (0, CROWN - volume),
                 (0.75 * width, -0.95 - volume),
                 (width + volume + 0.06, -0.2),
@@ -131,14 +131,14 @@ def draw_back_hair(canvas: Canvas, person: Identity) -> None:
                 (0.7 * width, 0.86),
             )
         case "bun":
-            canvas.fill(grey, oval(0.15 * person.part_side, CROWN - 0.16, 0.34, 0.28))
+            canvas.fill(gray, oval(0.15 * person.part_side, CROWN - 0.16, 0.34, 0.28))
             _fill_symmetric(
-                canvas, grey, (0, CROWN - 0.06), (0.75 * width, -0.9), (width + 0.04, -0.2)
+                canvas, gray, (0, CROWN - 0.06), (0.75 * width, -0.9), (width + 0.04, -0.2)
             )
         case "afro":
-            _fill_cloud(canvas, grey, width + 0.22 + volume, 1.02 + volume, -0.35)
+            _fill_cloud(canvas, gray, width + 0.22 + volume, 1.02 + volume, -0.35)
         case "curly":
-            _fill_cloud(canvas, grey, width + 0.04 + 0.5 * volume, 0.86 + volume, -0.36)
+            _fill_cloud(canvas, gray, width + 0.04 + 0.5 * volume, 0.86 + volume, -0.36)
         case "headscarf":
             _fill_symmetric(
                 canvas,
@@ -153,18 +153,18 @@ def draw_back_hair(canvas: Canvas, person: Identity) -> None:
             pass
 
 
-def _fill_symmetric(canvas: Canvas, grey: float, *right: tuple[float, float]) -> None:
+def _fill_symmetric(canvas: Canvas, gray: float, *right: tuple[float, float]) -> None:
     """Fill what these points, from the top downwards, and their mirror images enclose."""
     side = curve(points(*right))
-    canvas.fill(grey, np.concatenate([side, mirrored(side)[::-1]]))
+    canvas.fill(gray, np.concatenate([side, mirrored(side)[::-1]]))
 
 
-def _fill_cloud(canvas: Canvas, grey: float, width: float, height: float, y: float) -> None:
+def _fill_cloud(canvas: Canvas, gray: float, width: float, height: float, y: float) -> None:
     """Fill an oval with a curly edge."""
     angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     radius = 1 + 0.05 * np.abs(np.sin(6.5 * angles))
     cloud = np.stack([width * radius * np.cos(angles), height * radius * np.sin(angles)], axis=1)
-    canvas.fill(grey, moved(cloud, 0.0, y))
+    canvas.fill(gray, moved(cloud, 0.0, y))
 
 
 def draw_front_hair(canvas: Canvas, person: Identity) -> None:
@@ -183,11 +183,11 @@ def draw_front_hair(canvas: Canvas, person: Identity) -> None:
             side = (person.head_width * person.part_side, 1.0)
             strands = [curve(points(*strand)) * side for strand in cut.strands]
             if strands:
-                canvas.stroke(_strand_grey(person), 0.025, *strands)
+                canvas.stroke(_strand_gray(person), 0.025, *strands)
 
 
-def _strand_grey(person: Identity) -> float:
-    """Grey of single strands: lighter in dark hair, darker in fair."""
+def _strand_gray(person: Identity) -> float:
+    """Gray of single strands: lighter in dark hair, darker in fair."""
     return person.hair + 34 if person.hair < 110 else person.hair - 38
 
 
@@ -209,8 +209,8 @@ def _fill_cut(canvas: Canvas, person: Identity, cut: _Cut) -> None:
     hairline = curve(points(*cut.hairline)) * (person.head_width * person.part_side, 1.0)
     if person.part_side < 0:
         hairline = hairline[::-1]  # from the right to the left again
-    grey = cut.cover * person.hair + (1 - cut.cover) * person.skin
-    canvas.fill(grey, np.concatenate([hairline, over]))
+    gray = cut.cover * person.hair + (1 - cut.cover) * person.skin
+    canvas.fill(gray, np.concatenate([hairline, over]))
 
 
 def _draw_headscarf(canvas: Canvas, person: Identity) -> None:
@@ -236,8 +236,8 @@ def _draw_headscarf(canvas: Canvas, person: Identity) -> None:
     half = np.concatenate([outside, inside[::-1]])
     canvas.fill(person.cloth, half, mirrored(half))
     fold = curve(points((0.2, -1.12), (0.78 * width, -0.74), (width + 0.02, 0.1), (0.5, 1.1)))
-    grey = person.cloth + (28 if person.cloth < 120 else -28)
-    canvas.stroke(grey, 0.03, fold, mirrored(fold))
+    gray = person.cloth + (28 if person.cloth < 120 else -28)
+    canvas.stroke(gray, 0.03, fold, mirrored(fold))
 
 
 def _draw_beanie(canvas: Canvas, person: Identity) -> None:
@@ -252,5 +252,5 @@ def _draw_beanie(canvas: Canvas, person: Identity) -> None:
         (1.02 * width, -0.52),
     )
     rim = curve(points((-1.04 * width, -0.5), (0, -0.6), (1.04 * width, -0.5)))
-    grey = person.cloth + (30 if person.cloth < 120 else -30)
-    canvas.fill(grey, np.concatenate([rim, moved(rim, 0.0, -0.2)[::-1]]))
+    gray = person.cloth + (30 if person.cloth < 120 else -30)
+    canvas.fill(gray, np.concatenate([rim, moved(rim, 0.0, -0.2)[::-1]]))

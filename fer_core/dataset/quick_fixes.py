@@ -1,4 +1,4 @@
-"""Remedies in bulk: from a kind of finding to decisions about all images that it names."""
+"""Quick fixes: from a kind of finding to decisions about all images that it lists."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fer_core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """A remedy in bulk.
+class QuickFix:
+    """One change for all images of a finding.
 
     Attributes:
-        name: What commands call it.
-        title: What a button says.
-        explanation: One sentence: what it does, and what it does not.
-        reason: What its decisions give as their reason.
-        source: The finding that it answers.
+        name: Its name on the command line.
+        title: The text of its button.
+        explanation: One sentence: what it does, and what it does not do.
+        reason: The reason that its decisions state.
+        source: The kind of finding that it fixes.
         needs_near: Whether it needs the near-duplicates.
     """
 
@@ -37,105 +37,104 @@ class Remedy:
     needs_near: bool = False
 
 
-REMEDIES: tuple[Remedy, ...] = (
-    Remedy(
+QUICK_FIXES: tuple[QuickFix, ...] = (
+    QuickFix(
         "drop-train-copies",
         "Drop train copies of validation and test images",
-        "Training images with the very pixels of a validation or test image are left out; the "
-        "held-out images stay, so that figures remain comparable.",
-        "the same pixels stand in validation or test",
+        "Drops training images that have the same pixels as a validation or test image. "
+        "Validation and test stay complete, so that results remain comparable.",
+        "the same pixels are in validation or test",
         "leaks",
     ),
-    Remedy(
+    QuickFix(
         "drop-train-near-copies",
         "Drop near-copies of validation and test images from train",
-        "Training images that show the same photo as a validation or test image are left out.",
-        "nearly the same image stands in validation or test",
+        "Drops training images that show the same photo as a validation or test image.",
+        "nearly the same image is in validation or test",
         "near_leaks",
         needs_near=True,
     ),
-    Remedy(
+    QuickFix(
         "drop-repeats",
         "Drop repeated images within train",
-        "Of training images with the same pixels and the same label only the first is kept.",
-        "the same pixels with the same label stand in train already",
+        "Keeps only the first of training images with the same pixels and the same label.",
+        "the same pixels with the same label are in train already",
         "repeats",
     ),
-    Remedy(
+    QuickFix(
         "drop-conflicts",
         "Drop training images with conflicting labels",
-        "Training images are left out whose very pixels stand somewhere under another label.",
+        "Drops training images whose exact pixels also occur under another label.",
         "the same pixels have another label elsewhere",
         "conflicts",
     ),
-    Remedy(
+    QuickFix(
         "drop-blanks",
         "Drop blank and nearly blank images",
-        "Images without anything to see are left out, in all splits.",
+        "Drops images that show nothing, in all splits.",
         "there is no face to see",
         "blanks",
     ),
 )
 
 
-def remedy_by_name(name: str) -> Remedy:
-    """A remedy by its name.
+def quick_fix_by_name(name: str) -> QuickFix:
+    """Return a quick fix by its name.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: There is no quick fix of that name.
     """
-    for remedy in REMEDIES:
-        if remedy.name == name:
-            return remedy
+    for fix in QUICK_FIXES:
+        if fix.name == name:
+            return fix
     raise InputError(
-        f"There is no remedy {name!r}; choose from {', '.join(remedy.name for remedy in REMEDIES)}."
+        f"There is no quick fix {name!r}; choose from {', '.join(fix.name for fix in QUICK_FIXES)}."
     )
 
 
-def remedy_entries(
+def quick_fix_entries(
     name: str,
     face_set: FaceSet,
     curation: Curation,
     *,
     near: NearDuplicates | None = None,
 ) -> tuple[CurationEntry, ...]:
-    """The decisions that a remedy makes, to be handed to ``CurationFile.change``.
+    """Return the decisions of a quick fix, for ``CurationFile.change``.
 
-    Images that a person decided to keep, and those that are dropped already, are passed over.
+    Images that already have a decision (dropped, kept or relabeled) are left alone.
 
     Args:
-        name: Of one of ``REMEDIES``.
-        face_set: The dataset as it was imported.
-        curation: What was decided so far.
-        near: Its near-duplicates, where the remedy needs them.
+        name: Of one of ``QUICK_FIXES``.
+        face_set: The dataset as imported.
+        curation: The earlier decisions.
+        near: The near-duplicates of the dataset, where the quick fix needs them.
 
     Raises:
-        InputError: There is no such remedy.
-        ValueError: It needs the near-duplicates, and there are none.
+        InputError: There is no such quick fix.
+        ValueError: It needs the near-duplicates, and ``near`` is None.
     """
-    remedy = remedy_by_name(name)
+    fix = quick_fix_by_name(name)
     decided = match_curation(curation, face_set).by_row
-    dropped = {row for row, entry in decided.items() if entry.action == "drop"}
-    settled = dropped | {row for row, entry in decided.items() if entry.action == "keep"}
-    if remedy.needs_near:
+    if fix.needs_near:
         if near is None:
             raise ValueError(f"{name} needs near")
         rows = _near_copies(face_set, near)
     elif name == "drop-repeats":
+        dropped = {row for row, entry in decided.items() if entry.action == "drop"}
         rows = _repeats(face_set, dropped)
     else:
         rows = _ROWS[name](face_set)
     return entries_for(
         face_set,
-        [int(row) for row in rows if int(row) not in settled],
+        [int(row) for row in rows if int(row) not in decided],
         "drop",
-        reason=remedy.reason,
-        source=remedy.source,
+        reason=fix.reason,
+        source=fix.source,
     )
 
 
 def _near_copies(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
-    """Training rows that are a held-out image's near-duplicate, with the exact copies of both."""
+    """Return training rows that are near-duplicates of held-out images, and their exact copies."""
     keys = content_keys(face_set.images)
     train = face_set.rows("train")
     held_out = np.unique(keys[face_set.splits != SPLITS.index("train")])
@@ -145,7 +144,7 @@ def _near_copies(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
 
 
 def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:
-    # Among what is left: the last one of an image must stay.
+    """Return training rows that repeat an earlier one; the last image that is left stays."""
     rows = np.setdiff1d(face_set.rows("train"), np.array(sorted(dropped), np.intp))
     pairs = np.stack([content_keys(face_set.images)[rows], face_set.labels[rows]])
     _, first = np.unique(pairs, axis=1, return_index=True)

@@ -44,7 +44,7 @@ class Pose:
 
 
 class Canvas:
-    """A grey picture to draw on in face units.
+    """A gray picture to draw on in face units.
 
     The origin is the middle of the face, x points to the picture's right and y down; see
     ``Identity`` for the unit.
@@ -53,25 +53,25 @@ class Canvas:
         pixels: uint8 ``[side, side]``.
     """
 
-    def __init__(self, size: int, pose: Pose, grey: int, oversampling: int = OVERSAMPLING) -> None:
-        """Start with an even grey.
+    def __init__(self, size: int, pose: Pose, gray: int, oversampling: int = OVERSAMPLING) -> None:
+        """Start with an even gray.
 
         Args:
             size: Side of the final picture in pixels.
             pose: Where face units lie.
-            grey: 0 to 255.
+            gray: 0 to 255.
             oversampling: How many times larger to draw.
         """
         self._pose = pose
         self._oversampling = oversampling
         side = size * oversampling
-        self.pixels: NDArray[np.uint8] = np.full((side, side), grey, dtype=np.uint8)
+        self.pixels: NDArray[np.uint8] = np.full((side, side), gray, dtype=np.uint8)
         unit = _UNIT * pose.scale * side
         self._unit = unit
         angle = np.deg2rad(pose.roll)
         cosine, sine = float(np.cos(angle)), float(np.sin(angle))
         self._matrix = unit * np.array([[cosine, sine], [-sine, cosine]])
-        self._centre = side * np.array([0.5 + pose.right, 0.5 + pose.down]) - 0.5
+        self._center = side * np.array([0.5 + pose.right, 0.5 + pose.down]) - 0.5
 
     def to_pixels(self, points: Points) -> NDArray[np.float64]:
         """Where points of the face lie in this picture, float64 ``[n, 2]``, x first."""
@@ -80,28 +80,28 @@ class Canvas:
         x, y = points[:, 0], points[:, 1]
         turned[:, 0] += 0.24 * self._pose.yaw * np.maximum(1.0 - x * x, -0.2)
         turned[:, 1] += 0.12 * self._pose.pitch * np.maximum(1.0 - 0.7 * y * y, -0.2)
-        return turned @ self._matrix + self._centre
+        return turned @ self._matrix + self._center
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         return np.rint(self.to_pixels(points) * (1 << _FRACTION_BITS)).astype(np.int32)
 
-    def fill(self, grey: float, *outlines: Points) -> None:
+    def fill(self, gray: float, *outlines: Points) -> None:
         """Fill closed outlines, each float64 ``[n, 2]`` in face units; they should not overlap."""
         cv2.fillPoly(
             self.pixels,
             [self._fixed(outline) for outline in outlines],
-            _grey(grey),
+            _gray(gray),
             lineType=cv2.LINE_AA,
             shift=_FRACTION_BITS,
         )
 
-    def stroke(self, grey: float, width: float, *lines: Points, is_closed: bool = False) -> None:
+    def stroke(self, gray: float, width: float, *lines: Points, is_closed: bool = False) -> None:
         """Draw lines, each float64 ``[n, 2]`` in face units, with round ends."""
         cv2.polylines(
             self.pixels,
             [self._fixed(line) for line in lines],
             is_closed,
-            _grey(grey),
+            _gray(gray),
             thickness=max(round(width * self._unit), 1),
             lineType=cv2.LINE_AA,
             shift=_FRACTION_BITS,
@@ -117,7 +117,7 @@ class Canvas:
         return np.asarray(mean, dtype=np.uint8)
 
 
-def _grey(value: float) -> int:
+def _gray(value: float) -> int:
     return min(max(round(value), 0), 255)
 
 
@@ -140,8 +140,8 @@ def oval(x: float, y: float, width: float, height: float, tilt: float = 0.0) -> 
     """An ellipse's outline, float64 ``[24, 2]``.
 
     Args:
-        x: Its centre.
-        y: Its centre.
+        x: Its center.
+        y: Its center.
         width: Half its width.
         height: Half its height.
         tilt: How far its lower end leans to the right, as a share of its height.

@@ -8,29 +8,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.demo.canvas import Canvas, Pose, curve, mirrored, oval, points
-from fer_core.dataset.demo.chance import around, between, happens
-from fer_core.dataset.demo.expression import Expression
-from fer_core.dataset.demo.identity import Identity
+from tools.draw_demo.canvas import Canvas, Pose, curve, mirrored, oval, points
+from tools.draw_demo.chance import around, between, happens
+from tools.draw_demo.expression import Expression
+from tools.draw_demo.identity import Identity
 
-#: Grey of the shade where there is none, and the grey that leaves a picture as it is: most of a
-#: lit face is a little lighter than its skin's own grey.
+#: Gray of the shade where there is none, and the gray that leaves a picture as it is: most of a
+#: lit face is a little lighter than its skin's own gray.
 _NO_SHADE = 128
 _UNCHANGED = 116
 
 
 @dataclass(frozen=True)
-class Photography:
+class ImagingConditions:
     """How one picture was taken.
 
     Attributes:
-        background: Grey behind the head.
+        background: Gray behind the head.
         light_right: Light from the picture's right (above 0) or left, -1 to 1.
         light_above: Light from above (above 0) or below, -1 to 1.
         gamma: Below 1 bright, above 1 dark.
-        contrast: Factor on the distance from middle grey.
+        contrast: Factor on the distance from middle gray.
         blur: Standard deviation in pixels; 0 is sharp.
-        grain: Standard deviation of the noise in grey values.
+        grain: Standard deviation of the noise in gray values.
     """
 
     background: float = 160.0
@@ -42,9 +42,9 @@ class Photography:
     grain: float = 0.0
 
 
-def draw_photography(generator: np.random.Generator) -> Photography:
+def draw_conditions(generator: np.random.Generator) -> ImagingConditions:
     """Invent how a picture was taken."""
-    return Photography(
+    return ImagingConditions(
         background=between(generator, 15, 240),
         light_right=around(generator, 0.0, 1.0),
         light_above=around(generator, 0.15, 0.7),
@@ -60,7 +60,7 @@ def shaded(
     pose: Pose,
     person: Identity,
     expression: Expression,
-    photography: Photography,
+    conditions: ImagingConditions,
 ) -> NDArray[np.uint8]:
     """Give a flat drawing depth: soft shade on face and background.
 
@@ -69,7 +69,7 @@ def shaded(
         pose: How the head stands in it.
         person: Whose head.
         expression: What it does.
-        photography: Where the light comes from.
+        conditions: Where the light comes from.
 
     Returns:
         uint8 ``[size, size]``.
@@ -77,8 +77,8 @@ def shaded(
     size = picture.shape[0]
     shade = Canvas(size, pose, _NO_SHADE, oversampling=1)
     width = person.head_width
-    side = 1 if photography.light_right < 0 else -1
-    strength = 20 + 26 * abs(photography.light_right)
+    side = 1 if conditions.light_right < 0 else -1
+    strength = 20 + 26 * abs(conditions.light_right)
     # The half of the face that the light does not reach, then what the skull's form darkens.
     far = curve(
         points(
@@ -96,32 +96,32 @@ def shaded(
     # Over an odd number of pixels, about a ninth of the picture's side.
     soft = cv2.GaussianBlur(shade.pixels, (0, 0), size / 18).astype(np.int32)
     ramp = np.arange(size, dtype=np.int32) * 2 - (size - 1)
-    across = round(46 * photography.light_right) * ramp // size
-    down = -round(46 * photography.light_above) * ramp // size
+    across = round(46 * conditions.light_right) * ramp // size
+    down = -round(46 * conditions.light_above) * ramp // size
     soft += across[np.newaxis, :] + down[:, np.newaxis]
     lit = np.clip(picture.astype(np.int32) * soft // _UNCHANGED, 0, 255)
     return np.asarray(lit, dtype=np.uint8)
 
 
 def photographed(
-    picture: NDArray[np.uint8], photography: Photography, generator: np.random.Generator
+    picture: NDArray[np.uint8], conditions: ImagingConditions, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Add exposure, blur and grain.
 
     Args:
         picture: uint8 ``[size, size]``.
-        photography: How much of each.
+        conditions: How much of each.
         generator: Source of the grain.
 
     Returns:
         uint8 ``[size, size]``.
     """
-    if photography.blur:
-        picture = cv2.GaussianBlur(picture, (0, 0), photography.blur).astype(np.uint8)
-    levels = 255 * (np.arange(256) / 255) ** photography.gamma
-    levels = 128 + photography.contrast * (levels - 128)
+    if conditions.blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), conditions.blur).astype(np.uint8)
+    levels = 255 * (np.arange(256) / 255) ** conditions.gamma
+    levels = 128 + conditions.contrast * (levels - 128)
     exposed = np.rint(levels).astype(np.int32)[picture]
     # The sum of four even draws is close to a normal one: 0 to 255 each, deviation 73.9 each.
     draws = generator.integers(0, 256, (4, *picture.shape), dtype=np.int32).sum(axis=0) - 510
-    grain = draws * round(photography.grain * 64) // (64 * 148)
+    grain = draws * round(conditions.grain * 64) // (64 * 148)
     return np.asarray(np.clip(exposed + grain, 0, 255), dtype=np.uint8)

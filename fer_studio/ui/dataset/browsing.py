@@ -40,7 +40,7 @@ _PREVIEW_SEED = "look_preview_seed"
 
 
 @section
-def show_look(dataset: OpenDataset) -> None:
+def show_browsing(dataset: OpenDataset) -> None:
     """Draw the view that is open."""
     view = st.segmented_control(
         "View",

@@ -1,19 +1,24 @@
-"""From a person, an expression and the circumstances to a grey picture."""
+"""From a person, an expression and the circumstances to a gray picture."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.demo.canvas import Canvas, Pose
-from fer_core.dataset.demo.chance import around, between, generator_for, happens
-from fer_core.dataset.demo.covering import draw_covering
-from fer_core.dataset.demo.expression import Expression, draw_expression
-from fer_core.dataset.demo.features import draw_features
-from fer_core.dataset.demo.hair import draw_front_hair
-from fer_core.dataset.demo.head import draw_head
-from fer_core.dataset.demo.identity import Identity, draw_identity
-from fer_core.dataset.demo.photography import Photography, draw_photography, photographed, shaded
+from tools.draw_demo.canvas import Canvas, Pose
+from tools.draw_demo.chance import around, between, generator_for, happens
+from tools.draw_demo.covering import draw_covering
+from tools.draw_demo.expression import Expression, draw_expression
+from tools.draw_demo.features import draw_features
+from tools.draw_demo.hair import draw_front_hair
+from tools.draw_demo.head import draw_head
+from tools.draw_demo.identity import Identity, draw_identity
+from tools.draw_demo.imaging_conditions import (
+    ImagingConditions,
+    draw_conditions,
+    photographed,
+    shaded,
+)
 
 #: First key of every picture's own source of chance.
 _SEED = 48_2013
@@ -42,12 +47,12 @@ def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
         pitch=around(generator, 0.0, 0.6),
     )
     gaze = around(generator, 0.0, 0.8)
-    photography = draw_photography(generator)
-    canvas = _drawn(size, pose, person, expression, background=photography.background, gaze=gaze)
+    conditions = draw_conditions(generator)
+    canvas = _drawn(size, pose, person, expression, background=conditions.background, gaze=gaze)
     if happens(generator, 0.12):
         draw_covering(canvas, person, generator)
-    picture = shaded(canvas.averaged(), pose, person, expression, photography)
-    return photographed(picture, photography, generator)
+    picture = shaded(canvas.averaged(), pose, person, expression, conditions)
+    return photographed(picture, conditions, generator)
 
 
 def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint8]:
@@ -70,9 +75,9 @@ def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint
         yaw=around(generator, 0.0, 0.4),
     )
     gaze = around(generator, 0.0, 0.3)
-    photography = Photography(background=between(generator, 120, 220))
-    canvas = _drawn(size, pose, person, expression, background=photography.background, gaze=gaze)
-    return shaded(canvas.averaged(), pose, person, expression, photography)
+    conditions = ImagingConditions(background=between(generator, 120, 220))
+    canvas = _drawn(size, pose, person, expression, background=conditions.background, gaze=gaze)
+    return shaded(canvas.averaged(), pose, person, expression, conditions)
 
 
 def _drawn(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer_core.dataset.demo.canvas import Canvas, Points, curve, mirrored, moved, oval, points
-from fer_core.dataset.demo.expression import Expression
-from fer_core.dataset.demo.hair import CROWN, draw_back_hair
-from fer_core.dataset.demo.identity import Identity
+from tools.draw_demo.canvas import Canvas, Points, curve, mirrored, moved, oval, points
+from tools.draw_demo.expression import Expression
+from tools.draw_demo.hair import CROWN, draw_back_hair
+from tools.draw_demo.identity import Identity
 
 
 def draw_head(canvas: Canvas, person: Identity, expression: Expression) -> None:
@@ -78,7 +78,7 @@ def _draw_beard(canvas: Canvas, person: Identity, outline: Points) -> None:
         )
         return
     share = 0.3 if person.beard == "stubble" else 0.92
-    grey = share * person.hair + (1 - share) * 0.9 * person.skin
+    gray = share * person.hair + (1 - share) * 0.9 * person.skin
     # The jaw below the cheeks: the head's own outline there, closed by a line under the nose.
     jaw = outline[outline[:, 1] > 0.12]
     right, left = jaw[jaw[:, 0] >= 0], jaw[jaw[:, 0] < 0]
@@ -91,4 +91,4 @@ def _draw_beard(canvas: Canvas, person: Identity, outline: Points) -> None:
     beard = np.concatenate([right, left, top])
     if person.beard == "full":
         beard = np.concatenate([right * (1.0, 1.06), left * (1.0, 1.06), top])
-    canvas.fill(grey, beard)
+    canvas.fill(gray, beard)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_core.dataset.demo.chance import around, between, happens, pick
+from tools.draw_demo.chance import around, between, happens, pick
 
 #: What grows or sits on the head, and how often.
 HAIR_STYLES: tuple[tuple[str, float], ...] = (
@@ -32,35 +32,35 @@ _BEARDED_HAIR = {"short", "side_part", "buzz", "bald", "receding", "curly", "afr
 class Identity:
     """One drawn person.
 
-    Lengths are in units of the face: about 1.8 wide and 2.1 high. Greys are 0 to 255.
+    Lengths are in units of the face: about 1.8 wide and 2.1 high. Grays are 0 to 255.
 
     Attributes:
         head_width: Half the head's width.
         jaw_width: The jaw's width as a share of the head's.
-        chin_length: How far the chin lies below the face's centre.
-        skin: Grey of the skin.
-        hair: Grey of hair, brows and beard.
+        chin_length: How far the chin lies below the face's center.
+        skin: Gray of the skin.
+        hair: Gray of hair, brows and beard.
         hair_style: One of ``HAIR_STYLES``.
         hair_volume: Factor on what the hair adds to the head.
         part_side: 1 or -1, the side of everything that has one.
         brow_thickness: Half the brows' thickness.
         brow_height: How far the brows lie above the eyes.
-        eye_spacing: From the face's middle to an eye's centre.
+        eye_spacing: From the face's middle to an eye's center.
         eye_size: Half an eye's width.
         eye_roundness: Factor on the eyes' height.
         eye_tilt: How much higher the outer corners lie.
-        iris: Grey of the irises.
+        iris: Gray of the irises.
         has_lashes: Thick upper lids.
         nose_length: From the eyes' line to the tip.
         nose_width: Half the nose's width.
         mouth_width: Half the mouth's width at rest.
-        mouth_height: How far the mouth lies below the face's centre.
+        mouth_height: How far the mouth lies below the face's center.
         lip_fullness: Height of a lip.
-        lip_darkness: Grey of the lips as a share of the skin's.
+        lip_darkness: Gray of the lips as a share of the skin's.
         beard: ``none``, ``stubble``, ``moustache``, ``goatee`` or ``full``.
         glasses: ``none``, ``round`` or ``square``.
         age: 0 young to 1 old: lines.
-        cloth: Grey of what is worn: clothes, scarf, hat.
+        cloth: Gray of what is worn: clothes, scarf, hat.
     """
 
     head_width: float
@@ -96,9 +96,9 @@ def draw_identity(generator: np.random.Generator) -> Identity:
     skin = around(generator, 165.0, 85.0)
     age = between(generator, 0.0, 1.0) ** 2
     hair_style = pick(generator, HAIR_STYLES)
-    is_grey = happens(generator, 0.15 + 0.5 * age)
-    # Fair hair goes with fair skin; grey hair with any.
-    hair = between(generator, 150, 225) if is_grey else between(generator, 18, 0.62 * skin)
+    is_gray = happens(generator, 0.15 + 0.5 * age)
+    # Fair hair goes with fair skin; gray hair with any.
+    hair = between(generator, 150, 225) if is_gray else between(generator, 18, 0.62 * skin)
     can_have_beard = hair_style in _BEARDED_HAIR
     beard = "none"
     if can_have_beard and happens(generator, 0.4):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.demo.chance import generator_for
-from fer_core.dataset.demo.faults import Copy, PlantedFaults, WrongLabel
+from fer_core.dataset.demo.injected_errors import Copy, InjectedErrors, WrongLabel
 from fer_core.dataset.face_set import SPLITS
 from fer_core.emotions import EMOTIONS
+from tools.draw_demo.chance import generator_for
 
 #: Images per split and emotion: FER2013's own proportions, at about a tenth of its size.
 COUNTS: dict[str, tuple[int, ...]] = {
@@ -42,13 +42,13 @@ class Plan:
         labels: int8 ``[n]``, as given in the data.
         drawn: int8 ``[n]``, the emotion that is drawn; equal to the label but where it is wrong.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        planted: What is wrong.
+        errors: The errors to inject.
     """
 
     labels: NDArray[np.int8]
     drawn: NDArray[np.int8]
     splits: NDArray[np.int8]
-    planted: PlantedFaults
+    errors: InjectedErrors
 
 
 def make_plan() -> Plan:
@@ -89,7 +89,7 @@ def make_plan() -> Plan:
             for row in dealer.deal(split, count)
         )
 
-    planted = PlantedFaults(
+    errors = InjectedErrors(
         duplicates=tuple(duplicates),
         conflicts=tuple(conflicts),
         leaks=copies_of_the_same_label(_LEAKS),
@@ -99,9 +99,9 @@ def make_plan() -> Plan:
         non_faces=dealer.deal_all(_NON_FACES),
     )
     drawn = labels.copy()
-    for entry in planted.wrong_labels:
+    for entry in errors.wrong_labels:
         drawn[entry.row] = entry.true
-    return Plan(labels, drawn, splits.astype(np.int8), planted)
+    return Plan(labels, drawn, splits.astype(np.int8), errors)
 
 
 class _Dealer:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer_core.dataset.demo.canvas import Canvas, curve, moved, oval, points
-from fer_core.dataset.demo.chance import between, pick
-from fer_core.dataset.demo.identity import Identity
+from tools.draw_demo.canvas import Canvas, curve, moved, oval, points
+from tools.draw_demo.chance import between, pick
+from tools.draw_demo.identity import Identity
 
 
 def draw_covering(canvas: Canvas, person: Identity, generator: np.random.Generator) -> None:
@@ -23,8 +23,8 @@ def draw_covering(canvas: Canvas, person: Identity, generator: np.random.Generat
                 points((-1.3, top - 0.1), (-0.5, top + 0.06), (0.4, top), (1.3, top - 0.14))
             )
             canvas.fill(person.cloth, np.concatenate([edge, points((1.4, 2.2), (-1.4, 2.2))]))
-            grey = person.cloth + (30 if person.cloth < 120 else -30)
-            canvas.stroke(grey, 0.05, moved(edge, 0.0, 0.14), moved(edge * (1, 1.05), 0.0, 0.26))
+            gray = person.cloth + (30 if person.cloth < 120 else -30)
+            canvas.stroke(gray, 0.05, moved(edge, 0.0, 0.14), moved(edge * (1, 1.05), 0.0, 0.26))
         case "strand":
             strand = curve(
                 points(
@@ -47,11 +47,11 @@ def draw_covering(canvas: Canvas, person: Identity, generator: np.random.Generat
             canvas.fill(0.6 * person.cloth + 60, oval(x, 0.78, 0.26, 0.06))
 
 
-def _draw_hand(canvas: Canvas, grey: float, side: int, x: float, y: float) -> None:
+def _draw_hand(canvas: Canvas, gray: float, side: int, x: float, y: float) -> None:
     """Three fingers at the cheek and the palm below them."""
     palm = oval(x + 0.2, y + 0.5, 0.32, 0.36) * (side, 1.0)
-    canvas.fill(grey, palm)
+    canvas.fill(gray, palm)
     for finger in range(3):
         line = points((x + 0.04 + 0.15 * finger, y + 0.32), (x - 0.1 + 0.16 * finger, y - 0.18))
-        canvas.stroke(0.6 * grey, 0.18, line * (side, 1.0))
-        canvas.stroke(grey, 0.14, line * (side, 1.0))
+        canvas.stroke(0.6 * gray, 0.18, line * (side, 1.0))
+        canvas.stroke(gray, 0.14, line * (side, 1.0))

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.demo.chance import between, generator_for, pick
 from fer_core.dataset.face_set import FACE_SIZE
+from tools.draw_demo.chance import between, generator_for, pick
 
 _SEED = 48_2014
 _SIDE = 4 * FACE_SIZE
@@ -31,17 +31,17 @@ def draw_object(number: int) -> NDArray[np.uint8]:
     return np.asarray(np.clip(sums // 16 + grain, 0, 255), dtype=np.uint8)
 
 
-def _fill(picture: NDArray[np.uint8], grey: float, *corners: tuple[float, float]) -> None:
+def _fill(picture: NDArray[np.uint8], gray: float, *corners: tuple[float, float]) -> None:
     outline = np.rint(_SIDE * np.array(corners)).astype(np.int32)
-    cv2.fillPoly(picture, [outline], round(grey), lineType=cv2.LINE_AA)
+    cv2.fillPoly(picture, [outline], round(gray), lineType=cv2.LINE_AA)
 
 
 def _bricks(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
     height = int(generator.integers(18, 30))
     for row, y in enumerate(range(0, _SIDE, height)):
         for x in range(-height * (row % 2), _SIDE, 2 * height):
-            grey = round(between(generator, 70, 125))
-            cv2.rectangle(picture, (x + 2, y + 2), (x + 2 * height - 3, y + height - 3), grey, -1)
+            gray = round(between(generator, 70, 125))
+            cv2.rectangle(picture, (x + 2, y + 2), (x + 2 * height - 3, y + height - 3), gray, -1)
 
 
 def _house(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
@@ -54,14 +54,14 @@ def _house(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
 
 
 def _tree(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
-    x, grey = between(generator, 0.35, 0.65), between(generator, 50, 90)
-    _fill(picture, 0.8 * grey, (x - 0.05, 0.5), (x + 0.05, 0.5), (x + 0.07, 1), (x - 0.07, 1))
+    x, gray = between(generator, 0.35, 0.65), between(generator, 50, 90)
+    _fill(picture, 0.8 * gray, (x - 0.05, 0.5), (x + 0.05, 0.5), (x + 0.07, 1), (x - 0.07, 1))
     for _ in range(14):
-        centre = (
+        center = (
             round(_SIDE * _beside(generator, x)),
             round(_SIDE * between(generator, 0.15, 0.5)),
         )
-        cv2.circle(picture, centre, _SIDE // 9, round(grey * between(generator, 0.8, 1.5)), -1)
+        cv2.circle(picture, center, _SIDE // 9, round(gray * between(generator, 0.8, 1.5)), -1)
 
 
 def _beside(generator: np.random.Generator, x: float) -> float:
@@ -70,20 +70,20 @@ def _beside(generator: np.random.Generator, x: float) -> float:
 
 
 def _cup(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
-    grey = between(generator, 40, 110)
-    _fill(picture, 0.7 * grey + 60, (0, 0.78), (1, 0.78), (1, 1), (0, 1))
-    centre = (round(0.68 * _SIDE), round(0.52 * _SIDE))
-    cv2.ellipse(picture, centre, (_SIDE // 7, _SIDE // 7), 0, 0, 360, round(grey), _SIDE // 22)
-    _fill(picture, grey, (0.24, 0.3), (0.68, 0.3), (0.62, 0.85), (0.3, 0.85))
+    gray = between(generator, 40, 110)
+    _fill(picture, 0.7 * gray + 60, (0, 0.78), (1, 0.78), (1, 1), (0, 1))
+    center = (round(0.68 * _SIDE), round(0.52 * _SIDE))
+    cv2.ellipse(picture, center, (_SIDE // 7, _SIDE // 7), 0, 0, 360, round(gray), _SIDE // 22)
+    _fill(picture, gray, (0.24, 0.3), (0.68, 0.3), (0.62, 0.85), (0.3, 0.85))
     top = (round(0.46 * _SIDE), round(0.3 * _SIDE))
     cv2.ellipse(picture, top, (round(0.22 * _SIDE), _SIDE // 18), 0, 0, 360, 25, -1)
 
 
 def _stripes(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
     step, lean = int(generator.integers(18, 34)), int(generator.integers(-60, 61))
-    grey = round(between(generator, 30, 110))
+    gray = round(between(generator, 30, 110))
     for x in range(-100, _SIDE + 100, step):
-        cv2.line(picture, (x, 0), (x + lean, _SIDE), grey, step // 2)
+        cv2.line(picture, (x, 0), (x + lean, _SIDE), gray, step // 2)
 
 
 def _writing(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:

@@ -1,0 +1,1 @@
+"""Scripts that produced shipped assets; not part of the product."""
