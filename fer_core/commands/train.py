@@ -13,6 +13,7 @@ from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes
 from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
 from fer_core.files import is_disk_full
+from fer_core.keras_backend import require_backend
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
 from fer_core.training.estimate import estimate_training
@@ -152,6 +153,7 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
 
 def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
     setup = _setup(arguments, settings)
+    require_backend()
     check_tracking(setup.tracking)
     if arguments.run_dir is not None:
         run = RunFolder(arguments.run_dir.expanduser().resolve())

@@ -23,6 +23,7 @@ from pathlib import Path
 from fer_core.dataset.store import locate_dataset
 from fer_core.errors import InputError
 from fer_core.files import read_json, write_json
+from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.control import RunLabel, is_active, write_label
@@ -74,6 +75,7 @@ def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "
             missing, or ``runs/`` cannot be written.
     """
     locate_dataset(setup.data, settings)
+    require_backend()
     check_tracking(setup.tracking)
     check_disk_space(setup.config, settings.runs_root)
     run = new_run_folder(setup.recipe, settings)
@@ -105,6 +107,7 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
         InputError: It is being trained or waits already, is at its end, or has more epochs behind
             it than asked for.
     """
+    require_backend()
     if epochs is not None:
         extend_run(run, epochs)
     setup, done = run.read_setup(), run.read_epochs()
