@@ -29,7 +29,7 @@ from fer_core.files import (
     write_text,
 )
 from fer_core.plain_values import read_record
-from fer_core.settings import Settings
+from fer_core.settings import Settings, is_shipped_model
 
 RECORD_FILE = "bundle.json"
 SERVED_NETWORK_FILE = "model.onnx"
@@ -222,9 +222,26 @@ def write_calibration(
         temperature: Above 1 makes the model less sure of itself, below 1 surer.
         fitted_on: What it was fitted on, in words.
         details: What else is known of the fit, such as the calibration error before and after.
+
+    Raises:
+        InputError: The bundle belongs to the installed package.
     """
+    require_own_bundle(folder)
     document = {"temperature": temperature, "fitted_on": fitted_on, **(details or {})}
     write_json(folder / CALIBRATION_FILE, document)
+
+
+def require_own_bundle(folder: Path) -> None:
+    """Make sure that the files of a bundle may be changed.
+
+    Raises:
+        InputError: The bundle belongs to the installed package.
+    """
+    if is_shipped_model(folder):
+        raise InputError(
+            f"The model {folder.name!r} is part of the installed package and cannot be changed; "
+            f"change a copy: fer-studio models import {folder} --name NAME."
+        )
 
 
 def list_bundles(settings: Settings) -> list[Bundle]:
@@ -241,7 +258,9 @@ def damaged_bundles(settings: Settings) -> list[str]:
 
 
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
-    published = sorted(settings.models_root.glob(f"[!.]*/{RECORD_FILE}"))
+    published = [
+        path for root in settings.model_roots for path in sorted(root.glob(f"[!.]*/{RECORD_FILE}"))
+    ]
     of_runs = sorted(
         settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"), key=_last_change, reverse=True
     )
@@ -265,12 +284,15 @@ def _last_change(path: Path) -> int:
 
 
 def default_bundle_name(settings: Settings) -> str | None:
-    """The name in ``models/default``; None where nothing is published yet."""
-    try:
-        name = (settings.models_root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return name or None
+    """The name in ``models/default``, else the shipped default; None if there is neither."""
+    for root in settings.model_roots:
+        try:
+            name = (root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if name:
+            return name
+    return None
 
 
 def set_default_bundle(name: str, settings: Settings) -> None:
@@ -315,7 +337,8 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                 "'python -m fer_core train', or restore the models folder."
             )
     if is_plain_name(name):
-        for folder in (settings.models_root / name, settings.runs_root / name / "bundle"):
+        published = [root / name for root in settings.model_roots]
+        for folder in (*published, settings.runs_root / name / "bundle"):
             if folder.is_dir():
                 return load_bundle(folder, name)
     path = existing_path(name)
@@ -337,8 +360,12 @@ def check_name_is_free(name: str, settings: Settings) -> None:
         raise InputError(
             f"{name!r} cannot name a model; use {PLAIN_NAME}, but neither default nor detectors."
         )
-    if (settings.models_root / name).exists():
-        raise InputError(f"There is already a model {name!r}; choose another name.")
+    if any((root / name).exists() for root in settings.model_roots):
+        raise _name_is_taken(name)
+
+
+def _name_is_taken(name: str) -> InputError:
+    return InputError(f"There is already a model {name!r}; choose another name.")
 
 
 def publish_bundle(

@@ -17,6 +17,7 @@ TOOLS = {
     "errors",
     "files",
     "settings",
+    "extras",
     "provenance",
     "progress",
     "csv_text",
@@ -342,7 +343,7 @@ def test_every_module_is_used() -> None:
     # A package's __init__ is loaded with its modules; pages and benchmarks are started by name.
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
-    assert named - used - {"app", "fer_core.__main__"} == set()
+    assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
 
 
 def test_what_is_private_stays_in_its_module() -> None:
