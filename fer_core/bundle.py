@@ -9,6 +9,8 @@ listed under the run's name.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,9 @@ from fer_core.files import (
     PLAIN_NAME,
     existing_path,
     is_plain_name,
+    new_folder,
     os_errors_as_input_errors,
     read_json,
-    replaced_folder,
     write_json,
     write_text,
 )
@@ -385,12 +387,7 @@ def publish_bundle(
     """
     bundle = find_bundle(str(source.resolve()), settings)
     name = name or bundle.name
-    check_name_is_free(name, settings)
-    target = settings.models_root / name
-    with (
-        os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"),
-        replaced_folder(target) as temporary,
-    ):
+    with new_bundle_folder(name, settings) as temporary:
         for file in sorted(bundle.folder.iterdir()):
             # Only a bundle's own files: whatever else lies there is not published.
             if file.name in _BUNDLE_FILES and file.is_file():
@@ -398,7 +395,24 @@ def publish_bundle(
         _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)
     if make_default:
         set_default_bundle(name, settings)
-    return load_bundle(target)
+    return load_bundle(settings.models_root / name)
+
+
+@contextmanager
+def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
+    """Give an empty folder to fill; at the end it is published in ``models/`` under the name.
+
+    Raises:
+        InputError: The name is invalid, or taken before the body or during it, or ``models/``
+            cannot be written.
+    """
+    check_name_is_free(name, settings)
+    with os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"):
+        try:
+            with new_folder(settings.models_root / name) as folder:
+                yield folder
+        except FileExistsError as error:
+            raise _name_is_taken(name) from error
 
 
 def _retitle_card(card: Path, old_name: str, new_name: str) -> None:
