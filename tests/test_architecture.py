@@ -16,6 +16,7 @@ TOOLS = {
     "errors",
     "files",
     "settings",
+    "extras",
     "provenance",
     "progress",
     "csv_text",
@@ -350,7 +351,7 @@ def test_every_module_is_used() -> None:
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
     named -= {name for name in named if name.startswith("tools.") and name.endswith("__main__")}
-    assert named - used - {"app", "fer_core.__main__"} == set()
+    assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
 
 
 def test_what_is_private_stays_in_its_module() -> None:

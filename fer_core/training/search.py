@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
 from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
+from fer_core.keras_backend import require_backend
 from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
@@ -163,6 +165,8 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         InputError: The name is taken or unfit, the dataset is not there, the space does not fit the
             configuration, or the storage cannot be used.
     """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
+    require_backend()
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
@@ -383,6 +387,7 @@ def open_study(
     Raises:
         InputError: Its storage cannot be used.
     """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
