@@ -1,7 +1,6 @@
 """Who may import whom: the plan of the house, held against every import in the code."""
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ TOOLS = {
     "errors",
     "files",
     "settings",
+    "extras",
     "provenance",
     "progress",
     "csv_text",
@@ -108,7 +108,9 @@ UI_FILES = python_files("fer_studio")
 PAGE_FILES = python_files("pages")
 PRODUCT = [*CORE_FILES, *UI_FILES, *PAGE_FILES, PROJECT_ROOT / "app.py"]
 BENCHMARKS = python_files("benchmarks")
-MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS]}
+#: Scripts that produced shipped assets; they may use the product, never the other way round.
+ASSET_TOOLS = python_files("tools")
+MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS, *ASSET_TOOLS]}
 
 
 def room_of(module: str) -> str:
@@ -261,11 +263,14 @@ def test_the_core_knows_neither_streamlit_nor_the_pages() -> None:
     assert found({relative(path): roots(path) & foreign for path in CORE_FILES}) == {}
 
 
-def test_the_product_needs_neither_tests_nor_benchmarks() -> None:
-    foreign = {"tests", "benchmarks", "conftest", "pytest", "hypothesis", "playwright"}
+def test_the_product_needs_neither_tests_nor_benchmarks_nor_tools() -> None:
+    foreign = {"tests", "benchmarks", "tools", "conftest", "pytest", "hypothesis", "playwright"}
     assert found({relative(path): roots(path) & foreign for path in PRODUCT}) == {}
     foreign = {"tests", "conftest", "pytest", "hypothesis"}
     assert found({relative(path): roots(path) & foreign for path in BENCHMARKS}) == {}
+    own = {"fer_core", "fer_studio", "pages", "app", "benchmarks", "tools", "tests"}
+    allowed = {"tools", "fer_core"}
+    assert found({relative(path): roots(path) & own - allowed for path in ASSET_TOOLS}) == {}
 
 
 def test_training_libraries_are_imported_where_training_is() -> None:
@@ -340,10 +345,12 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_every_module_is_used() -> None:
     used = {name for path in MODULES.values() for name in imports_of(path)}
-    # A package's __init__ is loaded with its modules; pages and benchmarks are started by name.
+    # A package's __init__ is loaded with its modules; pages, benchmarks and tools are started by
+    # name.
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
-    assert named - used - {"app", "fer_core.__main__"} == set()
+    named -= {name for name in named if name.startswith("tools.") and name.endswith("__main__")}
+    assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
 
 
 def test_what_is_private_stays_in_its_module() -> None:
@@ -358,22 +365,3 @@ def test_what_is_private_stays_in_its_module() -> None:
         for path in PRODUCT
     }
     assert found(wrong) == {}
-
-
-def test_the_tree_in_the_readme_is_true() -> None:
-    """Each line of it names what is there, and no room of fer_core is missing."""
-    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    tree = next(block for block in readme.split("```")[1::2] if block.startswith("\napp.py "))
-    folder, named = PROJECT_ROOT, set()
-    for line in tree.strip().splitlines():
-        words = re.split(r" {2,}", line.strip())[0].split()
-        if not line.startswith(" "):
-            folder = PROJECT_ROOT
-        for word in words:
-            # Beside the code lies what the program makes.
-            assert (folder / word).exists() or word in ("data/", "runs/"), word
-            named.add(word.removesuffix("/").removesuffix(".py"))
-        if words == ["fer_core/"]:
-            folder = CORE
-    rooms = {room.partition(".")[0] for room in MAY_USE} - TOOLS
-    assert rooms - named - {"model_card"} == set()

@@ -10,6 +10,7 @@ from pathlib import Path
 from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import locate_dataset, read_record
 from fer_core.errors import InputError
+from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, write_label
@@ -67,9 +68,9 @@ def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) 
         folder: The run's folder; by default a new one under ``runs/``.
 
     Raises:
-        InputError: The dataset is missing or damaged, the disk has too little space, a library for
-            the requested tracking is missing, or the folder holds a run already or cannot be
-            written.
+        InputError: The dataset is missing or damaged, the disk has too little space, Keras or a
+            library for the requested tracking is missing, or the folder holds a run already or
+            cannot be written.
     """
     fingerprint = _recorded_fingerprint(setup.data, settings)
     _check_resources(setup, settings.runs_root if folder is None else folder)
@@ -85,6 +86,7 @@ def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) 
 
 
 def _check_resources(setup: RunSetup, folder: Path) -> None:
+    require_backend()
     check_tracking(setup.tracking)
     check_disk_space(setup.config, folder)
 
@@ -110,7 +112,7 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
 
     Raises:
         InputError: The run is being trained or pending already, is complete, has more finished
-            epochs than requested, or the disk has too little space.
+            epochs than requested, the disk has too little space, or Keras is missing.
     """
     if epochs is not None:
         extend_run(run, epochs)
@@ -131,8 +133,8 @@ def find_resumable_run(folder: Path) -> RunFolder:
     """Return the run in a folder, to be resumed in this process.
 
     Raises:
-        InputError: The folder holds no run, a library for its tracking is missing, or the disk has
-            too little space.
+        InputError: The folder holds no run, Keras or a library for its tracking is missing, or the
+            disk has too little space.
     """
     run = RunFolder(folder)
     _check_resources(run.read_setup(), run.path)

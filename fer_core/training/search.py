@@ -24,7 +24,9 @@ from pydantic.dataclasses import dataclass
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
 from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
+from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, lock_file, spawn
@@ -166,6 +168,8 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         InputError: The name is taken or not valid, the dataset does not exist, the space does not
             match the configuration, or the storage cannot be used.
     """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
+    require_backend()
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
@@ -403,6 +407,7 @@ def open_study(
     Raises:
         InputError: Its storage cannot be used.
     """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna
 
     # A failed trial would be a warning with a traceback; the trial itself holds the reason.

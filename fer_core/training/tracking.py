@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
 from fer_core.files import read_json, write_json
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, Tracking
 
@@ -36,17 +37,9 @@ def check_tracking(tracking: Tracking) -> None:
         InputError: A library is missing; the message says how to install it.
     """
     if tracking.tensorboard:
-        for library in ("tensorboard", "tensorflow"):
-            if importlib.util.find_spec(library) is None:
-                raise InputError(
-                    f"TensorBoard event files need {library}, which is not installed; run "
-                    f"'pip install {library}', or switch the event files off."
-                )
-    if tracking.mlflow_uri is not None and importlib.util.find_spec("mlflow") is None:
-        raise InputError(
-            "Logging to MLflow needs the package mlflow, which is not installed; run "
-            "'pip install mlflow', or remove the tracking address."
-        )
+        require_packages("TensorBoard's event files need", "train", "tensorboard", "tensorflow")
+    if tracking.mlflow_uri is not None:
+        require_packages("Logging to MLflow needs", "mlflow", "mlflow")
 
 
 class RunTracking:
@@ -111,6 +104,8 @@ class RunTracking:
             mlflow.end_run()
 
     def _mlflow_callback(self, uri: str) -> Any:
+        # MLflow reports its own use to its makers unless this is set before its import.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
         import mlflow.keras
 

@@ -10,7 +10,6 @@ import pytest
 import writers
 
 from fer_core.dataset import kaggle, store
-from fer_core.dataset.demo.faults import PlantedFaults
 from fer_core.dataset.face_set import FaceSet
 from fer_core.settings import Settings
 from fer_core.training import launcher
@@ -31,11 +30,7 @@ def stand_ins(draw_faces: Callable[..., FaceSet]) -> Iterator[None]:
 
     fetched = bytes(range(256)) * 20
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            store,
-            "make_demo_set",
-            lambda report: (small, PlantedFaults((), (), (), (), (), (), ())),
-        )
+        patch.setattr(store, "load_demo_set", lambda: small)
         patch.setattr(kaggle, "_fetch", fetch)
         patch.setattr(launcher, "start_pending_runs", lambda settings: [])
         patch.setattr(launcher, "check_disk_space", lambda config, folder: None)

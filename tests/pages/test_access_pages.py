@@ -299,10 +299,10 @@ def test_images_are_not_decided_about_by_who_has_lost_the_role(
     app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Remedies")
     decisions = home.data_root / faces / "curation.csv"
     demote(app)
-    app.button(key="remedy_drop-train-copies").click().run()
+    app.button(key="fix_drop-train-copies").click().run()
     assert not decisions.exists()
     app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Remedies")
-    app.button(key="remedy_drop-train-copies").click().run()
+    app.button(key="fix_drop-train-copies").click().run()
     assert decisions.exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from fer_core.dataset.curation import Curation, entries_for
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.remedies import remedy_entries
+from fer_core.dataset.quick_fixes import quick_fix_entries
 from fer_core.dataset.store import import_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -41,7 +41,7 @@ def train(settings: Settings, name: str, **values: Any) -> TrainingOutcome:
 
 def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces: FaceSet) -> None:
     file = CurationFile(settings.data_root / "drawn")
-    change = file.change(remedy_entries("drop-train-copies", faces, Curation()))
+    change = file.change(quick_fix_entries("drop-train-copies", faces, Curation()))
     outcome = train(settings, "curated")
     assert outcome.bundle is not None
     record = outcome.bundle.record

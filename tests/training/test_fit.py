@@ -292,13 +292,16 @@ def test_the_first_installed_backend_is_taken(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    found = {"jax", "torch"}
+    found = {"keras", "jax", "torch"}
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: object() if name in found else None
     )
     assert prepare_backend() == "jax"
     assert os.environ["KERAS_BACKEND"] == "jax"
     monkeypatch.delenv("KERAS_BACKEND")
-    found.clear()
-    with pytest.raises(InputError, match="Training needs TensorFlow, JAX or PyTorch"):
+    found.remove("keras")
+    with pytest.raises(InputError, match="Keras with TensorFlow, JAX or PyTorch, not installed"):
+        prepare_backend()
+    found = {"keras"}
+    with pytest.raises(InputError, match="Keras with TensorFlow, JAX or PyTorch, not installed"):
         prepare_backend()

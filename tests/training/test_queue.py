@@ -1,6 +1,7 @@
 """The queue's order and its locks, without real trainings."""
 
 import errno
+import importlib.util
 import json
 import subprocess
 import sys
@@ -232,8 +233,13 @@ def test_a_launch_refuses_what_cannot_run_before_it_makes_a_folder(
     with pytest.raises(InputError, match="no dataset and no path"):
         launch(setup, settings)
     tracked = RunSetup("a", str(tmp_path), TrainingConfig(), Tracking(mlflow_uri="x"))
-    with pytest.raises(InputError, match="mlflow, which is not installed"):
-        launch(tracked, settings)
+    with monkeypatch.context() as patch:
+        installed = importlib.util.find_spec
+        patch.setattr(
+            importlib.util, "find_spec", lambda name: None if name == "mlflow" else installed(name)
+        )
+        with pytest.raises(InputError, match="Logging to MLflow needs mlflow, not installed"):
+            launch(tracked, settings)
     monkeypatch.setattr("fer_core.training.resource_errors._OTHER_BYTES", 10**18)
     with pytest.raises(InputError, match="MB left and the run needs about"):
         launch(RunSetup("a", str(tmp_path), TrainingConfig()), settings)

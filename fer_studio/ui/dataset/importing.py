@@ -1,4 +1,4 @@
-"""Getting data in: upload, a path on the server, Kaggle, the drawn demo set."""
+"""Importing data: upload, a path on the server, Kaggle, the demo set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fer_core.dataset.store import (
     DEMO_NAME,
     dataset_names,
     import_dataset,
-    load_dataset,
+    install_demo_set,
     name_from_source,
     path_within_roots,
     validated_name,
@@ -60,24 +60,21 @@ class ImportNotice:
 
 
 def collect_finished_import() -> str | None:
-    """Take up an import of this session that has ended.
+    """Return the name of the dataset that this session's import has just created, once.
 
-    Returns:
-        The new dataset's name, once.
+    The outcome is kept for ``show_import_state``.
     """
-    started: str | None = st.session_state.get(_STARTED)
-    if started is None:
-        return None
-    job = job_service().get(IMPORT, started)
-    if job is not None and not job.is_finished:
+    # The job itself, not its key: another session may import under the same name meanwhile.
+    job: Job | None = st.session_state.get(_STARTED)
+    if job is None or not job.is_finished:
         return None
     del st.session_state[_STARTED]
-    if job is None or job.was_cancelled:
+    if job.was_cancelled:
         st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
         return None
     job_service().discard(job)
     if job.error is not None:
-        st.session_state[_NOTICE] = ImportNotice(started, 0, 0, job.error)
+        st.session_state[_NOTICE] = ImportNotice(str(job.key), 0, 0, job.error)
         return None
     name, images, skipped = job.result
     st.session_state[_NOTICE] = ImportNotice(name, images, skipped)
@@ -88,7 +85,7 @@ def collect_finished_import() -> str | None:
 
 def show_import_state() -> None:
     """Imports under way, of any session, and what came of this session's last one."""
-    mine = job_service().get(IMPORT, st.session_state.get(_STARTED))
+    mine: Job | None = st.session_state.get(_STARTED)
     others = [job for job in job_service().unfinished(IMPORT) if job is not mine]
     if mine is not None:
         show_progress(mine, stop_key="stop_import")
@@ -161,9 +158,16 @@ def show_import(settings: Settings) -> None:
         st.rerun()
 
 
-def choose_demo() -> None:
-    """Open the way to the demo set, as a click on it would."""
-    st.session_state["import_way"] = "demo"
+def use_demo(settings: Settings) -> None:
+    """Add the demo set to the datasets and select it: the callback of its buttons."""
+    forget_notice()
+    try:
+        require_editor()
+        install_demo_set(settings)
+    except InputError as error:
+        st.session_state[_NOTICE] = ImportNotice(DEMO_NAME, 0, 0, str(error))
+    else:
+        st.session_state["dataset"] = DEMO_NAME
 
 
 def _upload_field() -> UploadedFile | None:
@@ -252,26 +256,20 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
 
 def _offer_demo(settings: Settings) -> None:
     st.markdown(
-        "3,540 faces that the program draws itself, with faults planted in them: duplicates, "
-        "leaks, wrong labels, blank images. Everything on this page can be tried on it; its "
-        "figures say nothing about real faces."
+        "3,540 drawn faces with injected errors: duplicates, leaks, wrong labels, blank images. "
+        "You can try everything on this page with it. Its results say nothing about real faces."
     )
     is_there = DEMO_NAME in dataset_names(settings)
-    if st.button(
-        "Draw the demo set",
+    st.button(
+        "Use the demo set",
         type="primary",
         icon=":material/draw:",
         key="import_demo",
         disabled=is_there,
-        help="It is there already: choose it above." if is_there else None,
-    ):
-        forget_notice()
-
-        def work(job: Job) -> tuple[str, int, int]:
-            faces = load_dataset(DEMO_NAME, settings, job.report)
-            return DEMO_NAME, len(faces), faces.skipped
-
-        _start(DEMO_NAME, "Drawing the demo set", work)
+        help="It is in the list already: choose it above." if is_there else None,
+        on_click=use_demo,
+        args=(settings,),
+    )
 
 
 def _start_upload(
@@ -370,6 +368,5 @@ def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) ->
     running = job_service().get(IMPORT, key)
     if running is not None and not running.is_finished:
         raise InputError(f"{key!r} is being imported already; wait for its end, or name it apart.")
-    start_job(IMPORT, key, title, work)
-    st.session_state[_STARTED] = key
+    st.session_state[_STARTED] = start_job(IMPORT, key, title, work)
     st.rerun()
