@@ -155,7 +155,7 @@ def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
     assert "Import one on the dataset page" in words(app)
     assert app.selectbox(key="train_data").options == ["demo (drawn faces)"]
     # Counted without drawing it.
-    assert "2,831 training and 354 validation images, created on first" in words(app)
+    assert "2,831 training and 354 validation images." in words(app)
     assert not list(empty_home.data_root.glob("*"))
     assert not app.button(key="start_training").disabled
 
@@ -590,7 +590,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.button(key="use_as_default").click().run()
     assert_sound(app)
     assert default_bundle_name(home) == "one"
-    assert "the app's default" in words(app)
+    assert "default model" in words(app)
     app.text_input(key="publish_name_one").set_value("small")
     app.button(key="publish").click().run()
     assert "There is already a model 'small'" in errors(app)[0]
@@ -721,7 +721,7 @@ def test_start_from_this_run_fills_the_form(
     assert_sound(app)
     assert app.button_group[0].value == "New training"
     assert "gone-recipe no longer exists" in words(app)
-    assert "gone-data is not among the imported ones" in words(app)
+    assert "gone-data is not imported: choose another one" in words(app)
     open_group(app, "length")
     assert app.number_input(key="setting_batch_size").value == 17
     assert app.number_input(key="setting_seed").value == 3
@@ -892,7 +892,7 @@ def test_a_study_is_made_of_what_the_form_holds() -> None:
 @pytest.mark.parametrize(
     ("changes", "parameters", "sentence"),
     [
-        ({"name": ""}, [RATE], "has no name yet"),
+        ({"name": ""}, [RATE], "needs a name; enter one"),
         ({"epochs": None}, [RATE], "The number for epochs is missing"),
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
@@ -919,7 +919,7 @@ def test_a_search_is_created_started_and_listed(
     )
     app = open_view("Search")
     app.button(key="create_search").click().run()
-    assert "has no name yet" in errors(app)[0]
+    assert "needs a name; enter one" in errors(app)[0]
     app.text_input(key="search_name").set_value("rates")
     app.multiselect(key="search_fields").set_value(["learning_rate"]).run()
     app.number_input(key="search_trials").set_value(4)
@@ -953,7 +953,7 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
         study.tell(trial, accuracy)
     make_run(home, "run-1", epochs=1, state="finished")
     app = open_view("Search")
-    assert "2 of 4 trials through: 2 finished" in app.get("progress")[0].proto.text
+    assert "2 of 4 trials: 2 finished" in app.get("progress")[0].proto.text
     assert "Best: trial 1, validation accuracy 50.0 %" in words(app)
     table = app.dataframe[0].value
     assert list(table["Trial"]) == [1, 0]

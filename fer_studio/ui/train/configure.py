@@ -69,12 +69,16 @@ def show_configure(settings: Settings) -> None:
         _show_text(result.config, draft)
     with summary, st.container(border=True):
         st.header("This training", anchor=False)
-        _show_load_message()
-        for sentence in result.problems.values():
-            st.error(plain_text(sentence), icon=":material/error:")
-        if result.config is not None:
-            _show_difference(draft, result.config)
-            if dataset is not None:
+        # One container for what comes and goes, so that the estimate keeps its position: a click in
+        # a fragment that has moved meanwhile would be lost.
+        with st.container():
+            _show_load_message()
+            for sentence in result.problems.values():
+                st.error(plain_text(sentence), icon=":material/error:")
+            if result.config is not None:
+                _show_difference(draft, result.config)
+        with st.container():
+            if result.config is not None and dataset is not None:
                 show_estimate(result.config, dataset, settings)
         _show_start(dataset, result.config, settings)
 
