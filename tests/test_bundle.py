@@ -63,7 +63,7 @@ def test_a_damaged_record_is_told_in_one_sentence(bundle: Bundle, damage: bytes)
 
 def test_a_missing_record_is_told_in_one_sentence(bundle: Bundle) -> None:
     (bundle.folder / "bundle.json").unlink()
-    with pytest.raises(InputError, match=r"small is no bundle \(bundle.json is missing\)"):
+    with pytest.raises(InputError, match=r"small is not a bundle \(bundle.json is missing\)"):
         load_bundle(bundle.folder)
 
 
@@ -147,7 +147,7 @@ def test_a_model_that_is_not_there_is_refused_with_those_that_are(
 
 
 def test_a_folder_that_is_no_bundle_is_named(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match="is not a bundle"):
         find_bundle(str(tmp_path), settings)
 
 
@@ -299,7 +299,7 @@ def test_half_a_bundle_is_not_published(
 ) -> None:
     folder = write_bundle_folder(settings.runs_root / "run-1" / "bundle")
     (folder / "bundle.json").unlink()
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match="is not a bundle"):
         publish_bundle(settings.runs_root / "run-1", settings)
     assert not (settings.models_root / "run-1").exists()
 

@@ -342,7 +342,7 @@ class RunFolder:
         return curation
 
     def keep_votes(self, votes: Votes) -> None:
-        """Keep what the run learns from, so that later votes for the data do not change it."""
+        """Store the run's votes, so that votes imported later do not change it."""
         arrays = {
             "counts": votes.counts,
             "source": np.array(votes.source),
@@ -364,7 +364,7 @@ class RunFolder:
             return Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
         except (KeyError, ValueError) as error:
             raise InputError(
-                f"{path} is damaged ({first_line(error)}); the run cannot go on from it."
+                f"{path} is damaged ({first_line(error)}); the run cannot be resumed."
             ) from error
 
     @contextmanager

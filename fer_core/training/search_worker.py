@@ -45,7 +45,7 @@ _INTERVAL = 0.5
 
 
 class _TrialFailedError(Exception):
-    """A trial failed, or was interrupted; the search goes on with the next one."""
+    """A trial failed or was interrupted; the search continues with the next one."""
 
 
 def run_search(
