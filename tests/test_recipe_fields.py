@@ -1,4 +1,4 @@
-"""What a form, a search and a comparison derive from the fields of ``TrainingConfig``."""
+"""Forms, searches and comparisons derived from the fields of ``TrainingConfig``."""
 
 from dataclasses import fields
 from typing import Any

@@ -1,4 +1,4 @@
-"""The one configuration type, and the published facts that the recipes hold."""
+"""The configuration type, and the recipes compared with their sources."""
 
 import json
 from dataclasses import FrozenInstanceError, replace
@@ -83,7 +83,7 @@ def test_the_defaults_are_valid_and_hold_no_augmentation() -> None:
         ({"colour": "red"}, "'colour' is not a setting of a training"),
     ],
 )
-def test_values_that_do_not_fit_are_told_in_one_sentence(
+def test_values_that_do_not_fit_are_reported_in_one_sentence(
     values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -93,7 +93,7 @@ def test_values_that_do_not_fit_are_told_in_one_sentence(
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 3])
-def test_what_is_no_configuration_at_all_is_told(values: Any) -> None:
+def test_what_is_no_configuration_at_all_is_reported(values: Any) -> None:
     with pytest.raises(InputError, match="should be a JSON object"):
         validated_config(values)
 
@@ -161,7 +161,7 @@ def test_several_changes_are_validated_together() -> None:
         ({"architecture": "3"}, "architecture should be one of"),
     ],
 )
-def test_changes_that_do_not_fit_are_told_in_one_sentence(
+def test_changes_that_do_not_fit_are_reported_in_one_sentence(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -169,7 +169,7 @@ def test_changes_that_do_not_fit_are_told_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_recipes_stand_under_their_own_names_the_quickest_first() -> None:
+def test_recipes_have_their_own_names_the_fastest_first() -> None:
     assert len(RECIPES) == 7
     assert all(recipe.name == name for name, recipe in RECIPES.items())
     costs = [recipe.training_cost for recipe in RECIPES.values()]
@@ -235,7 +235,7 @@ def test_recipe_e_is_as_published() -> None:
 @pytest.mark.parametrize(
     "recipe", [name for name, recipe in RECIPES.items() if recipe.published_result]
 )
-def test_published_recipes_get_no_remedies_of_ours(recipe: str) -> None:
+def test_published_recipes_get_no_extra_regularization(recipe: str) -> None:
     config = config_of(recipe)
     assert not any(getattr(config, name) for name in QUICK_FIXES)
     assert config.imbalance == "none"

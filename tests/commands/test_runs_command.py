@@ -133,7 +133,7 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     assert "is complete after 4 epochs" in run("runs", "continue", killed.path.name).refusal
 
 
-def test_other_data_than_the_run_began_with_are_refused(
+def test_other_data_than_at_the_start_of_the_run_are_refused(
     run: Callable, tmp_path: Path, draw_faces: Callable, png: Callable
 ) -> None:
     folder = tmp_path / "faces"
@@ -202,7 +202,7 @@ def test_what_cannot_be_queued_is_refused(
     assert run("runs", "--json").document == []
 
 
-def test_runs_that_cannot_be_written_are_told(
+def test_runs_that_cannot_be_written_are_reported(
     run: Callable, settings: Settings, kaggle_zip: Path
 ) -> None:
     settings.runs_root.write_text("a file where a folder should be")
@@ -230,7 +230,7 @@ def test_a_search_trains_its_trials_as_runs_and_prunes_none_too_early(
     assert "complete" in run("search", "resume", "rates", "--background").refusal
 
 
-def test_a_search_that_cannot_be_is_refused(run: Callable, kaggle_zip: Path) -> None:
+def test_a_search_that_are_not_valid_is_refused(run: Callable, kaggle_zip: Path) -> None:
     start = ("search", "start", "x", "--recipe", "three-conv-cnn-adam", "--data", kaggle_zip)
     assert "list in JSON" in run(*start, "--space", "{").refusal
     assert "list of objects" in run(*start, "--space", "[3]").refusal

@@ -89,7 +89,7 @@ def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
     )
 
 
-def test_a_training_answers_with_one_document_and_tells_its_progress_apart(
+def test_a_training_answers_with_one_document_and_reports_progress_separately(
     whole_run: Any, home: Path
 ) -> None:
     document = whole_run.document
@@ -303,7 +303,7 @@ def test_a_run_folder_is_used_once(
         (("--resume", "nowhere", "--epochs", "3"), "--resume"),
     ],
 )
-def test_a_training_that_cannot_be_is_refused_in_one_line(
+def test_a_training_that_are_not_valid_is_refused_in_one_line(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("train", *arguments).refusal

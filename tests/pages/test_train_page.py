@@ -148,7 +148,7 @@ def test_the_page_opens_from_another_one(home: Settings, open_app: OpenApp) -> N
 # Empty
 
 
-def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
+def test_without_data_the_demo_set_is_offered_and_how_to_import_is_explained(
     empty_home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
@@ -244,7 +244,7 @@ def test_what_was_typed_is_kept_while_other_settings_are_open(
     assert app.button(key="start_training").disabled
 
 
-def test_the_recipes_stand_in_their_order_with_what_is_known_of_them(
+def test_the_recipes_are_in_their_order_with_their_descriptions(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
@@ -292,7 +292,7 @@ def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
         ),
     ],
 )
-def test_a_bad_value_is_told_in_one_sentence_and_kept(
+def test_a_bad_value_is_reported_in_one_sentence_and_kept(
     faces: str,
     open_view: Callable[..., AppTest],
     field: str,
@@ -311,7 +311,7 @@ def test_a_bad_value_is_told_in_one_sentence_and_kept(
     assert app.number_input(key="setting_seed").value == 11
 
 
-def test_settings_that_do_not_go_together_are_told(
+def test_settings_that_do_not_go_together_are_reported(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_group(open_view(), "loss")
@@ -355,7 +355,7 @@ def test_every_recipe_survives_the_form(name: str) -> None:
     assert config_from_text(config_as_text(config).encode(), "x.json") == (config, None)
 
 
-def test_what_has_no_effect_does_not_spoil_a_configuration() -> None:
+def test_what_has_no_effect_does_not_break_a_configuration() -> None:
     values = form_values(recipe_by_name("plain-eight-sgd-cosine").config)
     values["optimizer"] = "adam"  # whose weight decay of 0.005 the form still holds
     result = checked(values)
@@ -397,7 +397,7 @@ def test_an_uploaded_configuration_fills_the_form(
         (b'{"config": [1]}', "bad.json cannot be used: 'config' is not a setting"),
     ],
 )
-def test_an_unusable_upload_is_told_and_changes_nothing(
+def test_an_unusable_upload_is_reported_and_changes_nothing(
     faces: str, open_view: Callable[..., AppTest], content: bytes, sentence: str
 ) -> None:
     app = open_group(open_view(), "length")
@@ -433,7 +433,7 @@ def wait_for_estimate() -> None:
         assert job.wait(60)
 
 
-def test_the_estimate_is_measured_in_the_background_and_told(
+def test_the_estimate_is_measured_in_the_background_and_shown(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[TrainingConfig, int, int]] = []
@@ -458,7 +458,7 @@ def test_the_estimate_is_measured_in_the_background_and_told(
     )
 
 
-def test_an_estimate_that_fails_is_told(
+def test_an_estimate_that_fails_is_reported(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> None:
@@ -536,7 +536,7 @@ def test_a_start_that_is_refused_loses_nothing(
 
 @pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize("view", ["New training", "Runs", "Compare", "Search"])
-def test_a_runs_folder_that_is_none_is_told(
+def test_a_runs_folder_that_is_not_a_folder_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest], view: str
 ) -> None:
     home.runs_root.write_text("a file")
@@ -548,7 +548,7 @@ def test_a_runs_folder_that_is_none_is_told(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     home.runs_root.mkdir()
@@ -624,7 +624,7 @@ def test_a_run_is_named_noted_and_deleted(
     assert "No training has been started yet" in words(app)
 
 
-def test_a_dead_run_is_shown_as_failed_with_the_logs_end(
+def test_a_crashed_run_is_shown_as_failed_with_the_logs_end(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     run = make_run(home, "dead", epochs=2, state="running")
@@ -636,7 +636,7 @@ def test_a_dead_run_is_shown_as_failed_with_the_logs_end(
     assert len(app.get("vega_lite_chart")) == 4
 
 
-def test_a_living_run_can_be_stopped_and_paused(
+def test_a_running_run_can_be_stopped_and_paused(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     run = make_run(home, "alive", epochs=2)
@@ -747,7 +747,7 @@ def test_the_address_names_the_run_and_leads_back_to_it(
     assert gone.selectbox(key="run").value in ("one", "two", "three")
 
 
-def test_broken_folders_are_shown_with_a_sentence_and_spoil_nothing(
+def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     make_run(home, "good", epochs=3, state="finished")
@@ -816,7 +816,7 @@ def test_unchanged_figures_are_the_same_messages_and_growing_ones_the_same_eleme
 # Compare
 
 
-def test_runs_are_listed_filtered_and_told_apart(
+def test_runs_are_listed_filtered_and_distinguishable(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     make_run(home, "one", epochs=3, state="finished", seed=1)
@@ -901,7 +901,7 @@ def test_a_study_is_made_of_what_the_form_holds() -> None:
         ({}, [RATE | {"high": 100.0}], "learning_rate"),
     ],
 )
-def test_a_bad_search_is_told(
+def test_a_bad_search_is_reported(
     changes: dict[str, Any], parameters: list[dict[str, Any]], sentence: str
 ) -> None:
     with pytest.raises(InputError, match=sentence) as caught:
@@ -968,7 +968,7 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     assert app.selectbox(key="run").value == "run-1"
 
 
-def test_a_damaged_study_is_told(
+def test_a_damaged_study_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     folder = home.runs_root / ".studies" / "torn"

@@ -1,4 +1,4 @@
-"""Estimates: the arithmetic on what was timed, and what is remembered."""
+"""Estimates: computed from measured steps, and cached."""
 
 import json
 import os
@@ -21,7 +21,7 @@ CONFIG = TrainingConfig(epochs=50, batch_size=64)
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
-    """The configurations whose steps were timed."""
+    """The configurations that were measured."""
     asked: list[TrainingConfig] = []
 
     def measure(config: TrainingConfig, *, is_busy: bool) -> Speed:
@@ -53,7 +53,7 @@ def test_an_estimate_counts_full_batches_validation_epochs_and_the_start(
         (2000, 28_709, "about 6.7 days on this machine (5 minutes per epoch, 2,000 epochs)"),
     ],
 )
-def test_it_is_said_in_words(
+def test_it_is_formatted(
     settings: Settings, timed: list[TrainingConfig], epochs: int, images: int, words: str
 ) -> None:
     config = changed_config(CONFIG, {"epochs": epochs})
@@ -92,7 +92,7 @@ def test_what_does_not_change_the_speed_is_not_timed_again(
     assert cached_estimate(CONFIG, 1000, 100, settings) is None
 
 
-def test_steps_that_cannot_be_timed_are_told(
+def test_steps_that_cannot_be_timed_are_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "alchemy")

@@ -1,4 +1,4 @@
-"""The losses that a configuration compiles, against figures computed by hand."""
+"""The losses that a configuration compiles, compared with values computed by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Searches: the space held against the settings, and trials as runs."""
+"""Searches: the space, trials as runs, retries."""
 
 import json
 import platform
@@ -73,7 +73,7 @@ SPACE = [
         ([{"field": "epochs", "low": 1, "high": 2, "step": 3}], "step"),
     ],
 )
-def test_a_space_that_does_not_fit_is_told_in_one_sentence(
+def test_a_space_that_does_not_fit_is_reported_in_one_sentence(
     parameters: list[dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -96,7 +96,7 @@ def test_choices_that_do_not_go_with_the_configuration_are_refused() -> None:
 
 
 class FixedTrial:
-    """Suggests what it was told to and keeps what it was asked for."""
+    """Returns given values and records the requested parameters."""
 
     def __init__(self, **values: Any) -> None:
         self.values, self.asked = values, list[str]()
@@ -146,7 +146,7 @@ def setup(data: str, **changes: Any) -> StudySetup:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., None]:
-    """Runs that are through at once, as good as their learning rate is high."""
+    """Runs that finish at once; their accuracy grows with the learning rate."""
 
     def prepare(state: str = "finished", epochs: int = 4) -> None:
         def launched(one: RunSetup, where: Settings, **_: object) -> RunFolder:
@@ -192,7 +192,7 @@ def test_a_search_goes_through_its_trials_and_finds_the_best(
     assert all(figure.data for figure in figures.values())
 
 
-def test_failed_trials_are_told_and_count(
+def test_failed_trials_are_reported_and_count(
     settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
 ) -> None:
     stand_in("failed", epochs=0)
@@ -203,7 +203,7 @@ def test_failed_trials_are_told_and_count(
     assert study_figures("first", settings) == {}
 
 
-def test_studies_that_cannot_be_are_refused(settings: Settings, tmp_path: Path) -> None:
+def test_studies_that_are_not_valid_are_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no dataset and no path"):
         create_study(setup("nowhere"), settings)
     with pytest.raises(InputError, match="cannot be a name"):
@@ -222,7 +222,7 @@ def test_studies_that_cannot_be_are_refused(settings: Settings, tmp_path: Path) 
         setup(str(tmp_path), trials=0)
 
 
-def test_a_damaged_study_hides_no_other(settings: Settings, tmp_path: Path) -> None:
+def test_a_damaged_study_does_not_hide_others(settings: Settings, tmp_path: Path) -> None:
     for name in ("first", "second"):
         create_study(setup(str(tmp_path), name=name), settings)
     (settings.runs_root / ".studies" / "first" / "study.json").write_text("[" * 100_000)
@@ -231,7 +231,7 @@ def test_a_damaged_study_hides_no_other(settings: Settings, tmp_path: Path) -> N
     assert "study.json is damaged (it nests too deeply)" in damage
 
 
-def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
+def test_a_trial_that_a_dead_worker_left_behind_is_retried(
     settings: Settings,
     tmp_path: Path,
     stand_in: Callable[..., None],
@@ -286,7 +286,7 @@ def test_a_running_trial_of_an_earlier_version_is_retried(
     stand_in: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It has no heartbeat, and says on which machine its worker ran."""
+    """It has no heartbeat, but the name of the machine of its worker."""
     stand_in()
     study_setup_ = setup(str(tmp_path), trials=1)
     create_study(study_setup_, settings)

@@ -1,4 +1,4 @@
-"""The architectures: what their table says of them is what is built."""
+"""The architectures: the built models match their descriptions."""
 
 from typing import Any
 
