@@ -184,11 +184,11 @@ def test_a_training_in_slices_gives_the_uninterrupted_curve(
 #: What the app needs and a machine that only trains may lack.
 NOT_FOR_TRAINING = (
     *("streamlit", "plotly", "pandas", "sklearn", "skimage", "cleanlab", "optuna", "psutil"),
-    *("pydantic", "annotated_types", "onnx", "onnxruntime", "tf2onnx", "PIL", "kagglehub"),
+    *("onnx", "onnxruntime", "tf2onnx", "PIL", "kagglehub"),
 )
 
 
-def test_training_needs_nothing_but_keras_numpy_opencv_and_a_backend(
+def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend(
     run_at: Callable, kaggle_zip: Path, home: Path
 ) -> None:
     folder = home / "runs" / "bare"

@@ -60,7 +60,7 @@ def images() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def spot() -> NDArray[np.uint8]:
-    """Black with one bright square, its center 10 rows above and 10 columns right of the image's center."""
+    """Black with one bright square 10 rows above and 10 columns right of the center."""
     picture = np.zeros((48, 48), np.uint8)
     picture[12:16, 32:36] = 255
     return picture
