@@ -23,10 +23,11 @@ from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
 from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.report import evaluate, report_against_votes
+from fer_core.evaluation.evaluate import evaluate_predictor
+from fer_core.evaluation.vote_metrics import metrics_against_votes
 from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
-from fer_core.metrics import apply_temperature, fit_temperature
+from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
 from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Network, Predictor, open_onnx_network
@@ -125,10 +126,10 @@ def write_bundle(
             is_single = plurality >= 0
             predictor.temperature = fit_temperature(plurality[is_single], probabilities[is_single])
             write_calibration(folder, predictor.temperature, "validation, plurality of votes")
-        figures = evaluate(predictor, face_set, "validation").to_json()
+        evaluation = evaluate_predictor(predictor, face_set, "validation")
+        figures = evaluation.to_json()
         if votes is not None:
-            calibrated = apply_temperature(probabilities, predictor.temperature)
-            figures["votes"] = report_against_votes(targets, calibrated)
+            figures["votes"] = metrics_against_votes(evaluation, targets)
         record = replace(record, metrics={"validation": figures})
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))

@@ -1,4 +1,4 @@
-"""``evaluate``: the contract's figures on each split."""
+"""``evaluate``: the JSON document on each split, the written files, and invalid input."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from fer_core.settings import Settings
 @pytest.mark.parametrize(
     ("split", "count"), [("train", 140), ("validation", 28), ("test", 14), ("all", 182)]
 )
-def test_the_document_of_each_split_is_the_contracts(
+def test_the_document_of_each_split(
     run: Callable, bundle: Bundle, kaggle_zip: Path, split: str, count: int
 ) -> None:
     document = run(
@@ -42,7 +42,7 @@ def test_the_document_of_each_split_is_the_contracts(
     assert document["accuracy"] == pytest.approx(np.trace(confusion) / count)
 
 
-def test_figures_that_are_undefined_are_null(
+def test_undefined_metrics_are_null(
     run: Callable,
     bundle: Bundle,
     write_files: Callable[..., Path],
@@ -59,7 +59,7 @@ def test_figures_that_are_undefined_are_null(
     assert "undefined" in answer.out
 
 
-def test_a_split_without_images_is_refused_in_one_line(
+def test_a_split_without_images_is_a_one_line_error(
     run: Callable,
     bundle: Bundle,
     write_files: Callable[..., Path],
@@ -71,13 +71,13 @@ def test_a_split_without_images_is_refused_in_one_line(
     assert "no test images" in refusal
 
 
-def test_without_a_model_the_sentence_says_how_to_get_one(run: Callable, kaggle_zip: Path) -> None:
+def test_without_a_model_the_error_says_how_to_get_one(run: Callable, kaggle_zip: Path) -> None:
     refusal = run("evaluate", "--data", kaggle_zip, "--split", "all").refusal
     assert "no model yet" in refusal
 
 
 @pytest.mark.parametrize("damage", ["garbage", "no network", "other labels", "temperature"])
-def test_a_damaged_model_is_refused_in_one_line(
+def test_a_damaged_model_is_a_one_line_error(
     run: Callable, bundle: Bundle, kaggle_zip: Path, damage: str
 ) -> None:
     record = bundle.folder / "bundle.json"
@@ -95,7 +95,7 @@ def test_a_damaged_model_is_refused_in_one_line(
     assert "small" in refusal
 
 
-def test_a_model_may_be_given_as_a_folder(
+def test_a_model_can_be_given_as_a_folder(
     run: Callable, bundle: Bundle, kaggle_zip: Path, settings: Settings
 ) -> None:
     rows = [
@@ -105,7 +105,7 @@ def test_a_model_may_be_given_as_a_folder(
     assert rows[0].document == rows[1].document
 
 
-def test_as_a_process_standard_output_is_the_document_alone(
+def test_standard_output_contains_only_the_document(
     run_process: Callable,
     kaggle_zip: Path,
     tmp_path: Path,
@@ -120,7 +120,7 @@ def test_as_a_process_standard_output_is_the_document_alone(
     assert "Traceback" not in answer.err
 
 
-def test_files_are_written_where_they_were_asked_for(
+def test_the_requested_files_are_written(
     run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path
 ) -> None:
     answer = run(
@@ -141,22 +141,20 @@ def test_files_are_written_where_they_were_asked_for(
     assert f"wrote {tmp_path / 'rows.csv'}" in answer.err
 
 
-def test_calibration_is_kept_and_counts_at_once(
-    run: Callable, bundle: Bundle, kaggle_zip: Path
-) -> None:
+def test_calibration_is_saved_and_applied(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
     arguments = ("evaluate", "--model", "small", "--data", kaggle_zip, "--json", "--split")
     before = run(*arguments, "validation").document
     after = run(*arguments, "validation", "--calibrate").document
     assert after["loss"] < before["loss"]
     assert after["accuracy"] == before["accuracy"]
     assert run(*arguments, "validation").document == after
-    kept = json.loads((bundle.folder / "calibration.json").read_text())
-    assert kept["images"] == 28 and kept["temperature"] != 1
+    saved = json.loads((bundle.folder / "calibration.json").read_text())
+    assert saved["images"] == 28 and saved["temperature"] != 1
     refusal = run(*arguments, "test", "--calibrate").refusal
     assert "not on test" in refusal
 
 
-def test_robustness_needs_a_file(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
+def test_robustness_needs_an_output_file(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
     refusal = run(
         *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "test", "--robustness")
     ).refusal
