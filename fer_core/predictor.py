@@ -186,20 +186,20 @@ def open_onnx_network(
     check_network_file(path, name)
     try:
         session = open_session(path, threads=threads)
-        (taken,) = session.get_inputs()
-        (given,) = session.get_outputs()
+        (model_input,) = session.get_inputs()
+        (model_output,) = session.get_outputs()
     except Exception as error:
         # ONNX Runtime raises many exception types, all because of an unusable file.
         raise InputError(
             f"The bundle {name!r} is damaged: {path} cannot be opened ({first_line(error)}); "
             "restore the file or choose another model."
         ) from error
-    if not (_fits(taken.shape, input_shape) and _fits(given.shape, (len(EMOTIONS),))):
+    if not (_fits(model_input.shape, input_shape) and _fits(model_output.shape, (len(EMOTIONS),))):
         raise InputError(
-            f"The network {path} has input {taken.shape} and output {given.shape}; "
+            f"The network {path} has input {model_input.shape} and output {model_output.shape}; "
             f"expected: [n, {', '.join(map(str, input_shape))}] and [n, {len(EMOTIONS)}]."
         )
-    input_name, output_names = taken.name, [given.name]
+    input_name, output_names = model_input.name, [model_output.name]
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(session.run(output_names, {input_name: pixels})[0], dtype=np.float32)
@@ -208,7 +208,7 @@ def open_onnx_network(
         return np.concatenate([run(pixels[i : i + 1]) for i in range(len(pixels))])
 
     # Many imported networks were exported with a fixed batch size of 1.
-    return run_one_by_one if taken.shape[0] == 1 else run
+    return run_one_by_one if model_input.shape[0] == 1 else run
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Grad-CAM against maps worked out by hand and against Keras's gradients."""
+"""Grad-CAM compared with maps computed by hand and with gradients of Keras."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -99,7 +99,7 @@ class SmallNetwork:
         return np.maximum(np.einsum("rcij,kij->krc", squares, self.kernel[:, 0]), 0)
 
     def grad_cam(self, crop: NDArray[np.uint8], position: int) -> NDArray[np.float64]:
-        """Selvaraju et al.'s formula with the gradient worked out by hand."""
+        """Grad-CAM of Selvaraju et al. with the gradient computed by hand."""
         maps = self.maps(crop)
         means = maps.mean(axis=(1, 2))
         if self.head == "dense":
@@ -139,7 +139,7 @@ def bundle_of(tmp_path: Path, write_bundle_folder: Callable[..., Path]) -> Calla
 @pytest.mark.parametrize("batch", ["n", 1])
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("emotion", range(0, 7, 3))
-def test_behind_a_mean_grad_cam_is_the_weighted_sum_of_the_maps(
+def test_grad_cam_of_a_mean_is_the_weighted_sum_of_the_maps(
     bundle_of: Callable, crop: NDArray[np.uint8], *, emotion: int, channels_last: bool, batch: Any
 ) -> None:
     network = SmallNetwork("mean", channels_last=channels_last, batch=batch)
@@ -162,7 +162,7 @@ def test_other_heads(bundle_of: Callable, crop: NDArray[np.uint8], head: str) ->
 
 
 @pytest.mark.parametrize("rows", [1, 2])
-def test_a_network_with_a_fixed_size_inside_is_run_one_by_one(
+def test_a_network_with_a_fixed_batch_size_is_run_image_by_image(
     bundle_of: Callable, crop: NDArray[np.uint8], rows: int
 ) -> None:
     network = SmallNetwork("dense")
@@ -174,7 +174,7 @@ def test_a_network_with_a_fixed_size_inside_is_run_one_by_one(
     np.testing.assert_allclose(heat, expected, atol=5e-3)
 
 
-def test_a_network_that_passes_through_no_one_map_is_explained_by_covering(
+def test_a_network_without_a_single_feature_map_uses_occlusion(
     bundle_of: Callable, crop: NDArray[np.uint8]
 ) -> None:
     model = SmallNetwork("mean").model()
@@ -191,10 +191,12 @@ def test_a_network_that_passes_through_no_one_map_is_explained_by_covering(
     explainer = Explainer(bundle_of(model))
     assert explainer.method == "occlusion"
     found = explainer.explain(crop, 3)
-    assert "allows no Grad-CAM" in found.note and 0 <= found.heat.min() <= found.heat.max() <= 1
+    assert (
+        "does not support Grad-CAM" in found.note and 0 <= found.heat.min() <= found.heat.max() <= 1
+    )
 
 
-def test_the_emotion_is_found_in_the_networks_own_order(
+def test_the_label_order_of_the_network_is_used(
     bundle_of: Callable, crop: NDArray[np.uint8]
 ) -> None:
     network = SmallNetwork("mean")
@@ -205,7 +207,7 @@ def test_the_emotion_is_found_in_the_networks_own_order(
     np.testing.assert_allclose(heat, enlarged(expected), atol=1e-3)
 
 
-def test_with_flip_averaging_the_mirror_image_counts_too(
+def test_flip_averaging_includes_the_mirror_image(
     bundle_of: Callable, crop: NDArray[np.uint8]
 ) -> None:
     network = SmallNetwork("mean")
@@ -216,14 +218,14 @@ def test_with_flip_averaging_the_mirror_image_counts_too(
     np.testing.assert_allclose(mirrored, explainer.explain(crop, 3).heat[:, ::-1], atol=1e-3)
 
 
-def test_where_nothing_speaks_for_the_emotion_the_map_is_empty(bundle_of: Callable) -> None:
+def test_without_support_the_map_is_empty(bundle_of: Callable) -> None:
     explainer = Explainer(bundle_of(SmallNetwork("mean").model()))
     found = explainer.explain(np.zeros((48, 48), np.uint8), 2)
     assert not found.heat.any()
-    assert found.note == "Nothing in this face spoke for the emotion."
+    assert found.note == "No region of this face supports the emotion."
 
 
-def test_without_a_convolution_the_face_is_covered_part_by_part(
+def test_a_network_without_a_convolution_uses_occlusion(
     bundle_of: Callable, linear_network: Callable, crop: NDArray[np.uint8]
 ) -> None:
     explainer = Explainer(bundle_of(linear_network()))
@@ -266,7 +268,7 @@ def test_the_shipped_model_agrees_with_keras_gradients(crop: NDArray[np.uint8]) 
         np.testing.assert_allclose(heat, enlarged(both), atol=5e-3)
 
 
-def test_what_cannot_be_explained_is_refused(
+def test_invalid_input_is_an_error(
     bundle_of: Callable, linear_network: Callable, crop: NDArray[np.uint8]
 ) -> None:
     bundle = bundle_of(linear_network())
@@ -280,7 +282,7 @@ def test_what_cannot_be_explained_is_refused(
         Explainer(bundle)
 
 
-def test_the_overlay_colours_only_where_the_map_is_high(crop: NDArray[np.uint8]) -> None:
+def test_the_overlay_colors_only_where_the_map_is_high(crop: NDArray[np.uint8]) -> None:
     heat = np.zeros((48, 48), np.float32)
     plain = overlay(crop, heat, size=96)
     assert plain.shape == (96, 96, 3) and plain.dtype == np.uint8

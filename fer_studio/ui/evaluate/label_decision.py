@@ -13,6 +13,7 @@ from fer_studio.ui.curating import (
     CurationState,
     change_curation,
     curation_state,
+    offer_undo_of_image,
     show_curation_outcome,
 )
 from fer_studio.ui.datasets import OpenDataset
