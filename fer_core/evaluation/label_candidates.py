@@ -110,8 +110,8 @@ def find_label_candidates(
             )
         elif split != "train":
             notes.append(
-                "The model may have been trained on these images according to its record, so its "
-                "own predictions are not used; its features may also be affected."
+                "The record of the model does not rule out that it was trained on these images, so "
+                "its own predictions are not used. Its features may also be affected."
             )
     positions, quality = _doubtful(labels, probabilities)
     doubtful_rows = rows[positions]

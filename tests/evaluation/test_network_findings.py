@@ -164,7 +164,7 @@ def test_wrong_labels_in_train_are_found_out_of_fold(
     # How many are named is confident learning's estimate, which is low where few are wrong.
     assert 2 <= len(set(finding.rows.tolist()) & set(wrong)) == len(finding)
     np.testing.assert_array_equal(finding.suggested, faces.labels[finding.rows])
-    assert "out of fold" in finding.notes[0]
+    assert "Out-of-fold" in finding.notes[0]
     assert "learned from these training images" in finding.notes[1]
     assert steps == [(step, 6) for step in range(1, 7)]
 
@@ -179,7 +179,7 @@ def test_validation_uses_the_predictions_of_the_model(
     assert len(finding)
     assert set(finding.rows.tolist()) <= {215, 250}
     np.testing.assert_array_equal(finding.suggested, faces.labels[finding.rows])
-    assert "has not been trained on validation" in finding.notes[0]
+    assert "was not trained on validation" in finding.notes[0]
 
 
 def test_images_that_also_appear_in_train_are_left_out(
@@ -214,7 +214,7 @@ def test_predictions_on_possible_training_images_are_not_used(
     )
     assert len(finding)
     assert set(finding.rows.tolist()) <= set(wrong)
-    assert "does not say that it has not seen" in finding.notes[1]
+    assert "does not rule out that it was trained on these images" in finding.notes[1]
 
 
 def test_too_few_images_are_an_input_error(
