@@ -63,12 +63,13 @@ def facts_on_dataset(
     is_training_data = is_same_data and "train" in present
     warnings = []
     if is_demo_data != bundle.record.is_demo:
-        warnings.append(
-            "The model was trained on drawn faces and these are photos, or the reverse: these "
-            "metrics are of little value."
-            if bundle.record.recipe is not None
-            else _DRAWN_FACES
-        )
+        if bundle.record.is_demo:
+            warnings.append(
+                "The model was trained on drawn faces, and these are photos: the metrics do not "
+                "show what a model trained on photos reaches."
+            )
+        else:
+            warnings.append(_DRAWN_FACES)
     elif is_demo_data:
         warnings.append(_DRAWN_FACES)
     if is_training_data:

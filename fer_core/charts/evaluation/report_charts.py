@@ -81,7 +81,7 @@ def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]
         figures.append(
             (
                 f"Accuracy by {slicing.title.lower()}",
-                "Slices of nearly equal count, with Wilson's 95 % intervals. Dashed: all images.",
+                "Slices of nearly equal size, with Wilson's 95 % intervals. Dashed: all images.",
                 slice_points(slicing, overall),
             )
         )

@@ -39,7 +39,8 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
     if failure is not None:
         show_error(failure)
     states = _states(evaluation.result.calibration)
-    left, right = st.columns(2, gap="medium")
+    # The table on the right needs more space than the square chart.
+    left, right = st.columns((0.45, 0.55), gap="medium")
     with left:
         name = st.segmented_control(
             "Probabilities",

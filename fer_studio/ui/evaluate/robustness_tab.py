@@ -53,7 +53,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
                 + ", ".join(percent(one.accuracy.value) for one in slicing.slices),
             )
     st.caption(
-        "Slices of nearly equal count, with Wilson's 95 % intervals. Dashed: accuracy on all "
+        "Slices of nearly equal size, with Wilson's 95 % intervals. Dashed: accuracy on all "
         f"images, {percent(overall)}."
     )
     with st.expander("Show as table", icon=":material/table:"):
