@@ -21,8 +21,11 @@ from fer_core.commands.arguments import (
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import is_demo, load_dataset
+from fer_core.dataset.store import import_folder, is_demo, load_dataset
+from fer_core.dataset.vote_targets import vote_targets
+from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
+from fer_core.evaluation.annotators import VoteEvaluation, evaluate_against_votes
 from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.robustness import measure_robustness
@@ -40,6 +43,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument("--data", required=True, help=DATA_HELP)
     parser.add_argument("--split", required=True, choices=[*SPLITS, "all"])
+    parser.add_argument(
+        "--against",
+        choices=["labels", "votes"],
+        default="labels",
+        help="the true classes: the dataset's labels (default), or the plurality of its "
+        "annotators' votes, with the annotators' own agreement beside it",
+    )
     parser.add_argument(
         "--curated",
         action="store_true",
@@ -73,6 +83,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    if arguments.against == "votes" and arguments.curated:
+        raise InputError("--curated changes labels; omit it to evaluate against votes.")
     needs_details = arguments.report or arguments.assessment or arguments.write_card
     if arguments.robustness and not needs_details:
         raise InputError(
@@ -91,16 +103,39 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     else:
         result = evaluate_curated(bundle, face_set, curated, arguments.split, settings, **options)
         face_set = curated.faces
+    votes = None
+    if arguments.against == "votes":
+        votes = _against_votes(arguments.data, face_set, result, settings)
+        result = votes.result
     if arguments.calibrate:
         bundle = calibrate_bundle(bundle, result)
         result = replace(result, temperature=bundle.temperature)
     if needs_details or arguments.predictions:
-        _write_files(arguments, bundle, result, face_set)
+        _write_files(arguments, bundle, result, face_set, votes)
     document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
     if curated is not None:
         document["curation"] = curated.to_json()
         heading += f", curated: {curated.in_words or 'no changes'}"
-    return Answer(document, f"{heading}\n{_text(document)}")
+    text = _text(document)
+    if votes is not None:
+        document["votes"] = votes.to_json()
+        heading += ", against the plurality of annotator votes"
+        text += f"\n{votes.in_words}"
+    return Answer(document, f"{heading}\n{text}")
+
+
+def _against_votes(
+    data: str, face_set: FaceSet, result: EvaluationResult, settings: Settings
+) -> VoteEvaluation:
+    folder = import_folder(data, settings)
+    votes = None if folder is None else read_votes(folder, face_set)
+    if votes is None:
+        raise InputError(
+            f"{data} has no votes to evaluate against; import it and its votes with "
+            f"'python -m fer_core dataset votes NAME --import FILE'."
+        )
+    targets = vote_targets(votes, face_set, "votes_distribution")
+    return evaluate_against_votes(result, votes, targets)
 
 
 def _curated(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet:
@@ -118,7 +153,11 @@ def _curated(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet
 
 
 def _write_files(
-    arguments: argparse.Namespace, bundle: Bundle, result: EvaluationResult, face_set: FaceSet
+    arguments: argparse.Namespace,
+    bundle: Bundle,
+    result: EvaluationResult,
+    face_set: FaceSet,
+    votes: VoteEvaluation | None,
 ) -> None:
     """Write the requested files and print their paths."""
     for warning in result.facts.warnings:
@@ -135,6 +174,8 @@ def _write_files(
         )
         result = replace(result, robustness=curves)
     document = evaluation_document(result)
+    if votes is not None:
+        document["votes"] = votes.to_json()
     if arguments.assessment:
         write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
         _print_message(f"wrote {arguments.assessment}")

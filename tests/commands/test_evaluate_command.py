@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fer_core.bundle import Bundle
+from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
@@ -159,3 +160,39 @@ def test_robustness_needs_an_output_file(run: Callable, bundle: Bundle, kaggle_z
         *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "test", "--robustness")
     ).refusal
     assert "add --report, --assessment or --write-card" in refusal
+
+
+def test_against_votes(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run("dataset", "import", kaggle_zip, "--name", "faces")
+    names = load_dataset("faces", settings).names
+    table = tmp_path / "votes.csv"
+    answers = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face"
+    # Happy for all but the first, on which two emotions tie.
+    lines = [
+        f"{name},{'5,5' if row == 0 else '1,9'},0,0,0,0,0,0,0,0" for row, name in enumerate(names)
+    ]
+    table.write_text(f"image,{answers}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    arguments = ("evaluate", "--model", "small", "--data", "faces", "--split", "all")
+    refusal = run(*arguments, "--against", "votes").refusal
+    assert "faces has no votes to evaluate against" in refusal
+    run("dataset", "votes", "faces", "--import", table)
+    card = ("--write-card", "--assessment", tmp_path / "all.json")
+    document = run(*arguments, "--against", "votes", "--json", *card).document
+    assert document["n"] == len(names) - 1
+    assert document["per_class"]["happy"]["support"] == len(names) - 1
+    votes = document["votes"]
+    assert (votes["ties"], votes["other_answer"], votes["no_votes"]) == (1, 0, 0)
+    assert votes["annotator_agreement"]["value"] == pytest.approx(0.9)
+    assert votes["clear"]["n"] == len(names) - 1
+    saved = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert saved["votes"] == votes
+    assert saved["dataset"] == "faces (votes)"
+    text = (bundle.folder / "README.md").read_text(encoding="utf-8")
+    assert "## Evaluation on faces (votes), all" in text
+    assert "| one annotator against the plurality of the others | 90.0%" in text
+    printed = run(*arguments, "--against", "votes").out
+    assert "one annotator 90.0%" in printed
+    refusal = run(*arguments, "--against", "votes", "--curated").refusal
+    assert "--curated changes labels" in refusal
