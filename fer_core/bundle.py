@@ -8,6 +8,7 @@ listed under the run's name.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from fer_core.calibration import Calibration, read_calibration
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
@@ -140,7 +142,7 @@ class BundleRecord:
         return bool(self.dataset.get("kind") == "demo")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Bundle:
     """A bundle on disk.
 
@@ -148,13 +150,19 @@ class Bundle:
         name: Its name; for the bundle of a run, the run's name.
         folder: Its folder.
         record: The content of its ``bundle.json``.
-        temperature: From its ``calibration.json``; 1 without that file.
+        calibration: The content of its ``calibration.json``; without that file neither adjusts nor
+            scales anything.
     """
 
     name: str
     folder: Path
     record: BundleRecord
-    temperature: float
+    calibration: Calibration = dataclasses.field(default_factory=Calibration)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of its calibration."""
+        return self.calibration.temperature
 
     @property
     def served_network(self) -> Path:
@@ -198,36 +206,20 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
             f"The bundle {name!r} is damaged: {record_path} cannot be understood "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    return Bundle(name, folder, record, _read_temperature(folder, name))
-
-
-def _read_temperature(folder: Path, name: str) -> float:
-    path = folder / CALIBRATION_FILE
-    try:
-        temperature = float(read_json(path)["temperature"])
-    except FileNotFoundError:
-        return 1.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
-            "restore or delete the file."
-        ) from error
-    if not 0.01 <= temperature <= 100:
-        raise InputError(
-            f"The bundle {name!r} has the temperature {temperature}, expected is 0.01 to 100; "
-            f"restore or delete {path}."
-        )
-    return temperature
+    return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))
 
 
 def write_calibration(
-    folder: Path, temperature: float, fitted_on: str, details: dict[str, Any] | None = None
+    folder: Path,
+    calibration: Calibration | float,
+    fitted_on: str,
+    details: dict[str, Any] | None = None,
 ) -> None:
     """Replace ``calibration.json``.
 
     Args:
         folder: The bundle's folder.
-        temperature: Above 1 lowers the confidence of the model, below 1 raises it.
+        calibration: What to write; a number is a temperature alone.
         fitted_on: A description of the data that it was fitted on.
         details: Further results of the fit, such as the ECE before and after.
 
@@ -235,7 +227,9 @@ def write_calibration(
         InputError: The bundle belongs to the installed package.
     """
     require_own_bundle(folder)
-    document = {"temperature": temperature, "fitted_on": fitted_on, **(details or {})}
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration(calibration)
+    document = calibration.to_json() | {"fitted_on": fitted_on} | (details or {})
     write_json(folder / CALIBRATION_FILE, document)
 
 

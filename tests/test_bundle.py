@@ -198,7 +198,7 @@ def test_a_default_file_without_a_name_leads_to_the_models_there_are(
     settings: Settings, bundle: Bundle, content: bytes
 ) -> None:
     (settings.models_root / "default").write_bytes(content)
-    with pytest.raises(InputError, match=r"No model is the default.*choose one of small"):
+    with pytest.raises(InputError, match=r"No default model is set.*choose one of small"):
         find_bundle(None, settings)
 
 

@@ -17,11 +17,11 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.metrics import (
     accuracy,
-    class_figures,
     confusion_matrix,
     cross_entropy,
     log_loss,
     macro_f1,
+    per_class_metrics,
 )
 from fer_core.recipes import TrainingConfig
 from fer_core.training.batches import TrainingBatches
@@ -291,7 +291,7 @@ def _epoch_record(
     else:
         labels = validation.labels
         validation_loss = log_loss(labels, probabilities)
-    figures = class_figures(confusion_matrix(labels, probabilities.argmax(axis=1)))
+    figures = per_class_metrics(confusion_matrix(labels, probabilities.argmax(axis=1)))
     return EpochRecord(
         epoch=epoch,
         loss=training_means["loss"],

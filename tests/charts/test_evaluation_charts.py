@@ -12,23 +12,18 @@ from fer_core.charts.evaluation import (
     confusion_heatmap,
     coverage_lines,
     difference_intervals,
-    headline_intervals,
     precision_recall_lines,
     reliability_diagram,
     report_figures,
     robustness_lines,
     roc_lines,
     slice_points,
+    summary_intervals,
     threshold_lines,
 )
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
-from fer_core.evaluation.assessment import Assessment, assess
-from fer_core.evaluation.calibration import assess_calibration, coverage_curve
-from fer_core.evaluation.comparison import compare
-from fer_core.evaluation.confusion import confusion_counts
 from fer_core.evaluation.facts import ResultFacts
-from fer_core.evaluation.headline import headline
-from fer_core.evaluation.per_class import assess_classes, threshold_curve
+from fer_core.evaluation.model_comparison import compare
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.robustness import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.slices import slice_by_score
@@ -72,11 +67,6 @@ def two_emotions() -> EvaluationResult:
     return result_of([HAPPY, HAPPY, SAD], [HAPPY, HAPPY, HAPPY])
 
 
-@pytest.fixture(scope="module")
-def assessment(result: EvaluationResult) -> Assessment:
-    return assess(result)
-
-
 def named(figure: go.Figure) -> dict[str, Any]:
     """Traces by the emotion that begins their name or stands beside them."""
     return {
@@ -88,8 +78,7 @@ def named(figure: go.Figure) -> dict[str, Any]:
 def test_the_headline_shows_shares_with_their_intervals_and_chance(
     result: EvaluationResult,
 ) -> None:
-    figures = headline(result)
-    figure = headline_intervals(figures)
+    figure = summary_intervals(result)
     (points,) = figure.data
     assert list(points.y) == [
         "accuracy",
@@ -98,22 +87,22 @@ def test_the_headline_shows_shares_with_their_intervals_and_chance(
         "top-2 accuracy",
     ]
     assert points.x[0] == 0.75
-    assert figures.accuracy.high is not None
-    assert points.error_x.array[0] == pytest.approx(figures.accuracy.high - 0.75)
+    assert result.accuracy.high is not None
+    assert points.error_x.array[0] == pytest.approx(result.accuracy.high - 0.75)
     (line,) = figure.layout.shapes
     assert (line.x0, line.x1) == (pytest.approx(1 / 7), pytest.approx(1 / 7))
-    assert [note.text for note in figure.layout.annotations] == ["always angry 14 %"]
+    assert [note.text for note in figure.layout.annotations] == ["majority-class<br>baseline 14 %"]
 
 
 def test_the_headline_shows_what_people_reach_where_that_is_known() -> None:
-    figure = headline_intervals(headline(result_of([0, 1], [0, 1], is_fer2013=True)))
+    figure = summary_intervals(result_of([0, 1], [0, 1], is_fer2013=True))
     band = figure.layout.shapes[1]
     assert (band.x0, band.x1) == (0.60, 0.70)
-    assert figure.layout.annotations[1].text == "people 65 ± 5 %"
+    assert figure.layout.annotations[1].text == "humans<br>65 ± 5 %"
 
 
 def test_each_emotion_has_its_colour_and_its_interval(result: EvaluationResult) -> None:
-    classes = assess_classes(result)
+    classes = result.per_class
     traces = named(class_intervals(classes, "recall"))
     assert list(traces) == list(EMOTIONS)
     for emotion, trace in traces.items():
@@ -126,14 +115,14 @@ def test_each_emotion_has_its_colour_and_its_interval(result: EvaluationResult) 
 
 
 def test_an_undefined_figure_is_called_so_and_has_no_point(two_emotions: EvaluationResult) -> None:
-    traces = named(class_intervals(assess_classes(two_emotions), "precision"))
+    traces = named(class_intervals(two_emotions.per_class, "precision"))
     assert list(traces["sad"].text) == ["undefined"]
     assert traces["sad"].mode == "text"
     assert list(traces["happy"].text) == ["0.67"]
 
 
 def test_curves_are_drawn_of_the_emotions_that_have_them(two_emotions: EvaluationResult) -> None:
-    classes = assess_classes(two_emotions)
+    classes = two_emotions.per_class
     assert list(named(roc_lines(classes))) == ["chance", "happy", "sad"]
     curves = named(precision_recall_lines(classes))
     assert list(curves) == ["happy", "sad"]
@@ -143,13 +132,13 @@ def test_curves_are_drawn_of_the_emotions_that_have_them(two_emotions: Evaluatio
 
 
 def test_the_legend_of_curves_gives_their_areas(result: EvaluationResult) -> None:
-    classes = assess_classes(result)
+    classes = result.per_class
     names = [trace.name for trace in roc_lines(classes).data][1:]
-    assert names == [f"{EMOTIONS[one.emotion]}, area {one.auc:.3f}" for one in classes]
+    assert names == [f"{one.name}, area {one.auc:.3f}" for one in classes]
 
 
 def test_the_threshold_is_marked_and_gaps_stay_gaps(result: EvaluationResult) -> None:
-    figure = threshold_lines(threshold_curve(result, HAPPY), "happy", 0.4)
+    figure = threshold_lines(result.threshold_curve(HAPPY), "happy", 0.4)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name) == ["precision", "recall", "F1"]
     assert {trace.line.color for trace in figure.data} == {EMOTION_COLORS["happy"]}
@@ -161,7 +150,7 @@ def test_the_threshold_is_marked_and_gaps_stay_gaps(result: EvaluationResult) ->
 
 
 def test_the_confusion_matrix_counts_and_is_coloured_by_row(result: EvaluationResult) -> None:
-    (cells,) = confusion_heatmap(confusion_counts(result)).data
+    (cells,) = confusion_heatmap(result.confusion, EMOTIONS).data
     assert list(cells.x) == list(cells.y) == list(EMOTIONS)
     assert list(cells.text[0]) == ["3", "1", "0", "0", "0", "0", "0"]
     assert cells.z[0].tolist() == [0.75, 0.25, 0, 0, 0, 0, 0]
@@ -169,12 +158,12 @@ def test_the_confusion_matrix_counts_and_is_coloured_by_row(result: EvaluationRe
 
 
 def test_a_row_without_images_has_no_colour(two_emotions: EvaluationResult) -> None:
-    (cells,) = confusion_heatmap(confusion_counts(two_emotions)).data
+    (cells,) = confusion_heatmap(two_emotions.confusion, EMOTIONS).data
     assert np.isnan(cells.z[0]).all()
 
 
 def test_the_reliability_diagram_sets_claims_beside_what_is_kept(result: EvaluationResult) -> None:
-    state = assess_calibration(result).before
+    state = result.calibration.uncalibrated
     diagonal, bins = reliability_diagram(state).data
     assert list(diagonal.x) == list(diagonal.y) == [0, 1]
     assert list(bins.x) == pytest.approx([0.7] * len(state.bins), abs=1e-6)
@@ -183,7 +172,7 @@ def test_the_reliability_diagram_sets_claims_beside_what_is_kept(result: Evaluat
 
 
 def test_coverage_ends_where_nothing_is_answered(result: EvaluationResult) -> None:
-    figure = coverage_lines(coverage_curve(result), 0.65)
+    figure = coverage_lines(result.coverage, 0.65)
     right, answers = figure.data
     assert (answers.y[70], answers.y[71]) == (1, 0)
     assert right.y[70] == 0.75
@@ -234,19 +223,19 @@ def test_a_difference_where_an_emotion_is_missing_is_undefined(
 
 
 def test_a_report_has_a_titled_chart_for_all_that_the_assessment_holds(
-    assessment: Assessment,
+    result: EvaluationResult,
 ) -> None:
-    figures = report_figures(assessment)
+    figures = report_figures(result)
     titles = [title for title, _, _ in figures]
     assert titles == [
-        "Headline",
+        "Summary",
         "F1 per emotion",
         "Precision per emotion",
         "Recall per emotion",
         "Confusion matrix",
         "ROC curves",
         "Precision and recall",
-        "Calibration in force",
+        "Calibration",
         "Accuracy and coverage",
     ]
     for _, caption, figure in figures:
@@ -256,14 +245,14 @@ def test_a_report_has_a_titled_chart_for_all_that_the_assessment_holds(
 
 
 def test_a_report_of_a_single_image_draws_what_is_defined() -> None:
-    figures = report_figures(assess(result_of([HAPPY], [HAPPY])))
+    figures = report_figures(result_of([HAPPY], [HAPPY]))
     titles = [title for title, _, _ in figures]
     assert "ROC curves" not in titles  # there is nothing to tell it from
     assert "Confusion matrix" in titles
 
 
-def test_charts_leave_fonts_and_backgrounds_to_the_theme(assessment: Assessment) -> None:
-    for _, _, figure in report_figures(assessment):
+def test_charts_leave_fonts_and_backgrounds_to_the_theme(result: EvaluationResult) -> None:
+    for _, _, figure in report_figures(result):
         assert figure.layout.paper_bgcolor is None
         assert figure.layout.plot_bgcolor is None
         assert figure.layout.font.color is None
