@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.calibration import Calibration, read_calibration
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
@@ -151,13 +152,18 @@ class Bundle:
         name: What it is called; for a run's own bundle, the run's name.
         folder: Where it lies.
         record: Its ``bundle.json``.
-        temperature: From its ``calibration.json``; 1 where there is none.
+        calibration: Its ``calibration.json``; without one nothing is adjusted or scaled.
     """
 
     name: str
     folder: Path
     record: BundleRecord
-    temperature: float
+    calibration: Calibration = field(default_factory=Calibration)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of its calibration."""
+        return self.calibration.temperature
 
     @property
     def served_network(self) -> Path:
@@ -201,36 +207,20 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
             f"The bundle {name!r} is damaged: {record_path} cannot be understood "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    return Bundle(name, folder, record, _read_temperature(folder, name))
-
-
-def _read_temperature(folder: Path, name: str) -> float:
-    path = folder / CALIBRATION_FILE
-    try:
-        temperature = float(read_json(path)["temperature"])
-    except FileNotFoundError:
-        return 1.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
-            "restore or delete the file."
-        ) from error
-    if not 0.01 <= temperature <= 100:
-        raise InputError(
-            f"The bundle {name!r} has the temperature {temperature}, expected is 0.01 to 100; "
-            f"restore or delete {path}."
-        )
-    return temperature
+    return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))
 
 
 def write_calibration(
-    folder: Path, temperature: float, fitted_on: str, details: dict[str, Any] | None = None
+    folder: Path,
+    calibration: Calibration | float,
+    fitted_on: str,
+    details: dict[str, Any] | None = None,
 ) -> None:
     """Replace ``calibration.json``.
 
     Args:
         folder: The bundle's folder.
-        temperature: Above 1 makes the model less sure of itself, below 1 surer.
+        calibration: What to write; a number is a temperature alone.
         fitted_on: What it was fitted on, in words.
         details: What else is known of the fit, such as the calibration error before and after.
 
@@ -238,7 +228,9 @@ def write_calibration(
         InputError: The bundle belongs to the installed package.
     """
     require_own_bundle(folder)
-    document = {"temperature": temperature, "fitted_on": fitted_on, **(details or {})}
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration(calibration)
+    document = calibration.to_json() | {"fitted_on": fitted_on} | (details or {})
     write_json(folder / CALIBRATION_FILE, document)
 
 

@@ -137,6 +137,7 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
     )
     if overall["human_accuracy"] is not None:
         lines.append("| human accuracy on FER2013 | 65 ± 5 % |")
+    lines += _votes(document.get("votes"))
     for title, state in (
         ("uncalibrated", document["calibration"]["before"]),
         ("calibrated", document["calibration"]["in_force"]),
@@ -150,6 +151,24 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
         cells = [_with_interval(one[key], ".3f") for key in ("precision", "recall", "f1")]
         lines.append(f"| {emotion} | {' | '.join(cells)} | {one['support']:,} |")
     return "\n".join([*lines, *_robustness(document["robustness"])])
+
+
+def _votes(votes: dict[str, Any] | None) -> list[str]:
+    """Rows about annotator votes; empty for an evaluation against labels."""
+    if votes is None:
+        return []
+    clear = votes["clear"]
+    return [
+        f"| cross-entropy to the votes | {_with_interval(votes['cross_entropy'], '.3f')} |",
+        "| one annotator against the plurality of the others | "
+        f"{_with_interval(votes['annotator_agreement'], '.1%')} |",
+        "| the model against the same plurality | "
+        f"{_with_interval(votes['model_agreement'], '.1%')} |",
+        f"| accuracy on the {clear['n']:,} images with at least {clear['share']:.0%} of the votes "
+        f"on one answer | {_with_interval(clear['accuracy'], '.1%')} |",
+        f"| left out: tied votes, another answer first, no votes | {votes['ties']:,}, "
+        f"{votes['other_answer']:,}, {votes['no_votes']:,} |",
+    ]
 
 
 def _robustness(curves: dict[str, Any]) -> list[str]:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, BundleRecord
+from fer_core.calibration import Calibration, Emphasis
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
-from fer_core.metrics import apply_temperature
 from fer_core.networks import INPUT_SHAPE
 from fer_core.onnx_session import open_session
 
@@ -60,20 +60,36 @@ def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.
 class Predictor:
     """Predicts the probabilities of the seven emotions for face crops."""
 
-    def __init__(self, record: BundleRecord, network: Network, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        record: BundleRecord,
+        network: Network,
+        temperature: float = 1.0,
+        *,
+        calibration: Calibration | None = None,
+        emphasis: Emphasis = "default",
+    ) -> None:
         """Wrap a network.
 
         Args:
             record: Describes the input and output of the network.
             network: Runs the network on one batch.
             temperature: Softens (above 1) or sharpens (below 1) the probabilities.
+            calibration: Logit adjustment and temperature together, instead of ``temperature``.
+            emphasis: How far rare emotions are favored.
         """
         positions = positions_in_emotion_order(record.labels)
         assert positions is not None  # the record has checked its labels
         self._positions = positions
         self._record = record
         self._network = network
-        self.temperature = temperature
+        self.calibration = calibration or Calibration(temperature)
+        self.emphasis = emphasis
+
+    @property
+    def temperature(self) -> float:
+        """The temperature in use."""
+        return self.calibration.temperature
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -94,7 +110,7 @@ class Predictor:
             crops: Gray, uint8 ``[n, 48, 48]`` or ``[n, height, width]`` with the sizes of
                 ``input_shape``, or RGB, uint8 ``[n, height, width, 3]`` for a network with three
                 channels.
-            calibrated: True to apply the temperature.
+            calibrated: True to apply logit adjustment and temperature.
 
         Returns:
             float32 ``[n, 7]`` in the order of ``EMOTIONS``, rows summing to 1.
@@ -118,7 +134,7 @@ class Predictor:
         for start in range(0, len(crops), _BATCH_SIZE):
             part = crops[start : start + _BATCH_SIZE]
             result[start : start + len(part)] = self._predict(part)
-        return apply_temperature(result, self.temperature) if calibrated else result
+        return self.calibration.calibrated(result, self.emphasis) if calibrated else result
 
     def _predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = network_input(crops, self._record)
@@ -136,12 +152,15 @@ class Predictor:
         return output[:, self._positions]
 
 
-def load_predictor(bundle: Bundle, *, threads: int | None = None) -> Predictor:
+def load_predictor(
+    bundle: Bundle, *, threads: int | None = None, emphasis: Emphasis = "default"
+) -> Predictor:
     """Open the served network of a bundle.
 
     Args:
         bundle: The model.
         threads: Threads for one prediction; by default one per core, the default of ONNX Runtime.
+        emphasis: How far rare emotions are favored.
 
     Raises:
         InputError: ``model.onnx`` is missing, damaged or has another shape than the record says.
@@ -149,7 +168,7 @@ def load_predictor(bundle: Bundle, *, threads: int | None = None) -> Predictor:
     network = open_onnx_network(
         bundle.served_network, bundle.name, threads=threads, input_shape=bundle.record.input_shape
     )
-    return Predictor(bundle.record, network, bundle.temperature)
+    return Predictor(bundle.record, network, calibration=bundle.calibration, emphasis=emphasis)
 
 
 def check_network_file(path: Path, name: str) -> None:

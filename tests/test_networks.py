@@ -23,6 +23,7 @@ PUBLISHED: dict[str, tuple[list[int], list[int], list[float]]] = {
     "four_convolutions_wide": ([128, 256, 512, 512], [512, 256], [0.4] * 5 + [0.3]),
     "three_convolutions_dropout": ([32, 64, 128], [256], [0.25, 0.25, 0.25, 0.5]),
     "plain_eight": ([32, 32, 64, 64, 128, 128, 256, 256], [], [0.3]),
+    "plain_nine": ([32] + [64] * 2 + [128] * 3 + [256] * 3, [], [0.4]),
     "residual_eleven_attention": ([32] + [64] * 2 + [128] * 4 + [192] * 4, [], [0.3]),
 }
 
@@ -60,6 +61,25 @@ def test_filters_units_and_dropout_rates_are_the_published_ones(name: str) -> No
     assert [layer.units for layer in layers_of(name, "Dense")] == [*units, 7]
     assert [layer.rate for layer in layers_of(name, "Dropout")] == rates
     assert len(layers_of(name, "Softmax")) == 1
+
+
+def test_plain_nines_convolutions_begin_as_identities() -> None:
+    first, *others = layers_of("plain_nine", "Conv2D")
+    assert first.kernel.shape[2] == 1
+    picture = np.random.default_rng(0).random((1, 6, 6, 256), dtype=np.float32)
+    for layer in others:
+        channels = layer.kernel.shape[2]
+        passed = np.asarray(layer(picture[..., :channels]))
+        np.testing.assert_allclose(passed[..., :channels], picture[..., :channels], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n, one in ARCHITECTURES.items() if one.takes_any_size])
+def test_networks_of_any_size_have_the_same_weights(name: str) -> None:
+    fixed, open_size = build_network(name), build_network(name, any_size=True)
+    open_size.set_weights(fixed.get_weights())
+    pictures = np.random.default_rng(0).random((2, 48, 48, 1), dtype=np.float32)
+    np.testing.assert_array_equal(fixed(pictures), open_size(pictures))
+    assert open_size(pictures[:, :36, :36]).shape == (2, 7)
 
 
 def test_recipe_bs_blocks_are_as_published() -> None:

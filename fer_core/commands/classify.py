@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
+from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command
 from fer_core.errors import InputError
@@ -32,6 +33,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument("--detector", metavar="NAME", help="haar or yunet (default: the best)")
     parser.add_argument(
+        "--emphasis",
+        choices=EMPHASES,
+        default="default",
+        help="how far rare emotions are favored: as the model was calibrated (default), not at "
+        "all, or more strongly",
+    )
+    parser.add_argument(
         "--whole", action="store_true", help="take each picture as one face, without detection"
     )
 
@@ -49,7 +57,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     from fer_core.vision.photo import results_document
 
     files = _files(arguments.paths)
-    predictor = load_predictor(find_bundle(arguments.model, settings))
+    predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
     results = []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import Bundle, find_bundle
+from fer_core.calibration import Calibration
 from fer_core.commands import Answer
 from fer_core.commands.arguments import (
     DATA_HELP,
@@ -21,8 +24,12 @@ from fer_core.commands.arguments import (
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import is_demo, load_dataset
+from fer_core.dataset.store import import_folder, is_demo, load_dataset
+from fer_core.dataset.vote_targets import VoteRecord, vote_targets
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
+from fer_core.evaluation.annotators import VoteEvaluation, evaluate_against_votes
 from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.robustness import measure_robustness
@@ -41,6 +48,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--data", required=True, help=DATA_HELP)
     parser.add_argument("--split", required=True, choices=[*SPLITS, "all"])
     parser.add_argument(
+        "--against",
+        choices=["labels", "votes"],
+        default="labels",
+        help="the true classes: the dataset's labels (default), or the plurality of its "
+        "annotators' votes, with the annotators' own agreement beside it",
+    )
+    parser.add_argument(
         "--curated",
         action="store_true",
         help="apply the curation of the dataset: leave out dropped images, use the new labels",
@@ -48,7 +62,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="first fit the temperature of the model on the validation split and save it",
+        help="first fit the temperature of the model, and against votes its emphasis on rare "
+        "emotions, on the validation split and save them",
     )
     parser.add_argument(
         "--robustness",
@@ -73,6 +88,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    if arguments.against == "votes" and arguments.curated:
+        raise InputError("--curated changes labels; omit it to evaluate against votes.")
     needs_details = arguments.report or arguments.assessment or arguments.write_card
     if arguments.robustness and not needs_details:
         raise InputError(
@@ -81,26 +98,77 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     bundle = find_bundle(arguments.model, settings)
     face_set = load_dataset(arguments.data, settings, ProgressLines())
     curated = _curated(arguments.data, face_set, settings) if arguments.curated else None
+    targets = None
+    if arguments.against == "votes":
+        votes = _imported_votes(arguments.data, face_set, settings)
+        targets = VoteRecord(votes, vote_targets(votes, face_set, "votes_distribution"))
+    measure = partial(_measured, arguments, face_set, settings, curated=curated, votes=targets)
+    if arguments.calibrate:
+        bundle = _calibrated(bundle, face_set, targets, measure)
+    result, against_votes = measure(bundle)
+    if curated is not None:
+        face_set = curated.faces
+    if needs_details or arguments.predictions:
+        _write_files(arguments, bundle, result, face_set, against_votes)
+    document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
+    if curated is not None:
+        document["curation"] = curated.to_json()
+        heading += f", curated: {curated.in_words or 'no changes'}"
+    text = _text(document)
+    if against_votes is not None:
+        document["votes"] = against_votes.to_json()
+        heading += ", against the plurality of annotator votes"
+        text += f"\n{against_votes.in_words}"
+    return Answer(document, f"{heading}\n{text}")
+
+
+def _measured(
+    arguments: argparse.Namespace,
+    face_set: FaceSet,
+    settings: Settings,
+    bundle: Bundle,
+    *,
+    curated: CuratedFaceSet | None,
+    votes: VoteRecord | None,
+) -> tuple[EvaluationResult, VoteEvaluation | None]:
+    """Evaluate a bundle as requested; a second call reads the cached predictions."""
     options: dict[str, Any] = {
         "dataset_name": Path(arguments.data).name,
         "is_demo_data": is_demo(arguments.data),
         "report": ProgressLines("predicting"),
     }
-    if curated is None:
-        result = evaluate_split(bundle, face_set, arguments.split, settings, **options)
-    else:
-        result = evaluate_curated(bundle, face_set, curated, arguments.split, settings, **options)
-        face_set = curated.faces
-    if arguments.calibrate:
-        bundle = calibrate_bundle(bundle, result)
-        result = replace(result, temperature=bundle.temperature)
-    if needs_details or arguments.predictions:
-        _write_files(arguments, bundle, result, face_set)
-    document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
+    split = arguments.split
     if curated is not None:
-        document["curation"] = curated.to_json()
-        heading += f", curated: {curated.in_words or 'no changes'}"
-    return Answer(document, f"{heading}\n{_text(document)}")
+        return evaluate_curated(bundle, face_set, curated, split, settings, **options), None
+    result = evaluate_split(bundle, face_set, split, settings, **options)
+    if votes is None:
+        return result, None
+    against_votes = evaluate_against_votes(result, votes.votes, votes.targets)
+    return against_votes.result, against_votes
+
+
+def _calibrated(
+    bundle: Bundle,
+    face_set: FaceSet,
+    votes: VoteRecord | None,
+    measure: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
+) -> Bundle:
+    """Fit the temperature and, to votes, the logit adjustment, and save them."""
+    if votes is None:
+        return calibrate_bundle(bundle, measure(bundle)[0])
+    unadjusted = replace(bundle, calibration=Calibration())
+    return calibrate_bundle(bundle, measure(unadjusted)[0], votes.class_prior(face_set))
+
+
+def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
+    folder = import_folder(data, settings)
+    votes = None if folder is None else read_votes(folder, face_set)
+    if votes is None:
+        raise InputError(
+            f"{data} has no votes to evaluate against; import it and its votes with "
+            "'python -m fer_core dataset votes NAME --import FILE'."
+        )
+    return votes
 
 
 def _curated(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet:
@@ -118,7 +186,11 @@ def _curated(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet
 
 
 def _write_files(
-    arguments: argparse.Namespace, bundle: Bundle, result: EvaluationResult, face_set: FaceSet
+    arguments: argparse.Namespace,
+    bundle: Bundle,
+    result: EvaluationResult,
+    face_set: FaceSet,
+    votes: VoteEvaluation | None,
 ) -> None:
     """Write the requested files and print their paths."""
     for warning in result.facts.warnings:
@@ -135,6 +207,8 @@ def _write_files(
         )
         result = replace(result, robustness=curves)
     document = evaluation_document(result)
+    if votes is not None:
+        document["votes"] = votes.to_json()
     if arguments.assessment:
         write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
         _print_message(f"wrote {arguments.assessment}")

@@ -76,7 +76,7 @@ def evaluate_split(
         dataset_name=dataset_name,
         split=split,
         labels=labels,
-        raw_probabilities=prediction.raw_probabilities,
+        raw_probabilities=bundle.calibration.adjusted(prediction.raw_probabilities),
         temperature=bundle.temperature,
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
@@ -169,7 +169,9 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         dataset_name=None,
         split=split,
         labels=face_set.labels[rows],
-        raw_probabilities=_predict(predictor, face_set.images, rows, None),
+        raw_probabilities=predictor.calibration.adjusted(
+            _predict(predictor, face_set.images, rows, None)
+        ),
         temperature=predictor.temperature,
         rows=rows,
         is_leaked=_leak_flags(face_set, rows),
@@ -206,7 +208,7 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
         dataset_name=None,
         split="validation",
         labels=labels.astype(np.int8),
-        raw_probabilities=probabilities.astype(np.float32),
+        raw_probabilities=bundle.calibration.adjusted(probabilities.astype(np.float32)),
         temperature=bundle.temperature,
         rows=np.arange(len(labels)),
         data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),

@@ -59,7 +59,8 @@ class EvaluationResult:
             come without images.
         split: ``train``, ``validation``, ``test`` or ``all``.
         labels: True labels, int8 ``[n]``, indices into ``classes``.
-        raw_probabilities: float32 ``[n, classes]``, **before** temperature scaling.
+        raw_probabilities: float32 ``[n, classes]``, after the bundle's logit adjustment, if it has
+            one, and **before** temperature scaling.
         temperature: The temperature of the bundle.
         rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
         names: The origin of each image; empty without a dataset.
@@ -71,6 +72,7 @@ class EvaluationResult:
             because it needs the images.
         robustness: Accuracy under image corruptions; empty unless added likewise, because it takes
             minutes to measure.
+        is_against_votes: The labels are the plurality of annotator votes.
 
     Raises:
         ValueError: The shapes are inconsistent.
@@ -90,6 +92,7 @@ class EvaluationResult:
     classes: tuple[str, ...] = EMOTIONS
     slicings: tuple[Slicing, ...] = ()
     robustness: tuple[RobustnessCurve, ...] = ()
+    is_against_votes: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.labels)

@@ -34,6 +34,7 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         is_leaked=None if result.is_leaked is None else result.is_leaked[positions],
         slicings=(),
         robustness=(),
+        is_against_votes=True,
     )
 
 

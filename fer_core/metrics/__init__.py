@@ -21,6 +21,7 @@ from fer_core.metrics.classification import (
     accuracy,
     balanced_accuracy,
     confusion_matrix,
+    cross_entropies,
     cross_entropy,
     is_among_top,
     log_loss,
@@ -49,8 +50,15 @@ from fer_core.metrics.intervals import (
     resampled_counts,
 )
 from fer_core.metrics.mcnemar import mcnemar_test
+from fer_core.metrics.prior_adjustment import (
+    EXPONENTS,
+    adjust_for_prior,
+    confidence_thresholds,
+    fit_prior_exponent,
+)
 
 __all__ = [
+    "EXPONENTS",
     "RESAMPLES",
     "SMALLEST_PROBABILITY",
     "UNDEFINED",
@@ -61,15 +69,19 @@ __all__ = [
     "RocCurve",
     "ThresholdCurve",
     "accuracy",
+    "adjust_for_prior",
     "apply_temperature",
     "balanced_accuracy",
     "calibration_error_by_chance",
     "calibration_error_estimates",
+    "confidence_thresholds",
     "confusion_matrix",
+    "cross_entropies",
     "cross_entropy",
     "cross_validated_temperature",
     "estimates_from_counts",
     "expected_calibration_error",
+    "fit_prior_exponent",
     "fit_temperature",
     "is_among_top",
     "log_loss",

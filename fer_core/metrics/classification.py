@@ -83,19 +83,24 @@ def log_loss(
 def cross_entropy(
     targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float | None:
-    """Return the mean cross-entropy to target distributions, natural logarithm; or None.
+    """Mean of ``cross_entropies``; None without images."""
+    return float(cross_entropies(targets, probabilities).mean()) if len(targets) else None
+
+
+def cross_entropies(
+    targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Return the cross-entropy to the target distribution of each image, natural logarithm.
 
     Args:
         targets: ``[n, classes]``, rows summing to 1.
         probabilities: ``[n, classes]``.
 
     Returns:
-        None without images.
+        float64 ``[n]``.
     """
-    if not len(targets):
-        return None
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))
-    return float(-(targets * logarithms).sum(axis=1).mean())
+    return np.asarray(-(targets * logarithms).sum(axis=1))
 
 
 def balanced_accuracy(metrics: tuple[ClassMetrics, ...]) -> float | None:

@@ -17,6 +17,7 @@ from fer_core.bundle import (
     write_calibration,
     write_predictions,
 )
+from fer_core.calibration import Calibration
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
@@ -24,6 +25,7 @@ from fer_core.dataset.store import is_demo
 from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.evaluate import evaluate_predictor
+from fer_core.evaluation.temperature_scaling import calibration_for_votes
 from fer_core.evaluation.vote_metrics import metrics_against_votes
 from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
@@ -118,14 +120,16 @@ def write_bundle(
         counts = None if votes is None else votes.votes.counts[validation]
         write_predictions(folder, labels, probabilities, counts)
         if votes is None:
-            predictor.temperature = fit_temperature(labels, probabilities)
-            write_calibration(folder, predictor.temperature, "validation")
+            predictor.calibration = Calibration(fit_temperature(labels, probabilities))
+            write_calibration(folder, predictor.calibration, "validation")
         else:
             targets = votes.targets.targets[validation]
             plurality = plurality_of_targets(targets)
             is_single = plurality >= 0
-            predictor.temperature = fit_temperature(plurality[is_single], probabilities[is_single])
-            write_calibration(folder, predictor.temperature, "validation, plurality of votes")
+            predictor.calibration = calibration_for_votes(
+                plurality[is_single], probabilities[is_single], votes.class_prior(face_set)
+            )
+            write_calibration(folder, predictor.calibration, "validation, plurality of votes")
         evaluation = evaluate_predictor(predictor, face_set, "validation")
         figures = evaluation.to_json()
         if votes is not None:

@@ -12,6 +12,7 @@ from fer_core.errors import InputError
 from fer_core.networks import CLASS_COUNT, build_network
 from fer_core.recipes import TrainingConfig
 from fer_core.training.batches import LOW_RESOLUTION
+from fer_core.training.fused_normalization import with_fused_normalization
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +29,8 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         dropout_scale=config.dropout_scale,
         any_size=bool(config.low_resolution_epochs),
     )
+    if keras.backend.backend() == "tensorflow":
+        model = with_fused_normalization(model)
     loss: keras.losses.Loss
     if config.label_encoding == "integer":
         loss = keras.losses.SparseCategoricalCrossentropy()

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_core.bundle import Bundle
+from fer_core.bundle import Bundle, load_bundle
+from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
@@ -159,3 +160,71 @@ def test_robustness_needs_an_output_file(run: Callable, bundle: Bundle, kaggle_z
         *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "test", "--robustness")
     ).refusal
     assert "add --report, --assessment or --write-card" in refusal
+
+
+def test_against_votes(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run("dataset", "import", kaggle_zip, "--name", "faces")
+    names = load_dataset("faces", settings).names
+    table = tmp_path / "votes.csv"
+    answers = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face"
+    # Happy for all but the first, on which two emotions tie.
+    lines = [
+        f"{name},{'5,5' if row == 0 else '1,9'},0,0,0,0,0,0,0,0" for row, name in enumerate(names)
+    ]
+    table.write_text(f"image,{answers}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    arguments = ("evaluate", "--model", "small", "--data", "faces", "--split", "all")
+    refusal = run(*arguments, "--against", "votes").refusal
+    assert "faces has no votes to evaluate against" in refusal
+    run("dataset", "votes", "faces", "--import", table)
+    card = ("--write-card", "--assessment", tmp_path / "all.json")
+    document = run(*arguments, "--against", "votes", "--json", *card).document
+    assert document["n"] == len(names) - 1
+    assert document["per_class"]["happy"]["support"] == len(names) - 1
+    votes = document["votes"]
+    assert (votes["ties"], votes["other_answer"], votes["no_votes"]) == (1, 0, 0)
+    assert votes["annotator_agreement"]["value"] == pytest.approx(0.9)
+    assert votes["clear"]["n"] == len(names) - 1
+    saved = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert saved["votes"] == votes
+    assert saved["dataset"] == "faces (votes)"
+    text = (bundle.folder / "README.md").read_text(encoding="utf-8")
+    assert "## Evaluation on faces (votes), all" in text
+    assert "| one annotator against the plurality of the others | 90.0%" in text
+    printed = run(*arguments, "--against", "votes").out
+    assert "one annotator 90.0%" in printed
+    refusal = run(*arguments, "--against", "votes", "--curated").refusal
+    assert "--curated changes labels" in refusal
+
+
+def test_calibrating_against_votes_fits_the_emphasis_on_rare_emotions(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run("dataset", "import", kaggle_zip, "--name", "faces")
+    faces = load_dataset("faces", settings)
+    answers = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
+    columns = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face"
+    lines = []
+    for name, label in zip(faces.names, faces.labels, strict=True):
+        voted = answers.get(EMOTIONS[label], EMOTIONS[label])
+        lines.append(
+            ",".join([name, *("9" if one == voted else "0" for one in columns.split(","))])
+        )
+    table = tmp_path / "votes.csv"
+    table.write_text(f"image,{columns}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    run("dataset", "votes", "faces", "--import", table)
+    arguments = ("evaluate", "--model", "small", "--data", "faces", "--split", "validation")
+    before = run(*arguments, "--against", "votes", "--json").document
+    after = run(*arguments, "--against", "votes", "--calibrate", "--json").document
+    calibration = load_bundle(bundle.folder).calibration
+    assert calibration.class_prior is not None
+    counts = np.bincount(faces.labels[faces.rows("train")], minlength=7)
+    np.testing.assert_allclose(calibration.class_prior, counts / counts.sum(), rtol=1e-6)
+    assert after["macro_f1"] >= before["macro_f1"]
+    assert set(calibration.thresholds) == {"80", "90"}
+    document = json.loads((bundle.folder / "calibration.json").read_text(encoding="utf-8"))
+    assert document["fitted_on"] == "validation, plurality of votes"
+    # A second time gives the same: it is not fitted on top of itself.
+    run(*arguments, "--against", "votes", "--calibrate")
+    assert load_bundle(bundle.folder).calibration == calibration
