@@ -134,7 +134,7 @@ def test_a_zip_is_uploaded_imported_and_counted(
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
     upload(page, "mine.zip", archive_of(faces))
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("is imported: 84 images, nothing skipped")).to_be_visible()
+    expect(page.get_by_text("was imported: 84 images, nothing skipped")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("42")
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     assert load_dataset("mine", home).fingerprint  # whole on disk
@@ -153,7 +153,7 @@ def test_two_visitors_upload_at_once_and_lose_nothing(
         page.get_by_role("button", name="Import", exact=True).click(no_wait_after=True)
     for page in pages:
         settle(page)
-    outcome = re.compile("is imported: 84 images|already a dataset|being imported already")
+    outcome = re.compile("was imported: 84 images|already a dataset|already being imported")
     for page in pages:
         button = page.get_by_role("button", name="Import", exact=True)
         if not page.get_by_text(outcome).is_visible():
@@ -189,7 +189,7 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     press(page, "Drop")
     expect(page.get_by_text("image dropped")).to_be_visible()
     assert decided(home) == ["train/angry/000.png drop"]
-    open_tab(page, "Remedies")
+    open_tab(page, "Clean up")
     expect(metric(page, "Train")).to_have_text("41")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("as they were imported")).to_be_visible()
@@ -229,9 +229,9 @@ def test_a_choice_survives_the_turning_of_a_page(
     expect(page.get_by_text("None chosen")).to_be_visible()
 
 
-def test_the_bulk_remedy_and_its_csv(open_page: OpenPage, home: Settings) -> None:
+def test_a_quick_fix_and_its_csv(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
-    open_tab(page, "Remedies")
+    open_tab(page, "Clean up")
     page.get_by_role("button", name="Drop train copies of validation").click()
     expect(page.get_by_text("1 training image dropped")).to_be_visible()
     with page.expect_download() as waiting:
@@ -245,7 +245,7 @@ def test_the_bulk_remedy_and_its_csv(open_page: OpenPage, home: Settings) -> Non
 def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset", viewport={"width": 1280, "height": 1400})
     open_tab(page, "Audit")
-    choose(page, "Look at", "Map")
+    choose(page, "Finding", "Map")
     choose(page, "Projection", "PCA")
     page.get_by_role("button", name="Draw the map").click()
     chart = page.locator(".js-plotly-plot")
@@ -286,7 +286,7 @@ def test_a_folder_deleted_while_the_page_is_open_is_a_sentence(
     open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset")
-    open_tab(page, "Look")
+    open_tab(page, "Browse images")
     shutil.rmtree(home.data_root / "drawn")
     page.get_by_role("button", name="Shuffle").click()  # runs the gallery alone
     expect(page.get_by_text("There is no dataset 'drawn'")).to_be_visible()
@@ -296,7 +296,7 @@ def test_a_folder_deleted_while_the_page_is_open_is_a_sentence(
 
 def test_faces_are_large_and_crisp(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
-    open_tab(page, "Look")
+    open_tab(page, "Browse images")
     pictures = page.get_by_role("main").locator("img")
     expect(pictures).to_have_count(24)
     picture = pictures.first
@@ -305,7 +305,9 @@ def test_faces_are_large_and_crisp(open_page: OpenPage, home: Settings) -> None:
     assert (natural, shown) == (96, 96)  # two by two for each of its own pixels
 
 
-@pytest.mark.parametrize("section", ["Overview", "Look", "Audit", "Remedies", "Votes"])
+@pytest.mark.parametrize(
+    "section", ["Overview", "Browse images", "Audit", "Clean up", "Annotator votes"]
+)
 def test_a_phone_shows_every_section_without_scrolling_sideways(
     open_page: OpenPage, home: Settings, section: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""One picture file to grey values, or what is wrong with it."""
+"""One picture file to gray values, or what is wrong with it."""
 
 import resource
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.dataset.readers.pictures import decode_grey
-from fer_core.dataset.readers.problems import Fault
+from fer_core.dataset.readers.pictures import decode_gray
+from fer_core.dataset.readers.problems import SkipReason
 
 Png = Callable[[Any], bytes]
 
@@ -18,5 +18,5 @@ def test_a_chunk_that_states_half_a_gigabyte_takes_no_memory(png: Png) -> None:
     start = picture.index(b"IDAT") - 4
     picture[start] = 0x20
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert isinstance(decode_grey(bytes(picture)), Fault)
+    assert isinstance(decode_gray(bytes(picture)), SkipReason)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000

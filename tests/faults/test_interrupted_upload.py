@@ -63,7 +63,7 @@ def test_an_upload_that_breaks_off_costs_nobody_anything(
     choose_file(page, archive(tmp_path / "mine.zip"))
     expect(page.get_by_test_id("stFileUploader").get_by_text("mine.zip")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("is imported: 14 images, nothing skipped")).to_be_visible()
+    expect(page.get_by_text("was imported: 14 images, nothing skipped")).to_be_visible()
     assert dataset_names(server.settings) == ["mine"]
     assert [path.name for path in server.settings.data_root.iterdir()] == ["mine"]
     # Streamlit leaves it to its web server to note who has gone; the fixture's look at the log is

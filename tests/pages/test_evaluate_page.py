@@ -922,9 +922,9 @@ def test_votes_narrow_the_mistakes_and_stand_beside_the_example(
     masks = findings_of(subject)
     for number, title in enumerate(
         (
-            "Most disputed by FER+'s taggers",
-            "Outvoted by FER+'s taggers",
-            "No face for FER+'s taggers",
+            "Disputed by annotators",
+            "FER+ majority disagrees",
+            "Not a face to annotators",
         )
     ):
         assert np.flatnonzero(masks[title]).tolist() == [number]
@@ -935,8 +935,8 @@ def test_votes_narrow_the_mistakes_and_stand_beside_the_example(
     curated = apply_curation(dataset.faces, Curation(dropped))
     evaluation = Evaluation(bundle, dataset, "validation", with_votes, curated)
     masks = findings_of(Subject("", bundle, evaluation._evaluate(None), evaluation, with_votes))
-    assert "Most disputed by FER+'s taggers" not in masks
-    assert np.flatnonzero(masks["Outvoted by FER+'s taggers"]).tolist() == [0]
+    assert "Disputed by annotators" not in masks
+    assert np.flatnonzero(masks["FER+ majority disagrees"]).tolist() == [0]
     app, _, _ = open_mistake(app)
     assert "taggers of FER+ saw" in plain(app.markdown)
 

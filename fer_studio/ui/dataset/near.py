@@ -1,4 +1,4 @@
-"""Near-duplicates of the open dataset: looked for once, in the background."""
+"""Near-duplicates of the open dataset: searched once, in the background."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fer_studio.ui.jobs import Job, job_board, result_of, show_progress
 
 @dataclass(frozen=True)
 class NearResult:
-    """What was found, and the findings made of it."""
+    """Near-duplicates and the findings about them."""
 
     near: NearDuplicates
     findings: dict[str, Finding]
 
 
 def near_result(dataset: OpenDataset) -> NearResult | None:
-    """The near-duplicates; None while they are being looked for, which is shown.
+    """Return the near-duplicates; None, with progress on the page, while they are searched.
 
     Raises:
-        InputError: The search has failed.
+        InputError: The search failed.
     """
     key = ("near", dataset.key, str(dataset.folder))
     board = job_board()
@@ -31,7 +31,7 @@ def near_result(dataset: OpenDataset) -> NearResult | None:
         near = cached_near_duplicates(dataset.faces, dataset.folder, job.report)
         return NearResult(near, near_findings(dataset.faces, near))
 
-    job = board.get(key) or board.start(key, "Looking for near-duplicates", work)
+    job = board.get(key) or board.start(key, "Searching near-duplicates", work)
     if not job.is_finished:
         show_progress(job, key=None)
         return None
