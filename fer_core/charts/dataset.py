@@ -269,7 +269,7 @@ def agreement_bars(share_by_emotion: Mapping[str, float | None]) -> go.Figure:
         margin=_MARGIN,
         axis={
             **PERCENT_AXIS,
-            "title": {"text": "images whose label is the annotators' most frequent answer"},
+            "title": {"text": "labels that annotators agree with"},
         },
     )
 

@@ -283,8 +283,9 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         ),
         "leaks": _grouped_finding(
             "leaks",
-            "Validation and test images that also appear in train, with their copies there",
-            "A model has seen these images in training, so its results on them are too good.",
+            "Leaks: validation and test images in train",
+            "These validation and test images also appear in train, where their copies are shown. A "
+            "model has seen them in training, so its results on them are too good.",
             _crossing(face_set, groups, audit.leaked_rows),
             face_set,
             score_name=copies,
@@ -341,8 +342,9 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
         ),
         "near_leaks": _grouped_finding(
             "near_leaks",
-            "Validation and test images with a near-duplicate in train",
-            "A model has seen nearly the same image in training, so its results are too good.",
+            "Near-leaks: near-duplicates across splits",
+            "These validation and test images have a near-duplicate in train, so results on them are "
+            "too good.",
             _crossing(face_set, groups, near.leaked_rows),
             face_set,
             score_name=correlation,

@@ -20,7 +20,7 @@ _MAP = "map"
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
-    "near_leaks": "Near-duplicates across splits",
+    "near_leaks": "Near-leaks: near-duplicates across splits",
 }
 
 

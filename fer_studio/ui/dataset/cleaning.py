@@ -96,8 +96,10 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                     delta=f"{now - was:,}" if now != was else None,
                     delta_color="off",
                     border=True,
+                    height="stretch",
                 )
-        st.metric("Relabeled", f"{sum(curated.relabelled.values()):,}", border=True)
+        relabeled = sum(curated.relabelled.values())
+        st.metric("Relabeled", f"{relabeled:,}", border=True, height="stretch")
     changed = [split for split in SPLITS if before[split] != after[split]]
     if changed:
         split = st.segmented_control(
