@@ -79,9 +79,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     A folder already at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
-    # mkdtemp makes it private to this user; what it becomes should be as readable as its parent.
-    temporary.chmod(path.parent.stat().st_mode & 0o777)
+    temporary = _hidden_folder(path)
     try:
         yield temporary
         if path.exists():
@@ -98,6 +96,40 @@ def replaced_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
+
+    If the body raises, the temporary folder is removed.
+
+    Raises:
+        FileExistsError: Something is at ``path``, even if another thread or process put it there a
+            moment ago. It stays as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _hidden_folder(path)
+    try:
+        yield temporary
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        try:
+            # A rename never replaces a folder with content, nor a file.
+            temporary.rename(path)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(error.errno, error.strerror, str(path)) from error
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _hidden_folder(path: Path) -> Path:
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
+    # mkdtemp makes it private to this user. It becomes as readable as its parent folder.
+    temporary.chmod(path.parent.stat().st_mode & 0o777)
+    return temporary
 
 
 @contextmanager

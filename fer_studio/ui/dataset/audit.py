@@ -28,11 +28,10 @@ _NEAR = {
 def show_audit(dataset: OpenDataset) -> None:
     """Draw the counts and the selected finding."""
     _show_metrics(dataset)
-    try:
-        near = near_result(dataset)
-    except InputError as error:
-        show_error(error)
-        near = None
+    # A fixed place: were the progress bar drawn among the elements below, its end would move them
+    # up, and the browser would replace them under the user's pointer and lose the focus.
+    with st.container():
+        near = _near_result(dataset)
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     kind = st.selectbox(
@@ -54,6 +53,14 @@ def show_audit(dataset: OpenDataset) -> None:
         st.info(
             "The search is still running; the result appears here.", icon=":material/hourglass:"
         )
+
+
+def _near_result(dataset: OpenDataset) -> NearResult | None:
+    try:
+        return near_result(dataset)
+    except InputError as error:
+        show_error(error)
+        return None
 
 
 def _show_metrics(dataset: OpenDataset) -> None:

@@ -33,17 +33,23 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     deleted = st.session_state.pop(_DELETED, None)
     if deleted is not None:
         st.toast(f"{deleted} was deleted.", icon=":material/delete:")
+    # Each part has a fixed place: what appears and goes in it leaves the place of all that follows
+    # unchanged. Streamlit identifies containers and fragments by their place; one that moves is
+    # replaced in the browser, and a click on it at that moment is lost.
+    notices, selection, import_state = st.container(), st.container(), st.container()
     name = None
     if names:
         if st.session_state.get("dataset") not in names:
             gone = st.session_state.pop("dataset", None)
             if gone is not None and gone != deleted:
-                st.warning(
+                notices.warning(
                     f"The dataset {plain_text(str(gone))} no longer exists; another one is shown.",
                     icon=":material/folder_off:",
                 )
-        name = _draw_selection(names, settings)
-    show_import_state()
+        with selection:
+            name = _draw_selection(names, settings)
+    with import_state:
+        show_import_state()
     with st.expander(
         "Import a dataset",
         expanded=not names,

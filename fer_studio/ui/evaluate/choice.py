@@ -162,7 +162,7 @@ def _evaluated(evaluation: Evaluation) -> Subject | None:
     """The evaluation if it has been made; otherwise the way to it, or its progress."""
     running = evaluation.running()
     if running is not None:
-        show_progress(running, key="stop_evaluation")
+        show_progress(running, stop_key="stop_evaluation")
         return None
     try:
         subject = evaluation.finished()

@@ -1,4 +1,4 @@
-"""What a machine can run out of during a training, and how it is said."""
+"""Resources that a training may exhaust: disk space and memory, with a sentence for the user."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fer_core.training.run_folder import RunFolder
 
 _BYTES_PER_WEIGHT = 4
 
-#: Beside the weights: the log, the figures, the exported network's own structure.
+#: Besides the weights: the log, the metrics, the structure of the exported network.
 _OTHER_BYTES = 20_000_000
 
-#: What backends raise instead of Python's MemoryError: TensorFlow's, PyTorch's, and JAX's in words.
+#: What backends raise instead of MemoryError: the types of TensorFlow and PyTorch, JAX's message.
 _MEMORY_ERRORS = ("ResourceExhaustedError", "OutOfMemoryError")
 _MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 
 
 def bytes_on_disk(config: TrainingConfig) -> int:
-    """The space that a run needs at most, in bytes.
+    """The largest disk space that a run needs, in bytes.
 
-    The best weights and two checkpoints (weights, up to two values of the optimizer's for each, the
-    average) while one replaces the other, then the bundle's two networks, written beside an old
-    bundle's.
+    The best weights and two checkpoints (weights, up to two optimizer values per weight, the
+    average) while one replaces the other, then the two networks of the bundle while they replace
+    those of an old bundle.
     """
     weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
     checkpoint = weights * (4 if config.averaging_momentum is not None else 3)
@@ -34,28 +34,28 @@ def bytes_on_disk(config: TrainingConfig) -> int:
 
 
 def check_disk_space(config: TrainingConfig, folder: Path) -> None:
-    """Make sure that a run fits on the disk.
+    """Check that a run fits on the disk.
 
     Args:
         config: What is trained.
-        folder: The run's folder, or any folder on the same disk; it may not be there yet.
+        folder: The run's folder, or any folder on the same disk; it does not have to exist.
 
     Raises:
-        InputError: It does not fit.
+        InputError: The free space is too small.
     """
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    free, needed = shutil.disk_usage(there).free, bytes_on_disk(config)
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    free, needed = shutil.disk_usage(existing).free, bytes_on_disk(config)
     if free < needed:
         raise InputError(
             f"The disk of {folder} has {free / 1e6:,.0f} MB left and the run needs about "
-            f"{needed / 1e6:,.0f} MB; free some space, or delete runs that are not needed any more."
+            f"{needed / 1e6:,.0f} MB; free some space, or delete runs that you no longer need."
         )
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Whether an error, of Python or of a backend, says that there was not enough memory."""
+    """Return True if an error of Python or of a backend means that there was not enough memory."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ in _MEMORY_ERRORS
@@ -63,8 +63,13 @@ def is_memory_error(error: BaseException) -> bool:
     )
 
 
-def reason_of_failure(error: BaseException, run: RunFolder) -> str:
-    """One sentence for people: what ended a run, and what to do."""
+def is_resource_error(error: BaseException) -> bool:
+    """Return True if an error means that the memory or the disk was full."""
+    return is_memory_error(error) or is_disk_full(error)
+
+
+def failure_reason(error: BaseException, run: RunFolder) -> str:
+    """One sentence for the user: what ended a run, and what to do."""
     if isinstance(error, InputError):
         return str(error)
     done = len(run.read_epochs())

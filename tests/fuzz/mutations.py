@@ -1,4 +1,4 @@
-"""What happens to files: bytes that flip and vanish, values of another kind, arrays that lie."""
+"""Mutations of files: flipped and missing bytes, values of other types, wrong array headers."""
 
 import io
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-#: What breaks readers: bounds, signs, formulas of archives, other alphabets, and nothing.
+#: What often breaks readers: limits, separators, magic numbers, other encodings, and nothing.
 TOKENS = (
     *(b"", b"\x00", b"\n", b"\r", b'"', b"'", b",", b";", b"\t", b" " * 300, b"9" * 300),
     *(b"-1", b"256", b"1e309", b"nan", b"0x10", b"6", b"7", b"emotion", b"pixels", b"Usage"),
@@ -15,7 +15,7 @@ TOKENS = (
     *(b"../", b"\\", b"PK\x03\x04", b"PK\x05\x06", b"\xff\xd8\xff", b"\xff" * 8, b"\x7f\xff\xff"),
 )
 
-#: What stands in a document in the place of what was expected.
+#: Values that replace others in a JSON document.
 _VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**31, 2**63, 10**400, 1e308, -1e-308, float("nan"), float("inf")),
     *("", "x", "x" * 5000, "7", "nan", "../../etc/passwd", "\x00", "\n", "\ud800", "2026-99-99"),
@@ -25,7 +25,7 @@ _TYPES = ("int8", "uint8", "int64", "float16", "float64", "bool", "U3", "S3", "c
 
 
 def mutated(content: bytes, generator: np.random.Generator) -> bytes:
-    """The content after one to four accidents; now and then they know what it is."""
+    """Return the content after one to four mutations, or a format-aware one half of the time."""
     if generator.random() < 0.5:
         known = _changed_document(content, generator) or _changed_arrays(content, generator)
         if known is not None:
@@ -63,7 +63,7 @@ def mutated(content: bytes, generator: np.random.Generator) -> bytes:
 
 
 def _changed_document(content: bytes, generator: np.random.Generator) -> bytes | None:
-    """JSON with one value changed, missing, doubled or deeply nested; None where it is none."""
+    """Change, remove, duplicate or deeply nest one value of a JSON document; None for others."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -87,12 +87,12 @@ def _changed_document(content: bytes, generator: np.random.Generator) -> bytes |
             holder[key] = _VALUES[generator.integers(len(_VALUES))]
     if "" in holder and holder is not document and key == "":
         document = holder.get("")
-    # Half of a surrogate pair can stand in a file as an escape only.
+    # json.dumps escapes lone surrogates, which UTF-8 cannot encode.
     return json.dumps(document).encode()
 
 
 def _changed_arrays(content: bytes, generator: np.random.Generator) -> bytes | None:
-    """An archive of arrays of which one lies about itself; None where it is none."""
+    """Change one array of an ``.npz`` archive, or its header; None for other files."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: array for name, array in archive.items() if hasattr(array, "dtype")}
@@ -112,7 +112,7 @@ def _changed_arrays(content: bytes, generator: np.random.Generator) -> bytes | N
             kind = _TYPES[generator.integers(len(_TYPES))]
             some = np.asarray(array.reshape(-1)[:50])
             with np.errstate(all="ignore"):
-                # Text is no number of any type.
+                # Text cannot be converted to a number.
                 some = np.zeros(len(some)) if some.dtype.kind in "US" else some
                 arrays[name] = np.resize(some.astype(kind), array.shape)
         case 3:

@@ -15,10 +15,10 @@ from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.fit import BEST_WEIGHTS, Surroundings, fit
-from fer_core.training.launch import TrainingOutcome, run_training
+from fer_core.training.fit import BEST_WEIGHTS, FitContext, fit
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
-from fer_core.training.time_slice import TimeSlice
+from fer_core.training.time_budget import TimeBudget
+from fer_core.training.train_job import TrainingOutcome, run_training
 
 prepare_backend()
 
@@ -53,27 +53,27 @@ def without_timings(records: list[EpochRecord]) -> list[EpochRecord]:
 
 def test_a_slice_ends_when_its_minutes_are_over() -> None:
     clock = Clock()
-    time_slice = TimeSlice(2, clock=clock)
+    budget = TimeBudget(2, clock=clock)
     clock.now += 119
-    assert not time_slice.is_over()
+    assert not budget.is_used_up()
     clock.now += 1
-    assert time_slice.is_over()
+    assert budget.is_used_up()
 
 
 def test_an_epoch_has_room_with_a_tenth_to_spare() -> None:
     clock = Clock()
-    time_slice = TimeSlice(1, clock=clock)
-    assert time_slice.has_room_for(54)
-    assert not time_slice.has_room_for(55)
+    budget = TimeBudget(1, clock=clock)
+    assert budget.is_enough_for(54)
+    assert not budget.is_enough_for(55)
     clock.now += 50
-    assert time_slice.has_room_for(9)
-    assert not time_slice.has_room_for(10)
+    assert budget.is_enough_for(9)
+    assert not budget.is_enough_for(10)
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
 def test_what_is_no_duration_is_refused(minutes: float) -> None:
     with pytest.raises(InputError, match="--minutes should be above 0"):
-        TimeSlice(minutes)
+        TimeBudget(minutes)
 
 
 def test_the_loop_asks_with_the_last_epochs_duration_and_begins_none_without_time(
@@ -86,7 +86,7 @@ def test_the_loop_asks_with_the_last_epochs_duration_and_begins_none_without_tim
         asked.append(seconds)
         return len(asked) <= 2
 
-    result = fit(CONFIG, tiny_faces, run, surroundings=Surroundings(has_time_for=has_time_for))
+    result = fit(CONFIG, tiny_faces, run, context=FitContext(has_time_for=has_time_for))
     assert result.was_stopped
     assert asked == [0.0, result.epochs[0].seconds, result.epochs[1].seconds]
     assert len(result.epochs) == 2
@@ -100,8 +100,8 @@ def test_slices_give_the_run_that_one_go_gives(tiny_faces: FaceSet, tmp_path: Pa
     sizes = []
     for _ in range(CONFIG.epochs):
         left = iter([True, False])
-        around = Surroundings(has_time_for=lambda seconds, left=left: next(left))  # type: ignore[misc]
-        result = fit(CONFIG, tiny_faces, sliced, surroundings=around)
+        around = FitContext(has_time_for=lambda seconds, left=left: next(left))  # type: ignore[misc]
+        result = fit(CONFIG, tiny_faces, sliced, context=around)
         sizes.append(len(result.epochs))
     assert sizes == [1, 2, 3, 4]
     assert not result.was_stopped
@@ -134,25 +134,25 @@ def test_a_slice_leaves_a_bundle_and_says_how_to_go_on(settings: Settings, data:
     clock = Clock()
     outcomes: list[TrainingOutcome] = []
     # However long the first epoch takes, the second one finds no time left.
-    slices = [TimeSlice(1, clock=clock), TimeSlice(1, clock=clock)]
-    slices[0].has_room_for = lambda seconds: seconds == 0  # type: ignore[method-assign]
-    for time_slice in slices:
-        outcomes.append(run_training(run, settings, time_slice))
+    slices = [TimeBudget(1, clock=clock), TimeBudget(1, clock=clock)]
+    slices[0].is_enough_for = lambda seconds: seconds == 0  # type: ignore[method-assign]
+    for budget in slices:
+        outcomes.append(run_training(run, settings, budget))
     first, second = outcomes
     assert (first.state, first.epochs) == ("stopped", 1)
     assert first.bundle is not None
     assert (second.state, second.epochs) == ("finished", 2)
     log = (run.path / "train.log").read_text(encoding="utf-8")
-    assert f"after 1 of 2 epochs: go on with --resume {run.path} --minutes 1" in log
-    assert log.count("go on with --resume") == 1
+    assert f"after 1 of 2 epochs: resume with --resume {run.path} --minutes 1" in log
+    assert log.count("resume with --resume") == 1
 
 
 def test_a_slice_without_a_finished_epoch_is_told(settings: Settings, data: str) -> None:
     run = begun(settings, data)
     # Over within the first epoch's steps.
-    time_slice = TimeSlice(1, clock=Clock(step=29))
+    budget = TimeBudget(1, clock=Clock(step=29))
     with pytest.raises(InputError, match=r"No epoch was finished in 1 minutes, .*more --minutes"):
-        run_training(run, settings, time_slice)
+        run_training(run, settings, budget)
     status = json.loads((run.path / "status.json").read_text(encoding="utf-8"))
     assert (status["state"], status["epoch"]) == ("failed", 0)
     assert run_training(run, settings).state == "finished"
@@ -160,11 +160,11 @@ def test_a_slice_without_a_finished_epoch_is_told(settings: Settings, data: str)
 
 def test_a_slice_shorter_than_an_epoch_before_is_told(settings: Settings, data: str) -> None:
     run = begun(settings, data, epochs=2)
-    first = TimeSlice(1, clock=Clock())
-    first.has_room_for = lambda seconds: seconds == 0  # type: ignore[method-assign]
+    first = TimeBudget(1, clock=Clock())
+    first.is_enough_for = lambda seconds: seconds == 0  # type: ignore[method-assign]
     run_training(run, settings, first)
     (record,) = run.read_epochs()
-    short = TimeSlice(record.seconds / 60, clock=Clock())
+    short = TimeBudget(record.seconds / 60, clock=Clock())
     with pytest.raises(InputError, match=r"No epoch was finished in .*the last one took .* s"):
         run_training(run, settings, short)
 
@@ -174,5 +174,5 @@ def test_a_request_to_stop_is_no_end_of_a_slice(
 ) -> None:
     run = begun(settings, data)
     monkeypatch.setattr("fer_core.training.control.RunControl.should_stop", lambda control: True)
-    outcome = run_training(run, settings, TimeSlice(60))
+    outcome = run_training(run, settings, TimeBudget(60))
     assert (outcome.state, outcome.epochs, outcome.bundle) == ("stopped", 0, None)

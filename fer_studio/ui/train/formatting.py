@@ -1,4 +1,4 @@
-"""How the train page says states, durations and amounts."""
+"""Format states, durations, amounts and values for the train page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fer_core.training.registry import RealState, RunSummary
 
 _Color = Literal["blue", "green", "orange", "red", "gray"]
 
-#: Colour and icon of each state; the word stands beside them.
+#: Color and icon of each state, shown next to its name.
 STATE_LOOKS: dict[RealState, tuple[_Color, str]] = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "starting": ("blue", ":material/rocket_launch:"),
@@ -23,8 +23,8 @@ STATE_LOOKS: dict[RealState, tuple[_Color, str]] = {
 }
 
 
-def duration_in_words(seconds: float) -> str:
-    """A duration with as many digits as matter: "3 h 20 min", "12 min", "8 s"."""
+def format_duration(seconds: float) -> str:
+    """Format a duration: "3 h 20 min", "12 min", "8 s"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -36,18 +36,18 @@ def duration_in_words(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def bytes_in_words(count: float) -> str:
-    """An amount of memory: "850 MB", "1.3 GB"."""
+def format_bytes(count: float) -> str:
+    """Format an amount of memory: "850 MB", "1.3 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def percent(share: float | None) -> str:
-    """A share in percent; a dash for none."""
+def format_percent(share: float | None) -> str:
+    """Format a fraction in percent; a dash for None."""
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def value_in_words(value: Any) -> str:
-    """A setting's value for a table."""
+def format_value(value: Any) -> str:
+    """Format a setting's value for a table."""
     if value is None:
         return "off"
     if isinstance(value, bool):
@@ -60,13 +60,13 @@ def value_in_words(value: Any) -> str:
 
 
 def run_title(run: RunSummary) -> str:
-    """A run in a list of choices: its name, and what tells it from others of that name."""
+    """Return a run's title for a list: its name, and its ID because names may repeat."""
     if run.name:
         return f"{run.name} ({run.id})"
     return run.id
 
 
-def first_capital(sentence: str) -> str:
-    """The engine's reasons begin small, because they follow a name on the command line."""
+def as_sentence(sentence: str) -> str:
+    """Capitalize and end a reason, which starts with a small letter on the command line."""
     text = sentence[:1].upper() + sentence[1:]
     return text if not text or text[-1] in ".!?…" else f"{text}."

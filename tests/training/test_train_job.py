@@ -13,7 +13,7 @@ import pytest
 
 from fer_core.bundle import find_bundle, publish_bundle
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import load_dataset
+from fer_core.dataset.store import _save, delete_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.report import evaluate, report_on
@@ -22,10 +22,11 @@ from fer_core.metrics import apply_temperature
 from fer_core.predictor import load_predictor, open_onnx_network
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
-from fer_core.training.control import RunControl, request_prune
-from fer_core.training.launch import TrainingOutcome, run_training
+from fer_core.training.control import RunControl, is_active, request_prune
+from fer_core.training.launcher import create_run
 from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import RunFolder, RunSetup, new_run_folder
+from fer_core.training.train_job import TrainingOutcome, main, run_training
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def test_a_missing_network_is_exported_again_and_equal(trained: Trained, tmp_pat
 def test_a_machine_that_cannot_export_ends_with_a_bundle_to_be_completed(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.finish.can_export_onnx", lambda: False)
+    monkeypatch.setattr("fer_core.training.bundle_writer.can_export_onnx", lambda: False)
     run = RunFolder(tmp_path / "run")
     outcome = start(run, trained.data, trained.settings, epochs=1)
     assert outcome.bundle is not None
@@ -265,6 +266,52 @@ def test_data_that_are_not_there_fail_with_the_reason(settings: Settings, tmp_pa
     assert status is not None
     assert status.state == "failed"
     assert "nowhere" in status.message
+
+
+def test_a_dataset_that_was_replaced_while_its_run_was_pending_is_noticed(
+    settings: Settings, tiny_faces: FaceSet, draw_faces: Callable[..., FaceSet]
+) -> None:
+    """Issue 18, row 9: it used to train on the other data without a warning."""
+
+    def import_as_faces(faces: FaceSet) -> None:
+        folder = settings.data_root / "faces"
+        folder.mkdir(parents=True)
+        _save(faces, folder, {"source": "drawn"})
+
+    import_as_faces(tiny_faces)
+    run = create_run(RunSetup("tiny", "faces", config()), settings)
+    assert run.read_setup().fingerprint == tiny_faces.fingerprint
+    delete_dataset("faces", settings)
+    import_as_faces(draw_faces([*range(7)] * 3, splits=["train"] * 14 + ["validation"] * 7))
+    with pytest.raises(InputError, match="faces has changed since this run was launched"):
+        run_training(run, settings)
+    status = run.read_status()
+    assert status is not None
+    assert status.state == "failed"
+
+
+def test_the_job_reports_a_failure_as_an_exit_code(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create(RunSetup("tiny", str(tmp_path / "nowhere"), config()))
+    assert main([str(run.path)]) == 2
+    assert main([str(tmp_path / "no run")]) == 2
+    status = run.read_status()
+    assert status is not None
+    assert status.state == "failed"
+
+
+def test_the_end_of_a_run_starts_the_pending_ones(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    run = RunFolder(tmp_path / "run")
+    run.create(RunSetup("tiny", "nowhere", config()))
+    monkeypatch.setattr(
+        "fer_core.training.train_job.continue_queue", lambda _: held.append(is_active(run))
+    )
+    with pytest.raises(InputError):
+        run_training(run, settings)
+    assert held == [False]  # after the run's lock was released, so that its slot is free
 
 
 @pytest.mark.parametrize(
@@ -358,9 +405,10 @@ def test_a_run_that_its_search_gives_up_ends_without_a_model(
 def test_a_disk_with_too_little_space_is_told_before_the_training(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.faults._OTHER_BYTES", 10**18)
+    monkeypatch.setattr("fer_core.training.resource_errors._OTHER_BYTES", 10**18)
     with pytest.raises(InputError, match="MB left and the run needs about"):
-        start(RunFolder(tmp_path / "run"), trained.data, trained.settings)
+        create_run(RunSetup("tiny", trained.data, config()), trained.settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_without_a_run_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:

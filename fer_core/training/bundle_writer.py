@@ -1,4 +1,4 @@
-"""The end of a training: the best weights become a bundle in the run's folder."""
+"""Write the bundle: the best weights of a training become a served model in the run's folder."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def write_bundle(
     *,
     votes: VoteRecord | None = None,
 ) -> Bundle:
-    """Make ``bundle/`` in a run's folder from its best epoch.
+    """Write ``bundle/`` in a run's folder from its best epoch.
 
-    The figures in it are measured through the very predictor that will serve it. Where ONNX cannot
-    be exported (no TensorFlow), the bundle comes without ``model.onnx``, its figures measured
-    through Keras, and ``models export`` completes it.
+    Its metrics are measured with the predictor that will serve it. If ONNX cannot be exported (no
+    TensorFlow), the bundle has no ``model.onnx``, its metrics are measured with Keras, and
+    ``models export`` completes it.
 
     Args:
         setup: What was trained.
-        face_set: The data as they were imported, with targets where votes were learned: on these
-            the figures are measured.
-        curated: What was trained on.
-        run: The run; a bundle already in it is replaced.
+        face_set: The data as imported, on which the metrics are measured; with targets if votes
+            were learned.
+        curated: The data that was trained on.
+        run: The run; an existing bundle in it is replaced.
         result: How the training ended, with at least one finished epoch.
-        votes: The votes that were learned; None for labels. The temperature is then fitted to
-            their plurality, and the figures are also measured against it.
+        votes: The votes that were learned; None for labels. With votes the temperature is fitted
+            to their plurality, and the metrics are also measured against it.
 
     Raises:
         InputError: The best weights are damaged, or the exported network differs from the model.
@@ -136,8 +136,8 @@ def write_bundle(
 
 
 def _curation_in_words(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
-    """What was left out of or relabelled in the training data; None for nothing."""
+    """Describe what was excluded or relabeled in the training data; None for nothing."""
     parts = [curated.in_words] if curated.in_words else []
     if excludes_leaks:
-        parts.append("training images whose pixels also stand in validation or test left out")
+        parts.append("training images that also appear in validation or test excluded")
     return "; ".join(parts) or None

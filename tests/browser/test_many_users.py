@@ -1,4 +1,4 @@
-"""A class before one server: twenty analyze at once; two on the webcam while one trains."""
+"""Many users of one server: twenty analyze photos at once; two use the webcam during a training."""
 
 import io
 import json
@@ -9,35 +9,30 @@ from typing import Any
 
 import psutil
 import pytest
-
-# The fixtures and helpers of the browser tests, one server for this file.
-from browser.conftest import open_page, server, start_server
-from browser.test_live_in_browser import ONE_FACE, SIZE, assert_moving, chromium, component, press
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from browser.test_live_in_browser import ONE_FACE, SIZE, assert_moving, component, press
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import import_dataset
 from fer_core.recipes import TrainingConfig
 from fer_core.training.control import is_active, request_stop
-from fer_core.training.queue import launch
+from fer_core.training.launcher import launch
 from fer_core.training.registry import run_summary
 from fer_core.training.run_folder import RunSetup
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.sample import sample_picture
 
-__all__ = ["chromium", "open_page", "server", "start_server"]
-
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 
 USERS, PHOTOS = 20, 3
-#: For all of them together, beside what the server holds at rest.
+#: Additional memory for all of them together, in bytes.
 MOST_MEMORY = 1500 * 2**20
 
 
 def photo(user: int, number: int) -> bytes:
-    """The astronaut in a size that nobody else has."""
+    """The astronaut in a size that is unique to this user and number."""
     picture = Image.open(io.BytesIO(sample_picture()[1])).convert("RGB")
     size = 400 + 10 * user + number
     buffer = io.BytesIO()
@@ -46,11 +41,11 @@ def photo(user: int, number: int) -> bytes:
 
 
 def faces_in(content: bytes) -> int:
-    """How many one visitor alone would be shown: in some sizes a badge passes for a face."""
+    """The number of detected faces; at some sizes the detector takes a badge for a face."""
     return len(HaarDetector().detect(decode_picture(content, "photo.jpg")))
 
 
-def test_twenty_analyze_at_once_and_each_gets_the_own_answer(
+def test_twenty_users_at_once_each_get_their_own_results(
     open_page: Callable[..., Page], server: Any
 ) -> None:
     pages = [open_page("/analyze") for _ in range(USERS)]
@@ -109,7 +104,7 @@ def test_two_on_the_webcam_while_one_trains(
         for page in pages:
             assert_moving(page)
             expect(page.get_by_text(ONE_FACE)).to_be_visible(timeout=60_000)
-    assert len(run.read_epochs()) > done  # and the training goes on meanwhile
+    assert len(run.read_epochs()) > done  # the training continues meanwhile
     request_stop(run)
     while is_active(run):
         assert time.monotonic() < deadline + 120
