@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_core.dataset.readers.pictures import decode_gray
+from fer_core.dataset.readers.problems import SkipReason
+
 Png = Callable[[Any], bytes]
 
 
