@@ -878,7 +878,7 @@ def test_a_dataset_is_opened_once_for_this_page_and_that_of_the_dataset(
 def test_a_damaged_curation_hides_no_figures(with_data: Settings, open_app: OpenApp) -> None:
     (with_data.data_root / "tiny" / "curation.csv").write_text("no,such,columns\n1,2,3\n")
     app = evaluate(choose_data(open_app(), "tiny"))
-    assert "is no curation file" in plain(app.error)
+    assert "is not a curation file" in plain(app.error)
     assert "Accuracy" in metrics(app)
     open_section(app, "Mistakes")
     assert any("→" in button.label for button in app.button)
