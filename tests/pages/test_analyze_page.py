@@ -388,7 +388,7 @@ def test_without_yunets_file_it_is_offered_and_haar_is_used(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="detector").options == ["Haar cascades"]
+    assert app.selectbox(key="detector").options == ["Basic"]
     assert [button.label for button in app.sidebar.button] == ["Download YuNet"]
 
 
