@@ -35,12 +35,12 @@ def test_what_was_recorded_plays_at_its_own_speed() -> None:
     assert np.abs(picture - scene((10, 100))).mean() < 20
     assert not recording.is_running
     assert recording.result == content
-    recording.forget()
+    recording.discard()
     assert recording.result is None
 
 
 def test_it_stops_by_itself() -> None:
-    recording = VideoRecording(longest_seconds=0.5)
+    recording = VideoRecording(max_seconds=0.5)
     recording.start()
     add_frames(recording, 40)
     assert not recording.is_running

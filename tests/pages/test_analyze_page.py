@@ -14,7 +14,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 from fer_core.vision.sample import sample_picture
 
-WHOLE = "Take the whole picture as one face"
+WHOLE = "Classify the whole picture as one face"
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -79,7 +79,9 @@ def test_the_page_is_the_same_through_the_app_and_by_its_own_file(
     app = open_app(script)
     assert_sound(app)
     assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [toggle.label for toggle in app.sidebar.toggle] == ["Pictures are single faces"]
+    assert [toggle.label for toggle in app.sidebar.toggle] == [
+        "Skip face detection (already cropped)"
+    ]
     assert [box.label for box in app.file_uploader] == ["Photos with faces"]
     assert "banned in the European Union" in plain(app.caption)
 
@@ -388,7 +390,7 @@ def test_without_yunets_file_it_is_offered_and_haar_is_used(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="detector").options == ["Haar cascades"]
+    assert app.selectbox(key="detector").options == ["Basic"]
     assert [button.label for button in app.sidebar.button] == ["Download YuNet"]
 
 

@@ -63,7 +63,7 @@ def forget_all_but(held: frozenset[str]) -> None:
     forget_picture(held)
 
 
-def take_whole(photo: Photo) -> None:
+def classify_whole(photo: Photo) -> None:
     """Classify this photo as one face from now on, without face detection."""
     st.session_state.setdefault(_WHOLE, set()).add(photo.key)
 

@@ -1,4 +1,4 @@
-"""How the sections of the live page lie."""
+"""The layout of the live page."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _VIDEO, _SNAPSHOTS = "Video", "Snapshots"
 
 
 def show_live(session: LiveSession) -> None:
-    """Draw everything that needs a model."""
+    """Draw all sections that need a model."""
     processor = session.processor
-    assert processor is not None  # the model is there
+    assert processor is not None  # the page checks for a model first
     url = st.context.url
     if url is not None and not may_use_camera(url):
         show_insecure_address(url)
