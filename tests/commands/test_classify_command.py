@@ -285,4 +285,4 @@ def test_a_name_too_long_is_refused_in_its_row(
 
 
 def test_an_empty_path_is_not_the_folder_one_is_in(run: Callable, default_bundle: Bundle) -> None:
-    assert "an empty path names no picture" in run("classify", "").refusal
+    assert "a path must not be empty" in run("classify", "").refusal

@@ -79,7 +79,7 @@ def test_rows_from_a_moment_on() -> None:
 
 def test_a_full_record_keeps_what_it_has_and_counts_the_rest() -> None:
     clock = Clock()
-    record = SessionRecord(most_rows=3000, clock=clock)
+    record = SessionRecord(max_rows=3000, clock=clock)
     for second in range(3010):
         clock.now = 100 + second
         record.add(face_of(1, HAPPY))

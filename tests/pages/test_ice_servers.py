@@ -93,8 +93,8 @@ def test_a_variable_that_is_no_json_is_named(
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("stun:a.example.org", "should name its 'urls'"),
-        ({}, "should name its 'urls'"),
+        ("stun:a.example.org", "should have the key 'urls'"),
+        ({}, "should have the key 'urls'"),
         ({"urls": []}, "at least one address"),
         ({"urls": 3}, "at least one address"),
         ({"urls": "https://example.org"}, "has the address 'https://example.org'"),
@@ -102,7 +102,7 @@ def test_a_variable_that_is_no_json_is_named(
         ({"urls": ["stun:ok.example.org", 7]}, "has the address 7"),
         ({"url": "stun:a.example.org", "urls": "stun:a.example.org"}, "unknown key 'url'"),
         ({"urls": TURN["urls"]}, "is a TURN server, which needs"),
-        (TURN | {"credential": 1234}, "credential that is not a text"),
+        (TURN | {"credential": 1234}, "credential that is not a string"),
     ],
 )
 def test_a_wrong_entry_is_told_by_its_number(entry: object, said: str) -> None:

@@ -23,7 +23,7 @@ _STALLED_SECONDS = 3.0
 _NO_FACE_SECONDS = 4.0
 #: From this rate on, motion looks smooth.
 _SMOOTH_FRAMES_PER_SECOND = 20.0
-#: Above this share of busy time, the processing and not the camera limits the frame rate.
+#: Above this share of busy time, the processing of frames limits the frame rate.
 _BUSY_SHARE = 0.7
 
 
@@ -41,7 +41,7 @@ def speed_text(snapshot: LiveSnapshot) -> str:
     if rate >= _SMOOTH_FRAMES_PER_SECOND:
         verdict = "smooth"
     elif rate * milliseconds / 1000 < _BUSY_SHARE:
-        verdict = "limited by the camera or the connection"
+        verdict = "slow: limited by camera, connection or server load"
     else:
         verdict = "slow: this server skips frames"
     return f"{rate:.0f} fps, {verdict}"
