@@ -69,7 +69,7 @@ def test_an_empty_variable_is_none(secrets: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[webrtc\n", "no valid TOML"),
+        ("[webrtc\n", "not valid TOML"),
         ('webrtc = "stun:a"\n', "should be a table"),
         ('[webrtc]\nice_servers = "stun:a"\n', "should be a list"),
     ],

@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from fer_core.vision.decode import picture_slot
 from fer_core.vision.photo import PhotoResult, analyze_photo
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
@@ -37,12 +38,16 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             text = f"{so_far}, about {max(left, 1):.0f} s left"
             bar = bar or st.progress(0.0)
             bar.progress((earlier + done) / len(wanted), text)
-        result, image = analyze_photo(
-            photo.read(), photo.name, options.analyzer, whole=_whole(photo, options)
-        )
-        kept[key] = result
-        if photo is to_show and image is not None and result.error is None:
-            keep_picture(photo, result, image)
+        content = photo.read()
+        # The slot includes the display picture: after it, the photo's pixels are released.
+        with picture_slot(content):
+            result, image = analyze_photo(
+                content, photo.name, options.analyzer, whole=_whole(photo, options)
+            )
+            kept[key] = result
+            if photo is to_show and image is not None and result.error is None:
+                keep_picture(photo, result, image)
+            del image
     if bar is not None:
         bar.empty()
     return [kept[_result_key(photo, options)] for photo in photos]

@@ -140,14 +140,16 @@ def _show_speed(snapshot: LiveSnapshot) -> None:
             f"- Of this, classification: {_milliseconds(snapshot.network_milliseconds)}\n"
             f"- Face detection in the background: "
             f"{_milliseconds(snapshot.detection_milliseconds)}, "
-            f"{_number(snapshot.detections_per_second)} per second; faces are tracked in between\n"
+            f"{_rate(snapshot.detections_per_second)}; faces are tracked in between\n"
             f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if the previous "
             "ones are still being processed, so that the picture is not delayed"
         )
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+def _rate(per_second: float | None) -> str:
+    if per_second is None or per_second < 1:
+        return "less than once per second"
+    return f"{per_second:.0f} times per second"
 
 
 def _milliseconds(value: float | None) -> str:
