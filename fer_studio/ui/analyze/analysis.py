@@ -13,7 +13,7 @@ from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import chosen_index, forget_picture, keep_picture
 
 _RESULTS = "photo_results"
-_WHOLE = "photos_taken_whole"
+_WHOLE = "photos_classified_whole"
 #: Progress appears after this time; shorter analyses need none.
 _SILENT_SECONDS = 0.5
 

@@ -22,7 +22,7 @@ def show_live(session: LiveSession) -> None:
     if url is not None and not may_use_camera(url):
         show_insecure_address(url)
         return
-    way = st.segmented_control(
+    mode = st.segmented_control(
         "Camera",
         [_VIDEO, _SNAPSHOTS],
         default=_VIDEO,
@@ -31,7 +31,7 @@ def show_live(session: LiveSession) -> None:
         label_visibility="collapsed",
         help="Snapshots work where the video cannot connect.",
     )
-    session.takes_snapshots = way == _SNAPSHOTS
+    session.takes_snapshots = mode == _SNAPSHOTS
     if session.takes_snapshots:
         show_snapshots(session)
     else:
