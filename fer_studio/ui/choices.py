@@ -63,14 +63,14 @@ def bundle_title(bundle: Bundle) -> str:
 
 
 def choose_detector(settings: Settings) -> str:
-    """Draw the selection of the face detector, and offer to download a missing one."""
+    """Draw the list of face detectors, and a download button if the accurate one is missing."""
     name: str = st.selectbox(
         "Face detector",
         detector_names(settings),
         format_func=lambda name: DETECTOR_TITLES[name],
         key="detector",
         help="Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar "
-        "cascades, which are always available.",
+        "cascade, with which FER2013 was cropped and which many published systems use.",
     )
     if not is_yunet_available(settings) and may_edit():
         _offer_yunet(settings)
@@ -78,9 +78,9 @@ def choose_detector(settings: Settings) -> str:
 
 
 def _offer_yunet(settings: Settings) -> None:
-    with st.expander("Download the accurate detector", icon=":material/download:"):
+    with st.expander("Get the accurate detector", icon=":material/download:"):
         st.write(
-            f"YuNet finds more faces, with fewer false detections. The file has "
+            "The detector YuNet finds more faces and fewer false ones. Its file has "
             f"{YUNET_BYTES / 1000:.0f} kB and comes from OpenCV's model zoo (MIT license)."
         )
         if st.button("Download YuNet", key="download_yunet"):
@@ -91,7 +91,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # Draw the selection above again, with the new detector selected.
+                # Draw the list above again, with the new detector selected.
                 del st.session_state["detector"]
                 st.rerun()
-        st.caption(f"Or copy {YUNET_FILE_NAME} to {yunet_path(settings).parent}.")
+        st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")
