@@ -16,6 +16,7 @@ COPY . .
 # An empty volume begins as a copy of what lies here, with its owner: of models/ the bundle that the
 # project ships, so that the app has a model. The code stays root's.
 RUN mkdir -p data runs imports \
+    && { python -m fer_core detectors fetch || true; } \
     && chown -R studio:studio data runs models \
     && python -m compileall -q app.py pages fer_studio fer_core
 VOLUME ["/app/data", "/app/runs", "/app/models"]

@@ -1,4 +1,4 @@
-"""The figures by which a trained network is chosen as the one that is shipped.
+"""The measurements by which the shipped model is selected.
 
 ``python -m benchmarks.champion --data fer2013 [--model NAME] [--write-card]`` prints them as
 Markdown for ``benchmarks/champion.md``: accuracy, macro F1, calibration, size, time on one core,
@@ -20,9 +20,10 @@ from fer_core.bundle import Bundle, find_bundle
 from fer_core.commands.arguments import ProgressLines
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import is_demo, load_dataset
+from fer_core.evaluation.breakdowns import RobustnessCurve
 from fer_core.evaluation.evaluate import evaluate_split
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
+from fer_core.evaluation.robustness import measure_robustness
 from fer_core.evaluation.slices import image_slicings
 from fer_core.evaluation.tables import evaluation_document
 from fer_core.metrics import Estimate
@@ -30,7 +31,7 @@ from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings, load_settings
 
-#: What an analyzer's crop does to a face, beside what FER2013's own crops do.
+#: Corruptions that resemble the difference between crops of the analyzer and of FER2013.
 CROPS = ("shift", "scale", "rotation", "blur")
 
 
@@ -61,7 +62,7 @@ def measure(
 
 
 def figures(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
-    """The figures beside the floor and the goal that were set."""
+    """The measurements with the required minimum and the goal."""
     fitted = result.calibration.cross_validated
     rows = [
         Measurement("validation accuracy", _share(result.accuracy), "floor 70.0 %, goal 73.5 %"),

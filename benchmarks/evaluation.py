@@ -1,4 +1,4 @@
-"""An evaluation of FER2013's size with the default model, beside the bare network."""
+"""Time of an evaluation with the size of FER2013, compared with the bare network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH = 64
 
 
 def _fer2013_sized() -> FaceSet:
-    """Noise in place of faces, which takes a network as long."""
+    """Random images, which take a network as much time as faces."""
     generator = np.random.default_rng(0)
     labels = [
         np.repeat(np.arange(7), FER2013_COUNTS[split]).astype(np.int8)
@@ -47,7 +47,7 @@ def _seconds(action: Callable[[], object]) -> float:
 
 
 def _bare_network(bundle: Bundle, faces: FaceSet) -> None:
-    """The session alone, in batches, with the mirror images that the model is served with."""
+    """Run only the ONNX session in batches, including mirror images if the model uses them."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
@@ -82,7 +82,7 @@ def measure() -> list[Measurement]:
                 bundle, faces, "validation", settings, dataset_name="noise", predictor=predictor
             )
 
-        # One after the other, twice: the machine's pace changes.
+        # Alternately, because the speed of the machine varies.
         bare = _seconds(lambda: _bare_network(bundle, faces))
         whole = _seconds(evaluate)
         bare = min(bare, _seconds(lambda: _bare_network(bundle, faces)))

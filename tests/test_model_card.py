@@ -91,7 +91,7 @@ def test_a_record_with_only_the_accuracy_has_a_card(
 def test_a_class_with_only_a_recall_has_its_row(
     make_record: Callable[..., BundleRecord],
 ) -> None:
-    figures = {"accuracy": 0.5, "loss": None, "per_class": {"angry": {"recall": 0.25}}}
-    card = model_card("mine", make_record(metrics={"validation": figures}), 1.0)
+    metrics = {"accuracy": 0.5, "loss": None, "per_class": {"angry": {"recall": 0.25}}}
+    card = model_card("mine", make_record(metrics={"validation": metrics}), 1.0)
     assert "accuracy 50.00%, cross-entropy undefined." in card
     assert "| angry | undefined | 0.250 | undefined | undefined |" in card

@@ -184,10 +184,10 @@ class _Occlusion:
         """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
         places = [(top, left) for top in starts for left in starts]
-        pictures = np.repeat(crop[np.newaxis], len(places) + 1, axis=0)
-        for picture, (top, left) in zip(pictures[1:], places, strict=True):
-            picture[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
-        probabilities = self._predictor.probabilities(pictures, calibrated=False)[:, emotion]
+        images = np.repeat(crop[np.newaxis], len(places) + 1, axis=0)
+        for image, (top, left) in zip(images[1:], places, strict=True):
+            image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
+        probabilities = self._predictor.probabilities(images, calibrated=False)[:, emotion]
         scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
         falls, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
         for score, (top, left) in zip(scores[1:], places, strict=True):

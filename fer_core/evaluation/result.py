@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
+from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
 from fer_core.evaluation.calibration_analysis import CalibrationAnalysis, analyze_calibration
 from fer_core.evaluation.coverage import (
     CoverageCurve,
@@ -38,10 +39,6 @@ from fer_core.metrics import (
     per_class_metrics,
     threshold_curve,
 )
-
-if TYPE_CHECKING:
-    from fer_core.evaluation.robustness import RobustnessCurve
-    from fer_core.evaluation.slices import Slicing
 
 #: Human accuracy on FER2013 as (value, low, high): Goodfellow et al., "Challenges in
 #: representation learning: a report on three machine learning contests", ICONIP 2013.

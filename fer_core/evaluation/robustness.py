@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
+from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted, find_corruption
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate, proportion_estimate
 from fer_core.predictor import Predictor
 from fer_core.progress import ProgressReport
-
-
-@dataclass(frozen=True)
-class RobustnessPoint:
-    """Accuracy at one strength of a corruption.
-
-    Attributes:
-        strength: In the unit of the corruption.
-        accuracy: With Wilson's interval.
-    """
-
-    strength: float
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class RobustnessCurve:
-    """Accuracy under one corruption.
-
-    Attributes:
-        name: Name of the corruption.
-        title: Its title for display.
-        unit: Unit of its strengths.
-        points: The unchanged images first, then from mild to severe.
-        n: Number of images.
-    """
-
-    name: str
-    title: str
-    unit: str
-    points: tuple[RobustnessPoint, ...]
-    n: int
 
 
 def measure_robustness(

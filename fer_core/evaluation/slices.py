@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.image_quality import image_quality
+from fer_core.evaluation.breakdowns import ScoreSlice, Slicing
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics import Estimate, proportion_estimate
+from fer_core.metrics import proportion_estimate
 
 #: Scores of ``ImageQuality`` used for slices: title and unit.
 IMAGE_SCORES: dict[str, tuple[str, str]] = {
@@ -18,42 +17,6 @@ IMAGE_SCORES: dict[str, tuple[str, str]] = {
     "contrast": ("Contrast", "standard deviation of gray values"),
     "sharpness": ("Sharpness", "variance of the Laplacian"),
 }
-
-
-@dataclass(frozen=True)
-class ScoreSlice:
-    """Images with similar scores.
-
-    Attributes:
-        low: Lowest score in the slice.
-        high: Highest score in the slice.
-        n: Number of images.
-        accuracy: Accuracy on the slice with Wilson's interval.
-    """
-
-    low: float
-    high: float
-    n: int
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class Slicing:
-    """All images, divided by a score into slices of nearly equal count.
-
-    Attributes:
-        name: Name of the score.
-        title: Its title for display.
-        unit: Unit of its values.
-        slices: By rising score.
-        undefined_n: Number of images without a score; they are in none of the slices.
-    """
-
-    name: str
-    title: str
-    unit: str
-    slices: tuple[ScoreSlice, ...]
-    undefined_n: int
 
 
 def slice_by_score(

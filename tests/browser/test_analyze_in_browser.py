@@ -256,7 +256,7 @@ def test_a_detector_file_added_by_hand_becomes_the_default_and_another_can_be_ch
         photo = page.get_by_alt_text("astronaut.png with 1")
         before = photo.get_attribute("src")
         assert before is not None
-        choose_option(page, "Face detector", "Haar cascades")
+        choose_option(page, "Face detector", "Basic")
         expect(photo).not_to_have_attribute("src", before)
         expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
         assert box[2] != box[3]  # YuNet's boxes are upright, the cascades' square

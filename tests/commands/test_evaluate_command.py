@@ -33,12 +33,12 @@ def test_the_document_of_each_split(
     } <= set(document)
     assert document["n"] == count
     assert list(document["per_class"]) == list(EMOTIONS)
-    for figures in document["per_class"].values():
-        assert set(figures) == {"precision", "recall", "f1", "support"}
+    for metrics in document["per_class"].values():
+        assert set(metrics) == {"precision", "recall", "f1", "support"}
     confusion = np.array(document["confusion"])
     assert confusion.shape == (7, 7)
     assert confusion.sum() == count
-    supports = [figures["support"] for figures in document["per_class"].values()]
+    supports = [metrics["support"] for metrics in document["per_class"].values()]
     assert confusion.sum(axis=1).tolist() == supports
     assert document["accuracy"] == pytest.approx(np.trace(confusion) / count)
 

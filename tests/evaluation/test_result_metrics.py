@@ -32,56 +32,55 @@ def rows_of(*pairs: tuple[int, float]) -> np.ndarray:
 def test_overall_metrics_equal_scikit_learn(random_result: MakeResult) -> None:
     result = random_result(500, temperature=1.4)
     labels, probabilities = result.labels, result.probabilities
-    figures = result
-    assert figures.accuracy.value == pytest.approx(
+    assert result.accuracy.value == pytest.approx(
         reference.accuracy_score(labels, result.predicted)
     )
-    assert figures.macro_f1.value == pytest.approx(
+    assert result.macro_f1.value == pytest.approx(
         reference.f1_score(labels, result.predicted, average="macro")
     )
-    assert figures.balanced_accuracy.value == pytest.approx(
+    assert result.balanced_accuracy.value == pytest.approx(
         reference.balanced_accuracy_score(labels, result.predicted)
     )
-    assert figures.log_loss.value == pytest.approx(
+    assert result.log_loss.value == pytest.approx(
         reference.log_loss(labels, probabilities.astype(float)), rel=1e-5
     )
-    assert figures.top2_accuracy.value == pytest.approx(
+    assert result.top2_accuracy.value == pytest.approx(
         reference.top_k_accuracy_score(labels, probabilities, k=2)
     )
     for estimate in (
-        figures.accuracy,
-        figures.macro_f1,
-        figures.balanced_accuracy,
-        figures.log_loss,
-        figures.top2_accuracy,
+        result.accuracy,
+        result.macro_f1,
+        result.balanced_accuracy,
+        result.log_loss,
+        result.top2_accuracy,
     ):
         assert estimate.low is not None and estimate.high is not None
         assert estimate.value is not None
         assert estimate.low < estimate.value < estimate.high
     counts = np.bincount(labels)
-    assert figures.majority_class == counts.argmax()
-    assert figures.baseline_accuracy == counts.max() / 500
-    assert figures.human_accuracy is None
+    assert result.majority_class == counts.argmax()
+    assert result.baseline_accuracy == counts.max() / 500
+    assert result.human_accuracy is None
 
 
 def test_the_interval_of_accuracy_has_the_theoretical_width(random_result: MakeResult) -> None:
-    figures = random_result(2000)
-    value = figures.accuracy.value
+    result = random_result(2000)
+    value = result.accuracy.value
     assert value is not None
     half = 1.96 * np.sqrt(value * (1 - value) / 2000)
-    assert figures.accuracy.low == pytest.approx(value - half, abs=0.1 * half)
-    assert figures.accuracy.high == pytest.approx(value + half, abs=0.1 * half)
+    assert result.accuracy.low == pytest.approx(value - half, abs=0.1 * half)
+    assert result.accuracy.high == pytest.approx(value + half, abs=0.1 * half)
 
 
 def test_leak_free_accuracy_and_the_human_reference(make_result: MakeResult) -> None:
     rows = rows_of((0, 0.8), (1, 0.8), (2, 0.8), (2, 0.8))
     facts = ResultFacts(False, True, False, False, ())
     leaked = np.array([False, True, False, False])
-    figures = make_result([0, 1, 2, 3], rows, is_leaked=leaked, facts=facts)
-    assert figures.leak_free_n == 3
-    assert figures.leak_free_accuracy is not None
-    assert figures.leak_free_accuracy.value == pytest.approx(2 / 3)
-    assert figures.human_accuracy == (0.65, 0.60, 0.70)
+    result = make_result([0, 1, 2, 3], rows, is_leaked=leaked, facts=facts)
+    assert result.leak_free_n == 3
+    assert result.leak_free_accuracy is not None
+    assert result.leak_free_accuracy.value == pytest.approx(2 / 3)
+    assert result.human_accuracy == (0.65, 0.60, 0.70)
     unknown = make_result([0, 1, 2, 3], rows, is_leaked=None)
     assert (unknown.leak_free_n, unknown.leak_free_accuracy) == (None, None)
     all_leaked = make_result([0, 1, 2, 3], rows, is_leaked=np.ones(4, bool))
@@ -90,10 +89,9 @@ def test_leak_free_accuracy_and_the_human_reference(make_result: MakeResult) -> 
 
 def test_one_image_has_metrics_without_intervals(make_result: MakeResult) -> None:
     result = make_result([3], rows_of((3, 0.9)))
-    figures = result
-    assert figures.accuracy == Estimate(1.0, None, None)
-    assert figures.balanced_accuracy == Estimate(1.0, None, None)
-    assert figures.log_loss.value == pytest.approx(-np.log(0.9), rel=1e-5)
+    assert result.accuracy == Estimate(1.0, None, None)
+    assert result.balanced_accuracy == Estimate(1.0, None, None)
+    assert result.log_loss.value == pytest.approx(-np.log(0.9), rel=1e-5)
     classes = result.per_class
     assert classes[3].recall == Estimate(1.0, None, None)
     assert classes[3].roc is None and classes[3].average_precision == 1.0

@@ -48,19 +48,19 @@ def test_metrics_equal_scikit_learn(seed: int, classes: tuple[int, ...]) -> None
     precision, recall, f1, support = reference.precision_recall_fscore_support(
         labels, predicted, labels=ALL, zero_division=np.nan
     )
-    figures = per_class_metrics(confusion)
-    assert [figure.support for figure in figures] == support.tolist()
+    per_class = per_class_metrics(confusion)
+    assert [one.support for one in per_class] == support.tolist()
     for ours, theirs in (
-        ([figure.precision for figure in figures], precision),
-        ([figure.recall for figure in figures], recall),
-        ([figure.f1 for figure in figures], f1),
+        ([one.precision for one in per_class], precision),
+        ([one.recall for one in per_class], recall),
+        ([one.f1 for one in per_class], f1),
     ):
         np.testing.assert_allclose(np.array(ours, dtype=float), theirs)
     assert accuracy(labels, probabilities) == pytest.approx(
         reference.accuracy_score(labels, predicted)
     )
     # scikit-learn's default is also the mean over the classes that occur or are predicted.
-    assert macro_f1(figures) == pytest.approx(
+    assert macro_f1(per_class) == pytest.approx(
         reference.f1_score(labels, predicted, average="macro")
     )
     assert log_loss(labels, probabilities) == pytest.approx(
@@ -75,11 +75,11 @@ def test_rows_of_the_confusion_matrix_are_true_classes() -> None:
 
 
 def test_recall_and_precision_are_undefined_for_absent_and_unpredicted_classes() -> None:
-    figures = per_class_metrics(confusion_matrix(np.array([0, 0], np.int8), np.array([0, 1])))
-    assert (figures[1].precision, figures[1].recall, figures[1].f1) == (0.0, None, 0.0)
-    assert (figures[2].precision, figures[2].recall, figures[2].f1) == (None, None, None)
-    assert figures[0].recall == 0.5
-    assert macro_f1(figures) == pytest.approx((2 / 3 + 0) / 2)
+    per_class = per_class_metrics(confusion_matrix(np.array([0, 0], np.int8), np.array([0, 1])))
+    assert (per_class[1].precision, per_class[1].recall, per_class[1].f1) == (0.0, None, 0.0)
+    assert (per_class[2].precision, per_class[2].recall, per_class[2].f1) == (None, None, None)
+    assert per_class[0].recall == 0.5
+    assert macro_f1(per_class) == pytest.approx((2 / 3 + 0) / 2)
 
 
 def test_without_images_all_metrics_are_undefined() -> None:

@@ -108,9 +108,9 @@ def test_metrics_of_many_tables_equal_those_of_each_table() -> None:
     tables = resampled_counts(np.random.default_rng(0).integers(0, 4, (7, 7)), resamples=20)
     tables[0, 3] = 0
     for number, table in enumerate(tables):
-        figures = per_class_metrics(table)
+        per_class = per_class_metrics(table)
         for ours, name in ((precisions_of, "precision"), (recalls_of, "recall"), (f1s_of, "f1")):
-            expected = [getattr(figure, name) for figure in figures]
+            expected = [getattr(one, name) for one in per_class]
             np.testing.assert_allclose(ours(tables)[number], np.array(expected, float))
 
 
@@ -124,8 +124,8 @@ def test_balanced_and_top_2_accuracy_equal_scikit_learn(classes: range) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns about predicted but absent classes
         expected = reference.balanced_accuracy_score(labels, predicted)
-    figures = per_class_metrics(confusion_matrix(labels, predicted))
-    assert balanced_accuracy(figures) == pytest.approx(expected)
+    per_class = per_class_metrics(confusion_matrix(labels, predicted))
+    assert balanced_accuracy(per_class) == pytest.approx(expected)
     assert top_k_accuracy(labels, probabilities) == pytest.approx(
         reference.top_k_accuracy_score(labels, probabilities, k=2, labels=range(7))
     )

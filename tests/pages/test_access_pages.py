@@ -296,12 +296,12 @@ def test_nothing_is_imported_by_who_has_lost_the_role(home: Settings, open_as: O
 def test_images_are_not_decided_about_by_who_has_lost_the_role(
     home: Settings, faces: str, open_as: OpenAs
 ) -> None:
-    app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Remedies")
+    app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Clean up")
     decisions = home.data_root / faces / "curation.csv"
     demote(app)
     app.button(key="fix_drop-train-copies").click().run()
     assert not decisions.exists()
-    app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Remedies")
+    app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Clean up")
     app.button(key="fix_drop-train-copies").click().run()
     assert decisions.exists()
 

@@ -21,11 +21,12 @@ from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
+from fer_core.dataset.votes import votes_findings
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_studio.ui.datasets import open_dataset
+from fer_studio.ui.datasets import dataset_votes, open_dataset
 from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation
 
 PAGE = "pages/evaluate.py"
@@ -913,13 +914,13 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     evaluation = EvaluationRequest(bundle, dataset, "validation", with_votes).finished()
     assert evaluation is not None
     masks = findings_of(evaluation)
-    for number, title in enumerate(
-        (
-            "Most disputed by FER+'s taggers",
-            "Outvoted by FER+'s taggers",
-            "No face for FER+'s taggers",
-        )
-    ):
+    votes = dataset_votes(dataset)
+    assert votes is not None
+    disputed, outvoted, not_face = (
+        votes_findings(dataset.faces, votes)[kind].title
+        for kind in ("disputed", "outvoted", "not_face_votes")
+    )
+    for number, title in enumerate((disputed, outvoted, not_face)):
         assert np.flatnonzero(masks[title]).tolist() == [number]
     # The same images after curation.
     dropped = entries_for(
@@ -929,8 +930,8 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     request = EvaluationRequest(bundle, dataset, "validation", with_votes, curated)
     result = request._evaluate(None)
     masks = findings_of(LoadedEvaluation("", bundle, result, request, with_votes))
-    assert "Most disputed by FER+'s taggers" not in masks
-    assert np.flatnonzero(masks["Outvoted by FER+'s taggers"]).tolist() == [0]
+    assert disputed not in masks
+    assert np.flatnonzero(masks[outvoted]).tolist() == [0]
     app, _, _ = open_mistake(app)
     assert "FER+ annotators" in plain(app.markdown)
 

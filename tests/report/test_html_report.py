@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 import pytest
 
 from fer_core.bundle import Bundle
+from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.facts import ResultFacts
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.evaluation.robustness import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.slices import slice_by_score
 from fer_core.metrics import proportion_estimate
 from fer_core.report.html import html_report

@@ -12,8 +12,7 @@ from fer_core.charts.evaluation.style import (
     percent_axis,
     whiskers,
 )
-from fer_core.evaluation.robustness import RobustnessCurve
-from fer_core.evaluation.slices import Slicing
+from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

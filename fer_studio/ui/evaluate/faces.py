@@ -99,7 +99,7 @@ def _choose_several(
 ) -> None:
     """Faces with checkboxes, and the decisions on the selected ones."""
     dataset, result = evaluation.dataset, evaluation.result
-    assert dataset is not None  # asked only where there are pictures
+    assert dataset is not None  # called only if there are images
     state = curation_state(dataset)
     dataset_rows = evaluation.dataset_rows
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}

@@ -7,9 +7,10 @@ import streamlit as st
 
 from fer_core.access import Role
 from fer_core.charts.evaluation import robustness_lines, slice_points
+from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
 from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted
-from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
-from fer_core.evaluation.slices import Slicing, image_slicings, slice_by_score
+from fer_core.evaluation.robustness import measure_robustness
+from fer_core.evaluation.slices import image_slicings, slice_by_score
 from fer_core.jobs.job import JobKind
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images
