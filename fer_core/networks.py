@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
+#: Height, width, channels; None leaves a size open.
+InputShape = tuple[int | None, int | None, int]
+
 INPUT_SHAPE = (48, 48, 1)
 CLASS_COUNT = 7
 
@@ -28,30 +31,35 @@ class Architecture:
         summary: What is inside, in one line.
         parameters: Trainable and other weights, in all.
         multiply_adds: Multiply-adds of the convolutions and dense layers for one picture.
-        build: Builds the model; its argument scales the published dropout rates (1: as published,
-            0: no dropout).
+        build: Builds the model. Its first argument scales the published dropout rates (1: as
+            published, 0: no dropout), the second is the input's shape.
+        takes_any_size: Whether height and width of the input may be others than 48, because the
+            network pools over all of what is left.
     """
 
     name: str
     summary: str
     parameters: int
     multiply_adds: int
-    build: Callable[[float], keras.Model]
+    build: Callable[[float, InputShape], keras.Model]
+    takes_any_size: bool = False
 
 
-def build_network(name: str, *, dropout_scale: float = 1.0) -> keras.Model:
+def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = False) -> keras.Model:
     """Build an architecture with fresh random weights.
 
     Args:
         name: A key of ``ARCHITECTURES``.
         dropout_scale: Factor on the architecture's own dropout rates; a product above 0.9 is
             cut to 0.9.
+        any_size: Leave height and width of the input open; for architectures with
+            ``takes_any_size``. The weights are the same.
 
     Returns:
         A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
         dtype policy, its softmax always in float32.
     """
-    return ARCHITECTURES[name].build(dropout_scale)
+    return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
 
 
 def count_multiply_adds(model: keras.Model) -> int:
@@ -70,10 +78,10 @@ def count_multiply_adds(model: keras.Model) -> int:
     return int(total)
 
 
-def _input() -> Any:
+def _input(shape: InputShape) -> Any:
     import keras
 
-    return keras.Input(INPUT_SHAPE, name="pixels")
+    return keras.Input(shape, name="pixels")
 
 
 def _dropout(tensor: Any, rate: float, scale: float) -> Any:
@@ -120,7 +128,7 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
     return keras.Model(inputs, outputs, name=name)
 
 
-def _paired_convolutions(dropout_scale: float) -> keras.Model:
+def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
     Silent on sizes; chosen is what such tutorials use: pairs of 3x3 convolutions with 32, 64 and
@@ -128,7 +136,7 @@ def _paired_convolutions(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         for _ in range(2):
             tensor = _normalized_convolution(tensor, filters)
@@ -141,14 +149,14 @@ def _paired_convolutions(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "paired_convolutions")
 
 
-def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
+def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
 
     Silent on the strength of L2; chosen is 0.01, the value of Keras's own examples.
     """
     from keras import layers, regularizers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters, rate in ((64, 0.3), (128, 0.3), (256, 0.4), (512, 0.4)):
         tensor = _normalized_convolution(tensor, filters)
         tensor = layers.MaxPooling2D()(tensor)
@@ -161,7 +169,7 @@ def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "four_blocks_average_pooling")
 
 
-def _three_convolutions(dropout_scale: float) -> keras.Model:
+def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
 
     Silent on kernel, padding, width of the dense layer and dropout rate; chosen are Keras's
@@ -169,7 +177,7 @@ def _three_convolutions(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -179,7 +187,7 @@ def _three_convolutions(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "three_convolutions")
 
 
-def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
+def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
     Silent on sizes; chosen are the ones most copied with this layout: 128, 256, 512 and 512
@@ -187,7 +195,7 @@ def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (128, 256, 512, 512):
         tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -199,7 +207,7 @@ def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "four_convolutions_wide")
 
 
-def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
+def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
 
     Silent on sizes; chosen are 32, 64 and 128 filters with dropout 0.25 and a dense layer of 256
@@ -207,7 +215,7 @@ def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         tensor = layers.Conv2D(filters, 3, padding="same", activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -218,7 +226,7 @@ def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "three_convolutions_dropout")
 
 
-def _plain_eight(dropout_scale: float) -> keras.Model:
+def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
     Plain stacks keep both CPU cores in the convolutions' own inner loops, where residual sums,
@@ -226,7 +234,7 @@ def _plain_eight(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for stage, filters in enumerate((32, 64, 128, 256)):
         if stage > 0:
             tensor = layers.MaxPooling2D()(tensor)
@@ -270,7 +278,7 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
 
 
-def _residual_eleven_attention(dropout_scale: float) -> keras.Model:
+def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
 
     After He et al., "Deep residual learning for image recognition", CVPR 2016, cut to what one
@@ -279,7 +287,7 @@ def _residual_eleven_attention(dropout_scale: float) -> keras.Model:
     """
     from keras import layers
 
-    inputs = _input()
+    inputs = _input(shape)
     tensor = _normalized_convolution(inputs, 32)
     for filters, blocks in ((64, 1), (128, 2), (192, 2)):
         for number in range(blocks):
@@ -317,6 +325,7 @@ _ALL = (
         parameters=1_820_487,
         multiply_adds=128_994_816,
         build=_four_blocks_average_pooling,
+        takes_any_size=True,
     ),
     Architecture(
         "four_convolutions_wide",
@@ -331,6 +340,7 @@ _ALL = (
         parameters=1_176_359,
         multiply_adds=117_450_496,
         build=_plain_eight,
+        takes_any_size=True,
     ),
     Architecture(
         "residual_eleven_attention",
@@ -338,6 +348,7 @@ _ALL = (
         parameters=1_860_095,
         multiply_adds=153_899_328,
         build=_residual_eleven_attention,
+        takes_any_size=True,
     ),
 )
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_core.training.batches import TrainingBatches
+from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
 from fer_core.training.model_setup import compiled_model
 from fer_core.training.queue import active_runs
 
@@ -46,7 +46,10 @@ _WITHOUT_INFLUENCE = {
     "plateau_patience",
     "focal_gamma",
     "label_smoothing",
+    "targets",
     "imbalance",
+    "imbalance_last_epochs",
+    "low_resolution_epochs",
     "exclude_leaks",
     "monitor",
     "early_stopping_patience",
@@ -203,13 +206,19 @@ def _estimate(
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,
         seconds_per_epoch=per_epoch,
-        seconds=speed.startup_seconds + config.epochs * per_epoch,
+        seconds=speed.startup_seconds + _full_epochs(config) * per_epoch,
         epochs=config.epochs,
         may_end_sooner=config.early_stopping_patience is not None,
         training_images=training_images,
         validation_images=validation_images,
         was_busy=speed.was_busy,
     )
+
+
+def _full_epochs(config: TrainingConfig) -> float:
+    """The training's length in epochs of full resolution."""
+    low = min(config.low_resolution_epochs, config.epochs)
+    return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
 
 def _memory_path(config: TrainingConfig, settings: Settings) -> Path:
@@ -266,6 +275,8 @@ def measure_speed(config: TrainingConfig) -> Speed:
     prepare_backend()
     from fer_core.training.fit import predict_in_batches
 
+    # The labels drawn here are timed as targets too, at full resolution.
+    config = replace(config, targets="labels", low_resolution_epochs=0)
     model = compiled_model(config)
     generator = np.random.default_rng(0)
     # Enough for the steps to see more than one order of them.

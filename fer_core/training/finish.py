@@ -21,11 +21,12 @@ from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
+from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.report import evaluate
+from fer_core.evaluation.report import evaluate, report_against_votes
 from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
-from fer_core.metrics import fit_temperature
+from fer_core.metrics import apply_temperature, fit_temperature
 from fer_core.model_card import model_card
 from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Network, Predictor, open_onnx_network
@@ -41,6 +42,8 @@ def write_bundle(
     curated: CuratedFaceSet,
     run: RunFolder,
     result: FitResult,
+    *,
+    votes: VoteRecord | None = None,
 ) -> Bundle:
     """Make ``bundle/`` in a run's folder from its best epoch.
 
@@ -50,10 +53,13 @@ def write_bundle(
 
     Args:
         setup: What was trained.
-        face_set: The data as they were imported, on which the figures are measured.
+        face_set: The data as they were imported, with targets where votes were learned: on these
+            the figures are measured.
         curated: What was trained on.
         run: The run; a bundle already in it is replaced.
         result: How the training ended, with at least one finished epoch.
+        votes: The votes that were learned; None for labels. The temperature is then fitted to
+            their plurality, and the figures are also measured against it.
 
     Raises:
         InputError: The best weights are damaged, or the exported network differs from the model.
@@ -94,6 +100,7 @@ def write_bundle(
         metrics={},
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        targets={"kind": "labels"} if votes is None else votes.to_json(),
     )
     validation = face_set.rows("validation")
     with replaced_folder(run.bundle_path) as folder:
@@ -107,10 +114,21 @@ def write_bundle(
         predictor = Predictor(record, network)
         labels = face_set.labels[validation]
         probabilities = predictor.probabilities(face_set.images[validation])
-        write_predictions(folder, labels, probabilities)
-        predictor.temperature = fit_temperature(labels, probabilities)
-        write_calibration(folder, predictor.temperature, "validation")
+        counts = None if votes is None else votes.votes.counts[validation]
+        write_predictions(folder, labels, probabilities, counts)
+        if votes is None:
+            predictor.temperature = fit_temperature(labels, probabilities)
+            write_calibration(folder, predictor.temperature, "validation")
+        else:
+            targets = votes.targets.targets[validation]
+            plurality = plurality_of_targets(targets)
+            is_single = plurality >= 0
+            predictor.temperature = fit_temperature(plurality[is_single], probabilities[is_single])
+            write_calibration(folder, predictor.temperature, "validation, plurality of votes")
         figures = evaluate(predictor, face_set, "validation").to_json()
+        if votes is not None:
+            calibrated = apply_temperature(probabilities, predictor.temperature)
+            figures["votes"] = report_against_votes(targets, calibrated)
         record = replace(record, metrics={"validation": figures})
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))

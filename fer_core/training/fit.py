@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import leaking_training_rows
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.vote_targets import plurality_of_targets
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.metrics import (
     accuracy,
     class_figures,
     confusion_matrix,
+    cross_entropy,
     log_loss,
     macro_f1,
 )
@@ -28,6 +30,7 @@ from fer_core.training.model_setup import (
     reseed,
     restore_state,
     state_arrays,
+    trace_both_sizes,
 )
 from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, has_stalled
@@ -79,7 +82,26 @@ def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]
     rows = face_set.rows("train")
     if config.exclude_leaks:
         rows = np.setdiff1d(rows, leaking_training_rows(face_set))
-    return rows
+    return _with_targets(face_set, rows, config)
+
+
+def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    """The rows on which a configuration is validated."""
+    return _with_targets(face_set, face_set.rows("validation"), config)
+
+
+def _with_targets(
+    face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
+) -> NDArray[np.intp]:
+    """Those rows that have a target, where votes are learned."""
+    if config.targets == "labels":
+        return rows
+    if face_set.targets is None:
+        raise InputError(
+            f"targets={config.targets} needs a dataset with votes, and this one has none; import "
+            "them with 'dataset votes DATA --import FILE'."
+        )
+    return rows[face_set.targets[rows].any(axis=1)]
 
 
 def fit(
@@ -107,16 +129,11 @@ def fit(
     """
     around = surroundings or Surroundings()
     clock, observer = around.clock, around.observer
-    rows = training_rows(face_set, config)
-    validation = face_set.subset(face_set.rows("validation"))
-    for split, count in (("training", len(rows)), ("validation", len(validation))):
-        if not count:
-            raise InputError(
-                f"The dataset has no {split} images; choose a larger one, or import it with a "
-                "share that leaves some for training and for validation (--validation-share)."
-            )
-    batches = TrainingBatches(face_set.subset(rows), config)
+    training, validation = _parts(face_set, config)
+    batches = TrainingBatches(training, config)
     model = compiled_model(config)
+    if config.low_resolution_epochs:
+        trace_both_sizes(model, batches.images_per_step)
     history = run.read_epochs()
     if history:
         restore_state(model, run.load_arrays(_checkpoint_name(len(history))))
@@ -155,7 +172,8 @@ def fit(
         record = _epoch_record(
             epoch=epoch + 1,
             training_means=means,
-            labels=validation.labels,
+            validation=validation,
+            learns_votes=config.targets != "labels",
             probabilities=probabilities,
             learning_rate=rate,
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
@@ -177,6 +195,31 @@ def fit(
         progress.end_epoch(record, seconds_of_steps, is_best)
 
     return FitResult(history, best_epoch(history, config.monitor), was_stopped=False)
+
+
+def _parts(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, FaceSet]:
+    """The images to train on and those to validate on.
+
+    Raises:
+        InputError: One of the two is empty.
+    """
+    parts = (
+        face_set.subset(training_rows(face_set, config)),
+        face_set.subset(validation_rows(face_set, config)),
+    )
+    for split, part in zip(("training", "validation"), parts, strict=True):
+        if not len(part):
+            reason = (
+                f"The dataset has no {split} images; choose a larger one, or import it with a "
+                "share that leaves some for training and for validation (--validation-share)."
+            )
+            if config.targets != "labels":
+                reason = (
+                    f"No {split} image of the dataset has usable votes; import votes for more "
+                    "images, or train with targets=labels."
+                )
+            raise InputError(reason)
+    return parts
 
 
 def _checkpoint_name(epochs_done: int) -> str:
@@ -231,27 +274,31 @@ def _epoch_record(
     *,
     epoch: int,
     training_means: dict[str, float],
-    labels: NDArray[np.int8],
+    validation: FaceSet,
+    learns_votes: bool,
     probabilities: NDArray[np.float32],
     learning_rate: float,
     images_per_second: float,
     seconds: float,
 ) -> EpochRecord:
+    if learns_votes:
+        assert validation.targets is not None  # ``validation_rows`` has checked it
+        validation_loss = cross_entropy(validation.targets, probabilities)
+        # Where emotions tie there is no answer to be right about.
+        labels = plurality_of_targets(validation.targets)
+        is_single = labels >= 0
+        labels, probabilities = labels[is_single], probabilities[is_single]
+    else:
+        labels = validation.labels
+        validation_loss = log_loss(labels, probabilities)
     figures = class_figures(confusion_matrix(labels, probabilities.argmax(axis=1)))
-    validation_loss = log_loss(labels, probabilities)
-    validation_accuracy = accuracy(labels, probabilities)
-    validation_macro_f1 = macro_f1(figures)
-    # There are validation images, so none of these is undefined.
-    assert validation_loss is not None
-    assert validation_accuracy is not None
-    assert validation_macro_f1 is not None
     return EpochRecord(
         epoch=epoch,
         loss=training_means["loss"],
         accuracy=training_means["accuracy"],
-        validation_loss=validation_loss,
-        validation_accuracy=validation_accuracy,
-        validation_macro_f1=validation_macro_f1,
+        validation_loss=_defined(validation_loss),
+        validation_accuracy=_defined(accuracy(labels, probabilities)),
+        validation_macro_f1=_defined(macro_f1(figures)),
         validation_recall={
             emotion: figure.recall for emotion, figure in zip(EMOTIONS, figures, strict=True)
         },
@@ -259,3 +306,8 @@ def _epoch_record(
         images_per_second=images_per_second,
         seconds=seconds,
     )
+
+
+def _defined(figure: float | None) -> float:
+    """A figure; 0 in the one case in which it is undefined, that emotions tie on every image."""
+    return 0.0 if figure is None else figure

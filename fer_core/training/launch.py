@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import load_dataset
+from fer_core.dataset.store import import_folder, load_dataset
+from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.settings import Settings
@@ -176,8 +180,14 @@ def _train_and_publish(
         + (f"going on behind epoch {done}" if done else f"up to {setup.config.epochs} epochs")
         + f"; run folder {run.path}"
     )
+    votes = _votes(setup, face_set, run, settings, done)
+    face_set = with_vote_targets(face_set, votes)
     curated = _curated(setup, face_set, run, settings, done)
-    for sentence in (curated.in_words and f"curation: {curated.in_words}", curated.warning):
+    for sentence in (
+        votes and votes.in_words,
+        curated.in_words and f"curation: {curated.in_words}",
+        curated.warning,
+    ):
         if sentence:
             progress.say(sentence)
     tracking = RunTracking(setup, run)
@@ -200,7 +210,7 @@ def _train_and_publish(
         return _outcome(run, "pruned", result, None)
     if result.best_epoch is not None:
         progress.say(f"writing the bundle of epoch {result.best_epoch}")
-        bundle = write_bundle(setup, face_set, curated, run, result)
+        bundle = write_bundle(setup, face_set, curated, run, result, votes=votes)
     state: RunState = "stopped" if result.was_stopped else "finished"
     if bundle is None:
         message = (
@@ -211,7 +221,7 @@ def _train_and_publish(
         figures = bundle.record.metrics["validation"]
         message = (
             f"{state}: validation accuracy {figures['accuracy']:.2%}, macro F1 "
-            f"{figures['macro_f1']:.3f}; bundle in {bundle.folder}"
+            f"{figures['macro_f1']:.3f}{_vote_figures(figures)}; bundle in {bundle.folder}"
             + ("" if bundle.served_network.exists() else ", to be completed by 'models export'")
         )
     if result.has_diverged:
@@ -227,6 +237,17 @@ def _train_and_publish(
         )
     progress.end(state, message, len(result.epochs))
     return _outcome(run, state, result, bundle)
+
+
+def _vote_figures(figures: dict[str, Any]) -> str:
+    """The figures against the votes' plurality in words; nothing where labels were learned."""
+    votes = figures.get("votes")
+    if votes is None or not votes["n"]:
+        return ""
+    return (
+        f", against the plurality of votes accuracy {votes['accuracy']:.2%}, macro F1 "
+        f"{votes['macro_f1']:.3f}"
+    )
 
 
 def _either(first: Callable[[], bool], second: Callable[[], bool]) -> Callable[[], bool]:
@@ -279,6 +300,42 @@ def _curated(
             )
         run.keep_curation(curation)
     return apply_curation(face_set, curation, ("train",))
+
+
+def _votes(
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
+) -> VoteRecord | None:
+    """The votes as the run began with them, whatever was imported since; None to learn labels.
+
+    Raises:
+        InputError: The run learns votes and its dataset has none.
+    """
+    kind = setup.config.targets
+    if kind == "labels":
+        return None
+    votes = run.read_votes()
+    if votes is None:
+        if epochs_done:
+            raise InputError(
+                f"The votes that this run began with are gone from {run.path}; start a new run."
+            )
+        votes = _imported_votes(setup, face_set, settings)
+        run.keep_votes(votes)
+    return VoteRecord(votes, vote_targets(votes, face_set, kind))
+
+
+def _imported_votes(setup: RunSetup, face_set: FaceSet, settings: Settings) -> Votes:
+    folder = import_folder(setup.data, settings)
+    votes = None if folder is None else read_votes(folder, face_set)
+    if votes is None:
+        how = f"'dataset votes {Path(setup.data).name} --import FILE'"
+        if folder is None:
+            how = f"'dataset import {setup.data}', then 'dataset votes NAME --import FILE'"
+        raise InputError(
+            f"targets={setup.config.targets} needs annotator votes, and {setup.data} has none; "
+            f"import them with {how}."
+        )
+    return votes
 
 
 def _check_fingerprint(setup: RunSetup, face_set: FaceSet, run: RunFolder) -> None:

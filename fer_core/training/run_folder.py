@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.curation import Curation
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     is_disk_full,
@@ -147,9 +149,11 @@ class EpochRecord:
         epoch: Counted from 1.
         loss: Mean training loss over the epoch's augmented batches, regularization included.
         accuracy: On the same batches.
-        validation_loss: Cross-entropy on the unchanged validation images, no regularization.
-        validation_accuracy: On the same images.
-        validation_macro_f1: On the same images.
+        validation_loss: Cross-entropy on the unchanged validation images, no regularization; to
+            the votes where a run learns votes.
+        validation_accuracy: On the same images; against the votes' plurality where a run learns
+            votes, without images on which emotions tie.
+        validation_macro_f1: On the same images as the accuracy.
         validation_recall: By emotion; None where validation has none of it.
         learning_rate: At the epoch's last step.
         images_per_second: Of the training steps.
@@ -171,6 +175,8 @@ class EpochRecord:
         """The validation figure that picks the best epoch, larger being better."""
         if monitor == "loss":
             return -self.validation_loss
+        if monitor == "last":
+            return float(self.epoch)
         return self.validation_accuracy if monitor == "accuracy" else self.validation_macro_f1
 
 
@@ -363,6 +369,32 @@ class RunFolder:
         if curation.problems:
             raise InputError(f"The run cannot go on as it began: {curation.problems[0]}")
         return curation
+
+    def keep_votes(self, votes: Votes) -> None:
+        """Keep what the run learns from, so that later votes for the data do not change it."""
+        arrays = {
+            "counts": votes.counts,
+            "source": np.array(votes.source),
+            "note": np.array(votes.note),
+        }
+        self.save_arrays(VOTES_FILE, arrays)
+
+    def read_votes(self) -> Votes | None:
+        """The votes that the run was begun with; None if it was not begun with any.
+
+        Raises:
+            InputError: They are damaged.
+        """
+        path = self.path / VOTES_FILE
+        if not path.is_file():
+            return None
+        arrays = self.load_arrays(VOTES_FILE)
+        try:
+            return Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"{path} is damaged ({first_line(error)}); the run cannot go on from it."
+            ) from error
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -116,7 +116,7 @@ def test_the_downloads_equal_the_output_of_the_command_line(
     predictor = load_predictor(load_bundle(server.settings.models_root / "small"))
     result, image = analyze_photo(content, name, Analyzer(predictor, HaarDetector()))
     assert image is not None
-    (reading,) = result.readings
+    (face,) = result.faces
 
     file_name, document = downloaded(page, "JSON")
     assert file_name == "emotions.json"
@@ -125,15 +125,15 @@ def test_the_downloads_equal_the_output_of_the_command_line(
     file_name, table = downloaded(page, "CSV")
     assert file_name == "emotions.csv"
     (row,) = csv.DictReader(io.StringIO(table.decode()))
-    assert (row["file"], row["label"]) == (name, reading.label)
-    assert float(row["score"]) == pytest.approx(reading.score)
+    assert (row["file"], row["label"]) == (name, face.label)
+    assert float(row["score"]) == pytest.approx(face.score)
 
     file_name, picture = downloaded(page, "Annotated picture")
     assert file_name == "astronaut-emotions.jpg"
     marked = np.asarray(Image.open(io.BytesIO(picture)))
     assert marked.shape == image.shape
-    box = reading.box
-    edge = difference(marked, image)[box.y : box.y + box.height, box.x]
+    x, y, _, height = face.box.rounded()
+    edge = difference(marked, image)[y : y + height, x]
     assert edge.mean() > 40
     assert difference(marked, image)[400:].mean() < 5
 

@@ -8,7 +8,8 @@ import streamlit as st
 
 from fer_core.charts.live import FACE_HEIGHT, face_bars
 from fer_core.live.processor import LiveProcessor
-from fer_core.live.snapshot import LiveFace, LiveSnapshot
+from fer_core.live.snapshot import LiveSnapshot
+from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
@@ -22,13 +23,13 @@ _STANDSTILL_SECONDS = 3.0
 _FACELESS_SECONDS = 4.0
 
 
-def show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the readings; while there is a stream they refresh themselves."""
     refresh = _REFRESH_SECONDS if session.is_active else None
-    st.fragment(_show_readings, run_every=refresh)(session, processor)
+    st.fragment(_show_predictions, run_every=refresh)(session, processor)
 
 
-def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
+def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     leave_if_refused("live")
     snapshot = processor.snapshot()
     is_playing = session.state.is_playing
@@ -44,7 +45,7 @@ def _show_readings(session: LiveSession, processor: LiveProcessor) -> None:
         return
     _show_speed(snapshot)
     for face in snapshot.faces[:_MOST_FACES]:
-        _show_face(face)
+        _show_face(face, processor.controls.minimum_confidence)
     if len(snapshot.faces) > _MOST_FACES:
         st.caption(f"And {len(snapshot.faces) - _MOST_FACES} more, on the picture and below.")
 
@@ -113,7 +114,7 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
-    often = snapshot.looks_per_second
+    often = snapshot.detections_per_second
     times = "" if often is None else f" {often:.0f} times a second"
     # One line, and no metrics side by side: each refresh of those keeps a browser from showing
     # frames for so long that the video suffers from being measured.
@@ -139,17 +140,18 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} ms"
 
 
-def _show_face(face: LiveFace) -> None:
+def _show_face(face: Face, minimum_confidence: float) -> None:
+    probability_by_class = face.probability_by_class()
     with st.container(border=True):
-        doubt = " (unsure)" if face.is_unsure else ""
-        st.markdown(f"**{face.person}: {face.label} {100 * face.score:.0f} %**{doubt}")
+        mark = "" if face.is_confident(minimum_confidence) else " (uncertain)"
+        st.markdown(f"**{face.track_id}: {face.label} {100 * face.score:.0f} %**{mark}")
         st.echarts_chart(
-            face_bars(face.probability_by_emotion),
+            face_bars(probability_by_class),
             height=FACE_HEIGHT,
-            key=f"live_bars_{face.person}",
-            alt=f"Probabilities of person {face.person}: "
+            key=f"live_bars_{face.track_id}",
+            alt=f"Probabilities of person {face.track_id}: "
             + ", ".join(
-                f"{emotion} {100 * probability:.0f} %"
-                for emotion, probability in face.probability_by_emotion.items()
+                f"{name} {100 * probability:.0f} %"
+                for name, probability in probability_by_class.items()
             ),
         )
