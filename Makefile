@@ -1,10 +1,11 @@
-# Two commands do everything: "make run" starts the app, "make test" runs the tests.
+# Two commands are enough: "make run" starts the app, "make test" runs the tests. Both use the code of
+# this folder directly; the package is not installed.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin
 
-.PHONY: run test lint browser soak fuzz bench clean
+.PHONY: run test lint browser soak fuzz bench wheel clean
 
 run: $(VENV)/runtime
 	$(BIN)/streamlit run app.py --server.port=$(PORT)
@@ -23,22 +24,27 @@ lint: $(VENV)/development
 browser:
 	@sh tests/browser/install_chromium.sh
 
-# Long runs: on real data, where it is there; faults that take time; ten minutes of fuzzing.
+# Long tests: on real data, if it is available; slow faults; a complete installation of the wheel; ten
+# minutes of fuzzing.
 soak: $(VENV)/development browser fuzz
 	$(BIN)/python -m pytest -m soak
 
-# Damaged files before every reader, other ones each time; a failure names what gives it again.
+# Damaged files for every reader, different ones each time. A failure names the seed that repeats it.
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/development
 	FER_STUDIO_FUZZ_SECONDS=$(FUZZ_SECONDS) FER_STUDIO_FUZZ_SEED=random \
 		$(BIN)/python -m pytest -s tests/fuzz tests/exchange/test_damaged_files.py
 
-# One table of speed and memory; only meaningful when nothing else runs.
+# One table of speed and memory. The figures are meaningful only if nothing else runs.
 bench: $(VENV)/development
 	$(BIN)/python -m benchmarks
 
+# dist/fer_studio-*.whl: pip install dist/*.whl, then "fer-studio app".
+wheel: $(VENV)/development
+	$(BIN)/python -m hatchling build -t wheel
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

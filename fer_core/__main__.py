@@ -1,8 +1,8 @@
-"""The command line: every job of the pages without a browser.
+"""The command line: everything that the pages do, without a browser.
 
-``python -m fer_core <command> … [--json]``. The answer goes to standard output, progress and
-messages to standard error. The exit code is 0, or 2 with one line on standard error when the
-request as a whole could not be served.
+``python -m fer_core <command> … [--json]``. The result goes to standard output, progress and
+messages to standard error. The exit code is 0, or 2 with one line on standard error if the request
+as a whole failed.
 """
 
 from __future__ import annotations
@@ -13,42 +13,63 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from typing import NoReturn
 
 from fer_core.commands import classify, dataset, evaluate, models, recipes, runs, search, train
 from fer_core.errors import InputError
 from fer_core.settings import load_settings
 
+PROGRAM = "python -m fer_core"
+
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line, as all other errors are said."""
+    """Reports invalid arguments in one line, in the format of all other errors."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    parser = _Parser(
-        prog="python -m fer_core", description="FER Studio: facial emotion recognition"
-    )
+def build_parser(
+    program: str = PROGRAM, other_commands: Mapping[str, str] | None = None
+) -> argparse.ArgumentParser:
+    """Build the parser of the whole command line.
+
+    Args:
+        program: How the user started it, for usage messages.
+        other_commands: Commands that the caller handles itself, with their help texts. They are
+            listed only.
+    """
+    parser = _Parser(prog=program, description="FER Studio: facial emotion recognition")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    for name, help_text in (other_commands or {}).items():
+        commands.add_parser(name, help=help_text)
     for command in (dataset, recipes, train, runs, search, models, evaluate, classify):
         command.add_parser(commands)
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(
+    arguments: list[str] | None = None,
+    *,
+    program: str = PROGRAM,
+    other_commands: Mapping[str, str] | None = None,
+) -> int:
     """Run one command.
 
+    Args:
+        arguments: The words after the program's name; by default those of this process.
+        program: As in ``build_parser``.
+        other_commands: As in ``build_parser``.
+
     Returns:
-        The exit code.
+        The exit code: 0, 2 if the request is invalid, 130 if it was interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file's name may hold what the terminal's encoding cannot say.
+        # File names may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    parsed = build_parser().parse_args(arguments)
+    parsed = build_parser(program, other_commands).parse_args(arguments)
     try:
         answer = parsed.run(parsed, load_settings())
         print(
@@ -62,10 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read the answer, such as "head", has had enough of it.
+        # The reader, such as "head", has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        # What the system refuses (no permission, no space, too long a name) is no defect.
+        # Refused by the system (permission, space, length of a name): not a defect of the program.
         reason = error.strerror or type(error).__name__
         where = f"{error.filename}: " if error.filename else ""
         print(

@@ -9,6 +9,8 @@ listed under the run's name.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,14 @@ from fer_core.files import (
     PLAIN_NAME,
     existing_path,
     is_plain_name,
+    new_folder,
     os_errors_as_input_errors,
     read_json,
-    replaced_folder,
     write_json,
     write_text,
 )
 from fer_core.plain_values import read_record
-from fer_core.settings import Settings
+from fer_core.settings import Settings, is_shipped_model
 
 RECORD_FILE = "bundle.json"
 SERVED_NETWORK_FILE = "model.onnx"
@@ -231,9 +233,26 @@ def write_calibration(
         temperature: Above 1 makes the model less sure of itself, below 1 surer.
         fitted_on: What it was fitted on, in words.
         details: What else is known of the fit, such as the calibration error before and after.
+
+    Raises:
+        InputError: The bundle belongs to the installed package.
     """
+    require_own_bundle(folder)
     document = {"temperature": temperature, "fitted_on": fitted_on, **(details or {})}
     write_json(folder / CALIBRATION_FILE, document)
+
+
+def require_own_bundle(folder: Path) -> None:
+    """Make sure that the files of a bundle may be changed.
+
+    Raises:
+        InputError: The bundle belongs to the installed package.
+    """
+    if is_shipped_model(folder):
+        raise InputError(
+            f"The model {folder.name!r} is part of the installed package and cannot be changed; "
+            f"change a copy: fer-studio models import {folder} --name NAME."
+        )
 
 
 def list_bundles(settings: Settings) -> list[Bundle]:
@@ -250,7 +269,9 @@ def damaged_bundles(settings: Settings) -> list[str]:
 
 
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
-    published = sorted(settings.models_root.glob(f"[!.]*/{RECORD_FILE}"))
+    published = [
+        path for root in settings.model_roots for path in sorted(root.glob(f"[!.]*/{RECORD_FILE}"))
+    ]
     of_runs = sorted(
         settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"), key=_last_change, reverse=True
     )
@@ -274,12 +295,15 @@ def _last_change(path: Path) -> int:
 
 
 def default_bundle_name(settings: Settings) -> str | None:
-    """The name in ``models/default``; None where nothing is published yet."""
-    try:
-        name = (settings.models_root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return name or None
+    """The name in ``models/default``, else the shipped default; None if there is neither."""
+    for root in settings.model_roots:
+        try:
+            name = (root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if name:
+            return name
+    return None
 
 
 def set_default_bundle(name: str, settings: Settings) -> None:
@@ -324,7 +348,8 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                 "'python -m fer_core train', or restore the models folder."
             )
     if is_plain_name(name):
-        for folder in (settings.models_root / name, settings.runs_root / name / "bundle"):
+        published = [root / name for root in settings.model_roots]
+        for folder in (*published, settings.runs_root / name / "bundle"):
             if folder.is_dir():
                 return load_bundle(folder, name)
     path = existing_path(name)
@@ -346,8 +371,12 @@ def check_name_is_free(name: str, settings: Settings) -> None:
         raise InputError(
             f"{name!r} cannot name a model; use {PLAIN_NAME}, but neither default nor detectors."
         )
-    if (settings.models_root / name).exists():
-        raise InputError(f"There is already a model {name!r}; choose another name.")
+    if any((root / name).exists() for root in settings.model_roots):
+        raise _name_is_taken(name)
+
+
+def _name_is_taken(name: str) -> InputError:
+    return InputError(f"There is already a model {name!r}; choose another name.")
 
 
 def publish_bundle(
@@ -367,12 +396,7 @@ def publish_bundle(
     """
     bundle = find_bundle(str(source.resolve()), settings)
     name = name or bundle.name
-    check_name_is_free(name, settings)
-    target = settings.models_root / name
-    with (
-        os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"),
-        replaced_folder(target) as temporary,
-    ):
+    with new_bundle_folder(name, settings) as temporary:
         for file in sorted(bundle.folder.iterdir()):
             # Only a bundle's own files: whatever else lies there is not published.
             if file.name in _BUNDLE_FILES and file.is_file():
@@ -380,7 +404,24 @@ def publish_bundle(
         _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)
     if make_default:
         set_default_bundle(name, settings)
-    return load_bundle(target)
+    return load_bundle(settings.models_root / name)
+
+
+@contextmanager
+def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
+    """Give an empty folder to fill; at the end it is published in ``models/`` under the name.
+
+    Raises:
+        InputError: The name is invalid, or taken before the body or during it, or ``models/``
+            cannot be written.
+    """
+    check_name_is_free(name, settings)
+    with os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"):
+        try:
+            with new_folder(settings.models_root / name) as folder:
+                yield folder
+        except FileExistsError as error:
+            raise _name_is_taken(name) from error
 
 
 def _retitle_card(card: Path, old_name: str, new_name: str) -> None:

@@ -25,6 +25,9 @@ from fer_core.errors import InputError, first_line
 #: In the names of files and folders that are being written or removed.
 PART = ".fer-part"
 
+#: In a temporary folder: locked as long as the process that fills the folder is alive.
+WRITER_LOCK = ".writer.lock"
+
 #: Between a folder's name and the rest, while another one takes its place.
 OUTDATED = ".old."
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -76,9 +79,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     A folder already at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
-    # mkdtemp makes it private to this user; what it becomes should be as readable as its parent.
-    temporary.chmod(path.parent.stat().st_mode & 0o777)
+    temporary = _hidden_folder(path)
     try:
         yield temporary
         if path.exists():
@@ -98,9 +99,53 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
+
+    If the body raises, the temporary folder is removed.
+
+    Raises:
+        FileExistsError: Something is at ``path``, even if another thread or process put it there a
+            moment ago. It stays as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _hidden_folder(path)
+    try:
+        yield temporary
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        try:
+            # A rename never replaces a folder with content, nor a file.
+            temporary.rename(path)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(error.errno, error.strerror, str(path)) from error
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _hidden_folder(path: Path) -> Path:
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
+    # mkdtemp makes it private to this user. It becomes as readable as its parent folder.
+    temporary.chmod(path.parent.stat().st_mode & 0o777)
+    return temporary
+
+
+@contextmanager
 def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
-    """Give a hidden folder of one's own in ``parent``, which is gone with all in it at the end."""
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder:
+    """Create a hidden folder in ``parent`` and remove it with its content at the end.
+
+    A lock on a file in it shows that its process is alive; the system releases it when the process
+    ends in any way. ``fer_core.stale_files`` then removes the folder.
+    """
+    # Imported here because it takes a tenth of a second to load.
+    from filelock import FileLock
+
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder,
+        FileLock(Path(folder, WRITER_LOCK)),
+    ):
         yield Path(folder)
 
 

@@ -1,4 +1,4 @@
-"""Choosing Keras's backend before Keras is imported for the first time."""
+"""Choose the Keras backend before Keras is imported for the first time."""
 
 from __future__ import annotations
 
@@ -7,38 +7,51 @@ import os
 import sys
 
 from fer_core.errors import InputError
+from fer_core.extras import install_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def prepare_backend() -> str:
-    """Settle which backend Keras will use, and return its name.
-
-    ``KERAS_BACKEND`` decides where it is set; otherwise the first of TensorFlow, JAX and PyTorch
-    that is installed. Call it before anything imports Keras.
+def require_backend() -> None:
+    """Make sure that Keras can be used, without importing it.
 
     Raises:
-        InputError: The wanted backend, or any, is not installed.
+        InputError: Keras is not installed, or has no backend, or not the wanted one.
     """
-    # TensorFlow reports its build options and missing GPUs at length; errors still come through.
+    if "keras" not in sys.modules:
+        _choose_backend()
+
+
+def prepare_backend() -> str:
+    """Choose the backend that Keras will use, and return its name.
+
+    ``KERAS_BACKEND`` decides if it is set; otherwise the first of TensorFlow, JAX and PyTorch that
+    is installed. Call it before anything imports Keras.
+
+    Raises:
+        InputError: As ``require_backend``.
+    """
+    # Hides TensorFlow's long list of build options and missing GPUs, but not its errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "keras" in sys.modules:
         import keras
 
         return str(keras.backend.backend())
+    os.environ["KERAS_BACKEND"] = _choose_backend()
+    return os.environ["KERAS_BACKEND"]
+
+
+def _choose_backend() -> str:
     installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
-    wanted = os.environ.get("KERAS_BACKEND")
-    if wanted:
-        if wanted not in installed:
-            raise InputError(
-                f"KERAS_BACKEND is {wanted!r}, which is not installed; set it to one of "
-                f"{', '.join(installed) or ', '.join(BACKENDS)}."
-            )
-        return wanted
-    if not installed:
+    if not installed or importlib.util.find_spec("keras") is None:
         raise InputError(
-            "Training needs TensorFlow, JAX or PyTorch; install one of them, for example with "
-            "'pip install -r requirements.txt'."
+            "Training and Keras models need Keras with TensorFlow, JAX or PyTorch, not installed "
+            f"here; run '{install_command('train')}'."
         )
-    os.environ["KERAS_BACKEND"] = installed[0]
-    return installed[0]
+    wanted = os.environ.get("KERAS_BACKEND")
+    if wanted and wanted not in installed:
+        raise InputError(
+            f"KERAS_BACKEND is {wanted!r}, which is not installed; set it to one of "
+            f"{', '.join(installed)}."
+        )
+    return wanted or installed[0]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord
+from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord, require_own_bundle
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, write_text
@@ -65,6 +65,7 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
             f"The evaluation is of the model {document['model']!r}, not of {bundle.name!r}; "
             "evaluate that one."
         )
+    require_own_bundle(bundle.folder)
     path = bundle.folder / MODEL_CARD_FILE
     try:
         card = path.read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
 """The network architectures, by name.
 
-Each entry builds an uncompiled Keras model from a 48x48x1 picture, float32 in [0, 1] (channels
-last), to the probabilities of the seven emotions. Only Keras's own layers are used, so that every
-architecture trains under the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
-functions: reading this module costs nothing.
+Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0, 1] (channels
+last), to the probabilities of the seven emotions. Only layers of Keras are used, so that every
+architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
+functions, so that importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Architecture:
     """A named network.
 
     Attributes:
-        name: What configurations call it.
-        summary: What is inside, in one line.
-        parameters: Trainable and other weights, in all.
-        multiply_adds: Multiply-adds of the convolutions and dense layers for one picture.
+        name: Its name in configurations.
+        summary: Its layers, in one line.
+        parameters: Number of trainable and other weights.
+        multiply_adds: Multiply-adds of the convolutions and dense layers for one image.
         build: Builds the model. Its first argument scales the published dropout rates (1: as
-            published, 0: no dropout), the second is the input's shape.
-        takes_any_size: Whether height and width of the input may be others than 48, because the
-            network pools over all of what is left.
+            published, 0: no dropout), the second is the shape of the input.
+        takes_any_size: True if height and width of the input may differ from 48, because the
+            network ends in global pooling.
     """
 
     name: str
@@ -50,20 +50,20 @@ def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = Fal
 
     Args:
         name: A key of ``ARCHITECTURES``.
-        dropout_scale: Factor on the architecture's own dropout rates; a product above 0.9 is
-            cut to 0.9.
-        any_size: Leave height and width of the input open; for architectures with
+        dropout_scale: Factor on the architecture's own dropout rates; products are limited to
+            0.9.
+        any_size: Leave height and width of the input open; only for architectures with
             ``takes_any_size``. The weights are the same.
 
     Returns:
         A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
-        dtype policy, its softmax always in float32.
+        dtype policy; its softmax is always float32.
     """
     return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
 
 
 def count_multiply_adds(model: keras.Model) -> int:
-    """Multiply-adds of a model's convolutions and dense layers for one picture."""
+    """Return the multiply-adds of a model's convolutions and dense layers for one image."""
     from keras import layers
 
     total = 0
@@ -122,7 +122,7 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
     import keras
     from keras import layers
 
-    # The softmax stays in float32 under mixed precision: 8 bits of mantissa are too few for it.
+    # The softmax stays float32 in mixed precision: a mantissa of 8 bits is not precise enough.
     tensor = layers.Dense(CLASS_COUNT, dtype="float32", name="logits")(tensor)
     outputs = layers.Softmax(dtype="float32", name="probabilities")(tensor)
     return keras.Model(inputs, outputs, name=name)
@@ -131,8 +131,9 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
 def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
-    Silent on sizes; chosen is what such tutorials use: pairs of 3x3 convolutions with 32, 64 and
-    128 filters, each pair followed by pooling and dropout 0.25, then one dense layer of 256.
+    The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3
+    convolutions with 32, 64 and 128 filters, each pair followed by pooling and dropout 0.25, then
+    one dense layer of 256.
     """
     from keras import layers
 
@@ -152,7 +153,7 @@ def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model
 def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
 
-    Silent on the strength of L2; chosen is 0.01, the value of Keras's own examples.
+    The source does not give the L2 factor; chosen here is 0.01, the value of Keras's examples.
     """
     from keras import layers, regularizers
 
@@ -172,8 +173,8 @@ def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> ker
 def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
 
-    Silent on kernel, padding, width of the dense layer and dropout rate; chosen are Keras's
-    defaults (3x3, no padding), 128 and 0.5.
+    The source does not give kernel, padding, dense width and dropout rate; chosen here are 3x3, no
+    padding (Keras's default), 128 and 0.5.
     """
     from keras import layers
 
@@ -190,8 +191,9 @@ def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
 def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
-    Silent on sizes; chosen are the ones most copied with this layout: 128, 256, 512 and 512
-    filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout 0.3).
+    The source does not give sizes; chosen here are the most common ones of this layout: 128, 256,
+    512 and 512 filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout
+    0.3).
     """
     from keras import layers
 
@@ -210,8 +212,8 @@ def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Mo
 def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
 
-    Silent on sizes; chosen are 32, 64 and 128 filters with dropout 0.25 and a dense layer of 256
-    with dropout 0.5.
+    The source does not give sizes; chosen here are 32, 64 and 128 filters with dropout 0.25 and a
+    dense layer of 256 with dropout 0.5.
     """
     from keras import layers
 
@@ -229,8 +231,8 @@ def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> kera
 def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
-    Plain stacks keep both CPU cores in the convolutions' own inner loops, where residual sums,
-    depthwise convolutions and squeeze-and-excitation leave them waiting for memory.
+    On two CPU cores plain convolutions are compute-bound, while residual sums, depthwise
+    convolutions and squeeze-and-excitation are memory-bound.
     """
     from keras import layers
 
@@ -246,7 +248,7 @@ def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
 
 
 def _channel_attention(tensor: Any) -> Any:
-    """Weigh each channel by what the whole picture says of it.
+    """Scale each channel by a weight computed from its global average.
 
     Hu et al., "Squeeze-and-excitation networks", CVPR 2018, with a reduction of 8.
     """
@@ -260,11 +262,11 @@ def _channel_attention(tensor: Any) -> Any:
 
 
 def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
-    """Two normalized 3x3 convolutions with channel attention, added to what came in.
+    """Two normalized 3x3 convolutions with channel attention, added to the input.
 
-    The second convolution's scale begins at 0 and the way past a stride averages before its 1x1
-    convolution: He et al., "Bag of tricks for image classification with convolutional neural
-    networks", CVPR 2019.
+    The scale of the second convolution starts at 0, and the shortcut of a strided block averages
+    before its 1x1 convolution: He et al., "Bag of tricks for image classification with
+    convolutional neural networks", CVPR 2019.
     """
     from keras import layers
 
@@ -281,9 +283,9 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
 def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
 
-    After He et al., "Deep residual learning for image recognition", CVPR 2016, cut to what one
-    processor core does for a face and its mirror image in less than 4 ms: nothing but the first
-    convolution works on all 48x48 pixels, and the depth is where there are 12x12 and 6x6.
+    After He et al., "Deep residual learning for image recognition", CVPR 2016, reduced so that one
+    CPU core processes a face and its mirror image in less than 4 ms: only the first convolution
+    works at 48x48 pixels, and most layers work at 12x12 and 6x6.
     """
     from keras import layers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ def open_session(
     Raises:
         Exception: ONNX Runtime's own types, many of them, for a network that it cannot use.
     """
+    # ONNX Runtime collects usage data for its makers unless this is set before its import.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Imported here, because a machine that only trains may not have it.
     import onnxruntime
 

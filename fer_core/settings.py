@@ -1,4 +1,4 @@
-"""Where everything lies: the one object that knows the roots of data, runs and models."""
+"""The root folders and the environment variables of the program, in one settings object."""
 
 import os
 from collections.abc import Iterable
@@ -8,30 +8,37 @@ from typing import Literal, get_args
 
 from fer_core.errors import InputError
 
+#: The folder that contains the code: a checkout, or the environment's folder of packages.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
-#: Whether there is a login: where one is configured, always, or never.
+#: In a wheel, the models of the project are inside this package. A checkout has no such folder.
+_PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
+
+_APP_NAME = "fer-studio"
+
+#: Whether a login is required: if one is configured, always, or never.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The folders that the program reads and writes.
+    """The folders that the program reads and writes, and options of a shared server.
 
     Attributes:
         data_root: Imported datasets, one folder each.
         runs_root: Training runs, one folder each.
         models_root: Published bundles, one folder each, and the file ``default``.
-        parallel_runs: How many trainings the queue lets run at the same time.
-        import_roots: Folders from which a page may import datasets by their path on this machine:
-            whoever reaches the page can have what lies in them read, and nothing else.
-        shared_import_roots: The same where others reach the app: without the downloads of whoever
-            runs it, unless these are named.
-        login: Whether people must log in.
-        mlflow_address: Where pages that others reach may log trainings to; empty for nowhere.
-        study_storage: Where such pages may keep searches beside a file of their own; Optuna's
-            storage URL, or empty.
+        shipped_models_root: Bundles of an installed package, read-only, in the same layout. None in
+            a checkout, where ``models_root`` contains them.
+        parallel_runs: The number of trainings that the queue runs at the same time.
+        import_roots: Folders from which a page may import datasets by their path on this machine.
+            Every visitor of the page can read the content of these folders, and of no other.
+        shared_import_roots: The same for an app that other people can reach. The downloads of the
+            user who runs the app are included only if they are configured.
+        login: Whether a login is required.
+        mlflow_address: The MLflow address for trainings started on a shared server, or empty.
+        study_storage: The Optuna storage URL for searches started on a shared server, or empty.
     """
 
     data_root: Path
@@ -43,64 +50,93 @@ class Settings:
     login: LoginSetting = "as configured"
     mlflow_address: str = ""
     study_storage: str = ""
+    shipped_models_root: Path | None = None
+
+    @property
+    def model_roots(self) -> tuple[Path, ...]:
+        """Where published bundles are looked up, in this order. Only the first one is written."""
+        shipped = self.shipped_models_root
+        return (self.models_root,) if shipped is None else (self.models_root, shipped)
 
     @property
     def detectors_root(self) -> Path:
-        """Where the files of downloadable face detectors lie, or can be dropped by hand."""
+        """The folder of downloaded face detectors; users may also copy the files there."""
         return self.models_root / "detectors"
 
     @property
     def cache_root(self) -> Path:
-        """What can be computed anew at any time, and is kept because that takes long."""
+        """Results that can be recomputed at any time and are stored because that is slow."""
         return self.data_root / ".cache"
 
 
-def load_settings() -> Settings:
-    """Read the settings.
+def is_installed_package() -> bool:
+    """Return True if the code runs from an installed package, False in a checkout."""
+    return _PACKAGED_MODELS.is_dir()
 
-    The folders lie in the project unless the environment variables ``FER_STUDIO_DATA``,
-    ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` name others. ``FER_STUDIO_PARALLEL_RUNS`` is the
-    number of trainings at the same time, 1 by default. Pages import from ``imports/`` beside the
-    data and from the user's ``Downloads``, unless ``FER_STUDIO_IMPORT_ROOTS`` names other folders,
-    separated as in ``PATH``. ``FER_STUDIO_LOGIN`` is ``required``, where the app must not run
-    without a login, or ``none``, where it does so on purpose. ``FER_STUDIO_MLFLOW`` and
-    ``FER_STUDIO_STUDY_STORAGE`` are addresses.
+
+def is_shipped_model(folder: Path) -> bool:
+    """Return True if a bundle's folder belongs to the installed package and must not change."""
+    return folder.resolve().is_relative_to(_PACKAGED_MODELS)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    ``FER_STUDIO_DATA``, ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` set the root folders. By
+    default they are in the checkout, or for an installed package in the user's data folder.
+    ``FER_STUDIO_PARALLEL_RUNS`` is the number of trainings at the same time, 1 by default. Pages
+    import from ``imports/`` next to the data and from the user's ``Downloads``, unless
+    ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``.
+    ``FER_STUDIO_LOGIN`` is ``required`` if the app must not run without a login, or ``none`` to
+    confirm that it runs without one. ``FER_STUDIO_MLFLOW`` and ``FER_STUDIO_STUDY_STORAGE`` are
+    addresses.
 
     Raises:
-        InputError: The number of trainings is none, or the login is to be something else.
+        InputError: The number of trainings or the login setting is invalid.
     """
+    default_root = _default_root()
 
     def root(variable: str, name: str) -> Path:
-        return Path(os.environ.get(variable) or PROJECT_ROOT / name).expanduser().resolve()
+        return Path(os.environ.get(variable) or default_root / name).expanduser().resolve()
 
     data_root = root("FER_STUDIO_DATA", "data")
     named = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
     named_roots = _folders(folder.strip() for folder in named if folder.strip())
-    beside_the_data = _folders([data_root.parent / "imports"])
+    next_to_data = _folders([data_root.parent / "imports"])
     return Settings(
         data_root=data_root,
         runs_root=root("FER_STUDIO_RUNS", "runs"),
         models_root=root("FER_STUDIO_MODELS", "models"),
         parallel_runs=_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
-        import_roots=named_roots or beside_the_data + _folders(["~/Downloads"]),
-        shared_import_roots=named_roots or beside_the_data,
+        import_roots=named_roots or next_to_data + _folders(["~/Downloads"]),
+        shared_import_roots=named_roots or next_to_data,
         login=_login(os.environ.get(LOGIN_VARIABLE, "").strip() or "as configured"),
         mlflow_address=os.environ.get("FER_STUDIO_MLFLOW", "").strip(),
         study_storage=os.environ.get("FER_STUDIO_STUDY_STORAGE", "").strip(),
+        shipped_models_root=_PACKAGED_MODELS if is_installed_package() else None,
     )
+
+
+def _default_root() -> Path:
+    if not is_installed_package():
+        return PROJECT_ROOT
+    # Imported here, because a machine that only trains may not have it.
+    from platformdirs import user_data_path
+
+    return user_data_path(_APP_NAME, appauthor=False)
 
 
 def _login(text: str) -> LoginSetting:
     for setting in get_args(LoginSetting):
         if text == setting:
             return setting  # type: ignore[no-any-return]
-    raise InputError(f"{LOGIN_VARIABLE} should be 'required' or 'none', or be left out.")
+    raise InputError(f"{LOGIN_VARIABLE} should be 'required' or 'none', or not be set.")
 
 
 def _parallel_runs(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
         raise InputError(
-            f"FER_STUDIO_PARALLEL_RUNS should be a whole number from 1 to 64; it is {text!r}."
+            f"FER_STUDIO_PARALLEL_RUNS should be an integer from 1 to 64. Received: {text!r}."
         )
     return int(text)
 

@@ -1,1 +1,1 @@
-"""The Streamlit app. `app.py` and `pages/` lie beside it in a checkout and inside it in a wheel."""
+"""The Streamlit app. A checkout has `app.py` and `pages/` next to it, a wheel inside it."""

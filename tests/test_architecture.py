@@ -16,6 +16,7 @@ TOOLS = {
     "errors",
     "files",
     "settings",
+    "extras",
     "provenance",
     "progress",
     "csv_text",
@@ -44,8 +45,8 @@ MAY_USE: dict[str, set[str]] = {
     "keras_backend": set(),
     "training": {"dataset", "metrics", "recipes", "keras_backend"},
     # The end of a training measures and publishes: it meets the rooms that serve.
-    "training.finish": {"training", "evaluation", "exchange"},
-    "training.launch": {"training", "training.finish"},
+    "training.bundle_writer": {"training", "evaluation", "exchange"},
+    "training.train_job": {"training", "training.bundle_writer"},
     # It asks for anything that gives probabilities; that this is the predictor only users know.
     "vision": {"emotions"},
     "live": {"vision"},
@@ -68,7 +69,7 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"networks", "training", "keras_backend", "training.finish", "exchange"}
+MAY_TRAIN = {"networks", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
 #: Too heavy to be loaded before they are needed: a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
@@ -108,7 +109,9 @@ UI_FILES = python_files("fer_studio")
 PAGE_FILES = python_files("pages")
 PRODUCT = [*CORE_FILES, *UI_FILES, *PAGE_FILES, PROJECT_ROOT / "app.py"]
 BENCHMARKS = python_files("benchmarks")
-MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS]}
+#: Scripts that produced shipped assets; they may use the product, never the other way round.
+ASSET_TOOLS = python_files("tools")
+MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS, *ASSET_TOOLS]}
 
 
 def room_of(module: str) -> str:
@@ -224,12 +227,12 @@ def used_rooms(path: Path) -> set[str]:
 def test_the_check_sees_the_code() -> None:
     assert len(CORE_FILES) > 100 and len(UI_FILES) > 50 and len(BENCHMARKS) > 10
     assert len(PAGE_FILES) == len(PAGES)
-    assert "fer_core.training.fit" in imports_of(CORE / "training" / "finish.py")
+    assert "fer_core.training.fit" in imports_of(CORE / "training" / "bundle_writer.py")
     assert "keras" in imports_of(CORE / "networks.py")
     assert "keras" not in imports_on_loading(CORE / "networks.py")
     assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
     assert room_of("fer_core.training.fit") == "training"
-    assert room_of("fer_core.training.launch") == "training.launch"
+    assert room_of("fer_core.training.train_job") == "training.train_job"
     assert "networks" in allowed_rooms("predictor")
     assert "training" not in allowed_rooms("predictor")
     assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])
@@ -261,11 +264,14 @@ def test_the_core_knows_neither_streamlit_nor_the_pages() -> None:
     assert found({relative(path): roots(path) & foreign for path in CORE_FILES}) == {}
 
 
-def test_the_product_needs_neither_tests_nor_benchmarks() -> None:
-    foreign = {"tests", "benchmarks", "conftest", "pytest", "hypothesis", "playwright"}
+def test_the_product_needs_neither_tests_nor_benchmarks_nor_tools() -> None:
+    foreign = {"tests", "benchmarks", "tools", "conftest", "pytest", "hypothesis", "playwright"}
     assert found({relative(path): roots(path) & foreign for path in PRODUCT}) == {}
     foreign = {"tests", "conftest", "pytest", "hypothesis"}
     assert found({relative(path): roots(path) & foreign for path in BENCHMARKS}) == {}
+    own = {"fer_core", "fer_studio", "pages", "app", "benchmarks", "tools", "tests"}
+    allowed = {"tools", "fer_core"}
+    assert found({relative(path): roots(path) & own - allowed for path in ASSET_TOOLS}) == {}
 
 
 def test_training_libraries_are_imported_where_training_is() -> None:
@@ -340,10 +346,12 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_every_module_is_used() -> None:
     used = {name for path in MODULES.values() for name in imports_of(path)}
-    # A package's __init__ is loaded with its modules; pages and benchmarks are started by name.
+    # A package's __init__ is loaded with its modules; pages, benchmarks and tools are started by
+    # name.
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
-    assert named - used - {"app", "fer_core.__main__"} == set()
+    named -= {name for name in named if name.startswith("tools.") and name.endswith("__main__")}
+    assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
 
 
 def test_what_is_private_stays_in_its_module() -> None:

@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fer_core import bundle as bundle_module
 from fer_core.bundle import (
     Bundle,
     damaged_bundles,
@@ -248,6 +251,32 @@ def test_a_taken_name_is_refused_and_what_is_there_stays(
     with pytest.raises(InputError, match="already a model 'small'"):
         publish_bundle(other, settings, name="small")
     assert load_bundle(bundle.folder).record.seed == 3
+
+
+def test_of_two_threads_that_publish_one_name_only_one_succeeds(
+    settings: Settings, write_bundle_folder: WriteBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [
+        write_bundle_folder(settings.runs_root / f"run-{seed}" / "bundle", seed=seed)
+        for seed in (1, 2)
+    ]
+    # Both have found the name free and have copied their files before either of them renames.
+    barrier = threading.Barrier(2, timeout=60)
+    monkeypatch.setattr(bundle_module, "_retitle_card", lambda *_: barrier.wait())
+
+    def publish(source: Path) -> str:
+        try:
+            return str(publish_bundle(source, settings, name="champion").record.seed)
+        except InputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(publish, sources))
+    (winner,) = [outcome for outcome in outcomes if outcome in ("1", "2")]
+    outcomes.remove(winner)
+    assert outcomes == ["There is already a model 'champion'; choose another name."]
+    assert str(load_bundle(settings.models_root / "champion").record.seed) == winner
+    assert [path.name for path in settings.models_root.iterdir()] == ["champion"]
 
 
 @pytest.mark.parametrize("name", ["../out", ".hidden", "a b", "x" * 65, "a/b"])

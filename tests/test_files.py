@@ -15,6 +15,7 @@ from fer_core.errors import InputError
 from fer_core.files import (
     delete_folder,
     is_plain_name,
+    new_folder,
     os_errors_as_input_errors,
     parse_json,
     plain_name,
@@ -213,6 +214,48 @@ def test_a_new_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError, match="full"):
         write_new_json(path, {"a": 1})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "empty folder", "file", "link to nowhere"])
+def test_a_new_folder_replaces_nothing(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "place"
+    with pytest.raises(FileExistsError), new_folder(place) as folder:
+        (folder / "new").touch()
+        # Another process takes the name at the last moment.
+        if kind == "file":
+            place.write_text("old")
+        elif kind == "link to nowhere":
+            place.symlink_to("nowhere")
+        else:
+            place.mkdir()
+            if kind == "folder":
+                (place / "old").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    assert not (place / "new").exists()
+
+
+def test_the_rename_of_a_new_folder_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is taken between the last look and the rename."""
+    place = tmp_path / "place"
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    with pytest.raises(FileExistsError), new_folder(place) as folder:
+        (folder / "new").touch()
+        place.mkdir()
+        (place / "old").touch()
+    assert [path.name for path in place.iterdir()] == ["old"]
+
+
+def test_a_new_folder_is_there_as_a_whole_and_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "data" / "one") as folder:
+        (folder / "file").write_text("x")
+        assert not (tmp_path / "data" / "one").exists()
+    assert (tmp_path / "data" / "one" / "file").read_text() == "x"
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "data" / "two") as folder:
+        (folder / "file").write_text("x")
+        raise RuntimeError
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["one"]
 
 
 def test_a_deleted_folder_is_gone_with_all_in_it(tmp_path: Path) -> None:

@@ -89,11 +89,14 @@ class Curation:
 
     Attributes:
         entries: The decisions, oldest first.
-        problems: A sentence for each line that could not be read.
+        problems: A sentence for each line that could not be read; from the thousandth on they are
+            only counted.
+        unreadable: The text of every line that could not be read.
     """
 
     entries: tuple[CurationEntry, ...] = ()
     problems: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)

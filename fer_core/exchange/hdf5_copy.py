@@ -6,14 +6,13 @@ reads it, refuses what no model needs and writes the rest anew; the app opens on
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError
+from fer_core.exchange.child import ChildError, Limits, child_main, run_child
 from fer_core.exchange.safety import MAX_BYTES
-from fer_core.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     import h5py
@@ -23,9 +22,7 @@ _MAX_DEPTH = 64
 #: gzip, shuffle, checksum: any other filter would be a plug-in looked up on this machine.
 _FILTERS = (1, 2, 3)
 
-_SECONDS = 120
-_CHILD_MEMORY = 4 * 1024**3
-_REFUSED = 3
+_LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
 
 
 def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
@@ -42,65 +39,29 @@ def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
     Raises:
         InputError: It holds something else, too much, or is damaged.
     """
-    command = [sys.executable, "-m", __name__, str(content), str(copy), str(path)]
     try:
-        child = subprocess.run(
-            command,
-            cwd=PROJECT_ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        run_child(__name__, [str(content), str(copy), str(path)], _LIMITS)
+    except ChildError as failure:
+        if failure.cause == "time":
+            raise InputError(
+                f"{path} takes more than {_LIMITS.cpu_seconds} s to read as HDF5; save it again "
+                "with Keras."
+            ) from failure
+        is_crash = failure.cause == "crash"
+        reason = "the HDF5 library itself fails on it" if is_crash else failure.detail
         raise InputError(
-            f"{path} takes more than {_SECONDS} s to read as HDF5; save it again with Keras."
-        ) from error
-    if child.returncode == _REFUSED:
-        raise InputError(child.stdout.strip())
-    if child.returncode != 0:
-        raise InputError(
-            f"{path} is damaged: it cannot be read as HDF5 ({_why(child)}); save or copy it again."
-        )
+            f"{path} is damaged: it cannot be read as HDF5 ({reason}); save or copy it again."
+        ) from failure
 
 
-def _why(child: subprocess.CompletedProcess[str]) -> str:
-    if child.returncode < 0:
-        return "the HDF5 library itself fails on it"
-    lines = child.stderr.strip().splitlines()
-    return lines[-1][:200] if lines else f"exit code {child.returncode}"
-
-
-def main(content: Path, copy: Path, path: Path) -> int:
-    """Make the copy, in the child.
-
-    Returns:
-        The exit code; a refusal is said on standard output.
-    """
+def _work(arguments: list[str]) -> str:
+    """Make the copy, in the child."""
     import h5py
 
-    _limit_memory()
-    try:
-        with h5py.File(content, "r") as file, h5py.File(copy, "w", libver="latest") as clean:
-            _copy_groups(file, clean, path)
-    except InputError as error:
-        print(error)
-        return _REFUSED
-    except Exception as error:
-        # h5py raises many types for a damaged file: OSError, KeyError, RuntimeError, ValueError.
-        print(first_line(error), file=sys.stderr)
-        return 1
-    return 0
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:
-        return  # Windows has no such limit
-    resource.setrlimit(resource.RLIMIT_AS, (_CHILD_MEMORY, _CHILD_MEMORY))
+    content, copy, path = (Path(argument) for argument in arguments)
+    with h5py.File(content, "r") as file, h5py.File(copy, "w", libver="latest") as clean:
+        _copy_groups(file, clean, path)
+    return ""
 
 
 def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
@@ -179,4 +140,4 @@ def _copy_attributes(item: Any, clean: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(argument) for argument in sys.argv[1:4])))
+    sys.exit(child_main(_work))

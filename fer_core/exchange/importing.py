@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fer_core.bundle import (
     KERAS_MODEL_FILE,
     MODEL_CARD_FILE,
@@ -17,14 +15,14 @@ from fer_core.bundle import (
     Bundle,
     BundleRecord,
     ModelSource,
-    check_name_is_free,
     find_bundle,
     load_bundle,
+    new_bundle_folder,
     publish_bundle,
     write_calibration,
 )
 from fer_core.errors import InputError
-from fer_core.exchange import keras_config, onnx_files
+from fer_core.exchange import keras_config
 from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
 from fer_core.exchange.labels import (
     SCALE_WORDS,
@@ -35,18 +33,16 @@ from fer_core.exchange.labels import (
     read_notes,
 )
 from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
-from fer_core.exchange.probe import are_probabilities, check_equal, probe_crops, run_network
+from fer_core.exchange.onnx_trial import prepare_network, try_bundle
+from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
 from fer_core.exchange.safety import check_file
 from fer_core.exchange.served import (
-    TOLERANCE,
     keras_network,
     require_onnx_export,
     write_onnx,
 )
 from fer_core.files import (
-    os_errors_as_input_errors,
     plain_name,
-    replaced_folder,
     write_json,
     write_text,
 )
@@ -100,11 +96,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         return _import_bundle(path, settings, request)
     check_file(path)
     name = request.name or name_from_file(path)
-    check_name_is_free(name, settings)
-    with (
-        os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"),
-        replaced_folder(settings.models_root / name) as folder,
-    ):
+    with new_bundle_folder(name, settings) as folder:
         notes = read_notes(path)
         if path.suffix.lower() == ".onnx":
             if request.weights is not None:
@@ -122,8 +114,6 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
             write_calibration(folder, temperature, "taken over from the notes beside the file")
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, temperature))
-        # Somebody else may have taken the name meanwhile.
-        check_name_is_free(name, settings)
     return load_bundle(settings.models_root / name)
 
 
@@ -145,7 +135,7 @@ def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bu
         )
     bundle = find_bundle(str(path.resolve()), settings)
     if bundle.served_network.is_file():
-        onnx_files.check_onnx_file(bundle.served_network)
+        try_bundle(bundle.folder)
     if (bundle.folder / KERAS_MODEL_FILE).is_file():
         check_keras_archive(bundle.folder / KERAS_MODEL_FILE)
     return publish_bundle(path, settings, name=request.name)
@@ -203,44 +193,31 @@ def _with_softmax(model: keras.Model) -> keras.Model:
 def _import_onnx(
     path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
 ) -> BundleRecord:
-    network = onnx_files.read_onnx_network(path)
+    scaling = _known_scaling(request, notes)
+    prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
     record = _record(
         ModelSource(file=path.name, format="ONNX network"),
         _labels(path, request, notes),
-        network.input_shape,
-        parameters=network.parameters,
+        prepared.input_shape,
+        parameters=prepared.parameters,
         request=request,
         notes=notes,
-        takes_bytes=onnx_files.expects_bytes(network),
+        takes_bytes=prepared.takes_bytes,
     )
-    served = folder / SERVED_NETWORK_FILE
-    pixels = network_input(probe_crops(), record)
-    what = f"The network {path}"
-
-    def run_written(**form: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        onnx_files.write_served(network, served, **form)
-        return run_network(
-            open_onnx_network(served, path.name, input_shape=record.input_shape), pixels, what
-        )
-
-    # One picture at a time is what any network can do, so that is the yardstick.
-    expected = run_written(one_by_one=True)
-    softmax = not are_probabilities(expected)
-    if softmax:
-        expected = run_written(one_by_one=True, softmax=True)
+    if prepared.softmax_added:
         record = _changed(record, _SOFTMAX_ADDED)
-    if network.channels_first:
+    if prepared.channels_first:
         record = _changed(record, "it takes its channels first: a transposition was added")
-    one_by_one = network.one_by_one
-    try:
-        check_equal(run_written(softmax=softmax), expected, what, TOLERANCE)
-    except InputError:
-        # Made for any number of pictures in name only: somewhere inside a size is fixed.
-        check_equal(run_written(softmax=softmax, one_by_one=True), expected, what, TOLERANCE)
-        one_by_one = True
-    if one_by_one:
+    if prepared.one_by_one:
         record = _changed(record, "it takes one picture at a time, which is slower")
     return record
+
+
+def _known_scaling(request: ImportRequest, notes: FileNotes | None) -> tuple[float, float] | None:
+    """Factor and offset for pixel intensities, if the user or the notes say so."""
+    if request.scale is not None:
+        return SCALES[request.scale]
+    return None if notes is None else (notes.input_scale, notes.input_offset)
 
 
 def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
@@ -268,10 +245,9 @@ def _record(
     takes_bytes: bool,
 ) -> BundleRecord:
     assumptions: list[str] = []
-    if request.scale is not None:
-        factor, offset = SCALES[request.scale]
-    elif notes is not None:
-        factor, offset = notes.input_scale, notes.input_offset
+    known = _known_scaling(request, notes)
+    if known is not None:
+        factor, offset = known
     else:
         scale: Scale = "bytes" if takes_bytes else "unit"
         factor, offset = SCALES[scale]

@@ -23,6 +23,12 @@ def probe_crops(count: int = 8) -> NDArray[np.uint8]:
     return crops
 
 
+def extreme_crops() -> NDArray[np.uint8]:
+    """A black and a white image: uint8 ``[2, 48, 48]``."""
+    height, width, _ = INPUT_SHAPE
+    return np.stack([np.full((height, width), value, dtype=np.uint8) for value in (0, 255)])
+
+
 def run_network(network: Network, pixels: NDArray[np.float32], what: str) -> NDArray[np.float32]:
     """Run a network that may fail in any way.
 

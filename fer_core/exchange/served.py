@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.bundle import KERAS_MODEL_FILE, Bundle
+from fer_core.bundle import KERAS_MODEL_FILE, Bundle, require_own_bundle
 from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import check_keras_archive
 from fer_core.exchange.probe import check_equal, probe_crops
+from fer_core.extras import require_packages
 from fer_core.files import replaced_file
 from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import Network, network_input, open_onnx_network
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 #: Largest difference of a probability between the served network and the Keras model.
 TOLERANCE = 1e-5
 
+#: What the export needs besides Keras.
+_ONNX_EXPORT = ("tensorflow", "tf2onnx", "onnx")
+
 
 def can_export_onnx() -> bool:
     """Whether this machine has what the export needs."""
-    return all(
-        importlib.util.find_spec(name) is not None for name in ("tensorflow", "tf2onnx", "onnx")
-    )
+    return all(importlib.util.find_spec(name) is not None for name in _ONNX_EXPORT)
 
 
 def require_onnx_export() -> None:
@@ -41,10 +43,11 @@ def require_onnx_export() -> None:
     Raises:
         InputError: The libraries are not there, or Keras runs on another backend.
     """
-    if not can_export_onnx() or prepare_backend() != "tensorflow":
+    require_packages("The export of Keras models needs", "train", "keras", *_ONNX_EXPORT)
+    if prepare_backend() != "tensorflow":
         raise InputError(
-            "The export to ONNX needs TensorFlow, tf2onnx and onnx, and Keras to run on "
-            "TensorFlow; install requirements.txt and unset KERAS_BACKEND."
+            "The export of Keras models needs TensorFlow as the backend of Keras; unset "
+            "KERAS_BACKEND."
         )
 
 
@@ -58,6 +61,7 @@ def export_onnx(bundle: Bundle) -> Path:
         InputError: The libraries are not there, the Keras model is missing or unsafe, or the two
             networks differ by more than ``TOLERANCE``.
     """
+    require_own_bundle(bundle.folder)
     require_onnx_export()
     model = load_keras_model(bundle)
     pictures = network_input(probe_crops(), bundle.record)

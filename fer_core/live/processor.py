@@ -58,7 +58,8 @@ class LiveProcessor:
             record: Collects the predictions over time; a new one by default.
             executor: Runs the face detection; by default a thread that all streams share.
         """
-        if record is None:  # an empty record is falsy
+        # An empty record is falsy.
+        if record is None:
             record = SessionRecord(controls.analyzer.predictor.classes)
         self.record = record
         self.recording = VideoRecording()

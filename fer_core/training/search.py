@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
 from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
+from fer_core.keras_backend import require_backend
 from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.processes import LOCK_VARIABLE, is_locked, lock_file
-from fer_core.training.queue import spawn
+from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.search_space import SearchSpace, check_space
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         InputError: The name is taken or unfit, the dataset is not there, the space does not fit the
             configuration, or the storage cannot be used.
     """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
+    require_backend()
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
@@ -307,11 +310,11 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
             try:
                 with (folder / _LOG_FILE).open("ab") as log:
                     spawn(
+                        "fer_core",
                         ["search", "resume", name, "--worker", str(number)],
                         settings,
                         output=log.fileno(),
-                        variables={LOCK_VARIABLE: str(lock)},
-                        descriptors=(lock,),
+                        lock=lock,
                     )
             finally:
                 os.close(lock)
@@ -384,6 +387,7 @@ def open_study(
     Raises:
         InputError: Its storage cannot be used.
     """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from fer_studio.paths import PAGES_FOLDER
 from fer_studio.ui.access import admission, show_person, show_refusal, show_warning_without_login
 
 _ASSETS = Path(__file__).parent / "assets"
-_PAGES_FOLDER = Path(__file__).parents[2] / "pages"
 
 _INSIDE_FRAME = "_fer_studio_inside_frame"
 
@@ -74,7 +74,7 @@ def run_app() -> None:
     pages = [
         st.Page(
             # Whole, because Streamlit would look beside the script that it was started with.
-            _PAGES_FOLDER / f"{entry.name}.py",
+            PAGES_FOLDER / f"{entry.name}.py",
             title=entry.title,
             help=entry.help,
             url_path=entry.name,
@@ -118,11 +118,11 @@ def _start_waiting_trainings() -> None:
     from fer_core.errors import InputError
     from fer_core.settings import load_settings
     from fer_core.stale_files import remove_stale_temp_files
-    from fer_core.training.queue import revive_queue
+    from fer_core.training.queue import start_pending_runs
 
     try:
         remove_stale_temp_files(load_settings())
-        revive_queue(load_settings())
+        start_pending_runs(load_settings())
     except InputError as error:
         # The train page tells it to whoever looks there.
         logging.getLogger(__name__).warning("the queue of trainings stands still: %s", error)

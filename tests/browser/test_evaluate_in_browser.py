@@ -55,17 +55,13 @@ def choose(page: Page, box: str, option: str) -> None:
 
 
 def evaluate_on_demo(page: Page) -> None:
-    """Draw the demo set and evaluate on it, unless an earlier test has done so."""
+    """Evaluate on the demo set, unless an earlier test has done so."""
     choose(page, "Images", "demo")
     # Until the previous evaluation is no longer shown.
     expect(page.get_by_text("on its own validation images")).to_have_count(0)
-    draw = page.get_by_role("button", name="Draw the demo set")
     evaluate = page.get_by_role("button", name=re.compile("Evaluate on"))
     headline = page.get_by_role("tab", name="Headline")
-    expect(draw.or_(evaluate).or_(headline).first).to_be_visible()
-    if draw.is_visible():
-        draw.click()
-        expect(evaluate).to_be_visible(timeout=180_000)
+    expect(evaluate.or_(headline).first).to_be_visible()
     if evaluate.is_visible():
         evaluate.click()
     expect(headline).to_be_visible(timeout=180_000)

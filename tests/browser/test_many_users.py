@@ -17,7 +17,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import import_dataset
 from fer_core.recipes import TrainingConfig
 from fer_core.training.control import is_active, request_stop
-from fer_core.training.queue import launch
+from fer_core.training.launcher import launch
 from fer_core.training.registry import run_summary
 from fer_core.training.run_folder import RunSetup
 from fer_core.vision.decode import decode_picture

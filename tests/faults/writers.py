@@ -37,10 +37,9 @@ from fer_core.model_card import write_evaluation_card
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, delete_run, read_label, write_label
+from fer_core.training.launcher import extend_run, launch
 from fer_core.training.queue import (
     enqueue,
-    extend_run,
-    launch,
     move_in_queue,
     remove_from_queue,
     waiting_runs,

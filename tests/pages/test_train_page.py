@@ -39,13 +39,13 @@ from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, 
 from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
 from fer_studio.ui.train.estimates import ESTIMATE
 from fer_studio.ui.train.fields import OPEN_GROUP
-from fer_studio.ui.train.search import setup_from_form
-from fer_studio.ui.train.words import (
-    bytes_in_words,
-    duration_in_words,
-    first_capital,
-    value_in_words,
+from fer_studio.ui.train.formatting import (
+    as_sentence,
+    format_bytes,
+    format_duration,
+    format_value,
 )
+from fer_studio.ui.train.search import setup_from_form
 
 OpenApp = Callable[..., AppTest]
 GONE = {"process_id": 2**22 - 1, "process_started": 1.0}
@@ -474,9 +474,9 @@ def test_an_estimate_that_fails_is_told(
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is queued stays queued."""
     monkeypatch.setattr("fer_core.training.queue._start", lambda run, settings: False)
-    monkeypatch.setattr("fer_core.training.queue.revive_queue", lambda settings: [])
-    for module in ("sections", "watch", "actions"):
-        monkeypatch.setattr(f"fer_studio.ui.train.{module}.revive_queue", lambda settings: [])
+    monkeypatch.setattr("fer_core.training.launcher.start_pending_runs", lambda settings: [])
+    monkeypatch.setattr("fer_core.training.queue.start_pending_runs", lambda settings: [])
+    monkeypatch.setattr("fer_studio.ui.train.actions.start_pending_runs", lambda settings: [])
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -519,7 +519,7 @@ def test_start_makes_a_run_of_exactly_what_the_form_holds(
 def test_a_start_that_is_refused_loses_nothing(
     home: Settings, faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.faults.bytes_on_disk", lambda config: 10**18)
+    monkeypatch.setattr("fer_core.training.resource_errors.bytes_on_disk", lambda config: 10**18)
     app = open_group(open_view(), "length")
     app.text_input(key="new_run_name").set_value("mine")
     app.number_input(key="setting_epochs").set_value(3)
@@ -981,12 +981,12 @@ def test_a_damaged_study_is_told(
     [(8, "8 s"), (99, "99 s"), (720, "12 min"), (12_000, "3 h 20 min"), (200_000, "2 d 7 h")],
 )
 def test_durations(seconds: float, words_: str) -> None:
-    assert duration_in_words(seconds) == words_
+    assert format_duration(seconds) == words_
 
 
 def test_amounts_and_values() -> None:
-    assert (bytes_in_words(850e6), bytes_in_words(1.34e9)) == ("850 MB", "1.3 GB")
-    assert [value_in_words(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
+    assert (format_bytes(850e6), format_bytes(1.34e9)) == ("850 MB", "1.3 GB")
+    assert [format_value(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
         "off", "yes", "0.00025", "3", "adam", "1: 0.1",
     ]  # fmt: skip
-    assert (first_capital("waits"), first_capital(""), first_capital("X.")) == ("Waits.", "", "X.")
+    assert (as_sentence("waits"), as_sentence(""), as_sentence("X.")) == ("Waits.", "", "X.")

@@ -1,9 +1,6 @@
-"""TensorBoard's event files and MLflow's calls."""
+"""TensorBoard's event files and MLflow's runs."""
 
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -11,7 +8,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
-from fer_core.training.fit import Surroundings, fit
+from fer_core.training.fit import FitContext, fit
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
 from fer_core.training.tracking import RunTracking, check_tracking
 
@@ -25,7 +22,7 @@ def tracked(folder: Path, faces: FaceSet, tracking: Tracking) -> RunFolder:
     setup = RunSetup("tiny", "drawn", CONFIG, tracking)
     run.create(setup)
     observer = RunTracking(run.read_setup(), run)
-    fit(CONFIG, faces, run, surroundings=Surroundings(observer=observer))
+    fit(CONFIG, faces, run, context=FitContext(observer=observer))
     observer.end()
     return run
 
@@ -47,54 +44,55 @@ def test_event_files_hold_every_epochs_figures(tiny_faces: FaceSet, tmp_path: Pa
         assert values == pytest.approx([figure(record) for record in epochs])
 
 
-def test_mlflow_gets_settings_and_figures_and_goes_on_under_the_same_number(
-    tiny_faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_mlflow_receives_parameters_and_metrics_and_a_resumed_run_keeps_its_id(
+    tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
+    """With MLflow's own Keras callback, as the extra ``mlflow`` installs it."""
     import keras
 
-    calls: list[tuple[str, Any]] = []
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    run = tracked(tmp_path / "one", tiny_faces, Tracking(mlflow_uri=uri))
 
-    class MlflowCallback(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            calls.append(("epoch", (epoch, sorted(logs))))
+    from mlflow import MlflowClient
 
-    package, submodule = ModuleType("mlflow"), ModuleType("mlflow.keras")
-    package.keras = submodule  # type: ignore[attr-defined]
-    submodule.MlflowCallback = MlflowCallback  # type: ignore[attr-defined]
-    package.set_tracking_uri = lambda uri: calls.append(("uri", uri))  # type: ignore[attr-defined]
-    package.log_params = lambda values: calls.append(("settings", values))  # type: ignore[attr-defined]
-    package.end_run = lambda: calls.append(("end", None))  # type: ignore[attr-defined]
+    client = MlflowClient(uri)
+    (logged,) = client.search_runs(["0"])
+    assert logged.info.run_name == "one"
+    assert logged.info.status == "FINISHED"
+    assert logged.data.params["architecture"] == "three_convolutions"
+    epochs = run.read_epochs()
+    for name, figure in (
+        ("loss", lambda record: record.loss),
+        ("val_macro_f1", lambda record: record.validation_macro_f1),
+        ("val_recall_happy", lambda record: record.validation_recall["happy"]),
+    ):
+        history = client.get_metric_history(logged.info.run_id, name)
+        assert [one.step for one in history] == [0, 1]
+        assert [one.value for one in history] == pytest.approx([figure(one) for one in epochs])
 
-    def start_run(run_id: str | None, run_name: str) -> Any:
-        calls.append(("start", (run_id, run_name)))
-        return SimpleNamespace(info=SimpleNamespace(run_id="r-1"))
-
-    package.start_run = start_run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "mlflow", package)
-    monkeypatch.setitem(sys.modules, "mlflow.keras", submodule)
-    run = tracked(tmp_path / "one", tiny_faces, Tracking(mlflow_uri="http://tracking"))
-    assert calls[:2] == [("uri", "http://tracking"), ("start", (None, "one"))]
-    assert calls[2][1]["architecture"] == "three_convolutions"
-    assert [call[1][0] for call in calls if call[0] == "epoch"] == [0, 1]
-    assert calls[-1] == ("end", None)
     again = RunTracking(run.read_setup(), run)
-    again.begin(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), 2)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    again.begin(model, 2)
     again.end()
-    assert ("start", ("r-1", "one")) in calls
+    (resumed,) = client.search_runs(["0"])
+    assert resumed.info.run_id == logged.info.run_id
 
-    def refuse(uri: str) -> None:
-        raise ConnectionError("nobody there")
 
-    package.set_tracking_uri = refuse  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match=r"MLflow at http://tracking cannot be used .nobody there"):
-        RunTracking(run.read_setup(), run).begin(keras.Sequential(), 2)
+def test_an_mlflow_address_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
+    import keras
+
+    run = RunFolder(tmp_path / "run")
+    setup = RunSetup("tiny", "drawn", CONFIG, Tracking(mlflow_uri="gopher://tracking"))
+    with pytest.raises(InputError, match="MLflow at gopher://tracking cannot be used"):
+        RunTracking(setup, run).begin(keras.Sequential(), 0)
 
 
 def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     check_tracking(Tracking())
     check_tracking(Tracking(tensorboard=True))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match="pip install mlflow"):
+    with pytest.raises(InputError, match="needs mlflow, not installed here; run 'pip install -r"):
         check_tracking(Tracking(mlflow_uri="x"))
-    with pytest.raises(InputError, match="pip install tensorboard"):
+    with pytest.raises(InputError, match="need tensorboard and tensorflow, not installed here"):
         check_tracking(Tracking(tensorboard=True))

@@ -22,8 +22,8 @@ from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.batches import Batch, TrainingBatches, class_weights, epoch_order
 from fer_core.training.fit import fit, training_rows, validation_rows
-from fer_core.training.launch import TrainingOutcome, run_training
 from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.train_job import TrainingOutcome, run_training
 
 prepare_backend()
 
@@ -259,7 +259,7 @@ def test_a_run_goes_on_with_the_votes_that_it_began_with(
     with pytest.raises(InputError, match=r"drawn has none; import them with 'dataset votes drawn"):
         train(settings, "without")
     (first.run.path / "votes.npz").unlink()
-    with pytest.raises(InputError, match="votes that this run began with are gone"):
+    with pytest.raises(InputError, match="votes that this run started with are missing"):
         run_training(first.run, settings)
 
 

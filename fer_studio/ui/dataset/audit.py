@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings
-from fer_core.dataset.remedies import REMEDIES
+from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.errors import InputError
-from fer_studio.ui.curating import offer_remedy, show_curation_outcome
+from fer_studio.ui.curating import offer_quick_fix, show_curation_outcome
 from fer_studio.ui.dataset.embedding_view import show_embedding
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
@@ -113,8 +113,8 @@ def _counted(finding: Finding) -> str:
 
 
 def _show_remedies(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
-    remedies = [remedy for remedy in REMEDIES if remedy.source == kind]
+    remedies = [remedy for remedy in QUICK_FIXES if remedy.source == kind]
     if remedies:
         show_curation_outcome()
     for remedy in remedies:
-        offer_remedy(dataset, remedy, near.near if near else None)
+        offer_quick_fix(dataset, remedy, near.near if near else None)

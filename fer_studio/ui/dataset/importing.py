@@ -1,4 +1,4 @@
-"""Getting data in: upload, a path on the server, Kaggle, the drawn demo set."""
+"""Importing data: upload, a path on the server, Kaggle, the demo set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fer_core.dataset.store import (
     DEMO_NAME,
     dataset_names,
     import_dataset,
-    load_dataset,
+    install_demo_set,
     name_from_source,
     path_within_roots,
     validated_name,
@@ -158,9 +158,16 @@ def show_import(settings: Settings) -> None:
         st.rerun()
 
 
-def choose_demo() -> None:
-    """Open the way to the demo set, as a click on it would."""
-    st.session_state["import_way"] = "demo"
+def use_demo(settings: Settings) -> None:
+    """Add the demo set to the datasets and select it: the callback of its buttons."""
+    forget_notice()
+    try:
+        require_editor()
+        install_demo_set(settings)
+    except InputError as error:
+        st.session_state[_NOTICE] = ImportNotice(DEMO_NAME, 0, 0, str(error))
+    else:
+        st.session_state["dataset"] = DEMO_NAME
 
 
 def _upload_field() -> UploadedFile | None:
@@ -249,26 +256,20 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
 
 def _offer_demo(settings: Settings) -> None:
     st.markdown(
-        "3,540 faces that the program draws itself, with faults planted in them: duplicates, "
-        "leaks, wrong labels, blank images. Everything on this page can be tried on it; its "
-        "figures say nothing about real faces."
+        "3,540 drawn faces with injected errors: duplicates, leaks, wrong labels, blank images. "
+        "You can try everything on this page with it. Its results say nothing about real faces."
     )
     is_there = DEMO_NAME in dataset_names(settings)
-    if st.button(
-        "Draw the demo set",
+    st.button(
+        "Use the demo set",
         type="primary",
         icon=":material/draw:",
         key="import_demo",
         disabled=is_there,
-        help="It is there already: choose it above." if is_there else None,
-    ):
-        forget_notice()
-
-        def work(job: Job) -> tuple[str, int, int]:
-            faces = load_dataset(DEMO_NAME, settings, job.report)
-            return DEMO_NAME, len(faces), faces.skipped
-
-        _start(DEMO_NAME, "Drawing the demo set", work)
+        help="It is in the list already: choose it above." if is_there else None,
+        on_click=use_demo,
+        args=(settings,),
+    )
 
 
 def _start_upload(

@@ -20,7 +20,7 @@ from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import ChosenDataset, dataset_sizes
 from fer_studio.ui.train.feedback import act
-from fer_studio.ui.train.words import bytes_in_words, duration_in_words
+from fer_studio.ui.train.formatting import format_bytes, format_duration
 
 _POLL_SECONDS = 1.0
 #: How long the timing takes on two cores, most of it the loading of the training library.
@@ -84,8 +84,8 @@ def _draw(
     with st.container(horizontal=True):
         st.metric("Weights", f"{parameters / 1e6:.2f} M", border=True)
         if estimate is not None:
-            st.metric("Memory", bytes_in_words(estimate.memory_bytes), border=True)
-            st.metric("Time here", duration_in_words(estimate.seconds), border=True)
+            st.metric("Memory", format_bytes(estimate.memory_bytes), border=True)
+            st.metric("Time here", format_duration(estimate.seconds), border=True)
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
@@ -130,12 +130,12 @@ def _show_words(
     if dataset.name != DEMO_NAME:
         demo = cached_estimate(config, *dataset_sizes(DEMO_NAME, settings), settings)
         if demo is not None:
-            words += f"; on the demo set {duration_in_words(demo.seconds)}"
+            words += f"; on the demo set {format_duration(demo.seconds)}"
     st.caption(f"{words[:1].upper()}{words[1:]}.")
     free = psutil.virtual_memory().available
     if estimate.memory_bytes > free:
         st.warning(
-            f"This training needs about {bytes_in_words(estimate.memory_bytes)} of memory and "
-            f"{bytes_in_words(free)} are free; take a smaller batch size, or close other programs.",
+            f"This training needs about {format_bytes(estimate.memory_bytes)} of memory and "
+            f"{format_bytes(free)} are free; take a smaller batch size, or close other programs.",
             icon=":material/memory:",
         )

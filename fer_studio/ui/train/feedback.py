@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.errors import InputError
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.words import first_capital
+from fer_studio.ui.train.formatting import as_sentence
 
 _PROBLEM, _DONE = "action_problem", "action_done"
 #: An error stays visible this long, although its part of the page is redrawn every second.
@@ -43,7 +43,7 @@ def show_outcome() -> None:
     """Show the outcome of the last action."""
     problem, since = st.session_state.get(_PROBLEM, ("", 0.0))
     if problem and time.monotonic() - since < _PROBLEM_SECONDS:
-        st.error(plain_text(first_capital(problem)), icon=":material/error:")
+        st.error(plain_text(as_sentence(problem)), icon=":material/error:")
     done = st.session_state.pop(_DONE, "")
     if done:
         st.toast(plain_text(done), icon=":material/check:")

@@ -1,0 +1,135 @@
+"""Work on foreign files in a child process, with limits for its memory and time.
+
+A hostile or damaged file can crash the library that reads it, or make it use all memory or
+processor time. In a child process that ends the child only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from fer_core.errors import InputError, first_line
+from fer_core.settings import PROJECT_ROOT
+
+_REFUSED = 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child process may use.
+
+    Attributes:
+        memory: Address space, in bytes. Not enforced on Windows.
+        cpu_seconds: Processor time of all its threads together. Not enforced on Windows.
+        seconds: Time from its start to its end.
+    """
+
+    memory: int
+    cpu_seconds: int
+    seconds: float
+
+
+class ChildError(Exception):
+    """A child process ended without a result.
+
+    Attributes:
+        cause: "time" if it exceeded a time limit, "crash" if a signal ended it, otherwise "error".
+        detail: The last line of its standard error, or the number of the signal.
+    """
+
+    def __init__(self, cause: Literal["time", "crash", "error"], detail: str) -> None:
+        super().__init__(f"{cause}: {detail}")
+        self.cause = cause
+        self.detail = detail
+
+
+def run_child(module: str, arguments: list[str], limits: Limits) -> str:
+    """Run a module of this project as a child process; it calls ``child_main``.
+
+    Args:
+        module: Its full name.
+        arguments: Its command line.
+        limits: What it may use.
+
+    Returns:
+        Its result: what it wrote to standard output.
+
+    Raises:
+        InputError: It refused the file.
+        ChildError: It ended without a result.
+    """
+    command = [
+        *(sys.executable, "-m", module, str(limits.memory), str(limits.cpu_seconds)),
+        *arguments,
+    ]
+    # One memory arena: every thread would reserve another one, which counts as address space.
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        child = subprocess.run(
+            command,
+            cwd=PROJECT_ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=limits.seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ChildError("time", f"{limits.seconds:g} s") from error
+    if child.returncode == 0:
+        return child.stdout
+    if child.returncode == _REFUSED:
+        raise InputError(child.stdout.strip())
+    if child.returncode < 0:
+        is_over_time = -child.returncode == getattr(signal, "SIGXCPU", None)
+        raise ChildError("time" if is_over_time else "crash", f"signal {-child.returncode}")
+    lines = child.stderr.strip().splitlines()
+    raise ChildError("error", lines[-1][:200] if lines else f"exit code {child.returncode}")
+
+
+def child_main(work: Callable[[list[str]], str]) -> int:
+    """Apply the limits and do the work, in the child.
+
+    Args:
+        work: Gets the command line and returns the result for the parent. It raises ``InputError``
+            to refuse the file.
+
+    Returns:
+        The exit code.
+    """
+    memory, cpu_seconds, *arguments = sys.argv[1:]
+    _apply_limits(int(memory), int(cpu_seconds))
+    # Libraries that print must not mix with the result.
+    result_file = os.dup(1)
+    os.dup2(2, 1)
+    code = 0
+    try:
+        result = work(arguments)
+    except InputError as error:
+        result, code = str(error), _REFUSED
+    except Exception as error:
+        # For a damaged file, each library raises many types of its own.
+        print(first_line(error), file=sys.stderr)
+        return 1
+    with os.fdopen(result_file, "w", encoding="utf-8") as output:
+        output.write(result)
+    return code
+
+
+def _apply_limits(memory: int, cpu_seconds: int) -> None:
+    try:
+        import resource
+    except ImportError:
+        return  # Windows
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
+    # No core dump: it would be as large as the memory limit allows.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

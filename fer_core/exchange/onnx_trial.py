@@ -1,0 +1,206 @@
+"""A foreign ONNX network is prepared and tried in a child process with limits.
+
+What a network costs cannot be told from its file: sizes of tensors can depend on the image, and a
+small file can describe hours of arithmetic.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import BundleRecord, load_bundle
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.exchange import onnx_files
+from fer_core.exchange.child import ChildError, Limits, child_main, run_child
+from fer_core.exchange.labels import SCALES
+from fer_core.exchange.probe import (
+    are_probabilities,
+    check_equal,
+    extreme_crops,
+    probe_crops,
+    run_network,
+)
+from fer_core.exchange.served import TOLERANCE
+from fer_core.predictor import Network, network_input, open_onnx_network
+
+#: Address space, of which Python and ONNX Runtime take about 0.6 GB; and time for a few batches.
+LIMITS = Limits(memory=3 * 1024**3, cpu_seconds=60, seconds=120)
+
+#: The number of threads is bounded, because each one takes address space.
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """What was found out about a foreign network.
+
+    Attributes:
+        input_shape: Height, width and channels of its input.
+        parameters: Number of weights.
+        takes_bytes: Whether it expects pixel intensities from 0 to 255.
+        softmax_added: Whether it returned logits, so that a softmax was added.
+        channels_first: Whether it expected channels first, so that a transposition was added.
+        one_by_one: Whether it processes one image at a time.
+    """
+
+    input_shape: tuple[int, int, int]
+    parameters: int
+    takes_bytes: bool
+    softmax_added: bool
+    channels_first: bool
+    one_by_one: bool
+
+
+def prepare_network(
+    path: Path,
+    served: Path,
+    scaling: tuple[float, float] | None = None,
+    *,
+    limits: Limits | None = None,
+) -> PreparedNetwork:
+    """Write a foreign network in the form that is served, and try it, in a child process.
+
+    Args:
+        path: The ONNX file.
+        served: Where to write.
+        scaling: Factor and offset applied to pixel intensities; None for a guess by its operations.
+        limits: For the child; by default ``LIMITS``.
+
+    Raises:
+        InputError: The network is damaged, unsafe, exceeds the limits, or is not a classifier of
+            the seven emotions.
+    """
+    arguments = ["prepare", str(path), str(served), json.dumps(scaling)]
+    answer = json.loads(_tried(path, arguments, limits or LIMITS))
+    return PreparedNetwork(**answer | {"input_shape": tuple(answer["input_shape"])})
+
+
+def try_bundle(folder: Path, *, limits: Limits | None = None) -> None:
+    """Try the served network of a bundle in a child process.
+
+    Args:
+        folder: The bundle's folder; it contains ``model.onnx``.
+        limits: For the child; by default ``LIMITS``.
+
+    Raises:
+        InputError: As ``prepare_network``.
+    """
+    _tried(folder / "model.onnx", ["bundle", str(folder)], limits or LIMITS)
+
+
+def _tried(path: Path, arguments: list[str], limits: Limits) -> str:
+    try:
+        return run_child(__name__, arguments, limits)
+    except ChildError as failure:
+        if failure.cause == "time":
+            raise InputError(
+                f"{path} needs more than {limits.cpu_seconds} s to classify a few faces; import a "
+                "smaller network."
+            ) from failure
+        raise InputError(
+            f"{path} makes ONNX Runtime fail ({failure.detail}), possibly because it needs more "
+            f"than the {limits.memory / 2**30:.0f} GB of memory that are allowed; import another "
+            "network."
+        ) from failure
+
+
+def _work(arguments: list[str]) -> str:
+    """Do the work, in the child."""
+    if arguments[0] == "bundle":
+        _try_bundle(Path(arguments[1]))
+        return ""
+    path, served = Path(arguments[1]), Path(arguments[2])
+    scaling = json.loads(arguments[3])
+    return json.dumps(asdict(_prepare(path, served, scaling)))
+
+
+def _try_bundle(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    onnx_files.check_onnx_file(bundle.served_network)
+    network = _open(bundle.served_network, bundle.record.input_shape)
+    for crops in (probe_crops(), extreme_crops()):
+        _run(network, network_input(crops, bundle.record), bundle.served_network)
+
+
+def _prepare(path: Path, served: Path, scaling: tuple[float, float] | None) -> PreparedNetwork:
+    network = onnx_files.read_onnx_network(path)
+    takes_bytes = onnx_files.expects_bytes(network)
+    factor, offset = scaling or SCALES["bytes" if takes_bytes else "unit"]
+    record = _record_for(network.input_shape, factor, offset)
+    pixels = network_input(probe_crops(), record)
+
+    def run_written(**form: bool) -> NDArray[np.float32]:
+        onnx_files.write_served(network, served, **form)
+        return _run(_open(served, network.input_shape), pixels, path)
+
+    # Any network can process one image at a time, so this result is the reference.
+    expected = run_written(one_by_one=True)
+    softmax = not are_probabilities(expected)
+    if softmax:
+        expected = run_written(one_by_one=True, softmax=True)
+    one_by_one = network.one_by_one
+    what = f"The network {path}"
+    try:
+        check_equal(run_written(softmax=softmax), expected, what, TOLERANCE)
+    except InputError:
+        # It declares any number of images, but a size inside is fixed.
+        check_equal(run_written(softmax=softmax, one_by_one=True), expected, what, TOLERANCE)
+        one_by_one = True
+    _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
+    return PreparedNetwork(
+        network.input_shape,
+        network.parameters,
+        takes_bytes=takes_bytes,
+        softmax_added=softmax,
+        channels_first=network.channels_first,
+        one_by_one=one_by_one,
+    )
+
+
+def _open(path: Path, shape: tuple[int, int, int]) -> Network:
+    return open_onnx_network(path, path.name, threads=_THREADS, input_shape=shape)
+
+
+def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    try:
+        return run_network(network, pixels, f"The network {path}")
+    except InputError as error:
+        # ONNX Runtime reports a failed allocation as text only.
+        if "alloc" in str(error.__cause__):
+            raise InputError(
+                f"{path} needs more than the {LIMITS.memory / 2**30:.0f} GB of memory that are "
+                f"allowed to classify {len(pixels)} faces; import a smaller network."
+            ) from error
+        raise
+
+
+def _record_for(shape: tuple[int, int, int], factor: float, offset: float) -> BundleRecord:
+    """A record that says how the network is fed; nothing else in it is used."""
+    return BundleRecord(
+        labels=EMOTIONS,
+        input_shape=shape,
+        input_scale=factor,
+        input_offset=offset,
+        flip_averaging=False,
+        parameters=0,
+        recipe=None,
+        config={},
+        seed=None,
+        dataset={},
+        curation=None,
+        training={},
+        metrics={},
+        versions={},
+        created="",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(child_main(_work))

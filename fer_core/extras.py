@@ -1,0 +1,38 @@
+"""Optional dependencies: what an operation needs beyond the base installation."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Literal
+
+from fer_core.errors import InputError
+from fer_core.settings import is_installed_package
+
+#: The optional dependencies in ``pyproject.toml`` that users choose from.
+Extra = Literal["train", "search", "mlflow"]
+
+
+def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
+    """Make sure that the packages of an optional operation are installed.
+
+    Args:
+        purpose: The operation with its verb: "The import of Keras models needs".
+        extra: The extra that contains the packages.
+        packages: Their import names.
+
+    Raises:
+        InputError: A package is missing. The message names it and the command that installs it.
+    """
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"{purpose} {' and '.join(missing)}, not installed here; run "
+            f"'{install_command(extra)}'."
+        )
+
+
+def install_command(extra: Extra) -> str:
+    """The command that adds an extra to this installation."""
+    if is_installed_package():
+        return f'pip install "fer-studio[{extra}]"'
+    return "pip install -r " + ("requirements-dev.txt" if extra == "mlflow" else "requirements.txt")

@@ -1,0 +1,1 @@
+"""Scripts that produce files the project ships. The app itself does not use them."""

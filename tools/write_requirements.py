@@ -1,0 +1,165 @@
+"""Write the requirement files from ``pyproject.toml``, the single source of all versions.
+
+``python -m tools.write_requirements`` rewrites ``requirements.txt``, ``requirements-dev.txt`` and
+``requirements-train.txt``. With ``--resolve`` it also asks the package index for the indirect
+dependencies and rewrites ``constraints.txt``; versions that are in the file already stay, unless
+``--upgrade`` is given too. ``tests/test_packaging.py`` compares the files with this source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONSTRAINTS = "constraints.txt"
+
+#: The extras that belong to the complete application.
+_COMPLETE = ("train", "search")
+#: The extras that the tests need in addition.
+_DEVELOPMENT = ("mlflow", "dev")
+_TRAINING_GROUP = "training-machine"
+
+_NOTICE = "# Written by: python -m tools.write_requirements. Edit pyproject.toml instead."
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The dependencies that ``pyproject.toml`` declares, each as ``name==version``.
+
+    Attributes:
+        base: What every installation needs.
+        extras: Optional dependencies by extra.
+        groups: Dependency groups by name.
+    """
+
+    base: tuple[str, ...]
+    extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def all_pins(self) -> tuple[str, ...]:
+        """Every declared pin once, except those of the dependency groups."""
+        return tuple(dict.fromkeys([*self.base, *(pin for e in self.extras.values() for pin in e)]))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files that differ and name them.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tools.write_requirements", description=__doc__)
+    parser.add_argument("--resolve", action="store_true", help=f"also write {CONSTRAINTS}")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="with --resolve: take the newest indirect versions"
+    )
+    parsed = parser.parse_args(arguments)
+    declared = read_declared(ROOT / "pyproject.toml")
+    files = requirement_files(declared)
+    if parsed.resolve:
+        known = "" if parsed.upgrade else (ROOT / CONSTRAINTS).read_text(encoding="utf-8")
+        files[CONSTRAINTS] = resolve_constraints(declared, known)
+    for name, text in files.items():
+        path = ROOT / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return 0
+
+
+def read_declared(pyproject: Path) -> Declared:
+    """Read the declared dependencies.
+
+    Raises:
+        ValueError: A dependency is not pinned, or has two versions.
+    """
+    document = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    declared = Declared(
+        base=tuple(document["project"]["dependencies"]),
+        extras={k: tuple(v) for k, v in document["project"]["optional-dependencies"].items()},
+        groups={k: tuple(v) for k, v in document["dependency-groups"].items()},
+    )
+    versions: dict[str, str] = {}
+    for pin in [*declared.all_pins, *(pin for g in declared.groups.values() for pin in g)]:
+        name, separator, version = pin.partition("==")
+        if not separator:
+            raise ValueError(f"{pin!r} in {pyproject.name} should be pinned as name==version")
+        if versions.setdefault(normalized(name), version) != version:
+            raise ValueError(f"{pyproject.name} names two versions of {name}")
+    return declared
+
+
+def requirement_files(declared: Declared) -> dict[str, str]:
+    """The text of each requirements file by file name."""
+    sections = [("Base: serving, audits, evaluation", declared.base)]
+    sections += [(f"Extra: {extra}", declared.extras[extra]) for extra in _COMPLETE]
+    return {
+        "requirements.txt": _file("The complete app.", [f"-c {CONSTRAINTS}"], sections),
+        "requirements-dev.txt": _file(
+            "The complete app with its tests and checks.",
+            ["-r requirements.txt"],
+            [(f"Extra: {extra}", declared.extras[extra]) for extra in _DEVELOPMENT],
+        ),
+        "requirements-train.txt": _file(
+            "A machine that only trains; see the dependency group in pyproject.toml.",
+            [],
+            [(f"Group: {_TRAINING_GROUP}", declared.groups[_TRAINING_GROUP])],
+        ),
+    }
+
+
+def resolve_constraints(declared: Declared, known: str) -> str:
+    """Ask pip which packages the complete app, all extras included, consists of.
+
+    Args:
+        declared: The direct dependencies.
+        known: The present text of the constraints file; its versions are kept.
+
+    Returns:
+        The new text: one pin per line, in alphabetical order.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        constraints, wanted = Path(folder) / "known.txt", Path(folder) / "wanted.txt"
+        wanted.write_text("\n".join(declared.all_pins), encoding="utf-8")
+        direct = names_of(declared.all_pins)
+        kept = [line for line in known.splitlines() if normalized(line) not in direct]
+        constraints.write_text("\n".join(kept), encoding="utf-8")
+        command = [
+            *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
+            *("--quiet", "--only-binary=:all:", "--report", "-"),
+            *("-c", str(constraints), "-r", str(wanted)),
+        ]
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
+    found = [package["metadata"] for package in json.loads(answer.stdout)["install"]]
+    pins = [f"{one['name']}=={one['version']}" for one in found]
+    return "".join(f"{pin}\n" for pin in sorted(pins, key=normalized))
+
+
+def names_of(pins: Iterable[str]) -> set[str]:
+    """The normalized names of some pins."""
+    return {normalized(pin) for pin in pins}
+
+
+def normalized(pin: str) -> str:
+    """A package's name as package indexes compare it, without its version."""
+    return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).strip().lower()
+
+
+def _file(title: str, options: list[str], sections: list[tuple[str, tuple[str, ...]]]) -> str:
+    lines = [f"# {title}", _NOTICE, *options]
+    for heading, pins in sections:
+        lines += ["", f"# {heading}", *pins]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
