@@ -17,8 +17,8 @@ from fer_core.bundle import Bundle, BundleRecord
 from fer_core.calibration import Calibration, Emphasis
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
-from fer_core.networks import INPUT_SHAPE
 from fer_core.onnx_session import open_session
+from fer_core.recipes.architectures import INPUT_SHAPE
 
 #: Maps float32 ``[n, height, width, channels]`` from ``network_input`` to float32 ``[n, 7]`` in the
 #: label order of the network.

@@ -22,7 +22,7 @@ TOOLS = {
     "csv_text",
     "onnx_session",
     "stale_files",
-    "plain_values",
+    "validation",
 }
 
 #: What each room of fer_core may use, besides the tools and itself, and whatever those may use.
@@ -34,11 +34,10 @@ MAY_USE: dict[str, set[str]] = {
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},
-    "networks": set(),
-    "recipes": {"networks"},
+    "recipes": set(),
     "bundle": {"emotions"},
     # Temperature is arithmetic on probabilities, and that lives in metrics.
-    "predictor": {"bundle", "metrics", "networks"},
+    "predictor": {"bundle", "metrics", "recipes"},
     "model_card": {"bundle"},
     # Importing and exporting settle Keras's backend as training does.
     "exchange": {"predictor", "model_card", "keras_backend"},
@@ -69,7 +68,7 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"networks", "training", "keras_backend", "training.bundle_writer", "exchange"}
+MAY_TRAIN = {"recipes", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
 #: Too heavy to be loaded before they are needed: a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
@@ -228,12 +227,12 @@ def test_the_check_sees_the_code() -> None:
     assert len(CORE_FILES) > 100 and len(UI_FILES) > 50 and len(BENCHMARKS) > 10
     assert len(PAGE_FILES) == len(PAGES)
     assert "fer_core.training.fit" in imports_of(CORE / "training" / "bundle_writer.py")
-    assert "keras" in imports_of(CORE / "networks.py")
-    assert "keras" not in imports_on_loading(CORE / "networks.py")
+    assert "keras" in imports_of(CORE / "recipes" / "architectures.py")
+    assert "keras" not in imports_on_loading(CORE / "recipes" / "architectures.py")
     assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
     assert room_of("fer_core.training.fit") == "training"
     assert room_of("fer_core.training.train_job") == "training.train_job"
-    assert "networks" in allowed_rooms("predictor")
+    assert "recipes" in allowed_rooms("predictor")
     assert "training" not in allowed_rooms("predictor")
     assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])
 

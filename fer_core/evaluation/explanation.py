@@ -13,8 +13,8 @@ from fer_core.bundle import Bundle, BundleRecord
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.network_cut import NetworkCut, NoFeatureMapError, cut_network
-from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Predictor, load_predictor, network_input
+from fer_core.recipes.architectures import INPUT_SHAPE
 
 if TYPE_CHECKING:
     import onnx

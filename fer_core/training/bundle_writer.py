@@ -31,9 +31,9 @@ from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
 from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
-from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Network, Predictor, open_onnx_network
 from fer_core.provenance import hardware_in_words, installed_versions
+from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import RunFolder, RunSetup

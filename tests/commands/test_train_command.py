@@ -89,7 +89,7 @@ def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
     )
 
 
-def test_a_training_answers_with_one_document_and_tells_its_progress_apart(
+def test_a_training_answers_with_one_document_and_reports_progress_separately(
     whole_run: Any, home: Path
 ) -> None:
     document = whole_run.document
@@ -181,11 +181,11 @@ def test_a_training_for_some_minutes_begins_like_an_uninterrupted_one(
 #: What the app needs and a machine that only trains may lack.
 NOT_FOR_TRAINING = (
     *("streamlit", "plotly", "pandas", "sklearn", "skimage", "cleanlab", "optuna", "psutil"),
-    *("pydantic", "annotated_types", "onnx", "onnxruntime", "tf2onnx", "PIL", "kagglehub"),
+    *("onnx", "onnxruntime", "tf2onnx", "PIL", "kagglehub"),
 )
 
 
-def test_training_needs_nothing_but_keras_numpy_opencv_and_a_backend(
+def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend(
     run_at: Callable, kaggle_zip: Path, home: Path
 ) -> None:
     folder = home / "runs" / "bare"
@@ -300,7 +300,7 @@ def test_a_run_folder_is_used_once(
         (("--resume", "nowhere", "--epochs", "3"), "--resume"),
     ],
 )
-def test_a_training_that_cannot_be_is_refused_in_one_line(
+def test_a_training_that_are_not_valid_is_refused_in_one_line(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("train", *arguments).refusal

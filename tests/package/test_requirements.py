@@ -75,7 +75,7 @@ def test_what_is_imported_is_declared_and_the_reverse(declared: Declared) -> Non
 
 
 #: Declared ahead of the code that imports them.
-NOT_YET_IMPORTED = {"filelock", "jinja2", "pydantic"}
+NOT_YET_IMPORTED = {"jinja2"}
 
 
 def test_what_the_tests_import_is_declared(declared: Declared) -> None:

@@ -350,7 +350,7 @@ def test_a_choice_that_was_never_offered_leads_to_no_path(
     assert chosen_dataset(home) == faces
     for text in (str(outside), "../data/faces", "."):
         state["train_data"] = text
-        with pytest.raises(InputError, match="There is no dataset"):
+        with pytest.raises(InputError, match="no longer exists"):
             chosen_dataset(home)
 
 
@@ -376,7 +376,7 @@ def test_a_choice_is_checked_where_it_is_used(
     (home.data_root / faces).rename(home.data_root / "renamed")
     app.button(key=button).click().run()
     assert used == []
-    assert f"There is no dataset '{faces}' any more" in said(app)
+    assert f"The dataset '{faces}' no longer exists" in said(app)
 
 
 def test_where_others_reach_the_app_downloads_are_not_read(

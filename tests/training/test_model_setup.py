@@ -1,4 +1,4 @@
-"""The losses that a configuration compiles, against figures computed by hand."""
+"""The losses that a configuration compiles, compared with values computed by hand."""
 
 import math
 
@@ -10,7 +10,7 @@ from fer_core.recipes import validated_config
 
 prepare_backend()
 
-from fer_core.networks import build_network  # noqa: E402
+from fer_core.recipes.architectures import build_network  # noqa: E402
 from fer_core.training.fused_normalization import with_fused_normalization  # noqa: E402
 from fer_core.training.model_setup import compiled_model  # noqa: E402  # after the backend
 

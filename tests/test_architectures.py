@@ -1,4 +1,4 @@
-"""The architectures: what their table says of them is what is built."""
+"""The architectures: the built models match their descriptions."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_core.keras_backend import prepare_backend
-from fer_core.networks import ARCHITECTURES, build_network, count_multiply_adds
+from fer_core.recipes.architectures import ARCHITECTURES, build_network, count_multiply_adds
 
 prepare_backend()
 
@@ -113,7 +113,7 @@ def test_a_residual_block_begins_as_its_shortcut() -> None:
 def test_channel_attention_weighs_channels_by_the_whole_picture() -> None:
     import keras
 
-    from fer_core.networks import _channel_attention
+    from fer_core.recipes.architectures import _channel_attention
 
     inputs = keras.Input((2, 2, 8))
     model = keras.Model(inputs, _channel_attention(inputs))
