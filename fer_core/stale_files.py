@@ -1,6 +1,6 @@
-"""What processes that died left half done is cleared away; what they moved aside comes back.
+"""Removal of unfinished files that processes left behind when they died.
 
-Nobody takes such files for anything else, because they are hidden; they only cost space.
+Such files are hidden and never read; they only take space.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from pathlib import Path
 from fer_core.files import OUTDATED, PART
 from fer_core.settings import Settings
 
-#: Nothing takes longer to write without a single file changing; a living process keeps what it
-#: has in hand, also where it runs on another machine.
+#: No write takes longer without changing a single file. Younger files may belong to a running
+#: process, which can be on another machine.
 _DEAD_SECONDS = 24 * 3600.0
 
-#: Between the two renames of a living process that replaces a folder lies far less.
+#: A running process that replaces a folder needs far less between its two renames.
 _RENAME_SECONDS = 5.0
 
-#: ``data/<name>/findings/`` and ``data/.cache/evaluations/`` lie deepest.
+#: The deepest folders are ``data/<name>/findings/`` and ``data/.cache/evaluations/``.
 _DEPTH = 3
 
 
 def remove_stale_temp_files(settings: Settings) -> list[Path]:
-    """Remove what was left half written or half removed a day ago or longer.
+    """Remove files and folders whose write or removal stopped at least a day ago.
 
-    A folder that was moved aside for another one that never took its place comes back.
+    A folder that was renamed for its replacement, while the replacement never came, is restored.
 
     Returns:
-        What was removed or brought back. What the system refuses is left for another time.
+        The paths that were removed or restored. What the system refuses is skipped.
     """
     cleared = []
     for root in (settings.data_root, settings.runs_root, settings.models_root):
@@ -40,12 +40,12 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
                 if _brought_back(path) or _removed(path):
                     cleared.append(path)
             except OSError:
-                continue  # another process was quicker, or may do more than this one
+                continue  # another process was faster, or has other permissions
     return cleared
 
 
 def _parts(folder: Path, depth: int) -> Iterator[Path]:
-    """Everything half done in a folder, down to a depth; what lies in it goes with it."""
+    """All unfinished files and folders in a folder, down to a depth."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -62,7 +62,7 @@ def _brought_back(path: Path) -> bool:
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
-    # The rename changed the inode and nothing that the folder holds.
+    # The rename changed the time of the inode, not those of the folder's files.
     if abs(time.time() - path.stat().st_ctime) < _RENAME_SECONDS:
         return False
     path.rename(path.with_name(name))
@@ -70,7 +70,7 @@ def _brought_back(path: Path) -> bool:
 
 
 def _removed(path: Path) -> bool:
-    # A clock that was set back makes old files young; it does not make them tomorrow's.
+    # abs: if the clock was set back, old files have times in the future.
     if abs(time.time() - _last_change(path)) < _DEAD_SECONDS:
         return False
     if path.is_dir() and not path.is_symlink():
@@ -81,7 +81,7 @@ def _removed(path: Path) -> bool:
 
 
 def _last_change(path: Path) -> float:
-    """The youngest time of a file or of all that lies in a folder, seconds since 1970."""
+    """The latest modification time of a file or a folder with its files, in seconds since 1970."""
     youngest = path.lstat().st_mtime
     if path.is_symlink():
         return youngest

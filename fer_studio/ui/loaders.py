@@ -1,4 +1,4 @@
-"""Cached loaders: what is slow to open is opened once for all sessions."""
+"""Cached loaders: models and detectors are opened once for all sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core.vision.detect import make_detector
 
 
 def open_predictor(bundle: Bundle) -> Predictor:
-    """A bundle's predictor, opened again only when its files have changed."""
+    """Return the predictor of a bundle. It is opened again only if the bundle's files change."""
     return _open_predictor(bundle.content_key, bundle)
 
 
@@ -23,5 +23,5 @@ def _open_predictor(content_key: tuple[str, ...], _bundle: Bundle) -> Predictor:
 
 @st.cache_resource(show_spinner=False)
 def open_detector(name: str, _settings: Settings) -> FaceDetector:
-    """A face detector by name; it may be shared by sessions."""
+    """Return a face detector by name. Sessions may share it."""
     return make_detector(name, _settings)
