@@ -10,8 +10,10 @@ BIN := $(VENV)/bin
 run: $(VENV)/runtime
 	$(BIN)/streamlit run app.py --server.port=$(PORT)
 
+# Two workers. All browser tests run on one of them: tests/conftest.py.
+JOBS ?= 2
 test: lint browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/development
 	$(BIN)/ruff check .

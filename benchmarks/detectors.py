@@ -31,7 +31,7 @@ from benchmarks.face_check_training import face_free_paths
 from fer_core.settings import load_settings
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detect import FaceDetector, detector_names, make_detector
 from fer_core.vision.sample import sample_picture
 
 Picture = NDArray[np.uint8]
@@ -67,6 +67,10 @@ def _cascade(scale: float, votes: int) -> Detect:
         return [FaceBox(*(int(number) for number in row)) for row in found]
 
     return detect
+
+
+def _boxes_of(detector: FaceDetector) -> Detect:
+    return lambda image: [face.box for face in detector.detect(image)]
 
 
 def _changes(width: int, height: int) -> dict[str, Change]:
@@ -194,12 +198,14 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, help="a folder of videos")
     options = parser.parse_args()
     settings = load_settings()
-    reference = make_detector("yunet", settings).detect
+    reference = _boxes_of(make_detector("yunet", settings))
     detectors: dict[str, Detect] = {
         "cascade, scale 1.1, 5 votes": _cascade(1.1, 5),
         "cascade, scale 1.2, 8 votes": _cascade(1.2, 8),
     }
-    detectors |= {name: make_detector(name, settings).detect for name in detector_names(settings)}
+    detectors |= {
+        name: _boxes_of(make_detector(name, settings)) for name in detector_names(settings)
+    }
     _print_table("Photos", _photos(options.photos, reference), detectors)
     if options.videos is not None:
         _print_table("Videos", _frames(options.videos, reference), detectors)

@@ -27,9 +27,10 @@ from fer_core.live.controls import LiveControls
 from fer_core.live.processor import LiveProcessor
 from fer_core.predictor import load_predictor
 from fer_core.settings import load_settings
-from fer_core.vision.analyzer import EmotionPredictor
-from fer_core.vision.boxes import BoxGeometry, FaceBox, FaceDetector
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.analyzer import Analyzer, EmotionPredictor
+from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.detect import FaceDetector, detector_names, make_detector
+from fer_core.vision.face import Face
 from fer_core.vision.yunet import YuNetDetector
 
 #: Intersection over union from which two boxes agree.
@@ -54,11 +55,11 @@ class _CountingDetector:
     def geometry(self) -> BoxGeometry:
         return self.inner.geometry
 
-    def detect(self, image: Picture) -> list[FaceBox]:
+    def detect(self, image: Picture) -> list[Face]:
         start = time.perf_counter()
-        boxes = self.inner.detect(image)
+        faces = self.inner.detect(image)
         self.milliseconds.append(1000 * (time.perf_counter() - start))
-        return boxes
+        return faces
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _run(
     loop: Sequence[Picture], predictor: EmotionPredictor, detector: FaceDetector, seconds: float
 ) -> _Run:
     counting = _CountingDetector(detector)
-    processor = LiveProcessor(LiveControls(predictor, counting))
+    processor = LiveProcessor(LiveControls(Analyzer(predictor, counting)))
     # As they come from the network's decoder.
     camera = [
         av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuv420p") for one in loop
@@ -172,7 +173,7 @@ def _run(
 def _figures(
     name: str, detector: FaceDetector, loop: Sequence[Picture], run: _Run
 ) -> list[Measurement]:
-    fresh = [detector.detect(picture) for picture in loop]
+    fresh = [[face.box for face in detector.detect(picture)] for picture in loop]
     with_faces = [
         (position, boxes)
         for position, boxes in zip(run.positions, run.boxes, strict=True)
@@ -180,7 +181,7 @@ def _figures(
     ]
     agreeing = [_agree(boxes, fresh[position % len(loop)]) for position, boxes in with_faces]
     overlaps = [
-        max((_overlap(box, face) for box in boxes), default=0.0)
+        max((box.iou(face) for box in boxes), default=0.0)
         for position, boxes in with_faces
         for face in fresh[position % len(loop)]
     ]
@@ -221,7 +222,7 @@ def _memory(
     predictor: EmotionPredictor,
     frames: int,
 ) -> Measurement:
-    processor = LiveProcessor(LiveControls(predictor, detector))
+    processor = LiveProcessor(LiveControls(Analyzer(predictor, detector)))
     process = psutil.Process()
     held: list[float] = []
     every = max(1, frames // _SAMPLES)
@@ -243,16 +244,11 @@ def _agree(boxes: Sequence[FaceBox], faces: Sequence[FaceBox]) -> bool:
     """Whether every face has a box of its own, in the right place, and no box is left over."""
     free = list(boxes)
     for face in faces:
-        best = max(free, key=lambda box: _overlap(box, face), default=None)
-        if best is None or _overlap(best, face) < _AGREEMENT:
+        best = max(free, key=lambda box: box.iou(face), default=None)
+        if best is None or best.iou(face) < _AGREEMENT:
             return False
         free.remove(best)
     return not free
-
-
-def _overlap(one: FaceBox, other: FaceBox) -> float:
-    common = one.intersection(other)
-    return common / (one.width * one.height + other.width * other.height - common)
 
 
 def _median_and_slow(milliseconds: Sequence[float] | NDArray[np.float64]) -> str:

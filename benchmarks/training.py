@@ -131,7 +131,7 @@ def _our_epoch(config: TrainingConfig, faces: FaceSet, folder: Path) -> tuple[fl
 
     fit_module.predict_in_batches = timed_prediction
     try:
-        fit_module.fit(config, faces, run, look)
+        fit_module.fit(config, faces, run, fit_module.FitContext(should_stop=look))
     finally:
         fit_module.predict_in_batches = predict
     end = time.perf_counter()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,9 @@ class BundleRecord:
         versions: Of Python and the libraries that made it.
         created: UTC, ISO 8601.
         source: For an imported model, the file that it came from.
+        targets: What was learned: ``kind`` as in ``TrainingConfig.targets`` and, for votes, their
+            file, that single votes were dropped, and how many images were left out and why. Empty
+            where unknown, and in bundles of earlier versions, which learned labels.
     """
 
     labels: tuple[str, ...]
@@ -103,6 +106,7 @@ class BundleRecord:
     created: str
     input_offset: float = 0.0
     source: ModelSource | None = None
+    targets: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.
@@ -127,6 +131,11 @@ class BundleRecord:
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""
         return asdict(self)
+
+    @property
+    def learned_votes(self) -> bool:
+        """Whether it learned annotator votes rather than labels."""
+        return bool(self.targets.get("kind", "labels") != "labels")
 
     @property
     def is_demo(self) -> bool:
@@ -437,7 +446,10 @@ _BUNDLE_FILES = frozenset(
 
 
 def write_predictions(
-    folder: Path, labels: NDArray[np.int8], probabilities: NDArray[np.float32]
+    folder: Path,
+    labels: NDArray[np.int8],
+    probabilities: NDArray[np.float32],
+    votes: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write ``predictions.npz``.
 
@@ -446,5 +458,10 @@ def write_predictions(
         labels: True labels of the validation images, int8 ``[n]``.
         probabilities: What the model gave for them, float32 ``[n, 7]`` in the order of
             ``EMOTIONS``, **before** temperature, so that a calibration can be fitted to them.
+        votes: Annotator votes for the same images, uint8 ``[n, 10]`` in the order of
+            ``VOTE_COLUMNS``; None where labels were learned.
     """
-    np.savez_compressed(folder / PREDICTIONS_FILE, labels=labels, probabilities=probabilities)
+    arrays: dict[str, Any] = {"labels": labels, "probabilities": probabilities}
+    if votes is not None:
+        arrays["votes"] = votes
+    np.savez_compressed(folder / PREDICTIONS_FILE, **arrays)

@@ -25,6 +25,9 @@ from fer_core.errors import InputError, first_line
 #: Part of the name of every file and folder that is being written or removed.
 PART = ".fer-part"
 
+#: In a temporary folder: locked as long as the process that fills the folder is alive.
+WRITER_LOCK = ".writer.lock"
+
 #: Follows the name of a folder that is being replaced.
 OUTDATED = ".old."
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -131,8 +134,18 @@ def _hidden_folder(path: Path) -> Path:
 
 @contextmanager
 def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
-    """Give a hidden temporary folder in ``parent``, which is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder:
+    """Create a hidden folder in ``parent`` and remove it with its content at the end.
+
+    A lock on a file in it shows that its process is alive; the system releases it when the process
+    ends in any way. ``fer_core.stale_files`` then removes the folder.
+    """
+    # Imported here because it takes a tenth of a second to load.
+    from filelock import FileLock
+
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder,
+        FileLock(Path(folder, WRITER_LOCK)),
+    ):
         yield Path(folder)
 
 

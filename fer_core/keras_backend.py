@@ -1,4 +1,4 @@
-"""Choosing Keras's backend before Keras is imported for the first time."""
+"""Choose the Keras backend before Keras is imported for the first time."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def require_backend() -> None:
 
 
 def prepare_backend() -> str:
-    """Settle which backend Keras will use, and return its name.
+    """Choose the backend that Keras will use, and return its name.
 
-    ``KERAS_BACKEND`` decides where it is set; otherwise the first of TensorFlow, JAX and PyTorch
-    that is installed. Call it before anything imports Keras.
+    ``KERAS_BACKEND`` decides if it is set; otherwise the first of TensorFlow, JAX and PyTorch that
+    is installed. Call it before anything imports Keras.
 
     Raises:
         InputError: As ``require_backend``.
     """
-    # TensorFlow reports its build options and missing GPUs at length; errors still come through.
+    # Hides TensorFlow's long list of build options and missing GPUs, but not its errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "keras" in sys.modules:
         import keras

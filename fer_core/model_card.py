@@ -204,6 +204,11 @@ def _licence(record: BundleRecord) -> str:
     return (
         "That of the training data. FER2013 (Goodfellow et al., 2013) was released for research; "
         "check its terms before any other use of weights trained on it."
+        + (
+            " FER+'s votes (Barsoum et al., 2016) are published under the MIT licence."
+            if record.learned_votes
+            else ""
+        )
     )
 
 
@@ -217,16 +222,38 @@ def _training(record: BundleRecord) -> list[str]:
         f"- Data: {record.dataset.get('name', 'unknown')}, "
         f"{training.get('training_images', 0):,} training images, fingerprint "
         f"`{record.dataset.get('fingerprint', 'unknown')[:16]}`.\n"
+        f"- Targets: {_targets(record)}.\n"
         f"- Curation: {record.curation or 'none'}.\n"
         f"- {training.get('epochs', '?')} epochs, the weights of epoch "
-        f"{training.get('best_epoch', '?')} kept: the best {training.get('monitor', '')} on "
-        "validation.\n"
+        f"{training.get('best_epoch', '?')} kept: {_selection(training.get('monitor', ''))}.\n"
         "- Protocol: weights are learnt on the training split alone, from scratch; the epoch, the "
         "recipe and the temperature are chosen on the validation split, whose figures are so a "
         "little too good; test images played no part in any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]
+
+
+def _selection(monitor: str) -> str:
+    return "the last one" if monitor == "last" else f"the best {monitor} on validation"
+
+
+def _targets(record: BundleRecord) -> str:
+    """What was learned, in words."""
+    if not record.learned_votes:
+        return "the dataset's labels"
+    targets = record.targets
+    what = {
+        "votes_majority": "the plurality of annotator votes",
+        "votes_distribution": "the distribution of annotator votes",
+    }.get(str(targets.get("kind")), str(targets.get("kind")))
+    left_out = targets.get("left_out", {}).get("train", {})
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
+    return (
+        f"{what} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
+        f"(Barsoum et al., 2016); {sum(left_out.values()):,} training images without usable votes "
+        "left out" + (f" ({reasons})" if reasons else "")
+    )
 
 
 def _origin(record: BundleRecord) -> list[str]:
@@ -269,13 +296,9 @@ def _calibration(record: BundleRecord, temperature: float) -> str:
     return text
 
 
-def _figures(split: str, metrics: dict[str, object]) -> str:
+def _figures(split: str, metrics: dict[str, Any]) -> str:
     """One split's figures; a record that was not written here may hold only some of them."""
-
-    def number(value: object, pattern: str) -> str:
-        return format(value, pattern) if isinstance(value, (int, float)) else "undefined"
-
-    count = f" ({number(metrics['n'], ',')} images)" if "n" in metrics else ""
+    count = f" ({_number(metrics['n'], ',')} images)" if "n" in metrics else ""
     named = (
         ("accuracy", "accuracy", ".2%", ""),
         ("macro F1", "macro_f1", ".3f", ""),
@@ -283,7 +306,7 @@ def _figures(split: str, metrics: dict[str, object]) -> str:
         ("expected calibration error", "ece", ".3f", " (15 bins of equal count)"),
     )
     parts = [
-        f"{name} {number(metrics[key], pattern)}{how}"
+        f"{name} {_number(metrics[key], pattern)}{how}"
         for name, key, pattern, how in named
         if key in metrics
     ]
@@ -291,10 +314,36 @@ def _figures(split: str, metrics: dict[str, object]) -> str:
     leak_free = metrics.get("leak_free")
     if isinstance(leak_free, dict):
         text += (
-            f" On the {number(leak_free.get('n'), ',')} of them whose pixels do not also stand in "
+            f" On the {_number(leak_free.get('n'), ',')} of them whose pixels do not also stand in "
             "the dataset's training split: accuracy "
-            f"{number(leak_free.get('accuracy'), '.2%')}."
+            f"{_number(leak_free.get('accuracy'), '.2%')}."
         )
+    votes = metrics.get("votes")
+    if isinstance(votes, dict):
+        return "\n\n".join(
+            (
+                "Against the labels. " + _with_classes(text, metrics),
+                _with_classes(_against_votes(split, votes), votes),
+            )
+        )
+    return _with_classes(text, metrics)
+
+
+def _against_votes(split: str, votes: dict[str, Any]) -> str:
+    """One split's figures against the plurality of annotator votes."""
+    parts = _figures(split, {key: value for key, value in votes.items() if key != "per_class"})
+    ties = votes.get("ties")
+    text = f"Against the plurality of annotator votes. {parts}"
+    if isinstance(ties, int):
+        text += (
+            f" Left out are {ties:,} images on which emotions tie, and images without usable "
+            "votes; the cross-entropy is to the distribution of the votes and includes ties."
+        )
+    return text
+
+
+def _with_classes(text: str, metrics: dict[str, Any]) -> str:
+    """A paragraph and, where the figures hold them, a table of the classes."""
     per_class = metrics.get("per_class")
     if not isinstance(per_class, dict):
         return text
@@ -305,7 +354,11 @@ def _figures(split: str, metrics: dict[str, object]) -> str:
         "|---|---|---|---|---|",
     ]
     for emotion, figures in per_class.items():
-        cells = [number(figures.get(key), ".3f") for key in ("precision", "recall", "f1")]
-        cells.append(number(figures.get("support"), ","))
+        cells = [_number(figures.get(key), ".3f") for key in ("precision", "recall", "f1")]
+        cells.append(_number(figures.get("support"), ","))
         lines.append(f"| {emotion} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _number(value: object, pattern: str) -> str:
+    return format(value, pattern) if isinstance(value, (int, float)) else "undefined"

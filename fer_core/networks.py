@@ -1,9 +1,9 @@
 """The network architectures, by name.
 
-Each entry builds an uncompiled Keras model from a 48x48x1 picture, float32 in [0, 1] (channels
-last), to the probabilities of the seven emotions. Only Keras's own layers are used, so that every
-architecture trains under the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
-functions: reading this module costs nothing.
+Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0, 1] (channels
+last), to the probabilities of the seven emotions. Only layers of Keras are used, so that every
+architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
+functions, so that importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
+#: Height, width, channels; None leaves a size open.
+InputShape = tuple[int | None, int | None, int]
+
 INPUT_SHAPE = (48, 48, 1)
 CLASS_COUNT = 7
 
@@ -24,38 +27,43 @@ class Architecture:
     """A named network.
 
     Attributes:
-        name: What configurations call it.
-        summary: What is inside, in one line.
-        parameters: Trainable and other weights, in all.
-        multiply_adds: Multiply-adds of the convolutions and dense layers for one picture.
-        build: Builds the model; its argument scales the published dropout rates (1: as published,
-            0: no dropout).
+        name: Its name in configurations.
+        summary: Its layers, in one line.
+        parameters: Number of trainable and other weights.
+        multiply_adds: Multiply-adds of the convolutions and dense layers for one image.
+        build: Builds the model. Its first argument scales the published dropout rates (1: as
+            published, 0: no dropout), the second is the shape of the input.
+        takes_any_size: True if height and width of the input may differ from 48, because the
+            network ends in global pooling.
     """
 
     name: str
     summary: str
     parameters: int
     multiply_adds: int
-    build: Callable[[float], keras.Model]
+    build: Callable[[float, InputShape], keras.Model]
+    takes_any_size: bool = False
 
 
-def build_network(name: str, *, dropout_scale: float = 1.0) -> keras.Model:
+def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = False) -> keras.Model:
     """Build an architecture with fresh random weights.
 
     Args:
         name: A key of ``ARCHITECTURES``.
-        dropout_scale: Factor on the architecture's own dropout rates; a product above 0.9 is
-            cut to 0.9.
+        dropout_scale: Factor on the architecture's own dropout rates; products are limited to
+            0.9.
+        any_size: Leave height and width of the input open; only for architectures with
+            ``takes_any_size``. The weights are the same.
 
     Returns:
         A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
-        dtype policy, its softmax always in float32.
+        dtype policy; its softmax is always float32.
     """
-    return ARCHITECTURES[name].build(dropout_scale)
+    return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
 
 
 def count_multiply_adds(model: keras.Model) -> int:
-    """Multiply-adds of a model's convolutions and dense layers for one picture."""
+    """Return the multiply-adds of a model's convolutions and dense layers for one image."""
     from keras import layers
 
     total = 0
@@ -70,10 +78,10 @@ def count_multiply_adds(model: keras.Model) -> int:
     return int(total)
 
 
-def _input() -> Any:
+def _input(shape: InputShape) -> Any:
     import keras
 
-    return keras.Input(INPUT_SHAPE, name="pixels")
+    return keras.Input(shape, name="pixels")
 
 
 def _dropout(tensor: Any, rate: float, scale: float) -> Any:
@@ -114,21 +122,22 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
     import keras
     from keras import layers
 
-    # The softmax stays in float32 under mixed precision: 8 bits of mantissa are too few for it.
+    # The softmax stays float32 in mixed precision: a mantissa of 8 bits is not precise enough.
     tensor = layers.Dense(CLASS_COUNT, dtype="float32", name="logits")(tensor)
     outputs = layers.Softmax(dtype="float32", name="probabilities")(tensor)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _paired_convolutions(dropout_scale: float) -> keras.Model:
+def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
-    Silent on sizes; chosen is what such tutorials use: pairs of 3x3 convolutions with 32, 64 and
-    128 filters, each pair followed by pooling and dropout 0.25, then one dense layer of 256.
+    The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3
+    convolutions with 32, 64 and 128 filters, each pair followed by pooling and dropout 0.25, then
+    one dense layer of 256.
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         for _ in range(2):
             tensor = _normalized_convolution(tensor, filters)
@@ -141,14 +150,14 @@ def _paired_convolutions(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "paired_convolutions")
 
 
-def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
+def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
 
-    Silent on the strength of L2; chosen is 0.01, the value of Keras's own examples.
+    The source does not give the L2 factor; chosen here is 0.01, the value of Keras's examples.
     """
     from keras import layers, regularizers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters, rate in ((64, 0.3), (128, 0.3), (256, 0.4), (512, 0.4)):
         tensor = _normalized_convolution(tensor, filters)
         tensor = layers.MaxPooling2D()(tensor)
@@ -161,15 +170,15 @@ def _four_blocks_average_pooling(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "four_blocks_average_pooling")
 
 
-def _three_convolutions(dropout_scale: float) -> keras.Model:
+def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
 
-    Silent on kernel, padding, width of the dense layer and dropout rate; chosen are Keras's
-    defaults (3x3, no padding), 128 and 0.5.
+    The source does not give kernel, padding, dense width and dropout rate; chosen here are 3x3, no
+    padding (Keras's default), 128 and 0.5.
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -179,15 +188,16 @@ def _three_convolutions(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "three_convolutions")
 
 
-def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
+def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
-    Silent on sizes; chosen are the ones most copied with this layout: 128, 256, 512 and 512
-    filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout 0.3).
+    The source does not give sizes; chosen here are the most common ones of this layout: 128, 256,
+    512 and 512 filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout
+    0.3).
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (128, 256, 512, 512):
         tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -199,15 +209,15 @@ def _four_convolutions_wide(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "four_convolutions_wide")
 
 
-def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
+def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
 
-    Silent on sizes; chosen are 32, 64 and 128 filters with dropout 0.25 and a dense layer of 256
-    with dropout 0.5.
+    The source does not give sizes; chosen here are 32, 64 and 128 filters with dropout 0.25 and a
+    dense layer of 256 with dropout 0.5.
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for filters in (32, 64, 128):
         tensor = layers.Conv2D(filters, 3, padding="same", activation="relu")(tensor)
         tensor = layers.MaxPooling2D()(tensor)
@@ -218,15 +228,15 @@ def _three_convolutions_dropout(dropout_scale: float) -> keras.Model:
     return _classifier(inputs, tensor, "three_convolutions_dropout")
 
 
-def _plain_eight(dropout_scale: float) -> keras.Model:
+def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
-    Plain stacks keep both CPU cores in the convolutions' own inner loops, where residual sums,
-    depthwise convolutions and squeeze-and-excitation leave them waiting for memory.
+    On two CPU cores plain convolutions are compute-bound, while residual sums, depthwise
+    convolutions and squeeze-and-excitation are memory-bound.
     """
     from keras import layers
 
-    inputs = tensor = _input()
+    inputs = tensor = _input(shape)
     for stage, filters in enumerate((32, 64, 128, 256)):
         if stage > 0:
             tensor = layers.MaxPooling2D()(tensor)
@@ -238,7 +248,7 @@ def _plain_eight(dropout_scale: float) -> keras.Model:
 
 
 def _channel_attention(tensor: Any) -> Any:
-    """Weigh each channel by what the whole picture says of it.
+    """Scale each channel by a weight computed from its global average.
 
     Hu et al., "Squeeze-and-excitation networks", CVPR 2018, with a reduction of 8.
     """
@@ -252,11 +262,11 @@ def _channel_attention(tensor: Any) -> Any:
 
 
 def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
-    """Two normalized 3x3 convolutions with channel attention, added to what came in.
+    """Two normalized 3x3 convolutions with channel attention, added to the input.
 
-    The second convolution's scale begins at 0 and the way past a stride averages before its 1x1
-    convolution: He et al., "Bag of tricks for image classification with convolutional neural
-    networks", CVPR 2019.
+    The scale of the second convolution starts at 0, and the shortcut of a strided block averages
+    before its 1x1 convolution: He et al., "Bag of tricks for image classification with
+    convolutional neural networks", CVPR 2019.
     """
     from keras import layers
 
@@ -270,16 +280,16 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
 
 
-def _residual_eleven_attention(dropout_scale: float) -> keras.Model:
+def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
 
-    After He et al., "Deep residual learning for image recognition", CVPR 2016, cut to what one
-    processor core does for a face and its mirror image in less than 4 ms: nothing but the first
-    convolution works on all 48x48 pixels, and the depth is where there are 12x12 and 6x6.
+    After He et al., "Deep residual learning for image recognition", CVPR 2016, reduced so that one
+    CPU core processes a face and its mirror image in less than 4 ms: only the first convolution
+    works at 48x48 pixels, and most layers work at 12x12 and 6x6.
     """
     from keras import layers
 
-    inputs = _input()
+    inputs = _input(shape)
     tensor = _normalized_convolution(inputs, 32)
     for filters, blocks in ((64, 1), (128, 2), (192, 2)):
         for number in range(blocks):
@@ -317,6 +327,7 @@ _ALL = (
         parameters=1_820_487,
         multiply_adds=128_994_816,
         build=_four_blocks_average_pooling,
+        takes_any_size=True,
     ),
     Architecture(
         "four_convolutions_wide",
@@ -331,6 +342,7 @@ _ALL = (
         parameters=1_176_359,
         multiply_adds=117_450_496,
         build=_plain_eight,
+        takes_any_size=True,
     ),
     Architecture(
         "residual_eleven_attention",
@@ -338,6 +350,7 @@ _ALL = (
         parameters=1_860_095,
         multiply_adds=153_899_328,
         build=_residual_eleven_attention,
+        takes_any_size=True,
     ),
 )
 

@@ -32,23 +32,29 @@ def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.
     """Turn face crops into what a network takes: its size, its channels, its range of values.
 
     Args:
-        crops: uint8 ``[n, 48, 48]``, grey values as ``crop_face`` gives them.
+        crops: Gray, uint8 ``[n, height, width]``, resized if the network takes another size; or
+            RGB, uint8 ``[n, height, width, 3]`` in the size that the network takes.
         record: How the network is to be fed.
 
     Returns:
-        float32 ``[n, height, width, channels]``; where the network takes colour, every channel is
-        the grey picture.
+        float32 ``[n, height, width, channels]``; for a network with color input, every channel of
+        a gray crop is that crop.
     """
     height, width, channels = record.input_shape
-    if crops.shape[1:] != (height, width):
+    is_gray = crops.ndim == 3
+    if is_gray and crops.shape[1:] != (height, width):
         sized = np.empty((len(crops), height, width), dtype=np.uint8)
         for row, crop in enumerate(crops):
             sized[row] = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
         crops = sized
-    pixels = crops.astype(np.float32)[..., np.newaxis] * np.float32(record.input_scale)
+    pixels = crops.astype(np.float32) * np.float32(record.input_scale)
     if record.input_offset:
         pixels += np.float32(record.input_offset)
-    return pixels if channels == 1 else np.repeat(pixels, channels, axis=-1)
+    if is_gray:
+        pixels = pixels[..., np.newaxis]
+        if channels > 1:
+            pixels = np.repeat(pixels, channels, axis=-1)
+    return pixels
 
 
 class Predictor:
@@ -69,13 +75,25 @@ class Predictor:
         self._network = network
         self.temperature = temperature
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return EMOTIONS
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the network's input."""
+        return self._record.input_shape
+
     def probabilities(
         self, crops: NDArray[np.uint8], *, calibrated: bool = True
     ) -> NDArray[np.float32]:
         """Predict the emotions of faces.
 
         Args:
-            crops: uint8 ``[n, 48, 48]``, grey values as ``crop_face`` gives them.
+            crops: Gray, uint8 ``[n, 48, 48]`` or ``[n, height, width]`` with the sizes of
+                ``input_shape``, or RGB, uint8 ``[n, height, width, 3]`` for a network with three
+                channels.
             calibrated: Whether the temperature is applied.
 
         Returns:
@@ -85,11 +103,16 @@ class Predictor:
             ValueError: Shape or type of ``crops`` is another.
             InputError: The network gives values that are no probabilities.
         """
-        height, width, _ = INPUT_SHAPE
-        if crops.ndim != 3 or crops.shape[1:] != (height, width) or crops.dtype != np.uint8:
+        height, width, channels = self.input_shape
+        accepted: list[tuple[int, ...]] = [INPUT_SHAPE[:2], (height, width)]
+        if channels == 3:
+            accepted.append((height, width, channels))
+        if crops.shape[1:] not in accepted or crops.dtype != np.uint8:
+            shapes = " or ".join(
+                f"[n, {', '.join(map(str, sizes))}]" for sizes in dict.fromkeys(accepted)
+            )
             raise ValueError(
-                f"crops should be uint8 [n, {height}, {width}]. "
-                f"Received: {crops.dtype} {list(crops.shape)}"
+                f"crops should be uint8 {shapes}. Received: {crops.dtype} {list(crops.shape)}"
             )
         result = np.empty((len(crops), len(EMOTIONS)), dtype=np.float32)
         for start in range(0, len(crops), _BATCH_SIZE):

@@ -1,9 +1,9 @@
-"""How long work says how far it is."""
+"""The callback through which long work reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Called now and then with what is done and what there is in all, in a unit of the work's own. What
-#: it raises ends the work.
+#: Called regularly with the done and the total amount, in any unit. An exception it raises ends the
+#: work.
 ProgressReport = Callable[[int, int], None]

@@ -87,6 +87,12 @@ class TrainingConfig:
     ``loss`` may be *focal* (Lin et al., "Focal loss for dense object detection", ICCV 2017), which
     looks away from what is easy: ``-(1 - p)^focal_gamma log p``. Its class factor alpha is
     ``imbalance``'s *class_weights*; without them it is 1, so that a gamma of 0 is cross-entropy.
+
+    With ``targets`` other than *labels*, training and validation loss are the cross-entropy to the
+    votes, and accuracy, macro F1 and class sizes are those of the votes' plurality (see
+    ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the deferred re-balancing of
+    Cao et al., "Learning imbalanced datasets with label-distribution-aware margin loss", NeurIPS
+    2019.
     """
 
     architecture: str = _setting(
@@ -105,6 +111,14 @@ class TrainingConfig:
         50, "length", "Epochs", "Passes over the training images", ge=1, le=10_000
     )
     batch_size: int = _setting(64, "length", "Batch size", "Images per step", ge=1, le=4096)
+    low_resolution_epochs: int = _setting(
+        0,
+        "length",
+        "Low-resolution epochs",
+        "First epochs on 36x36 pixels, which cost about half; 0: none",
+        ge=0,
+        le=10_000,
+    )
     seed: int = _setting(0, "length", "Seed", "Seed of every random choice", ge=0, le=2**32 - 1)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = _setting(
         "float32",
@@ -252,11 +266,28 @@ class TrainingConfig:
         ge=0,
         le=5,
     )
-    imbalance: Literal["none", "class_weights", "oversampling"] = _setting(
+    targets: Literal["labels", "votes_majority", "votes_distribution"] = _setting(
+        "labels",
+        "loss",
+        "Targets",
+        "What is learned: the dataset's labels, or the votes of its annotators, as their plurality "
+        "or as a distribution",
+    )
+    imbalance: Literal["none", "class_weights", "oversampling", "square_root_sampling"] = _setting(
         "none",
         "loss",
         "Rare classes",
-        "Remedy for rare classes: weigh their loss, or draw them more often",
+        "Weigh the loss of rare classes, draw all classes equally often, or draw each in "
+        "proportion to the square root of its size",
+    )
+    imbalance_last_epochs: int | None = _setting(
+        None,
+        "loss",
+        "Rare classes: last epochs",
+        "Treat rare classes so in the last epochs only (deferred re-balancing); none: in all",
+        only_for={"imbalance": ("class_weights", "oversampling", "square_root_sampling")},
+        ge=1,
+        le=10_000,
     )
     exclude_leaks: bool = _setting(
         False,
@@ -299,8 +330,11 @@ class TrainingConfig:
         0.0, "augmentation", "Random erasing", "Chance of a covered rectangle", ge=0, le=1
     )
 
-    monitor: Literal["loss", "accuracy", "macro_f1"] = _setting(
-        "loss", "selection", "Best epoch by", "Validation figure that picks the best epoch"
+    monitor: Literal["loss", "accuracy", "macro_f1", "last"] = _setting(
+        "loss",
+        "selection",
+        "Best epoch by",
+        "Validation figure that picks the best epoch; last: always the latest epoch",
     )
     early_stopping_patience: int | None = _setting(
         None,
@@ -343,6 +377,22 @@ class TrainingConfig:
         if self.label_encoding == "integer" and self.loss == "focal":
             raise InputError(
                 "loss=focal needs label_encoding=one_hot. Received: label_encoding=integer."
+            )
+        if self.label_encoding == "integer" and self.targets == "votes_distribution":
+            raise InputError(
+                "targets=votes_distribution needs label_encoding=one_hot. "
+                "Received: label_encoding=integer."
+            )
+        if self.label_encoding == "integer" and self.low_resolution_epochs:
+            raise InputError(
+                "low_resolution_epochs needs label_encoding=one_hot. "
+                "Received: label_encoding=integer."
+            )
+        if self.low_resolution_epochs and not ARCHITECTURES[self.architecture].takes_any_size:
+            names = ", ".join(name for name, one in ARCHITECTURES.items() if one.takes_any_size)
+            raise InputError(
+                f"low_resolution_epochs needs an architecture that takes any size ({names}). "
+                f"Received: architecture={self.architecture}."
             )
         if self.schedule == "steps" and not self.schedule_steps:
             raise InputError(

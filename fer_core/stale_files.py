@@ -1,6 +1,6 @@
-"""Removal of unfinished files that processes left behind when they died.
+"""Removes temporary files of processes that died, and restores folders that they moved aside.
 
-Such files are hidden and never read; they only take space.
+Temporary files are hidden, so that nothing else reads them; they only use space.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_core.files import OUTDATED, PART
+from fer_core.files import OUTDATED, PART, WRITER_LOCK
 from fer_core.settings import Settings
 
-#: No write takes longer without changing a single file. Younger files may belong to a running
-#: process, which can be on another machine.
+#: Seconds without any change after which a temporary file belongs to a dead process, also on
+#: another machine. Folders with a lock of their own need not wait that long.
 _DEAD_SECONDS = 24 * 3600.0
 
-#: A running process that replaces a folder needs far less between its two renames.
-_RENAME_SECONDS = 5.0
+#: More than a living process needs between creating a temporary folder and locking it, and between
+#: the two renames that replace a folder.
+_STEP_SECONDS = 5.0
 
-#: The deepest folders are ``data/<name>/findings/`` and ``data/.cache/evaluations/``.
+#: ``data/<name>/findings/`` and ``data/.cache/evaluations/`` are the deepest folders.
 _DEPTH = 3
 
 
 def remove_stale_temp_files(settings: Settings) -> list[Path]:
-    """Remove files and folders whose write or removal stopped at least a day ago.
+    """Remove what processes that died left half written or half removed.
 
-    A folder that was renamed for its replacement, while the replacement never came, is restored.
+    A temporary folder is removed as soon as its process is gone, any other temporary file after a
+    day without a change. A folder that was moved aside for another one that never took its place is
+    moved back.
 
     Returns:
-        The paths that were removed or restored. What the system refuses is skipped.
+        What was removed or moved back. What the system refuses is left for the next time.
     """
     cleared = []
     for root in (settings.data_root, settings.runs_root, settings.models_root):
@@ -40,12 +43,12 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
                 if _brought_back(path) or _removed(path):
                     cleared.append(path)
             except OSError:
-                continue  # another process was faster, or has other permissions
+                continue  # another process was faster, or has more rights than this one
     return cleared
 
 
 def _parts(folder: Path, depth: int) -> Iterator[Path]:
-    """All unfinished files and folders in a folder, down to a depth."""
+    """Yield the temporary files and folders in a folder, down to a depth, not those inside them."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -62,16 +65,20 @@ def _brought_back(path: Path) -> bool:
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
-    # The rename changed the time of the inode, not those of the folder's files.
-    if abs(time.time() - path.stat().st_ctime) < _RENAME_SECONDS:
+    # The rename changed the inode and nothing inside the folder.
+    if abs(time.time() - path.stat().st_ctime) < _STEP_SECONDS:
         return False
     path.rename(path.with_name(name))
     return True
 
 
 def _removed(path: Path) -> bool:
-    # abs: if the clock was set back, old files have times in the future.
-    if abs(time.time() - _last_change(path)) < _DEAD_SECONDS:
+    # The distance, because a clock that was set back makes old files look like future ones.
+    age = abs(time.time() - _last_change(path))
+    if (path / WRITER_LOCK).is_file():
+        if age < _STEP_SECONDS or _has_writer(path):
+            return False
+    elif age < _DEAD_SECONDS:
         return False
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -80,8 +87,19 @@ def _removed(path: Path) -> bool:
     return not path.exists()
 
 
+def _has_writer(path: Path) -> bool:
+    """Return True if the process that fills a temporary folder is alive."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(path / WRITER_LOCK, blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
 def _last_change(path: Path) -> float:
-    """The latest modification time of a file or a folder with its files, in seconds since 1970."""
+    """Return the newest modification time of a file or of a folder's content, as a timestamp."""
     youngest = path.lstat().st_mtime
     if path.is_symlink():
         return youngest

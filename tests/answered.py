@@ -1,4 +1,4 @@
-"""What a command answers, as the tests of several rooms look at it."""
+"""The result of a command, with the checks that many tests share."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answered:
-    """What a command left behind."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -15,17 +15,17 @@ class Answered:
 
     @property
     def document(self) -> Any:
-        """Standard output as exactly one JSON document, without what JSON does not know."""
+        """Standard output, parsed as exactly one strict JSON document (no NaN or Infinity)."""
 
         def refuse(constant: str) -> None:
-            raise AssertionError(f"{constant} is no JSON")
+            raise AssertionError(f"{constant} is not valid JSON")
 
         assert self.code == 0, self.err
         return json.loads(self.out, parse_constant=refuse)
 
     @property
     def refusal(self) -> str:
-        """The one line that a request which could not be served is answered with."""
+        """The error message: one line on standard error, with exit code 2 and no output."""
         assert self.code == 2, (self.code, self.out, self.err)
         assert self.out == ""
         assert "Traceback" not in self.err

@@ -1,4 +1,4 @@
-"""What many tests share: drawn faces, settings in a temporary folder, a bundle without Keras."""
+"""Shared fixtures (generated faces, temporary settings, a bundle without Keras) and scheduling."""
 
 import io
 import json
@@ -22,7 +22,43 @@ from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
-REAL_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+TESTS = Path(__file__).resolve().parent
+REAL_DATA = TESTS.parent.parent / "shared" / "data"
+
+#: Folders and files that take longest. They run first, so that the workers finish together.
+_SLOWEST = ("browser", "training", "commands", "exchange", "faults", "pages", "fuzz")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest folders first when several workers share the tests."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        return _SLOWEST.index(folder) if folder in _SLOWEST else len(_SLOWEST)
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole files, and all browser tests to the same worker.
+
+    The browser tests share one Chromium and one server, and two pages at once would slow each
+    other down. Files start in the order of collection.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tests/browser" if file.startswith("tests/browser/") else file
+
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,10 +67,10 @@ def _quiet_tensorflow() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_power_cuts() -> Iterator[None]:
-    """Waiting until each small file is on the disk itself took minutes of all tests' time."""
+def _no_fsync() -> Iterator[None]:
+    """Do not wait until each small file is on the disk, which would take minutes in all."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", os.fstat)  # still refuses what is no open file
+        patch.setattr(os, "fsync", os.fstat)  # still fails if the file is not open
         yield
 
 
@@ -46,7 +82,7 @@ def settings(tmp_path: Path) -> Settings:
 def _draw_faces(
     labels: Sequence[int], *, seed: int = 0, splits: Sequence[str] | str = "train"
 ) -> FaceSet:
-    """Noise with a bright square whose place tells the class: small, and quick to learn."""
+    """Draw noise with a bright square whose position encodes the class: easy to learn."""
     generator = np.random.default_rng(seed)
     count = len(labels)
     images = generator.integers(0, 60, (count, 48, 48)).astype(np.uint8)
@@ -70,7 +106,7 @@ def draw_faces() -> Callable[..., FaceSet]:
 
 @pytest.fixture(scope="session")
 def tiny_faces() -> FaceSet:
-    """56 images to train on, 21 for validation and 14 for test, all classes equally often."""
+    """56 training, 21 validation and 14 test images with balanced classes."""
     splits = ["train"] * 56 + ["validation"] * 21 + ["test"] * 14
     return _draw_faces([number % 7 for number in range(91)], splits=splits)
 
@@ -154,7 +190,7 @@ def make_record() -> Callable[..., BundleRecord]:
 def _linear_network(classes: int = 7, *, size: int = 48, batch: int | str = "n") -> onnx.ModelProto:
     """Softmax over (mean of the left half, mean of the right half) times fixed numbers.
 
-    Small enough to compute by hand, and a face's mirror image gives another answer.
+    Small enough to compute by hand; a mirrored face gives a different result.
     """
     half = size // 2
     sides = np.zeros((size * size, 2), dtype=np.float32)
@@ -190,13 +226,13 @@ def _linear_network(classes: int = 7, *, size: int = 48, batch: int | str = "n")
 
 @pytest.fixture(scope="session")
 def linear_network() -> Callable[..., onnx.ModelProto]:
-    """``linear_network(classes=7, size=48, batch="n")``: a small network of known content."""
+    """``linear_network(classes=7, size=48, batch="n")``: a small network with known weights."""
     return _linear_network
 
 
 @pytest.fixture(scope="session")
 def write_bundle_folder() -> Callable[..., Path]:
-    """``write_bundle_folder(folder, temperature=2.0, **record fields)``: a whole bundle."""
+    """``write_bundle_folder(folder, temperature=2.0, **record fields)``: a complete bundle."""
 
     def write(folder: Path, *, temperature: float | None = None, **changes: Any) -> Path:
         folder.mkdir(parents=True)
@@ -218,7 +254,7 @@ def bundle(settings: Settings, write_bundle_folder: Callable[..., Path]) -> Bund
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of the real data, which not every machine has."""
+    """The folder of the real datasets; skips the test if they are not on this machine."""
     if not (REAL_DATA / "fer2013.zip").is_file():
         pytest.skip("the real FER2013 is not on this machine")
     return REAL_DATA
@@ -226,7 +262,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaceSet]:
-    """FER2013 as it comes out of its archive, read once."""
+    """FER2013, read once from its archive."""
     root = tmp_path_factory.mktemp("real")
     yield load_dataset(
         str(real_data / "fer2013.zip"), Settings(root / "data", root / "runs", root / "models")
@@ -237,7 +273,7 @@ def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def run(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Answered]:
-    """``run("recipes", "--json")``: a command in this process, in an empty home."""
+    """``run("recipes", "--json")``: a command in this process, with empty folders."""
     for name in ("data", "runs", "models"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
 
@@ -245,7 +281,7 @@ def run(
         capsys.readouterr()
         try:
             code = main([str(argument) for argument in arguments])
-        except SystemExit as ending:  # argparse ends the process itself
+        except SystemExit as ending:  # raised by argparse
             assert isinstance(ending.code, int)
             code = ending.code
         captured = capsys.readouterr()

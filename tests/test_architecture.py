@@ -1,7 +1,6 @@
 """The layering: which package may import which, checked for every import in the code."""
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -30,6 +29,8 @@ FOUNDATION = {
 MAY_IMPORT: dict[str, set[str]] = {
     **{tool: set() for tool in FOUNDATION},
     "access": set(),
+    # A job's kind names the role that starting and cancelling it requires.
+    "jobs": {"access"},
     "emotions": set(),
     "dataset": {"emotions"},
     "metrics": {"emotions"},
@@ -44,8 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keras_backend": set(),
     "training": {"dataset", "metrics", "recipes", "keras_backend"},
     # The end of a training evaluates and publishes, which needs the serving packages.
-    "training.finish": {"training", "evaluation", "exchange"},
-    "training.launch": {"training", "training.finish"},
+    "training.bundle_writer": {"training", "evaluation", "exchange"},
+    "training.train_job": {"training", "training.bundle_writer"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
     "live": {"vision"},
@@ -68,7 +69,7 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"networks", "training", "keras_backend", "training.finish", "exchange"}
+MAY_TRAIN = {"networks", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
 #: Slow to import: loaded only when they are needed, because a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
@@ -108,7 +109,9 @@ UI_FILES = python_files("fer_studio")
 PAGE_FILES = python_files("pages")
 PRODUCT = [*CORE_FILES, *UI_FILES, *PAGE_FILES, PROJECT_ROOT / "app.py"]
 BENCHMARKS = python_files("benchmarks")
-MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS]}
+#: Scripts that produced shipped assets; they may use the product, never the other way round.
+ASSET_TOOLS = python_files("tools")
+MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS, *ASSET_TOOLS]}
 
 
 def package_of(module: str) -> str:
@@ -224,12 +227,12 @@ def used_packages(path: Path) -> set[str]:
 def test_the_check_sees_the_code() -> None:
     assert len(CORE_FILES) > 100 and len(UI_FILES) > 50 and len(BENCHMARKS) > 10
     assert len(PAGE_FILES) == len(PAGES)
-    assert "fer_core.training.fit" in imports_of(CORE / "training" / "finish.py")
+    assert "fer_core.training.fit" in imports_of(CORE / "training" / "bundle_writer.py")
     assert "keras" in imports_of(CORE / "networks.py")
     assert "keras" not in imports_on_loading(CORE / "networks.py")
     assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
     assert package_of("fer_core.training.fit") == "training"
-    assert package_of("fer_core.training.launch") == "training.launch"
+    assert package_of("fer_core.training.train_job") == "training.train_job"
     assert "networks" in allowed_packages("predictor")
     assert "training" not in allowed_packages("predictor")
     assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])
@@ -262,11 +265,14 @@ def test_the_core_imports_neither_streamlit_nor_pages() -> None:
     assert nonempty({relative(path): roots(path) & foreign for path in CORE_FILES}) == {}
 
 
-def test_the_product_imports_neither_tests_nor_benchmarks() -> None:
-    foreign = {"tests", "benchmarks", "conftest", "pytest", "hypothesis", "playwright"}
+def test_the_product_imports_neither_tests_nor_benchmarks_nor_tools() -> None:
+    foreign = {"tests", "benchmarks", "tools", "conftest", "pytest", "hypothesis", "playwright"}
     assert nonempty({relative(path): roots(path) & foreign for path in PRODUCT}) == {}
     foreign = {"tests", "conftest", "pytest", "hypothesis"}
     assert nonempty({relative(path): roots(path) & foreign for path in BENCHMARKS}) == {}
+    own = {"fer_core", "fer_studio", "pages", "app", "benchmarks", "tools", "tests"}
+    allowed = {"tools", "fer_core"}
+    assert nonempty({relative(path): roots(path) & own - allowed for path in ASSET_TOOLS}) == {}
 
 
 def test_training_libraries_are_imported_by_training_and_exchange_only() -> None:
@@ -341,10 +347,13 @@ def test_there_are_no_import_cycles() -> None:
 
 def test_every_module_is_used() -> None:
     used = {name for path in MODULES.values() for name in imports_of(path)}
-    # A package's __init__ is loaded with its modules. Pages and benchmarks are started by name.
+    # A package's __init__ is loaded with its modules. Pages, benchmarks and tools are started by
+    # name.
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
-    assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
+    named -= {name for name in named if name.startswith("tools.") and name.endswith("__main__")}
+    started = {"app", "fer_core.__main__", "fer_studio.__main__", "tools.write_requirements"}
+    assert named - used - started == set()
 
 
 def test_private_names_are_not_imported() -> None:
@@ -359,22 +368,3 @@ def test_private_names_are_not_imported() -> None:
         for path in PRODUCT
     }
     assert nonempty(wrong) == {}
-
-
-def test_the_tree_in_the_readme_is_correct() -> None:
-    """Every entry exists, and no package of fer_core is missing."""
-    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    tree = next(block for block in readme.split("```")[1::2] if block.startswith("\napp.py "))
-    folder, named = PROJECT_ROOT, set()
-    for line in tree.strip().splitlines():
-        words = re.split(r" {2,}", line.strip())[0].split()
-        if not line.startswith(" "):
-            folder = PROJECT_ROOT
-        for word in words:
-            # The program creates these two.
-            assert (folder / word).exists() or word in ("data/", "runs/"), word
-            named.add(word.removesuffix("/").removesuffix(".py"))
-        if words == ["fer_core/"]:
-            folder = CORE
-    packages = {package.partition(".")[0] for package in MAY_IMPORT} - FOUNDATION
-    assert packages - named - {"model_card"} == set()

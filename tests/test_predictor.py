@@ -222,3 +222,24 @@ def test_serving_imports_neither_a_training_library_nor_streamlit() -> None:
         timeout=120,
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_crops_of_the_networks_own_size_are_not_resized(make_record: Record) -> None:
+    network = same_for_all(row(0.5))
+    predictor = Predictor(make_record(input_shape=(96, 96, 1)), network)
+    assert (predictor.input_shape, predictor.classes) == ((96, 96, 1), EMOTIONS)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 96, 96), np.uint8)
+    predictor.probabilities(crops)
+    np.testing.assert_allclose(network.batches[0][..., 0] * 255, crops, atol=1e-3)
+
+
+def test_a_network_with_color_input_takes_rgb_and_gray_crops(make_record: Record) -> None:
+    network = same_for_all(row(0.5))
+    predictor = Predictor(make_record(input_shape=(64, 64, 3)), network)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    predictor.probabilities(crops)
+    np.testing.assert_allclose(network.batches[0] * 255, crops, atol=1e-3)
+    predictor.probabilities(np.full((1, 48, 48), 51, np.uint8))
+    np.testing.assert_allclose(network.batches[1], np.full((1, 64, 64, 3), 0.2), atol=1e-6)
+    with pytest.raises(ValueError, match=r"\[n, 48, 48\] or \[n, 64, 64\] or \[n, 64, 64, 3\]"):
+        predictor.probabilities(np.zeros((1, 48, 48, 3), np.uint8))

@@ -121,11 +121,11 @@ def test_the_tree_is_true() -> None:
             named.add(path)
         if not is_inside:
             folder = PROJECT_ROOT / names[1].split()[0]
-    # And whole: no room of the engine is missing.
-    rooms = {
+    # Complete: no package of fer_core is missing.
+    packages = {
         path for path in (PROJECT_ROOT / "fer_core").iterdir() if (path / "__init__.py").exists()
     }
-    assert rooms <= named
+    assert packages <= named
 
 
 def test_the_environment_variables_are_those_that_are_read() -> None:

@@ -52,7 +52,12 @@ def test_kinds_choices_and_options_are_those_of_the_fields() -> None:
     assert (FIELDS["flip"].kind, FIELDS["epochs"].kind) == ("boolean", "integer")
     assert (FIELDS["zoom_share"].kind, FIELDS["schedule_steps"].kind) == ("number", "steps")
     optional = {name for name, field in FIELDS.items() if field.is_optional}
-    assert optional == {"gradient_clip_norm", "averaging_momentum", "early_stopping_patience"}
+    assert optional == {
+        "gradient_clip_norm",
+        "averaging_momentum",
+        "imbalance_last_epochs",
+        "early_stopping_patience",
+    }
     assert FIELDS["learning_rate"].is_logarithmic and not FIELDS["dropout_scale"].is_logarithmic
 
 

@@ -29,7 +29,7 @@ AUGMENTATIONS = (
     "noise_share",
     "erasing_probability",
 )
-REMEDIES = ("label_smoothing", "mixup_alpha", "weight_decay", "averaging_momentum")
+QUICK_FIXES = ("label_smoothing", "mixup_alpha", "weight_decay", "averaging_momentum")
 
 
 def config_of(recipe: str) -> TrainingConfig:
@@ -237,7 +237,7 @@ def test_recipe_e_is_as_published() -> None:
 )
 def test_published_recipes_get_no_remedies_of_ours(recipe: str) -> None:
     config = config_of(recipe)
-    assert not any(getattr(config, name) for name in REMEDIES)
+    assert not any(getattr(config, name) for name in QUICK_FIXES)
     assert config.imbalance == "none"
     assert not config.exclude_leaks
     assert not config.flip_averaging

@@ -10,8 +10,8 @@ from fer_core.emotions import EMOTION_COLORS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Of what is none of the seven emotions.
-_GREY = "#B8B8B8"
+#: The color of answers that are not emotions.
+_GRAY = "#B8B8B8"
 
 #: An axis of percentages, longer than 100 % to leave room for the figure beside a full bar.
 PERCENT_AXIS = {
@@ -49,7 +49,7 @@ def horizontal_bars(
             x=list(values.values()),
             y=list(values),
             orientation="h",
-            marker_color=[EMOTION_COLORS.get(answer, _GREY) for answer in values],
+            marker_color=[answer_color(answer) for answer in values],
             text=list(texts),
             textposition="outside",
             cliponaxis=False,
@@ -65,3 +65,8 @@ def horizontal_bars(
         yaxis={"autorange": "reversed", "ticksuffix": "  ", "fixedrange": True},
     )
     return figure
+
+
+def answer_color(answer: str) -> str:
+    """Return the color of an emotion or of another answer, as ``#RRGGBB``."""
+    return EMOTION_COLORS.get(answer, _GRAY)

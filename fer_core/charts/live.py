@@ -7,12 +7,13 @@ showing frames for a tenth of a second each time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTION_COLORS, EMOTIONS
+from fer_core.charts.bars import answer_color
 from fer_core.live.session_record import RecordRows
 
 #: What Streamlit's ``echarts_chart`` takes: https://echarts.apache.org/en/option.html
@@ -31,17 +32,17 @@ _LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
 FACE_HEIGHT = 200
 
 
-def face_bars(probability_by_emotion: dict[str, float]) -> ChartOption:
-    """Seven horizontal bars, in the emotions' order, each with its probability in percent.
+def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
+    """Return a horizontal bar per class with its probability in percent.
 
     Args:
-        probability_by_emotion: Probabilities from 0 to 1 by emotion.
+        probability_by_class: Probabilities from 0 to 1, from the top down.
     """
     return {
         "animation": False,
         "grid": {"left": 4, "right": 44, "top": 4, "bottom": 4, "containLabel": True},
         "xAxis": _percent_axis(name="probability", interval=50),
-        "yAxis": {"type": "category", "inverse": True, "data": list(EMOTIONS)},
+        "yAxis": {"type": "category", "inverse": True, "data": list(probability_by_class)},
         "tooltip": {"trigger": "item", "valueFormatter": "%.1f %%"},
         "series": [
             {
@@ -50,15 +51,15 @@ def face_bars(probability_by_emotion: dict[str, float]) -> ChartOption:
                 "barCategoryGap": "25%",
                 "data": [
                     {
-                        "value": _percent(probability_by_emotion[emotion]),
-                        "itemStyle": {"color": EMOTION_COLORS[emotion]},
+                        "value": _percent(probability),
+                        "itemStyle": {"color": answer_color(name)},
                         "label": {
                             "show": True,
                             "position": "right",
-                            "formatter": f"{100 * probability_by_emotion[emotion]:.0f} %",
+                            "formatter": f"{100 * probability:.0f} %",
                         },
                     }
-                    for emotion in EMOTIONS
+                    for name, probability in probability_by_class.items()
                 ],
             }
         ],
@@ -109,8 +110,8 @@ def emotion_timeline(
             "yAxisIndex": band,
             "showSymbol": False,
             "lineStyle": {"width": 0},
-            "itemStyle": {"color": EMOTION_COLORS[emotion]},
-            "areaStyle": {"opacity": 1, "color": EMOTION_COLORS[emotion]},
+            "itemStyle": {"color": answer_color(emotion)},
+            "areaStyle": {"opacity": 1, "color": answer_color(emotion)},
             "emphasis": {"disabled": True},
             "data": points,
         }
@@ -119,7 +120,7 @@ def emotion_timeline(
     ]
     return {
         "animation": False,
-        "legend": _LEGEND | {"data": list(EMOTIONS)},
+        "legend": _LEGEND | {"data": list(rows.classes)},
         "tooltip": {"trigger": "axis", "valueFormatter": _PERCENT, "confine": True},
         "title": [
             {
@@ -159,7 +160,7 @@ def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
     step = max(-(-len(seconds) // _MOST_POINTS), 1)
     # Counted from the end, so that the newest is always shown.
     seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
-    nothing = np.zeros(len(EMOTIONS))
+    nothing = np.zeros(len(rows.classes))
     for gap in (np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1)[::-1]:
         edges = [seconds[gap - 1], seconds[gap]]
         seconds = np.insert(seconds, gap, edges)
@@ -169,7 +170,7 @@ def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
             [round(float(moment), 1), round(float(percent), 1)]
             for moment, percent in zip(seconds, percents[:, index], strict=True)
         ]
-        for index, emotion in enumerate(EMOTIONS)
+        for index, emotion in enumerate(rows.classes)
     }
 
 
@@ -207,7 +208,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                 "name": emotion,
                 "stack": "time",
                 "barWidth": "60%",
-                "itemStyle": {"color": EMOTION_COLORS[emotion]},
+                "itemStyle": {"color": answer_color(emotion)},
                 "data": [
                     {
                         "value": _percent(share[emotion]),
@@ -221,7 +222,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                     for share in shares.values()
                 ],
             }
-            for emotion in EMOTIONS
+            for emotion in next(iter(shares.values()), {})
         ],
     }
 

@@ -1,23 +1,23 @@
-"""The seven probabilities of one face."""
+"""The class probabilities of one face."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
-from fer_core.emotions import EMOTIONS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def probability_bars(probability_by_emotion: dict[str, float]) -> go.Figure:
-    """Seven horizontal bars, in the emotions' order, each with its probability in percent.
+def probability_bars(probability_by_class: Mapping[str, float]) -> go.Figure:
+    """Return a horizontal bar per class with its probability in percent.
 
     Args:
-        probability_by_emotion: Probabilities from 0 to 1 by emotion.
+        probability_by_class: Probabilities from 0 to 1, from the top down.
     """
-    shares = {emotion: 100 * probability_by_emotion[emotion] for emotion in EMOTIONS}
+    shares = {name: 100 * share for name, share in probability_by_class.items()}
     return horizontal_bars(
         shares,
         [f"{share:.0f} %" for share in shares.values()],

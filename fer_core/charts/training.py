@@ -1,4 +1,4 @@
-"""A training's curves, alone and beside those of other runs."""
+"""Training curves of one run, and of several runs in comparison."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from fer_core.training.run_folder import EpochRecord
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: More points than that are not told apart on a screen.
+#: More points cannot be distinguished on a screen.
 MOST_POINTS = 400
 
-#: Readable on white and on black; the line's style tells the two apart without colour.
+#: Readable on white and on black; the line styles differ as well as the colors.
 _VALIDATION_COLOR = "#2B8CCB"
 _TWO_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST = "#E69F00"
 
-#: Each epoch is marked while there are so few.
+#: Each epoch gets a marker up to this number of epochs.
 _MOST_MARKED = 12
 
-#: Okabe and Ito's palette, then the same colours again in other styles.
+#: Okabe and Ito's palette; further runs use the same colors in other line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
 _RUN_STYLES = ("solid", "dash", "dot", "dashdot")
 
 ComparedFigure = Literal["validation_accuracy", "validation_macro_f1", "validation_loss", "loss"]
 
-#: Title, unit and whether it is a share, of what runs are compared by.
+#: Title of each metric for comparing runs, and whether it is a fraction.
 COMPARED_FIGURES: dict[ComparedFigure, tuple[str, bool]] = {
     "validation_accuracy": ("Validation accuracy", True),
     "validation_macro_f1": ("Validation macro F1", False),
@@ -39,17 +39,17 @@ COMPARED_FIGURES: dict[ComparedFigure, tuple[str, bool]] = {
 
 
 def thinned(values: Sequence[float | None], most: int = MOST_POINTS) -> list[int]:
-    """Which values to draw so that the curve looks as if all were drawn.
+    """Choose the values of a curve to draw so that its shape is preserved.
 
-    Of each of equally long stretches the lowest and the highest value stay, as do the first and the
-    last value of all.
+    The curve is divided into sections of equal length; the lowest and the highest value of each
+    section are kept, and the first and the last value of the curve.
 
     Args:
-        values: Of a curve, at equal distances; None is a gap.
-        most: How many may stay, at least 4.
+        values: The curve, at equal distances; None is a gap.
+        most: The largest number of values to keep, at least 4.
 
     Returns:
-        Rising positions in ``values``.
+        Increasing positions in ``values``.
     """
     count = len(values)
     if count <= most:
@@ -67,14 +67,14 @@ def thinned(values: Sequence[float | None], most: int = MOST_POINTS) -> list[int
 
 @dataclass(frozen=True)
 class LiveCurves:
-    """A figure that grows: rows of data, and a Vega-Lite specification that stays the same.
+    """A chart that grows: rows of data, and a constant Vega-Lite specification.
 
-    Streamlit draws a Plotly figure anew, blank at first, whenever anything in it changes. Here only
-    rows come, and the figure that is there takes them in: nothing flickers.
+    Streamlit redraws a Plotly figure, blank at first, whenever anything in it changes. Here only
+    the rows change, and the existing chart is updated without flicker.
 
     Attributes:
         rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve.
-        specification: Vega-Lite's, without data.
+        specification: The Vega-Lite specification without data.
     """
 
     rows: list[dict[str, Any]]
@@ -82,7 +82,7 @@ class LiveCurves:
 
 
 def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
-    """Training and validation loss by epoch; the best epoch is marked on the latter."""
+    """Training and validation loss per epoch; the best epoch is marked on the latter."""
     curves = {
         "training": [one.loss for one in epochs],
         "validation": [one.validation_loss for one in epochs],
@@ -104,7 +104,7 @@ def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None
 
 
 def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """Recall on validation by epoch for each emotion, in percent; gaps where it has no images."""
+    """Validation recall per epoch and emotion, in percent; gaps for emotions without images."""
     curves: dict[str, list[float | None]] = {}
     for emotion in EMOTIONS:
         recalls = [one.validation_recall.get(emotion) for one in epochs]
@@ -116,7 +116,7 @@ def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
 
 def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
     """The learning rate at each epoch's end, on a logarithmic axis."""
-    # A cosine may end at exactly 0, which no logarithm shows.
+    # A cosine may end at exactly 0, which a logarithmic axis cannot show.
     rates = [one.learning_rate if one.learning_rate > 0 else None for one in epochs]
     return _live_curves(
         epochs,
@@ -131,10 +131,10 @@ def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
 def compared_curves(
     runs: Mapping[str, Sequence[EpochRecord]], figure_name: ComparedFigure
 ) -> go.Figure:
-    """One figure of several runs over their epochs.
+    """Draw one metric of several runs over their epochs.
 
     Args:
-        runs: Each run's epochs by its title.
+        runs: The epochs of each run by its title.
         figure_name: A key of ``COMPARED_FIGURES``.
     """
     title, is_percent = COMPARED_FIGURES[figure_name]
@@ -190,7 +190,7 @@ def _add_curve(
             x=[epochs[position].epoch for position in kept],
             y=[values[position] for position in kept],
             name=name,
-            # A single epoch is a point, which no line shows.
+            # A line through a single point is invisible.
             mode="lines+markers" if len(kept) <= _MOST_MARKED else "lines",
             line=line,
             marker={"size": 6},
@@ -219,7 +219,7 @@ def _live_curves(
             "curve": name,
             "value": values[position],
             "is_best": epochs[position].epoch == best_epoch and name == "validation",
-            # A single epoch is a point, which no line shows.
+            # A line through a single point is invisible.
             "is_point": len(epochs) <= _MOST_MARKED,
         }
         for name, values in curves.items()

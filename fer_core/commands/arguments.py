@@ -25,10 +25,12 @@ def add_command(
     name: str,
     help_text: str,
     run: Callable[[argparse.Namespace, Settings], Answer],
+    *,
+    aliases: tuple[str, ...] = (),
 ) -> argparse.ArgumentParser:
-    """Add a command with its ``--json`` switch."""
+    """Add a command with its ``--json`` switch; ``aliases`` are its former names."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        name, help=help_text, description=help_text
+        name, help=help_text, description=help_text, aliases=list(aliases)
     )
     parser.add_argument("--json", action="store_true", help="answer with one JSON document")
     parser.set_defaults(run=run)

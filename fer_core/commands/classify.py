@@ -105,12 +105,10 @@ def _text(result: PhotoResult) -> str:
     if result.error is not None:
         is_named = result.error.startswith(result.file)
         return result.error if is_named else f"{result.file}: {result.error}"
-    if not result.readings:
+    if not result.faces:
         return f"{result.file}: no face found"
-    lines = [f"{result.file}: {len(result.readings)} face(s)"]
-    for reading in result.readings:
-        box = reading.box
-        lines.append(
-            f"    {reading.label} {reading.score:.0%} at {box.x},{box.y} {box.width}x{box.height}"
-        )
+    lines = [f"{result.file}: {len(result.faces)} face(s)"]
+    for face in result.faces:
+        x, y, width, height = face.box.rounded()
+        lines.append(f"    {face.label} {face.score:.0%} at {x},{y} {width}x{height}")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationChange, CurationFile, curation_file
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.near_duplicates import cached_near_duplicates
-from fer_core.dataset.remedies import REMEDIES, remedy_by_name, remedy_entries
+from fer_core.dataset.quick_fixes import QUICK_FIXES, quick_fix_by_name, quick_fix_entries
 from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
     for name, help_text in (
         ("drop", "leave images out"),
         ("relabel", "give images another label"),
-        ("keep", "mark images as looked at and right, so that no remedy touches them"),
+        ("keep", "mark images as looked at and right, so that no quick fix changes them"),
     ):
         one = add(name, help_text, _decide)
         one.set_defaults(action=name, to=None)
@@ -50,10 +50,11 @@ def add_parser(commands: Any) -> None:
     add("remove", "take the decisions on single images back", _remove).add_argument(
         "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
     )
-    add("undo", "take the last change back", _undo)
-    remedies = ", ".join(remedy.name for remedy in REMEDIES)
-    add("apply", "apply a remedy in bulk", _apply).add_argument(
-        "remedy", metavar="REMEDY", help=f"one of {remedies}"
+    add("undo", "undo the last change", _undo)
+    add("redo", "apply the last undone change again", _redo)
+    fixes = ", ".join(fix.name for fix in QUICK_FIXES)
+    add("apply", "apply a quick fix to all images that it concerns", _apply).add_argument(
+        "fix", metavar="FIX", help=f"one of {fixes}"
     )
     add("export", "write all decisions to a CSV file", _export).add_argument("file", type=Path)
     add("import", "add the decisions of a CSV file", _import).add_argument("file", type=Path)
@@ -92,7 +93,8 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "counts": curation.counts(),
         "entries": [asdict(entry) for entry in curation.entries],
         "effect": curated.to_json(),
-        "undo": file.undoable(),
+        "undo": undoable.in_words if (undoable := file.undoable()) else None,
+        "redo": redoable.in_words if (redoable := file.redoable()) else None,
         "problems": list(curation.problems),
         "warnings": [curated.warning] if curated.warning else [],
     }
@@ -162,14 +164,22 @@ def _undo(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _changed(file.undo())
 
 
+def _redo(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    file, _ = _file(arguments.data, settings)
+    return _changed(file.redo())
+
+
 def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    remedy = remedy_by_name(arguments.remedy)
+    fix = quick_fix_by_name(arguments.fix)
     file, face_set = _file(arguments.data, settings)
     near = None
-    if remedy.needs_near:
+    if fix.needs_near:
         near = cached_near_duplicates(face_set, file.folder, ProgressLines("comparing"))
-    entries = remedy_entries(remedy.name, face_set, file.read(), near=near)
-    return _changed(file.change(entries))
+    return _changed(
+        file.change_with(
+            lambda curation: quick_fix_entries(fix.name, face_set, curation, near=near)
+        )
+    )
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:

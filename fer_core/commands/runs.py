@@ -1,4 +1,4 @@
-"""``runs``: the list of trainings, and everything that can be done to one."""
+"""``runs``: list the trainings, or act on one."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from fer_core.training.control import (
     delete_run,
     kill_run,
     read_label,
-    request_go_on,
     request_pause,
+    request_resume,
     request_stop,
     write_label,
 )
-from fer_core.training.progress import duration_in_words
+from fer_core.training.launcher import continue_run, extend_run
+from fer_core.training.progress import format_duration
 from fer_core.training.queue import (
-    continue_run,
     enqueue,
-    extend_run,
     move_in_queue,
     remove_from_queue,
-    revive_queue,
+    start_pending_runs,
     waiting_runs,
 )
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
@@ -37,32 +36,36 @@ def add_parser(subparsers: Any) -> None:
     """Add ``runs`` with its actions; without one it lists."""
     parser = add_command(subparsers, "runs", "list the trainings, or act on one", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
-    add_command(actions, "list", "every run as it really is", _list)
-    show = add_command(actions, "show", "one run, with its log's end", _show)
-    stop = add_command(actions, "stop", "end one, keeping the best model so far", _stop)
-    pause = add_command(actions, "pause", "let one wait", _pause)
-    go_on = add_command(actions, "go-on", "let a paused one go on", _go_on)
-    kill = add_command(actions, "kill", "end one's process at once", _kill)
-    delete = add_command(actions, "delete", "remove one for good", _delete)
-    label = add_command(actions, "label", "name one, or note something about it", _label)
+    add_command(actions, "list", "list every run with its state", _list)
+    show = add_command(actions, "show", "show one run and the end of its log", _show)
+    stop = add_command(actions, "stop", "stop a training and keep the best model so far", _stop)
+    pause = add_command(actions, "pause", "pause a training", _pause)
+    resume = add_command(actions, "resume", "resume a paused training", _resume, aliases=("go-on",))
+    kill = add_command(actions, "kill", "end the process of a training at once", _kill)
+    delete = add_command(actions, "delete", "delete a run permanently", _delete)
+    label = add_command(actions, "label", "change the name or the note of a run", _label)
     further = add_command(
         actions,
         "continue",
-        "go on with one in the background, for more epochs if wanted",
+        "continue a run in the background, optionally for more epochs",
         _continue,
     )
-    extend = add_command(actions, "extend", "give one more epochs without starting it", _extend)
-    queue = add_command(actions, "queue", "what waits; start it, or change its order", _queue)
-    for each in (show, stop, pause, go_on, kill, delete, label, further, extend):
+    extend = add_command(
+        actions, "extend", "change a run's number of epochs without starting it", _extend
+    )
+    queue = add_command(
+        actions, "queue", "list and start pending runs, or change their order", _queue
+    )
+    for each in (show, stop, pause, resume, kill, delete, label, further, extend):
         each.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
-    label.add_argument("--name", help="its name; an empty one removes it")
+    label.add_argument("--name", help="the name; an empty one removes it")
     label.add_argument("--note", help="a note; an empty one removes it")
-    further.add_argument("--epochs", type=int, metavar="N", help="how many it is to have in all")
-    extend.add_argument("--epochs", type=int, metavar="N", required=True, help="in all")
-    queue.add_argument("--add", metavar="RUN", help="put a run at the end")
-    queue.add_argument("--remove", metavar="RUN", help="take a run out")
-    queue.add_argument("--move", metavar="RUN", help="give a run the place --to")
-    queue.add_argument("--to", type=int, metavar="PLACE", default=1, help="from 1 (default: 1)")
+    further.add_argument("--epochs", type=int, metavar="N", help="the new total number of epochs")
+    extend.add_argument("--epochs", type=int, metavar="N", required=True, help="the new total")
+    queue.add_argument("--add", metavar="RUN", help="add a run at the end")
+    queue.add_argument("--remove", metavar="RUN", help="remove a run")
+    queue.add_argument("--move", metavar="RUN", help="move a run to the position --to")
+    queue.add_argument("--to", type=int, metavar="POSITION", default=1, help="from 1 (default: 1)")
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -75,7 +78,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
             f"{run.epoch}/{run.epochs}",
             "" if run.validation_accuracy is None else f"{run.validation_accuracy:.2%}",
             "" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
-            duration_in_words(run.seconds),
+            format_duration(run.seconds),
         ]
         for run in runs
     ]
@@ -98,14 +101,14 @@ def _pause(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _answer(arguments, settings)
 
 
-def _go_on(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    request_go_on(find_run(arguments.run_name, settings))
+def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    request_resume(find_run(arguments.run_name, settings))
     return _answer(arguments, settings)
 
 
 def _kill(arguments: argparse.Namespace, settings: Settings) -> Answer:
     kill_run(find_run(arguments.run_name, settings))
-    revive_queue(settings)
+    start_pending_runs(settings)
     return _answer(arguments, settings)
 
 
@@ -145,7 +148,7 @@ def _queue(arguments: argparse.Namespace, settings: Settings) -> Answer:
         remove_from_queue(find_run(arguments.remove, settings), settings)
     if arguments.move is not None:
         move_in_queue(find_run(arguments.move, settings), settings, arguments.to)
-    started = [run.path.name for run in revive_queue(settings)]
+    started = [run.path.name for run in start_pending_runs(settings)]
     waiting = [run.path.name for run in waiting_runs(settings)]
     lines = [f"started {name}" for name in started]
     lines += [f"{number}. {name}" for number, name in enumerate(waiting, start=1)]

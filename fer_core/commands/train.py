@@ -1,9 +1,8 @@
-"""``train``: a new run, or the continuation of one."""
+"""``train``: start a new run, or resume one."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,21 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes
 from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
-from fer_core.files import is_disk_full
-from fer_core.keras_backend import require_backend
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.settings import Settings
 from fer_core.training.estimate import estimate_training
-from fer_core.training.faults import is_memory_error, reason_of_failure
-from fer_core.training.launch import TrainingOutcome, run_training
-from fer_core.training.queue import continue_run, launch, revive_queue, waiting_runs
-from fer_core.training.run_folder import RunFolder, RunSetup, Tracking, new_run_folder
-from fer_core.training.time_slice import TimeSlice
-from fer_core.training.tracking import check_tracking
+from fer_core.training.launcher import continue_run, create_run, find_resumable_run, launch
+from fer_core.training.queue import waiting_runs
+from fer_core.training.resource_errors import failure_reason, is_resource_error
+from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
+from fer_core.training.time_budget import TimeBudget
+from fer_core.training.train_job import TrainingOutcome, run_training
 
 
 def add_parser(subparsers: Any) -> None:
     """Add ``train``."""
     parser = add_command(
-        subparsers, "train", "train a recipe, or go on with a run that was interrupted", _run
+        subparsers, "train", "train a recipe, or resume a run that was interrupted", _run
     )
     parser.add_argument("--recipe", metavar="NAME", help="see 'recipes'")
     parser.add_argument("--data", help=DATA_HELP)
@@ -45,71 +42,61 @@ def add_parser(subparsers: Any) -> None:
         help="change one setting of the recipe, for example learning_rate=0.001",
     )
     parser.add_argument(
-        "--resume", type=Path, metavar="RUN_DIR", help="go on behind a run's last finished epoch"
+        "--resume", type=Path, metavar="RUN_DIR", help="resume a run after its last finished epoch"
     )
     parser.add_argument(
         "--minutes",
         type=float,
         metavar="N",
-        help="stop before the first epoch that would not be through within N minutes of now, and "
-        "write the bundle so far; --resume RUN_DIR --minutes N goes on, with the same result as "
-        "in one go",
+        help="stop before the first epoch that would not finish within N minutes from now, and "
+        "write the bundle so far; --resume RUN_DIR --minutes N resumes, and the result equals that "
+        "of an uninterrupted training",
     )
     parser.add_argument(
-        "--publish", metavar="NAME", help="also copy the bundle to models/NAME when it is done"
+        "--publish", metavar="NAME", help="also copy the finished bundle to models/NAME"
     )
     parser.add_argument(
-        "--queue", action="store_true", help="in the background, when no other training runs"
+        "--queue", action="store_true", help="train in the background, after the pending runs"
     )
     parser.add_argument(
-        "--estimate", action="store_true", help="only say how long it would take on this machine"
+        "--estimate", action="store_true", help="only estimate the time on this machine"
     )
     parser.add_argument(
-        "--tensorboard", action="store_true", help="also write TensorBoard's event files"
+        "--tensorboard", action="store_true", help="also write TensorBoard event files"
     )
     parser.add_argument("--mlflow", metavar="URI", help="also log to this MLflow server or folder")
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # It counts from the command's beginning, before the data are read.
-    time_slice = None if arguments.minutes is None else TimeSlice(arguments.minutes)
+    # Created first, so that reading the data counts.
+    budget = None if arguments.minutes is None else TimeBudget(arguments.minutes)
     if arguments.estimate:
         return _estimate(arguments, settings)
     if arguments.queue:
         return _launch(arguments, settings)
     if arguments.publish is not None:
-        # Said before hours of training, not after.
+        # Checked before hours of training, not after.
         check_name_is_free(arguments.publish, settings)
     run = _run_to_resume(arguments) if arguments.resume else _new_run(arguments, settings)
     try:
-        outcome = run_training(run, settings, time_slice)
+        outcome = run_training(run, settings, budget)
     except Exception as error:
-        if is_memory_error(error) or is_disk_full(error):
-            raise InputError(reason_of_failure(error, run)) from error
+        if is_resource_error(error):
+            raise InputError(failure_reason(error, run)) from error
         raise
-    finally:
-        _start_next(settings)
-    is_to_be_resumed = time_slice is not None and outcome.state == "stopped"
+    is_to_be_resumed = budget is not None and outcome.state == "stopped"
     if arguments.publish is not None and outcome.bundle is not None and not is_to_be_resumed:
         publish_bundle(outcome.bundle.folder, settings, name=arguments.publish)
     return Answer(outcome.to_json(), _text(outcome))
 
 
-def _start_next(settings: Settings) -> None:
-    """Whoever ends a training starts the next one; what comes of that is not this one's matter."""
-    try:
-        revive_queue(settings)
-    except InputError as error:
-        print(f"the queue stands still: {error}", file=sys.stderr)
-
-
 def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    """Start, or queue, a training in the background."""
+    """Start or queue a training in the background."""
     others = (arguments.publish, arguments.run_dir, arguments.minutes)
     if any(other is not None for other in others):
         raise InputError(
-            "--queue makes its run under runs/, trains it to its end and publishes nothing; leave "
-            "out --run-dir, --minutes and --publish, or leave out --queue."
+            "--queue makes its run under runs/, trains it completely and does not publish it; omit "
+            "--run-dir, --minutes and --publish, or omit --queue."
         )
     if arguments.resume:
         run = _run_to_resume(arguments)
@@ -122,7 +109,7 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    """Say how long a training would take."""
+    """Estimate how long a training would take."""
     setup = (
         _run_to_resume(arguments).read_setup() if arguments.resume else _setup(arguments, settings)
     )
@@ -142,25 +129,16 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
     is_changed = arguments.changes or arguments.tensorboard
     if is_changed or any(getattr(arguments, name) is not None for name in others):
         raise InputError(
-            "--resume goes on with the run's own recipe, data and settings; leave out --recipe, "
-            "--data, --epochs, --run-dir, --set, --tensorboard and --mlflow. More epochs: "
+            "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
+            "--epochs, --run-dir, --set, --tensorboard and --mlflow. More epochs: "
             "'runs continue RUN --epochs N'."
         )
-    run = RunFolder(arguments.resume.expanduser().resolve())
-    run.read_setup()
-    return run
+    return find_resumable_run(arguments.resume.expanduser().resolve())
 
 
 def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
-    setup = _setup(arguments, settings)
-    require_backend()
-    check_tracking(setup.tracking)
-    if arguments.run_dir is not None:
-        run = RunFolder(arguments.run_dir.expanduser().resolve())
-    else:
-        run = new_run_folder(setup.recipe, settings)
-    run.create(setup)
-    return run
+    folder = None if arguments.run_dir is None else arguments.run_dir.expanduser().resolve()
+    return create_run(_setup(arguments, settings), settings, folder)
 
 
 def _setup(arguments: argparse.Namespace, settings: Settings) -> RunSetup:
@@ -170,7 +148,6 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> RunSetup:
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
     return RunSetup(
         recipe=arguments.recipe,
-        # Before the run's folder is made: a mistyped name should not use it up.
         data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
@@ -182,10 +159,10 @@ def _text(outcome: TrainingOutcome) -> str:
         return f"pruned after {outcome.epochs} epochs: {outcome.run.path}"
     if outcome.bundle is None:
         return f"{outcome.state} without a finished epoch: {outcome.run.path}"
-    figures = outcome.bundle.record.metrics["validation"]
+    metrics = outcome.bundle.record.metrics["validation"]
     return (
-        f"{outcome.state} after {outcome.epochs} epochs, the best being {outcome.best_epoch}\n"
-        f"validation: accuracy {figures['accuracy']:.2%}, macro F1 {figures['macro_f1']:.3f}, "
-        f"cross-entropy {figures['loss']:.3f}\n"
+        f"{outcome.state} after {outcome.epochs} epochs, best epoch {outcome.best_epoch}\n"
+        f"validation: accuracy {metrics['accuracy']:.2%}, macro F1 {metrics['macro_f1']:.3f}, "
+        f"cross-entropy {metrics['loss']:.3f}\n"
         f"bundle: {outcome.bundle.folder}"
     )

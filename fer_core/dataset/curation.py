@@ -89,11 +89,14 @@ class Curation:
 
     Attributes:
         entries: The decisions, oldest first.
-        problems: A sentence for each line that could not be read.
+        problems: A sentence for each line that could not be read; from the thousandth on they are
+            only counted.
+        unreadable: The text of every line that could not be read.
     """
 
     entries: tuple[CurationEntry, ...] = ()
     problems: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -370,6 +373,7 @@ def apply_curation(
     labels = face_set.labels.copy()
     keep = np.ones(len(face_set), dtype=bool)
     is_relabelled = np.zeros(len(face_set), dtype=bool)
+    targets = None if face_set.targets is None else face_set.targets.copy()
     for row, entry in match.by_row.items():
         if SPLITS[face_set.splits[row]] not in splits:
             continue
@@ -379,6 +383,9 @@ def apply_curation(
             assert entry.label is not None  # the entry has checked it
             labels[row] = EMOTIONS.index(entry.label)
             is_relabelled[row] = labels[row] != face_set.labels[row]
+            if targets is not None:
+                # The decision of a person who looked counts for more than votes.
+                targets[row] = np.eye(len(EMOTIONS), dtype=np.float32)[labels[row]]
     rows = np.flatnonzero(keep)
     in_train = face_set.splits == SPLITS.index("train")
     copies = 0
@@ -391,6 +398,7 @@ def apply_curation(
         splits=face_set.splits[rows],
         names=tuple(face_set.names[row] for row in rows),
         problems=face_set.problems,
+        targets=None if targets is None else targets[rows],
     )
     return CuratedFaceSet(
         faces=faces,

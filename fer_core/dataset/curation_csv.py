@@ -1,4 +1,4 @@
-"""A curation as a CSV file, as it is kept, exported and written by hand."""
+"""A curation as a CSV file, as it is stored, exported and written by users."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import io
 from dataclasses import asdict, fields
 
 from fer_core.dataset.curation import Curation, CurationEntry, Identity, one_line
-from fer_core.dataset.hand_csv import CsvKind, read_csv
+from fer_core.dataset.user_csv import CsvKind, read_csv
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import first_line
 
-#: A file with this many unreadable lines is no curation: the rest is only counted.
+#: Unreadable lines beyond this number are counted and not described.
 MAX_PROBLEMS = 1_000
 
 _COLUMNS = tuple(field.name for field in fields(CurationEntry))
 
-#: What a hand-written file may not leave out.
+#: Columns that a file written by a user must have.
 _REQUIRED_COLUMNS = ("name", "key", "action")
 
 _KIND = CsvKind(
     name="curation file",
     required=_REQUIRED_COLUMNS,
     expected=f"the columns {', '.join(_COLUMNS)}",
-    remedy="one that was exported here",
-    # A decision for each image of a million fits.
+    instead="a file that was exported here",
+    # Enough for decisions about a million images.
     max_bytes=256 << 20,
 )
 
 
 def curation_csv(curation: Curation) -> str:
-    """A curation as the text of a CSV file, one line for each decision."""
+    """Return a curation as the text of a CSV file, one line per decision."""
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -44,30 +44,32 @@ def parse_curation(content: bytes, label: str) -> Curation:
     """Read a curation's CSV file.
 
     Columns are found by name, in any order; ``split``, ``reason``, ``source`` and ``time`` may be
-    missing. Where an image stands in several lines the last one counts.
+    missing. If an image is in several lines, the last one counts.
 
     Args:
         content: The file; UTF-8, with or without a byte order mark.
-        label: What messages call it.
+        label: Its name in messages.
 
     Returns:
-        The decisions, and a sentence for each line that could not be read.
+        The decisions, and the lines that could not be read, each with a sentence.
 
     Raises:
-        InputError: The file is too large, no text, or has not the columns of a curation.
+        InputError: The file is too large, is not text, or lacks the columns of a curation.
     """
     table = read_csv(content, label, _KIND)
     entries: dict[Identity, CurationEntry] = {}
     problems: list[str] = []
+    unreadable: list[str] = []
     more = 0
-    for number, cells in table.lines:
+    for row in table.rows:
         try:
-            if isinstance(cells, csv.Error):
-                raise cells
-            entry = _entry_from(dict(zip(table.header, cells, strict=False)))
+            if isinstance(row.cells, csv.Error):
+                raise row.cells
+            entry = _entry_from(dict(zip(table.header, row.cells, strict=False)))
         except (ValueError, csv.Error) as error:
+            unreadable.append(row.text)
             if len(problems) < MAX_PROBLEMS:
-                problems.append(f"{label}, line {number}: {first_line(error)}.")
+                problems.append(f"{label}, line {row.line}: {first_line(error)}.")
             else:
                 more += 1
             continue
@@ -75,18 +77,18 @@ def parse_curation(content: bytes, label: str) -> Curation:
         entries[entry.identity] = entry
     if more:
         problems.append(f"{label}: {more:,} more lines cannot be read.")
-    return Curation(tuple(entries.values()), tuple(problems))
+    return Curation(tuple(entries.values()), tuple(problems), tuple(unreadable))
 
 
 def _entry_from(values: dict[str, str]) -> CurationEntry:
-    """One line's decision.
+    """Return the decision of one line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: A value is missing or invalid.
     """
     absent = [column for column in _REQUIRED_COLUMNS if not values.get(column, "").strip()]
     if absent:
-        raise ValueError(f"there is no {absent[0]}")
+        raise ValueError(f"{absent[0]} is missing")
     label = values.get("label", "").strip()
     emotion = emotion_from_name(label) if label else None
     if label and emotion is None:

@@ -1,14 +1,14 @@
-"""``data/<name>/curation.csv``: kept for several tabs and processes, and reversible.
+"""``data/<name>/curation.csv``: the decisions about a dataset's images, reversible.
 
-Beside it lies ``curation-undo.json``, what the last changes replaced. Both are written under a
-lock, each by a rename; the undo record goes first, because undoing a change that was never made
-does nothing.
+Several tabs and processes may change it at once. ``curation-undo.json`` next to it records what the
+last changes replaced. Both are written under the dataset's lock, each by a rename.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from fer_core.dataset.curation import (
 )
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.imported import is_imported
+from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, read_json, replaced_file
@@ -32,28 +32,26 @@ from fer_core.settings import Settings
 
 CURATION_FILE = "curation.csv"
 _UNDO_FILE = "curation-undo.json"
-_LOCK_FILE = ".curation.lock"
 _UNREADABLE_FILE = "curation-unreadable.csv"
 
-#: How many changes can be taken back, one after the other.
+#: Number of batches that can be undone one after the other.
 UNDO_DEPTH = 20
 
-#: Two visitors are two threads of one process; where there are no file locks this must do.
-_CHANGING = threading.Lock()
+_PAST = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
-_PAST = {"drop": "dropped", "relabel": "relabelled", "keep": "kept"}
+_Entries = dict[Identity, CurationEntry]
 
 
 @dataclass(frozen=True)
 class CurationChange:
-    """What a change did.
+    """The effect of a change.
 
     Attributes:
         in_words: For a message: "312 images dropped".
         added: Images that had no decision before.
-        replaced: Images whose decision is another now.
-        removed: Images that have no decision any more.
-        curation: All decisions as they stand now.
+        replaced: Images whose decision is a different one now.
+        removed: Images that no longer have a decision.
+        curation: All decisions after the change.
     """
 
     in_words: str
@@ -65,13 +63,13 @@ class CurationChange:
 
 @dataclass(frozen=True)
 class CurationImport:
-    """What came of importing a curation file.
+    """The result of importing a curation file.
 
     Attributes:
         change: What it changed.
         problems: A sentence for each line that could not be read.
         warning: A sentence about images that the dataset does not have; None if there are none.
-            Their decisions are kept, and count once the images are there.
+            Their decisions are kept, and apply as soon as the dataset has the images.
     """
 
     change: CurationChange
@@ -79,8 +77,73 @@ class CurationImport:
     warning: str | None
 
 
+@dataclass(frozen=True)
+class CurationBatch:
+    """A change that can be undone or redone as a whole.
+
+    Attributes:
+        id: Identifies the batch; pass it to ``undo`` or ``redo``.
+        in_words: For a button: "312 images dropped".
+    """
+
+    id: str
+    in_words: str
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A recorded change.
+
+    Attributes:
+        id: Identifies it.
+        words: What was done.
+        before: For each changed image its earlier decision, or None.
+        undoes_images: Whether it is the undo of single images, by ``undo_images``.
+    """
+
+    id: str
+    words: str
+    before: dict[Identity, CurationEntry | None]
+    undoes_images: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``from_json`` reads."""
+        before = [
+            [*identity, None if entry is None else asdict(entry)]
+            for identity, entry in sorted(self.before.items())
+        ]
+        document: dict[str, Any] = {"id": self.id, "words": self.words, "before": before}
+        return document | ({"undoes_images": True} if self.undoes_images else {})
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> _Batch:
+        """Read a recorded batch, of this or of an earlier version.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is damaged.
+        """
+        before: dict[Identity, CurationEntry | None] = {}
+        for name, key, values in document["before"]:
+            if not isinstance(name, str) or not isinstance(key, str):
+                raise TypeError("name and key should be text")
+            before[name, key] = CurationEntry(**values) if values else None
+        # Earlier versions recorded no id.
+        text = json.dumps(document["before"])
+        number = document.get("id") or hashlib.sha256(text.encode()).hexdigest()[:16]
+        is_undo = document.get("undoes_images") is True
+        return cls(str(number), str(document["words"]), before, is_undo)
+
+
+@dataclass(frozen=True)
+class _History:
+    """Batches that can be undone, and undone ones that can be redone; the next one is last."""
+
+    done: tuple[_Batch, ...] = ()
+    undone: tuple[_Batch, ...] = ()
+
+
 def curation_file(data: str, settings: Settings) -> CurationFile | None:
-    """The curation of an imported dataset, or of the demo set once it is drawn.
+    """Return the curation of an imported dataset, or of the demo set after its first use.
 
     Args:
         data: As for ``load_dataset``.
@@ -105,7 +168,7 @@ class CurationFile:
 
     @property
     def content_key(self) -> tuple[str | int, ...]:
-        """Changes whenever the decisions do: a key for caches."""
+        """A key for caches, which changes whenever the decisions change."""
         try:
             facts = self.path.stat()
         except OSError:
@@ -113,10 +176,10 @@ class CurationFile:
         return str(self.path), facts.st_mtime_ns, facts.st_size, facts.st_ino
 
     def read(self) -> Curation:
-        """The decisions; none without a file.
+        """Return the decisions; none if there is no file.
 
         Raises:
-            InputError: The file cannot be read or is no curation.
+            InputError: The file cannot be read or is not a curation file.
         """
         try:
             content = self.path.read_bytes()
@@ -129,50 +192,84 @@ class CurationFile:
         return parse_curation(content, self.path.name)
 
     def change(self, entries: Iterable[CurationEntry]) -> CurationChange:
-        """Decide on images, in one batch; what stood for the same images is replaced.
+        """Decide on images, in one batch; earlier decisions about the same images are replaced.
 
         Raises:
-            InputError: The dataset is gone, or the file cannot be read or written.
+            InputError: The dataset was deleted, or the file cannot be read or written.
         """
         new = {entry.identity: entry for entry in entries}
+        return self.change_with(lambda _: new.values())
 
-        def changed(
-            old: dict[Identity, CurationEntry],
-        ) -> tuple[dict[Identity, CurationEntry], str]:
+    def change_with(self, decide: Callable[[Curation], Iterable[CurationEntry]]) -> CurationChange:
+        """Decide on images depending on the earlier decisions, in one batch.
+
+        Nothing can change the earlier decisions in between.
+
+        Args:
+            decide: Returns the new decisions, given all earlier ones. It may raise to change
+                nothing.
+
+        Raises:
+            InputError: The dataset was deleted, or the file cannot be read or written.
+        """
+
+        def changed(old: _Entries) -> tuple[_Entries, str]:
+            entries = tuple(decide(Curation(tuple(old.values()))))
+            new = {entry.identity: entry for entry in entries}
             return old | new, _in_words(new.values())
 
         return self._changed(changed)
 
     def remove(self, identities: Iterable[Identity]) -> CurationChange:
-        """Take single decisions back, in one batch.
+        """Remove decisions, in one batch.
 
         Args:
-            identities: Names and keys of the images, as an entry's ``identity`` gives them.
+            identities: Names and keys of the images, as an entry's ``identity``.
 
         Raises:
-            InputError: The dataset is gone, or the file cannot be read or written.
+            InputError: The dataset was deleted, or the file cannot be read or written.
         """
         gone = set(identities)
 
-        def changed(
-            old: dict[Identity, CurationEntry],
-        ) -> tuple[dict[Identity, CurationEntry], str]:
+        def changed(old: _Entries) -> tuple[_Entries, str]:
             count = len(gone & old.keys())
-            words = f"{count:,} decision{'' if count == 1 else 's'} taken back"
+            words = f"{count:,} decision{'' if count == 1 else 's'} removed"
             return {key: entry for key, entry in old.items() if key not in gone}, words
 
         return self._changed(changed)
+
+    def undo_images(self, identities: Iterable[Identity]) -> CurationChange:
+        """Undo the last decision about each of these images and no other image, in one batch.
+
+        The decision before it applies again, or none if there was none. Without a recorded change
+        the decision is removed.
+
+        Args:
+            identities: Names and keys of the images, as an entry's ``identity``.
+
+        Raises:
+            InputError: The dataset was deleted, or the file cannot be read or written.
+        """
+        chosen = set(identities)
+
+        def changed(old: _Entries) -> tuple[_Entries, str]:
+            earlier = _earlier_decisions(self._read_history().done, chosen)
+            new = _with(old, {identity: earlier.get(identity) for identity in chosen})
+            count = len(chosen)
+            return new, f"decision about {count:,} image{'' if count == 1 else 's'} undone"
+
+        return self._changed(changed, undoes_images=True)
 
     def import_csv(self, content: bytes, label: str, face_set: FaceSet) -> CurationImport:
         """Add the decisions of an exported file, in one batch.
 
         Args:
             content: The file.
-            label: What messages call it.
-            face_set: The dataset, to say which images it does not have.
+            label: Its name in messages.
+            face_set: The dataset, to report images that it does not have.
 
         Raises:
-            InputError: It is no curation file, or nothing in it can be read.
+            InputError: It is not a curation file, or nothing in it can be read.
         """
         curation = parse_curation(content, label)
         if not curation.entries:
@@ -181,114 +278,174 @@ class CurationFile:
         warning = match_curation(curation, face_set).warning
         return CurationImport(self.change(curation.entries), curation.problems, warning)
 
-    def undoable(self) -> str | None:
-        """What ``undo`` would take back, in words; None if there is nothing."""
-        batches = self._read_undo()
-        return str(batches[-1]["words"]) if batches else None
+    def undoable(self) -> CurationBatch | None:
+        """Return the batch that ``undo`` would undo; None if there is none."""
+        return _last(self._read_history().done)
 
-    def undo(self) -> CurationChange:
-        """Take the last batch of changes back, images decided on since by hand included.
+    def redoable(self) -> CurationBatch | None:
+        """Return the batch that ``redo`` would apply again; None if there is none."""
+        return _last(self._read_history().undone)
+
+    def undo(self, batch_id: str | None = None) -> CurationChange:
+        """Undo the last batch of changes.
+
+        Args:
+            batch_id: The batch to undo. If it is no longer the last one, because someone else has
+                changed the curation since, nothing is changed. By default the last batch.
 
         Raises:
-            InputError: There is nothing to take back, or the dataset is gone.
+            InputError: There is nothing to undo, another batch is the last one, or the dataset was
+                deleted.
         """
-        with self._held():
-            batches = self._read_undo()
-            if not batches:
-                raise InputError("There is no change of the curation left to take back.")
-            batch = batches[-1]
-            before = [
-                ((str(name), str(key)), CurationEntry(**values) if values else None)
-                for name, key, values in batch["before"]
-            ]
-            old = self._entries()
-            new = dict(old)
-            for identity, entry in before:
-                if entry is None:
-                    new.pop(identity, None)
-                else:
-                    new[identity] = entry
-            change = _change(old, new, f"taken back: {batch['words']}")
-            self._write(new, batches[:-1])
+        with self._locked():
+            history = self._read_history()
+            if not history.done:
+                raise InputError("There is no change of the curation left to undo.")
+            batch = history.done[-1]
+            _check_last(batch, batch_id, "undone")
+            change, replaced = self._applied(batch, f"undone: {batch.words}")
+            undone = _Batch(batch.id, batch.words, replaced, batch.undoes_images)
+            self._write(change.curation, _History(history.done[:-1], (*history.undone, undone)))
             return change
+
+    def redo(self, batch_id: str | None = None) -> CurationChange:
+        """Apply the last undone batch again.
+
+        Args:
+            batch_id: The batch to apply; see ``undo``.
+
+        Raises:
+            InputError: There is nothing to redo, another batch is the last one, or the dataset was
+                deleted.
+        """
+        with self._locked():
+            history = self._read_history()
+            if not history.undone:
+                raise InputError("There is no change of the curation left to redo.")
+            batch = history.undone[-1]
+            _check_last(batch, batch_id, "redone")
+            change, replaced = self._applied(batch, f"redone: {batch.words}")
+            done = _Batch(batch.id, batch.words, replaced, batch.undoes_images)
+            self._write(change.curation, _History((*history.done, done), history.undone[:-1]))
+            return change
+
+    def _applied(
+        self, batch: _Batch, words: str
+    ) -> tuple[CurationChange, dict[Identity, CurationEntry | None]]:
+        """Return the change that a batch's earlier decisions make, and what it replaces."""
+        old = self._entries()
+        replaced = {identity: old.get(identity) for identity in batch.before}
+        return _change(old, _with(old, batch.before), words), replaced
 
     def _changed(
         self,
-        changed: Callable[
-            [dict[Identity, CurationEntry]], tuple[dict[Identity, CurationEntry], str]
-        ],
+        changed: Callable[[_Entries], tuple[_Entries, str]],
+        *,
+        undoes_images: bool = False,
     ) -> CurationChange:
-        with self._held():
+        with self._locked():
             old = self._entries()
             new, words = changed(old)
             touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
             change = _change(old, new, words)
             if touched:
-                before = [
-                    [*identity, asdict(old[identity]) if identity in old else None]
-                    for identity in sorted(touched)
-                ]
-                batches = [*self._read_undo(), {"words": words, "before": before}]
-                self._write(new, batches[-UNDO_DEPTH:])
+                before = {identity: old.get(identity) for identity in touched}
+                batch = _Batch(uuid.uuid4().hex[:16], words, before, undoes_images)
+                done = (*self._read_history().done, batch)
+                self._write(change.curation, _History(done[-UNDO_DEPTH:]))
             return change
 
-    def _entries(self) -> dict[Identity, CurationEntry]:
+    def _entries(self) -> _Entries:
         curation = self.read()
-        if curation.problems:
-            # Lines that somebody wrote by hand are not lost when the rest is written anew.
-            with replaced_file(self.folder / _UNREADABLE_FILE) as temporary:
-                temporary.write_bytes(self.path.read_bytes())
+        if curation.unreadable:
+            self._keep_unreadable(curation)
         return {entry.identity: entry for entry in curation.entries}
 
-    def _write(self, entries: dict[Identity, CurationEntry], batches: list[dict[str, Any]]) -> None:
-        """Replace the decisions and what can be taken back, or, on a full disk, neither."""
-        with replaced_file(self.folder / _UNDO_FILE) as undo, replaced_file(self.path) as curation:
-            undo.write_text(json.dumps({"batches": batches}, ensure_ascii=False), encoding="utf-8")
-            text = curation_csv(Curation(tuple(entries.values())))
-            curation.write_text(text, encoding="utf-8")
+    def _keep_unreadable(self, curation: Curation) -> None:
+        """Append unreadable lines to their own file before the curation is written without them."""
+        path = self.folder / _UNREADABLE_FILE
+        earlier = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+        if earlier and not earlier.endswith("\n"):
+            earlier += "\n"
+        text = "".join(line.rstrip("\r\n") + "\n" for line in curation.unreadable)
+        # The process may have been killed between this file and the curation.
+        if not earlier.endswith(text):
+            with replaced_file(path) as temporary:
+                temporary.write_text(earlier + text, encoding="utf-8")
 
-    def _read_undo(self) -> list[dict[str, Any]]:
-        """The batches that can be taken back, the last one at the end; none if damaged."""
+    def _write(self, curation: Curation, history: _History) -> None:
+        """Replace the decisions and the history, or, on a full disk, neither of them.
+
+        The decisions are renamed first: a process that is killed in between has made the change,
+        and only loses the way to undo it.
+        """
+        document = {
+            "batches": [batch.to_json() for batch in history.done],
+            "undone": [batch.to_json() for batch in history.undone],
+        }
+        with replaced_file(self.folder / _UNDO_FILE) as undo, replaced_file(self.path) as table:
+            undo.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+            table.write_text(curation_csv(curation), encoding="utf-8")
+
+    def _read_history(self) -> _History:
+        """Return what can be undone and redone; nothing if the file is missing or damaged."""
         try:
             document = read_json(self.folder / _UNDO_FILE)
-            batches = document["batches"]
-            for batch in batches:
-                str(batch["words"])
-                for name, key, values in batch["before"]:
-                    assert isinstance(name, str)
-                    assert isinstance(key, str)
-                    if values is not None:
-                        CurationEntry(**values)
-        except (OSError, ValueError, KeyError, TypeError, AssertionError):
-            return []
-        return list(batches)
+            return _History(
+                tuple(_Batch.from_json(batch) for batch in document["batches"]),
+                tuple(_Batch.from_json(batch) for batch in document.get("undone", [])),
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return _History()
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """Keep other tabs and processes from changing the files at the same time.
 
         Raises:
-            InputError: The dataset is gone, or its folder cannot be written.
+            InputError: The dataset was deleted, or its folder cannot be written.
         """
         failure = f"The curation in {self.folder} cannot be written"
-        with os_errors_as_input_errors(failure), _CHANGING:
-            # A folder that was deleted meanwhile must not come back with a curation alone.
-            if not is_imported(self.folder):
-                raise InputError(
-                    f"The dataset {self.folder.name!r} is not there any more; choose another."
-                )
-            with (self.folder / _LOCK_FILE).open("wb") as file:
-                _lock(file.fileno())
-                yield
+        with os_errors_as_input_errors(failure), dataset_lock(self.folder):
+            yield
 
 
-def _lock(descriptor: int) -> None:
-    """Wait until no other process holds the lock; closing the file lets it go."""
-    try:
-        import fcntl
-    except ImportError:
-        return  # Windows has no such locks; the threads of the app still wait for each other
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+def _last(batches: tuple[_Batch, ...]) -> CurationBatch | None:
+    return CurationBatch(batches[-1].id, batches[-1].words) if batches else None
+
+
+def _check_last(batch: _Batch, batch_id: str | None, done: str) -> None:
+    if batch_id is not None and batch.id != batch_id:
+        raise InputError(
+            f"Nothing was {done}: the curation has changed since, and the last change is now "
+            f"“{batch.words}”. Check it, then press the button again."
+        )
+
+
+def _with(old: _Entries, decisions: dict[Identity, CurationEntry | None]) -> _Entries:
+    """Return the entries with these decisions; None removes an image's decision."""
+    new = dict(old)
+    for identity, entry in decisions.items():
+        if entry is None:
+            new.pop(identity, None)
+        else:
+            new[identity] = entry
+    return new
+
+
+def _earlier_decisions(
+    batches: tuple[_Batch, ...], identities: set[Identity]
+) -> dict[Identity, CurationEntry | None]:
+    """Return each image's decision before its last one, as far as recorded."""
+    earlier: dict[Identity, list[CurationEntry | None]] = {}
+    for batch in batches:
+        for identity in batch.before.keys() & identities:
+            known = earlier.setdefault(identity, [])
+            if not batch.undoes_images:
+                known.append(batch.before[identity])
+            elif known:
+                known.pop()
+    return {identity: known[-1] for identity, known in earlier.items() if known}
 
 
 def _in_words(entries: Iterable[CurationEntry]) -> str:
@@ -303,9 +460,7 @@ def _in_words(entries: Iterable[CurationEntry]) -> str:
     return ", ".join(parts) or "nothing changed"
 
 
-def _change(
-    old: dict[Identity, CurationEntry], new: dict[Identity, CurationEntry], words: str
-) -> CurationChange:
+def _change(old: _Entries, new: _Entries, words: str) -> CurationChange:
     both = old.keys() & new.keys()
     return CurationChange(
         in_words=words,

@@ -45,6 +45,9 @@ class FaceSet:
         names: Where each image came from, ``n`` of them.
         problems: What was skipped on reading, and why; a kind of which there are very many ends in
             one entry that counts the rest.
+        targets: float32 ``[n, 7]``, what is learned instead of the labels, such as the distribution
+            of annotator votes; a row sums to 1, or to 0 where an image has no target. None to learn
+            the labels.
 
     Raises:
         ValueError: Shapes, types or ranges differ from these.
@@ -55,6 +58,7 @@ class FaceSet:
     splits: NDArray[np.int8]
     names: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
+    targets: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -74,6 +78,19 @@ class FaceSet:
                 )
             if count and not (values.min() >= 0 and values.max() < bound):
                 raise ValueError(f"{field} should lie in 0 to {bound - 1}")
+        if self.targets is not None:
+            self._check_targets(self.targets)
+
+    def _check_targets(self, targets: NDArray[np.float32]) -> None:
+        expected = (len(self.names), len(EMOTIONS))
+        if targets.shape != expected or targets.dtype != np.float32:
+            raise ValueError(
+                f"targets should be float32 {list(expected)}. "
+                f"Received: {targets.dtype} {list(targets.shape)}"
+            )
+        sums = targets.sum(axis=1)
+        if (targets < 0).any() or not ((np.abs(sums - 1) < 1e-4) | (sums == 0)).all():
+            raise ValueError("each row of targets should be a distribution, or zeros")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,7 +102,10 @@ class FaceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images, labels and splits: equal if and only if the data are."""
+        """SHA-256 over images, labels and splits: equal if and only if these are.
+
+        Targets have no part in it: votes are an optional layer beside a dataset.
+        """
         digest = hashlib.sha256()
         for values in (self.images, self.labels, self.splits):
             digest.update(np.ascontiguousarray(values).data)
@@ -124,4 +144,5 @@ class FaceSet:
             splits=self.splits[rows],
             names=tuple(self.names[row] for row in rows),
             problems=(),
+            targets=None if self.targets is None else self.targets[rows],
         )

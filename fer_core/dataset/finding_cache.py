@@ -1,4 +1,4 @@
-"""Results that take long, kept beside the dataset: ``data/<name>/findings/``."""
+"""Results that take long to compute, cached in ``data/<name>/findings/``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.imported import is_imported
+from fer_core.dataset.locking import dataset_lock
+from fer_core.errors import InputError
 from fer_core.files import read_arrays, replaced_file
 
 _FOLDER = "findings"
 
-#: Files of one kind that are kept, the youngest: a dataset that is looked at with many models
-#: would otherwise fill the disk.
+#: Number of newest files of one kind to keep: auditing a dataset with many models would otherwise
+#: fill the disk.
 _KEPT = 3
 
 Arrays = dict[str, NDArray[Any]]
@@ -25,15 +26,15 @@ Arrays = dict[str, NDArray[Any]]
 def cached_arrays(
     folder: Path | None, kind: str, content_key: str, make: Callable[[], Arrays]
 ) -> Arrays:
-    """Read a result, or make it and keep it.
+    """Return a cached result, or compute and cache it.
 
-    A file that is damaged, or cannot be written, costs only the time to make the result again.
+    If the file is damaged or cannot be written, the result is computed again.
 
     Args:
-        folder: The dataset's folder; None for one that is read from a path, where nothing is kept.
-        kind: What the result is, the beginning of its file's name.
-        content_key: What it was made from; another key is another result.
-        make: Makes it: arrays by name, none of them of objects.
+        folder: The dataset's folder; None for data read from a path, where nothing is cached.
+        kind: The kind of result, with which the file's name begins.
+        content_key: Identifies what it is computed from; another key is another result.
+        make: Computes it: arrays by name, none of them with dtype object.
     """
     if folder is None:
         return make()
@@ -42,14 +43,14 @@ def cached_arrays(
     if kept is not None:
         return kept
     made = make()
-    # A dataset that was deleted meanwhile must not come back with its findings alone.
-    if is_imported(folder):
-        try:
+    try:
+        # Under the lock, so that a dataset deleted in the meantime is not recreated.
+        with dataset_lock(folder):
             with replaced_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **made)
             _drop_old(path, kind)
-        except OSError:
-            pass  # a full disk or a folder that is only readable: the result is there all the same
+    except (OSError, InputError):
+        pass  # a full disk, a read-only folder or a deleted dataset: the result is valid anyway
     return made
 
 
@@ -61,7 +62,7 @@ def _read(path: Path) -> Arrays | None:
 
 
 def _drop_old(newest: Path, kind: str) -> None:
-    # What was written just now stays, even if a clock that was set back makes it the oldest.
+    # The new file stays, even if the clock was set back and it seems to be the oldest.
     others = [path for path in newest.parent.glob(f"{kind}-*.npz") if path != newest]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[_KEPT - 1 :]:

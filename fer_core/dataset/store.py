@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.dataset.demo.assembly import make_demo_set
-from fer_core.dataset.demo.faults import (
-    PLANTED_FILE,
-    PlantedFaults,
-    read_planted_faults,
-    write_planted_faults,
-)
+from fer_core.dataset.demo.shipped import load_demo_set
 from fer_core.dataset.face_set import FaceSet, Problem
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, is_imported
+from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
@@ -38,11 +32,8 @@ from fer_core.files import (
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: The name of the drawn set, which nothing else may have.
+#: The name of the shipped demo set; no other dataset can have it.
 DEMO_NAME = "demo"
-
-#: Two visitors of the app are two threads: one draws, the other waits for it.
-_DRAWING = threading.Lock()
 
 
 def validated_name(name: str) -> str:
@@ -85,7 +76,7 @@ def import_dataset(
     # Some file systems hold "Demo" and "demo" to be one folder.
     if name.lower() == DEMO_NAME:
         raise InputError(
-            f"The name {DEMO_NAME!r} belongs to the drawn demo set; choose another with --name."
+            f"The name {DEMO_NAME!r} is reserved for the demo set; choose another with --name."
         )
     folder = settings.data_root / name
     if folder.exists():
@@ -238,7 +229,9 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and what it leads to is not deleted from here; remove it by hand."
         )
     try:
-        delete_folder(folder)
+        # A change of the curation that is under way finishes first.
+        with dataset_lock(folder):
+            delete_folder(folder)
     except OSError as error:
         raise InputError(
             f"The dataset {name!r} cannot be deleted ({error.strerror}); see to the permissions "
@@ -279,18 +272,18 @@ def path_within_roots(text: str, settings: Settings) -> Path:
 def load_dataset(data: str, settings: Settings, report: ProgressReport | None = None) -> FaceSet:
     """Load a dataset by its name, or read one from a path without importing it.
 
-    The demo set is drawn on first use and kept like an import.
+    The demo set is copied to ``data/demo/`` on first use and kept like an import.
 
     Args:
         data: The name of an imported dataset, or the path of a table, folder or archive.
         settings: Where ``data/`` is.
-        report: Takes the progress of the reading, where it is read from a path, or of the drawing.
+        report: Takes the progress of the reading, where it is read from a path.
 
     Raises:
         InputError: There is neither such a dataset nor such a path, or it is unusable.
     """
     if data == DEMO_NAME:
-        _draw_demo_set(settings, report)
+        install_demo_set(settings)
     path = locate_dataset(data, settings)
     return _load(path) if is_imported(path) else read_dataset(path, report=report)
 
@@ -299,7 +292,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     """Where the data named as for ``load_dataset`` lie, without a look at what they are.
 
     Returns:
-        An absolute path; the demo set's may not have been drawn yet.
+        An absolute path; the demo set's may not exist yet.
 
     Raises:
         InputError: There is neither such a dataset nor such a path.
@@ -365,36 +358,26 @@ def is_demo(data: str) -> bool:
     return isinstance(record, dict) and record.get("kind") == DEMO_NAME
 
 
-def planted_faults(settings: Settings) -> PlantedFaults:
-    """What is wrong with the demo set on purpose, by row; the set is drawn if it is not there.
+def install_demo_set(settings: Settings) -> None:
+    """Copy the shipped demo set to ``data/demo/`` unless it is there, in a fraction of a second.
 
     Raises:
-        InputError: The record is damaged.
+        InputError: The folder cannot be written, or contains something else.
     """
-    _draw_demo_set(settings)
-    return read_planted_faults(settings.data_root / DEMO_NAME)
-
-
-def _draw_demo_set(settings: Settings, report: ProgressReport | None = None) -> None:
-    """Draw the demo set unless it is there."""
     folder = settings.data_root / DEMO_NAME
-    with _DRAWING:
-        if (folder / PLANTED_FILE).is_file():
-            return
-        if folder.exists():
-            raise InputError(
-                f"{folder} should hold the drawn demo set and holds something else; move it "
-                "away, and the set is drawn again."
-            )
-        face_set, planted = make_demo_set(report)
-        try:
-            with _new_folder(folder) as made:
-                write_planted_faults(made, planted)
-                _save(face_set, made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
-        except InputError:
-            # Another process was quicker, and drew the same.
-            if not (folder / PLANTED_FILE).is_file():
-                raise
+    if is_imported(folder):
+        return
+    if folder.exists():
+        raise InputError(
+            f"{folder} should contain the demo set and contains something else; move it away."
+        )
+    try:
+        with _new_folder(folder) as made:
+            _save(load_demo_set(), made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
+    except InputError:
+        # Another process or thread was faster, and copied the same.
+        if not is_imported(folder):
+            raise
 
 
 def _load(folder: Path) -> FaceSet:
@@ -415,7 +398,8 @@ def _load(folder: Path) -> FaceSet:
 
 
 def _damaged(folder: Path, error: BaseException) -> InputError:
-    remedy = "it is drawn again" if folder.name == DEMO_NAME else "import it again"
+    next_step = "it is copied again" if folder.name == DEMO_NAME else "import it again"
     return InputError(
-        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and {remedy}."
+        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and "
+        f"{next_step}."
     )

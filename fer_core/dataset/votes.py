@@ -19,7 +19,7 @@ from fer_core.dataset.findings import Finding, ranked_finding
 from fer_core.emotions import EMOTIONS, emotion_from_name
 
 #: Position in ``VOTE_COLUMNS`` of each of ``EMOTIONS``.
-_EMOTION_COLUMNS = [
+EMOTION_COLUMNS = [
     [emotion_from_name(column) for column in VOTE_COLUMNS].index(emotion) for emotion in EMOTIONS
 ]
 _NOT_FACE = VOTE_COLUMNS.index("not_face")
@@ -90,7 +90,7 @@ class Votes:
         best = self.counts.max(axis=1, keepdims=True)
         is_single = ((self.counts == best).sum(axis=1) == 1) & self.has_votes
         emotion_of = np.full(len(VOTE_COLUMNS), _OTHER, np.int8)
-        emotion_of[_EMOTION_COLUMNS] = np.arange(len(EMOTIONS))
+        emotion_of[EMOTION_COLUMNS] = np.arange(len(EMOTIONS))
         chosen = emotion_of[self.counts.argmax(axis=1)]
         return np.where(is_single, chosen, np.int8(_OTHER))
 
@@ -115,7 +115,7 @@ class Votes:
         Args:
             labels: int8 ``[n]``, indices into ``EMOTIONS``.
         """
-        columns = np.array(_EMOTION_COLUMNS)[labels]
+        columns = np.array(EMOTION_COLUMNS)[labels]
         return self._share(self.counts[np.arange(len(self)), columns])
 
     def distribution(self, row: int) -> dict[str, int]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
-from fer_core.dataset.hand_csv import CsvKind, read_csv
-from fer_core.dataset.imported import is_imported
+from fer_core.dataset.locking import dataset_lock
+from fer_core.dataset.user_csv import CsvKind, read_csv
 from fer_core.dataset.votes import Votes
 from fer_core.errors import InputError, first_line
 from fer_core.files import os_errors_as_input_errors, replaced_file
@@ -30,7 +30,7 @@ _KIND = CsvKind(
     name="file of votes",
     required=(*VOTE_COLUMNS, "image"),
     expected="the columns of FER+'s fer2013new.csv, or image and the ten answers",
-    remedy="ferplus_votes.csv or FER+'s fer2013new.csv",
+    instead="ferplus_votes.csv or FER+'s fer2013new.csv",
     # A vote table of all of FER2013 has 2 MB.
     max_bytes=64 << 20,
     # FER+'s own name of the last column, and of the column with the pictures' names.
@@ -83,7 +83,8 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     counts, images, splits = [], [], []
     problems: list[str] = []
     skipped = 0
-    for number, cells in table.lines:
+    for row in table.rows:
+        number, cells = row.line, row.cells
         try:
             if isinstance(cells, csv.Error):
                 raise cells
@@ -228,10 +229,9 @@ def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) ->
         InputError: It is no file of votes, none fits, or the folder cannot be written.
     """
     votes = match_votes(parse_votes(content, label), face_set, label)
-    if not is_imported(folder):
-        raise InputError(f"The dataset {folder.name!r} is not there any more; choose another.")
     with (
         os_errors_as_input_errors(f"The votes cannot be kept in {folder}"),
+        dataset_lock(folder),
         replaced_file(folder / VOTES_FILE) as temporary,
         temporary.open("wb") as file,
     ):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import leaked_rows
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.vote_targets import plurality_of_targets
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.metrics import (
@@ -17,6 +18,7 @@ from fer_core.metrics import (
     accuracy,
     class_figures,
     confusion_matrix,
+    cross_entropy,
     expected_calibration_error,
     log_loss,
     macro_f1,
@@ -119,3 +121,27 @@ def evaluate(predictor: Predictor, face_set: FaceSet, split: str) -> EvaluationR
     for held_out in ("validation", "test"):
         is_leaked |= np.isin(rows, leaked_rows(face_set, held_out))
     return report_on(face_set.labels[rows], probabilities, is_leaked)
+
+
+def report_against_votes(
+    targets: NDArray[np.float32], probabilities: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Figures against annotator votes, as they stand in a bundle's record under ``votes``.
+
+    Args:
+        targets: Vote distributions, float32 ``[n, 7]``; a row of zeros has no usable votes.
+        probabilities: float32 ``[n, 7]``, after temperature.
+
+    Returns:
+        The contract's figures against the plurality, without ``leak_free``, on images with one
+        winner, and ``ties``, the images with votes on which emotions tie; ``loss`` is the
+        cross-entropy to the distribution on all images with usable votes.
+    """
+    plurality = plurality_of_targets(targets)
+    is_single, is_usable = plurality >= 0, targets.any(axis=1)
+    figures = report_on(plurality[is_single], probabilities[is_single]).to_json()
+    del figures["leak_free"]
+    return figures | {
+        "loss": cross_entropy(targets[is_usable], probabilities[is_usable]),
+        "ties": int((is_usable & ~is_single).sum()),
+    }

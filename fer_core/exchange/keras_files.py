@@ -129,8 +129,8 @@ def _weights_beside(path: Path) -> Path:
         if path.with_name(name).is_file():
             return path.with_name(name)
     raise InputError(
-        f"The weights of {path} are missing: expected any of {', '.join(names)} in the same folder; "
-        "name their file with --weights."
+        f"The weights of {path} are missing: no {' or '.join(names)} in its folder; name "
+        "their file with --weights."
     )
 
 

@@ -1,8 +1,8 @@
-"""Where faces have moved from one frame to another, without looking for them again.
+"""Follow faces from one frame to another by optical flow, without running the detector.
 
-The median flow of points on each face, trusted where following them forth and back ends where it
-began: Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic detection of tracking
-failures", ICPR 2010, on the pyramidal Lucas-Kanade method in OpenCV.
+The median flow of points on each face, accepted where tracking them forward and backward returns to
+the start: Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic detection of tracking
+failures", ICPR 2010, with the pyramidal Lucas-Kanade method of OpenCV.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.live.rectangle import Rectangle
+from fer_core.vision.boxes import FaceBox
 from fer_core.vision.working_size import shrink_to
 
-#: Enough for a face that fills a twentieth of the picture, and followed in about a millisecond.
+#: Enough for a face that fills a twentieth of the picture; following it takes about a millisecond.
 _WORKING_PIXELS = 320 * 240
 _GRID = 6
-#: Points lie within this share of the box: its corners show what is behind the face.
+#: Points cover this share of the box: its corners show the background.
 _INNER_SHARE = 0.7
 _WINDOW = (11, 11)
 _LEVELS = 3
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-#: In working pixels: a face whose points come back further away than this is lost.
-_LARGEST_RETURN_ERROR = 1.5
-_FEWEST_POINTS = 8
-#: Between two frames nobody's head grows or shrinks by more; beyond it the points lie.
-_LARGEST_SCALE = 1.25
+#: In working pixels: points with a larger forward-backward error are rejected.
+_MAX_RETURN_ERROR = 1.5
+_MIN_POINTS = 8
+#: A face changes its size by less between two frames; a larger factor is a tracking failure.
+_MAX_SCALE = 1.25
 
 
 @dataclass(frozen=True, eq=False)
 class FlowFrame:
-    """A frame as motion is measured on it: small and grey.
+    """A frame prepared for optical flow: small and gray.
 
     Attributes:
         shape: Height and width of the full frame.
-        grey: uint8 ``[height, width]``.
-        factor_x: Takes x in the small picture to the full frame's.
-        factor_y: Likewise for y.
+        gray: uint8 ``[height, width]``.
+        factor_x: From x in the small picture to x in the full frame.
+        factor_y: From y in the small picture to y in the full frame.
     """
 
     shape: tuple[int, int]
-    grey: NDArray[np.uint8] = field(repr=False)
+    gray: NDArray[np.uint8] = field(repr=False)
     factor_x: float
     factor_y: float
 
@@ -52,49 +52,49 @@ class FlowFrame:
     def of(cls, image: NDArray[np.uint8]) -> FlowFrame:
         """Prepare a frame, upright RGB uint8 ``[height, width, 3]``."""
         small, factor_x, factor_y = shrink_to(image, _WORKING_PIXELS)
-        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-        return cls((image.shape[0], image.shape[1]), grey, factor_x, factor_y)
+        gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+        return cls((image.shape[0], image.shape[1]), gray, factor_x, factor_y)
 
 
-def follow(
-    rectangles: Sequence[Rectangle], before: FlowFrame, now: FlowFrame
-) -> list[Rectangle | None]:
-    """Where faces of one frame are in another.
+def follow(boxes: Sequence[FaceBox], before: FlowFrame, now: FlowFrame) -> list[FaceBox | None]:
+    """Find the boxes of one frame in another.
 
     Args:
-        rectangles: Their places in the earlier frame, in its full pixels.
+        boxes: Boxes in the earlier frame, in its full pixels.
         before: The earlier frame.
         now: The later frame, of the same size.
 
     Returns:
-        For each its place in the later frame; None where it cannot be followed.
+        For each box its counterpart in the later frame; None if it could not be followed.
 
     Raises:
         ValueError: The frames differ in size.
     """
     if before.shape != now.shape:
-        raise ValueError(f"frames should be of one size. Received: {before.shape}, {now.shape}")
-    if not rectangles:
+        raise ValueError(
+            f"both frames should have the same size. Received: {before.shape}, {now.shape}"
+        )
+    if not boxes:
         return []
     factors = (1 / now.factor_x, 1 / now.factor_y)
-    starts = np.stack([_grid(one.scaled(*factors)) for one in rectangles])
+    starts = np.stack([_grid(box.scaled(*factors)) for box in boxes])
     points = starts.reshape(-1, 1, 2)
-    there, found = _flow(before.grey, now.grey, points)
-    back, returned = _flow(now.grey, before.grey, there)
-    errors = np.linalg.norm((back - points).reshape(len(rectangles), -1, 2), axis=2)
-    errors[~(found & returned).reshape(errors.shape)] = np.inf
-    ends = there.reshape(starts.shape)
+    forward, is_found = _flow(before.gray, now.gray, points)
+    backward, is_returned = _flow(now.gray, before.gray, forward)
+    errors = np.linalg.norm((backward - points).reshape(len(boxes), -1, 2), axis=2)
+    errors[~(is_found & is_returned).reshape(errors.shape)] = np.inf
+    ends = forward.reshape(starts.shape)
     return [
-        _moved(rectangle, start, end, error, (now.factor_x, now.factor_y))
-        for rectangle, start, end, error in zip(rectangles, starts, ends, errors, strict=True)
+        _moved(box, start, end, error, (now.factor_x, now.factor_y))
+        for box, start, end, error in zip(boxes, starts, ends, errors, strict=True)
     ]
 
 
 def _flow(
     before: NDArray[np.uint8], now: NDArray[np.uint8], points: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where points, float32 ``[n, 1, 2]``, have gone, and which of them could be followed."""
-    # Without OPTFLOW_USE_INITIAL_FLOW in its flags, OpenCV does not look at the first guess.
+    """Return the new positions of points, float32 ``[n, 1, 2]``, and which were found."""
+    # Without OPTFLOW_USE_INITIAL_FLOW in its flags, OpenCV ignores the initial positions.
     ends, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
         now,
@@ -107,31 +107,31 @@ def _flow(
     return np.asarray(ends, np.float32), np.asarray(found, bool)
 
 
-def _grid(rectangle: Rectangle) -> NDArray[np.float32]:
-    """Points on a face, float32 ``[36, 2]``."""
-    center_x, center_y = rectangle.center
+def _grid(box: FaceBox) -> NDArray[np.float32]:
+    """Return points on a face, float32 ``[36, 2]``."""
+    center_x, center_y = box.center
     steps = np.linspace(-0.5, 0.5, _GRID) * _INNER_SHARE
-    xs, ys = np.meshgrid(center_x + steps * rectangle.width, center_y + steps * rectangle.height)
+    xs, ys = np.meshgrid(center_x + steps * box.width, center_y + steps * box.height)
     return np.stack([xs.ravel(), ys.ravel()], axis=1).astype(np.float32)
 
 
 def _moved(
-    rectangle: Rectangle,
+    box: FaceBox,
     start: NDArray[np.float32],
     end: NDArray[np.float32],
     errors: NDArray[np.floating],
     factors: tuple[float, float],
-) -> Rectangle | None:
-    # The better half, as in the paper, and of it what really came back.
-    trusted = (errors <= np.median(errors)) & (errors <= _LARGEST_RETURN_ERROR)
-    if np.count_nonzero(trusted) < _FEWEST_POINTS:
+) -> FaceBox | None:
+    # The better half, as in the paper, and of these only points that returned to their start.
+    is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)
+    if np.count_nonzero(is_reliable) < _MIN_POINTS:
         return None
-    start, end = start[trusted], end[trusted]
-    right, down = np.median(end - start, axis=0)
+    start, end = start[is_reliable], end[is_reliable]
+    dx, dy = np.median(end - start, axis=0)
     first, second = np.triu_indices(len(start), k=1)
-    distances = np.linalg.norm(start[first] - start[second], axis=1)
-    later = np.linalg.norm(end[first] - end[second], axis=1)
-    scale = float(np.median(later / np.maximum(distances, 1e-3)))
-    if not 1 / _LARGEST_SCALE < scale < _LARGEST_SCALE:
+    distances_before = np.linalg.norm(start[first] - start[second], axis=1)
+    distances_now = np.linalg.norm(end[first] - end[second], axis=1)
+    scale = float(np.median(distances_now / np.maximum(distances_before, 1e-3)))
+    if not 1 / _MAX_SCALE < scale < _MAX_SCALE:
         return None
-    return rectangle.moved(float(right) * factors[0], float(down) * factors[1], scale)
+    return box.moved(float(dx) * factors[0], float(dy) * factors[1], scale)

@@ -1,8 +1,9 @@
-"""What is drawn on the webcam's picture: frames, labels and, on request, bars."""
+"""The annotations on the webcam's picture: boxes, labels and, on request, bars."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fer_core.emotions import EMOTIONS, emotion_color_rgb
+from fer_core.emotions import emotion_color_rgb
 from fer_core.live.controls import LiveControls
-from fer_core.live.snapshot import LiveFace
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.draw import LabelledBox, draw_boxes, label_text, reading_color
+from fer_core.vision.draw import LabelledBox, draw_boxes, face_color, label_text
+from fer_core.vision.face import Face
 
 #: Shares of the picture's longer side.
 _BAR_TEXT_SHARE = 1 / 54
@@ -24,78 +25,82 @@ _TEXT_COLOR = (240, 240, 240)
 
 
 def draw_overlay(
-    image: NDArray[np.uint8], faces: Sequence[LiveFace], controls: LiveControls
+    image: NDArray[np.uint8], faces: Sequence[Face], controls: LiveControls
 ) -> NDArray[np.uint8]:
-    """The picture as it goes back to the browser.
+    """Return the picture that is sent back to the browser.
 
     Args:
         image: The camera's frame, RGB uint8 ``[height, width, 3]``; it is not changed.
-        faces: Who is in it.
-        controls: What is drawn, and whether the picture is mirrored.
+        faces: The classified faces of the frame.
+        controls: What to draw, and whether to mirror the picture.
 
     Returns:
-        RGB uint8 of the same shape; texts are never mirrored.
+        RGB uint8 of the same shape; text is never mirrored.
     """
-    width = image.shape[1]
-    boxes = [face.box for face in faces]
     if controls.is_mirrored:
         image = np.asarray(cv2.flip(image, 1), np.uint8)
-        boxes = [FaceBox(width - box.x - box.width, box.y, box.width, box.height) for box in boxes]
+        faces = [_mirrored(face, image.shape[1]) for face in faces]
     if faces and (controls.shows_boxes or controls.shows_labels):
+        minimum = controls.minimum_confidence
         image = draw_boxes(
             image,
             [
                 LabelledBox(
-                    box,
-                    reading_color(face.label, face.score, controls.unsure_below),
-                    _text(face, controls.unsure_below) if controls.shows_labels else "",
+                    face.box,
+                    face_color(face, minimum),
+                    label_text(face, minimum, face.track_id) if controls.shows_labels else "",
                     controls.shows_boxes,
                 )
-                for face, box in zip(faces, boxes, strict=True)
+                for face in faces
             ],
         )
     if faces and controls.shows_bars:
         image = image.copy()
-        for face, box in zip(faces, boxes, strict=True):
-            _draw_bars(image, face, box)
+        for face in faces:
+            _draw_bars(image, face)
     return image
 
 
-def _text(face: LiveFace, unsure_below: float) -> str:
-    return label_text(face.label, face.score, unsure_below, face.person)
+def _mirrored(face: Face, picture_width: int) -> Face:
+    box = face.box
+    x = picture_width - box.x - box.width
+    return replace(face, box=FaceBox(x, box.y, box.width, box.height))
 
 
-def _draw_bars(image: NDArray[np.uint8], face: LiveFace, box: FaceBox) -> None:
-    """Seven bars in a panel beside a face, on whichever side has more room."""
+def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
+    """Draw a bar per class in a panel beside a face, on the side with more space."""
+    assert face.probabilities is not None  # only classified faces are drawn
     height, width = image.shape[:2]
-    names = _names_panel(max(_SMALLEST_BAR_TEXT, round(max(height, width) * _BAR_TEXT_SHARE)))
-    row_height = names.shape[0] // len(EMOTIONS)
-    bar_room = 3 * row_height
-    panel_height, panel_width = names.shape[0], names.shape[1] + bar_room
+    text_size = max(_SMALLEST_BAR_TEXT, round(max(height, width) * _BAR_TEXT_SHARE))
+    names = _names_panel(face.classes, text_size)
+    row_height = names.shape[0] // len(face.classes)
+    longest_bar = 3 * row_height
+    panel_height, panel_width = names.shape[0], names.shape[1] + longest_bar
     if panel_height > height or panel_width > width:
         return
-    right_room, left_room = width - box.x - box.width, box.x
-    left = box.x + box.width if right_room >= left_room else box.x - panel_width
+    x, y, box_width, _ = face.box.rounded()
+    right_space, left_space = width - x - box_width, x
+    left = x + box_width if right_space >= left_space else x - panel_width
     left = min(max(left, 0), width - panel_width)
-    top = min(max(box.y, 0), height - panel_height)
+    top = min(max(y, 0), height - panel_height)
     panel = image[top : top + panel_height, left : left + panel_width]
     panel[:, : names.shape[1]] = names
     panel[:, names.shape[1] :] = _PANEL_COLOR
-    for row, emotion in enumerate(EMOTIONS):
-        length = round(face.probability_by_emotion[emotion] * (bar_room - 2))
+    for row, (name, probability) in enumerate(zip(face.classes, face.probabilities, strict=True)):
+        length = round(float(probability) * (longest_bar - 2))
         bar_top = row * row_height + 1
         bar = panel[bar_top : bar_top + row_height - 2, names.shape[1] : names.shape[1] + length]
-        bar[:] = emotion_color_rgb(emotion)
+        bar[:] = emotion_color_rgb(name)
 
 
 @lru_cache(maxsize=8)
-def _names_panel(text_size: int) -> NDArray[np.uint8]:
-    """The emotions' names, one below the other: uint8 ``[7 * row height, width, 3]``."""
+def _names_panel(classes: tuple[str, ...], text_size: int) -> NDArray[np.uint8]:
+    """Return the class names, one below the other: uint8 ``[classes * row height, width, 3]``."""
     font = ImageFont.load_default(size=text_size)
     row_height = text_size + 4
-    width = round(max(font.getlength(emotion) for emotion in EMOTIONS)) + 8
-    picture = Image.new("RGB", (width, row_height * len(EMOTIONS)), _PANEL_COLOR)
+    width = round(max(font.getlength(name) for name in classes)) + 8
+    picture = Image.new("RGB", (width, row_height * len(classes)), _PANEL_COLOR)
     pen = ImageDraw.Draw(picture)
-    for row, emotion in enumerate(EMOTIONS):
-        pen.text((4, (row + 0.5) * row_height), emotion, _TEXT_COLOR, font=font, anchor="lm")
+    for row, name in enumerate(classes):
+        pen.text((4, (row + 0.5) * row_height), name, _TEXT_COLOR, font=font, anchor="lm")
     return np.array(picture, np.uint8)

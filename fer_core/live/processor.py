@@ -1,48 +1,47 @@
-"""``LiveProcessor``: one frame in, the annotated frame out, thirty times a second.
+"""``LiveProcessor``: takes a frame and returns it annotated, thirty times a second.
 
-It knows nothing of browsers: a video file's frames do as well as a webcam's.
+It does not depend on a browser: the frames may also come from a video file.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import LiveControls
+from fer_core.live.detection_scheduler import DetectionResult, DetectionScheduler
+from fer_core.live.face_tracker import FaceTracker, Track
 from fer_core.live.flow import FlowFrame, follow
-from fer_core.live.looking import Look, Lookout
 from fer_core.live.overlay import draw_overlay
-from fer_core.live.people import People, Person
 from fer_core.live.recording import VideoRecording
-from fer_core.live.rectangle import Rectangle
 from fer_core.live.session_record import SessionRecord
-from fer_core.live.snapshot import LiveFace, LiveSnapshot
+from fer_core.live.snapshot import LiveSnapshot
 from fer_core.live.statistics import Durations, Rate
-from fer_core.vision.crop import crop_face
+from fer_core.vision.face import Face
 
 logger = logging.getLogger(__name__)
 
-#: What reading the faces may take of a frame's time; with many faces they take turns.
-_READING_MILLISECONDS = 12.0
-#: A face is read so often at most: expressions are slower, and readings are smoothed anyway.
-_READING_PAUSE_SECONDS = 0.06
-#: A camera's clock that jumps by more has been stopped in between, or is another camera's.
-_LONGEST_GAP_SECONDS = 2.0
+#: Time per frame for classification; if there are too many faces for it, they take turns.
+_CLASSIFICATION_MILLISECONDS = 12.0
+#: A face is classified at most this often: expressions change more slowly, and the probabilities
+#: are smoothed.
+_CLASSIFICATION_INTERVAL_SECONDS = 0.06
+#: A larger step of the camera's clock means that the stream was interrupted or replaced.
+_MAX_GAP_SECONDS = 2.0
 
 
 class LiveProcessor:
-    """Follows, reads and draws the faces of a stream.
+    """Tracks, classifies and draws the faces of a stream.
 
-    ``process`` is called by one thread, everything else by any.
+    ``process`` must be called by one thread at a time; every other method may be called by any.
     """
 
     def __init__(
@@ -52,37 +51,40 @@ class LiveProcessor:
         record: SessionRecord | None = None,
         executor: Executor | None = None,
     ) -> None:
-        """Begin a stream.
+        """Create the processor of a stream.
 
         Args:
-            controls: Model, detector and options.
-            record: Where persons are noted down; a new one by default.
-            executor: Where faces are looked for; by default a thread that all streams share.
+            controls: Analyzer and display options.
+            record: Collects the predictions over time; a new one by default.
+            executor: Runs the face detection; by default a thread that all streams share.
         """
-        self.record = record or SessionRecord()
+        # An empty record is falsy.
+        if record is None:
+            record = SessionRecord(controls.analyzer.predictor.classes)
+        self.record = record
         self.recording = VideoRecording()
         self._controls = controls
         self._lock = threading.Lock()
-        self._lookout = Lookout(executor)
-        self._people = People()
+        self._scheduler = DetectionScheduler(executor)
+        self._tracker = FaceTracker()
         self._flow: FlowFrame | None = None
         self._last_seconds: float | None = None
         self._milliseconds_per_face = 0.0
         self._controls_in_use = controls
         self._error: str | None = None
         self._is_closed = False
-        self._frame_rate, self._look_rate = Rate(), Rate()
+        self._frame_rate, self._detection_rate = Rate(), Rate()
         self._frame_durations, self._network_durations = Durations(), Durations()
-        self._look_durations = Durations()
+        self._detection_durations = Durations()
         self._frames = self._dropped = 0
-        self._faces: tuple[LiveFace, ...] = ()
+        self._faces: tuple[Face, ...] = ()
         self._shape: tuple[int, int] | None = None
-        self._last_face_at = self._started_at = time.monotonic()
+        self._last_face_at = time.monotonic()
         self._last_frame_at: float | None = None
 
     @property
     def controls(self) -> LiveControls:
-        """In force from the next frame on; exchanging them takes an error away."""
+        """The current controls; new ones apply from the next frame on and clear an error."""
         return self._controls
 
     @controls.setter
@@ -91,26 +93,26 @@ class LiveProcessor:
             self._controls = controls
 
     def process(self, image: NDArray[np.uint8], seconds: float) -> NDArray[np.uint8]:
-        """Annotate a frame. It never raises: what goes wrong is logged and told in the snapshot.
+        """Annotate a frame. Errors are logged and reported in the snapshot, not raised.
 
         Args:
-            image: Upright RGB, uint8 ``[height, width, 3]``; must not be changed afterwards, for
-                a look at it may be under way.
-            seconds: When it was taken, on the camera's clock.
+            image: Upright RGB, uint8 ``[height, width, 3]``; must not be changed afterwards,
+                because a detection in the background may use it.
+            seconds: The time of the frame, on the camera's clock.
 
         Returns:
-            RGB uint8 of the same shape. After an error, the frame without annotations.
+            RGB uint8 of the same shape; after an error, the frame without annotations.
         """
         controls = self._controls
         start = time.perf_counter()
         if controls is not self._controls_in_use:
-            self._take_over(controls)
-        faces: tuple[LiveFace, ...] = ()
+            self._apply(controls)
+        faces: tuple[Face, ...] = ()
         if self._error is None and not self._is_closed:
             try:
-                faces = self._read_frame(image, seconds, controls)
+                faces = self._analyze(image, seconds, controls)
             except Exception as error:
-                # A stream must not end with an error in a model: the picture goes on.
+                # An error in a model must not end the stream.
                 self._fail(error)
         try:
             drawn = draw_overlay(image, faces, controls)
@@ -118,16 +120,16 @@ class LiveProcessor:
             self._fail(error)
             drawn = image
         self.recording.add(drawn, seconds)
-        self._note(faces, image.shape[:2], 1000 * (time.perf_counter() - start))
+        self._update_statistics(faces, image.shape[:2], 1000 * (time.perf_counter() - start))
         return drawn
 
     def count_dropped(self, frames: int) -> None:
-        """Note frames that came while another was worked on and were passed over."""
+        """Count frames that were skipped because another was being processed."""
         with self._lock:
             self._dropped += frames
 
     def snapshot(self) -> LiveSnapshot:
-        """The state of the stream now."""
+        """Return the current state of the stream."""
         with self._lock:
             now = time.monotonic()
             height, width = self._shape or (None, None)
@@ -137,8 +139,8 @@ class LiveProcessor:
                 frames_per_second=self._frame_rate.per_second,
                 frame_milliseconds=self._frame_durations.percentile(50),
                 slow_frame_milliseconds=self._frame_durations.percentile(95),
-                detection_milliseconds=self._look_durations.percentile(50),
-                looks_per_second=self._look_rate.per_second,
+                detection_milliseconds=self._detection_durations.percentile(50),
+                detections_per_second=self._detection_rate.per_second,
                 network_milliseconds=self._network_durations.percentile(50),
                 frames_dropped=self._dropped,
                 seconds_without_face=0.0 if self._faces else now - self._last_face_at,
@@ -150,23 +152,40 @@ class LiveProcessor:
                 error=self._error,
             )
 
+    def wait_for_detection(self, timeout_seconds: float) -> None:
+        """Wait until the detection in the background has finished, if one is running.
+
+        Raises:
+            TimeoutError: It takes longer than the timeout.
+        """
+        self._scheduler.wait(timeout_seconds)
+
     def close(self) -> None:
-        """End: later frames pass through without being read, and nothing is kept of them."""
+        """Stop the analysis: later frames are returned unchanged, and no data of them is kept."""
         self._is_closed = True
         self.recording.stop()
         with self._lock:
             self._faces = ()
 
-    def _take_over(self, controls: LiveControls) -> None:
-        before, self._controls_in_use = self._controls_in_use, controls
+    def _apply(self, controls: LiveControls) -> None:
+        """Use new controls; discard what depends on the old model or detector."""
+        old, new = self._controls_in_use.analyzer, controls.analyzer
+        self._controls_in_use = controls
         self._error = None
-        if controls.detector is not before.detector:
-            # Its boxes have another shape: what was seen with the old one is no guide.
-            self._lookout.forget()
-        if controls.predictor is not before.predictor:
-            for person in self._people.visible:
-                person.probabilities, person.read_at = None, -math.inf
+        if new.detector is not old.detector:
+            # The detectors' boxes have different shapes, so a running detection is of no use.
+            self._scheduler.reset()
+        if new.predictor is not old.predictor:
+            for track in self._tracker.confirmed_tracks:
+                track.discard_prediction()
             self._milliseconds_per_face = 0.0
+        if new.predictor.classes != self.record.classes:
+            self._fail(
+                InputError(
+                    "The model's classes differ from those in this session's record; download the "
+                    "record and reload the page to use this model, or choose another one."
+                )
+            )
 
     def _fail(self, error: Exception) -> None:
         logger.error("A frame could not be analyzed", exc_info=error)
@@ -174,88 +193,94 @@ class LiveProcessor:
             self._error = str(error)
         else:
             self._error = (
-                f"The faces cannot be read ({type(error).__name__}: {first_line(error)}); choose "
-                "another model or detector. The log of the app says more."
+                f"The faces cannot be classified ({type(error).__name__}: {first_line(error)}); "
+                "choose another model or detector. The app's log has the details."
             )
 
-    def _read_frame(
+    def _analyze(
         self, image: NDArray[np.uint8], seconds: float, controls: LiveControls
-    ) -> tuple[LiveFace, ...]:
+    ) -> tuple[Face, ...]:
+        """Track the faces into this frame, include a finished detection, and classify."""
         flow = self._advance(image, seconds)
-        look = self._lookout.found()
-        if look is not None:
-            self._take_in(look, flow, controls)
-        self._lookout.look(
-            controls.detector, image, flow, seconds, is_urgent=self._people.has_lost_someone
+        result = self._scheduler.take_result()
+        if result is not None:
+            self._include(result, flow, controls)
+        self._scheduler.submit(
+            controls.analyzer.detector,
+            image,
+            flow,
+            seconds,
+            is_urgent=self._tracker.needs_detection,
         )
-        people = self._people.visible
-        self._read_faces(image, people, seconds, controls)
-        return tuple(
-            _live_face(person, controls.unsure_below)
-            for person in people
-            if person.probabilities is not None
-        )
+        tracks = self._tracker.confirmed_tracks
+        self._classify(image, tracks, seconds, controls)
+        return tuple(track.face for track in tracks if track.face.is_classified)
 
     def _advance(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
-        """Take everybody from the last frame into this one."""
+        """Move all tracks from the last frame to this one."""
         before, flow = self._flow, FlowFrame.of(image)
         last = self._last_seconds
         self._flow, self._last_seconds = flow, seconds
-        if last is not None and not 0 <= seconds - last <= _LONGEST_GAP_SECONDS:
-            self._people = People(self._people.next_number)
-            self._lookout.forget()
+        if last is not None and not 0 <= seconds - last <= _MAX_GAP_SECONDS:
+            self._tracker = FaceTracker(next_track_id=self._tracker.next_track_id)
+            self._scheduler.reset()
         elif before is not None and before.shape != flow.shape:
-            # The browser changes the size as its connection allows: the same picture, scaled.
-            self._people.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
-            self._lookout.forget()
+            # The browser adapts the size to its bandwidth: the same picture, resized.
+            self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
+            self._scheduler.reset()
         elif before is not None:
-            self._people.follow(lambda places: follow(places, before, flow))
+            self._tracker.follow(lambda boxes: follow(boxes, before, flow))
         return flow
 
-    def _take_in(self, look: Look, flow: FlowFrame, controls: LiveControls) -> None:
-        """Bring what was found in an earlier frame to where it is now."""
+    def _include(self, result: DetectionResult, flow: FlowFrame, controls: LiveControls) -> None:
+        """Move the faces detected in an earlier frame to this one, and update the tracks."""
         with self._lock:
-            self._look_durations.add(look.milliseconds)
-            self._look_rate.count()
-        carried = follow([Rectangle.of(box) for box in look.boxes], look.flow, flow)
-        boxes = [
-            place.to_box(box.score)
-            for place, box in zip(carried, look.boxes, strict=True)
-            if place is not None
+            self._detection_durations.add(result.milliseconds)
+            self._detection_rate.count()
+        boxes = follow([face.box for face in result.faces], result.flow, flow)
+        faces = [
+            replace(face, box=box)
+            for face, box in zip(result.faces, boxes, strict=True)
+            if box is not None
         ]
-        self._people.update(boxes, look.seconds, controls.smoothing_seconds / 2)
+        self._tracker.update(faces, result.seconds, controls.smoothing_seconds / 2)
 
-    def _read_faces(
+    def _classify(
         self,
         image: NDArray[np.uint8],
-        people: Sequence[Person],
+        tracks: Sequence[Track],
         seconds: float,
         controls: LiveControls,
     ) -> None:
-        """Read the faces that are due, or as many as there is time for, the oldest first."""
-        due = [one for one in people if seconds - one.read_at >= _READING_PAUSE_SECONDS]
+        """Classify the tracks whose interval has passed, or as many as there is time for.
+
+        Those whose last classification is oldest come first.
+        """
+        due = [
+            track
+            for track in tracks
+            if seconds - track.classified_at >= _CLASSIFICATION_INTERVAL_SECONDS
+        ]
         if not due:
             return
         affordable = len(due)
         if self._milliseconds_per_face:
-            affordable = max(1, int(_READING_MILLISECONDS / self._milliseconds_per_face))
-        chosen = sorted(due, key=lambda person: person.read_at)[:affordable]
-        square = controls.detector.geometry.square
+            affordable = max(1, int(_CLASSIFICATION_MILLISECONDS / self._milliseconds_per_face))
+        chosen = sorted(due, key=lambda track: track.classified_at)[:affordable]
         start = time.perf_counter()
-        crops = np.stack([crop_face(image, square(person.place.to_box())) for person in chosen])
-        rows = controls.predictor.probabilities(crops)
+        classified = controls.analyzer.classify(image, [track.face for track in chosen])
         milliseconds = 1000 * (time.perf_counter() - start)
-        for person, row in zip(chosen, rows, strict=True):
-            person.read(row, seconds, controls.smoothing_seconds)
+        for track, face in zip(chosen, classified, strict=True):
+            track.add_prediction(face, seconds, controls.smoothing_seconds)
         with self._lock:
             self._network_durations.add(milliseconds)
-        cost, usual = milliseconds / len(chosen), self._milliseconds_per_face
-        self._milliseconds_per_face = 0.9 * usual + 0.1 * cost if usual else cost
+        cost, mean = milliseconds / len(chosen), self._milliseconds_per_face
+        self._milliseconds_per_face = 0.9 * mean + 0.1 * cost if mean else cost
 
-    def _note(
-        self, faces: tuple[LiveFace, ...], shape: tuple[int, ...], milliseconds: float
+    def _update_statistics(
+        self, faces: tuple[Face, ...], shape: tuple[int, ...], milliseconds: float
     ) -> None:
-        """Keep what the page asks for."""
+        """Store what ``snapshot`` returns, and record the faces."""
         now = time.monotonic()
         with self._lock:
             if self._is_closed:
@@ -269,20 +294,4 @@ class LiveProcessor:
             if faces:
                 self._last_face_at = now
         for face in faces:
-            row = np.array([face.probability_by_emotion[name] for name in EMOTIONS], np.float32)
-            self.record.note(face.person, face.box, row)
-
-
-def _live_face(person: Person, unsure_below: float) -> LiveFace:
-    assert person.number is not None  # it is visible
-    assert person.probabilities is not None  # it has been read
-    probabilities = person.probabilities
-    score = float(probabilities.max())
-    return LiveFace(
-        person=person.number,
-        box=person.place.to_box(person.score),
-        label=EMOTIONS[int(probabilities.argmax())],
-        score=score,
-        is_unsure=score < unsure_below,
-        probability_by_emotion=dict(zip(EMOTIONS, map(float, probabilities), strict=True)),
-    )
+            self.record.add(face)

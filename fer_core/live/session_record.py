@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
-from fer_core.vision.boxes import FaceBox
+from fer_core.vision.face import Face
 
 #: A person is noted down so often: enough for any expression, and 36,000 lines for two people in
 #: an hour.
@@ -24,15 +24,7 @@ _MOST_ROWS = 180_000
 #: A gap longer than this is time in which the person was not seen.
 _LONGEST_STEP_SECONDS = 1.0
 _FIRST_ROOM = 1024
-_ROW = np.dtype(
-    [
-        ("seconds", np.float64),
-        ("person", np.int32),
-        ("box", np.int32, (4,)),
-        ("probabilities", np.float32, (len(EMOTIONS),)),
-    ]
-)
-_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score", *EMOTIONS)
+_FIRST_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +35,15 @@ class RecordRows:
         seconds: Since the record began, float64 ``[n]``.
         persons: Their numbers, int32 ``[n]``.
         boxes: x, y, width, height in pixels of the camera's picture, int32 ``[n, 4]``.
-        probabilities: Smoothed, float32 ``[n, 7]`` in the order of ``EMOTIONS``.
+        probabilities: Smoothed, float32 ``[n, classes]``.
+        classes: The names of the classes.
     """
 
     seconds: NDArray[np.float64]
     persons: NDArray[np.int32]
     boxes: NDArray[np.int32] = field(repr=False)
     probabilities: NDArray[np.float32] = field(repr=False)
+    classes: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -57,21 +51,34 @@ class RecordRows:
     @property
     def labels(self) -> list[str]:
         """The most probable emotion of each row."""
-        return [EMOTIONS[index] for index in self.probabilities.argmax(axis=1)]
+        return [self.classes[index] for index in self.probabilities.argmax(axis=1)]
 
 
 class SessionRecord:
     """Takes down every person a few times a second; may be read while it is written."""
 
     def __init__(
-        self, most_rows: int = _MOST_ROWS, clock: Callable[[], float] = time.monotonic
+        self,
+        classes: tuple[str, ...] = EMOTIONS,
+        most_rows: int = _MOST_ROWS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin an empty record.
 
         Args:
+            classes: The names of the classes that are recorded.
             most_rows: When there are as many, later ones are only counted.
             clock: Seconds; exchanged in tests.
         """
+        self.classes = classes
+        self._row = np.dtype(
+            [
+                ("seconds", np.float64),
+                ("person", np.int32),
+                ("box", np.int32, (4,)),
+                ("probabilities", np.float32, (len(classes),)),
+            ]
+        )
         self._most_rows = most_rows
         self._clock = clock
         self._lock = threading.Lock()
@@ -80,16 +87,22 @@ class SessionRecord:
         self._dropped = 0
         self._start = 0.0
         self._started_at: datetime | None = None
-        self._table = np.empty(min(_FIRST_ROOM, most_rows), _ROW)
+        self._table = np.empty(min(_FIRST_ROOM, most_rows), self._row)
 
-    def note(self, person: int, box: FaceBox, probabilities: NDArray[np.float32]) -> None:
+    def add(self, face: Face) -> None:
         """Add a row, now, unless the person's last one is less than a fifth of a second old.
 
         Args:
-            person: The person's number.
-            box: Where the face is.
-            probabilities: float32 ``[7]``.
+            face: Classified, with a track id.
+
+        Raises:
+            ValueError: The face has no track id, or its classes are not those of the record.
         """
+        person = face.track_id
+        if person is None or face.classes != self.classes:
+            raise ValueError(
+                f"face should have a track id and classes={self.classes}. Received: {face}"
+            )
         with self._lock:
             if self._started_at is None:
                 self._start, self._started_at = self._clock(), datetime.now(UTC)
@@ -103,11 +116,10 @@ class SessionRecord:
                 self._dropped += 1
                 return
             if self._count == len(self._table):
-                longer = np.empty(min(2 * self._count, self._most_rows), _ROW)
+                longer = np.empty(min(2 * self._count, self._most_rows), self._row)
                 longer[: self._count] = self._table
                 self._table = longer
-            corners = (box.x, box.y, box.width, box.height)
-            self._table[self._count] = (seconds, person, corners, probabilities)
+            self._table[self._count] = (seconds, person, face.box.rounded(), face.probabilities)
             self._count += 1
 
     def clear(self) -> None:
@@ -116,7 +128,7 @@ class SessionRecord:
             self._count = self._dropped = 0
             self._started_at = None
             self._last_by_person.clear()
-            self._table = np.empty(min(_FIRST_ROOM, self._most_rows), _ROW)
+            self._table = np.empty(min(_FIRST_ROOM, self._most_rows), self._row)
 
     def __len__(self) -> int:
         return self._count
@@ -159,6 +171,7 @@ class SessionRecord:
                 persons=part["person"].copy(),
                 boxes=part["box"].copy(),
                 probabilities=part["probabilities"].copy(),
+                classes=self.classes,
             )
 
     def shares(self) -> dict[int, dict[str, float]]:
@@ -189,7 +202,7 @@ class SessionRecord:
                     *(f"{probability:.4f}" for probability in probabilities),
                 ]
             )
-        return csv_text(_COLUMNS, lines)
+        return csv_text((*_FIRST_COLUMNS, *self.classes), lines)
 
     def to_json(self) -> str:
         """The same as a document, with when it began and what each person's shares are."""
@@ -207,7 +220,7 @@ class SessionRecord:
                     "score": round(float(probabilities.max()), 4),
                     "probabilities": {
                         emotion: round(float(probability), 4)
-                        for emotion, probability in zip(EMOTIONS, probabilities, strict=True)
+                        for emotion, probability in zip(self.classes, probabilities, strict=True)
                     },
                 }
                 for seconds, person, box, probabilities, label in zip(
@@ -232,7 +245,7 @@ def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
         # The last row has no next one; it stands for a usual step.
         usual = 1 / _ROWS_PER_SECOND
         durations = np.append(steps, usual)
-        totals = np.bincount(labels[mine], weights=durations, minlength=len(EMOTIONS))
+        totals = np.bincount(labels[mine], weights=durations, minlength=len(rows.classes))
         shares = totals / totals.sum()
-        result[int(person)] = dict(zip(EMOTIONS, map(float, shares), strict=True))
+        result[int(person)] = dict(zip(rows.classes, map(float, shares), strict=True))
     return result

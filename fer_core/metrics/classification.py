@@ -73,6 +73,21 @@ def log_loss(
     return float(log_losses(labels, probabilities).mean())
 
 
+def cross_entropy(
+    targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
+) -> float | None:
+    """Mean cross-entropy, natural logarithm, to target distributions; None without images.
+
+    Args:
+        targets: ``[n, 7]``, rows summing to 1.
+        probabilities: ``[n, 7]``.
+    """
+    if not len(targets):
+        return None
+    logarithms = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))
+    return float(-(targets * logarithms).sum(axis=1).mean())
+
+
 def balanced_accuracy(figures: tuple[ClassFigures, ...]) -> float | None:
     """Mean recall over the classes that occur; None if there are none."""
     defined = [figure.recall for figure in figures if figure.recall is not None]

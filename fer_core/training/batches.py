@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +28,7 @@ class Batch:
     """What one step trains on.
 
     Attributes:
-        pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1].
+        pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1]; 36x36 in ``low_resolution_epochs``.
         targets: int32 ``[batch]`` or float32 ``[batch, 7]``, as ``label_encoding`` says.
         weights: float32 ``[batch]``, or None where all images weigh the same.
     """
@@ -49,21 +50,37 @@ def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float32]:
     return weights
 
 
+def treats_imbalance(config: TrainingConfig, epoch: int) -> bool:
+    """Whether ``imbalance`` counts in an epoch, counted from 0."""
+    last = config.imbalance_last_epochs
+    return config.imbalance != "none" and (last is None or epoch >= config.epochs - last)
+
+
 def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) -> NDArray[np.intp]:
     """Row numbers in the order in which an epoch sees them.
 
-    Without oversampling each row stands once. With it, each class that occurs stands equally often
-    (within one), the whole as long as the data, and within a class no row stands twice more often
-    than another.
+    Without oversampling each row stands once. With *oversampling* each class that occurs stands
+    equally often (within one), with *square_root_sampling* in proportion to the square root of its
+    size (within one); the whole is as long as the data, and within a class no row stands twice more
+    often than another.
     """
     generator = np.random.default_rng([config.seed, epoch])
-    if config.imbalance != "oversampling":
+    is_sampled = config.imbalance in ("oversampling", "square_root_sampling")
+    if not (is_sampled and treats_imbalance(config, epoch)):
         return generator.permutation(len(labels))
-    present = np.unique(labels)
-    shares = np.full(len(present), len(labels) // len(present))
-    shares[: len(labels) % len(present)] += 1
+    present, counts = np.unique(labels, return_counts=True)
+    if config.imbalance == "oversampling":
+        shares = np.full(len(present), len(labels) // len(present))
+        shares[: len(labels) % len(present)] += 1
+        shares = generator.permutation(shares)
+    else:
+        exact = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
+        shares = np.floor(exact).astype(np.intp)
+        # What rounding leaves goes to classes drawn at random, at most one image to each.
+        missing = len(labels) - int(shares.sum())
+        shares[generator.permutation(len(present))[:missing]] += 1
     parts = []
-    for label, share in zip(present, generator.permutation(shares), strict=True):
+    for label, share in zip(present, shares, strict=True):
         rows = np.flatnonzero(labels == label)
         rounds = math.ceil(share / len(rows))
         repeated = np.concatenate([generator.permutation(rows) for _ in range(rounds)])
@@ -88,18 +105,23 @@ class TrainingBatches:
         """Keep the training images.
 
         Args:
-            face_set: The training images alone.
+            face_set: The training images alone, with targets if the configuration names votes.
             config: Batch size, order, augmentation, label encoding.
             workers: Threads that prepare batches ahead; by default as many as leave a processor
                 the cores that it trains with itself. The batches are the same with any number.
         """
         self._workers = workers or _default_workers()
         self._images = face_set.images
-        self._labels = face_set.labels
+        self._labels, self._targets = face_set.labels, None
+        if config.targets != "labels":
+            assert face_set.targets is not None  # ``fit`` has checked it
+            self._targets = face_set.targets
+            # Of classes that tie the first one counts, for sampling and weights alone.
+            self._labels = face_set.targets.argmax(axis=1).astype(np.int8)
         self._config = config
         self._batch_size = min(config.batch_size, len(face_set))
         self._class_weights = (
-            class_weights(face_set.labels) if config.imbalance == "class_weights" else None
+            class_weights(self._labels) if config.imbalance == "class_weights" else None
         )
 
     @property
@@ -134,11 +156,19 @@ class TrainingBatches:
         config = self._config
         generator = np.random.default_rng([config.seed, epoch, step])
         labels = self._labels[rows]
-        pixels = augment(self._images[rows], config, generator)[..., np.newaxis]
-        weights = None if self._class_weights is None else self._class_weights[labels]
+        pixels = augment(self._images[rows], config, generator)
+        if epoch < config.low_resolution_epochs:
+            pixels = _reduced(pixels)
+        pixels = pixels[..., np.newaxis]
+        weights = None
+        if self._class_weights is not None and treats_imbalance(config, epoch):
+            weights = self._class_weights[labels]
         if config.label_encoding == "integer":
             return Batch(pixels, labels.astype(np.int32), weights)
-        targets = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+        if self._targets is None:
+            targets = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+        else:
+            targets = self._targets[rows]
         if config.mixup_alpha:
             # Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, with one share
             # per image instead of one per batch.
@@ -152,3 +182,15 @@ class TrainingBatches:
             if weights is not None:
                 weights = share * weights + (1 - share) * weights[partner]
         return Batch(pixels, targets, weights)
+
+
+#: Pixels a side in ``low_resolution_epochs``.
+LOW_RESOLUTION = 36
+
+
+def _reduced(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pictures at the low resolution, each pixel the mean of the area that it covers."""
+    reduced = np.empty((len(pixels), LOW_RESOLUTION, LOW_RESOLUTION), np.float32)
+    for source, target in zip(pixels, reduced, strict=True):
+        cv2.resize(source, target.shape, dst=target, interpolation=cv2.INTER_AREA)
+    return reduced

@@ -1,6 +1,6 @@
-"""Acting on a run from outside: stop, pause, kill, delete, rename, note.
+"""Actions on a run from outside: stop, pause, resume, kill, delete, rename, add a note.
 
-Requests to a training lie in ``control.json``, which its process reads between two steps.
+Requests to a training are written to ``control.json``, which its process reads between two steps.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ from fer_core.training.run_folder import (
 
 LABEL_FILE = "label.json"
 
-Request = Literal["stop", "pause", "go on", "prune", "kill"]
+Request = Literal["stop", "pause", "resume", "prune", "kill"]
+#: Requests under the names that earlier versions wrote.
+_OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
 
 _NAME_LENGTH = 80
 _NOTE_LENGTH = 4000
 
-#: A process that has just been started has not said its number yet.
-_BIRTH_SECONDS = 20.0
-_DEATH_SECONDS = 10.0
+#: A process that was just started has not written its process ID yet.
+_START_SECONDS = 20.0
+_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Control:
     """The content of ``control.json``.
 
     Attributes:
-        request: What is wanted.
-        requested: When, seconds since 1970; for people, because a clock can be set.
+        request: What the process should do.
+        requested: When, in seconds since 1970; informative only, because a clock can be changed.
     """
 
     request: Request
@@ -53,16 +55,17 @@ class Control:
 
 
 def read_control(run: RunFolder) -> Control | None:
-    """The last request; None where there is none or it cannot be understood."""
+    """Return the last request; None if there is none or the file is damaged."""
     try:
         values = read_json(run.path / CONTROL_FILE)
-        return Control(request=values["request"], requested=float(values["requested"]))
+        request = _OLD_REQUESTS.get(values["request"], values["request"])
+        return Control(request=request, requested=float(values["requested"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def is_active(run: RunFolder) -> bool:
-    """Whether a process trains in the folder."""
+    """Return True if a process trains the run."""
     locked = is_locked(run.path / SETUP_FILE)
     if locked is not None:
         return locked
@@ -75,7 +78,7 @@ def is_active(run: RunFolder) -> bool:
 
 
 def request_stop(run: RunFolder) -> None:
-    """Ask a training to end after the step under way, keeping the best model so far.
+    """Request a training to end after the current step and to keep the best model so far.
 
     Raises:
         InputError: It is not running, or the folder cannot be written.
@@ -84,25 +87,25 @@ def request_stop(run: RunFolder) -> None:
 
 
 def request_pause(run: RunFolder) -> None:
-    """Ask a training to wait after the step under way; raises as ``request_stop``."""
+    """Request a training to pause after the current step; raises as ``request_stop``."""
     _request(run, "pause")
 
 
-def request_go_on(run: RunFolder) -> None:
-    """Ask a paused training to go on; raises as ``request_stop``."""
-    _request(run, "go on")
+def request_resume(run: RunFolder) -> None:
+    """Request a paused training to resume; raises as ``request_stop``."""
+    _request(run, "resume")
 
 
 def request_prune(run: RunFolder) -> None:
-    """End a trial that cannot become the best one, without a model; raises as ``request_stop``."""
+    """Request an unpromising trial to end without a model; raises as ``request_stop``."""
     _request(run, "prune")
 
 
 def _request(run: RunFolder, request: Request) -> None:
     if not is_active(run):
         raise InputError(
-            f"The run {run.path.name} is not running, so there is nothing to {request}; "
-            "look at its state again."
+            f"The run {run.path.name} is not running and cannot be asked to {request}; check its "
+            "state."
         )
     _write_request(run, request)
 
@@ -113,13 +116,14 @@ def _write_request(run: RunFolder, request: Request) -> None:
 
 
 class RunControl:
-    """Follows ``control.json`` inside the training process.
+    """Reads ``control.json`` in the training process.
 
-    It is asked between steps whether to end, and answers late where a pause was asked for. Its
-    clock stands still meanwhile, so that a pause counts in no duration.
+    The training loop calls ``should_stop`` between steps; during a pause the call returns only when
+    the pause ends. The clock of this object does not advance during a pause, so that durations do
+    not include it.
     """
 
-    #: Seconds between two looks at the file.
+    #: Seconds between two reads of the file.
     INTERVAL = 0.2
 
     def __init__(
@@ -130,30 +134,30 @@ class RunControl:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Begin to follow.
+        """Create the reader.
 
         Args:
-            run: Whose requests are followed.
+            run: The run.
             stop: Set by a signal: ends the run, and a pause.
-            clock: Seconds; exchanged in tests.
-            sleep: Waits; exchanged in tests.
+            clock: Returns seconds; replaced in tests.
+            sleep: Waits; replaced in tests.
         """
         self._run = run
         self._stop = stop
         self._clock = clock
         self._sleep = sleep
         self._paused_seconds = 0.0
-        self._next_look = -float("inf")
+        self._next_read = -float("inf")
         self.is_pruned = False
 
     def clock(self) -> float:
-        """Seconds that went by, pauses not counted."""
+        """Elapsed seconds without pauses."""
         return self._clock() - self._paused_seconds
 
     def should_stop(self) -> bool:
-        """Whether the run is to end; waits while it is to pause."""
-        if not self._stop.is_set() and self._clock() >= self._next_look:
-            self._next_look = self._clock() + self.INTERVAL
+        """Return True if the run should end; block while it should pause."""
+        if not self._stop.is_set() and self._clock() >= self._next_read:
+            self._next_read = self._clock() + self.INTERVAL
             request = self._request()
             if request == "pause":
                 request = self._pause()
@@ -162,8 +166,8 @@ class RunControl:
                 self._stop.set()
         return self._stop.is_set()
 
-    def forget(self) -> None:
-        """Remove the request, which has been met or come too late."""
+    def discard_request(self) -> None:
+        """Remove the request, which was handled or came too late."""
         (self._run.path / CONTROL_FILE).unlink(missing_ok=True)
 
     def _request(self) -> Request | None:
@@ -198,15 +202,15 @@ def _paused(status: RunStatus) -> RunStatus:
 
 
 def kill_run(run: RunFolder) -> None:
-    """End a training's process, and those that it started, at once.
+    """End a training's process and its child processes at once.
 
-    What its last finished epoch left on disk stays, and the run can be continued.
+    The checkpoint of the last finished epoch remains, and the run can be continued.
 
     Raises:
-        InputError: It is not running, or its process is another user's.
+        InputError: It is not running, or its process belongs to another user.
     """
-    status = _status_of_living(run)
-    # It only tells later why the process is gone, and a full disk is a reason to kill it.
+    status = _status_of_process(run)
+    # The request only explains later why the process ended; a full disk must not prevent the kill.
     with suppress(InputError):
         _write_request(run, "kill")
     try:
@@ -214,28 +218,28 @@ def kill_run(run: RunFolder) -> None:
     except PermissionError as error:
         raise InputError(
             f"The process {status.process_id} of the run {run.path.name} belongs to another user; "
-            "ask them to end it."
+            "ask that user to end it."
         ) from error
-    deadline = time.monotonic() + _DEATH_SECONDS
+    deadline = time.monotonic() + _END_SECONDS
     while is_active(run) and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def _status_of_living(run: RunFolder) -> RunStatus:
-    """The status that the run's living process wrote."""
-    deadline = time.monotonic() + _BIRTH_SECONDS
+def _status_of_process(run: RunFolder) -> RunStatus:
+    """The status that the run's current process wrote."""
+    deadline = time.monotonic() + _START_SECONDS
     while is_active(run):
         status = run.read_status()
-        # The number alone is not enough: a later process may have got it.
+        # The process ID alone is not enough: the system may have reused it.
         if status is not None and is_process_alive(status.process_id, status.process_started):
             return status
         if time.monotonic() > deadline:
             raise InputError(
-                f"The run {run.path.name} is held by a process that does not say which it is; "
-                "end it on the machine where it was started."
+                f"The run {run.path.name} is locked by a process that did not write its process "
+                "ID; end it on the machine where it was started."
             )
         time.sleep(0.05)
-    raise InputError(f"The run {run.path.name} is not running, so there is nothing to kill.")
+    raise InputError(f"The run {run.path.name} is not running and cannot be killed.")
 
 
 def _kill_with_children(process_id: int) -> None:
@@ -248,7 +252,7 @@ def _kill_with_children(process_id: int) -> None:
         return
     except psutil.AccessDenied as error:
         raise PermissionError from error
-    # A training started from a shell's script shares its group with that script.
+    # A training that a shell script started shares its process group with that script.
     if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
         os.killpg(process_id, signal.SIGKILL)
     for member in family:
@@ -261,18 +265,18 @@ def _kill_with_children(process_id: int) -> None:
 
 
 def delete_run(run: RunFolder, settings: Settings) -> None:
-    """Remove a run's folder, and its place in the queue, for good.
+    """Delete a run's folder and its entry in the queue permanently.
 
     Raises:
-        InputError: It is being trained, does not lie in ``runs/``, or cannot be removed.
+        InputError: It is being trained, is not in ``runs/``, or cannot be removed.
     """
     if run.path.parent.resolve() != settings.runs_root.resolve() or run.path.name.startswith("."):
         raise InputError(
-            f"{run.path} does not lie in {settings.runs_root}, where runs may be deleted; delete "
-            "it by hand."
+            f"{run.path} is not in {settings.runs_root} and cannot be deleted from here; delete it "
+            "manually."
         )
     if not run.path.is_dir():
-        raise InputError(f"There is no run {run.path.name}; look at the list again.")
+        raise InputError(f"The run {run.path.name} does not exist; reload the list of runs.")
     if is_active(run):
         raise InputError(f"The run {run.path.name} is being trained; stop or kill it first.")
     try:
@@ -286,7 +290,7 @@ def delete_run(run: RunFolder, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class RunLabel:
-    """What people call a run and say about it: the content of ``label.json``.
+    """A run's name and note: the content of ``label.json``.
 
     Attributes:
         name: One line; empty for none.
@@ -298,7 +302,7 @@ class RunLabel:
 
 
 def read_label(run: RunFolder) -> RunLabel:
-    """The run's label; an empty one where there is none or it cannot be understood."""
+    """Return the run's label; an empty one if there is none or the file is damaged."""
     try:
         values = read_json(run.path / LABEL_FILE)
         return RunLabel(name=str(values.get("name", "")), note=str(values.get("note", "")))
@@ -319,6 +323,6 @@ def write_label(run: RunFolder, label: RunLabel) -> None:
             f"these have {len(name)} and {len(note):,}."
         )
     if not run.path.is_dir():
-        raise InputError(f"There is no run {run.path.name}; look at the list again.")
+        raise InputError(f"The run {run.path.name} does not exist; reload the list of runs.")
     with os_errors_as_input_errors(f"{run.path / LABEL_FILE} cannot be written"):
         write_json(run.path / LABEL_FILE, asdict(RunLabel(name, note)))

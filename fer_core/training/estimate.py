@@ -1,7 +1,7 @@
-"""How long a training will take here, and how much memory: a few of its steps, timed.
+"""Estimate the time and memory of a training by timing a few of its steps.
 
-The steps run in a process of their own (``python -m fer_core.training.estimate``), so that the app
-never loads a training library, and are remembered by everything that decides their speed.
+The steps run in a separate process (``python -m fer_core.training.estimate``), so that the app
+never loads a training library. Results are cached by everything that affects the speed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_core.training.batches import TrainingBatches
+from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
 from fer_core.training.model_setup import compiled_model
 from fer_core.training.queue import active_runs
 
-#: Settings that change what is learned and not how long a step takes.
+#: Settings that do not affect the duration of a step.
 _WITHOUT_INFLUENCE = {
     "epochs",
     "seed",
@@ -46,14 +46,17 @@ _WITHOUT_INFLUENCE = {
     "plateau_patience",
     "focal_gamma",
     "label_smoothing",
+    "targets",
     "imbalance",
+    "imbalance_last_epochs",
+    "low_resolution_epochs",
     "exclude_leaks",
     "monitor",
     "early_stopping_patience",
     "flip_averaging",
 }
 
-#: Settings of which only matters whether they are 0.
+#: Settings that affect the duration only by being 0 or not.
 _SWITCHES = {
     "dropout_scale",
     "weight_decay",
@@ -80,14 +83,14 @@ _FACE_BYTES = FACE_SIZE * FACE_SIZE
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured.
+    """A measurement.
 
     Attributes:
-        training_seconds: For one training image, augmentation included.
-        validation_seconds: For one validation image.
-        startup_seconds: From nothing to the second step.
-        memory_bytes: The most that the process took, for a few hundred images.
-        was_busy: Whether another training ran meanwhile.
+        training_seconds: Per training image, augmentation included.
+        validation_seconds: Per validation image.
+        startup_seconds: From the start of the process to the second step.
+        memory_bytes: Peak memory of the process with a few hundred images.
+        was_busy: True if another training was running.
     """
 
     training_seconds: float
@@ -99,19 +102,20 @@ class Speed:
 
 @dataclass(frozen=True)
 class TrainingEstimate:
-    """What a training is expected to take on this machine.
+    """The expected time and memory of a training on this machine.
 
     Attributes:
-        parameters: Of the network.
-        memory_bytes: Of the process, the data included.
-        images_per_second: Training images, augmentation included.
-        seconds_per_epoch: Validation included.
-        seconds: Of the whole training, all epochs and the start.
-        epochs: All of them; early stopping may end it sooner.
-        may_end_sooner: Whether early stopping is on.
-        training_images: Of one epoch.
-        validation_images: After each epoch.
-        was_busy: Whether another training ran while it was measured, so that it is rather less.
+        parameters: Number of the network's parameters.
+        memory_bytes: Memory of the process, data included.
+        images_per_second: Training images per second, augmentation included.
+        seconds_per_epoch: Seconds per epoch, validation included.
+        seconds: Seconds of the whole training, including the start.
+        epochs: Total number of epochs; early stopping may end it sooner.
+        may_end_sooner: True if early stopping is on.
+        training_images: Training images per epoch.
+        validation_images: Validation images per epoch.
+        was_busy: True if another training was running during the measurement, so that the actual
+            time is shorter.
     """
 
     parameters: int
@@ -127,15 +131,16 @@ class TrainingEstimate:
 
     @property
     def in_words(self) -> str:
-        """For people: "about 4 hours here (5 minutes an epoch, 50 epochs)"."""
+        """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
         words = (
-            f"about {_roughly(self.seconds)} here ({_roughly(self.seconds_per_epoch)} an epoch, "
+            f"about {_roughly(self.seconds)} on this machine "
+            f"({_roughly(self.seconds_per_epoch)} per epoch, "
             f"{self.epochs:,} epoch{'s' if self.epochs != 1 else ''})"
         )
         if self.may_end_sooner:
             words += "; early stopping may end it sooner"
         if self.was_busy:
-            words += "; measured while another training ran, alone it is quicker"
+            words += "; measured while another training was running, so it may be faster"
         return words
 
     def to_json(self) -> dict[str, Any]:
@@ -144,7 +149,7 @@ class TrainingEstimate:
 
 
 def _roughly(seconds: float) -> str:
-    """A duration with as many digits as an estimate deserves."""
+    """Format a duration with the precision of an estimate."""
     if seconds < 10:
         return f"{seconds:.1f} seconds"
     if seconds < 90:
@@ -160,7 +165,7 @@ def _roughly(seconds: float) -> str:
 def cached_estimate(
     config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
 ) -> TrainingEstimate | None:
-    """The estimate from steps that were timed earlier; None where none were. Takes no time."""
+    """Return the estimate from an earlier measurement; None if there is none. Fast."""
     speed = _remembered(config, settings)
     return None if speed is None else _estimate(speed, config, training_images, validation_images)
 
@@ -168,24 +173,25 @@ def cached_estimate(
 def estimate_training(
     config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
 ) -> TrainingEstimate:
-    """Time a few steps in a process of their own, unless it is known how long they take.
+    """Time a few steps in a separate process, unless the result is cached.
 
-    What was measured beside another training is measured again once the machine is quiet.
+    A measurement that was made while another training was running is repeated once the machine is
+    idle.
 
     Args:
         config: The training.
-        training_images: How many there are.
-        validation_images: How many there are.
-        settings: Where ``runs/`` is, in which the measurements are remembered.
+        training_images: Number of training images.
+        validation_images: Number of validation images.
+        settings: Where ``runs/`` is, which holds the cache.
 
     Raises:
-        InputError: The steps cannot be done here; the sentence says why.
+        InputError: The steps cannot be executed on this machine; the message says why.
     """
     is_busy = bool(active_runs(settings))
     speed = _remembered(config, settings)
     if speed is None or (speed.was_busy and not is_busy):
-        speed = _measure_elsewhere(config, is_busy=is_busy)
-        with suppress(OSError):  # where nothing can be written it is measured again next time
+        speed = _measure_in_process(config, is_busy=is_busy)
+        with suppress(OSError):  # without a cache it is measured again next time
             write_json(_memory_path(config, settings), asdict(speed))
     return _estimate(speed, config, training_images, validation_images)
 
@@ -199,17 +205,23 @@ def _estimate(
     per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
     return TrainingEstimate(
         parameters=ARCHITECTURES[config.architecture].parameters,
-        # The images as they were read, and the part that is trained on.
+        # The images as loaded, and the copy of the part that is trained on.
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,
         seconds_per_epoch=per_epoch,
-        seconds=speed.startup_seconds + config.epochs * per_epoch,
+        seconds=speed.startup_seconds + _full_epochs(config) * per_epoch,
         epochs=config.epochs,
         may_end_sooner=config.early_stopping_patience is not None,
         training_images=training_images,
         validation_images=validation_images,
         was_busy=speed.was_busy,
     )
+
+
+def _full_epochs(config: TrainingConfig) -> float:
+    """The training's length in epochs of full resolution."""
+    low = min(config.low_resolution_epochs, config.epochs)
+    return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
 
 def _memory_path(config: TrainingConfig, settings: Settings) -> Path:
@@ -232,7 +244,7 @@ def _remembered(config: TrainingConfig, settings: Settings) -> Speed | None:
         return None
 
 
-def _measure_elsewhere(config: TrainingConfig, *, is_busy: bool) -> Speed:
+def _measure_in_process(config: TrainingConfig, *, is_busy: bool) -> Speed:
     try:
         answer = subprocess.run(
             [sys.executable, "-m", "fer_core.training.estimate"],
@@ -250,25 +262,27 @@ def _measure_elsewhere(config: TrainingConfig, *, is_busy: bool) -> Speed:
         ) from error
     if answer.returncode < 0:
         raise InputError(
-            "The process that timed a few steps was ended by the system, as when memory runs out; "
+            "The process that timed a few steps was killed by the system, probably out of memory; "
             f"try a smaller batch_size. Received: batch_size={config.batch_size}"
         )
     if answer.returncode:
-        last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (answer.stderr.strip().splitlines() or ["no error message"])[-1]
         raise InputError(f"A few steps of this training could not be timed: {last}")
     values = json.loads(answer.stdout.strip().splitlines()[-1])
     return Speed(**values, was_busy=is_busy)
 
 
 def measure_speed(config: TrainingConfig) -> Speed:
-    """Time a few steps in this process; Keras is loaded for it."""
+    """Time a few steps in this process; loads Keras."""
     start = time.perf_counter()
     prepare_backend()
     from fer_core.training.fit import predict_in_batches
 
+    # The labels drawn here are timed as targets too, at full resolution.
+    config = replace(config, targets="labels", low_resolution_epochs=0)
     model = compiled_model(config)
     generator = np.random.default_rng(0)
-    # Enough for the steps to see more than one order of them.
+    # Several batches per epoch, as in a real training.
     count = config.batch_size * 4
     labels = (np.arange(count) % len(EMOTIONS)).astype(np.int8)
     faces = FaceSet(
@@ -301,7 +315,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
     before = time.perf_counter()
     predict_in_batches(model, images)
     return Speed(
-        # The median, because other programs make some steps late and none early.
+        # The median, because other programs slow some steps down and never speed one up.
         training_seconds=float(np.median(durations)) / batches.images_per_step,
         validation_seconds=(time.perf_counter() - before) / len(images),
         startup_seconds=startup,
@@ -310,7 +324,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
 
 
 def _most_memory() -> int:
-    """The most physical memory that this process has had, in bytes."""
+    """Return the peak physical memory of this process in bytes."""
     try:
         import resource
     except ImportError:
@@ -325,9 +339,9 @@ def _main() -> int:
     try:
         speed = asdict(measure_speed(validated_config(json.load(sys.stdin))))
     except (InputError, MemoryError) as error:
-        print(str(error) or "there was not enough memory", file=sys.stderr)
+        print(str(error) or "not enough memory", file=sys.stderr)
         return 1
-    del speed["was_busy"]  # known to whoever asks
+    del speed["was_busy"]  # the parent process knows it
     print(json.dumps(speed))
     return 0
 

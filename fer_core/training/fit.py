@@ -1,4 +1,4 @@
-"""The training loop, to be read from top to bottom."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import leaking_training_rows
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.vote_targets import plurality_of_targets
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.metrics import (
     accuracy,
     class_figures,
     confusion_matrix,
+    cross_entropy,
     log_loss,
     macro_f1,
 )
@@ -28,6 +30,7 @@ from fer_core.training.model_setup import (
     reseed,
     restore_state,
     state_arrays,
+    trace_both_sizes,
 )
 from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, has_stalled
@@ -47,9 +50,9 @@ class FitResult:
 
     Attributes:
         epochs: The finished epochs, in order.
-        best_epoch: The one whose weights are kept, from 1; None if no epoch was finished.
-        was_stopped: Whether ``should_stop`` or want of time ended it.
-        has_diverged: Whether it ended because the loss was no number any more.
+        best_epoch: The epoch whose weights are kept, from 1; None if no epoch was finished.
+        was_stopped: True if ``should_stop`` or ``has_time_for`` ended it.
+        has_diverged: True if it ended because the loss became NaN or infinite.
     """
 
     epochs: list[EpochRecord]
@@ -59,19 +62,24 @@ class FitResult:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a training has around it, with no part in what comes out.
+class FitContext:
+    """What surrounds a training without influence on its result.
 
     Attributes:
-        clock: Seconds, without those of pauses.
-        observer: Is told of the beginning and of every finished epoch.
-        has_time_for: Asked before each epoch with the seconds that it will probably take; False
-            ends the run there, so that no work is lost.
+        progress: Reports steps and epochs; by default to the terminal and the run's folder.
+        should_stop: Called after every step; True ends the run and drops the unfinished epoch. The
+            call may block, which is a pause.
+        has_time_for: Called before each epoch with its expected seconds; False ends the run before
+            that epoch, so that no work is lost.
+        clock: Returns seconds without pauses.
+        observer: Receives the start of the training and every finished epoch.
     """
 
+    progress: TrainingProgress | None = None
+    should_stop: Callable[[], bool] = lambda: False
+    has_time_for: Callable[[float], bool] = lambda seconds: True
     clock: Callable[[], float] = time.monotonic
     observer: EpochObserver | None = None
-    has_time_for: Callable[[float], bool] = lambda seconds: True
 
 
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
@@ -79,56 +87,65 @@ def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]
     rows = face_set.rows("train")
     if config.exclude_leaks:
         rows = np.setdiff1d(rows, leaking_training_rows(face_set))
-    return rows
+    return _with_targets(face_set, rows, config)
+
+
+def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    """The rows on which a configuration is validated."""
+    return _with_targets(face_set, face_set.rows("validation"), config)
+
+
+def _with_targets(
+    face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
+) -> NDArray[np.intp]:
+    """Those rows that have a target, where votes are learned."""
+    if config.targets == "labels":
+        return rows
+    if face_set.targets is None:
+        raise InputError(
+            f"targets={config.targets} needs a dataset with votes, and this one has none; import "
+            "them with 'dataset votes DATA --import FILE'."
+        )
+    return rows[face_set.targets[rows].any(axis=1)]
 
 
 def fit(
     config: TrainingConfig,
     face_set: FaceSet,
     run: RunFolder,
-    should_stop: Callable[[], bool] = lambda: False,
-    surroundings: Surroundings | None = None,
+    context: FitContext | None = None,
 ) -> FitResult:
-    """Train, from the beginning or from a run's last finished epoch.
+    """Train from the beginning, or resume after a run's last finished epoch.
 
     Args:
         config: The training.
         face_set: Data with a training and a validation split.
         run: Where checkpoints, metrics, status and log are written. If it holds finished epochs,
-            the training goes on behind the last one.
-        should_stop: Asked after every step; True ends the run, dropping the unfinished epoch. It
-            may answer late, which is a pause.
-        surroundings: A clock that knows of pauses, who else is told of finished epochs, and
-            whether there is time for another one.
+            the training resumes after the last one.
+        context: Progress, requests to stop, the clock and an observer.
 
     Raises:
-        InputError: A split is empty, the run's checkpoint is unusable, or the loss is no number
-            any more before an epoch is finished.
+        InputError: A split is empty, the run's checkpoint is unusable, or the loss became NaN or
+            infinite before an epoch was finished.
     """
-    around = surroundings or Surroundings()
-    clock, observer = around.clock, around.observer
-    rows = training_rows(face_set, config)
-    validation = face_set.subset(face_set.rows("validation"))
-    for split, count in (("training", len(rows)), ("validation", len(validation))):
-        if not count:
-            raise InputError(
-                f"The dataset has no {split} images; choose a larger one, or import it with a "
-                "share that leaves some for training and for validation (--validation-share)."
-            )
-    batches = TrainingBatches(face_set.subset(rows), config)
+    context = context or FitContext()
+    clock, observer = context.clock, context.observer
+    progress = context.progress or TrainingProgress(run, config.epochs, clock=clock)
+    training, validation = _parts(face_set, config)
+    batches = TrainingBatches(training, config)
     model = compiled_model(config)
+    if config.low_resolution_epochs:
+        trace_both_sizes(model, batches.images_per_step)
     history = run.read_epochs()
     if history:
         restore_state(model, run.load_arrays(_checkpoint_name(len(history))))
-    progress = TrainingProgress(
-        run, config.epochs, batches.steps, batches.images_per_step, clock=clock
-    )
+    progress.set_steps(batches.steps, batches.images_per_step)
     if observer is not None:
         observer.begin(model, len(history))
 
     while len(history) < config.epochs and not has_stalled(history, config):
         epoch = len(history)
-        if not around.has_time_for(history[-1].seconds if history else 0.0):
+        if not context.has_time_for(history[-1].seconds if history else 0.0):
             return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
         start = clock()
         progress.begin_epoch()
@@ -141,13 +158,13 @@ def fit(
             logs = model.train_on_batch(
                 batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
             )
-            # Keras gives each batch's own figures; the epoch's are their means.
+            # Keras returns the metrics of each batch; those of the epoch are their means.
             sums = {name: total + float(logs[name]) for name, total in sums.items()}
             means = {name: total / (step + 1) for name, total in sums.items()}
             if not np.isfinite(means["loss"]):
                 return _diverged(history, config, f"epoch {epoch + 1}, step {step + 1}", rate)
             progress.step(epoch, step + 1, means["loss"], means["accuracy"])
-            if should_stop():
+            if context.should_stop():
                 return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
         seconds_of_steps = clock() - start
 
@@ -155,7 +172,8 @@ def fit(
         record = _epoch_record(
             epoch=epoch + 1,
             training_means=means,
-            labels=validation.labels,
+            validation=validation,
+            learns_votes=config.targets != "labels",
             probabilities=probabilities,
             learning_rate=rate,
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
@@ -166,8 +184,8 @@ def fit(
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
-        # The checkpoint lies on disk before the epoch counts as finished, and the one before it
-        # until then: whenever the process dies, the last finished epoch has its checkpoint.
+        # The checkpoint is on disk before the epoch counts as finished, and the previous one until
+        # then: whenever the process dies, the last finished epoch has its checkpoint.
         run.save_arrays(_checkpoint_name(record.epoch), state_arrays(model))
         run.append_epoch(record)
         (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
@@ -179,6 +197,31 @@ def fit(
     return FitResult(history, best_epoch(history, config.monitor), was_stopped=False)
 
 
+def _parts(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, FaceSet]:
+    """The images to train on and those to validate on.
+
+    Raises:
+        InputError: One of the two is empty.
+    """
+    parts = (
+        face_set.subset(training_rows(face_set, config)),
+        face_set.subset(validation_rows(face_set, config)),
+    )
+    for split, part in zip(("training", "validation"), parts, strict=True):
+        if not len(part):
+            reason = (
+                f"The dataset has no {split} images; choose a larger one, or import it with a "
+                "share that leaves some for training and for validation (--validation-share)."
+            )
+            if config.targets != "labels":
+                reason = (
+                    f"No {split} image of the dataset has usable votes; import votes for more "
+                    "images, or train with targets=labels."
+                )
+            raise InputError(reason)
+    return parts
+
+
 def _checkpoint_name(epochs_done: int) -> str:
     return f"checkpoint-{epochs_done:05}.npz"
 
@@ -186,11 +229,11 @@ def _checkpoint_name(epochs_done: int) -> str:
 def _diverged(
     history: list[EpochRecord], config: TrainingConfig, when: str, rate: float
 ) -> FitResult:
-    """End a run whose loss is no number any more; the best of its finished epochs stands."""
+    """End a run whose loss became NaN or infinite; the best of its finished epochs is kept."""
     if not history:
         raise InputError(
-            f"The loss is no number any more ({when}): the learning rate {rate:g} is too high; "
-            "start again with a lower one."
+            f"Loss became NaN or infinite ({when}): the learning rate {rate:g} is too high; "
+            "start a new run with a lower one."
         )
     return FitResult(
         history, best_epoch(history, config.monitor), was_stopped=False, has_diverged=True
@@ -200,7 +243,7 @@ def _diverged(
 def _validate(
     model: keras.Model, images: NDArray[np.uint8], config: TrainingConfig
 ) -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
-    """The weights that count (the averaged ones, where asked for) and what they predict."""
+    """Return the weights to keep (averaged ones if configured) and their predictions."""
     import keras
 
     swap = None
@@ -216,11 +259,11 @@ def _validate(
 
 
 def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probabilities, float32 ``[n, 7]``, of uint8 ``[n, 48, 48]``, in batches of one size."""
+    """Return probabilities, float32 ``[n, 7]``, of uint8 ``[n, 48, 48]``, in equal batches."""
     parts = []
     for start in range(0, len(images), _PREDICTION_BATCH):
         part = images[start : start + _PREDICTION_BATCH]
-        # Filled up so that no backend compiles a second shape for the last batch.
+        # Padded so that no backend compiles a second shape for the last batch.
         rows = np.resize(np.arange(len(part)), _PREDICTION_BATCH)
         pixels = part[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
         parts.append(np.asarray(model.predict_on_batch(pixels), dtype=np.float32)[: len(part)])
@@ -231,27 +274,31 @@ def _epoch_record(
     *,
     epoch: int,
     training_means: dict[str, float],
-    labels: NDArray[np.int8],
+    validation: FaceSet,
+    learns_votes: bool,
     probabilities: NDArray[np.float32],
     learning_rate: float,
     images_per_second: float,
     seconds: float,
 ) -> EpochRecord:
+    if learns_votes:
+        assert validation.targets is not None  # ``validation_rows`` has checked it
+        validation_loss = cross_entropy(validation.targets, probabilities)
+        # Where emotions tie there is no answer to be right about.
+        labels = plurality_of_targets(validation.targets)
+        is_single = labels >= 0
+        labels, probabilities = labels[is_single], probabilities[is_single]
+    else:
+        labels = validation.labels
+        validation_loss = log_loss(labels, probabilities)
     figures = class_figures(confusion_matrix(labels, probabilities.argmax(axis=1)))
-    validation_loss = log_loss(labels, probabilities)
-    validation_accuracy = accuracy(labels, probabilities)
-    validation_macro_f1 = macro_f1(figures)
-    # There are validation images, so none of these is undefined.
-    assert validation_loss is not None
-    assert validation_accuracy is not None
-    assert validation_macro_f1 is not None
     return EpochRecord(
         epoch=epoch,
         loss=training_means["loss"],
         accuracy=training_means["accuracy"],
-        validation_loss=validation_loss,
-        validation_accuracy=validation_accuracy,
-        validation_macro_f1=validation_macro_f1,
+        validation_loss=_defined(validation_loss),
+        validation_accuracy=_defined(accuracy(labels, probabilities)),
+        validation_macro_f1=_defined(macro_f1(figures)),
         validation_recall={
             emotion: figure.recall for emotion, figure in zip(EMOTIONS, figures, strict=True)
         },
@@ -259,3 +306,8 @@ def _epoch_record(
         images_per_second=images_per_second,
         seconds=seconds,
     )
+
+
+def _defined(figure: float | None) -> float:
+    """A figure; 0 in the one case in which it is undefined, that emotions tie on every image."""
+    return 0.0 if figure is None else figure

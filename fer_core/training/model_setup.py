@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.errors import InputError
-from fer_core.networks import build_network
+from fer_core.networks import CLASS_COUNT, build_network
 from fer_core.recipes import TrainingConfig
+from fer_core.training.batches import LOW_RESOLUTION
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +23,11 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
 
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    model = build_network(config.architecture, dropout_scale=config.dropout_scale)
+    model = build_network(
+        config.architecture,
+        dropout_scale=config.dropout_scale,
+        any_size=bool(config.low_resolution_epochs),
+    )
     loss: keras.losses.Loss
     if config.label_encoding == "integer":
         loss = keras.losses.SparseCategoricalCrossentropy()
@@ -121,6 +127,24 @@ def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
     for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
         for index, variable in enumerate(variables):
             variable.assign(arrays[f"{prefix}_{index:03}"])
+
+
+def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
+    """Compile the training step for 48 and for 36 pixels; the model's state stays as it is.
+
+    TensorFlow compiles a later size into a graph of open size, whose rounding differs. In a fixed
+    order a run that is resumed between the two computes what the uninterrupted one would have.
+
+    Args:
+        model: Compiled, for one-hot labels.
+        batch_size: Of the training.
+    """
+    state = state_arrays(model)
+    targets = np.full((batch_size, CLASS_COUNT), 1 / CLASS_COUNT, np.float32)
+    for size in (FACE_SIZE, LOW_RESOLUTION):
+        model.train_on_batch(np.zeros((batch_size, size, size, 1), np.float32), targets)
+    restore_state(model, state)
+    model.reset_metrics()
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:

@@ -1,27 +1,36 @@
-"""Which process trains a run: locks that a dead one lets go by itself, and who is alive."""
+"""Processes that train: starting them, their locks, and whether they are alive.
+
+The operating system releases a process's lock when the process ends, however it ends.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-#: The number of an open file that holds the run's lock already, for a process that was started so.
+from fer_core.settings import PROJECT_ROOT, Settings
+
+#: Environment variable with the descriptor of an open file that holds the run's lock.
 LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
 
-#: Between two readings of one process's start.
+#: Tolerance between two readings of a process's start time, in seconds.
 _START_TOLERANCE = 1.0
 
 
 def process_start(process_id: int) -> float | None:
-    """When a process began, in seconds; None where there is none, or nobody can tell.
+    """Return the start time of a process in seconds; None if it does not exist or is unknown.
 
-    On Linux since the machine's start: what is counted from 1970 changes for everyone who asks
-    whenever the machine's clock is set, and a living process would pass for a later one.
+    On Linux the time counts from the machine's start. A time since 1970 would change whenever the
+    machine's clock is set, and a live process would be mistaken for a later one.
     """
     try:
-        # Behind the program's name in brackets, which may hold anything; proc(5), field 22.
+        # After the program's name in brackets, which may contain anything; proc(5), field 22.
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError, AttributeError):
@@ -29,7 +38,7 @@ def process_start(process_id: int) -> float | None:
     try:
         import psutil
     except ImportError:
-        return None  # a machine that only trains needs no psutil
+        return None  # psutil is optional on a machine that only trains
     try:
         return float(psutil.Process(process_id).create_time())
     except psutil.Error:
@@ -37,11 +46,11 @@ def process_start(process_id: int) -> float | None:
 
 
 def is_process_alive(process_id: int, started: float | None) -> bool:
-    """Whether this very process still runs.
+    """Return True if exactly this process is still running.
 
     Args:
-        process_id: Its number, which a later process may have got.
-        started: When it began, as ``process_start`` told it; None where that is not known.
+        process_id: Its ID, which the system may have reused for a later process.
+        started: Its start time from ``process_start``; None if unknown.
     """
     try:
         import psutil
@@ -49,11 +58,11 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         return False
     try:
         process = psutil.Process(process_id)
-        # A dead process whose parent has not asked for its end keeps its number.
+        # A dead process keeps its ID until its parent has read its exit code.
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
     except (psutil.Error, ValueError, OverflowError):
-        # The last two for what is no process's number at all, in a file that a hand has edited.
+        # The last two errors: not a valid process ID, in a file that was edited by hand.
         return False
     if started is None:
         return True
@@ -62,16 +71,16 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
 
 
 def lock_file(path: Path, patience: float = 0.0) -> int | None:
-    """Lock an existing file for this process, until the descriptor that comes back is closed.
+    """Lock an existing file for this process until the returned descriptor is closed.
 
-    Where the system has no such locks (Windows) two processes do not notice each other.
+    On systems without such locks (Windows) two processes do not notice each other.
 
     Args:
         path: The file.
-        patience: Seconds in which another process may let go.
+        patience: Seconds to wait for another process to release the lock.
 
     Returns:
-        The open file's descriptor; None if another process keeps the lock.
+        The descriptor of the open file; None if another process holds the lock.
 
     Raises:
         OSError: The file cannot be opened.
@@ -100,7 +109,7 @@ def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether a path still names an open file: it may have been replaced in the meantime."""
+    """Return True if a path still names an open file, which may have been replaced since."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -108,7 +117,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def is_locked(path: Path) -> bool | None:
-    """Whether a process keeps a file locked; None where the system cannot tell."""
+    """Return True if a process holds a file's lock; None if the system cannot tell."""
     if importlib.util.find_spec("fcntl") is None:
         return None
     try:
@@ -118,7 +127,7 @@ def is_locked(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # Shared, so that two who only look do not see each other.
+        # Shared, so that two processes that only check do not affect each other.
         return not _try_lock(descriptor, shared=True)
     except OSError:
         return None
@@ -127,10 +136,10 @@ def is_locked(path: Path) -> bool | None:
 
 
 def inherited_lock(path: Path) -> int | None:
-    """The descriptor of a file's lock that this process was started with; None for none.
+    """Return the descriptor of a file's lock that this process inherited; None if it did not.
 
-    The process that starts a training locks the run and hands the lock on, so that there is no
-    moment at which a second start could come between.
+    The process that starts a training locks the run and passes the lock on, so that a second start
+    cannot come between.
     """
     try:
         descriptor = int(os.environ[LOCK_VARIABLE])
@@ -138,7 +147,60 @@ def inherited_lock(path: Path) -> int | None:
             return None
     except (KeyError, ValueError, OSError):
         return None
-    # It is this process's alone, and not that of those it starts.
+    # Child processes of this process must not inherit it.
     os.set_inheritable(descriptor, False)
     del os.environ[LOCK_VARIABLE]
     return descriptor
+
+
+def spawn(
+    module: str,
+    arguments: list[str],
+    settings: Settings,
+    *,
+    output: int,
+    lock: int,
+    on_exit: Callable[[], object] | None = None,
+) -> int:
+    """Start a module of this program in its own session, so that it outlives this process.
+
+    Args:
+        module: The module that ``python -m`` runs.
+        arguments: Its command line arguments.
+        settings: Passed on through the environment, so that it uses the same folders.
+        output: Descriptor of the file that receives its standard output and standard error.
+        lock: Descriptor of a locked file, which the process inherits (``inherited_lock``).
+        on_exit: Called in a thread when the process has ended, if this process still runs then.
+
+    Returns:
+        The process ID.
+
+    Raises:
+        OSError: The system cannot start a process.
+    """
+    environment = os.environ | {
+        "FER_STUDIO_DATA": str(settings.data_root),
+        "FER_STUDIO_RUNS": str(settings.runs_root),
+        "FER_STUDIO_MODELS": str(settings.models_root),
+        "FER_STUDIO_PARALLEL_RUNS": str(settings.parallel_runs),
+        "PYTHONUNBUFFERED": "1",
+        LOCK_VARIABLE: str(lock),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        pass_fds=(lock,),
+    )
+
+    def wait() -> None:
+        child.wait()  # which also keeps it from remaining a zombie
+        if on_exit is not None:
+            on_exit()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return child.pid

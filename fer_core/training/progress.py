@@ -1,4 +1,4 @@
-"""Telling how far a training is: on the terminal, in the log and in ``status.json``."""
+"""Progress of a training: on the terminal, in the log and in ``status.json``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TextIO
 from fer_core.training.run_folder import LOG_FILE, EpochRecord, RunFolder, RunState, RunStatus
 
 
-def duration_in_words(seconds: float) -> str:
-    """A duration as people say it: "45 s", "12 min", "3 h 5 min"."""
+def format_duration(seconds: float) -> str:
+    """Format a duration: "45 s", "12 min", "3 h 5 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -21,43 +21,39 @@ def duration_in_words(seconds: float) -> str:
 
 
 def is_open_file(stream: TextIO, log: TextIO) -> bool:
-    """Whether a stream goes into the log already, as it does in a process started by the queue."""
+    """Return True if a stream writes to the log, as in a process that the queue started."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), os.fstat(log.fileno()))
     except (OSError, ValueError):
-        return False  # no file at all, such as a test's
+        return False  # not a file, as in a test
 
 
 class TrainingProgress:
-    """Reports steps and epochs of a run, and estimates the time left."""
+    """Reports the steps and epochs of a run, and estimates the time left."""
 
-    #: Seconds between two writes of ``status.json``: the page's heartbeat.
+    #: Seconds between two writes of ``status.json``, which are the page's heartbeat.
     STATUS_INTERVAL = 2.0
 
     def __init__(
         self,
         run: RunFolder,
         epochs: int,
-        steps: int,
-        images_per_step: int,
         *,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin to report.
+        """Create the reporter; ``set_steps`` completes it before the first epoch.
 
         Args:
-            run: Whose status and log are written.
-            epochs: Epochs in all.
-            steps: Steps of an epoch.
-            images_per_step: Images of a step.
+            run: The run whose status and log are written.
+            epochs: The total number of epochs.
             stream: Where messages go; standard error by default.
-            clock: Seconds; exchanged in tests.
+            clock: Returns seconds; replaced in tests.
         """
         self._run = run
         self._epochs = epochs
-        self._steps = steps
-        self._images_per_step = images_per_step
+        self._steps = 1
+        self._images_per_step = 1
         self._stream = stream if stream is not None else sys.stderr
         self._is_terminal = self._stream.isatty()
         self._clock = clock
@@ -66,8 +62,30 @@ class TrainingProgress:
         self._last_line = clock()
         self._seconds_after_steps: float | None = None
 
-    def say(self, message: str) -> None:
-        """Give a message to the terminal and the log."""
+    def prepare(self, message: str, epochs_done: int, *, fingerprint: str | None = None) -> None:
+        """Report what happens before the first step.
+
+        Args:
+            message: What is being done.
+            epochs_done: Finished epochs.
+            fingerprint: The dataset's fingerprint, once it is known.
+        """
+        self._run.write_status(
+            RunStatus(
+                state="running",
+                message=message,
+                epoch=epochs_done,
+                epochs=self._epochs,
+                fingerprint=fingerprint,
+            )
+        )
+
+    def set_steps(self, steps: int, images_per_step: int) -> None:
+        """Set the number of steps per epoch and of images per step."""
+        self._steps, self._images_per_step = steps, images_per_step
+
+    def log(self, message: str) -> None:
+        """Write a message to the terminal and the log."""
         if self._is_terminal:
             self._stream.write("\r\033[K")
         with (self._run.path / LOG_FILE).open("a", encoding="utf-8") as log:
@@ -77,15 +95,15 @@ class TrainingProgress:
             print(message, file=self._stream, flush=True)
 
     def begin_epoch(self) -> None:
-        """Start an epoch's clock."""
+        """Start the clock of an epoch."""
         self._epoch_start = self._clock()
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        """Report that a step is done.
+        """Report a finished step.
 
         Args:
-            epoch: The epoch under way, from 0.
-            step: Steps done of it.
+            epoch: The current epoch, from 0.
+            step: Finished steps of this epoch.
             loss: Mean of the epoch so far.
             accuracy: Mean of the epoch so far.
         """
@@ -95,16 +113,16 @@ class TrainingProgress:
         self._last_status = now
         per_step = (now - self._epoch_start) / step
         speed = self._images_per_step / per_step
-        # Before the first epoch is through, validation is guessed at a tenth of its steps.
+        # During the first epoch, validation is assumed to take a tenth of the steps' time.
         after_steps = self._seconds_after_steps
         if after_steps is None:
             after_steps = 0.1 * per_step * self._steps
         epoch_left = per_step * (self._steps - step)
-        epochs_to_come = self._epochs - epoch - 1
-        left = epoch_left + after_steps + epochs_to_come * (per_step * self._steps + after_steps)
+        epochs_left = self._epochs - epoch - 1
+        left = epoch_left + after_steps + epochs_left * (per_step * self._steps + after_steps)
         message = (
             f"epoch {epoch + 1}/{self._epochs}, step {step}/{self._steps}: loss {loss:.3f}, "
-            f"accuracy {accuracy:.1%}, {speed:.0f} images/s, about {duration_in_words(left)} left"
+            f"accuracy {accuracy:.1%}, {speed:.0f} images/s, about {format_duration(left)} left"
         )
         self._run.write_status(
             RunStatus(
@@ -132,12 +150,12 @@ class TrainingProgress:
         self._seconds_after_steps = record.seconds - seconds_of_steps
         self._last_line = self._clock()
         left = record.seconds * (self._epochs - record.epoch)
-        self.say(
+        self.log(
             f"epoch {record.epoch}/{self._epochs}: loss {record.loss:.3f}, accuracy "
             f"{record.accuracy:.1%}, validation loss {record.validation_loss:.3f}, validation "
             f"accuracy {record.validation_accuracy:.2%}, macro F1 "
             f"{record.validation_macro_f1:.3f}{' (best)' if is_best else ''}; "
-            f"{duration_in_words(record.seconds)}, about {duration_in_words(left)} left"
+            f"{format_duration(record.seconds)}, about {format_duration(left)} left"
         )
 
     def end(self, state: RunState, message: str, epochs_done: int) -> None:
@@ -145,4 +163,4 @@ class TrainingProgress:
         self._run.write_status(
             RunStatus(state=state, message=message, epoch=epochs_done, epochs=self._epochs)
         )
-        self.say(message)
+        self.log(message)

@@ -1,7 +1,7 @@
-"""All runs as they really are: a scan of ``runs/``, quick enough to be repeated every second.
+"""The registry: a scan of ``runs/`` that is fast enough to repeat every second.
 
-What ``status.json`` says is what a process once wrote; whether that process still lives is asked
-of the run's lock. Folders that are half written, edited by hand or not ours appear with a sentence.
+``status.json`` holds what a process wrote at some time; whether the process is still alive is
+decided by the run's lock. Damaged folders, and folders that are not runs, are listed with a reason.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ RealState = Literal[
     "damaged",
 ]
 
-#: A heartbeat comes every two seconds but for validation and the writing of the bundle.
+#: The heartbeat comes every two seconds, except during validation and while the bundle is written.
 _SILENCE_SECONDS = 120.0
 
 _FULL_DISK_BYTES = 10_000_000
 _TAIL_BYTES = 65_536
 
-#: What a summary is made of: as long as none of them changes, neither does the summary.
+#: The files that a summary is made from: it is read again when one of them changes.
 _FILES = (SETUP_FILE, STATUS_FILE, EPOCHS_FILE, LABEL_FILE, CONTROL_FILE)
 
 
@@ -68,15 +68,15 @@ class RunSummary:
     Attributes:
         id: Its folder's name.
         path: Its folder.
-        state: As it really is. *starting*: its process lives and has not reported yet; *new*: it
-            was never started; *damaged*: its configuration cannot be read.
+        state: The actual state. *starting*: its process is alive and has not reported yet; *new*:
+            it was never started; *damaged*: its configuration cannot be read.
         reason: One sentence: how it ended, why it failed, what it is doing; may be empty.
-        name: Given by people; may be empty.
-        note: Given by people; may be empty.
-        recipe: Empty where it cannot be read.
-        data: Empty where it cannot be read.
-        config: None where it cannot be read.
-        study: The search that it is a trial of.
+        name: Given by users; may be empty.
+        note: Given by users; may be empty.
+        recipe: Empty if it cannot be read.
+        data: Empty if it cannot be read.
+        config: None if it cannot be read.
+        study: The search that it belongs to as a trial.
         trial: Its number in that search.
         epoch: Finished epochs.
         epochs: Planned epochs.
@@ -85,10 +85,10 @@ class RunSummary:
         macro_f1: At the best epoch, on validation.
         seconds: Training time of the finished epochs.
         started: When it was first started, or made, UTC.
-        queue_position: From 1, where it waits.
-        status: What its process last said.
-        has_bundle: Whether there is a model to evaluate and to use.
-        is_silent: Whether its process lives and has said nothing for two minutes.
+        queue_position: From 1 if it is pending.
+        status: What its process reported last.
+        has_bundle: True if there is a model to evaluate and to use.
+        is_silent: True if its process is alive and has not reported for two minutes.
     """
 
     id: str
@@ -116,27 +116,27 @@ class RunSummary:
 
     @property
     def title(self) -> str:
-        """What to call it: its name, or else its folder's."""
+        """Its name, or the name of its folder if it has none."""
         return self.name or self.id
 
     @property
     def seed(self) -> int | None:
-        """Of its configuration."""
+        """The seed of its configuration."""
         return None if self.config is None else self.config.seed
 
     @property
     def is_active(self) -> bool:
-        """Whether a process trains it."""
+        """True if a process trains it."""
         return self.state in ("starting", "running", "paused")
 
     @property
     def can_continue(self) -> bool:
-        """Whether it can be trained further, if need be for more epochs."""
+        """True if it can be trained further, possibly for more epochs."""
         return self.config is not None and not self.is_active and self.state != "queued"
 
     @property
     def bundle_path(self) -> Path:
-        """Where its model lies, if there is one."""
+        """The folder of its model, if there is one."""
         return RunFolder(self.path).bundle_path
 
     def to_json(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class RunSummary:
 
 @dataclass
 class _Facts:
-    """What a run's files say, whoever lives."""
+    """What a run's files say, whether or not its process is alive."""
 
     stamp: tuple[object, ...]
     summary: RunSummary
@@ -161,7 +161,7 @@ class _Facts:
 
 @dataclass
 class _EpochFile:
-    """How far a ``metrics.jsonl`` has been read."""
+    """The part of a ``metrics.jsonl`` that was read already."""
 
     identity: tuple[int, int] = (0, 0)
     position: int = 0
@@ -171,7 +171,7 @@ class _EpochFile:
 
 _facts: dict[Path, _Facts] = {}
 _epoch_files: dict[Path, _EpochFile] = {}
-#: Visitors of the app are threads of one process.
+#: Sessions of the app are threads of one process.
 _guard = threading.RLock()
 
 
@@ -197,27 +197,27 @@ def list_runs(settings: Settings) -> list[RunSummary]:
         ) from error
     positions = _queue_positions(settings)
     with _guard:
-        there = set(folders)
-        for forgotten in [
-            path for path in _facts if path.parent == settings.runs_root and path not in there
+        existing = set(folders)
+        for deleted in [
+            path for path in _facts if path.parent == settings.runs_root and path not in existing
         ]:
-            _facts.pop(forgotten, None)
-            _epoch_files.pop(forgotten, None)
+            _facts.pop(deleted, None)
+            _epoch_files.pop(deleted, None)
     summaries = [_summary(path, positions) for path in folders if not _is_empty(path)]
     oldest = datetime.min.replace(tzinfo=UTC)
     return sorted(summaries, key=lambda one: (one.started or oldest, one.id), reverse=True)
 
 
 def run_summary(path: Path, settings: Settings) -> RunSummary:
-    """One run as it is now; a folder that is gone comes back as damaged, with a sentence."""
+    """Return one run; a folder that no longer exists is returned as damaged, with a reason."""
     return _summary(path, _queue_positions(settings))
 
 
 def find_run(name: str, settings: Settings) -> RunFolder:
-    """A run by its folder's name in ``runs/``, or by a path.
+    """Return a run by the name of its folder in ``runs/``, or by a path.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such folder.
     """
     inside = settings.runs_root / name
     if name and inside.parent == settings.runs_root and inside.is_dir():
@@ -231,7 +231,7 @@ def find_run(name: str, settings: Settings) -> RunFolder:
 
 
 def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
-    """A run's finished epochs; of a file that grew only what is new is read."""
+    """Return a run's finished epochs; only the new lines of a file that grew are read."""
     with _guard:
         known = _epoch_files.setdefault(path, _EpochFile())
         try:
@@ -247,7 +247,7 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         except OSError:
             _epoch_files.pop(path, None)
             return ()
-        # What follows the last line break may still be on its way.
+        # The text after the last line break may be incomplete.
         end = text.rfind(b"\n") + 1
         for line in text[:end].decode("utf-8", errors="replace").splitlines():
             record = epoch_record(line)
@@ -261,7 +261,7 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
 
 
 def log_tail(path: Path, lines: int = 40) -> str:
-    """The last lines of a run's log; empty where there is none."""
+    """Return the last lines of a run's log; empty if there is no log."""
     try:
         with (path / LOG_FILE).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -271,7 +271,7 @@ def log_tail(path: Path, lines: int = 40) -> str:
         return ""
     whole = text.splitlines()
     if size > _TAIL_BYTES:
-        whole = whole[1:]  # the first one is cut
+        whole = whole[1:]  # the first line is cut
     return "\n".join(whole[-lines:])
 
 
@@ -280,7 +280,7 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether a folder is being made at this moment, or was when its maker died."""
+    """Return True if a folder is just being made, or its process died while it made it."""
     try:
         return all(one.name.startswith(".") for one in path.iterdir())
     except OSError:
@@ -293,31 +293,37 @@ def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
     if facts.setup is None:
         return summary
     if is_active(RunFolder(path)):
-        return _living(summary)
+        return _active_summary(summary)
     if path in positions:
         return replace(
             summary,
             state="queued",
-            reason=f"waits in the queue, at place {positions[path]}",
+            reason=f"waits in the queue at position {positions[path]}",
             queue_position=positions[path],
         )
-    state, reason = _resting(RunFolder(path), summary.status)
+    return _inactive_summary(summary)
+
+
+def _inactive_summary(summary: RunSummary) -> RunSummary:
+    """Complete the summary of a run that no process trains."""
+    state, reason = _inactive_state(RunFolder(summary.path), summary.status)
     return replace(summary, state=state, reason=reason)
 
 
-def _resting(run: RunFolder, status: RunStatus | None) -> tuple[RealState, str]:
-    """State and reason of a run that no process holds."""
+def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[RealState, str]:
     if status is None:
         if not log_tail(run.path, 1):
             return "new", "was never started"
-        return "failed", _with_log_end("Its process ended before the training began", run.path)
+        return "failed", _with_last_log_line(
+            "Its process ended before the training started", run.path
+        )
     if status.state in ("running", "paused"):
-        return "failed", _reason_of_death(run, status)
+        return "failed", _diagnose_crash(run, status)
     return status.state, status.message
 
 
-def _living(summary: RunSummary) -> RunSummary:
-    """A run that a process holds."""
+def _active_summary(summary: RunSummary) -> RunSummary:
+    """Complete the summary of a run that a process trains."""
     status = summary.status
     is_its_own = (
         status is not None
@@ -325,14 +331,12 @@ def _living(summary: RunSummary) -> RunSummary:
         and is_process_alive(status.process_id, status.process_started)
     )
     if status is None or not is_its_own:
-        return replace(
-            summary, state="starting", reason="its process is getting ready", status=None
-        )
+        return replace(summary, state="starting", reason="its process is starting", status=None)
     age = (datetime.now(UTC) - _aware(status.updated)).total_seconds()
     is_silent = age > _SILENCE_SECONDS
     reason = status.message
     if is_silent:
-        reason += f"; no sign of life for {age / 60:.0f} min, so it may hang: kill it, or wait"
+        reason += f"; no report for {age / 60:.0f} min, so it may hang: wait, or kill it"
     return replace(
         summary,
         state="paused" if status.state == "paused" else "running",
@@ -405,7 +409,7 @@ def _figures(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str,
 
 
 def _started(path: Path) -> datetime | None:
-    """When the log begins; before there is one, when the configuration was written."""
+    """The time of the first log entry; without a log, when the configuration was written."""
     try:
         with (path / LOG_FILE).open("rb") as file:
             head = file.read(4096).decode("utf-8", errors="replace")
@@ -413,7 +417,7 @@ def _started(path: Path) -> datetime | None:
             try:
                 return datetime.fromisoformat(line.partition(" ")[0]).astimezone(UTC)
             except (ValueError, OverflowError):
-                continue  # what libraries say before the training says something
+                continue  # output of libraries before the first entry
     except OSError:
         pass
     for candidate in (path / SETUP_FILE, path):
@@ -424,36 +428,36 @@ def _started(path: Path) -> datetime | None:
     return None
 
 
-def _reason_of_death(run: RunFolder, status: RunStatus) -> str:
-    """Why a process that says it runs is gone."""
+def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
+    """Say why the process of a run ended without reporting its end."""
     last_beat = _aware(status.updated)
     control = read_control(run)
-    where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "while it prepared"
+    where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "during preparation"
     if control is not None and control.request == "kill":
-        return f"It was killed on request {where}; continue it to go on behind its last epoch."
+        return f"It was killed on request {where}; continue it to resume after its last epoch."
     boot = _boot_time()
     if boot is not None and boot > last_beat:
         return (
-            f"The machine was restarted {where}; continue the run to go on behind its last epoch."
+            f"The machine was restarted {where}; continue the run to resume after its last epoch."
         )
     try:
         is_full = shutil.disk_usage(run.path).free < _FULL_DISK_BYTES
     except OSError:
         is_full = False
     if is_full:
-        return _with_log_end(
+        return _with_last_log_line(
             f"Its process ended {where}, and the disk is full: free some space and continue the "
             "run",
             run.path,
         )
-    return _with_log_end(
-        f"Its process ended {where} without a word, as when it is killed from outside or memory "
-        "runs out; continue the run to go on behind its last epoch",
+    return _with_last_log_line(
+        f"Its process crashed {where}, as when it is killed from outside or memory runs out; "
+        "continue the run to resume after its last epoch",
         run.path,
     )
 
 
-def _with_log_end(reason: str, path: Path) -> str:
+def _with_last_log_line(reason: str, path: Path) -> str:
     lines = [line.strip() for line in log_tail(path, 5).splitlines() if line.strip()]
     return f"{reason}. Its log ends with: {lines[-1][:200]}" if lines else f"{reason}."
 

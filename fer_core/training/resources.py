@@ -1,4 +1,4 @@
-"""What a run's process takes of the machine, looked at from outside."""
+"""CPU and memory use of a run's process, measured from outside."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fer_core.training.run_folder import RunStatus
 
 @dataclass(frozen=True)
 class ResourceUse:
-    """Processor and memory of a run's process and those that it started.
+    """CPU and memory use of a run's process and its child processes.
 
     Attributes:
-        processor_share: Cores kept busy since the earlier look, 1.0 being one core; None at the
-            first look.
-        cores: Of the machine.
-        memory_bytes: In physical memory.
+        processor_share: Busy cores since the previous measurement, 1.0 for one core; None at the
+            first measurement.
+        cores: Number of cores of the machine.
+        memory_bytes: Physical memory in use.
         machine_memory_bytes: Physical memory of the machine.
-        process_id: Of the run's process.
-        processor_seconds: Taken since the process began.
-        moment: Of this look, seconds on a clock of its own.
+        process_id: ID of the run's process.
+        processor_seconds: CPU seconds since the process started.
+        moment: Time of the measurement, in seconds of ``time.monotonic``.
     """
 
     processor_share: float | None
@@ -37,14 +37,14 @@ class ResourceUse:
 def resource_use(
     status: RunStatus | None, earlier: ResourceUse | None = None
 ) -> ResourceUse | None:
-    """Look at the process that wrote a status.
+    """Measure the process that wrote a status.
 
     Args:
-        status: Of a run that is being trained.
-        earlier: What this function gave last time, for the share since then.
+        status: The status of a run that is being trained.
+        earlier: The previous measurement, for the CPU share since then.
 
     Returns:
-        None where that process is gone, is another user's, or cannot be looked at.
+        The measurement; None if the process has ended or cannot be accessed.
     """
     try:
         import psutil
@@ -66,7 +66,7 @@ def resource_use(
     now = time.monotonic()
     share = None
     if earlier is not None and earlier.process_id == process.pid and now > earlier.moment:
-        # A child that ended takes its seconds with it.
+        # The CPU seconds of a child process that ended are no longer counted.
         share = max(seconds - earlier.processor_seconds, 0.0) / (now - earlier.moment)
     return ResourceUse(
         processor_share=share,

@@ -1,8 +1,8 @@
-"""A run's folder on disk: the only place where a training's state lies.
+"""A run's folder on disk, which holds the whole state of a training.
 
-``config.json`` is written once, by whoever launches (and again, under the run's lock, when a run
-is given more epochs); ``control.json`` and ``label.json`` by pages and commands; everything else by
-the training process alone.
+The launcher writes ``config.json`` once (and again, under the run's lock, when the number of epochs
+changes); pages and commands write ``control.json`` and ``label.json``; only the training job writes
+everything else.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.curation import Curation
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     is_disk_full,
@@ -48,19 +50,20 @@ CONTROL_FILE = "control.json"
 EPOCHS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 
-#: In ``runs/``: a file per waiting run, named after it.
+#: In ``runs/``: the folder with a file per pending run, named after the run.
 QUEUE_FOLDER = ".queue"
 
-#: A lock that is only looked at is let go at once; one that is kept longer is a training's.
+#: A lock that is held longer belongs to a training; a check holds it only for a moment.
 _LOCK_PATIENCE = 0.5
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """Where else a run's figures go; has no part in what is trained.
+    """Where else a run's metrics are logged; does not affect the training.
 
     Attributes:
-        tensorboard: Whether to write TensorBoard's event files to ``tensorboard/`` in the run.
+        tensorboard: Whether to write TensorBoard event files to ``tensorboard/`` in the run's
+            folder.
         mlflow_uri: The MLflow server, folder or database to log to; None for none.
     """
 
@@ -70,12 +73,12 @@ class Tracking:
 
 @dataclass(frozen=True)
 class ConfigChange:
-    """That a run's configuration was changed after its beginning.
+    """A change of a run's configuration after its start.
 
     Attributes:
         when: UTC, ISO 8601.
-        after_epoch: How many epochs were finished.
-        changes: By field, the value before and the value since.
+        after_epoch: Number of finished epochs at that time.
+        changes: The old and the new value by field.
     """
 
     when: str
@@ -85,16 +88,17 @@ class ConfigChange:
 
 @dataclass(frozen=True)
 class RunSetup:
-    """What a run trains, on what: the content of ``config.json``.
+    """What a run trains, and on which data: the content of ``config.json``.
 
     Attributes:
-        recipe: The recipe's name; it may be gone since, because ``config`` is whole.
-        data: The dataset's name or path, as it was given.
-        config: The recipe's configuration with the changes that were asked for.
-        tracking: Where else its figures go.
-        study: The search that it is a trial of, if any.
+        recipe: The recipe's name; the recipe may no longer exist, because ``config`` is complete.
+        data: The dataset's name or path, as given.
+        config: The recipe's configuration with the requested changes.
+        tracking: Where else its metrics are logged.
+        study: The search that it belongs to as a trial, if any.
         trial: The trial's number in that search.
-        changes: What was changed later, in order.
+        changes: Later changes, in order.
+        fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
     """
 
     recipe: str
@@ -104,6 +108,7 @@ class RunSetup:
     study: str | None = None
     trial: int | None = None
     changes: tuple[ConfigChange, ...] = ()
+    fingerprint: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``config.json``."""
@@ -116,17 +121,19 @@ class RunSetup:
             document["tracking"] = asdict(self.tracking)
         if self.study is not None:
             document |= {"study": self.study, "trial": self.trial}
+        if self.fingerprint is not None:
+            document["fingerprint"] = self.fingerprint
         if self.changes:
             document["changes"] = [asdict(change) for change in self.changes]
         return document
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunSetup:
-        """Read the content of ``config.json``; fields that older versions do not know may miss.
+        """Read the content of ``config.json``; fields unknown to older versions may be missing.
 
         Raises:
             InputError: The configuration is not valid.
-            KeyError, TypeError, ValueError: It is no such content.
+            KeyError, TypeError, ValueError: The content is damaged.
         """
         return cls(
             recipe=str(values["recipe"]),
@@ -136,6 +143,7 @@ class RunSetup:
             study=values.get("study"),
             trial=values.get("trial"),
             changes=tuple(ConfigChange(**change) for change in values.get("changes", ())),
+            fingerprint=values.get("fingerprint"),
         )
 
 
@@ -146,14 +154,16 @@ class EpochRecord:
     Attributes:
         epoch: Counted from 1.
         loss: Mean training loss over the epoch's augmented batches, regularization included.
-        accuracy: On the same batches.
-        validation_loss: Cross-entropy on the unchanged validation images, no regularization.
-        validation_accuracy: On the same images.
-        validation_macro_f1: On the same images.
-        validation_recall: By emotion; None where validation has none of it.
-        learning_rate: At the epoch's last step.
-        images_per_second: Of the training steps.
-        seconds: Of the whole epoch, validation included.
+        accuracy: Accuracy on the same batches.
+        validation_loss: Cross-entropy on the unmodified validation images, no regularization; to
+            the votes if the run learns votes.
+        validation_accuracy: Accuracy on the same images; against the plurality of the votes if the
+            run learns votes, without images on which emotions tie.
+        validation_macro_f1: Macro F1 on the same images as the accuracy.
+        validation_recall: Recall by emotion; None for an emotion without validation images.
+        learning_rate: Learning rate of the epoch's last step.
+        images_per_second: Speed of the training steps.
+        seconds: Duration of the whole epoch, validation included.
     """
 
     epoch: int
@@ -168,32 +178,34 @@ class EpochRecord:
     seconds: float
 
     def monitored(self, monitor: str) -> float:
-        """The validation figure that picks the best epoch, larger being better."""
+        """Return the validation metric that selects the best epoch; larger is better."""
         if monitor == "loss":
             return -self.validation_loss
+        if monitor == "last":
+            return float(self.epoch)
         return self.validation_accuracy if monitor == "accuracy" else self.validation_macro_f1
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Where a run stands: the content of ``status.json``.
+    """The state of a run: the content of ``status.json``.
 
     Attributes:
         state: What it is doing, or how it ended.
-        message: One sentence for people.
-        epoch: The epoch under way, counted from 1.
-        epochs: Epochs in all.
-        step: Steps done of this epoch.
-        steps: Steps of an epoch.
-        images_per_second: Lately.
-        seconds_left: Estimated; None before the first estimate and at the end.
-        process_id: Of the training process.
+        message: One sentence for the user.
+        epoch: The current epoch, counted from 1.
+        epochs: Total number of epochs.
+        step: Finished steps of this epoch.
+        steps: Steps per epoch.
+        images_per_second: Current speed.
+        seconds_left: Estimated time left; None before the first estimate and at the end.
+        process_id: ID of the training process.
         updated: When this was written, UTC, ISO 8601: the heartbeat.
-        process_started: When that process began, as ``process_start`` tells it: tells it from a
-            later one of the same number; None where the system does not say.
-        fingerprint: Of the data that the run began with.
-        loss: Mean training loss of the epoch under way; None between epochs.
-        accuracy: On the same batches.
+        process_started: Start time of that process from ``process_start``, which distinguishes it
+            from a later process with the same ID; None if the system does not provide it.
+        fingerprint: Fingerprint of the data that the run started with.
+        loss: Mean training loss of the current epoch; None between epochs.
+        accuracy: Accuracy on the same batches.
     """
 
     state: RunState
@@ -213,10 +225,10 @@ class RunStatus:
 
 
 def _checked_status(status: RunStatus) -> RunStatus:
-    """The status itself, if a hand that edited it left it readable.
+    """Return the status if its values are valid; the file may have been edited by hand.
 
     Raises:
-        ValueError, TypeError: It did not.
+        ValueError, TypeError: A value is not valid.
     """
     if status.state not in get_args(RunState) or not isinstance(status.message, str):
         raise ValueError
@@ -237,7 +249,7 @@ def _checked_status(status: RunStatus) -> RunStatus:
 
 
 def epoch_record(line: str) -> EpochRecord | None:
-    """Read a line of ``metrics.jsonl``; None for what is torn or foreign."""
+    """Read a line of ``metrics.jsonl``; return None if it is incomplete or not an epoch."""
     try:
         record = EpochRecord(**parse_json(line))
     except (ValueError, TypeError, RecursionError):
@@ -263,7 +275,7 @@ def _is_figure(value: object) -> bool:
 
 
 def unbroken_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
-    """The epochs up to the first missing one: what follows it cannot be continued from."""
+    """Return the epochs before the first missing one; later ones have no valid predecessor."""
     finished: list[EpochRecord] = []
     while len(finished) + 1 in records:
         finished.append(records[len(finished) + 1])
@@ -271,14 +283,14 @@ def unbroken_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
 
 
 def best_epoch(epochs: Sequence[EpochRecord], monitor: str) -> int | None:
-    """The first epoch with the best monitored figure, from 1; None where there is none."""
+    """Return the first epoch with the best monitored metric, from 1; None without epochs."""
     if not epochs:
         return None
     return max(epochs, key=lambda record: record.monitored(monitor)).epoch
 
 
 def has_stalled(epochs: Sequence[EpochRecord], config: TrainingConfig) -> bool:
-    """Whether early stopping's patience is over."""
+    """Return True if early stopping ends the training here."""
     best = best_epoch(epochs, config.monitor)
     if best is None or config.early_stopping_patience is None:
         return False
@@ -293,7 +305,7 @@ class RunFolder:
 
     @property
     def bundle_path(self) -> Path:
-        """Where the finished bundle lies."""
+        """The folder of the finished bundle."""
         return self.path / "bundle"
 
     def create(self, setup: RunSetup) -> None:
@@ -306,18 +318,18 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             is_new = write_new_json(self.path / SETUP_FILE, setup.to_json())
         except OSError as error:
-            remedy = "free some space" if is_disk_full(error) else "name another with --run-dir"
+            action = "free some space" if is_disk_full(error) else "choose another with --run-dir"
             raise InputError(
-                f"The run folder {self.path} cannot be written ({error.strerror}); {remedy}."
+                f"The run folder {self.path} cannot be written ({error.strerror}); {action}."
             ) from error
         if not is_new:
             raise InputError(
-                f"{self.path} already holds a run; continue it with --resume, or name another "
+                f"{self.path} already holds a run; continue it with --resume, or choose another "
                 "folder."
             )
 
     def change_setup(self, setup: RunSetup) -> None:
-        """Replace ``config.json``; only for whoever holds the run.
+        """Replace ``config.json``; only while this process holds the run's lock.
 
         Raises:
             InputError: The folder cannot be written.
@@ -336,22 +348,22 @@ class RunFolder:
             return RunSetup.from_json(read_json(path))
         except FileNotFoundError as error:
             raise InputError(
-                f"{self.path} holds no run (config.json is missing); name a run's folder."
+                f"{self.path} holds no run (config.json is missing); choose the folder of a run."
             ) from error
         except InputError as error:
-            raise InputError(f"{path} is no valid configuration: {error}") from error
+            raise InputError(f"{path} is not a valid configuration: {error}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); start a new run.") from error
 
     def keep_curation(self, curation: Curation) -> None:
-        """Keep what the run trains by, so that later decisions about the data do not change it."""
+        """Store the run's curation, so that later decisions about the data do not change it."""
         write_text(self.path / "curation.csv", curation_csv(curation))
 
     def read_curation(self) -> Curation | None:
-        """The curation that the run was begun with; None if it was not begun with any.
+        """Return the curation that the run started with; None if it did not store one.
 
         Raises:
-            InputError: It is damaged.
+            InputError: The file is damaged.
         """
         path = self.path / "curation.csv"
         try:
@@ -361,40 +373,74 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}).") from error
         if curation.problems:
-            raise InputError(f"The run cannot go on as it began: {curation.problems[0]}")
+            raise InputError(f"The run's own curation is damaged: {curation.problems[0]}")
         return curation
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; a dead one lets go by itself.
+    def keep_votes(self, votes: Votes) -> None:
+        """Keep what the run learns from, so that later votes for the data do not change it."""
+        arrays = {
+            "counts": votes.counts,
+            "source": np.array(votes.source),
+            "note": np.array(votes.note),
+        }
+        self.save_arrays(VOTES_FILE, arrays)
 
-        A request that lies there was not for whoever takes the run now, and is forgotten. Who
-        starts a process with the run in its hands sees to that before, because from then on a
-        request may be for it.
+    def read_votes(self) -> Votes | None:
+        """The votes that the run was begun with; None if it was not begun with any.
 
         Raises:
-            InputError: Another process trains in it.
+            InputError: They are damaged.
+        """
+        path = self.path / VOTES_FILE
+        if not path.is_file():
+            return None
+        arrays = self.load_arrays(VOTES_FILE)
+        try:
+            return Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"{path} is damaged ({first_line(error)}); the run cannot go on from it."
+            ) from error
+
+    @contextmanager
+    def held(self) -> Iterator[RunSetup]:
+        """Lock the run for this process, and read its setup under the lock.
+
+        The system releases the lock when the process ends, however it ends. An old request in
+        ``control.json`` was meant for an earlier process and is removed; a process that inherits
+        the lock leaves it, because the request may be meant for this process.
+
+        Returns:
+            The content of ``config.json``.
+
+        Raises:
+            InputError: The folder holds no run, its configuration is damaged, or another process
+                trains it.
         """
         path = self.path / SETUP_FILE
         descriptor = inherited_lock(path)
-        is_handed_over = descriptor is not None
+        is_inherited = descriptor is not None
         if descriptor is None:
-            descriptor = lock_file(path, _LOCK_PATIENCE)
+            try:
+                descriptor = lock_file(path, _LOCK_PATIENCE)
+            except OSError:
+                self.read_setup()  # says what is wrong
+                raise
         if descriptor is None:
             raise InputError(
                 f"{self.path} is being trained by another process; wait for its end, or stop "
                 "it first."
             )
         try:
-            if not is_handed_over:
-                with suppress(OSError):  # where nothing can be removed nothing will be trained
+            if not is_inherited:
+                with suppress(OSError):  # a folder that cannot be written fails soon enough
                     (self.path / CONTROL_FILE).unlink(missing_ok=True)
-            yield
+            yield self.read_setup()
         finally:
             os.close(descriptor)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace ``status.json``; the data's fingerprint stays unless another is given."""
+        """Replace ``status.json``; the stored fingerprint stays unless a new one is given."""
         if status.fingerprint is None:
             earlier = self.read_status()
             if earlier is not None and earlier.fingerprint is not None:
@@ -402,7 +448,7 @@ class RunFolder:
         write_json(self.path / STATUS_FILE, asdict(status))
 
     def read_status(self) -> RunStatus | None:
-        """Read ``status.json``; None where there is none or it cannot be understood."""
+        """Read ``status.json``; return None if it is missing or damaged."""
         try:
             values = read_json(self.path / STATUS_FILE)
             return _checked_status(RunStatus(**values))
@@ -410,10 +456,10 @@ class RunFolder:
             return None
 
     def append_epoch(self, record: EpochRecord) -> None:
-        """Add a line to ``metrics.jsonl``, on disk before this returns."""
+        """Append a line to ``metrics.jsonl``; it is on disk when this returns."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with (self.path / EPOCHS_FILE).open("a+b") as file:
-            # A line that an earlier process left torn would otherwise spoil this one too.
+            # An incomplete line of an earlier process would otherwise damage this one too.
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)
@@ -424,7 +470,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def read_epochs(self) -> list[EpochRecord]:
-        """The finished epochs in order; torn and foreign lines are dropped."""
+        """Return the finished epochs in order; incomplete and invalid lines are dropped."""
         try:
             text = (self.path / EPOCHS_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -448,12 +494,13 @@ class RunFolder:
             return read_arrays(path)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path} is missing or damaged ({first_line(error)}); the run cannot go on from it."
+                f"{path} is missing or damaged ({first_line(error)}); the run cannot be resumed; "
+                "start a new one."
             ) from error
 
 
 def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
-    """A folder of one's own under ``runs/``, named after the moment and the recipe.
+    """Make a new folder under ``runs/``, named after the current time and the recipe.
 
     Raises:
         InputError: ``runs/`` cannot be written.
@@ -464,6 +511,6 @@ def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
         for number in itertools.count(1):
             path = settings.runs_root / (stem if number == 1 else f"{stem}-{number}")
             with suppress(FileExistsError):
-                path.mkdir()  # made at once, so that nobody else gets it
+                path.mkdir()  # made at once, so that no other process takes the name
                 break
     return RunFolder(path)

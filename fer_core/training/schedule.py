@@ -1,4 +1,4 @@
-"""The learning rate at any moment of a training: pure functions of what has happened so far."""
+"""Learning rate schedules as pure functions of the training's progress."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fer_core.recipes import TrainingConfig
 def learning_rate_at(
     config: TrainingConfig, epochs_done: float, validation_losses: Sequence[float] = ()
 ) -> float:
-    """The learning rate for the next step.
+    """Return the learning rate for the next step.
 
     Args:
         config: The schedule.
-        epochs_done: Epochs trained so far, with the fraction of the current one.
-        validation_losses: Of the finished epochs, in order; the plateau schedule looks at them.
+        epochs_done: Epochs trained so far, including the fraction of the current one.
+        validation_losses: Validation losses of the finished epochs, for the plateau schedule.
     """
     rate = config.learning_rate
     if config.schedule == "steps":
@@ -25,7 +25,7 @@ def learning_rate_at(
                 rate = step_rate
     elif config.schedule == "cosine":
         # Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
-        # with cycles of equal length; the first descent begins where the warm-up ends.
+        # with cycles of equal length; the first descent starts at the end of the warm-up.
         cycle_length = config.epochs / config.cosine_cycles
         cycle = min(int(epochs_done / cycle_length), config.cosine_cycles - 1)
         start = config.warmup_epochs if cycle == 0 else cycle * cycle_length
@@ -37,13 +37,13 @@ def learning_rate_at(
         drops = _plateau_drops(validation_losses, config.plateau_patience)
         rate *= config.plateau_factor**drops
     if config.warmup_epochs and epochs_done < config.warmup_epochs:
-        # The first step trains too, at a hundredth of the way.
+        # At least a hundredth, so that the first step trains too.
         rate *= max(epochs_done / config.warmup_epochs, 0.01)
     return rate
 
 
 def _plateau_drops(losses: Sequence[float], patience: int) -> int:
-    """How often the loss has gone ``patience`` epochs without a new minimum."""
+    """Count how often the loss had no new minimum for ``patience`` epochs."""
     best, waited, drops = math.inf, 0, 0
     for loss in losses:
         if loss < best:

@@ -25,8 +25,7 @@ from fer_core.keras_backend import require_backend
 from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.processes import LOCK_VARIABLE, is_locked, lock_file
-from fer_core.training.queue import spawn
+from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.search_space import SearchSpace, check_space
 
 if TYPE_CHECKING:
@@ -311,11 +310,11 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
             try:
                 with (folder / _LOG_FILE).open("ab") as log:
                     spawn(
+                        "fer_core",
                         ["search", "resume", name, "--worker", str(number)],
                         settings,
                         output=log.fileno(),
-                        variables={LOCK_VARIABLE: str(lock)},
-                        descriptors=(lock,),
+                        lock=lock,
                     )
             finally:
                 os.close(lock)

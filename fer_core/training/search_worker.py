@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
+from fer_core.training.launcher import continue_run, launch
 from fer_core.training.processes import (
     inherited_lock,
     is_process_alive,
     lock_file,
     process_start,
 )
-from fer_core.training.queue import continue_run, launch, remove_from_queue, revive_queue
+from fer_core.training.queue import continue_queue, remove_from_queue
 from fer_core.training.registry import read_run_epochs, run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 from fer_core.training.search import (
@@ -175,8 +176,10 @@ class _Worker:
         known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         reported = set(known)
         while True:
-            revive_queue(self._settings)
             summary = run_summary(run.path, self._settings)
+            if summary.state == "queued":
+                # A run that was killed from outside did not start the next one.
+                continue_queue(self._settings)
             epochs = read_run_epochs(run.path)
             for record in epochs:
                 if record.epoch not in reported:

@@ -1,4 +1,4 @@
-"""A run's figures for TensorBoard and MLflow, through these libraries' own Keras callbacks."""
+"""Log a run's metrics to TensorBoard and MLflow with the Keras callbacks of these libraries."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _MLFLOW_FILE = "mlflow.json"
 
 
 class EpochObserver(Protocol):
-    """Is told how a training goes."""
+    """Receives the progress of a training."""
 
     def begin(self, model: keras.Model, epochs_done: int) -> None:
-        """The training starts, or goes on behind some epochs."""
+        """The training starts, or resumes after some epochs."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """An epoch is through."""
+        """An epoch is finished."""
 
     def end(self) -> None:
-        """No epoch follows."""
+        """The training has ended."""
 
 
 def check_tracking(tracking: Tracking) -> None:
-    """Make sure that what a tracking needs is installed.
+    """Check that the libraries for the requested tracking are installed.
 
     Raises:
-        InputError: A library is missing; the sentence says how to get it.
+        InputError: A library is missing; the message says how to install it.
     """
     if tracking.tensorboard:
         require_packages("TensorBoard's event files need", "train", "tensorboard", "tensorflow")
@@ -43,7 +43,7 @@ def check_tracking(tracking: Tracking) -> None:
 
 
 class RunTracking:
-    """Drives the callbacks that a run's setup asks for, one call per epoch."""
+    """Calls the callbacks that a run's setup requests, once per epoch."""
 
     def __init__(self, setup: RunSetup, run: RunFolder) -> None:
         self._setup = setup
@@ -74,7 +74,7 @@ class RunTracking:
             self._callbacks.on_train_begin()
 
     def epoch(self, record: EpochRecord) -> None:
-        """Hand on an epoch's figures."""
+        """Pass the metrics of an epoch to the callbacks."""
         if self._callbacks is None:
             return
         figures = {
@@ -123,11 +123,11 @@ class RunTracking:
                     | self._setup.config.to_json()
                 )
         except Exception as error:
-            # MLflow passes on whatever its many stores raise.
+            # MLflow's stores raise many types of errors.
             raise InputError(
                 f"MLflow at {uri} cannot be used ({first_line(error)}); check the address, or "
-                "leave it out."
+                "remove it."
             ) from error
-        # A run that is resumed goes on under the same number.
+        # A resumed run keeps its MLflow run ID.
         write_json(path, {"uri": uri, "run_id": started.info.run_id})
         return mlflow.keras.MlflowCallback()

@@ -1,5 +1,6 @@
-"""From a picture's bytes to the faces in it and their emotions.
+"""From the bytes of a picture to its faces and their emotions.
 
-``decode`` turns bytes into pixels, ``detect`` finds the faces, ``crop`` cuts the network's input,
-``analyzer`` puts them together for photo, video and webcam alike, ``draw`` shows the result.
+``decode`` turns bytes into pixels, ``detect`` finds the faces, ``crop`` produces the network's
+input, ``analyzer`` combines them for photo, video and webcam, ``draw`` annotates the picture.
+``face`` and ``boxes`` define the types that all of them use.
 """

@@ -1,126 +1,139 @@
-"""Faces in, emotions out: the one path for photos, video and webcam."""
+"""``Analyzer``: detect the faces of a picture and classify them. Photo, video and webcam use it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTIONS
-from fer_core.vision.boxes import FaceBox, FaceDetector
-from fer_core.vision.crop import CROP_SIDE, crop_face, whole_picture_crop
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.crop import FER2013_SIDE, crop_face, crop_whole_picture
+from fer_core.vision.detect import FaceDetector
+from fer_core.vision.face import Face
 
-#: A picture in which no face is found is taken for a face crop if its sides are at most this long
-#: (pixels) and differ by at most this share. Faces that others cut out are rarely larger.
+#: A picture without a detected face is classified as a face crop if its sides are at most this long
+#: (pixels) and differ by at most this share. Published face crops are rarely larger.
 _LONGEST_CROP_SIDE = 128
 _SIDE_DIFFERENCE = 0.10
 
 
 class EmotionPredictor(Protocol):
-    """What the analyzer needs of the project's predictor."""
+    """The part of ``Predictor`` that the analyzer uses."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        ...
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels (1 or 3) of the network's input."""
+        ...
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify crops, uint8 ``[n, 48, 48]``.
+        """Classify crops of the network's own size.
+
+        Args:
+            crops: Gray, uint8 ``[n, height, width]``, or RGB, uint8 ``[n, height, width, 3]``.
 
         Returns:
-            float32 ``[n, 7]`` in the order of ``EMOTIONS``, each row adding up to 1.
+            float32 ``[n, classes]``, each row with sum 1.
         """
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class FaceReading:
-    """One face and what the network makes of it.
-
-    Attributes:
-        box: Where it is in the upright picture, as the detector gave it; the whole picture if that
-            was classified whole.
-        crop: What the network saw: grey, uint8 ``[48, 48]``.
-        probabilities: float32 ``[7]`` in the order of ``EMOTIONS``, after temperature.
-    """
-
-    box: FaceBox
-    crop: NDArray[np.uint8] = field(repr=False)
-    probabilities: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        if self.crop.shape != (CROP_SIDE, CROP_SIDE) or self.crop.dtype != np.uint8:
-            raise ValueError(
-                f"crop should be uint8 [48, 48]. Received: {self.crop.dtype} {self.crop.shape}"
-            )
-        if self.probabilities.shape != (len(EMOTIONS),):
-            raise ValueError(
-                f"probabilities should be [{len(EMOTIONS)}]. Received: {self.probabilities.shape}"
-            )
-        if not np.all((self.probabilities >= 0) & (self.probabilities <= 1 + 1e-5)):
-            raise ValueError(f"probabilities lie between 0 and 1. Received: {self.probabilities}")
-
-    @property
-    def label(self) -> str:
-        """The most probable emotion."""
-        return EMOTIONS[int(self.probabilities.argmax())]
-
-    @property
-    def score(self) -> float:
-        """The label's probability, 0 to 1."""
-        return float(self.probabilities.max())
-
-    @property
-    def probability_by_emotion(self) -> dict[str, float]:
-        """All seven probabilities by name, in the order of ``EMOTIONS``."""
-        return dict(zip(EMOTIONS, map(float, self.probabilities), strict=True))
-
-
 class Analyzer:
-    """Finds the faces of a picture and classifies them in one call of the network."""
+    """Detects faces and classifies all faces of a picture in one call of the network."""
 
     def __init__(self, predictor: EmotionPredictor, detector: FaceDetector) -> None:
-        self._predictor = predictor
-        self._detector = detector
+        """Combine a model and a detector; neither is copied, and threads may share the analyzer.
 
-    def analyze(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[FaceReading]:
-        """Read every face in a picture.
+        Args:
+            predictor: Classifies the crops.
+            detector: Detects the faces in ``detect`` and ``analyze``; its geometry determines the
+                crops in ``classify``.
+        """
+        self.predictor = predictor
+        self.detector = detector
+
+    def analyze(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
+        """Detect and classify every face of a picture.
 
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
-            whole: True classifies the picture as one face crop, False never does. None does where
-                the picture has the network's own 48x48 pixels, or is small and nearly square and
-                no face is found in it.
+            whole: True classifies the whole picture as one face, False never does. None does if the
+                picture has FER2013's 48x48 pixels, or if it is small and nearly square and no face
+                is detected.
 
         Returns:
-            One reading per face, left to right and then top to bottom; none if there is no face.
+            The classified faces, from left to right and then from top to bottom.
 
         Raises:
-            ValueError: The array is not such a picture.
+            ValueError: ``image`` has another shape or dtype, or is empty.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise ValueError(
-                "image should be uint8 [height, width, 3], not empty. "
-                f"Received: {image.dtype} {image.shape}"
-            )
-        if whole or (whole is None and image.shape[:2] == (CROP_SIDE, CROP_SIDE)):
-            # At 48x48 a box within the picture would only lose pixels that the network was
-            # trained to see, so that no detector is asked.
-            return self._read_whole(image)
-        boxes = sorted(self._detector.detect(image), key=lambda box: (box.x, box.y))
-        if boxes:
-            square = self._detector.geometry.square
-            crops = np.stack([crop_face(image, square(box)) for box in boxes])
-            return self._read(boxes, crops)
+        check_image(image)
+        if whole or (whole is None and image.shape[:2] == (FER2013_SIDE, FER2013_SIDE)):
+            # The network was trained on all 48x48 pixels: a detected box would only remove some.
+            return self._classify_whole(image)
+        faces = self.detect(image)
+        if faces:
+            return self.classify(image, faces)
         if whole is None and _may_be_face_crop(image):
-            return self._read_whole(image)
+            return self._classify_whole(image)
         return []
 
-    def _read_whole(self, image: NDArray[np.uint8]) -> list[FaceReading]:
-        height, width = image.shape[:2]
-        return self._read([FaceBox(0, 0, width, height)], whole_picture_crop(image)[None])
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Detect the faces of a picture without classifying them.
 
-    def _read(self, boxes: list[FaceBox], crops: NDArray[np.uint8]) -> list[FaceReading]:
-        rows = self._predictor.probabilities(crops)
+        Args:
+            image: Upright RGB, uint8 ``[height, width, 3]``.
+
+        Returns:
+            Faces with box and detection score, from left to right and then from top to bottom.
+        """
+        return sorted(self.detector.detect(image), key=lambda face: (face.box.x, face.box.y))
+
+    def classify(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
+        """Crop and classify faces in one call of the network.
+
+        Args:
+            image: The picture that the boxes refer to, upright RGB, uint8 ``[height, width, 3]``.
+            faces: The faces to classify, from ``detect`` or from a tracker.
+
+        Returns:
+            The same faces in the same order with crop, probabilities and classes.
+        """
+        square, shape = self.detector.geometry.square, self.predictor.input_shape
+        return self._with_probabilities(
+            faces, [crop_face(image, square(face.box), shape) for face in faces]
+        )
+
+    def _classify_whole(self, image: NDArray[np.uint8]) -> list[Face]:
+        height, width = image.shape[:2]
+        crop = crop_whole_picture(image, self.predictor.input_shape)
+        return self._with_probabilities([Face(FaceBox(0, 0, width, height))], [crop])
+
+    def _with_probabilities(
+        self, faces: Sequence[Face], crops: Sequence[NDArray[np.uint8]]
+    ) -> list[Face]:
+        if not faces:
+            return []
+        rows = self.predictor.probabilities(np.stack(crops))
+        classes = self.predictor.classes
         return [
-            FaceReading(box=box, crop=crop, probabilities=np.asarray(row, np.float32))
-            for box, crop, row in zip(boxes, crops, rows, strict=True)
+            replace(face, crop=crop, probabilities=np.asarray(row, np.float32), classes=classes)
+            for face, crop, row in zip(faces, crops, rows, strict=True)
         ]
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Raise ``ValueError`` unless the array is uint8 ``[height, width, 3]`` and not empty."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(
+            "image should be uint8 [height, width, 3], not empty. "
+            f"Received: {image.dtype} {image.shape}"
+        )
 
 
 def _may_be_face_crop(image: NDArray[np.uint8]) -> bool:

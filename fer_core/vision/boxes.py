@@ -1,55 +1,96 @@
-"""What a face detector gives: boxes, and how its boxes lie around a face."""
+"""Face boxes, and the mapping from a detector's boxes to the square that FER2013 was cropped to."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class FaceBox:
-    """A face's place in the upright picture, as the detector gave it.
-
-    It may reach over the picture's edge where the face does.
+    """An axis-aligned box in a picture, in pixels. It may extend beyond the picture's edges.
 
     Attributes:
-        x: Left edge in pixels; may be negative.
-        y: Upper edge in pixels; may be negative.
-        width: In pixels, at least 1.
-        height: In pixels, at least 1.
-        score: How sure the detector is, 0 to 1; None if it does not say.
+        x: Left edge; may be negative.
+        y: Upper edge; may be negative.
+        width: Above 0.
+        height: Above 0.
     """
 
-    x: int
-    y: int
-    width: int
-    height: int
-    score: float | None = None
+    x: float
+    y: float
+    width: float
+    height: float
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"A box needs a width and a height. Received: {self}")
-        if self.score is not None and not 0.0 <= self.score <= 1.0:
-            raise ValueError(f"A box's score lies between 0 and 1. Received: {self.score}")
+        if not (self.width > 0 and self.height > 0):
+            raise ValueError(f"width and height should be above 0. Received: {self}")
 
-    def intersection(self, other: "FaceBox") -> int:
-        """The common area with another box, in square pixels."""
+    @property
+    def area(self) -> float:
+        """Width times height, in square pixels."""
+        return self.width * self.height
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """x and y of the center."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def rounded(self) -> tuple[int, int, int, int]:
+        """x, y, width and height in whole pixels; width and height are at least 1."""
+        return (
+            round(self.x),
+            round(self.y),
+            max(1, round(self.width)),
+            max(1, round(self.height)),
+        )
+
+    def moved(self, dx: float, dy: float, scale: float = 1.0) -> FaceBox:
+        """Return the box shifted by ``dx`` and ``dy`` pixels and scaled about its center."""
+        width, height = self.width * scale, self.height * scale
+        center_x, center_y = self.center
+        return FaceBox(center_x + dx - width / 2, center_y + dy - height / 2, width, height)
+
+    def scaled(self, factor_x: float, factor_y: float) -> FaceBox:
+        """Return the same box in the pixels of a picture resized by these factors."""
+        return FaceBox(
+            self.x * factor_x, self.y * factor_y, self.width * factor_x, self.height * factor_y
+        )
+
+    def interpolated(self, other: FaceBox, share: float) -> FaceBox:
+        """Return a box between this one (``share`` 0) and another one (``share`` 1)."""
+        return FaceBox(
+            self.x + share * (other.x - self.x),
+            self.y + share * (other.y - self.y),
+            self.width + share * (other.width - self.width),
+            self.height + share * (other.height - self.height),
+        )
+
+    def intersection(self, other: FaceBox) -> float:
+        """Return the area shared with another box, in square pixels."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         return max(width, 0) * max(height, 0)
 
-    def is_same_face(self, other: "FaceBox") -> bool:
-        """Whether the boxes overlap by more than half of the smaller one."""
-        smaller = min(self.width * self.height, other.width * other.height)
-        return 2 * self.intersection(other) > smaller
+    def iou(self, other: FaceBox) -> float:
+        """Return the intersection over union with another box, 0 to 1."""
+        common = self.intersection(other)
+        return common / (self.area + other.area - common)
+
+    def is_same_face(self, other: FaceBox) -> bool:
+        """Return True if the boxes overlap by more than half of the smaller one."""
+        return 2 * self.intersection(other) > min(self.area, other.area)
 
 
 @dataclass(frozen=True)
 class FaceSquare:
-    """The square that FER2013 would have cut out of a picture for a face, in pixels.
+    """The square that FER2013 would have been cropped to for a face, in pixels of the picture.
 
-    Coordinates are those of the picture's plane: the picture spans 0 to width and 0 to height.
+    Attributes:
+        center_x: Between 0 and the picture's width for a center inside the picture.
+        center_y: Between 0 and the picture's height for a center inside the picture.
+        side: Above 0.
     """
 
     center_x: float
@@ -58,17 +99,17 @@ class FaceSquare:
 
     def __post_init__(self) -> None:
         if not self.side > 0:
-            raise ValueError(f"A square needs a side. Received: {self}")
+            raise ValueError(f"side should be above 0. Received: {self}")
 
 
 @dataclass(frozen=True)
 class BoxGeometry:
-    """Where FER2013's square lies, relative to the boxes of one detector.
+    """The position of FER2013's square relative to the boxes of one detector.
 
     Attributes:
-        side: Side of the square over the geometric mean of the box's width and height.
-        right: From the box's centre to the square's, in box widths.
-        down: From the box's centre to the square's, in box heights.
+        side: Side of the square divided by the geometric mean of the box's width and height.
+        right: Offset from the box's center to the square's, in box widths.
+        down: Offset from the box's center to the square's, in box heights.
     """
 
     side: float
@@ -76,27 +117,9 @@ class BoxGeometry:
     down: float
 
     def square(self, box: FaceBox) -> FaceSquare:
-        """The square that belongs to a box."""
+        """Return the square for a box."""
         return FaceSquare(
             center_x=box.x + box.width * (0.5 + self.right),
             center_y=box.y + box.height * (0.5 + self.down),
             side=self.side * float(np.sqrt(box.width * box.height)),
         )
-
-
-class FaceDetector(Protocol):
-    """Finds faces. Implementations may be called from several threads at once."""
-
-    @property
-    def name(self) -> str:
-        """What people choose it by, such as ``"yunet"``."""
-        ...
-
-    @property
-    def geometry(self) -> BoxGeometry:
-        """How its boxes are mapped to FER2013's square."""
-        ...
-
-    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
-        """Find the faces in upright RGB, uint8 ``[height, width, 3]``; in no particular order."""
-        ...

@@ -1,4 +1,4 @@
-"""The network's input: a square of a picture as 48x48 grey, cut as FER2013's faces were."""
+"""The network's input: a square of a picture at the network's size, cropped as FER2013's faces."""
 
 import cv2
 import numpy as np
@@ -6,22 +6,35 @@ from numpy.typing import NDArray
 
 from fer_core.vision.boxes import FaceSquare
 
-#: Width and height of the network's input in pixels.
-CROP_SIDE = 48
+#: Width and height of FER2013's pictures, in pixels.
+FER2013_SIDE = 48
+#: Height, width and channels of FER2013's pictures.
+FER2013_SHAPE = (FER2013_SIDE, FER2013_SIDE, 1)
 
 
-def crop_face(image: NDArray[np.uint8], square: FaceSquare) -> NDArray[np.uint8]:
-    """Cut a square out of a picture.
+def crop_face(
+    image: NDArray[np.uint8],
+    square: FaceSquare,
+    shape: tuple[int, int, int] = FER2013_SHAPE,
+) -> NDArray[np.uint8]:
+    """Crop a square of a picture and resize it.
 
-    What lies beyond the picture's edge is filled by repeating the edge.
+    Pixels beyond the picture's edge repeat the edge.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``.
-        square: Which part; its corner and side are rounded to whole pixels.
+        square: The part to crop; its corner and side are rounded to whole pixels.
+        shape: Height, width and channels of the result: 1 channel for gray, 3 for RGB.
 
     Returns:
-        Grey, uint8 ``[48, 48]``.
+        Gray, uint8 ``[height, width]``, or RGB, uint8 ``[height, width, 3]``.
+
+    Raises:
+        ValueError: The number of channels is neither 1 nor 3.
     """
+    crop_height, crop_width, channels = shape
+    if channels not in (1, 3):
+        raise ValueError(f"channels should be 1 or 3. Received: shape={shape}")
     side = max(1, round(square.side))
     left = round(square.center_x - side / 2)
     top = round(square.center_y - side / 2)
@@ -32,22 +45,25 @@ def crop_face(image: NDArray[np.uint8], square: FaceSquare) -> NDArray[np.uint8]
         rows = np.clip(np.arange(top, top + side), 0, height - 1)
         columns = np.clip(np.arange(left, left + side), 0, width - 1)
         part = image[rows[:, None], columns]
-    grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
-    # Averaging what is shrunk keeps fine patterns from turning into noise; enlarging needs the
-    # values between pixels.
-    way = cv2.INTER_AREA if side > CROP_SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(grey, (CROP_SIDE, CROP_SIDE), interpolation=way), np.uint8)
+    part = np.ascontiguousarray(part)
+    pixels = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) if channels == 1 else part
+    # Area averaging prevents aliasing when shrinking; enlarging needs interpolation.
+    method = cv2.INTER_AREA if side > max(crop_height, crop_width) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (crop_width, crop_height), interpolation=method), np.uint8)
 
 
-def whole_picture_crop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The network's input for a picture that is itself a face crop.
+def crop_whole_picture(
+    image: NDArray[np.uint8], shape: tuple[int, int, int] = FER2013_SHAPE
+) -> NDArray[np.uint8]:
+    """Turn a picture that is itself a face crop into the network's input.
 
     Args:
-        image: Upright RGB, uint8 ``[height, width, 3]``. Of one that is not square the middle is
-            taken, because stretching would change the expression.
+        image: Upright RGB, uint8 ``[height, width, 3]``. If it is not square, its center square is
+            used, because stretching would change the expression.
+        shape: As for ``crop_face``.
 
     Returns:
-        Grey, uint8 ``[48, 48]``; of a grey 48x48 picture, its own pixels unchanged.
+        As ``crop_face``; for a gray picture of exactly this shape, its own pixels unchanged.
     """
     height, width = image.shape[:2]
-    return crop_face(image, FaceSquare(width / 2, height / 2, min(width, height)))
+    return crop_face(image, FaceSquare(width / 2, height / 2, min(width, height)), shape)

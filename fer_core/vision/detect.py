@@ -1,25 +1,54 @@
-"""The detectors by name: which are there, and making one."""
+"""Face detectors by name: list the available ones, and create one."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.vision.boxes import FaceDetector
+from fer_core.vision.boxes import BoxGeometry
 from fer_core.vision.detector_files import YUNET_FILE_NAME, is_yunet_available, yunet_path
+from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.yunet import YuNetDetector
 
 
+class FaceDetector(Protocol):
+    """A face detector. Implementations may be called from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The name that users choose it by, such as ``"yunet"``."""
+        ...
+
+    @property
+    def geometry(self) -> BoxGeometry:
+        """The mapping from its boxes to FER2013's square."""
+        ...
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Detect the faces in upright RGB, uint8 ``[height, width, 3]``, in any order.
+
+        Returns:
+            Faces with box and detection score, not classified.
+        """
+        ...
+
+
 def detector_names(settings: Settings) -> tuple[str, ...]:
-    """The detectors that can be used now, the default first."""
+    """Return the detectors that can be used now, the default first."""
     if is_yunet_available(settings):
         return (YuNetDetector.name, HaarDetector.name)
     return (HaarDetector.name,)
 
 
 def make_detector(name: str, settings: Settings) -> FaceDetector:
-    """Make a detector; the result may be shared by threads.
+    """Create a detector; threads may share it.
 
     Raises:
-        InputError: The name is unknown, or the detector's file is not there or not the right one.
+        InputError: The name is unknown, or the detector's file is missing or has other content than
+            the tested one.
     """
     if name == HaarDetector.name:
         return HaarDetector()
@@ -33,6 +62,7 @@ def make_detector(name: str, settings: Settings) -> FaceDetector:
         state = "is not the tested file" if path.exists() else "is missing"
         raise InputError(
             f"The detector 'yunet' cannot be used because {YUNET_FILE_NAME} {state} in "
-            f"{path.parent}; download it from the analyze page, drop it there, or choose 'haar'."
+            f"{path.parent}; run 'python -m fer_core detectors fetch', copy the file there, or "
+            "choose 'haar'."
         )
     return YuNetDetector(path)

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.face import Face
 from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
 
@@ -76,7 +77,7 @@ class HaarDetector:
         # A cascade keeps the picture it works on, so that two threads must not share it.
         self._lock = threading.Lock()
 
-    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Find the faces in upright RGB, uint8 ``[height, width, 3]``.
 
         Returns:
@@ -100,11 +101,14 @@ class HaarDetector:
                 evidence += math.log1p(votes) * _VOTES_WEIGHT
             if evidence >= _EVIDENCE_NEEDED:
                 candidates.append((evidence, proposal.box))
-        faces: list[FaceBox] = []
+        faces: list[tuple[float, FaceBox]] = []
         for evidence, box in sorted(candidates, key=lambda one: -one[0]):
-            if not any(box.is_same_face(face) for face in faces):
-                faces.append(replace(box, score=1 / (1 + math.exp(-evidence))))
-        return [_scaled(face, factor_x, factor_y) for face in faces]
+            if not any(box.is_same_face(known) for _, known in faces):
+                faces.append((evidence, box))
+        return [
+            Face(_scaled(box, factor_x, factor_y), detection_score=1 / (1 + math.exp(-evidence)))
+            for evidence, box in faces
+        ]
 
     def _propose(self, grey: NDArray[np.uint8]) -> list[_Proposal]:
         """Everything that may be a face in a working picture, uint8 ``[height, width]``."""
@@ -157,7 +161,7 @@ def _votes_at_center(checker: cv2.CascadeClassifier, patch: NDArray[np.uint8]) -
 
 def _scaled(box: FaceBox, factor_x: float, factor_y: float) -> FaceBox:
     side = max(1, round(box.width * (factor_x + factor_y) / 2))
-    return FaceBox(round(box.x * factor_x), round(box.y * factor_y), side, side, box.score)
+    return FaceBox(round(box.x * factor_x), round(box.y * factor_y), side, side)
 
 
 def _logit(probability: float) -> float:

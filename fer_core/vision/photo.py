@@ -1,4 +1,4 @@
-"""One photo from its file's bytes to its readings, and results as tables and documents."""
+"""One photo from its file's bytes to its faces, and results as tables and documents."""
 
 from __future__ import annotations
 
@@ -14,107 +14,83 @@ from numpy.typing import NDArray
 from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.vision.analyzer import Analyzer, FaceReading
+from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.decode import decode_picture
+from fer_core.vision.face import Face
 
 _log = logging.getLogger(__name__)
 
-#: Pixels: what is smaller shows no face that anyone could read.
+#: In pixels: an expression cannot be recognized in smaller pictures.
 _SMALLEST_SIDE = 12
 
 
 @dataclass(frozen=True)
 class PhotoResult:
-    """What came of one file.
+    """The result for one file.
 
     Attributes:
-        file: Its name or path, as it was given.
+        file: Its name or path, as given.
         width: Of the upright picture, in pixels; None if it could not be decoded.
-        height: Likewise.
-        readings: Its faces, left to right.
-        error: One sentence on why it could not be analyzed; None if it could.
+        height: Of the upright picture, in pixels; None if it could not be decoded.
+        faces: Its classified faces, from left to right.
+        error: One sentence on why it could not be analyzed; None on success.
     """
 
     file: str
     width: int | None = None
     height: int | None = None
-    readings: tuple[FaceReading, ...] = field(default=(), repr=False)
+    faces: tuple[Face, ...] = field(default=(), repr=False)
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """A file's entry in the contract's document of ``classify``."""
+        """Return the file's entry in the document of ``classify``."""
         return {
             "file": self.file,
             "width": self.width,
             "height": self.height,
             "faces": [
                 {
-                    "box": _box_list(reading),
-                    "label": reading.label,
-                    "score": reading.score,
-                    "probabilities": reading.probability_by_emotion,
+                    "box": list(face.box.rounded()),
+                    "label": face.label,
+                    "score": face.score,
+                    "probabilities": face.probability_by_class(),
                 }
-                for reading in self.readings
+                for face in self.faces
             ],
             "error": self.error,
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Rows of a table, one per face; one without a face for a file that has none."""
+        """Return table rows: one per face, or one without a face for a file that has none."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
-        if not self.readings:
+        if not self.faces:
             return [shared | {"error": self.error}]
         rows = []
-        for number, reading in enumerate(self.readings, start=1):
-            x, y, width, height = _box_list(reading)
-            box = {"face": number, "x": x, "y": y, "box_width": width, "box_height": height}
-            label = {"label": reading.label, "score": reading.score}
-            rows.append(shared | box | label | reading.probability_by_emotion | {"error": None})
+        for number, face in enumerate(self.faces, start=1):
+            box = dict(zip(_BOX_COLUMNS, face.box.rounded(), strict=True))
+            label = {"face": number, "label": face.label, "score": face.score}
+            rows.append(shared | box | label | face.probability_by_class() | {"error": None})
         return rows
 
 
-_COLUMNS = (
-    *("file", "width", "height", "face", "x", "y", "box_width", "box_height", "label", "score"),
-    *EMOTIONS,
-    "error",
-)
-
-
-def results_document(results: Sequence[PhotoResult]) -> dict[str, Any]:
-    """The contract's document of ``classify``."""
-    return {"files": [result.to_json() for result in results]}
-
-
-def results_as_json(results: Sequence[PhotoResult]) -> str:
-    """The same as text."""
-    return json.dumps(results_document(results), indent=2, ensure_ascii=False) + "\n"
-
-
-def results_as_csv(results: Sequence[PhotoResult]) -> str:
-    """One line per face, with a heading; one line for a file without faces."""
-    rows = (row for result in results for row in result.to_rows())
-    return csv_text(_COLUMNS, ([row.get(column) for column in _COLUMNS] for row in rows))
-
-
-def _box_list(reading: FaceReading) -> list[int]:
-    box = reading.box
-    return [box.x, box.y, box.width, box.height]
+_BOX_COLUMNS = ("x", "y", "box_width", "box_height")
+_FIRST_COLUMNS = ("file", "width", "height", "face", *_BOX_COLUMNS, "label", "score")
 
 
 def analyze_photo(
     content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Decode and analyze one file; whatever is wrong with it becomes the result's ``error``.
+    """Decode and analyze one file; invalid input becomes the result's ``error``.
 
     Args:
         content: The file's bytes.
-        name: What to call it.
-        analyzer: Finds and reads the faces.
+        name: The file's name, for the result and its messages.
+        analyzer: Detects and classifies the faces.
         whole: As for ``Analyzer.analyze``.
 
     Returns:
-        The result, and the upright RGB picture, uint8 ``[height, width, 3]``, if it could be
-        decoded.
+        The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None if it could not
+        be decoded.
     """
     image = None
     try:
@@ -124,12 +100,12 @@ def analyze_photo(
                 f"{name} is {image.shape[1]}x{image.shape[0]} pixels, too small to show a face; "
                 "use a larger picture."
             )
-        readings = tuple(analyzer.analyze(image, whole=whole))
-        return PhotoResult(name, image.shape[1], image.shape[0], readings), image
+        faces = tuple(analyzer.analyze(image, whole=whole))
+        return PhotoResult(name, image.shape[1], image.shape[0], faces), image
     except InputError as error:
         sentence = str(error)
     except Exception:
-        # One file must not end a batch of hundreds; the defect itself is logged whole.
+        # One file must not end a batch of hundreds; the log has the full traceback.
         _log.exception("unexpected error while analyzing %s", name)
         sentence = (
             f"{name} could not be analyzed because of an unexpected error; it is in the "
@@ -138,3 +114,22 @@ def analyze_photo(
     if image is None:
         return PhotoResult(name, error=sentence), None
     return PhotoResult(name, image.shape[1], image.shape[0], error=sentence), image
+
+
+def results_document(results: Sequence[PhotoResult]) -> dict[str, Any]:
+    """Return the JSON document of ``classify``."""
+    return {"files": [result.to_json() for result in results]}
+
+
+def results_as_json(results: Sequence[PhotoResult]) -> str:
+    """Return the JSON document of ``classify`` as text."""
+    return json.dumps(results_document(results), indent=2, ensure_ascii=False) + "\n"
+
+
+def results_as_csv(results: Sequence[PhotoResult]) -> str:
+    """Return a CSV table: a header, one line per face, one line for a file without faces."""
+    faces = (face for result in results for face in result.faces)
+    classes = next((face.classes for face in faces), EMOTIONS)
+    columns = (*_FIRST_COLUMNS, *classes, "error")
+    rows = (row for result in results for row in result.to_rows())
+    return csv_text(columns, ([row.get(column) for column in columns] for row in rows))

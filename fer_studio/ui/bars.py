@@ -11,16 +11,16 @@ from fer_core.charts.probabilities import probability_bars
 from fer_core.emotions import EMOTIONS, emotion_from_name
 
 
-def show_probabilities(probability_by_emotion: dict[str, float], *, key: str) -> None:
-    """Draw a face's seven probabilities, 0 to 1 each."""
+def show_probabilities(probability_by_class: Mapping[str, float], *, key: str) -> None:
+    """Draw a face's class probabilities, 0 to 1 each, in the given order."""
     st.plotly_chart(
-        probability_bars(probability_by_emotion),
+        probability_bars(probability_by_class),
         key=key,
         config={"displayModeBar": False},
         alt="Probabilities: "
         + ", ".join(
-            f"{emotion} {100 * probability:.0f} %"
-            for emotion, probability in probability_by_emotion.items()
+            f"{name} {100 * probability:.0f} %"
+            for name, probability in probability_by_class.items()
         ),
     )
 

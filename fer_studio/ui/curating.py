@@ -16,9 +16,9 @@ from fer_core.dataset.curation import (
     match_curation,
     relabel_entries,
 )
-from fer_core.dataset.curation_file import CurationChange, CurationFile
+from fer_core.dataset.curation_file import CurationBatch, CurationChange, CurationFile
 from fer_core.dataset.near_duplicates import NearDuplicates
-from fer_core.dataset.remedies import Remedy, remedy_entries
+from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
 from fer_core.dataset.store import imported_folder
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -211,51 +211,93 @@ def _decide(chosen: Chosen, action: str) -> None:
 
 
 def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
-    """The button that takes the last change of a dataset's decisions back, and says which.
+    """Draw the buttons that undo the last change of the decisions, and redo an undone one.
+
+    A press undoes exactly the change that its button shows: it is refused if someone else has
+    changed the decisions since.
 
     Args:
         dataset: The dataset.
-        state: Its decisions as they stand.
-        key: Of the button.
+        state: Its current decisions.
+        key: Key of the undo button.
     """
     if not may_edit():
         return
     undoable = state.file.undoable()
     st.button(
-        f"Undo: {undoable}" if undoable else "Nothing to undo",
+        f"Undo: {undoable.in_words}" if undoable else "Nothing to undo",
         icon=":material/undo:",
         key=key,
         disabled=undoable is None,
         on_click=_undo,
-        args=(dataset,),
+        args=(dataset, undoable),
+    )
+    redoable = state.file.redoable()
+    if redoable is not None:
+        st.button(
+            f"Redo: {redoable.in_words}",
+            icon=":material/redo:",
+            key=f"{key}_redo",
+            on_click=_redo,
+            args=(dataset, redoable),
+        )
+
+
+def offer_undo_of_image(dataset: OpenDataset, state: CurationState, row: int, *, key: str) -> None:
+    """Draw the button that undoes the last decision about one image, and no other.
+
+    Args:
+        dataset: The dataset.
+        state: Its current decisions.
+        row: The image.
+        key: Key of the button.
+    """
+    if not may_edit():
+        return
+    entry = state.match.by_row.get(row)
+    st.button(
+        f"Undo: {state.mark(row)}" if entry else "Nothing to undo",
+        icon=":material/undo:",
+        key=key,
+        disabled=entry is None,
+        on_click=_undo_image,
+        args=(dataset, entry),
     )
 
 
-def _undo(dataset: OpenDataset) -> None:
-    change_curation(dataset, lambda file: file.undo())
+def _undo(dataset: OpenDataset, batch: CurationBatch) -> None:
+    change_curation(dataset, lambda file: file.undo(batch.id))
 
 
-def offer_remedy(dataset: OpenDataset, remedy: Remedy, near: NearDuplicates | None) -> None:
-    """A remedy in bulk: what it does, and the button."""
+def _redo(dataset: OpenDataset, batch: CurationBatch) -> None:
+    change_curation(dataset, lambda file: file.redo(batch.id))
+
+
+def _undo_image(dataset: OpenDataset, entry: CurationEntry) -> None:
+    change_curation(dataset, lambda file: file.undo_images([entry.identity]))
+
+
+def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> None:
+    """Draw a quick fix: its button and what it does."""
     with st.container(border=True, gap="xsmall"):
-        is_waiting = remedy.needs_near and near is None
+        is_waiting = fix.needs_near and near is None
         st.button(
-            remedy.title,
+            fix.title,
             icon=":material/healing:",
-            key=f"remedy_{remedy.name}",
+            key=f"fix_{fix.name}",
             disabled=is_waiting,
-            help="Near-duplicates are still being looked for." if is_waiting else None,
-            on_click=_heal,
-            args=(dataset, remedy.name, near),
+            help="The search for near-duplicates is still running." if is_waiting else None,
+            on_click=_apply_fix,
+            args=(dataset, fix.name, near),
         )
-        st.caption(remedy.explanation)
+        st.caption(fix.explanation)
 
 
-def _heal(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:
-    def change(file: CurationFile) -> CurationChange:
-        entries = remedy_entries(name, dataset.faces, file.read(), near=near)
+def _apply_fix(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:
+    def decide(curation: Curation) -> tuple[CurationEntry, ...]:
+        entries = quick_fix_entries(name, dataset.faces, curation, near=near)
         if not entries:
-            raise InputError("There is nothing left that this remedy could change.")
-        return file.change(entries)
+            raise InputError("There is nothing left that this quick fix could change.")
+        return entries
 
-    change_curation(dataset, change)
+    change_curation(dataset, lambda file: file.change_with(decide))

@@ -15,7 +15,12 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.image_quality import ImageQuality, image_quality
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE
 from fer_core.dataset.statistics import Overview, overview
-from fer_core.dataset.store import imported_folder, load_dataset
+from fer_core.dataset.store import (
+    DEMO_NAME,
+    imported_folder,
+    install_demo_set,
+    load_dataset,
+)
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import VOTES_FILE, read_votes
 from fer_core.emotions import EMOTIONS
@@ -63,6 +68,8 @@ def open_dataset(name: str, settings: Settings) -> OpenDataset:
     Raises:
         InputError: It is not there, or damaged.
     """
+    if name == DEMO_NAME:
+        install_demo_set(settings)
     folder = imported_folder(name, settings)
     faces = _load(name, _content_key(folder), settings)
     return OpenDataset(name, folder, faces, settings)

@@ -113,11 +113,11 @@ def _start_waiting_trainings() -> None:
     from fer_core.errors import InputError
     from fer_core.settings import load_settings
     from fer_core.stale_files import remove_stale_temp_files
-    from fer_core.training.queue import revive_queue
+    from fer_core.training.queue import start_pending_runs
 
     try:
         remove_stale_temp_files(load_settings())
-        revive_queue(load_settings())
+        start_pending_runs(load_settings())
     except InputError as error:
         # The train page shows it as well.
         logging.getLogger(__name__).warning("pending trainings were not started: %s", error)

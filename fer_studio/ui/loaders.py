@@ -7,8 +7,7 @@ import streamlit as st
 from fer_core.bundle import Bundle
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings
-from fer_core.vision.boxes import FaceDetector
-from fer_core.vision.detect import make_detector
+from fer_core.vision.detect import FaceDetector, make_detector
 
 
 def open_predictor(bundle: Bundle) -> Predictor:

@@ -1,4 +1,4 @@
-"""One server and one Chromium for all tests of a file, and a page that notes what goes wrong."""
+"""One Chromium and one server for all browser tests, and pages whose errors fail the test."""
 
 import os
 import shutil
@@ -14,12 +14,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
+from browser.camera import write_camera_video
+from browser.helpers import IDLE, LAST_LINE
 from fer_core.settings import PROJECT_ROOT, Settings
 
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-_PATIENCE_MS = 30_000
+_TIMEOUT_MS = 30_000
+
+expect.set_options(timeout=_TIMEOUT_MS)
 
 
 @dataclass
@@ -27,29 +37,34 @@ class Server:
     """A running app.
 
     Attributes:
-        url: Where it answers.
-        settings: The folders that it works in.
-        log_path: What it wrote on standard output and error.
+        url: Its address.
+        settings: Its data folders.
+        log_path: The file with its standard output and standard error.
+        process: Its process.
     """
 
     url: str
     settings: Settings
     log_path: Path
     process: "subprocess.Popen[bytes]" = field(repr=False)
+    _checked: int = field(default=0, repr=False)
 
-    def stop(self) -> str:
-        """End it.
-
-        Returns:
-            Its log.
-        """
+    def stop(self) -> None:
+        """End the process."""
         self.process.terminate()
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def new_log(self) -> str:
+        """Return what was logged since the last call."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._checked)
+            content = log.read()
+        self._checked += len(content)
+        return content.decode("utf-8", errors="replace")
 
 
 def _free_port() -> int:
@@ -58,7 +73,7 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def _answers(url: str) -> bool:
+def _is_healthy(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -66,28 +81,27 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
+def _new_home(root: Path, write_bundle_folder: Callable[..., Path]) -> Settings:
+    settings = Settings(root / "data", root / "runs", root / "models")
+    metrics = {"validation": {"accuracy": 0.6253}}
+    write_bundle_folder(settings.models_root / "small", metrics=metrics)
+    write_bundle_folder(settings.models_root / "other", temperature=3.0)
+    (settings.models_root / "default").write_text("small\n")
+    return settings
+
+
+@pytest.fixture(scope="package")
 def start_server(
     tmp_path_factory: pytest.TempPathFactory, write_bundle_folder: Callable[..., Path]
 ) -> Iterator[Callable[..., Server]]:
-    """``start_server()``: the app as "streamlit run app.py" starts it, with two small models.
+    """``start_server()``: the app with two small models, started as "streamlit run app.py" does.
 
-    ``start_server(settings)`` starts it on the folders of an earlier one, ``options=[…]`` with
-    further options on the command line.
+    ``start_server(settings)`` uses existing folders, ``options=[…]`` adds command line options.
     """
     servers: list[Server] = []
 
-    def new_home() -> Settings:
-        root = tmp_path_factory.mktemp("home")
-        settings = Settings(root / "data", root / "runs", root / "models")
-        figures = {"validation": {"accuracy": 0.6253}}
-        write_bundle_folder(settings.models_root / "small", metrics=figures)
-        write_bundle_folder(settings.models_root / "other", temperature=3.0)
-        (settings.models_root / "default").write_text("small\n")
-        return settings
-
     def start(settings: Settings | None = None, *, options: Sequence[str] = ()) -> Server:
-        settings = settings or new_home()
+        settings = settings or _new_home(tmp_path_factory.mktemp("home"), write_bundle_folder)
         port = _free_port()
         environment = os.environ | {
             "FER_STUDIO_DATA": str(settings.data_root),
@@ -100,7 +114,7 @@ def start_server(
                 [
                     *(sys.executable, "-m", "streamlit", "run", "app.py"),
                     *("--server.headless=true", f"--server.port={port}"),
-                    # An edit while the tests run would be loaded half way.
+                    # A source file edited during the tests must not be loaded.
                     "--server.fileWatcherType=none",
                     *options,
                 ],
@@ -112,91 +126,108 @@ def start_server(
         server = Server(f"http://localhost:{port}", settings, log_path, process)
         servers.append(server)
         deadline = time.monotonic() + 60
-        while not _answers(server.url):
+        while not _is_healthy(server.url):
             assert process.poll() is None, log_path.read_text()
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.05)
         return server
 
     yield start
-    logs = [server.stop() for server in servers]
-    for log in logs:
+    for server in servers:
+        server.stop()
+        log = server.new_log()
         assert "Traceback" not in log, log
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(start_server: Callable[[], Server]) -> Server:
-    """The server that the tests of a file share."""
+    """The server that the browser tests share. A test that changes its folders restores them."""
     return start_server()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A Chromium with a made-up camera."""
+@pytest.fixture(scope="package")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium whose camera plays ``camera.camera_frames()``."""
     path = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
     if path is None or not Path(path).exists():
         pytest.fail(
-            "The browser tests need Chromium: install it (make browser), or name its program in "
-            "FER_STUDIO_CHROMIUM."
+            "The browser tests need Chromium: install it (make browser), or set "
+            "FER_STUDIO_CHROMIUM to its path."
         )
-    # Within a file and no longer: its event loop would be in the way of other tests.
+    video = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_camera_video(video)
+    # Ends with the package: Playwright's event loop would disturb other tests.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
-            args=["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
+            args=[
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={video}",
+                "--autoplay-policy=no-user-gesture-required",
+            ],
         )
         yield browser
         browser.close()
 
 
 @dataclass
-class Trouble:
-    """What a page must not do, and did."""
+class PageErrors:
+    """Errors of pages, and requests that left this machine."""
 
     errors: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    foreign_urls: list[str] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
-        """Note a page's errors and the hosts that it asks."""
+        """Record the errors and requests of a page."""
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self._on_address(request.url))
-        page.on("websocket", lambda connection: self._on_address(connection.url))
+        page.on("request", lambda request: self._on_url(request.url))
+        page.on("websocket", lambda connection: self._on_url(connection.url))
 
     def _on_console(self, message: ConsoleMessage) -> None:
         url = message.location["url"]
-        # Behind a page's own address Streamlit looks for its server there first.
+        # On a deep link, Streamlit first looks for its server below the page's address.
         page, separator, _ = urlsplit(url).path.partition("/_stcore/")
-        is_streamlits_search = bool(page and separator)
-        if message.type == "error" and not is_streamlits_search:
+        is_server_search = bool(page and separator)
+        if message.type == "error" and not is_server_search:
             self.errors.append(f"{message.text} ({url})")
 
-    def _on_address(self, url: str) -> None:
+    def _on_url(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("data", "blob") and parts.hostname != "localhost":
-            self.strangers.append(url)
+            self.foreign_urls.append(url)
 
 
 @pytest.fixture
 def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """``open_page("/", viewport=…)``: a visitor of their own; errors are told at the end."""
-    trouble = Trouble()
+    """``open_page("/", viewport=…)``: the page as a new visitor; errors fail the test at its end.
+
+    ``at=server`` opens it on another server.
+    """
+    observed = PageErrors()
     contexts: list[BrowserContext] = []
+    servers = [server]
 
     def call(path: str = "/", *, at: Server | None = None, **options: object) -> Page:
         options.setdefault("viewport", {"width": 1280, "height": 900})
+        options.setdefault("reduced_motion", "reduce")  # animations take processor time
         context = chromium.new_context(permissions=["camera"], **options)  # type: ignore[arg-type]
         contexts.append(context)
-        context.set_default_timeout(_PATIENCE_MS)
+        context.set_default_timeout(_TIMEOUT_MS)
         page = context.new_page()
-        trouble.watch(page)
+        observed.watch(page)
+        if at is not None and at not in servers:
+            servers.append(at)
         page.goto((at or server).url + path)
-        page.get_by_text("banned in the European Union").wait_for()  # the last line
+        page.get_by_text(LAST_LINE).wait_for()
         page.locator(IDLE).wait_for()
         return page
 
     yield call
     for context in contexts:
         context.close()
-    assert trouble.errors == []
-    assert trouble.strangers == []
+    assert observed.errors == []
+    assert observed.foreign_urls == []
+    for used in servers:
+        log = used.new_log()
+        assert "Traceback" not in log, log

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on localhost: whoever clicks on an account is logged in as it."""
+"""A small OpenID Connect provider on localhost; a click on an account logs in."""
 
 import base64
 import json
@@ -21,21 +21,21 @@ def _encoded(content: bytes) -> str:
 
 
 class IdentityProvider:
-    """The provider's accounts, its key, and what it has promised.
+    """The provider's accounts, its key and the issued codes.
 
     Attributes:
-        url: Where it answers; the issuer of its tokens.
-        accounts: What it says of each account, by name.
+        url: Its address and the issuer of its tokens.
+        accounts: The claims of each account, by name.
     """
 
     def __init__(self, accounts: dict[str, dict[str, Any]]) -> None:
         self.accounts = accounts
         self.url = ""
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._promised: dict[str, tuple[str, str]] = {}
+        self._issued: dict[str, tuple[str, str]] = {}
 
     def document(self) -> dict[str, Any]:
-        """What it says of itself, as OpenID Connect Discovery names it."""
+        """The document of OpenID Connect Discovery."""
         return {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
@@ -53,19 +53,19 @@ class IdentityProvider:
         return {"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", "n": modulus, "e": "AQAB"}]}
 
     def accounts_page(self, query: dict[str, str]) -> str:
-        """A link for each account, back to the app."""
+        """A page with a link for each account, which leads back to the app."""
         links = []
         for name in self.accounts:
-            code = _encoded(f"{name}-{len(self._promised)}".encode())
-            self._promised[code] = (name, query["nonce"])
+            code = _encoded(f"{name}-{len(self._issued)}".encode())
+            self._issued[code] = (name, query["nonce"])
             back = urlencode({"code": code, "state": query["state"]})
             links.append(f'<p><a href="{query["redirect_uri"]}?{back}">{name}</a></p>')
         icon = '<link rel="icon" href="data:,">'
         return f"<!doctype html><title>Accounts</title>{icon}{''.join(links)}"
 
     def token(self, code: str) -> dict[str, Any]:
-        """The signed identity for a code, once."""
-        name, nonce = self._promised.pop(code)
+        """Return the signed identity token for a code, once."""
+        name, nonce = self._issued.pop(code)
         now = int(time.time())
         times = {"iat": now, "exp": now + 300}
         claims = {"iss": self.url, "aud": CLIENT_ID, "sub": name, "nonce": nonce} | times
@@ -81,7 +81,7 @@ class IdentityProvider:
 
 @contextmanager
 def identity_provider(accounts: dict[str, dict[str, Any]]) -> Iterator[IdentityProvider]:
-    """Run a provider as long as the block lasts."""
+    """Run a provider inside a ``with`` block."""
     provider = IdentityProvider(accounts)
 
     class Handler(BaseHTTPRequestHandler):
@@ -107,7 +107,7 @@ def identity_provider(accounts: dict[str, dict[str, Any]]) -> Iterator[IdentityP
             self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
-            """Keep the tests' output to the tests."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("localhost", 0), Handler)
     provider.url = f"http://localhost:{server.server_address[1]}"

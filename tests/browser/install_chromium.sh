@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that there is a Chromium for the browser tests: FER_STUDIO_CHROMIUM or one on the PATH
-# is taken as it is; otherwise Debian's package is installed.
+# Installs Debian's Chromium for the browser tests, unless FER_STUDIO_CHROMIUM is set or a chromium
+# is on the PATH.
 set -eu
 
 if [ -n "${FER_STUDIO_CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1; then

@@ -4,46 +4,31 @@ import csv
 import io
 import re
 import shutil
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
-from playwright.sync_api import TimeoutError as TookTooLong
+from playwright.sync_api import Page, expect
 
+from browser.helpers import IDLE, archive_of, fits_the_width, metric
+from browser.helpers import upload as upload_files
 from fer_core.dataset.curation_csv import parse_curation
-from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
-from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=60_000)
-
 OpenPage = Callable[..., Page]
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 FACES = 84
-
-
-def archive_of(faces: FaceSet) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        rows = zip(faces.images, faces.labels, faces.splits, strict=True)
-        for row, (image, label, split) in enumerate(rows):
-            name = f"{SPLITS[split]}/{EMOTIONS[label]}/{row:03}.png"
-            archive.writestr(name, cv2.imencode(".png", image)[1].tobytes())
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
 def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
-    """Six images of each emotion to train on, three to validate, three to test, and a leak."""
+    """Six training, three validation and three test images per class; one of them leaks."""
     splits = ["train"] * 42 + ["validation"] * 21 + ["test"] * 21
     drawn = draw_faces([number % 7 for number in range(FACES)], splits=splits)
     images = drawn.images.copy()
@@ -52,59 +37,32 @@ def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
 
 
 @pytest.fixture
-def home(server: Any, faces: FaceSet, tmp_path: Path) -> Settings:
-    """The server's folders, with one dataset called "drawn" as after a fresh import."""
+def home(server: Any, faces: FaceSet, tmp_path: Path) -> Iterator[Settings]:
+    """The server's folders with one dataset, "drawn", freshly imported."""
     settings: Settings = server.settings
-    shutil.rmtree(settings.data_root, ignore_errors=True)
     source = tmp_path / "drawn.zip"
     source.write_bytes(archive_of(faces))
     import_dataset(source, settings)
-    return settings
-
-
-def settle(page: Page) -> None:
-    page.wait_for_timeout(200)  # until the click has reached the server
-    page.locator(IDLE).wait_for()
+    yield settings
+    shutil.rmtree(settings.data_root, ignore_errors=True)
 
 
 def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
-    settle(page)
 
 
 def choose(page: Page, box: str, option: str) -> None:
     page.get_by_role("combobox", name=box, exact=True).first.click()
     page.get_by_role("option", name=option).first.click()
-    settle(page)
 
 
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
-    settle(page)
-
-
-def act_until(act: Callable[[], object], outcome: Locator) -> None:
-    """Act, and again where the page was drawn anew under the pointer and swallowed it."""
-    for _ in range(3):
-        try:
-            act()
-            outcome.wait_for(timeout=10_000)
-        except TookTooLong:
-            continue
-        return
-    expect(outcome).to_be_visible()
-
-
-def metric(page: Page, label: str) -> Locator:
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
 
 
 def upload(page: Page, name: str, content: bytes) -> None:
-    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(
-        [{"name": name, "mimeType": "application/zip", "buffer": content}]
-    )
+    upload_files(page, (name, "application/zip", content))
     expect(page.get_by_test_id("stFileUploader").get_by_text(name)).to_be_visible()
-    settle(page)
 
 
 def fill(page: Page, label: str, text: str) -> None:
@@ -121,11 +79,6 @@ def decided(settings: Settings) -> list[str]:
     return [f"{entry.name} {entry.action}" for entry in curation.entries]
 
 
-def is_within_the_window(page: Page) -> bool:
-    width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    return bool(width <= page.viewport_size["width"]) if page.viewport_size else False
-
-
 def test_a_zip_is_uploaded_imported_and_counted(
     open_page: OpenPage, home: Settings, faces: FaceSet
 ) -> None:
@@ -137,27 +90,22 @@ def test_a_zip_is_uploaded_imported_and_counted(
     expect(page.get_by_text("is imported: 84 images, nothing skipped")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("42")
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    assert load_dataset("mine", home).fingerprint  # whole on disk
+    assert load_dataset("mine", home).fingerprint  # complete on disk
     assert dataset_names(home) == ["mine"]
 
 
-def test_two_visitors_upload_at_once_and_lose_nothing(
+def test_two_visitors_who_upload_at_once_each_see_the_outcome(
     open_page: OpenPage, home: Settings, faces: FaceSet
 ) -> None:
     pages = [open_page("/dataset"), open_page("/dataset")]
     for page in pages:
         page.get_by_text("Import a dataset").click()
-        settle(page)
         upload(page, "same.zip", archive_of(faces))
     for page in pages:
         page.get_by_role("button", name="Import", exact=True).click(no_wait_after=True)
-    for page in pages:
-        settle(page)
     outcome = re.compile("is imported: 84 images|already a dataset|being imported already")
     for page in pages:
-        button = page.get_by_role("button", name="Import", exact=True)
-        if not page.get_by_text(outcome).is_visible():
-            act_until(lambda button=button: button.click(timeout=5_000), page.get_by_text(outcome))
+        expect(page.get_by_text(outcome)).to_be_visible()
     assert dataset_names(home) == ["drawn", "same"]
     assert len(load_dataset("same", home)) == FACES
 
@@ -167,10 +115,9 @@ def test_a_file_over_the_limit_is_refused_by_the_uploader(
 ) -> None:
     page = open_page("/dataset")
     page.get_by_text("Import a dataset").click()
-    settle(page)
     large = tmp_path / "large.csv"
     with large.open("wb") as file:
-        file.truncate(601 << 20)  # a hole: it takes no room
+        file.truncate(601 << 20)  # a sparse file: it takes no space
     page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(large)
     expect(page.get_by_text("File must be 0.6GB or smaller")).to_be_visible()
     expect(metric(page, "Images")).to_have_text("84")
@@ -196,11 +143,11 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     assert decided(home) == []
 
 
-def test_a_choice_survives_the_turning_of_a_page(
+def test_a_selection_is_kept_when_another_page_is_opened(
     open_page: OpenPage, home: Settings, faces: FaceSet, tmp_path: Path
 ) -> None:
     images = faces.images.copy()
-    images[42:56] = images[:14]  # more pairs than a page has room for
+    images[42:56] = images[:14]  # more pairs than fit on a page
     source = tmp_path / "paired.zip"
     source.write_bytes(archive_of(replace(faces, images=images)))
     import_dataset(source, home)
@@ -209,13 +156,9 @@ def test_a_choice_survives_the_turning_of_a_page(
     open_tab(page, "Audit")
     boxes = page.get_by_role("main").get_by_role("checkbox", name="·")
     expect(boxes).to_have_count(24)
-
-    def choose_the_second() -> None:
-        if not boxes.nth(1).is_checked():
-            boxes.nth(1).focus()
-            page.keyboard.press("Space")
-
-    act_until(choose_the_second, page.get_by_text("1 chosen"))
+    boxes.nth(1).focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_text("1 chosen")).to_be_visible()
     pages = page.get_by_test_id("stPagination")
     pages.get_by_role("button", name="2").click()
     expect(boxes).to_have_count(4)
@@ -250,8 +193,8 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     page.get_by_role("button", name="Draw the map").click()
     chart = page.locator(".js-plotly-plot")
     expect(chart).to_be_visible()
-    settle(page)
     expect(page.get_by_text("No point is chosen")).to_be_visible()
+    page.locator(IDLE).wait_for()  # until the layout is final
     place = chart.evaluate(
         """plot => {
             const layout = plot._fullLayout, box = plot.getBoundingClientRect();
@@ -261,14 +204,14 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
         }"""
     )
     page.mouse.move(place[0], place[1])
-    page.wait_for_timeout(300)
+    expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
     page.mouse.click(place[0], place[1])
     expect(page.get_by_text("None chosen")).to_be_visible()
     expect(page.get_by_text("No point is chosen")).to_have_count(0)
     assert page.get_by_role("main").get_by_role("checkbox").count() >= 1
 
 
-def test_a_dataset_is_deleted_after_a_question(open_page: OpenPage, home: Settings) -> None:
+def test_a_dataset_is_deleted_after_a_confirmation(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
     page.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
@@ -282,13 +225,13 @@ def test_a_dataset_is_deleted_after_a_question(open_page: OpenPage, home: Settin
     assert dataset_names(home) == []
 
 
-def test_a_folder_deleted_while_the_page_is_open_is_a_sentence(
+def test_a_folder_deleted_while_the_page_is_open_is_reported(
     open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset")
     open_tab(page, "Look")
     shutil.rmtree(home.data_root / "drawn")
-    page.get_by_role("button", name="Shuffle").click()  # runs the gallery alone
+    page.get_by_role("button", name="Shuffle").click()  # reruns only the gallery
     expect(page.get_by_text("There is no dataset 'drawn'")).to_be_visible()
     page.reload()
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
@@ -302,19 +245,23 @@ def test_faces_are_large_and_crisp(open_page: OpenPage, home: Settings) -> None:
     picture = pictures.first
     expect(picture).to_have_attribute("alt", re.compile(r"^(train|validation|test)/"))
     natural, shown = picture.evaluate("one => [one.naturalHeight, one.clientHeight]")
-    assert (natural, shown) == (96, 96)  # two by two for each of its own pixels
+    assert (natural, shown) == (96, 96)  # 2x2 screen pixels for each image pixel
 
 
-@pytest.mark.parametrize("section", ["Overview", "Look", "Audit", "Remedies", "Votes"])
 def test_a_phone_shows_every_section_without_scrolling_sideways(
-    open_page: OpenPage, home: Settings, section: str
+    open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset", viewport={"width": 390, "height": 844})
-    open_tab(page, section)
-    assert is_within_the_window(page)
+    tabs = page.get_by_role("tab")
+    expect(tabs).to_have_count(5)
+    for tab in tabs.all():
+        tab.click()
+        expect(tab).to_have_attribute("aria-selected", "true")
+        page.locator(IDLE).wait_for()
+        assert fits_the_width(page), tab.inner_text()
 
 
-def test_the_figures_stand_in_the_page(open_page: OpenPage, home: Settings) -> None:
+def test_the_baseline_is_shown(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
     share = np.mean(load_dataset("drawn", home).labels == 0)
     expect(metric(page, "Always")).to_have_text(f"{100 * share:.1f} %")

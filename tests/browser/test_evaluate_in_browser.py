@@ -2,36 +2,36 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from browser.helpers import IDLE, PLOTLY, fits_the_width
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=30_000)
-
 SHIPPED = "plain-eight-fer2013"
-CHART = '[data-testid="stPlotlyChart"]'
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-#: A cell's size in the matrix, and that of its headings, in screen pixels.
+#: The size of a cell of the matrix and of its headings, in screen pixels.
 CELL, NAMES, ROW, HEADER = 60, 92, 44, 36
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def server(start_server: Callable[[], Any]) -> Any:
-    """The app with the shipped model beside the two small ones, and the demo set drawn."""
-    server = start_server()
-    shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, server.settings.models_root / SHIPPED)
-    (server.settings.models_root / "default").write_text(f"{SHIPPED}\n")
-    return server
+def server(server: Any) -> Iterator[Any]:
+    """The shared server with the shipped model as the default."""
+    models = server.settings.models_root
+    shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, models / SHIPPED)
+    (models / "default").write_text(f"{SHIPPED}\n")
+    yield server
+    shutil.rmtree(models / SHIPPED)
+    (models / "default").write_text("small\n")
+    shutil.rmtree(server.settings.data_root, ignore_errors=True)
 
 
 @pytest.fixture
@@ -55,17 +55,13 @@ def choose(page: Page, box: str, option: str) -> None:
 
 
 def evaluate_on_demo(page: Page) -> None:
-    """Draw the demo set and evaluate on it, as far as an earlier test has not done so."""
+    """Evaluate on the demo set, unless an earlier test has done so."""
     choose(page, "Images", "demo")
-    # What was there before is gone only now.
+    # Until the previous evaluation is no longer shown.
     expect(page.get_by_text("on its own validation images")).to_have_count(0)
-    draw = page.get_by_role("button", name="Draw the demo set")
     evaluate = page.get_by_role("button", name=re.compile("Evaluate on"))
     headline = page.get_by_role("tab", name="Headline")
-    expect(draw.or_(evaluate).or_(headline).first).to_be_visible()
-    if draw.is_visible():
-        draw.click()
-        expect(evaluate).to_be_visible(timeout=180_000)
+    expect(evaluate.or_(headline).first).to_be_visible()
     if evaluate.is_visible():
         evaluate.click()
     expect(headline).to_be_visible(timeout=180_000)
@@ -98,13 +94,15 @@ def face_buttons(page: Page) -> Locator:
 
 
 def busiest_mistake(page: Page) -> tuple[str, str]:
-    """The cell with which the section opens: the commonest confusion, which has faces."""
+    """The classes of the most frequent confusion, which is selected first."""
     words = re.search(r"(\w+) images? read as (\w+)", cell_sentence(page).inner_text())
     assert words is not None
     return words[1], words[2]
 
 
-def test_a_fresh_install_opens_on_real_figures(open_evaluate: Callable[..., Page]) -> None:
+def test_a_new_installation_shows_the_metrics_of_the_shipped_model(
+    open_evaluate: Callable[..., Page],
+) -> None:
     page = open_evaluate()
     accuracy = page.get_by_test_id("stMetric").filter(has_text="Accuracy").first
     expect(accuracy.get_by_test_id("stMetricValue")).to_have_text("68.3 %")
@@ -118,7 +116,7 @@ def test_every_section_shows_something_and_nothing_fails(
     page = open_evaluate()
     for name in ("Per emotion", "Calibration"):
         open_section(page, name)
-        expect(page.locator(CHART).locator("visible=true").first).to_be_visible()
+        expect(page.locator(PLOTLY).locator("visible=true").first).to_be_visible()
     open_section(page, "Report")
     expect(page.get_by_role("button", name="Predictions as CSV")).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0
@@ -149,7 +147,7 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
     heat = dialog.get_by_role("img", name=f"coloured where the network saw {predicted}")
     expect(heat).to_be_visible()
     expect(dialog.get_by_text("Grad-CAM")).to_be_visible()
-    expect(dialog.locator(f"{CHART} .bartext")).to_have_count(7)
+    expect(dialog.locator(f"{PLOTLY} .bartext")).to_have_count(7)
     first = heat.get_attribute("src")
     dialog.get_by_role("combobox", name="What spoke for").click()
     page.get_by_role("option", name=f"{true} (labelled)").click()
@@ -178,7 +176,7 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
     context.close()
 
 
-def test_an_example_is_decided_about_where_it_is_looked_at(
+def test_an_example_can_be_curated_in_its_dialog(
     open_evaluate: Callable[..., Page], server: Any
 ) -> None:
     folder = server.settings.data_root / "demo"
@@ -188,13 +186,13 @@ def test_an_example_is_decided_about_where_it_is_looked_at(
     face_buttons(page).first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
-    # A click at once, before the page has been told what was typed.
-    dialog.get_by_role("textbox", name="Reason").fill("nobody to be seen")
+    # The click comes before the server has received the text.
+    dialog.get_by_role("textbox", name="Reason").fill("no face visible")
     dialog.get_by_role("button", name="Not a face").click()
-    expect(dialog.get_by_text("Decided: Not a face. nobody to be seen")).to_be_visible()
+    expect(dialog.get_by_text("Decided: Not a face. no face visible")).to_be_visible()
     expect(page.get_by_text("1 image dropped.")).to_be_visible()
     (entry,) = CurationFile(folder).read().entries
-    assert (entry.action, entry.reason) == ("drop", "nobody to be seen")
+    assert (entry.action, entry.reason) == ("drop", "no face visible")
     dialog.get_by_role("button", name="Undo: 1 image dropped").click()
     expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
     assert len(CurationFile(folder).read()) == 0
@@ -221,7 +219,7 @@ def test_an_example_is_decided_about_where_it_is_looked_at(
     CurationFile(folder).undo()
 
 
-def test_a_link_opens_the_model_that_it_names(open_page: OpenPage) -> None:
+def test_a_link_opens_the_model_in_its_address(open_page: OpenPage) -> None:
     page = open_page("/evaluate?model=other")
     expect(page.get_by_text("The model 'other' brings no validation predictions")).to_be_visible()
     choose(page, "Model", SHIPPED)
@@ -240,18 +238,17 @@ def test_a_cell_is_reached_by_keyboard(open_evaluate: Callable[..., Page]) -> No
     expect(cell_sentence(page)).to_contain_text("2 disgust images read as fear")
 
 
-def test_a_phone_reaches_cells_by_finger_and_nothing_is_wider_than_it(
+def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(
     open_evaluate: Callable[..., Page],
 ) -> None:
     page = open_evaluate(viewport={"width": 390, "height": 844}, has_touch=True)
     open_section(page, "Confusion")
     click_cell(page, "happy", "angry", with_finger=True)
     expect(cell_sentence(page)).to_contain_text("14 happy images read as angry")
-    width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert width <= 390
+    assert fits_the_width(page)
 
 
-def test_a_cell_chosen_by_name_is_marked(open_evaluate: Callable[..., Page]) -> None:
+def test_a_cell_selected_by_class_names_is_highlighted(open_evaluate: Callable[..., Page]) -> None:
     page = open_evaluate()
     open_section(page, "Confusion")
     choose(page, "True", "surprise")
@@ -263,13 +260,13 @@ def test_a_cell_chosen_by_name_is_marked(open_evaluate: Callable[..., Page]) -> 
 
 def test_in_dark_mode_charts_and_cells_stay_readable(open_evaluate: Callable[..., Page]) -> None:
     page = open_evaluate(color_scheme="dark")
-    label = page.locator(f"{CHART} .ytick text").first
+    label = page.locator(f"{PLOTLY} .ytick text").first
     expect(label).to_be_visible()
     color = label.evaluate("element => getComputedStyle(element).fill")
     assert min(int(part) for part in re.findall(r"\d+", color)[:3]) > 120
 
 
-def test_the_temperature_is_written_and_told(
+def test_the_temperature_is_saved_and_confirmed(
     open_evaluate: Callable[..., Page], server: Any
 ) -> None:
     path = server.settings.models_root / SHIPPED / "calibration.json"

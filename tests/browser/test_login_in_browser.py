@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import IDLE, Server
-from identity_provider import CLIENT_ID, IdentityProvider, identity_provider
 from playwright.sync_api import Page, expect
+
+from browser.conftest import Server
+from browser.helpers import IDLE, LAST_LINE
+from browser.identity_provider import CLIENT_ID, IdentityProvider, identity_provider
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +40,7 @@ def write_secrets(path: Path, provider: IdentityProvider, *, editors: list[str])
         'redirect_uri = "http://localhost:{port}/oauth2callback"\n'
         f'cookie_secret = "{"0123456789abcdef" * 4}"\n'
         f'client_id = "{CLIENT_ID}"\n'
-        'client_secret = "geheim"\n'
+        'client_secret = "secret"\n'
         f'server_metadata_url = "{provider.url}/.well-known/openid-configuration"\n'
         f'[access]\neditors = {json.dumps(editors)}\nviewers = ["*@example.org"]\n'
     )
@@ -52,7 +54,7 @@ def server(start_server: Callable[..., Server], secrets: Path) -> Server:
 def log_in(page: Page, account: str) -> None:
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("link", name=account).click()
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
 
 
@@ -60,16 +62,16 @@ def links(page: Page) -> list[str]:
     return page.get_by_test_id("stSidebarNavLink").all_inner_texts()
 
 
-def look(page: Page, server: Server, path: str) -> None:
+def open_path(page: Page, server: Server, path: str) -> None:
     page.goto(server.url + path)
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
 
 
-def test_a_viewer_logs_in_looks_around_and_logs_out(
+def test_a_viewer_sees_the_pages_for_viewers_and_logs_out(
     open_page: Callable[..., Page], server: Server
 ) -> None:
-    # The first request that this server sees: Streamlit runs the page's file without app.py.
+    # On the first request to a server, Streamlit runs the page's file without app.py.
     page = open_page("/train")
     expect(page.get_by_role("heading", name="Train")).to_be_visible()
     expect(page.get_by_text("log in to continue")).to_be_visible()
@@ -78,12 +80,12 @@ def test_a_viewer_logs_in_looks_around_and_logs_out(
     expect(page.get_by_text("bob@example.org, viewer")).to_be_visible()
     expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
     assert links(page) == ["Analyze photos", "Live", "Evaluate"]
-    look(page, server, "/train")
+    open_path(page, server, "/train")
     expect(page.get_by_text("This page is for editors")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_have_count(0)
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_text("log in to continue")).to_be_visible()
-    look(page, server, "/evaluate")
+    open_path(page, server, "/evaluate")
     expect(page.get_by_text("log in to continue")).to_be_visible()
 
 
@@ -100,17 +102,17 @@ def test_an_editor_loses_the_role_without_a_restart(
     write_secrets(secrets, provider, editors=["someone@example.org"])
     other_tab = page.context.new_page()
     deadline = time.monotonic() + 60
-    look(other_tab, server, "/evaluate")
+    open_path(other_tab, server, "/evaluate")
     while other_tab.get_by_text("ada@example.org, viewer").count() == 0:
         assert time.monotonic() < deadline
-        time.sleep(1)  # Streamlit looks at the file every five seconds
-        look(other_tab, server, "/evaluate")
+        time.sleep(1)  # Streamlit checks the file every five seconds
+        open_path(other_tab, server, "/evaluate")
     start.click()
     expect(page.get_by_text("This page is for editors")).to_be_visible()
     assert not list(server.settings.runs_root.glob("*/config.json"))
 
 
-def test_an_address_that_is_not_verified_is_nobodys(open_page: Callable[..., Page]) -> None:
+def test_an_unverified_address_gives_no_role(open_page: Callable[..., Page]) -> None:
     page = open_page("/")
     log_in(page, "mallory")
     expect(page.get_by_text("ada@example.org has been verified")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The frame around the pages in a real Chromium: links and clicks, titles, keyboard, labels."""
+"""The layout shared by all pages in a real Chromium: links, titles, keyboard and labels."""
 
 import re
 from collections.abc import Callable
@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from browser.helpers import IDLE, LAST_LINE, fits_the_width
 from fer_studio.ui.frame import PAGES
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=30_000)
-
 OpenPage = Callable[..., Page]
 NAMES = [entry.name for entry in PAGES]
-#: What people come to a page for, and the control that does it. The names are its own.
+#: The accessible name of each page's main control.
 MAIN_ACTIONS = {
     "analyze": re.compile("Upload$"),
     "live": re.compile("^START$"),
@@ -24,20 +23,19 @@ MAIN_ACTIONS = {
     "train": re.compile("Start training"),
     "evaluate": re.compile("^Model"),
 }
-#: More than any page needs.
+#: More key presses than any page needs.
 MOST_TABS = 70
-#: What a screen reader names; a line of the tree without a name ends after the role or its state.
+#: In the accessibility tree, a line of a control without a name ends after the role or state.
 NAMELESS = re.compile(
     r"^ *- (?:button|checkbox|combobox|link|radio|radiogroup|searchbox|slider|spinbutton|switch|tab"
     r"|textbox)(?: \[[^\]]*\])*:?$",
     re.MULTILINE,
 )
-#: By it Streamlit knows that a tap on a page should fold the navigation away.
+#: Streamlit closes the navigation after a tap on a link only for phones.
 PHONE = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/128.0.0.0 Mobile Safari/537.36"
 )
-IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
 def links(page: Page) -> Locator:
@@ -45,12 +43,14 @@ def links(page: Page) -> Locator:
 
 
 def frame(page: Page, name: str) -> dict[str, Any]:
-    """What stands around a page's own content, once it is all there."""
+    """The shared parts of a page, once it is complete."""
     title = next(entry.title for entry in PAGES if entry.name == name)
     expect(page).to_have_title(f"{title} · FER Studio")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     expect(links(page)).to_have_count(len(PAGES))
     expect(page.get_by_test_id("stSidebarLogo")).to_be_visible()
+    box = page.get_by_test_id("stMainBlockContainer").bounding_box()
+    assert box is not None
     return {
         "icon": page.locator("link[rel='shortcut icon']").get_attribute("href"),
         "logo": page.get_by_test_id("stSidebarLogo").get_attribute("src"),
@@ -64,18 +64,18 @@ def frame(page: Page, name: str) -> dict[str, Any]:
         "choices": page.get_by_test_id("stSidebar")
         .get_by_test_id("stWidgetLabel")
         .all_inner_texts(),
-        "wide": page.get_by_test_id("stMainBlockContainer").bounding_box(),
+        "left edge and width": (box["x"], box["width"]),
     }
 
 
 def settled(page: Page) -> None:
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
 
 
 @pytest.fixture(scope="module")
 def clicked(server: Any, chromium: Any) -> dict[str, dict[str, Any]]:
-    """Each page's frame as a visitor sees it who comes to "/" and clicks through."""
+    """The shared parts of each page for a visitor who opens "/" and clicks through all pages."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(30_000)
     page = context.new_page()
@@ -105,7 +105,7 @@ def test_clicks_lead_through_all_pages(clicked: dict[str, dict[str, Any]]) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_link_on_a_fresh_server_leads_to_what_a_click_leads_to(
+def test_a_deep_link_on_a_new_server_shows_the_same_as_a_click(
     name: str,
     open_page: OpenPage,
     start_server: Callable[[], Any],
@@ -115,7 +115,7 @@ def test_a_link_on_a_fresh_server_leads_to_what_a_click_leads_to(
     page = open_page(f"/{name}", at=fresh)
     assert frame(page, name) == clicked[name]
     assert page.url.split("?")[0].endswith(f"/{name}")
-    # From here on clicks work as everywhere.
+    # From there, the links work.
     other = PAGES[NAMES.index(name) - 1]
     links(page).filter(has_text=other.title).click()
     assert frame(page, other.name)["navigation"] == clicked[name]["navigation"]
@@ -140,7 +140,7 @@ def test_every_control_has_a_name_and_every_picture_a_description(
         assert picture.get_attribute("alt"), picture.evaluate("image => image.outerHTML")
     headings = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(one => one.tagName)")
     assert headings[0] == "H1"
-    # From heading to heading no level is skipped.
+    # Heading levels are not skipped.
     levels = [int(one[1]) for one in headings]
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
@@ -153,7 +153,7 @@ def test_the_check_sees_a_control_without_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_keyboard_reaches_what_the_page_is_for(name: str, open_page: OpenPage) -> None:
+def test_the_keyboard_reaches_the_main_control(name: str, open_page: OpenPage) -> None:
     page = open_page(f"/{name}")
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     if name == "live":
@@ -169,7 +169,7 @@ def test_the_keyboard_reaches_what_the_page_is_for(name: str, open_page: OpenPag
 
 
 def focused(page: Page) -> str:
-    """The name of the control that has the keyboard, also within a component's frame."""
+    """The accessible name of the focused control, also inside a component's frame."""
     for frame in reversed(page.frames):
         name: str = frame.evaluate(
             """() => {
@@ -185,7 +185,7 @@ def focused(page: Page) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_no_page_is_wider_than_it(scheme: str, open_page: OpenPage) -> None:
+def test_on_a_phone_no_page_has_to_be_scrolled_sideways(scheme: str, open_page: OpenPage) -> None:
     page = open_page(
         f"/{NAMES[0]}",
         viewport={"width": 390, "height": 844},
@@ -196,10 +196,9 @@ def test_on_a_phone_no_page_is_wider_than_it(scheme: str, open_page: OpenPage) -
     )
     for entry in PAGES:
         if entry is not PAGES[0]:
-            # The navigation lies folded away and opens at a touch.
+            # The navigation is closed and opens on a tap.
             page.get_by_test_id("stExpandSidebarButton").tap()
             links(page).filter(has_text=entry.title).tap()
         expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
         settled(page)
-        width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-        assert width <= 390, entry.name
+        assert fits_the_width(page), entry.name

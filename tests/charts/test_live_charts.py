@@ -25,6 +25,7 @@ def rows(seconds: list[float], persons: list[int], emotions: list[str]) -> Recor
         np.array(persons, np.int32),
         np.zeros((count, 4), np.int32),
         probabilities,
+        EMOTIONS,
     )
 
 

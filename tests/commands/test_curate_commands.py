@@ -53,6 +53,11 @@ def test_decisions_by_hand_and_back(drawn: Callable) -> None:
     assert listed["effect"]["relabelled"] == {"train": 1, "validation": 0, "test": 0}
     drawn("dataset", "curate", "undo", "drawn")
     assert entries(drawn) == {"Training_1": "drop"}
+    listed = drawn("dataset", "curate", "list", "drawn", "--json").document
+    assert (listed["undo"], listed["redo"]) == ("1 image dropped", "1 image relabeled")
+    drawn("dataset", "curate", "redo", "drawn")
+    assert entries(drawn) == {"Training_1": "relabel"}
+    assert "left to redo" in drawn("dataset", "curate", "redo", "drawn").refusal
     drawn("dataset", "curate", "keep", "drawn", one)
     assert drawn("dataset", "curate", "apply", "drawn", "drop-train-copies").code == 0
     assert entries(drawn) == {"Training_1": "keep"}
@@ -61,7 +66,7 @@ def test_decisions_by_hand_and_back(drawn: Callable) -> None:
     assert "was decided" in drawn("dataset", "curate", "remove", "drawn", one).refusal
 
 
-def test_a_remedy_exported_and_imported(drawn: Callable, tmp_path: Path) -> None:
+def test_a_quick_fix_exported_and_imported(drawn: Callable, tmp_path: Path) -> None:
     answer = drawn("dataset", "curate", "apply", "drawn", "drop-train-copies", "--json").document
     assert answer["counts"] == {"drop": 1, "relabel": 0, "keep": 0}
     assert entries(drawn) == {"Training_1": "drop"}
@@ -81,7 +86,7 @@ def test_a_remedy_exported_and_imported(drawn: Callable, tmp_path: Path) -> None
     [
         (("drop", "drawn", "nothing.png"), "no image 'nothing.png'"),
         (("undo", "drawn"), "no change of the curation"),
-        (("apply", "drawn", "burn"), "no remedy 'burn'"),
+        (("apply", "drawn", "burn"), "no quick fix 'burn'"),
         (("import", "drawn", "nowhere.csv"), "nowhere.csv cannot be read"),
         (("list", "nowhere"), "nowhere"),
     ],

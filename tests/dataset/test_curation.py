@@ -69,8 +69,8 @@ def test_columns_may_stand_in_any_order_and_the_last_line_about_an_image_counts(
         ("a.png,00112233445566aa,train,relabel,,,,", "label should be one of angry"),
         ("a.png,00112233445566aa,train,drop,happy,,,", "drop takes no label"),
         ("a.png,00112233445566aa,holdout,drop,,,,", "split should be one of train"),
-        (",00112233445566aa,train,drop,,,,", "there is no name"),
-        ("a.png", "there is no key"),
+        (",00112233445566aa,train,drop,,,,", "name is missing"),
+        ("a.png", "key is missing"),
     ],
 )
 def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, words: str) -> None:
@@ -87,7 +87,7 @@ def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, wo
         (b"", "lacks name, key, action"),
         (b"image,label\n", "lacks name, key, action"),
         (b"n" * 200_000, "first line cannot be read"),
-        (b"name,key,action\n\xff\xfe", "no text in UTF-8"),
+        (b"name,key,action\n\xff\xfe", "not text in UTF-8"),
     ],
 )
 def test_what_is_no_curation_is_refused(content: bytes, words: str) -> None:

@@ -1,19 +1,26 @@
 """``curation.csv``: changed, undone, imported, by several threads and processes at once."""
 
+import json
 import multiprocessing
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from fer_core.dataset.curation import CurationEntry, entries_for
+from fer_core.dataset.curation import Curation, CurationEntry, entries_for
 from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import UNDO_DEPTH, CurationFile, curation_file
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import import_dataset, load_dataset
+from fer_core.dataset.finding_cache import cached_arrays
+from fer_core.dataset.locking import dataset_lock
+from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
+from fer_core.dataset.votes_file import import_votes
 from fer_core.errors import InputError
+from fer_core.files import delete_folder
 from fer_core.settings import Settings
 
 
@@ -27,6 +34,12 @@ def faces(
     )
     import_dataset(source, settings, name="drawn")
     return load_dataset("drawn", settings)
+
+
+VOTES = (
+    b"image,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face\n"
+    b"train/happy/00.png,0,9,0,0,0,0,0,0,0,0\n"
+)
 
 
 @pytest.fixture
@@ -46,6 +59,11 @@ def actions(file: CurationFile) -> dict[str, str]:
     return {entry.name: entry.action for entry in file.read().entries}
 
 
+def undoable(file: CurationFile) -> str | None:
+    batch = file.undoable()
+    return batch.in_words if batch else None
+
+
 def test_a_dataset_read_from_a_path_has_no_curation(
     settings: Settings, write_files: Callable[..., Path], png: Callable, tiny_faces: FaceSet
 ) -> None:
@@ -53,9 +71,7 @@ def test_a_dataset_read_from_a_path_has_no_curation(
     assert curation_file(str(source), settings) is None
 
 
-def test_changes_replace_and_can_be_taken_back_one_by_one(
-    file: CurationFile, faces: FaceSet
-) -> None:
+def test_changes_replace_and_can_be_undone_one_by_one(file: CurationFile, faces: FaceSet) -> None:
     names = faces.names
     assert file.undoable() is None
     first = file.change(decided(faces, 0, 1))
@@ -63,13 +79,13 @@ def test_changes_replace_and_can_be_taken_back_one_by_one(
     second = file.change(decided(faces, 1, 2, action="relabel", label="sad"))
     assert (second.added, second.replaced, second.removed) == (1, 1, 0)
     third = file.remove([second.curation.entries[0].identity])
-    assert (third.removed, third.in_words) == (1, "1 decision taken back")
+    assert (third.removed, third.in_words) == (1, "1 decision removed")
     assert actions(file) == {names[1]: "relabel", names[2]: "relabel"}
     file.undo()
     assert actions(file) == {names[0]: "drop", names[1]: "relabel", names[2]: "relabel"}
-    assert file.undo().in_words == "taken back: 2 images relabelled"
+    assert file.undo().in_words == "undone: 2 images relabeled"
     assert actions(file) == {names[0]: "drop", names[1]: "drop"}
-    assert file.undoable() == "2 images dropped"
+    assert undoable(file) == "2 images dropped"
     file.undo()
     assert actions(file) == {}
     with pytest.raises(InputError, match="no change of the curation left"):
@@ -84,7 +100,7 @@ def test_the_key_changes_with_the_decisions(file: CurationFile, faces: FaceSet) 
     assert len(set(keys)) == 3
 
 
-def test_a_bounded_number_of_changes_can_be_taken_back(file: CurationFile, faces: FaceSet) -> None:
+def test_a_bounded_number_of_changes_can_be_undone(file: CurationFile, faces: FaceSet) -> None:
     for row in range(UNDO_DEPTH + 2):
         file.change(decided(faces, row))
     for _ in range(UNDO_DEPTH):
@@ -93,26 +109,117 @@ def test_a_bounded_number_of_changes_can_be_taken_back(file: CurationFile, faces
     assert len(file.read()) == 2
 
 
-def test_a_damaged_record_of_changes_costs_only_the_undoing(
-    file: CurationFile, faces: FaceSet
-) -> None:
+def test_a_damaged_history_only_prevents_undoing(file: CurationFile, faces: FaceSet) -> None:
     file.change(decided(faces, 0))
     (file.folder / "curation-undo.json").write_text('{"batches": [{"words": 1}]}')
     assert file.undoable() is None
     file.change(decided(faces, 1))
     assert len(file.read()) == 2
-    assert file.undoable() == "1 image dropped"
+    assert undoable(file) == "1 image dropped"
 
 
-def test_lines_that_cannot_be_read_are_not_lost(file: CurationFile, faces: FaceSet) -> None:
+def test_all_unreadable_lines_are_kept(file: CurationFile, faces: FaceSet) -> None:
     file.change(decided(faces, 0))
-    with file.path.open("a") as text:
-        text.write("my own note\n")
-    assert "line 3" in file.read().problems[0]
-    file.change(decided(faces, 1))
-    assert file.read().problems == ()
-    assert len(file.read()) == 2
-    assert "my own note" in (file.folder / "curation-unreadable.csv").read_text()
+    for number, text in enumerate(["my own note\n", '"two\nlines",x,train\n', "last, no break"]):
+        with file.path.open("a") as table:
+            table.write(text)
+        assert f"line {3 + number}" in file.read().problems[0]
+        file.change(decided(faces, number + 1))
+        assert file.read().problems == ()
+        assert len(file.read()) == number + 2
+    kept = (file.folder / "curation-unreadable.csv").read_text()
+    assert kept == 'my own note\n"two\nlines",x,train\nlast, no break\n'
+
+
+def test_undo_is_refused_if_another_change_came_in_between(
+    file: CurationFile, faces: FaceSet
+) -> None:
+    file.change(decided(faces, *range(13)))
+    shown = file.undoable()
+    assert shown is not None
+    file.undo(shown.id)  # the other visitor was faster
+    file.change(decided(faces, *range(13, 33), action="relabel", label="sad"))
+    with pytest.raises(InputError, match=r"Nothing was undone.*“20 images relabeled”"):
+        file.undo(shown.id)
+    assert len(file.read()) == 20
+
+
+def test_an_undo_can_be_redone_until_the_next_change(file: CurationFile, faces: FaceSet) -> None:
+    assert file.redoable() is None
+    with pytest.raises(InputError, match="left to redo"):
+        file.redo()
+    file.change(decided(faces, 0, 1))
+    file.change(decided(faces, 1, 2, action="relabel", label="sad"))
+    after_both = actions(file)
+    file.undo()
+    file.undo()
+    redoable = file.redoable()
+    assert redoable is not None
+    assert redoable.in_words == "2 images dropped"
+    assert file.redo(redoable.id).in_words == "redone: 2 images dropped"
+    assert actions(file) == {faces.names[0]: "drop", faces.names[1]: "drop"}
+    with pytest.raises(InputError, match=r"Nothing was redone.*“2 images relabeled”"):
+        file.redo(redoable.id)
+    file.redo()
+    assert actions(file) == after_both
+    file.undo()
+    assert actions(file) == {faces.names[0]: "drop", faces.names[1]: "drop"}
+    file.change(decided(faces, 5))
+    assert file.redoable() is None
+
+
+def test_the_last_decision_about_one_image_is_undone_alone(
+    file: CurationFile, faces: FaceSet
+) -> None:
+    file.change(decided(faces, 3, action="relabel", label="sad"))
+    (identity,) = (entry.identity for entry in file.read().entries)
+    file.change(decided(faces, *range(20)))
+    done = file.undo_images([identity])
+    assert (done.in_words, done.replaced) == ("decision about 1 image undone", 1)
+    assert actions(file)[faces.names[3]] == "relabel"
+    assert len(file.read()) == 20
+    file.undo_images([identity])
+    assert faces.names[3] not in actions(file)
+    assert len(file.read()) == 19
+    # As any change it can itself be undone.
+    file.undo()
+    assert actions(file)[faces.names[3]] == "relabel"
+
+
+def test_the_decision_is_removed_where_no_change_is_recorded(
+    file: CurationFile, faces: FaceSet
+) -> None:
+    entry, *_ = file.change(decided(faces, 0)).curation.entries
+    (file.folder / "curation-undo.json").unlink()
+    file.undo_images([entry.identity])
+    assert len(file.read()) == 0
+
+
+def test_a_history_of_an_earlier_version_can_be_undone(file: CurationFile, faces: FaceSet) -> None:
+    file.change(decided(faces, 0, 1))
+    path = file.folder / "curation-undo.json"
+    document = json.loads(path.read_text())
+    del document["undone"]
+    for batch in document["batches"]:
+        del batch["id"]
+    path.write_text(json.dumps(document))
+    shown = file.undoable()
+    assert shown is not None
+    file.undo(shown.id)
+    assert len(file.read()) == 0
+
+
+def test_a_change_may_depend_on_earlier_decisions(file: CurationFile, faces: FaceSet) -> None:
+    file.change(decided(faces, 0))
+    file.change_with(lambda curation: decided(faces, len(curation), len(curation) + 1))
+    assert list(actions(file)) == list(faces.names[:3])
+
+    def refuse(curation: Curation) -> tuple[CurationEntry, ...]:
+        raise InputError("nothing to do")
+
+    with pytest.raises(InputError, match="nothing to do"):
+        file.change_with(refuse)
+    assert len(file.read()) == 3
 
 
 def test_an_import_adds_and_tells_what_it_could_not_use(file: CurationFile, faces: FaceSet) -> None:
@@ -136,8 +243,61 @@ def test_an_import_adds_and_tells_what_it_could_not_use(file: CurationFile, face
 
 def test_a_deleted_dataset_does_not_come_back(file: CurationFile, faces: FaceSet) -> None:
     shutil.rmtree(file.folder)
-    with pytest.raises(InputError, match="not there any more"):
+    with pytest.raises(InputError, match="no longer exists"):
         file.change(decided(faces, 0))
+    assert not file.folder.exists()
+
+
+def test_deleting_waits_for_a_change_and_no_write_recreates_the_folder(
+    settings: Settings, file: CurationFile, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion in the middle of a change used to leave a folder with curation.csv only."""
+    deleting = threading.Thread(target=delete_dataset, args=("drawn", settings))
+    started = threading.Event()
+    write = CurationFile._write
+
+    def delete_and_write(self: CurationFile, *arguments: Any) -> None:
+        if not started.is_set():
+            started.set()
+            deleting.start()
+            deleting.join(0.3)  # with the lock held it cannot end
+            assert deleting.is_alive()
+        write(self, *arguments)
+
+    monkeypatch.setattr(CurationFile, "_write", delete_and_write)
+    file.change(decided(faces, 0))
+    deleting.join(30)
+    assert not file.folder.exists()
+    for late in (
+        lambda: file.change(decided(faces, 1)),
+        lambda: import_votes(VOTES, "votes.csv", file.folder, faces),
+    ):
+        with pytest.raises(InputError, match="no longer exists"):
+            late()
+    made = cached_arrays(file.folder, "near", "key", lambda: {"a": np.zeros(3)})
+    assert list(made) == ["a"]
+    assert not file.folder.exists()
+
+
+def test_a_change_that_waited_for_the_deletion_is_refused(
+    file: CurationFile, faces: FaceSet
+) -> None:
+    refused: list[str] = []
+
+    def change() -> None:
+        try:
+            file.change(decided(faces, 0))
+        except InputError as error:
+            refused.append(str(error))
+
+    waiting = threading.Thread(target=change)
+    with dataset_lock(file.folder):
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        delete_folder(file.folder)
+    waiting.join(30)
+    assert "no longer exists" in refused[0]
     assert not file.folder.exists()
 
 

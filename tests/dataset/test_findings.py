@@ -19,7 +19,7 @@ from fer_core.dataset.findings import (
 )
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import find_near_duplicates
-from fer_core.dataset.remedies import REMEDIES, remedy_entries
+from fer_core.dataset.quick_fixes import QUICK_FIXES, quick_fix_entries
 from fer_core.errors import InputError
 
 
@@ -38,7 +38,7 @@ def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
 
 def dropped(name: str, faces: FaceSet, curation: Curation | None = None) -> list[int]:
     near = find_near_duplicates(faces)
-    entries = remedy_entries(name, faces, curation or Curation(), near=near)
+    entries = quick_fix_entries(name, faces, curation or Curation(), near=near)
     assert {entry.action for entry in entries} <= {"drop"}
     return [faces.names.index(entry.name) for entry in entries]
 
@@ -116,7 +116,7 @@ def test_a_ranking_is_filtered_image_by_image(faces: FaceSet) -> None:
         replace(finding, reasons=("a",))
 
 
-def test_a_dataset_without_faults_has_empty_findings(draw_faces: Callable[..., FaceSet]) -> None:
+def test_a_dataset_without_errors_has_empty_findings(draw_faces: Callable[..., FaceSet]) -> None:
     faces = draw_faces([0, 1, 2])
     for finding in exact_findings(faces).values():
         assert (len(finding), finding.groups) == (0, ())
@@ -133,11 +133,11 @@ def test_a_dataset_without_faults_has_empty_findings(draw_faces: Callable[..., F
         ("drop-blanks", [7]),
     ],
 )
-def test_what_a_remedy_drops(faces: FaceSet, name: str, rows: list[int]) -> None:
+def test_what_a_quick_fix_drops(faces: FaceSet, name: str, rows: list[int]) -> None:
     assert dropped(name, faces) == rows
-    # Not again, and never what somebody wants to keep.
-    for action in ("drop", "keep"):
-        settled = Curation(entries_for(faces, rows, action, reason="", source=""))
+    # Not again, and never an image that was kept or relabeled by hand.
+    for action, label in (("drop", None), ("keep", None), ("relabel", "sad")):
+        settled = Curation(entries_for(faces, rows, action, label=label, reason="", source=""))
         assert dropped(name, faces, settled) == []
 
 
@@ -146,9 +146,9 @@ def test_the_last_of_repeated_images_stays(faces: FaceSet) -> None:
     assert dropped("drop-repeats", faces, gone) == []
 
 
-def test_remedies_are_known_by_name(faces: FaceSet) -> None:
-    assert len({remedy.name for remedy in REMEDIES}) == len(REMEDIES)
-    with pytest.raises(InputError, match="no remedy 'burn'; choose from drop-train-copies"):
-        remedy_entries("burn", faces, Curation())
+def test_quick_fixes_have_names(faces: FaceSet) -> None:
+    assert len({fix.name for fix in QUICK_FIXES}) == len(QUICK_FIXES)
+    with pytest.raises(InputError, match="no quick fix 'burn'; choose from drop-train-copies"):
+        quick_fix_entries("burn", faces, Curation())
     with pytest.raises(ValueError, match="needs near"):
-        remedy_entries("drop-train-near-copies", faces, Curation())
+        quick_fix_entries("drop-train-near-copies", faces, Curation())

@@ -38,6 +38,7 @@ def test_what_is_downloaded_is_imported_and_the_download_removed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, png: Png
 ) -> None:
     asked: list[object] = []
+    sizes: list[int] = []
 
     def download(handle: str, *, output_dir: str) -> str:
         credentials = config.get_kaggle_credentials()
@@ -46,11 +47,13 @@ def test_what_is_downloaded_is_imported_and_the_download_removed(
             path = Path(output_dir) / "train" / "happy" / f"Training_{number}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png(np.full((48, 48), number, np.uint8)))
-        time.sleep(1)  # long enough to be looked at
+        deadline = time.monotonic() + 20
+        while not any(sizes):  # until the size on disk has been reported
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         return output_dir
 
     monkeypatch.setattr(kagglehub, "dataset_download", download)
-    sizes: list[int] = []
     name, faces = import_from_kaggle(
         settings,
         name="mine",

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.dataset import near_duplicates
+from fer_core.dataset.demo.shipped import injected_errors
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.near_duplicates import (
     cached_near_duplicates,
@@ -16,7 +17,7 @@ from fer_core.dataset.near_duplicates import (
     perceptual_hashes,
     pixel_correlation,
 )
-from fer_core.dataset.store import load_dataset, planted_faults
+from fer_core.dataset.store import load_dataset
 from fer_core.settings import Settings
 
 Picture = NDArray[np.uint8]
@@ -157,11 +158,11 @@ def test_a_result_is_kept_beside_the_dataset(
     assert len(cached_near_duplicates(faces, folder).groups) == 1
 
 
-def test_all_planted_copies_of_the_demo_set_are_found(settings: Settings) -> None:
-    planted = planted_faults(settings)
+def test_all_injected_copies_of_the_demo_set_are_found(settings: Settings) -> None:
+    errors = injected_errors()
     near = find_near_duplicates(load_dataset("demo", settings))
     group_of = {int(row): number for number, group in enumerate(near.groups) for row in group}
-    for copy in planted.near_duplicates:
+    for copy in errors.near_duplicates:
         assert group_of[copy.row] == group_of[copy.source]
     # Drawn faces may by chance be much alike, but rarely.
-    assert len(near.groups) < 2 * len(planted.near_duplicates)
+    assert len(near.groups) < 2 * len(errors.near_duplicates)

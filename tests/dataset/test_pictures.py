@@ -1,10 +1,11 @@
-"""One picture file to grey values, or what is wrong with it."""
+"""One picture file to gray values, or the reason why it cannot be read."""
 
-import resource
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
+import pytest
 
 from fer_core.dataset.readers.pictures import decode_grey
 from fer_core.dataset.readers.problems import Fault
@@ -12,11 +13,22 @@ from fer_core.dataset.readers.problems import Fault
 Png = Callable[[Any], bytes]
 
 
-def test_a_chunk_that_states_half_a_gigabyte_takes_no_memory(png: Png) -> None:
-    """OpenCV would take what the chunk says before it looks at what follows."""
-    picture = bytearray(png(np.zeros((48, 48), dtype=np.uint8)))
+def test_a_chunk_that_states_half_a_gigabyte_is_refused_before_opencv_reads_it(
+    png: Png, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV reserves the stated size before it looks at the content."""
+    picture = png(np.zeros((48, 48), dtype=np.uint8))
     start = picture.index(b"IDAT") - 4
-    picture[start] = 0x20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert isinstance(decode_grey(bytes(picture)), Fault)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    decoded: list[int] = []
+
+    def decode(content: Any, flags: int) -> Any:
+        decoded.append(len(content))
+        return imdecode(content, flags)
+
+    imdecode = cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    assert not isinstance(decode_grey(picture), Fault)
+    assert decoded == [len(picture)]
+    damaged = picture[:start] + b"\x20" + picture[start + 1 :]
+    assert isinstance(decode_grey(damaged), Fault)
+    assert decoded == [len(picture)]

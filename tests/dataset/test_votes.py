@@ -151,7 +151,7 @@ def test_a_broken_line_is_counted_and_keeps_its_place(faces: FaceSet) -> None:
     ("content", "words"),
     [
         (b"image,neutral\n", "lacks happiness"),
-        (b"\xff\xfe\x00", "no text in UTF-8"),
+        (b"\xff\xfe\x00", "not text in UTF-8"),
         (b"image," * 40_000, "lacks neutral"),
         (b"i" * 200_000, "first line cannot be read"),
         (HEADER.encode(), "has no rows"),
@@ -165,7 +165,7 @@ def test_what_is_no_file_of_votes_is_refused(content: bytes, words: str) -> None
 
 def test_votes_are_kept_beside_the_dataset(tmp_path: Path, faces: FaceSet) -> None:
     content = (HEADER + "a.jpg,0,0,0,0,8,2,0,0,0,0\n").encode()
-    with pytest.raises(InputError, match="not there any more"):
+    with pytest.raises(InputError, match="no longer exists"):
         import_votes(content, "votes.csv", tmp_path / "gone", faces)
     (tmp_path / "dataset.json").write_text("{}")
     assert read_votes(tmp_path, faces) is None

@@ -10,10 +10,9 @@ import pytest
 import writers
 
 from fer_core.dataset import kaggle, store
-from fer_core.dataset.demo.faults import PlantedFaults
 from fer_core.dataset.face_set import FaceSet
 from fer_core.settings import Settings
-from fer_core.training import queue
+from fer_core.training import launcher
 from fer_core.vision import detector_files
 
 NewHome = Callable[[], Settings]
@@ -31,14 +30,10 @@ def stand_ins(draw_faces: Callable[..., FaceSet]) -> Iterator[None]:
 
     fetched = bytes(range(256)) * 20
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            store,
-            "make_demo_set",
-            lambda report: (small, PlantedFaults((), (), (), (), (), (), ())),
-        )
+        patch.setattr(store, "load_demo_set", lambda: small)
         patch.setattr(kaggle, "_fetch", fetch)
-        patch.setattr(queue, "revive_queue", lambda settings: [])
-        patch.setattr(queue, "check_disk_space", lambda config, folder: None)
+        patch.setattr(launcher, "start_pending_runs", lambda settings: [])
+        patch.setattr(launcher, "check_disk_space", lambda config, folder: None)
         patch.setattr(detector_files, "YUNET_BYTES", len(fetched))
         patch.setattr(detector_files, "YUNET_SHA256", hashlib.sha256(fetched).hexdigest())
         yield

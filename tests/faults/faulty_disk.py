@@ -1,8 +1,8 @@
-"""A disk that fills up or is read-only, and a process that dies, at a step that one names.
+"""A simulated disk that is full or read-only, or kills the process, at a given operation.
 
-Everything is counted that Python itself does to files below one folder: making a name, writing
-bytes, renaming, removing. Libraries that write through C of their own (HDF5, SQLite) pass by; the
-soak tests meet those on a real small disk.
+It counts what Python does to files below one folder: creating a name, writing bytes, renaming,
+removing. Libraries that write from C (HDF5, SQLite) are not counted; the soak tests run them on a
+small real disk.
 """
 
 import builtins
@@ -17,18 +17,18 @@ from typing import Any
 
 import pytest
 
-#: What a new name costs, in bytes.
+#: The size of a new directory entry, in bytes.
 _ENTRY = 64
 _FULL = (errno.ENOSPC, "No space left on device")
 
 
 class FaultyDisk:
-    """What is done to the files below a folder, and where that ends.
+    """Counts the operations on files below a folder and makes one of them fail.
 
     Attributes:
-        used: Bytes so far, a new name counting as some.
-        events: Things done so far.
-        bounds: After each thing done, how much was used.
+        used: Bytes used so far, including ``_ENTRY`` for each new name.
+        events: Operations so far.
+        bounds: The value of ``used`` after each operation that takes space.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class FaultyDisk:
         death: int | None = None,
         is_read_only: bool = False,
     ) -> None:
-        """Begin to count.
+        """Start counting.
 
         Args:
             root: The folder.
-            free: The disk is full after so many bytes.
-            death: The process kills itself before it does this thing, counted from 0.
-            is_read_only: Nothing can be changed at all.
+            free: The disk is full after this many bytes.
+            death: The process kills itself before this operation, counted from 0.
+            is_read_only: Every operation fails.
         """
         self._root = str(root)
         self._free = free
@@ -58,7 +58,6 @@ class FaultyDisk:
     def holds(self, path: object) -> bool:
         if isinstance(path, int) or not isinstance(path, (str, bytes, os.PathLike)):
             return False
-        # The folder's own place is known; what lies below it need not be there.
         return os.fsdecode(path).startswith(self._root)
 
     def event(self) -> None:
@@ -68,8 +67,8 @@ class FaultyDisk:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         self.events += 1
 
-    def room(self, wanted: int) -> int:
-        """How many of so many bytes there is room for; they are taken."""
+    def take(self, wanted: int) -> int:
+        """Use up to this many bytes; return how many were free."""
         granted = wanted if self._free is None else min(wanted, self._free - self.used)
         self.used += granted
         self.bounds.append(self.used)
@@ -77,19 +76,19 @@ class FaultyDisk:
 
     def new_entry(self, path: object) -> None:
         self.event()
-        if self.room(_ENTRY) < _ENTRY:
+        if self.take(_ENTRY) < _ENTRY:
             raise OSError(*_FULL, os.fspath(path))  # type: ignore[call-overload]
 
 
 class _File(io.FileIO):
-    """A file that takes what there is room for."""
+    """A file that accepts as many bytes as the disk has free."""
 
     disk: FaultyDisk
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         self.disk.event()
-        granted = self.disk.room(len(view))
+        granted = self.disk.take(len(view))
         if not granted and len(view):
             raise OSError(*_FULL)
         return super().write(view[:granted])
@@ -97,7 +96,7 @@ class _File(io.FileIO):
 
 @contextmanager
 def faulty(disk: FaultyDisk) -> Iterator[None]:
-    """Let everything that this process writes go through the disk."""
+    """Send everything that this process writes through the simulated disk."""
     real_open, real_os_open = io.open, os.open
 
     def is_new(path: object) -> bool:
@@ -127,7 +126,7 @@ def faulty(disk: FaultyDisk) -> Iterator[None]:
 
     def making(real: Callable[..., Any], place: int) -> Callable[..., Any]:
         def call(*paths: Any, **options: Any) -> Any:
-            # What is there already costs nothing, and is refused by the system itself.
+            # An existing name takes no space; the operating system reports the error.
             if disk.holds(paths[place]) and is_new(paths[place]):
                 disk.new_entry(paths[place])
             return real(*paths, **options)
@@ -155,7 +154,7 @@ def faulty(disk: FaultyDisk) -> Iterator[None]:
 
 
 def some_of(numbers: list[int], most: int) -> list[int]:
-    """The first, the last and so many between them."""
+    """Return at most this many of the numbers, evenly spaced, with the first and the last."""
     if len(numbers) <= most:
         return numbers
     return [numbers[round(i * (len(numbers) - 1) / (most - 1))] for i in range(most)]

@@ -1,4 +1,4 @@
-"""Models and datasets are damaged or removed under the eyes of whoever looks at them."""
+"""Models and datasets are damaged or removed while a page shows them."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -42,8 +42,8 @@ def open_page(home: Settings) -> OpenPage:
     return call
 
 
-def told(app: AppTest) -> list[str]:
-    """What the page says of troubles, each one sentence; never a traceback."""
+def messages(app: AppTest) -> list[str]:
+    """The page's errors, warnings and notes, none of which is a traceback."""
     assert list(app.exception) == []
     sentences = [element.value for element in (*app.error, *app.warning, *app.info)]
     assert all("Traceback" not in sentence for sentence in sentences)
@@ -64,23 +64,23 @@ DAMAGES = {
     [("model.onnx", damage) for damage in DAMAGES]
     + [("bundle.json", "cut"), ("bundle.json", "gone")],
 )
-def test_a_model_is_damaged_while_the_app_runs(
+def test_a_model_damaged_while_the_app_runs_is_reported(
     home: Settings, open_page: OpenPage, file: str, damage: str
 ) -> None:
     app = open_page("analyze")
     app.button(key="choose_sample").click().run()
-    assert told(app) == []
+    assert messages(app) == []
     DAMAGES[damage](home.models_root / "small" / file)
     app.run()
-    assert any("small" in sentence for sentence in told(app))
-    # The other model serves as before.
+    assert any("small" in sentence for sentence in messages(app))
+    # The other model still works.
     app.selectbox(key="model").set_value("other").run()
     assert not app.error
     assert len(app.get("plotly_chart")) == 1
 
 
 @pytest.mark.parametrize("page", ["analyze", "live", "evaluate", "train", "dataset"])
-def test_the_app_starts_although_every_model_is_damaged(
+def test_every_page_opens_although_all_models_are_damaged(
     home: Settings, open_page: OpenPage, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamlit_webrtc.component.get_this_session_info", lambda: None)
@@ -88,13 +88,13 @@ def test_the_app_starts_although_every_model_is_damaged(
         for file in ("model.onnx", "bundle.json"):
             (home.models_root / name / file).write_bytes(b"{")
     app = open_page(page)
-    sentences = told(app)
+    sentences = messages(app)
     if page in ("analyze", "live", "evaluate"):
         assert any("small" in sentence or "no model" in sentence for sentence in sentences)
 
 
 @pytest.mark.parametrize("file", ["", "faces.npz", "dataset.json"])
-def test_a_dataset_goes_while_its_page_is_open(
+def test_a_dataset_removed_while_its_page_is_open_is_reported(
     home: Settings, open_page: OpenPage, file: str
 ) -> None:
     app = open_page("dataset")
@@ -104,6 +104,6 @@ def test_a_dataset_goes_while_its_page_is_open(
     else:
         shutil.rmtree(home.data_root / "kept")
     app.run()
-    sentences = [*told(app), *(element.value for element in app.markdown)]
+    sentences = [*messages(app), *(element.value for element in app.markdown)]
     wanted = "import it again" if file == "faces.npz" else "There is no dataset yet"
     assert any(wanted in sentence for sentence in sentences)

@@ -1,87 +1,87 @@
-"""The disk is full, becomes it in mid-write, or is read-only: nothing is lost, and it is said."""
+"""On a full or read-only disk, saved data is kept and the error message says what to do."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from faulty_disk import FaultyDisk, faulty, some_of
-from writers import WRITERS, Writer, content_of, is_refused
+from writers import WRITERS, Writer, content_of, error_of
 
 from fer_core.settings import Settings
 
-#: Of a writer's places; the first and the last are always among them.
+#: At how many operations of a writer the disk becomes full, the first and the last included.
 _PLACES = 6
 
-#: Bytes short of a place: moments of time in a file are not all of one length.
-_SHORT = 24
+#: Bytes that are missing at each of them. Time stamps in files differ in length by a few bytes.
+_MISSING_BYTES = 24
 
 
 def written_in(
     writer: Writer, settings: Settings, free: int | None, *, is_read_only: bool = False
 ) -> tuple[str, FaultyDisk]:
-    """What a writer says on a disk with so much free space; empty where it is content."""
+    """Return a writer's error message on a disk with this much free space, empty if it succeeds."""
     disk = FaultyDisk(settings.data_root.parent, free=free, is_read_only=is_read_only)
     with faulty(disk):
         try:
-            refusal = is_refused(writer.write, settings)
+            message = error_of(writer.write, settings)
         except OSError as error:
-            assert writer.tells is None, error
-            refusal = error.strerror
-    return refusal or "", disk
+            assert writer.reports is None, error
+            message = error.strerror
+    return message or "", disk
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)
-def test_a_full_disk_costs_nothing_that_was_saved(
+def test_a_full_disk_does_not_damage_saved_data(
     writer: Writer, new_home: Callable[[], Settings]
 ) -> None:
     whole = new_home()
-    refusal, disk = written_in(writer, whole, None)
-    assert refusal == ""
+    message, disk = written_in(writer, whole, None)
+    assert message == ""
     before, after = content_of(new_home()), writer.read(whole)
     for bound in some_of(sorted(set(disk.bounds)), _PLACES):
         settings = new_home()
-        refusal, _ = written_in(writer, settings, max(bound - _SHORT, 0))
-        if writer.tells is not False:
-            assert refusal, f"it was content with less than {bound} bytes"
-            assert "No space left on device" in refusal
-        if writer.tells:
-            assert "free some space" in refusal or "the free space" in refusal
-            assert "\n" not in refusal
-        # Nothing is left beside what was there, and that is as it was.
+        message, _ = written_in(writer, settings, max(bound - _MISSING_BYTES, 0))
+        if writer.reports is not False:
+            assert message, f"it succeeded with less than {bound} bytes"
+            assert "No space left on device" in message
+        if writer.reports:
+            assert "free some space" in message or "the free space" in message
+            assert "\n" not in message
+        # All files are as before, and there is no new one.
         left = content_of(settings)
-        if writer.name == "epoch":  # a torn line is dropped when it is read
+        if writer.name == "epoch":  # readers ignore an incomplete last line
             left = {name: left[name][: len(content)] for name, content in before.items()}
         assert left == before
-        # Once there is space it goes on.
+        # With free space it succeeds.
         assert written_in(writer, settings, None)[0] == ""
         assert writer.read(settings) == after
-    # What frees space needs none.
+    # Writers that free space need none.
     frees = writer.name in ("removal of votes", "unqueueing", "deletion")
     assert bool(disk.bounds) != frees
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)
-def test_a_read_only_disk_is_told_and_what_is_there_is_read(
+def test_a_read_only_disk_is_reported_and_can_be_read(
     writer: Writer, new_home: Callable[[], Settings]
 ) -> None:
     settings = new_home()
     before, value = content_of(settings), writer.read(settings)
-    refusal, _ = written_in(writer, settings, None, is_read_only=True)
-    if writer.tells is not False:
-        assert "Read-only file system" in refusal
-    if writer.tells:
+    message, _ = written_in(writer, settings, None, is_read_only=True)
+    if writer.reports is not False:
+        assert "Read-only file system" in message
+    if writer.reports:
         assert (
-            "make it writable" in refusal or "permissions" in refusal or "name another" in refusal
+            "make it writable" in message or "permissions" in message or "name another" in message
         )
-        assert "\n" not in refusal
+        assert "\n" not in message
     assert content_of(settings) == before
     disk = FaultyDisk(settings.data_root.parent, is_read_only=True)
     with faulty(disk):
         assert writer.read(settings) == value
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_the_faulty_disk_fails_as_the_real_one(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_the_simulated_disk_fails_like_a_real_one(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left on device") as real:
         Path("/dev/full").write_bytes(b"a")
     with (
@@ -90,4 +90,4 @@ def test_the_faulty_disk_fails_as_the_real_one(tmp_path: Path) -> None:
     ):
         (tmp_path / "a").write_text("a" * 100)
     assert made.value.errno == real.value.errno
-    assert (tmp_path / "a").stat().st_size == 6  # what fitted is there, as on a real one
+    assert (tmp_path / "a").stat().st_size == 6  # what fitted was written, as on a real disk

@@ -1,4 +1,4 @@
-"""The app is killed at every step of every writer, and started again."""
+"""The app is killed at several operations of every writer, and started again."""
 
 import os
 import signal
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 from faulty_disk import FaultyDisk, faulty, some_of
-from writers import WRITERS, Writer, content_of, is_refused
+from writers import WRITERS, Writer, content_of, error_of
 
 from fer_core import stale_files
 from fer_core.files import PART
 from fer_core.settings import Settings
 from fer_core.stale_files import remove_stale_temp_files
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that forks")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-#: Of a writer's steps; the first and the last are always among them.
+#: At how many operations of a writer it is killed, the first and the last included.
 _STEPS = 6
 
 
 def killed_in(writer: Writer, settings: Settings, step: int) -> None:
-    """Write in a process that kills itself before it does this step."""
+    """Run a writer in a process that kills itself before this operation."""
     child = os.fork()
     if child == 0:
         try:
@@ -34,12 +34,12 @@ def killed_in(writer: Writer, settings: Settings, step: int) -> None:
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
-def half_done(settings: Settings) -> list[Path]:
+def temporary_files(settings: Settings) -> list[Path]:
     return list(settings.data_root.parent.rglob(f".*{PART}*"))
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)
-def test_a_killed_writer_leaves_the_old_or_the_new(
+def test_a_killed_writer_leaves_the_old_or_the_new_state(
     writer: Writer, new_home: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = new_home()
@@ -51,23 +51,23 @@ def test_a_killed_writer_leaves_the_old_or_the_new(
     for step in some_of(list(range(disk.events)), _STEPS):
         settings = new_home()
         killed_in(writer, settings, step)
-        # As the app does when it starts, a moment later and once more two days later.
+        # The app removes stale files when it starts: soon after, and again two days later.
         for seconds in (10.0, 2 * 24 * 3600.0):
             moment = time.time() + seconds
             monkeypatch.setattr(stale_files.time, "time", lambda moment=moment: moment)
             remove_stale_temp_files(settings)
             monkeypatch.undo()
             assert writer.read(settings) in (before, after)
-        assert half_done(settings) == []
-        # What was begun can be done: again, where it had not come to its end.
+        assert temporary_files(settings) == []
+        # The operation can be repeated if it was not completed.
         if writer.read(settings) == before:
-            is_refused(writer.write, settings)
+            error_of(writer.write, settings)
         assert writer.read(settings) == after
         assert content_of(settings).keys() >= content_of(new_home()).keys() - _removed(writer)
 
 
 def _removed(writer: Writer) -> set[str]:
-    """Whose absence is the very thing that was asked for."""
+    """The files that this writer removes on purpose."""
     return {
         "removal of votes": {"data/kept/votes.npz"},
         "unqueueing": {"runs/.queue/two.json"},
@@ -79,7 +79,7 @@ def _removed(writer: Writer) -> set[str]:
     }.get(writer.name, set())
 
 
-def test_what_a_living_process_writes_is_left_alone(new_home: Callable[[], Settings]) -> None:
+def test_recent_temporary_files_are_kept(new_home: Callable[[], Settings]) -> None:
     settings = new_home()
     young = settings.runs_root / "one" / f".status.1-2{PART}.json"
     young.write_text("half")
@@ -89,7 +89,7 @@ def test_what_a_living_process_writes_is_left_alone(new_home: Callable[[], Setti
     assert young.exists() and moved.exists()
 
 
-def test_only_what_the_program_itself_began_is_cleared(new_home: Callable[[], Settings]) -> None:
+def test_only_temporary_files_of_the_program_are_removed(new_home: Callable[[], Settings]) -> None:
     settings = new_home()
     kept = [
         settings.data_root / ".mine.abcdefgh",

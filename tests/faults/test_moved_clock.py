@@ -1,4 +1,4 @@
-"""The machine's clock is set while the program runs, an hour back or a day ahead."""
+"""The system clock is set back by an hour or forward by a day while the program runs."""
 
 import os
 import subprocess
@@ -24,14 +24,14 @@ from fer_core.training.run_folder import RunFolder, RunSetup, new_run_folder
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 
-#: A training as seen from outside: holds its run and has said that it is at work.
+#: A process that looks like a training: it holds the run's lock and has written a status.
 TRAINER = """
 import sys, time
 from pathlib import Path
 from fer_core.training.run_folder import RunFolder, RunStatus
 run = RunFolder(Path(sys.argv[1]))
 with run.held():
-    run.write_status(RunStatus("running", "at work", epoch=1, epochs=5, step=1, steps=9))
+    run.write_status(RunStatus("running", "training", epoch=1, epochs=5, step=1, steps=9))
     time.sleep(120)
 """
 
@@ -57,7 +57,7 @@ def trainer(run: RunFolder) -> Iterator["subprocess.Popen[bytes]"]:
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """``set_clock(-3600)``: the clock, and with it the moment at which the machine was started."""
+    """``set_clock(-3600)``: move the clock and, as the system does, the boot time."""
     real, real_boot = time.time, psutil.boot_time()
 
     def call(seconds: float) -> None:
@@ -70,7 +70,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 @pytest.mark.parametrize("seconds", [-HOUR, DAY])
-def test_a_living_training_is_still_known_and_can_be_killed(
+def test_a_running_training_is_recognized_and_can_be_killed(
     run: RunFolder,
     trainer: "subprocess.Popen[bytes]",
     settings: Settings,
@@ -85,7 +85,7 @@ def test_a_living_training_is_still_known_and_can_be_killed(
 
 
 @pytest.mark.parametrize("seconds", [-HOUR, DAY])
-def test_a_request_from_another_time_is_heard(
+def test_a_request_with_another_time_stamp_is_accepted(
     run: RunFolder, set_clock: Callable[[float], None], seconds: float
 ) -> None:
     with run.held():
@@ -95,7 +95,7 @@ def test_a_request_from_another_time_is_heard(
         assert control.should_stop()
 
 
-def test_runs_of_the_same_moment_have_folders_of_their_own(
+def test_runs_started_in_the_same_second_have_different_folders(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stopped(datetime):
@@ -108,7 +108,7 @@ def test_runs_of_the_same_moment_have_folders_of_their_own(
     assert names == [f"20260101-120000-recipe{end}" for end in ("", "-2", "-3")]
 
 
-def test_what_was_found_just_now_is_kept_beside_files_from_the_future(tmp_path: Path) -> None:
+def test_a_new_cache_file_is_kept_when_older_ones_are_dated_in_the_future(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{}")
     asked = []
 

@@ -1,4 +1,4 @@
-"""Everything that writes in the program's folders, each with what it leaves to be read."""
+"""Every operation that writes to the program's folders, with a function that reads its result."""
 
 import shutil
 import zipfile
@@ -37,10 +37,9 @@ from fer_core.model_card import write_evaluation_card
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, delete_run, read_label, write_label
+from fer_core.training.launcher import extend_run, launch
 from fer_core.training.queue import (
     enqueue,
-    extend_run,
-    launch,
     move_in_queue,
     remove_from_queue,
     waiting_runs,
@@ -54,24 +53,24 @@ Action = Callable[[Settings], Any]
 
 @dataclass(frozen=True)
 class Writer:
-    """One thing that the program writes.
+    """An operation that writes.
 
     Attributes:
-        name: In words.
-        write: Does it.
-        read: What is there, as the program sees it.
-        tells: Whether a refusal is told in a sentence; False where nobody needs to know, and None
-            where the training around it tells it.
+        name: Its name in the test's id.
+        write: Performs it.
+        read: Returns the state that it changes, as the program reads it.
+        reports: True if a failure raises an ``InputError``, False if it is ignored because only a
+            cache is missing, None if the training that calls it reports it.
     """
 
     name: str
     write: Action
     read: Action
-    tells: bool | None = True
+    reports: bool | None = True
 
 
 def archive(path: Path) -> Path:
-    """Fourteen faces in folders."""
+    """Write a zip archive with fourteen faces in class folders."""
     generator = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as packed:
         for number in range(14):
@@ -102,7 +101,7 @@ def run_named(name: str, settings: Settings) -> RunFolder:
 
 
 def prepare(settings: Settings, write_bundle_folder: Callable[..., Path]) -> None:
-    """A home in which something of everything lies already."""
+    """Fill the folders with at least one object of each kind."""
     root = settings.data_root.parent
     import_dataset(archive(root / "faces.zip"), settings, name="kept")
     CurationFile(settings.data_root / "kept").change([entry(1)])
@@ -112,7 +111,7 @@ def prepare(settings: Settings, write_bundle_folder: Callable[..., Path]) -> Non
         run = run_named(name, settings)
         run.create(RunSetup("recipe", "kept", TrainingConfig(epochs=5)))
         run.append_epoch(epoch(1))
-        run.write_status(RunStatus("failed", "an earlier end", process_started=1.0))
+        run.write_status(RunStatus("failed", "stopped by an error", process_started=1.0))
         write_label(run, RunLabel(f"the {name}"))
     run_named("one", settings).save_arrays("best.npz", {"a": np.arange(300)})
     enqueue(run_named("two", settings), settings)
@@ -158,7 +157,7 @@ def _models(settings: Settings) -> Any:
 
 
 def _replace_bundle(settings: Settings) -> None:
-    """What the end of a run that was continued does."""
+    """Replace a run's bundle, as a continued training does at its end."""
     path = settings.runs_root / "one" / "bundle"
     record = (path / "bundle.json").read_text(encoding="utf-8")
     network = (path / "model.onnx").read_bytes()
@@ -181,7 +180,7 @@ def _run_one(settings: Settings) -> Any:
 
 
 def _runs(settings: Settings) -> Any:
-    """Those that were begun, or are to begin; one that was never started can be deleted."""
+    """The started and queued runs; one that was never started may be missing."""
     return sorted(
         (one.title, one.state == "damaged") for one in list_runs(settings) if one.state != "new"
     )
@@ -201,10 +200,32 @@ def _cache_findings(settings: Settings) -> Any:
     assert made["a"].sum() == 4950
 
 
+def _cached_findings(settings: Settings) -> Any:
+    """The sum of the cached array; None if nothing is cached."""
+
+    def not_cached() -> Any:
+        raise LookupError
+
+    try:
+        found = cached_arrays(settings.data_root / "kept", "kind", "key", not_cached)
+    except LookupError:
+        return None
+    return int(found["a"].sum())
+
+
+_CACHED_LABELS = np.arange(20, dtype=np.int8) % 7
+
+
 def _cache_evaluation(settings: Settings) -> Any:
-    labels = np.zeros(20, np.int8)
     probabilities = np.full((20, 7), 1 / 7, np.float32)
-    write_cached(settings, "key", CachedPrediction(labels, probabilities, np.zeros(20, bool)))
+    prediction = CachedPrediction(_CACHED_LABELS, probabilities, _CACHED_LABELS == 3)
+    write_cached(settings, "key", prediction)
+
+
+def _cached_evaluation(settings: Settings) -> Any:
+    """The number of images and of leaked ones that are cached; None if nothing is."""
+    found = read_cached(settings, "key", _CACHED_LABELS)
+    return None if found is None else (len(found.raw_probabilities), int(found.is_leaked.sum()))
 
 
 def _evaluation(settings: Settings) -> EvaluationResult:
@@ -279,18 +300,18 @@ WRITERS = (
     Writer("deletion", lambda s: delete_run(run_named("two", s), s), _runs),
     Writer(
         "status",
-        lambda s: run_named("one", s).write_status(RunStatus("running", "a later word")),
+        lambda s: run_named("one", s).write_status(RunStatus("running", "in epoch 2")),
         _run_one,
-        tells=None,
+        reports=None,
     ),
-    Writer("epoch", lambda s: run_named("one", s).append_epoch(epoch(2)), _run_one, tells=None),
+    Writer("epoch", lambda s: run_named("one", s).append_epoch(epoch(2)), _run_one, reports=None),
     Writer(
         "checkpoint",
         lambda s: run_named("one", s).save_arrays("best.npz", {"a": np.arange(500)}),
         _run_one,
-        tells=None,
+        reports=None,
     ),
-    Writer("bundle of a run", _replace_bundle, _models, tells=None),
+    Writer("bundle of a run", _replace_bundle, _models, reports=None),
     Writer("default", lambda s: set_default_bundle("other", s), _models),
     Writer(
         "publication", lambda s: publish_bundle(s.runs_root / "one", s, name="published"), _models
@@ -299,18 +320,13 @@ WRITERS = (
     Writer("calibration", _calibrate, _models),
     Writer("card", _write_card, _card),
     Writer("detector", _fetch_detector, _detector),
-    Writer("cache of findings", _cache_findings, _names, tells=False),
-    Writer(
-        "cache of evaluations",
-        _cache_evaluation,
-        lambda s: read_cached(s, "key", np.zeros(20, np.int8)) is None or True,
-        tells=False,
-    ),
+    Writer("cache of findings", _cache_findings, _cached_findings, reports=False),
+    Writer("cache of evaluations", _cache_evaluation, _cached_evaluation, reports=False),
 )
 
 
 def content_of(settings: Settings) -> dict[str, bytes]:
-    """Every file with its content; locks apart, which hold nothing."""
+    """Every file with its content, without the lock files."""
     root = settings.data_root.parent
     return {
         str(path.relative_to(root)): path.read_bytes()
@@ -319,8 +335,8 @@ def content_of(settings: Settings) -> dict[str, bytes]:
     }
 
 
-def is_refused(action: Action, settings: Settings) -> str | None:
-    """The sentence of a refusal; None if there was none."""
+def error_of(action: Action, settings: Settings) -> str | None:
+    """Return the message of the ``InputError``; None if the action succeeds."""
     try:
         action(settings)
     except InputError as error:

@@ -61,7 +61,7 @@ def packed(files: Files) -> Files:
 
 
 TABLE = fer2013()
-#: Each layout's files, and whether they are packed after the accident, so that it lies inside.
+#: Each layout's files, and whether they are zipped after the mutation instead of before.
 LAYOUTS: dict[str, tuple[Files, bool]] = {
     "fer2013.csv": ({"fer2013.csv": TABLE}, False),
     "utf-16": ({"fer2013.csv": TABLE.decode().encode("utf-16")}, False),
@@ -78,10 +78,10 @@ LAYOUTS: dict[str, tuple[Files, bool]] = {
 
 
 def read_layout(path: Path) -> None:
-    """Read a dataset, and look at what it says of itself.
+    """Read a dataset and check its names and problems.
 
     Raises:
-        InputError: It cannot be used.
+        InputError: It cannot be read.
     """
     faces = read_dataset(path)
     assert len(faces) > 0

@@ -1,7 +1,7 @@
-"""Feeds damaged files to every reader until its time is up; a process of its own, with limits.
+"""Feed damaged files to every reader for a given time, in a process with limited memory.
 
-Called by ``test_fuzz_readers.py`` with the seconds that it may take, a folder and a seed; prints
-one JSON document. A failure names its format, seed and case, which give the same files again::
+``test_fuzz_readers.py`` calls it with the seconds, a folder and a seed; it prints one JSON
+document. A failure names its format, seed and case, from which the files can be made again::
 
     python tests/fuzz/fuzz_worker.py replay FOLDER SEED FORMAT CASE
 """
@@ -22,8 +22,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from accidents import mutated
 from dataset_files import LAYOUTS, Files, packed, read_layout
+from mutations import mutated
 from program_files import HOMES, SINGLE, files_in
 
 from fer_core.errors import InputError
@@ -33,7 +33,7 @@ MORE_ADDRESSES = 2**30
 
 
 class Hang(BaseException):
-    """A case that took too long; no ``except Exception`` may swallow it."""
+    """A case took too long. Not an ``Exception``, so that readers do not catch it."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Format:
     """Files of one kind.
 
     Attributes:
-        files: By name.
-        read: Reads them as the program does; None or an InputError comes of it.
-        is_packed: Whether they are packed after the accident, so that it lies inside.
-        is_home: Whether it takes the folder in which they lie, however many they are.
+        files: Their content by name.
+        read: Reads them as the program does; raises ``InputError`` if they are unusable.
+        is_packed: True if they are zipped after the mutation.
+        is_home: True if ``read`` takes the folder that contains them.
     """
 
     files: Files
@@ -54,7 +54,7 @@ class Format:
 
 
 def make_formats(folder: Path) -> dict[str, Format]:
-    """Every format by name; the homes are made in the folder first."""
+    """Return every format by name, after creating the folders that some of them need."""
     formats = {
         name: Format(files, read_layout, is_packed=p) for name, (files, p) in LAYOUTS.items()
     }
@@ -69,11 +69,11 @@ def make_formats(folder: Path) -> dict[str, Format]:
 
 
 def make_case(name: str, form: Format, seed: int, case: int) -> Files:
-    """The files of one case."""
+    """Return the mutated files of one case."""
     generator = np.random.default_rng([seed, *name.encode(), case])
     files = dict(form.files)
     for victim in generator.choice(list(files), min(len(files), 3)):
-        # Where the program chose the names itself nobody else does.
+        # Only names that users choose are mutated.
         if generator.random() < 0.1 and form.read is read_layout:
             new_name = mutated(victim.encode(), generator).decode("latin-1")
             files[new_name.replace("\x00", "")[:60_000] or "nameless"] = files.pop(str(victim), b"")
@@ -83,7 +83,7 @@ def make_case(name: str, form: Format, seed: int, case: int) -> Files:
 
 
 def write_case(files: Files, form: Format, folder: Path) -> Path:
-    """Write the files as they are to be read."""
+    """Write the files and return the path for the reader."""
     if form.is_packed:
         (folder / "faces.zip").write_bytes(packed(files)["faces.zip"])
         return folder / "faces.zip"
@@ -94,16 +94,16 @@ def write_case(files: Files, form: Format, folder: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         except OSError:
-            continue  # two names that cannot stand beside each other
+            continue  # two names that exclude each other, as "a" and "a/b"
     found = [path for path in folder.iterdir() if path.is_file()]
     return found[0] if len(files) == 1 and found and not form.is_home else folder
 
 
 def outcome_of(path: Path, form: Format) -> str:
-    """What the reader made of it: "read" or "refused".
+    """Run the reader and return "read" or "refused".
 
     Raises:
-        AssertionError: What it says is not one line, or too short or long to be a sentence.
+        AssertionError: The error message is not one line of a reasonable length.
     """
     try:
         form.read(path)
@@ -115,13 +115,13 @@ def outcome_of(path: Path, form: Format) -> str:
 
 
 def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict[str, Any]:
-    """Cases of one format until the time is up or one fails, whose files are kept."""
+    """Run cases of one format until the time is up or one fails; the files of that one are kept."""
     result: dict[str, Any] = {"format": name, "cases": 0, "read": 0, "refused": 0, "failure": None}
     result |= {"peak": 0, "peak_case": None}
     end = time.monotonic() + seconds
     while time.monotonic() < end and result["failure"] is None:
         folder = Path(tempfile.mkdtemp(dir=work))
-        # Should the process itself die, this says of what.
+        # If the process crashes, this file tells which case it was.
         (work / "last").write_text(f"{seed} {name!r} {result['cases']}, files in {folder}")
         try:
             path = write_case(make_case(name, form, seed, result["cases"]), form, folder)
@@ -144,7 +144,7 @@ def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict
 
 
 def limited(hang: Callable[..., None]) -> int:
-    """Bound the process's memory; gives what it holds now, in bytes."""
+    """Limit the process's memory; return its peak until now, in bytes."""
     signal.signal(signal.SIGALRM, hang)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     bound = pages * resource.getpagesize() + MORE_ADDRESSES
@@ -153,7 +153,7 @@ def limited(hang: Callable[..., None]) -> int:
 
 
 def main() -> None:
-    """Fuzz every format for an equal share of the time, or do one case again."""
+    """Fuzz every format for an equal share of the time, or replay one case."""
 
     def hang(*_: object) -> None:
         raise Hang
@@ -167,8 +167,8 @@ def main() -> None:
     seconds, work, seed = float(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     only = os.environ.get("FER_STUDIO_FUZZ_ONLY", "")
     formats = {name: form for name, form in make_formats(work).items() if only in name}
-    # Undamaged files first: what is loaded on first use counts for no format, and each format is
-    # one that can be read.
+    # Undamaged files first: each must be readable, and lazily loaded libraries are not counted as
+    # memory of the first format.
     whole = {
         name: _undamaged(form, work / f"whole{i}") for i, (name, form) in enumerate(formats.items())
     }

@@ -101,15 +101,15 @@ def make_dataset(folder: Path) -> None:
 
 
 def each(*reads: Callable[[], object]) -> None:
-    """Read everything, also behind what is refused; the first refusal is raised at the end."""
-    refusals = []
+    """Call all functions, then raise the first ``InputError`` of any of them."""
+    errors = []
     for read in reads:
         try:
             read()
         except InputError as error:
-            refusals.append(error)
-    if refusals:
-        raise refusals[0]
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def read_imported(folder: Path) -> None:
@@ -199,7 +199,7 @@ def make_run(folder: Path) -> None:
     for number in (1, 2, 3):
         recalls: dict[str, float | None] = dict.fromkeys(EMOTIONS, 0.5)
         run.append_epoch(EpochRecord(number, 1.5, 0.2, 1.0, 0.5, 0.3, recalls, 0.001, 90, 2.0))
-    run.write_status(RunStatus("running", "at work", epoch=2, epochs=5, step=3, steps=9))
+    run.write_status(RunStatus("running", "training", epoch=2, epochs=5, step=3, steps=9))
     run.save_arrays("best.npz", {"000": np.arange(30, dtype=np.float32)})
     run.keep_curation(decisions())
     write_label(run, RunLabel("a name", "a note"))
@@ -259,7 +259,7 @@ def read_foreign_network(path: Path) -> None:
 def read_detector(folder: Path) -> None:
     settings = home(folder)
     make_detector(detector_names(settings)[0], settings)
-    assert detector_names(settings) == ("haar",), "another file than the one that was tested"
+    assert detector_names(settings) == ("haar",), "it accepts an unknown file"
     make_detector("yunet", settings)
 
 
@@ -286,19 +286,19 @@ def picture(suffix: str) -> Files:
 
 
 def variables() -> bytes:
-    """A number of trainings, and on the next line the servers for the webcam."""
+    """The number of parallel trainings and, on the next line, the ICE servers."""
     servers = [{"urls": ["turn:a.example:3478"], "username": "u", "credential": "c"}]
     return b"2\n" + json.dumps(servers).encode()
 
 
-#: What makes a home with files of a kind, and reads it.
+#: For each kind of folder, a function that creates it and one that reads it.
 HOMES: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "imported dataset": (make_dataset, read_imported),
     "bundle": (make_bundle, read_bundle),
     "run": (make_run, read_run),
 }
 
-#: Files of a kind, and what reads them.
+#: For each kind of file, an example and the function that reads it.
 SINGLE: dict[str, tuple[Files, Callable[[Path], None]]] = {
     **{
         f"picture{suffix}": (picture(suffix), read_picture)

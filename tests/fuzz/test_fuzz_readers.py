@@ -1,8 +1,10 @@
-"""Damaged and hostile files before every reader: data or one sentence, in bounded time and memory.
+"""Every reader gets damaged and hostile files: it returns data or one clear error.
 
-Thirty seconds of the same cases each time by default. ``make fuzz`` gives ten minutes and other
+Time and memory are bounded.
+
+Ten seconds of the same cases each time by default. ``make fuzz`` takes ten minutes and other
 cases: ``FER_STUDIO_FUZZ_SECONDS`` and ``FER_STUDIO_FUZZ_SEED``, a number or "random". A failure
-names its seed, format and case, and the folder in which its files are kept.
+names its seed, format and case, and the folder with its files.
 """
 
 import json
@@ -17,7 +19,7 @@ import pytest
 
 from fer_core.settings import PROJECT_ROOT
 
-SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "30"))
+SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "10"))
 _GIVEN_SEED = os.environ.get("FER_STUDIO_FUZZ_SEED", "0")
 SEED = secrets.randbelow(2**31) if _GIVEN_SEED == "random" else int(_GIVEN_SEED)
 
@@ -36,22 +38,22 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Any:
         check=False,
     )
     last = folder / "last"
-    died_of = last.read_text() if last.is_file() else "nothing"
-    assert process.returncode == 0, (process.returncode, died_of, process.stderr[-3000:])
+    last_case = last.read_text() if last.is_file() else "none"
+    assert process.returncode == 0, (process.returncode, last_case, process.stderr[-3000:])
     return json.loads(process.stdout)
 
 
-def test_whatever_happens_to_a_file_it_is_read_or_refused(outcome: Any) -> None:
+def test_every_damaged_file_is_read_or_reported(outcome: Any) -> None:
     failures = [f"{r['format']}, {r['failure']}" for r in outcome["results"] if r["failure"]]
     assert not failures, "\n".join(failures)
 
 
-def test_every_format_is_one_that_can_be_read(outcome: Any) -> None:
-    refused = [name for name, came_of_it in outcome["whole"].items() if came_of_it != "read"]
-    assert refused == ["detector"]  # which is only ever the one file that was tested
+def test_every_undamaged_file_is_read(outcome: Any) -> None:
+    refused = [name for name, result in outcome["whole"].items() if result != "read"]
+    assert refused == ["detector"]  # only one file, with a known checksum, is accepted
 
 
-def test_the_cases_are_neither_all_harmless_nor_all_hopeless(outcome: Any) -> None:
+def test_many_cases_are_read_and_many_are_reported(outcome: Any) -> None:
     assert all(result["cases"] for result in outcome["results"])
     assert sum(result["cases"] for result in outcome["results"]) > 2 * SECONDS
     assert sum(result["read"] for result in outcome["results"]) > SECONDS / 4

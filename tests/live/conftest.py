@@ -1,9 +1,10 @@
-"""What the tests of the live room share."""
+"""Fixtures of the tests of ``fer_core.live``."""
 
 import pytest
 from live_scenes import FixedPredictor, SquareDetector
 
 from fer_core.live.controls import LiveControls
+from fer_core.vision.analyzer import Analyzer
 
 
 @pytest.fixture
@@ -18,4 +19,4 @@ def predictor() -> FixedPredictor:
 
 @pytest.fixture
 def controls(detector: SquareDetector, predictor: FixedPredictor) -> LiveControls:
-    return LiveControls(predictor, detector, smoothing_seconds=0.0, is_mirrored=False)
+    return LiveControls(Analyzer(predictor, detector), smoothing_seconds=0.0, is_mirrored=False)

@@ -1,4 +1,4 @@
-"""Moving pictures, and a detector and a network that know them."""
+"""Synthetic moving pictures, with a detector and a predictor for them."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.emotions import EMOTIONS
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.face import Face
 
 SQUARE = BoxGeometry(side=1.0, right=0.0, down=0.0)
 
 
-class AtOnce(Executor):
-    """Runs what is submitted there and then: no thread, no chance."""
+class ImmediateExecutor(Executor):
+    """Runs each call in ``submit``, so that tests are deterministic."""
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -24,8 +26,8 @@ class AtOnce(Executor):
         return future
 
 
-class Later(Executor):
-    """Keeps what is submitted until it is told to go on."""
+class ManualExecutor(Executor):
+    """Keeps submitted calls until ``run_all``."""
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
@@ -35,14 +37,14 @@ class Later(Executor):
         self.waiting.append((future, lambda: call(*args, **options)))
         return future
 
-    def go_on(self) -> None:
+    def run_all(self) -> None:
         for future, call in self.waiting:
             future.set_result(call())
         self.waiting.clear()
 
 
 class SquareDetector:
-    """Finds the textured squares that ``scene`` draws: their green value is their number."""
+    """Detects the textured squares of ``scene``, whose green value identifies them."""
 
     name = "squares"
     geometry = SQUARE
@@ -51,7 +53,7 @@ class SquareDetector:
         self.calls = 0
         self.error: Exception | None = None
 
-    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         self.calls += 1
         if self.error is not None:
             raise self.error
@@ -61,12 +63,15 @@ class SquareDetector:
                 rows, columns = np.nonzero(image[..., 1] == number)
                 x, y = int(columns.min()), int(rows.min())
                 width, height = int(columns.max()) - x + 1, int(rows.max()) - y + 1
-                found.append(FaceBox(x, y, width, height, 0.9))
+                found.append(Face(FaceBox(x, y, width, height), 0.9))
         return found
 
 
 class FixedPredictor:
-    """Says what it is told, for every face."""
+    """Returns the same probabilities for every face."""
+
+    classes: tuple[str, ...] = EMOTIONS
+    input_shape = (48, 48, 1)
 
     def __init__(self, *probabilities: float) -> None:
         self.row = np.array(probabilities or (0.1, 0.0, 0.0, 0.8, 0.0, 0.0, 0.1), np.float32)
@@ -83,7 +88,7 @@ class FixedPredictor:
 def scene(
     *places: tuple[int, int], side: int = 80, size: tuple[int, int] = (480, 640)
 ) -> NDArray[np.uint8]:
-    """Grey noise with textured squares at (x, y): something that moves and can be followed."""
+    """Return gray noise with textured squares at (x, y), which optical flow can follow."""
     generator = np.random.default_rng(0)
     image = np.empty((*size, 3), np.uint8)
     image[..., 0] = image[..., 2] = generator.integers(90, 110, size)

@@ -2,12 +2,12 @@ import pytest
 from live_scenes import scene
 
 from fer_core.live.flow import FlowFrame, follow
-from fer_core.live.rectangle import Rectangle
+from fer_core.vision.boxes import FaceBox
 
 
 def test_a_moved_square_is_followed_to_a_pixel() -> None:
     before, now = FlowFrame.of(scene((200, 150))), FlowFrame.of(scene((212, 144)))
-    (place,) = follow([Rectangle(200, 150, 80, 80)], before, now)
+    (place,) = follow([FaceBox(200, 150, 80, 80)], before, now)
     assert place is not None
     assert place.x == pytest.approx(212, abs=1.5)
     assert place.y == pytest.approx(144, abs=1.5)
@@ -19,7 +19,7 @@ def test_several_are_followed_each_their_own_way() -> None:
         FlowFrame.of(scene((50, 60), (400, 300))),
         FlowFrame.of(scene((58, 60), (392, 308))),
     )
-    first, second = follow([Rectangle(50, 60, 80, 80), Rectangle(400, 300, 80, 80)], before, now)
+    first, second = follow([FaceBox(50, 60, 80, 80), FaceBox(400, 300, 80, 80)], before, now)
     assert first is not None
     assert second is not None
     assert (first.x, first.y) == pytest.approx((58, 60), abs=1.5)
@@ -28,7 +28,7 @@ def test_several_are_followed_each_their_own_way() -> None:
 
 def test_what_has_gone_is_not_followed() -> None:
     before, now = FlowFrame.of(scene((200, 150))), FlowFrame.of(scene())
-    assert follow([Rectangle(200, 150, 80, 80)], before, now) == [None]
+    assert follow([FaceBox(200, 150, 80, 80)], before, now) == [None]
 
 
 def test_nobody_is_followed_without_work() -> None:

@@ -4,13 +4,19 @@ import json
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
 from fer_core.live.session_record import SessionRecord
 from fer_core.vision.boxes import FaceBox
+from fer_core.vision.face import Face
 
 BOX = FaceBox(10, 20, 30, 40)
 HAPPY, SAD = np.eye(7, dtype=np.float32)[[3, 4]]
+
+
+def face_of(track_id: int, row: NDArray[np.float32]) -> Face:
+    return Face(BOX, probabilities=row, classes=EMOTIONS, track_id=track_id)
 
 
 class Clock:
@@ -26,8 +32,8 @@ def test_a_person_is_noted_five_times_a_second() -> None:
     record = SessionRecord(clock=clock)
     for frame in range(61):
         clock.now = 100 + frame / 30
-        record.note(1, BOX, HAPPY)
-        record.note(2, BOX, SAD)
+        record.add(face_of(1, HAPPY))
+        record.add(face_of(2, SAD))
     rows = record.rows()
     assert np.count_nonzero(rows.persons == 1) == 11
     assert np.count_nonzero(rows.persons == 2) == 11
@@ -42,7 +48,7 @@ def test_shares_are_of_time_and_not_of_rows() -> None:
     # Happy for 0.2 s, sad for 0.6 s, happy for the last row's usual 0.2 s.
     for moment, row in ((0.0, HAPPY), (0.2, SAD), (0.8, HAPPY)):
         clock.now = 100 + moment
-        record.note(1, BOX, row)
+        record.add(face_of(1, row))
     shares = record.shares()[1]
     assert shares["happy"] == pytest.approx(0.4)
     assert shares["sad"] == pytest.approx(0.6)
@@ -54,7 +60,7 @@ def test_time_in_which_nobody_was_seen_does_not_count() -> None:
     record = SessionRecord(clock=clock)
     for moment, row in ((0.0, HAPPY), (60.0, SAD), (60.8, SAD)):
         clock.now = 100 + moment
-        record.note(1, BOX, row)
+        record.add(face_of(1, row))
     # A second at most for the first row, 0.8 and 0.2 s for the others.
     assert record.shares()[1]["happy"] == pytest.approx(0.5)
 
@@ -64,7 +70,7 @@ def test_rows_from_a_moment_on() -> None:
     record = SessionRecord(clock=clock)
     for second in range(10):
         clock.now = 100 + second
-        record.note(1, BOX, HAPPY)
+        record.add(face_of(1, HAPPY))
     assert list(record.rows(since=7).seconds) == [7, 8, 9]
     assert len(record.rows()) == 10
     clock.now = 112
@@ -76,7 +82,7 @@ def test_a_full_record_keeps_what_it_has_and_counts_the_rest() -> None:
     record = SessionRecord(most_rows=3000, clock=clock)
     for second in range(3010):
         clock.now = 100 + second
-        record.note(1, BOX, HAPPY)
+        record.add(face_of(1, HAPPY))
     assert len(record) == 3000
     assert record.is_full
     assert record.dropped_rows == 10
@@ -86,13 +92,13 @@ def test_a_full_record_keeps_what_it_has_and_counts_the_rest() -> None:
 def test_clearing_begins_anew() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
-    record.note(1, BOX, HAPPY)
+    record.add(face_of(1, HAPPY))
     record.clear()
     assert len(record) == 0
     assert record.started_at is None
     assert record.seconds == 0
     clock.now = 150
-    record.note(1, BOX, SAD)
+    record.add(face_of(1, SAD))
     assert list(record.rows().seconds) == [0]
 
 
@@ -100,9 +106,9 @@ def test_csv_and_json_hold_time_person_box_and_seven_probabilities() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
     row = np.array([0.1, 0, 0.05, 0.6, 0.05, 0.1, 0.1], np.float32)
-    record.note(4, BOX, row)
+    record.add(face_of(4, row))
     clock.now += 1.5
-    record.note(4, BOX, row)
+    record.add(face_of(4, row))
     lines = list(csv.DictReader(io.StringIO(record.to_csv())))
     assert [line["seconds"] for line in lines] == ["0.00", "1.50"]
     first = lines[0]

@@ -299,10 +299,10 @@ def test_images_are_not_decided_about_by_who_has_lost_the_role(
     app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Remedies")
     decisions = home.data_root / faces / "curation.csv"
     demote(app)
-    app.button(key="remedy_drop-train-copies").click().run()
+    app.button(key="fix_drop-train-copies").click().run()
     assert not decisions.exists()
     app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Remedies")
-    app.button(key="remedy_drop-train-copies").click().run()
+    app.button(key="fix_drop-train-copies").click().run()
     assert decisions.exists()
 
 
@@ -449,7 +449,7 @@ CHANGES = {
     *("delete_dataset", "import_dataset", "import_from_kaggle", "import_votes", "remove_votes"),
     *("CurationFile", "calibrate_bundle", "write_evaluation_card", "download_yunet"),
     *("launch", "continue_run", "move_in_queue", "remove_from_queue", "delete_run", "kill_run"),
-    *("request_go_on", "request_pause", "request_stop", "write_label"),
+    *("request_resume", "request_pause", "request_stop", "write_label"),
     *("publish_bundle", "set_default_bundle", "create_study", "launch_search", "stop_search"),
 }
 

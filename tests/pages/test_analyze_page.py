@@ -270,6 +270,29 @@ def test_photos_are_analyzed_once_and_not_at_every_click(
     assert analyzed == ["one.jpg", "wall.jpg", "wall.jpg"]
 
 
+def test_the_shown_photo_is_decoded_once(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_core.vision import decode, photo
+    from fer_studio.ui.analyze import shown_picture
+
+    decoded = []
+
+    def counted(content: bytes, name: str) -> Any:
+        decoded.append(name)
+        return decode.decode_picture(content, name)
+
+    for module in (photo, shown_picture):
+        monkeypatch.setattr(module, "decode_picture", counted)
+    app = upload(open_app(), ("one.jpg", astronaut()))
+    assert len(charts(app)) == 1
+    app.run()
+    assert_sound(app)
+    assert decoded == ["one.jpg"]
+    app.selectbox(key="model").set_value("other").run()
+    assert decoded == ["one.jpg"] * 2
+
+
 def test_a_snapshot_is_read_like_a_photo(home: Settings, open_app: Callable[..., AppTest]) -> None:
     app = open_app()
     app.session_state["source"] = ":material/photo_camera: Camera"

@@ -157,8 +157,21 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     assert "banned in the European Union" in plain(app.caption)
     app.button(key="empty_use_demo").click().run()
     assert_sound(app)
-    assert not app.button(key="import_demo").disabled
-    assert not app.file_uploader
+    assert app.selectbox(key="dataset").value == "demo"
+    assert metrics(app)["Images"] == "3,540"
+    assert "say nothing about real faces" in plain(app.info)
+    open_import(app, "demo")
+    assert app.button(key="import_demo").disabled
+
+
+def test_the_demo_set_can_be_added_to_other_datasets(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    app = open_import(open_page(open_app), "demo")
+    app.button(key="import_demo").click().run()
+    assert_sound(app)
+    assert app.selectbox(key="dataset").value == "demo"
+    assert dataset_names(home_with_faces) == ["demo", "faulty"]
 
 
 def test_an_uploaded_table_is_imported_and_shown(
@@ -242,7 +255,7 @@ def test_a_zip_bomb_is_refused(
     [
         ("faulty", "already a dataset 'faulty'"),
         ("../x", "cannot be a name"),
-        ("demo", "belongs to"),
+        ("demo", "is reserved for"),
     ],
 )
 def test_a_taken_or_unfit_name_is_refused(
@@ -522,7 +535,7 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
 ) -> None:
     names = load_dataset("faulty", home_with_faces).names
     app = choose_finding(open_section(open_page(open_app), "Audit"), "leaks")
-    app.button(key="remedy_drop-train-copies").click()
+    app.button(key="fix_drop-train-copies").click()
     settled(app)
     assert decisions(home_with_faces) == {names[14]: "drop"}
     app = open_section(app, "Remedies")
@@ -530,9 +543,9 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     assert metrics(app)["Train"] == "55"
     (table,) = [one.value for one in app.dataframe if "Decision" in one.value]
     assert table["Image"].tolist() == [names[14]]
-    app.button(key="remedy_drop-train-copies").click()
+    app.button(key="fix_drop-train-copies").click()
     settled(app)
-    assert "nothing left that this remedy could change" in plain(app.error)
+    assert "nothing left that this quick fix could change" in plain(app.error)
     app.button(key="curation_undo").click()
     settled(app)
     assert decisions(home_with_faces) == {}
@@ -542,9 +555,9 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
 
 def test_decisions_are_taken_back_by_filter(home_with_faces: Settings, open_app: OpenApp) -> None:
     app = open_section(open_page(open_app), "Remedies")
-    app.button(key="remedy_drop-blanks").click()
+    app.button(key="fix_drop-blanks").click()
     settled(app)
-    app.button(key="remedy_drop-repeats").click()
+    app.button(key="fix_drop-repeats").click()
     settled(app)
     assert len(decisions(home_with_faces)) == 2
     app.text_input(key="curation_text").set_value("no face")
@@ -560,7 +573,7 @@ def test_decisions_are_imported_and_unknown_images_named(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     app = open_section(open_page(open_app), "Remedies")
-    app.button(key="remedy_drop-train-copies").click()
+    app.button(key="fix_drop-train-copies").click()
     settled(app)
     path = home_with_faces.data_root / "faulty" / "curation.csv"
     lines = path.read_text().splitlines()
@@ -593,7 +606,7 @@ def test_a_decision_about_a_deleted_dataset_is_a_sentence_and_makes_no_folder(
 ) -> None:
     app = open_section(open_page(open_app), "Remedies")
     shutil.rmtree(home_with_faces.data_root / "faulty")
-    app.button(key="remedy_drop-blanks").click().run()
+    app.button(key="fix_drop-blanks").click().run()
     assert_sound(app)
     assert not (home_with_faces.data_root / "faulty").exists()
 

@@ -686,18 +686,13 @@ def test_two_visitors_watch_one_evaluation_and_anyone_can_stop_it(
     assert "Accuracy" in metrics(first)
 
 
-def test_the_demo_set_is_drawn_on_request(
+def test_the_demo_set_is_available_at_once(
     studio: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch, tiny_faces: FaceSet
 ) -> None:
     from fer_core.dataset import store
 
-    planted = store.make_demo_set.__globals__["PlantedFaults"]
-    empty = planted(*[()] * len(planted.__dataclass_fields__))
-    monkeypatch.setattr(store, "make_demo_set", lambda report: (tiny_faces, empty))
+    monkeypatch.setattr(store, "load_demo_set", lambda: tiny_faces)
     app = choose_data(open_app(), "demo")
-    assert "say nothing about real faces" in plain(app.markdown)
-    press(app, "Draw the demo set")
-    wait_for(app, lambda: any(one.label.startswith("Evaluate on") for one in app.button))
     evaluate(app)
     assert "Demo: not real faces" in plain(app.markdown)
 

@@ -5,6 +5,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +18,11 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.live.processor import LiveProcessor
+from fer_core.live.session_record import SessionRecord
 from fer_core.settings import Settings
+from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
+from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_studio.ui.ice import ICE_VARIABLE
 from fer_studio.ui.live.session import STREAM_KEY
@@ -76,13 +80,13 @@ def set_state(app: AppTest, *, playing: bool = False, connecting: bool = False) 
 
 
 class OneFace:
-    """A detector that always sees the same face; the cascades take a tenth of a second."""
+    """A detector that always returns the same face; the cascades take a tenth of a second."""
 
     name = "haar"
     geometry = HaarDetector().geometry
 
-    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
-        return [FaceBox(200, 120, 160, 160)]
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        return [Face(FaceBox(200, 120, 160, 160))]
 
 
 def scene() -> NDArray[np.uint8]:
@@ -90,25 +94,43 @@ def scene() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8)
 
 
-def feed(app: AppTest) -> None:
-    """Frames as the stream brings them, each with a look that has ended."""
+class ImmediateExecutor(Executor):
+    """Run what is submitted at once, in the calling thread."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(call(*args, **options))
+        return future
+
+
+def stream(app: AppTest, record: SessionRecord | None = None) -> None:
+    """Give the page a stream of twelve frames with one face."""
+    session = app.session_state["live_session"]
+    session.analyzer = Analyzer(session.analyzer.predictor, OneFace())
+    controls = replace(processor(app).controls, analyzer=session.analyzer)
+    session.processor = LiveProcessor(controls, record=record, executor=ImmediateExecutor())
     for number in range(12):
         processor(app).process(scene(), number / 4)
-        pending = processor(app)._lookout._pending
-        if pending is not None:
-            pending.exception(timeout=20)
+    set_state(app, playing=True)
 
 
 @pytest.fixture
 def playing(home: Settings, component: dict[str, Any], open_app: OpenApp) -> AppTest:
-    """The page with somebody before the camera."""
+    """The page while one person is in front of the camera."""
     app = open_live(open_app)
-    session = app.session_state["live_session"]
-    session.parts = (session.parts[0], OneFace())
-    session.take(replace(processor(app).controls, detector=session.parts[1]))
-    feed(app)
-    set_state(app, playing=True)
+    stream(app)
     return app.run()
+
+
+@pytest.fixture
+def advance_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``advance_clock(5)``: let five seconds pass."""
+    monotonic = time.monotonic
+
+    def call(seconds: float) -> None:
+        monkeypatch.setattr(time, "monotonic", lambda: monotonic() + seconds)
+
+    return call
 
 
 @pytest.mark.parametrize("script", ["pages/live.py", "pages/analyze.py"])
@@ -127,7 +149,7 @@ def test_the_first_view_says_what_to_do_and_where_frames_go(
     assert "are analyzed in its memory and are not kept" in plain(app.caption)
     assert "never its pictures" in plain(app.caption)
     assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [slider.label for slider in app.sidebar.slider] == ["Unsure below", "Smoothing"]
+    assert [slider.label for slider in app.sidebar.slider] == ["Minimum confidence", "Smoothing"]
     assert not app.error
     assert not app.get("download_button")
     assert [toggle.value for toggle in app.main.toggle] == [False]
@@ -141,7 +163,8 @@ def test_start_is_offered_with_a_model_that_is_loaded_and_warm(
 ) -> None:
     calls: list[int] = []
     monkeypatch.setattr(
-        "fer_core.predictor.Predictor.probabilities", lambda self, crops: calls.append(len(crops))
+        "fer_core.vision.analyzer.Analyzer.classify",
+        lambda self, image, faces: calls.append(len(faces)),
     )
     monkeypatch.setattr(
         "fer_studio.ui.webrtc.webrtc_streamer", lambda **given: component.update(before=list(calls))
@@ -176,13 +199,13 @@ def test_a_damaged_model_chosen_later_leaves_the_one_before_in_force(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
-    before = processor(app).controls.predictor
+    before = processor(app).controls.analyzer.predictor
     (home.models_root / "other" / "model.onnx").write_bytes(b"no network")
     app.sidebar.selectbox[0].set_value("other").run()
     assert_sound(app)
     assert "'other' is damaged" in plain(app.error)
     assert "the one before goes on" in plain(app.error)
-    assert processor(app).controls.predictor is before
+    assert processor(app).controls.analyzer.predictor is before
     app.sidebar.selectbox[0].set_value("small").run()
     assert not app.error
 
@@ -192,7 +215,7 @@ def test_controls_act_at_once_on_the_same_stream(
 ) -> None:
     app = open_live(open_app)
     one = processor(app)
-    assert one.controls.unsure_below == 0.4
+    assert one.controls.minimum_confidence == 0.4
     assert (one.controls.is_mirrored, one.controls.shows_boxes, one.controls.shows_bars) == (
         True,
         True,
@@ -205,16 +228,16 @@ def test_controls_act_at_once_on_the_same_stream(
     app.run()
     assert_sound(app)
     assert processor(app) is one
-    assert (one.controls.unsure_below, one.controls.smoothing_seconds) == (0.7, 1.5)
+    assert (one.controls.minimum_confidence, one.controls.smoothing_seconds) == (0.7, 1.5)
     assert (one.controls.is_mirrored, one.controls.shows_boxes, one.controls.shows_bars) == (
         False,
         False,
         True,
     )
-    old = one.controls.predictor
+    old = one.controls.analyzer.predictor
     app.sidebar.selectbox[0].set_value("other").run()
     assert processor(app) is one
-    assert one.controls.predictor is not old
+    assert one.controls.analyzer.predictor is not old
 
 
 def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> None:
@@ -253,40 +276,51 @@ def test_clearing_forgets_the_record_and_the_page_shows_it(playing: AppTest) -> 
     assert not playing.get("download_button")
 
 
-def test_a_full_record_says_so(playing: AppTest) -> None:
-    record = processor(playing).record
-    record._most_rows = len(record)
+def test_a_full_record_is_reported(
+    home: Settings, component: dict[str, Any], open_app: OpenApp
+) -> None:
+    app = open_live(open_app)
+    stream(app, SessionRecord(most_rows=1))
+    app.run()
+    assert "The record is full" in plain(app.warning)
+
+
+def test_no_face_for_a_while_is_reported_with_advice(
+    playing: AppTest, advance_clock: Callable[[float], None]
+) -> None:
+    empty = np.full((480, 640, 3), 90, np.uint8)
+    processor(playing).process(empty, 100.0)
+    advance_clock(7.2)
+    processor(playing).process(empty, 100.1)
     playing.run()
-    assert "The record is full" in plain(playing.warning)
+    assert "No face for 7" in plain(playing.info)
 
 
-def test_no_face_for_a_while_is_said_with_advice(playing: AppTest) -> None:
-    one = processor(playing)
-    one.process(np.full((480, 640, 3), 90, np.uint8), 100.0)
-    one._last_face_at = time.monotonic() - 7.2
-    one._last_frame_at = time.monotonic()
-    playing.run()
-    assert "No face for " in plain(playing.info)
-
-
-def test_a_stream_without_pictures_is_said(playing: AppTest) -> None:
-    one = processor(playing)
-    assert one._last_frame_at is not None
-    one._last_frame_at -= 10
+def test_a_stream_without_frames_is_reported(
+    playing: AppTest, advance_clock: Callable[[float], None]
+) -> None:
+    advance_clock(10)
     playing.run()
     assert "No pictures arrive" in plain(playing.warning)
 
 
-def test_an_error_in_the_model_shows_once_and_goes_with_another_model(playing: AppTest) -> None:
-    one = processor(playing)
+class BrokenPredictor:
+    """A model that fails on every face."""
 
-    one._fail(RuntimeError("shape [1, 7] expected"))
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise RuntimeError("shape [1, 7] expected")
+
+
+def test_an_error_in_the_model_is_shown_until_another_model_is_chosen(playing: AppTest) -> None:
+    one = processor(playing)
+    one.controls = replace(one.controls, predictor=BrokenPredictor())
+    one.process(scene(), 3.0)
     playing.run()
     assert_sound(playing)
     assert len(playing.error) == 1
     assert "shape [1, 7] expected" in plain(playing.error)
     playing.sidebar.selectbox[0].set_value("other").run()
-    one.process(scene(), 3.0)
+    one.process(scene(), 3.1)
     playing.run()
     assert not playing.error
 

@@ -33,18 +33,19 @@ from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import create_study, load_study, read_study_setup
 from fer_core.training.search_space import SearchParameter
+from fer_studio.ui.jobs import job_service
 from fer_studio.ui.train.compare import difference_rows, runs_as_csv
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
 from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
-from fer_studio.ui.train.estimates import _jobs
+from fer_studio.ui.train.estimates import ESTIMATE
 from fer_studio.ui.train.fields import OPEN_GROUP
-from fer_studio.ui.train.search import setup_from_form
-from fer_studio.ui.train.words import (
-    bytes_in_words,
-    duration_in_words,
-    first_capital,
-    value_in_words,
+from fer_studio.ui.train.formatting import (
+    as_sentence,
+    format_bytes,
+    format_duration,
+    format_value,
 )
+from fer_studio.ui.train.search import setup_from_form
 
 OpenApp = Callable[..., AppTest]
 GONE = {"process_id": 2**22 - 1, "process_started": 1.0}
@@ -427,6 +428,11 @@ def test_a_dataset_without_validation_cannot_be_started(
     assert app.button(key="start_training").disabled
 
 
+def wait_for_estimate() -> None:
+    for job in job_service().unfinished(ESTIMATE):
+        assert job.wait(60)
+
+
 def test_the_estimate_is_measured_in_the_background_and_told(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +446,7 @@ def test_the_estimate_is_measured_in_the_background_and_told(
     app = open_view()
     assert [metric.label for metric in app.metric] == ["Weights"]
     app.button(key="estimate").click().run()
-    _jobs()._executor.shutdown(wait=True)
+    wait_for_estimate()
     app.run()
     assert_sound(app)
     assert asked == [(recipe_by_name(QUICK).config, 56, 21)]
@@ -458,7 +464,7 @@ def test_an_estimate_that_fails_is_told(
     monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", failing)
     app = open_view()
     app.button(key="estimate").click().run()
-    _jobs()._executor.shutdown(wait=True)
+    wait_for_estimate()
     app.run()
     assert "could not be timed: no memory" in errors(app)[0]
     assert "Estimate time and memory" in labels(app)
@@ -468,9 +474,9 @@ def test_an_estimate_that_fails_is_told(
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is queued stays queued."""
     monkeypatch.setattr("fer_core.training.queue._start", lambda run, settings: False)
-    monkeypatch.setattr("fer_core.training.queue.revive_queue", lambda settings: [])
-    for module in ("sections", "watch", "actions"):
-        monkeypatch.setattr(f"fer_studio.ui.train.{module}.revive_queue", lambda settings: [])
+    monkeypatch.setattr("fer_core.training.launcher.start_pending_runs", lambda settings: [])
+    monkeypatch.setattr("fer_core.training.queue.start_pending_runs", lambda settings: [])
+    monkeypatch.setattr("fer_studio.ui.train.actions.start_pending_runs", lambda settings: [])
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -513,7 +519,7 @@ def test_start_makes_a_run_of_exactly_what_the_form_holds(
 def test_a_start_that_is_refused_loses_nothing(
     home: Settings, faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.faults.bytes_on_disk", lambda config: 10**18)
+    monkeypatch.setattr("fer_core.training.resource_errors.bytes_on_disk", lambda config: 10**18)
     app = open_group(open_view(), "length")
     app.text_input(key="new_run_name").set_value("mine")
     app.number_input(key="setting_epochs").set_value(3)
@@ -975,12 +981,12 @@ def test_a_damaged_study_is_told(
     [(8, "8 s"), (99, "99 s"), (720, "12 min"), (12_000, "3 h 20 min"), (200_000, "2 d 7 h")],
 )
 def test_durations(seconds: float, words_: str) -> None:
-    assert duration_in_words(seconds) == words_
+    assert format_duration(seconds) == words_
 
 
 def test_amounts_and_values() -> None:
-    assert (bytes_in_words(850e6), bytes_in_words(1.34e9)) == ("850 MB", "1.3 GB")
-    assert [value_in_words(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
+    assert (format_bytes(850e6), format_bytes(1.34e9)) == ("850 MB", "1.3 GB")
+    assert [format_value(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
         "off", "yes", "0.00025", "3", "adam", "1: 0.1",
     ]  # fmt: skip
-    assert (first_capital("waits"), first_capital(""), first_capital("X.")) == ("Waits.", "", "X.")
+    assert (as_sentence("waits"), as_sentence(""), as_sentence("X.")) == ("Waits.", "", "X.")

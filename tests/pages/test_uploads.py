@@ -70,9 +70,12 @@ def test_photos_beyond_the_bounds_are_left_out_and_said(
 
 def test_progress_shows_names_as_they_are_written() -> None:
     def script() -> None:
-        from fer_studio.ui.jobs import Job, show_progress
+        from fer_core.access import Role
+        from fer_core.jobs.job import Job, JobKind
+        from fer_studio.ui.jobs import show_progress
 
-        show_progress(Job("Importing ![x](http://evil.example/x.png)"), key=None)
+        title = "Importing ![x](http://evil.example/x.png)"
+        show_progress(Job(JobKind("import", Role.EDITOR), "x", title), stop_key=None)
 
     app = AppTest.from_function(script).run()
     (bar,) = app.get("progress")

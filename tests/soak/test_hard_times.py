@@ -1,4 +1,4 @@
-"""Trainings that are killed again and again, and a disk that is really full."""
+"""Trainings that are killed repeatedly, and a real disk that is full."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from fer_core.settings import PROJECT_ROOT
 
 pytestmark = pytest.mark.soak
 
-EPOCHS, DEATHS = 6, 12
+EPOCHS, KILLS = 6, 12
 SMALL = ("--recipe", "three-conv-cnn-adam", "--set", "batch_size=4", "--set", "seed=7")
 TIMINGS = {"seconds", "images_per_second"}
 
@@ -52,12 +52,12 @@ def train(*arguments: object, home: Path) -> "subprocess.Popen[str]":
     )
 
 
-def figures(folder: Path) -> list[dict[str, Any]]:
+def metrics_of(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return [{k: v for k, v in json.loads(line).items() if k not in TIMINGS} for line in lines]
 
 
-def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(
+def test_a_training_killed_at_random_moments_gives_the_uninterrupted_result(
     tmp_path: Path, faces_zip: Path
 ) -> None:
     whole = train(
@@ -71,7 +71,7 @@ def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(
         *SMALL, "--data", faces_zip, "--epochs", EPOCHS, "--run-dir", run, home=tmp_path
     )
     moments = random.Random(5)
-    for _ in range(DEATHS):
+    for _ in range(KILLS):
         try:
             process.wait(timeout=moments.uniform(0.2, 1.0) * length)
         except subprocess.TimeoutExpired:
@@ -79,18 +79,18 @@ def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(
             process.wait()
         if process.returncode == 0:
             break
-        before = figures(run) if (run / "metrics.jsonl").exists() else []
+        before = metrics_of(run) if (run / "metrics.jsonl").exists() else []
         again = ("--resume", run)
         if not (run / "config.json").exists():
             again = (*SMALL, "--data", faces_zip, "--epochs", EPOCHS, "--run-dir", run)
         process = train(*again, home=tmp_path)
-        assert before == figures(tmp_path / "w")[: len(before)]  # nothing finished was lost
+        assert before == metrics_of(tmp_path / "w")[: len(before)]  # finished epochs are kept
     assert process.wait() == 0, process.stderr.read() if process.stderr else ""
-    assert figures(run) == figures(tmp_path / "w")
+    assert metrics_of(run) == metrics_of(tmp_path / "w")
     assert (run / "bundle" / "bundle.json").is_file()
 
 
-#: On a disk of a few megabytes of one's own, which ends with the process; also without being root.
+#: A script on a small disk that exists only in its own mount namespace; works without root, too.
 ON_A_SMALL_DISK = """
 set -e
 mount -t tmpfs -o size={megabytes}m none {home}
@@ -113,7 +113,7 @@ find {home} -name '*.fer-part*'
 
 @pytest.fixture
 def on_a_small_disk(tmp_path: Path, faces_zip: Path) -> Callable[..., str]:
-    """``on_a_small_disk(60, before=…, command=…, after=…)``: what was printed."""
+    """``on_a_small_disk(60, before=…, command=…, after=…)``: the output of the script."""
     unshare = shutil.which("unshare")
     ways: list[list[str]] = [[unshare, "-m"], [unshare, "-Urm"]] if unshare else []
     home = tmp_path / "disk"
@@ -138,13 +138,13 @@ def on_a_small_disk(tmp_path: Path, faces_zip: Path) -> Callable[..., str]:
             return done.stdout + done.stderr
 
         return run
-    pytest.skip("no disk of one's own can be made here")
+    pytest.skip("a disk cannot be mounted here")
 
 
-def test_a_really_full_disk_ends_a_training_which_then_goes_on(
+def test_a_full_disk_ends_a_training_which_can_be_resumed(
     on_a_small_disk: Callable[..., str],
 ) -> None:
-    # It begins with enough, and the disk is filled once an epoch is through.
+    # The disk is filled after the first epoch.
     out = on_a_small_disk(
         400,
         before="(while ! [ -s {home}/runs/one/metrics.jsonl ]; do sleep 0.2; done; "
@@ -161,7 +161,7 @@ def test_a_really_full_disk_ends_a_training_which_then_goes_on(
     assert "; bundle in" in out, out
 
 
-def test_a_search_on_a_full_disk_keeps_its_trials_for_later(
+def test_a_search_on_a_full_disk_stops_after_one_failed_trial(
     on_a_small_disk: Callable[..., str],
 ) -> None:
     out = on_a_small_disk(
@@ -177,7 +177,7 @@ def test_a_search_on_a_full_disk_keeps_its_trials_for_later(
     assert out.count("failed") <= 2, out  # one trial, and not all five
 
 
-def test_keras_files_on_a_really_full_disk_are_refused_in_one_sentence(
+def test_importing_keras_files_on_a_full_disk_is_reported_in_one_sentence(
     on_a_small_disk: Callable[..., str], tmp_path: Path
 ) -> None:
     from fer_core.keras_backend import prepare_backend

@@ -1,4 +1,4 @@
-"""The whole way on real data: import, train, evaluate, classify. Minutes long: ``make soak``."""
+"""Import, train, evaluate and classify on real data; takes minutes, run by ``make soak``."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Runs a command with its own folders and gives its JSON document."""
+    """``run("recipes")``: the JSON document of a command that uses temporary folders."""
     for name in ("DATA", "RUNS", "MODELS"):
         monkeypatch.setenv(f"FER_STUDIO_{name}", str(tmp_path / name.lower()))
 
@@ -33,7 +33,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return command
 
 
-def test_the_quickest_recipe_learns_from_the_real_data(
+def test_the_fastest_recipe_learns_from_real_data(
     real_data: Path, run: Callable[..., Any], tmp_path: Path
 ) -> None:
     run("dataset", "import", str(real_data / "fer2013.zip"), "--name", "fer2013")
@@ -43,7 +43,7 @@ def test_the_quickest_recipe_learns_from_the_real_data(
         *("train", "--recipe", recipe, "--data", "fer2013", "--epochs", "4"),
         *("--run-dir", str(folder)),
     )
-    # Always "happy" is right for 24.9 %.
+    # The majority class, happy, has 24.9 %.
     assert trained["validation"]["accuracy"] > 0.38
     report = run(
         *("evaluate", "--model", str(folder), "--data", "fer2013", "--split", "validation")

@@ -25,8 +25,8 @@ from fer_core.training.control import (
     kill_run,
     read_control,
     read_label,
-    request_go_on,
     request_pause,
+    request_resume,
     request_stop,
     write_label,
 )
@@ -97,7 +97,7 @@ def test_a_stop_reaches_the_training(run: RunFolder) -> None:
     ask(run, "stop")
     clock.now += 1
     assert control.should_stop() and not control.is_pruned
-    control.forget()
+    control.discard_request()
     assert read_control(run) is None
 
 
@@ -127,7 +127,7 @@ def test_a_pause_counts_in_no_duration_and_beats_on(run: RunFolder) -> None:
     clock.at = [
         (110.0, lambda: seen.append(run.read_status())),
         (150.0, lambda: seen.append(run.read_status())),
-        (160.0, lambda: ask(run, "go on")),
+        (160.0, lambda: ask(run, "resume")),
     ]
     ask(run, "pause")
     assert not control.should_stop()
@@ -142,6 +142,12 @@ def test_a_pause_counts_in_no_duration_and_beats_on(run: RunFolder) -> None:
     assert after is not None and after.state == "running"
 
 
+def test_a_request_of_an_earlier_version_is_understood(run: RunFolder) -> None:
+    ask(run, "go on")
+    control = read_control(run)
+    assert control is not None and control.request == "resume"
+
+
 @pytest.mark.parametrize("how", ["signal", "request"])
 def test_a_paused_training_can_be_stopped(run: RunFolder, how: str) -> None:
     clock, stop = Clock(), threading.Event()
@@ -151,7 +157,7 @@ def test_a_paused_training_can_be_stopped(run: RunFolder, how: str) -> None:
     assert control.should_stop()
 
 
-@pytest.mark.parametrize("request_", [request_stop, request_pause, request_go_on, kill_run])
+@pytest.mark.parametrize("request_", [request_stop, request_pause, request_resume, kill_run])
 def test_nothing_is_asked_of_a_run_that_does_not_run(
     run: RunFolder, request_: Callable[[RunFolder], None]
 ) -> None:
@@ -184,7 +190,7 @@ def test_a_process_that_holds_a_run_is_seen_asked_and_killed_with_its_children(
 def test_a_number_that_another_process_has_now_is_not_killed(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.control._BIRTH_SECONDS", 0.1)
+    monkeypatch.setattr("fer_core.training.control._START_SECONDS", 0.1)
     run.write_status(RunStatus("running", "x", process_id=os.getpid(), process_started=12345.0))
     with run.held(), pytest.raises(InputError, match="does not say which it is"):
         kill_run(run)
@@ -195,11 +201,11 @@ def test_a_run_is_deleted_whole_and_only_in_runs(
 ) -> None:
     delete_run(run, settings)
     assert list(settings.runs_root.iterdir()) == []
-    with pytest.raises(InputError, match="There is no run one"):
+    with pytest.raises(InputError, match="The run one does not exist"):
         delete_run(run, settings)
     for elsewhere in (tmp_path, settings.runs_root, settings.runs_root / ".queue"):
         elsewhere.mkdir(exist_ok=True)
-        with pytest.raises(InputError, match="does not lie in"):
+        with pytest.raises(InputError, match="is not in"):
             delete_run(RunFolder(elsewhere), settings)
         assert elsewhere.is_dir()
 

@@ -9,14 +9,14 @@ import pytest
 from fer_core.dataset.curation import Curation, entries_for
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.remedies import remedy_entries
+from fer_core.dataset.quick_fixes import quick_fix_entries
 from fer_core.dataset.store import import_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.launch import TrainingOutcome, run_training
 from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.train_job import TrainingOutcome, run_training
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def train(settings: Settings, name: str, **values: Any) -> TrainingOutcome:
 
 def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces: FaceSet) -> None:
     file = CurationFile(settings.data_root / "drawn")
-    change = file.change(remedy_entries("drop-train-copies", faces, Curation()))
+    change = file.change(quick_fix_entries("drop-train-copies", faces, Curation()))
     outcome = train(settings, "curated")
     assert outcome.bundle is not None
     record = outcome.bundle.record
@@ -77,5 +77,5 @@ def test_a_curation_that_cannot_be_read_in_whole_is_told_before_training(
     file.change(entries_for(faces, [0], "drop", reason="", source=""))
     with file.path.open("a") as text:
         text.write("broken\n")
-    with pytest.raises(InputError, match=r"cannot be read in whole: curation\.csv, line 3"):
+    with pytest.raises(InputError, match=r"cannot be read completely: curation\.csv, line 3"):
         train(settings, "broken")

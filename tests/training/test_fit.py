@@ -14,7 +14,14 @@ from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.metrics import log_loss
 from fer_core.recipes import TrainingConfig
-from fer_core.training.fit import BEST_WEIGHTS, FitResult, fit, predict_in_batches, training_rows
+from fer_core.training.fit import (
+    BEST_WEIGHTS,
+    FitContext,
+    FitResult,
+    fit,
+    predict_in_batches,
+    training_rows,
+)
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 
@@ -30,6 +37,10 @@ def run_in(folder: Path, settings: TrainingConfig) -> RunFolder:
     run = RunFolder(folder)
     run.create(RunSetup("tiny", "drawn", settings))
     return run
+
+
+def stop_when(condition: Callable[[], bool]) -> FitContext:
+    return FitContext(should_stop=condition)
 
 
 def timeless(epochs: list[EpochRecord]) -> list[EpochRecord]:
@@ -81,7 +92,7 @@ def test_a_run_that_is_stopped_and_resumed_ends_like_one_that_was_not(
     run = run_in(tmp_path / "run", everything)
     steps = iter(range(100))
     # Four steps an epoch: stopped in the middle of the second.
-    stopped = fit(everything, tiny_faces, run, lambda: next(steps) == 5)
+    stopped = fit(everything, tiny_faces, run, stop_when(lambda: next(steps) == 5))
     assert (stopped.was_stopped, len(stopped.epochs)) == (True, 1)
     resumed = fit(everything, tiny_faces, run)
     assert not resumed.was_stopped
@@ -95,7 +106,7 @@ def test_a_finished_run_is_not_trained_further(
     everything: TrainingConfig, tiny_faces: FaceSet, uninterrupted: tuple[RunFolder, FitResult]
 ) -> None:
     run, whole = uninterrupted
-    again = fit(everything, tiny_faces, run, should_stop=lambda: True)
+    again = fit(everything, tiny_faces, run, stop_when(lambda: True))
     assert again.epochs == whole.epochs
     assert not again.was_stopped
 
@@ -181,7 +192,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(
     # Beyond what a configuration allows, to get there within a few steps.
     values = config(optimizer="sgd")
     object.__setattr__(values, "learning_rate", 1e30)
-    with pytest.raises(InputError, match=r"loss is no number any more \(epoch .*learning rate"):
+    with pytest.raises(InputError, match=r"Loss became NaN or infinite \(epoch .*learning rate"):
         fit(values, tiny_faces, RunFolder(tmp_path))
 
 
@@ -211,7 +222,7 @@ def test_stopping_before_the_first_epoch_is_through_leaves_no_epoch(
     tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
     run = run_in(tmp_path / "run", config())
-    result = fit(config(), tiny_faces, run, lambda: True)
+    result = fit(config(), tiny_faces, run, stop_when(lambda: True))
     assert (result.epochs, result.best_epoch, result.was_stopped) == ([], None, True)
     assert run.read_epochs() == []
     assert not (run.path / BEST_WEIGHTS).exists()
@@ -241,7 +252,7 @@ def test_a_run_in_half_precision_can_be_resumed(
     values = config(precision=precision, averaging_momentum=0.5)
     run = run_in(tmp_path / "run", values)
     steps = iter(range(100))
-    stopped = fit(values, tiny_faces, run, lambda: next(steps) == 4)
+    stopped = fit(values, tiny_faces, run, stop_when(lambda: next(steps) == 4))
     assert len(stopped.epochs) == 1
     resumed = fit(values, tiny_faces, run)
     assert len(resumed.epochs) == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.training.progress import TrainingProgress, duration_in_words
+from fer_core.training.progress import TrainingProgress, format_duration
 from fer_core.training.run_folder import EpochRecord, RunFolder
 
 
@@ -27,17 +27,25 @@ def record(epoch: int, seconds: float) -> EpochRecord:
     return EpochRecord(epoch, 1.5, 0.25, 1.25, 0.5, 0.4, {}, 0.001, 100.0, seconds)
 
 
+def reporter(
+    run: RunFolder, epochs: int, steps: int, stream: io.StringIO, clock: Clock
+) -> TrainingProgress:
+    progress = TrainingProgress(run, epochs, stream=stream, clock=clock)
+    progress.set_steps(steps, images_per_step=16)
+    return progress
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "0 s"), (44.6, "45 s"), (90, "2 min"), (720, "12 min"), (11100, "3 h 5 min")],
 )
 def test_durations_as_people_say_them(seconds: float, words: str) -> None:
-    assert duration_in_words(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_the_estimate_adds_steps_and_validation_of_all_epochs_to_come(tmp_path: Path) -> None:
     run, clock = RunFolder(tmp_path), Clock()
-    progress = TrainingProgress(run, 3, 10, 16, stream=io.StringIO(), clock=clock)
+    progress = reporter(run, 3, 10, io.StringIO(), clock)
     progress.begin_epoch()
     clock.now = 20.0
     progress.step(0, 5, 1.5, 0.25)
@@ -52,7 +60,7 @@ def test_the_estimate_adds_steps_and_validation_of_all_epochs_to_come(tmp_path: 
 
 def test_the_second_epochs_estimate_knows_how_long_validation_took(tmp_path: Path) -> None:
     run, clock = RunFolder(tmp_path), Clock()
-    progress = TrainingProgress(run, 3, 10, 16, stream=io.StringIO(), clock=clock)
+    progress = reporter(run, 3, 10, io.StringIO(), clock)
     progress.end_epoch(record(1, seconds=55.0), seconds_of_steps=40.0, is_best=True)
     progress.begin_epoch()
     clock.now = 20.0
@@ -64,7 +72,7 @@ def test_the_second_epochs_estimate_knows_how_long_validation_took(tmp_path: Pat
 
 def test_the_status_is_a_heartbeat_and_not_written_at_every_step(tmp_path: Path) -> None:
     run, clock = RunFolder(tmp_path), Clock()
-    progress = TrainingProgress(run, 1, 100, 16, stream=io.StringIO(), clock=clock)
+    progress = reporter(run, 1, 100, io.StringIO(), clock)
     written = []
     for step in range(1, 101):
         clock.now += 0.5
@@ -78,7 +86,7 @@ def test_the_status_is_a_heartbeat_and_not_written_at_every_step(tmp_path: Path)
 
 def test_messages_go_to_the_stream_and_the_log(tmp_path: Path) -> None:
     stream = io.StringIO()
-    progress = TrainingProgress(RunFolder(tmp_path), 2, 10, 16, stream=stream, clock=Clock())
+    progress = reporter(RunFolder(tmp_path), 2, 10, stream, Clock())
     progress.end_epoch(record(1, seconds=60.0), seconds_of_steps=50.0, is_best=True)
     progress.end("finished", "done: größer", 2)
     log = (tmp_path / "train.log").read_text(encoding="utf-8").splitlines()
@@ -93,7 +101,7 @@ def test_messages_go_to_the_stream_and_the_log(tmp_path: Path) -> None:
 
 def test_a_terminal_shows_one_line_that_is_written_over(tmp_path: Path) -> None:
     terminal, clock = Terminal(), Clock()
-    progress = TrainingProgress(RunFolder(tmp_path), 1, 3, 16, stream=terminal, clock=clock)
+    progress = reporter(RunFolder(tmp_path), 1, 3, terminal, clock)
     for step in (1, 2, 3):
         clock.now += 5
         progress.step(0, step, 1.0, 0.5)
@@ -103,7 +111,7 @@ def test_a_terminal_shows_one_line_that_is_written_over(tmp_path: Path) -> None:
 
 def test_a_log_file_gets_a_line_now_and_then(tmp_path: Path) -> None:
     stream, clock = io.StringIO(), Clock()
-    progress = TrainingProgress(RunFolder(tmp_path), 1, 100, 16, stream=stream, clock=clock)
+    progress = reporter(RunFolder(tmp_path), 1, 100, stream, clock)
     for step in range(1, 101):
         clock.now += 1
         progress.step(0, step, 1.0, 0.5)

@@ -1,5 +1,6 @@
 """The queue's order and its locks, without real trainings."""
 
+import errno
 import importlib.util
 import json
 import subprocess
@@ -14,16 +15,16 @@ from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training import queue
+from fer_core.training.launcher import continue_run, extend_run, launch
+from fer_core.training.processes import LOCK_VARIABLE
 from fer_core.training.queue import (
-    continue_run,
     enqueue,
-    extend_run,
-    launch,
     move_in_queue,
     remove_from_queue,
-    revive_queue,
+    start_pending_runs,
     waiting_runs,
 )
+from fer_core.training.registry import run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus, Tracking
 
 #: Instead of a training: keeps the lock that it was handed until its standard input ends.
@@ -43,15 +44,18 @@ class Spawned:
     def __init__(self) -> None:
         self.processes: dict[str, subprocess.Popen[str]] = {}
 
-    def __call__(self, arguments: list[str], settings: Settings, **options: Any) -> int:
-        path = arguments[-1]
+    def __call__(
+        self, module: str, arguments: list[str], settings: Settings, *, lock: int, **_: Any
+    ) -> int:
+        assert module == "fer_core.training.train_job"
+        (path,) = arguments
         process = subprocess.Popen(
             [sys.executable, "-c", HOLDER, path],
             cwd=PROJECT_ROOT,
-            env={"PATH": "", **options["variables"]},
+            env={"PATH": "", LOCK_VARIABLE: str(lock)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=options["descriptors"],
+            pass_fds=(lock,),
             text=True,
         )
         self.processes[Path(path).name] = process
@@ -84,14 +88,14 @@ def names(runs: list[RunFolder]) -> list[str]:
 def test_so_many_run_at_a_time_as_are_allowed(settings: Settings, spawned: Spawned) -> None:
     for name in ("a", "b", "c"):
         enqueue(make(settings, name), settings)
-    assert names(revive_queue(settings)) == ["a"]
+    assert names(start_pending_runs(settings)) == ["a"]
     # The lock is handed on: not even before the process has taken it does a second one start.
-    assert revive_queue(settings) == []
+    assert start_pending_runs(settings) == []
     assert names(waiting_runs(settings)) == ["b", "c"]
     spawned.end("a")
-    assert names(revive_queue(settings)) == ["b"]
+    assert names(start_pending_runs(settings)) == ["b"]
     more = Settings(settings.data_root, settings.runs_root, settings.models_root, parallel_runs=2)
-    assert names(revive_queue(more)) == ["c"]
+    assert names(start_pending_runs(more)) == ["c"]
     assert waiting_runs(settings) == []
 
 
@@ -100,10 +104,10 @@ def test_a_process_that_dies_before_it_holds_the_run_frees_its_place(
 ) -> None:
     for name in ("a", "b"):
         enqueue(make(settings, name), settings)
-    revive_queue(settings)
+    start_pending_runs(settings)
     spawned.processes["a"].kill()
     spawned.end("a")
-    assert names(revive_queue(settings)) == ["b"]
+    assert names(start_pending_runs(settings)) == ["b"]
 
 
 def test_two_starts_at_the_same_moment_start_one(settings: Settings, spawned: Spawned) -> None:
@@ -114,7 +118,7 @@ def test_two_starts_at_the_same_moment_start_one(settings: Settings, spawned: Sp
 
     def begin() -> None:
         barrier.wait()
-        started.extend(names(revive_queue(settings)))
+        started.extend(names(start_pending_runs(settings)))
 
     threads = [threading.Thread(target=begin) for _ in range(4)]
     for thread in threads:
@@ -148,7 +152,7 @@ def test_a_run_waits_once_and_not_while_it_is_trained(settings: Settings, tmp_pa
         enqueue(run, settings)
     elsewhere = RunFolder(tmp_path / "elsewhere")
     elsewhere.create(RunSetup("a", "b", TrainingConfig()))
-    with pytest.raises(InputError, match="does not lie in"):
+    with pytest.raises(InputError, match="is not in"):
         enqueue(elsewhere, settings)
 
 
@@ -161,8 +165,46 @@ def test_torn_entries_and_deleted_runs_do_not_stop_the_queue(
     for torn in ("[" * 10_000, '{"order": 1' + "0" * 400 + "}", "{"):
         (settings.runs_root / ".queue" / "a.json").write_text(torn)
         assert names(waiting_runs(settings)) == ["gone", "b", "a"]
-    assert names(revive_queue(settings)) == ["b"]
+    assert names(start_pending_runs(settings)) == ["b"]
     assert names(waiting_runs(settings)) == ["a"]
+
+
+def test_a_run_whose_log_cannot_be_written_fails_with_the_reason_and_the_next_one_starts(
+    settings: Settings, spawned: Spawned
+) -> None:
+    """Issue 18, row 8: it used to keep every run behind it waiting forever."""
+    for name in ("a", "b"):
+        enqueue(make(settings, name, epochs=3), settings)
+    (settings.runs_root / "a" / "train.log").mkdir()
+    assert names(start_pending_runs(settings)) == ["b"]
+    assert waiting_runs(settings) == []
+    failed = run_summary(settings.runs_root / "a", settings)
+    assert failed.state == "failed"
+    assert failed.reason.startswith("The run could not be started: ")
+    assert "train.log cannot be written (Is a directory)" in failed.reason
+    # It can be continued once the cause is removed.
+    spawned.end("b")
+    (settings.runs_root / "a" / "train.log").rmdir()
+    enqueue(RunFolder(settings.runs_root / "a"), settings)
+    assert names(start_pending_runs(settings)) == ["a"]
+
+
+@pytest.mark.parametrize("what", ["disk", "process"])
+def test_what_concerns_every_run_leaves_the_queue_as_it_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC if what == "disk" else errno.EAGAIN, "refused", "train.log")
+
+    for name in ("a", "b"):
+        enqueue(make(settings, name), settings)
+    monkeypatch.setattr(queue, "spawn", refuse)
+    if what == "disk":
+        monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match="The run a cannot be started"):
+        start_pending_runs(settings)
+    assert names(waiting_runs(settings)) == ["a", "b"]
+    assert RunFolder(settings.runs_root / "a").read_status() is None
 
 
 def test_a_move_changes_one_file_as_long_as_there_is_a_number_between(settings: Settings) -> None:
@@ -180,7 +222,7 @@ def test_a_move_changes_one_file_as_long_as_there_is_a_number_between(settings: 
 
 
 def test_an_empty_queue_writes_nothing(settings: Settings) -> None:
-    assert revive_queue(settings) == []
+    assert start_pending_runs(settings) == []
     assert not settings.runs_root.exists()
 
 
@@ -198,7 +240,7 @@ def test_a_launch_refuses_what_cannot_run_before_it_makes_a_folder(
         )
         with pytest.raises(InputError, match="Logging to MLflow needs mlflow, not installed"):
             launch(tracked, settings)
-    monkeypatch.setattr("fer_core.training.faults._OTHER_BYTES", 10**18)
+    monkeypatch.setattr("fer_core.training.resource_errors._OTHER_BYTES", 10**18)
     with pytest.raises(InputError, match="MB left and the run needs about"):
         launch(RunSetup("a", str(tmp_path), TrainingConfig()), settings)
     assert not settings.runs_root.exists()
@@ -214,7 +256,7 @@ def finished(settings: Settings, done: int, **config: object) -> RunFolder:
 
 def test_more_epochs_are_recorded(settings: Settings, spawned: Spawned) -> None:
     run = finished(settings, 3, epochs=3)
-    with pytest.raises(InputError, match="is at its end after 3 epochs"):
+    with pytest.raises(InputError, match="is complete after 3 epochs"):
         continue_run(run, settings)
     with pytest.raises(InputError, match="has 3 finished epochs"):
         continue_run(run, settings, epochs=2)

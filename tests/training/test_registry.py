@@ -79,7 +79,7 @@ def test_a_status_whose_process_is_gone_is_not_believed(settings: Settings) -> N
     (run.path / "train.log").write_text("2026-01-02T03:04:05 begins\nSegmentation fault\n")
     one = run_summary(run.path, settings)
     assert one.state == "failed"
-    assert "in epoch 2/50 without a word" in one.reason
+    assert "crashed in epoch 2/50" in one.reason
     assert "Segmentation fault" in one.reason
     assert one.started == datetime(2026, 1, 2, 3, 4, 5).astimezone(UTC)
 
@@ -118,7 +118,7 @@ def test_a_held_run_is_alive(settings: Settings) -> None:
         old = (datetime.now(UTC) - timedelta(minutes=7)).isoformat()
         run.write_status(RunStatus("running", "epoch 1/50", updated=old))
         one = run_summary(run.path, settings)
-        assert one.is_silent and "no sign of life for 7 min" in one.reason
+        assert one.is_silent and "no report for 7 min" in one.reason
     assert run_summary(run.path, settings).state == "failed"
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -281,12 +282,12 @@ def test_a_stop_leaves_the_trial_open(
 ) -> None:
     stand_in("running", epochs=1)
     create_study(setup(str(tmp_path)), settings)
-    monkeypatch.setattr(search_worker, "revive_queue", lambda _: stop_search("first", settings))
-    monkeypatch.setattr(
-        search_worker,
-        "run_summary",
-        lambda path, _: type("Living", (), {"state": "running", "reason": ""}),
-    )
+
+    def running(path: Path, _: Settings) -> SimpleNamespace:
+        stop_search("first", settings)
+        return SimpleNamespace(state="running", reason="")
+
+    monkeypatch.setattr(search_worker, "run_summary", running)
     start = time.monotonic()
     summary = run_search("first", settings)
     assert time.monotonic() - start < 30

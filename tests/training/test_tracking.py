@@ -8,7 +8,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
-from fer_core.training.fit import Surroundings, fit
+from fer_core.training.fit import FitContext, fit
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
 from fer_core.training.tracking import RunTracking, check_tracking
 
@@ -22,7 +22,7 @@ def tracked(folder: Path, faces: FaceSet, tracking: Tracking) -> RunFolder:
     setup = RunSetup("tiny", "drawn", CONFIG, tracking)
     run.create(setup)
     observer = RunTracking(run.read_setup(), run)
-    fit(CONFIG, faces, run, surroundings=Surroundings(observer=observer))
+    fit(CONFIG, faces, run, context=FitContext(observer=observer))
     observer.end()
     return run
 

@@ -5,24 +5,53 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox, FaceSquare
-from fer_core.vision.crop import crop_face, whole_picture_crop
+from fer_core.vision.crop import crop_face, crop_whole_picture
 from fer_core.vision.haar import HAAR_GEOMETRY
 from fer_core.vision.working_size import shrink_to
 from fer_core.vision.yunet import YUNET_GEOMETRY
 
 
-def grey_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(grey[:, :, None], 3, axis=2)
+def gray_rgb(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(gray[:, :, None], 3, axis=2)
 
 
 def noise(height: int, width: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
 
 
-@pytest.mark.parametrize(("width", "height", "score"), [(0, 5, None), (5, -1, None), (5, 5, 1.1)])
-def test_impossible_boxes_are_refused(width: int, height: int, score: float | None) -> None:
+@pytest.mark.parametrize(
+    ("width", "height"), [(0, 5), (5, -1), (float("nan"), 5), (5, float("nan"))]
+)
+def test_boxes_without_area_raise(width: float, height: float) -> None:
     with pytest.raises(ValueError, match="Received"):
-        FaceBox(0, 0, width, height, score)
+        FaceBox(0, 0, width, height)
+
+
+def test_iou_by_hand() -> None:
+    box = FaceBox(0, 0, 10, 10)
+    assert box.iou(box) == 1.0
+    # 50 in common of 150 in total.
+    assert box.iou(FaceBox(5, 0, 10, 10)) == pytest.approx(50 / 150)
+    assert box.iou(FaceBox(20, 20, 5, 5)) == 0.0
+
+
+def test_moved_scales_about_the_center() -> None:
+    assert FaceBox(10, 20, 40, 60).moved(5, -5, 2.0) == FaceBox(-5, -15, 80, 120)
+
+
+def test_scaled_multiplies_all_numbers() -> None:
+    assert FaceBox(10, 20, 40, 60).scaled(0.5, 2) == FaceBox(5, 40, 20, 120)
+
+
+def test_interpolated_by_hand() -> None:
+    half = FaceBox(0, 0, 10, 10).interpolated(FaceBox(10, 20, 30, 50), 0.5)
+    assert half == FaceBox(5, 10, 20, 30)
+
+
+def test_rounded_returns_whole_pixels_and_at_least_one() -> None:
+    assert FaceBox(-3, 4, 50, 60).rounded() == (-3, 4, 50, 60)
+    assert FaceBox(0.4, 0.6, 0.2, 0.2).rounded() == (0, 1, 1, 1)
+    assert all(isinstance(number, int) for number in FaceBox(1.5, 2.5, 3.2, 4.8).rounded())
 
 
 def test_a_square_without_a_side_is_refused() -> None:
@@ -56,65 +85,88 @@ def test_yunets_square_is_wider_than_its_upright_box() -> None:
 
 
 def test_a_48_pixel_square_is_cut_out_unchanged() -> None:
-    grey = noise(100, 120)
-    crop = crop_face(grey_rgb(grey), FaceSquare(30 + 24, 20 + 24, 48))
+    gray = noise(100, 120)
+    crop = crop_face(gray_rgb(gray), FaceSquare(30 + 24, 20 + 24, 48))
     assert crop.dtype == np.uint8
-    np.testing.assert_array_equal(crop, grey[20:68, 30:78])
+    np.testing.assert_array_equal(crop, gray[20:68, 30:78])
 
 
 def test_a_48_pixel_picture_comes_out_pixel_for_pixel() -> None:
-    grey = noise(48, 48)
-    np.testing.assert_array_equal(whole_picture_crop(grey_rgb(grey)), grey)
+    gray = noise(48, 48)
+    np.testing.assert_array_equal(crop_whole_picture(gray_rgb(gray)), gray)
 
 
 def test_of_an_oblong_picture_the_middle() -> None:
-    grey = noise(48, 68)
-    np.testing.assert_array_equal(whole_picture_crop(grey_rgb(grey)), grey[:, 10:58])
+    gray = noise(48, 68)
+    np.testing.assert_array_equal(crop_whole_picture(gray_rgb(gray)), gray[:, 10:58])
 
 
 def test_shrinking_averages() -> None:
     # Columns of 0 and 200: sampling points would give 0 or 200, the mean is 100.
-    grey = np.zeros((96, 96), np.uint8)
-    grey[:, 1::2] = 200
-    assert (whole_picture_crop(grey_rgb(grey)) == 100).all()
+    gray = np.zeros((96, 96), np.uint8)
+    gray[:, 1::2] = 200
+    assert (crop_whole_picture(gray_rgb(gray)) == 100).all()
 
 
 def test_enlarging_is_smooth() -> None:
-    grey = np.zeros((24, 24), np.uint8)
-    grey[:, 12:] = 200
-    crop = whole_picture_crop(grey_rgb(grey))
+    gray = np.zeros((24, 24), np.uint8)
+    gray[:, 12:] = 200
+    crop = crop_whole_picture(gray_rgb(gray))
     assert crop[:, :23].max() == 0
     assert (crop[:, 25:] == 200).all()
     assert 0 < crop[0, 23] < crop[0, 24] < 200
 
 
 def test_colours_weigh_as_in_bt_601() -> None:
-    for color, grey in (((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)):
+    for color, gray in (((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)):
         image = np.full((50, 50, 3), color, np.uint8)
-        assert (crop_face(image, FaceSquare(25, 25, 40)) == grey).all()
+        assert (crop_face(image, FaceSquare(25, 25, 40)) == gray).all()
 
 
 def test_beyond_the_edge_the_edge_is_repeated() -> None:
-    grey = noise(48, 48)
-    crop = crop_face(grey_rgb(grey), FaceSquare(24 - 10, 24 - 6, 48))
-    np.testing.assert_array_equal(crop, np.pad(grey, ((6, 0), (10, 0)), "edge")[:48, :48])
-    crop = crop_face(grey_rgb(grey), FaceSquare(24 + 10, 24 + 6, 48))
-    np.testing.assert_array_equal(crop, np.pad(grey, ((0, 6), (0, 10)), "edge")[6:, 10:])
+    gray = noise(48, 48)
+    crop = crop_face(gray_rgb(gray), FaceSquare(24 - 10, 24 - 6, 48))
+    np.testing.assert_array_equal(crop, np.pad(gray, ((6, 0), (10, 0)), "edge")[:48, :48])
+    crop = crop_face(gray_rgb(gray), FaceSquare(24 + 10, 24 + 6, 48))
+    np.testing.assert_array_equal(crop, np.pad(gray, ((0, 6), (0, 10)), "edge")[6:, 10:])
+
+
+def test_a_larger_gray_input_is_cropped_from_the_original_pixels() -> None:
+    gray = noise(300, 300)
+    crop = crop_face(gray_rgb(gray), FaceSquare(150, 150, 96), (96, 96, 1))
+    np.testing.assert_array_equal(crop, gray[102:198, 102:198])
+
+
+def test_an_rgb_input_keeps_the_colors() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (300, 300, 3), np.uint8)
+    crop = crop_face(image, FaceSquare(150, 150, 224), (224, 224, 3))
+    np.testing.assert_array_equal(crop, image[38:262, 38:262])
+
+
+def test_the_crop_has_the_requested_height_and_width() -> None:
+    image = gray_rgb(noise(100, 100))
+    assert crop_face(image, FaceSquare(50, 50, 80), (40, 60, 1)).shape == (40, 60)
+    assert crop_face(image, FaceSquare(50, 50, 80), (40, 60, 3)).shape == (40, 60, 3)
+
+
+def test_other_numbers_of_channels_raise() -> None:
+    with pytest.raises(ValueError, match="channels should be 1 or 3"):
+        crop_face(gray_rgb(noise(10, 10)), FaceSquare(5, 5, 5), (48, 48, 2))
 
 
 @pytest.mark.parametrize("square", [FaceSquare(-500, 900, 48), FaceSquare(5, 5, 0.2)])
 def test_squares_outside_or_without_a_pixel_still_give_a_crop(square: FaceSquare) -> None:
-    assert crop_face(grey_rgb(noise(10, 10)), square).shape == (48, 48)
+    assert crop_face(gray_rgb(noise(10, 10)), square).shape == (48, 48)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (300, 1)])
 def test_whole_crop_of_tiny_and_elongated_pictures(height: int, width: int) -> None:
     image = np.full((height, width, 3), 90, np.uint8)
-    assert (whole_picture_crop(image) == 90).all()
+    assert (crop_whole_picture(image) == 90).all()
 
 
 def test_shrinking_to_a_working_size() -> None:
-    image = grey_rgb(noise(200, 400))
+    image = gray_rgb(noise(200, 400))
     same, factor_x, factor_y = shrink_to(image, 80_000)
     assert same is image and (factor_x, factor_y) == (1.0, 1.0)
     small, factor_x, factor_y = shrink_to(image, 20_000)

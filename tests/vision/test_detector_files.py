@@ -78,7 +78,7 @@ def test_absent_folder_and_wrong_file_do_not_count(roots: Settings) -> None:
     yunet_path(roots).write_bytes(bytes(YUNET_BYTES))
     assert not is_yunet_available(roots)
     assert detector_names(roots) == ("haar",)
-    with pytest.raises(InputError, match=r"is not the tested file in .*drop it there"):
+    with pytest.raises(InputError, match=r"is not the tested file in .*copy the file there"):
         make_detector("yunet", roots)
 
 

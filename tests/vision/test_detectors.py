@@ -10,12 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.boxes import FaceBox, FaceDetector
+from fer_core.vision.boxes import FaceBox
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detect import FaceDetector, detector_names, make_detector
 from fer_core.vision.detector_files import YUNET_FILE_NAME
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 
@@ -79,7 +80,7 @@ def test_names_that_cannot_be_served(tmp_path: Path) -> None:
     roots = Settings(tmp_path, tmp_path, tmp_path)
     with pytest.raises(InputError, match=r"no detector 'mtcnn'; choose 'yunet' or 'haar'"):
         make_detector("mtcnn", roots)
-    with pytest.raises(InputError, match=r"is missing in .*download it.*or choose 'haar'"):
+    with pytest.raises(InputError, match=r"is missing in .*detectors fetch.*or choose 'haar'"):
         make_detector("yunet", roots)
 
 
@@ -91,8 +92,8 @@ def test_the_sample_picture() -> None:
 
 
 def test_the_astronauts_face_is_found_where_it_is(detector: FaceDetector) -> None:
-    (box,) = detector.detect(astronaut())
-    square = detector.geometry.square(box)
+    (face,) = detector.detect(astronaut())
+    square = detector.geometry.square(face.box)
     assert square.center_x == pytest.approx(224, abs=12)
     assert square.center_y == pytest.approx(118, abs=14)
     assert 85 < square.side < 130
@@ -101,7 +102,8 @@ def test_the_astronauts_face_is_found_where_it_is(detector: FaceDetector) -> Non
 def test_boxes_are_in_pixels_of_the_full_picture(detector: FaceDetector) -> None:
     image = astronaut()
     large = np.repeat(np.repeat(image, 5, axis=0), 5, axis=1)
-    (small_box,), (large_box,) = detector.detect(image), detector.detect(large)
+    (small,), (enlarged,) = detector.detect(image), detector.detect(large)
+    small_box, large_box = small.box, enlarged.box
     assert large_box.x == pytest.approx(5 * small_box.x, abs=60)
     assert large_box.width == pytest.approx(5 * small_box.width, rel=0.15)
 
@@ -117,9 +119,13 @@ def test_odd_shapes_do_not_break_it(detector: FaceDetector, height: int, width: 
 def test_threads_get_the_same_answer(detector: FaceDetector) -> None:
     image = astronaut()
     images = [image, image[:, 40:], image[20:, :400], np.zeros_like(image)]
-    alone = [detector.detect(one) for one in images]
+
+    def detected(image: NDArray[np.uint8]) -> list[tuple[FaceBox, float | None]]:
+        return [(face.box, face.detection_score) for face in detector.detect(image)]
+
+    alone = [detected(one) for one in images]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(detector.detect, images * 4)) == alone * 4
+        assert list(pool.map(detected, images * 4)) == alone * 4
 
 
 @with_real_photos
@@ -146,8 +152,8 @@ def test_the_detectors_agree_on_the_square(roots: Settings) -> None:
     ratios, offsets = [], []
     for name in ("family_5", "four_smiling", "group_26"):
         image = photo(name)
-        references = haar.detect(image)
-        for box in yunet.detect(image):
+        references = [face.box for face in haar.detect(image)]
+        for box in (face.box for face in yunet.detect(image)):
             for reference in filter(box.is_same_face, references):
                 square, known = yunet.geometry.square(box), haar.geometry.square(reference)
                 ratios.append(square.side / known.side)
@@ -159,12 +165,17 @@ def test_the_detectors_agree_on_the_square(roots: Settings) -> None:
 
 
 class UniformPredictor:
+    classes = EMOTIONS
+    input_shape = (48, 48, 1)
+
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.full((len(crops), 7), 1 / 7, np.float32)
 
 
 def test_analyzer_with_a_real_detector(detector: FaceDetector) -> None:
-    (reading,) = Analyzer(UniformPredictor(), detector).analyze(astronaut())
-    assert isinstance(reading.box, FaceBox)
-    # The middle of a face is neither black nor white.
-    assert 60 < reading.crop[12:36, 12:36].mean() < 220
+    (face,) = Analyzer(UniformPredictor(), detector).analyze(astronaut())
+    assert face.crop is not None
+    # The center of a face is neither black nor white.
+    assert 60 < face.crop[12:36, 12:36].mean() < 220
+    # As the JSON document states it: in whole pixels.
+    assert face.box == FaceBox(*face.box.rounded())

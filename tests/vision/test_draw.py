@@ -5,15 +5,15 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS, emotion_color_rgb
-from fer_core.vision.analyzer import FaceReading
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.draw import annotate, label_text
+from fer_core.vision.face import Face
 
 
-def reading(box: FaceBox, emotion: str = "happy", score: float = 0.93) -> FaceReading:
+def face_at(box: FaceBox, emotion: str = "happy", score: float = 0.93) -> Face:
     probabilities = np.full(7, (1 - score) / 6, np.float32)
     probabilities[EMOTIONS.index(emotion)] = score
-    return FaceReading(box, np.zeros((48, 48), np.uint8), probabilities)
+    return Face(box, probabilities=probabilities, classes=EMOTIONS)
 
 
 def blank(height: int, width: int) -> NDArray[np.uint8]:
@@ -25,9 +25,11 @@ def changed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.b
 
 
 def test_label_texts() -> None:
-    assert label_text("happy", 0.934) == "happy 93 %"
-    assert label_text("happy", 0.934, unsure_below=0.9) == "happy 93 %"
-    assert label_text("happy", 0.934, unsure_below=0.95) == "happy? 93 %"
+    face = face_at(FaceBox(0, 0, 9, 9), "happy", 0.934)
+    assert label_text(face) == "happy 93 %"
+    assert label_text(face, 0.9) == "happy 93 %"
+    assert label_text(face, 0.95) == "happy? 93 %"
+    assert label_text(face, number=3) == "3: happy 93 %"
 
 
 def test_nothing_to_draw_changes_nothing() -> None:
@@ -39,7 +41,7 @@ def test_nothing_to_draw_changes_nothing() -> None:
 
 def test_box_in_the_emotions_colour_and_the_face_left_alone() -> None:
     image = blank(480, 640)
-    result = annotate(image, [reading(FaceBox(200, 150, 160, 160), "surprise")])
+    result = annotate(image, [face_at(FaceBox(200, 150, 160, 160), "surprise")])
     assert (image == 17).all()
     assert tuple(result[230, 200]) == emotion_color_rgb("surprise")
     assert tuple(result[309, 359]) == emotion_color_rgb("surprise")
@@ -55,14 +57,14 @@ def test_box_in_the_emotions_colour_and_the_face_left_alone() -> None:
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_text_stands_out_from_its_colour(emotion: str) -> None:
     image = blank(480, 640)
-    result = annotate(image, [reading(FaceBox(200, 150, 160, 160), emotion)])
+    result = annotate(image, [face_at(FaceBox(200, 150, 160, 160), emotion)])
     label = result[128:148, 204:280].reshape(-1, 3).tolist()
     assert [0, 0, 0] in label or [255, 255, 255] in label
 
 
-def test_unsure_faces_are_grey() -> None:
+def test_faces_below_the_minimum_confidence_are_gray() -> None:
     result = annotate(
-        blank(480, 640), [reading(FaceBox(200, 150, 99, 99), score=0.3)], unsure_below=0.5
+        blank(480, 640), [face_at(FaceBox(200, 150, 99, 99), score=0.3)], minimum_confidence=0.5
     )
     assert len(set(result[200, 200].tolist())) == 1
 
@@ -80,24 +82,30 @@ def test_unsure_faces_are_grey() -> None:
 )
 def test_boxes_at_the_edge_get_their_label_inside(box: FaceBox) -> None:
     image = blank(480, 640)
-    result = annotate(image, [reading(box)])
+    result = annotate(image, [face_at(box)])
     assert result.shape == image.shape
     # A whole label: at least a line of its background.
     rows = (result == emotion_color_rgb("happy")).all(axis=2).sum(axis=1)
     assert rows.max() >= 50
 
 
+def test_fractional_boxes_are_rounded_to_whole_pixels() -> None:
+    image = blank(480, 640)
+    result = annotate(image, [face_at(FaceBox(200.4, 149.6, 160.3, 159.7))])
+    np.testing.assert_array_equal(result, annotate(image, [face_at(FaceBox(200, 150, 160, 160))]))
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 400), (400, 1), (20, 30)])
 def test_tiny_pictures(height: int, width: int) -> None:
     image = blank(height, width)
-    assert annotate(image, [reading(FaceBox(0, 0, width, height))]).shape == image.shape
+    assert annotate(image, [face_at(FaceBox(0, 0, width, height))]).shape == image.shape
 
 
 def test_sizes_grow_with_the_picture() -> None:
     def label_rows(scale: int) -> int:
         image = blank(360 * scale, 480 * scale)
         box = FaceBox(200 * scale, 150 * scale, 150 * scale, 150 * scale)
-        where = changed(image, annotate(image, [reading(box)]))
+        where = changed(image, annotate(image, [face_at(box)]))
         return int(where[: 150 * scale].any(axis=1).sum())
 
     small, large = label_rows(1), label_rows(12)
@@ -108,8 +116,9 @@ def test_sizes_grow_with_the_picture() -> None:
 def test_in_a_crowd_no_label_covers_another_face() -> None:
     image = blank(800, 1000)
     boxes = [FaceBox(40 + 120 * (i % 8), 60 + 150 * (i // 8), 40, 52) for i in range(32)]
-    result = annotate(image, [reading(box) for box in boxes])
+    result = annotate(image, [face_at(box) for box in boxes])
     where = changed(image, result)
     for box in boxes:
-        inner = where[box.y + 6 : box.y + box.height - 6, box.x + 6 : box.x + box.width - 6]
+        x, y, width, height = box.rounded()
+        inner = where[y + 6 : y + height - 6, x + 6 : x + width - 6]
         assert not inner.any()

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_core.emotions import EMOTIONS
-from fer_core.vision.analyzer import Analyzer, FaceReading
+from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.face import Face
 from fer_core.vision.photo import (
     PhotoResult,
     analyze_photo,
@@ -32,16 +33,19 @@ class FixedDetector:
     name: str = "fixed"
     geometry: BoxGeometry = BoxGeometry(side=1.0, right=0.0, down=0.0)  # noqa: RUF009
 
-    def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
-        return self.boxes
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        return [Face(box) for box in self.boxes]
 
 
 class FixedPredictor:
+    classes = EMOTIONS
+    input_shape = (48, 48, 1)
+
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.tile(ROW, (len(crops), 1))
 
 
-class BrokenPredictor:
+class BrokenPredictor(FixedPredictor):
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise RuntimeError("a defect of the program")
 
@@ -55,12 +59,12 @@ def picture_file(width: int = 200, height: int = 150, kind: str = "PNG", turned:
     return buffer.getvalue()
 
 
-def reading(box: FaceBox) -> FaceReading:
-    return FaceReading(box, np.zeros((48, 48), np.uint8), ROW)
+def face_at(box: FaceBox, score: float | None = None) -> Face:
+    return Face(box, score, np.zeros((48, 48), np.uint8), ROW, EMOTIONS)
 
 
 TWO_FACES = PhotoResult(
-    "a, b.jpg", 640, 480, (reading(FaceBox(-3, 5, 60, 80, 0.9)), reading(FaceBox(99, 7, 50, 50)))
+    "a, b.jpg", 640, 480, (face_at(FaceBox(-3, 5, 60, 80), 0.9), face_at(FaceBox(99, 7, 50, 50)))
 )
 NO_FACE = PhotoResult("empty street.jpg", 640, 480)
 BROKEN = PhotoResult("broken.jpg", error="broken.jpg is cut short; copy it again.")
@@ -71,7 +75,7 @@ def test_a_photo_gives_its_size_and_its_faces() -> None:
     analyzer = Analyzer(FixedPredictor(), FixedDetector(boxes))
     result, image = analyze_photo(picture_file(), "a.png", analyzer)
     assert (result.file, result.width, result.height, result.error) == ("a.png", 200, 150, None)
-    assert [one.box for one in result.readings] == [boxes[1], boxes[0]]
+    assert [one.box for one in result.faces] == [boxes[1], boxes[0]]
     assert image is not None
     assert image.shape == (150, 200, 3)
 
@@ -86,16 +90,16 @@ def test_width_and_height_are_those_of_the_upright_picture() -> None:
 
 def test_a_photo_taken_whole_is_one_face() -> None:
     analyzer = Analyzer(FixedPredictor(), FixedDetector([]))
-    assert analyze_photo(picture_file(), "a.png", analyzer)[0].readings == ()
+    assert analyze_photo(picture_file(), "a.png", analyzer)[0].faces == ()
     whole, _ = analyze_photo(picture_file(), "a.png", analyzer, whole=True)
-    assert [one.box for one in whole.readings] == [FaceBox(0, 0, 200, 150)]
+    assert [one.box for one in whole.faces] == [FaceBox(0, 0, 200, 150)]
 
 
 def test_a_file_that_is_no_picture_becomes_a_result_with_a_sentence() -> None:
     analyzer = Analyzer(FixedPredictor(), FixedDetector([]))
     result, image = analyze_photo(b"PK\x03\x04 and more", "holiday.jpg", analyzer)
     assert image is None
-    assert (result.width, result.height, result.readings) == (None, None, ())
+    assert (result.width, result.height, result.faces) == (None, None, ())
     assert result.error is not None
     assert result.error.startswith("holiday.jpg ")
     assert result.error.endswith(".")
@@ -108,7 +112,7 @@ def test_a_defect_in_the_analysis_is_logged_whole_and_told_in_one_sentence(
     with caplog.at_level(logging.ERROR):
         result, image = analyze_photo(picture_file(), "a.png", analyzer)
     assert image is not None
-    assert (result.width, result.height, result.readings) == (200, 150, ())
+    assert (result.width, result.height, result.faces) == (200, 150, ())
     assert result.error is not None
     assert "unexpected error" in result.error
     assert "a defect of the program" not in result.error
@@ -151,7 +155,7 @@ def test_a_picture_too_small_for_a_face_is_told() -> None:
     content = io.BytesIO()
     Image.new("RGB", (1, 1)).save(content, "PNG")
     result, _ = analyze_photo(content.getvalue(), "dot.png", Mock(spec=Analyzer))
-    assert result.readings == ()
+    assert result.faces == ()
     assert result.error == (
         "dot.png is 1x1 pixels, too small to show a face; use a larger picture."
     )

@@ -1,4 +1,4 @@
-"""The demo set: faces that the program draws itself, with faults planted and recorded.
+"""The demo set: drawn faces with known errors, shipped with the program.
 
-Everything works on it offline, and what it teaches holds for drawn faces alone.
+It needs no download and is available at once. Results on it hold for drawn faces only.
 """

@@ -7,28 +7,25 @@ import zipfile
 from collections import Counter
 from pathlib import PurePath
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
-from PIL import Image
 
-from fer_core.vision.analyzer import FaceReading
-from fer_core.vision.decode import decode_picture
-from fer_core.vision.draw import annotate
+from fer_core.vision.face import Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
-from fer_studio.ui.analyze.analysis import SHOWN_PICTURE, take_whole
+from fer_studio.ui.analyze.analysis import take_whole
 from fer_studio.ui.analyze.photos import Photo
+from fer_studio.ui.analyze.shown_picture import (
+    annotated_jpeg,
+    choose,
+    chosen_index,
+    shown_picture,
+)
 from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 _FACES_PER_PAGE = 12
-_JPEG_QUALITY = 92
-_CHOSEN = "chosen_photo"
 #: Pixels of a crop on the page: three for each of its own, so that its grain stays visible.
 _CROP_WIDTH = 144
-#: The longest side at which a photo is sent to the browser; the download has all its pixels.
-_DISPLAY_SIDE = 1600
 
 
 def show_results(photos: list[Photo], results: list[PhotoResult], detector: str) -> None:
@@ -42,9 +39,9 @@ def show_results(photos: list[Photo], results: list[PhotoResult], detector: str)
 
 
 def _show_summary(results: list[PhotoResult]) -> None:
-    face_count = sum(len(result.readings) for result in results)
+    face_count = sum(len(result.faces) for result in results)
     failed = [result for result in results if result.error is not None]
-    faceless = sum(1 for result in results if result.error is None and not result.readings)
+    faceless = sum(1 for result in results if result.error is None and not result.faces)
     with st.container(horizontal=True):
         st.metric("Photos", len(results), border=True)
         st.metric("Faces", face_count, border=True)
@@ -67,13 +64,12 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     keys = [photo.key for photo in photos]
     # Streamlit remembers rows by number: when photos come or go, the table is a new one, in which
     # the photo that was chosen stays so.
-    last = st.session_state.get(_CHOSEN)
-    first_choice = keys.index(last) if last in keys else 0
+    first_choice = chosen_index(photos)
     rows = [
         {
             "Photo": result.file,
             "Emotions": _emotions_in_words(result),
-            "Faces": len(result.readings),
+            "Faces": len(result.faces),
         }
         for result in results
     ]
@@ -94,16 +90,16 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     )
     selected = selection["selection"]["rows"]
     chosen: int = selected[0] if selected and selected[0] < len(results) else 0
-    st.session_state[_CHOSEN] = keys[chosen]
+    choose(photos[chosen])
     return chosen
 
 
 def _emotions_in_words(result: PhotoResult) -> str:
     if result.error is not None:
         return "could not be analyzed"
-    if not result.readings:
+    if not result.faces:
         return "no face found"
-    counts = Counter(reading.label for reading in result.readings)
+    counts = Counter(face.label for face in result.faces)
     return ", ".join(f"{count} {emotion}" for emotion, count in counts.most_common())
 
 
@@ -130,10 +126,10 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             on_click="ignore",
             help="The same as 'python -m fer_core classify --json' gives.",
         )
-        if result.readings:
+        if result.faces:
             st.download_button(
                 "Annotated picture",
-                lambda: _annotated_jpeg(photos[chosen], result),
+                lambda: annotated_jpeg(photos[chosen], result),
                 f"{_stem(result.file)}-emotions.jpg",
                 "image/jpeg",
                 key="download_picture",
@@ -141,7 +137,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
                 on_click="ignore",
                 help="This photo in full size with boxes and labels.",
             )
-        if sum(1 for one in results if one.readings) > 1:
+        if sum(1 for one in results if one.faces) > 1:
             st.download_button(
                 "All annotated pictures",
                 lambda: _annotated_archive(photos, results),
@@ -158,8 +154,8 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
     if result.error is not None:
         show_error(result.error)
         return
-    shown = _picture_to_show(photo, result)
-    if not result.readings:
+    shown = shown_picture(photo, result)
+    if not result.faces:
         picture, notice = st.columns([3, 2])
         picture.image(shown, width="stretch", alt=f"{result.file}, no face found")
         with notice:
@@ -176,75 +172,57 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
                 args=(photo,),
             )
         return
-    is_numbered = len(result.readings) > 1
+    is_numbered = len(result.faces) > 1
     alt = f"{result.file} with {_emotions_in_words(result)} marked"
-    if len(result.readings) <= 2:
+    if len(result.faces) <= 2:
         picture, faces = st.columns([3, 2])
         picture.image(shown, width="stretch", alt=alt)
         with faces:
-            for number, reading in enumerate(result.readings, start=1):
-                _show_face(reading, number if is_numbered else None, photo.key)
+            for number, face in enumerate(result.faces, start=1):
+                _show_face(face, number if is_numbered else None, photo.key)
         return
     st.image(shown, width="stretch", alt=alt)
     _show_face_pages(photo, result)
 
 
 def _show_face_pages(photo: Photo, result: PhotoResult) -> None:
-    page_count = -(-len(result.readings) // _FACES_PER_PAGE)
+    page_count = -(-len(result.faces) // _FACES_PER_PAGE)
     page = 1
     if page_count > 1:
         page = st.pagination(page_count, key=f"faces_{photo.key}")
     first = (page - 1) * _FACES_PER_PAGE
-    shown = list(enumerate(result.readings, start=1))[first : first + _FACES_PER_PAGE]
+    shown = list(enumerate(result.faces, start=1))[first : first + _FACES_PER_PAGE]
     for start in range(0, len(shown), 3):
-        for column, (number, reading) in zip(st.columns(3), shown[start : start + 3], strict=False):
+        for column, (number, face) in zip(st.columns(3), shown[start : start + 3], strict=False):
             with column:
-                _show_face(reading, number, photo.key)
+                _show_face(face, number, photo.key)
 
 
-def _show_face(reading: FaceReading, number: int | None, photo_key: str) -> None:
+def _show_face(face: Face, number: int | None, photo_key: str) -> None:
+    assert face.crop is not None  # results hold classified faces
+    height, width = face.crop.shape[:2]
+    color = "gray" if face.crop.ndim == 2 else "color"
     with st.container(border=True):
         prefix = "" if number is None else f"{number}: "
-        st.markdown(f"**{prefix}{reading.label} {100 * reading.score:.0f} %**")
+        st.markdown(f"**{prefix}{face.label} {100 * face.score:.0f} %**")
         crop, chart = st.columns([1, 2], vertical_alignment="center")
         crop.image(
-            reading.crop,
+            face.crop,
             width=_CROP_WIDTH,
-            alt=f"What the network saw of face {number or 1}: 48 by 48 grey pixels",
+            alt=f"The network's input for face {number or 1}: {width} by {height} {color} pixels",
         )
         with chart:
-            show_probabilities(reading.probability_by_emotion, key=f"bars_{photo_key}_{number}")
-
-
-def _picture_to_show(photo: Photo, result: PhotoResult) -> Image.Image:
-    """The photo with its boxes; kept until another is shown, because a large one takes seconds."""
-    kept = st.session_state.get(SHOWN_PICTURE)
-    if kept is None or kept[1] is not result:
-        picture = Image.fromarray(_annotated(photo, result))
-        picture.thumbnail((_DISPLAY_SIDE, _DISPLAY_SIDE))
-        kept = st.session_state[SHOWN_PICTURE] = (photo.key, result, picture)
-    return kept[2]
-
-
-def _annotated(photo: Photo, result: PhotoResult) -> NDArray[np.uint8]:
-    image = decode_picture(photo.read(), photo.name)
-    return annotate(image, result.readings, numbered=len(result.readings) > 1)
-
-
-def _annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(_annotated(photo, result)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return buffer.getvalue()
+            show_probabilities(face.probability_by_class(), key=f"bars_{photo_key}_{number}")
 
 
 def _annotated_archive(photos: list[Photo], results: list[PhotoResult]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for number, (photo, result) in enumerate(zip(photos, results, strict=True), start=1):
-            if result.readings:
+            if result.faces:
                 # Numbered, because two uploads may have the same name.
                 name = f"{number:04}-{_stem(result.file)}-emotions.jpg"
-                archive.writestr(name, _annotated_jpeg(photo, result))
+                archive.writestr(name, annotated_jpeg(photo, result))
     return buffer.getvalue()
 
 

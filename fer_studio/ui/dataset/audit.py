@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings
-from fer_core.dataset.remedies import REMEDIES
+from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.errors import InputError
-from fer_studio.ui.curating import offer_remedy, show_curation_outcome
+from fer_studio.ui.curating import offer_quick_fix, show_curation_outcome
 from fer_studio.ui.dataset.embedding_view import show_embedding
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
@@ -28,11 +28,10 @@ _NEAR = {
 def show_audit(dataset: OpenDataset) -> None:
     """Draw the counts, and the finding that is chosen."""
     _show_figures(dataset)
-    try:
-        near = near_result(dataset)
-    except InputError as error:
-        show_error(error)
-        near = None
+    # A fixed place: were the progress bar drawn among the elements below, its end would move them
+    # up, and the browser would replace them under the user's pointer and lose the focus.
+    with st.container():
+        near = _near_result(dataset)
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     kind = st.selectbox(
@@ -52,6 +51,14 @@ def show_audit(dataset: OpenDataset) -> None:
         show_finding(dataset, ready[kind], source=kind)
     else:
         st.info("Still being looked for; it appears here by itself.", icon=":material/hourglass:")
+
+
+def _near_result(dataset: OpenDataset) -> NearResult | None:
+    try:
+        return near_result(dataset)
+    except InputError as error:
+        show_error(error)
+        return None
 
 
 def _show_figures(dataset: OpenDataset) -> None:
@@ -106,8 +113,8 @@ def _counted(finding: Finding) -> str:
 
 
 def _show_remedies(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
-    remedies = [remedy for remedy in REMEDIES if remedy.source == kind]
+    remedies = [remedy for remedy in QUICK_FIXES if remedy.source == kind]
     if remedies:
         show_curation_outcome()
     for remedy in remedies:
-        offer_remedy(dataset, remedy, near.near if near else None)
+        offer_quick_fix(dataset, remedy, near.near if near else None)

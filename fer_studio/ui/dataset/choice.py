@@ -10,11 +10,11 @@ from fer_core.settings import Settings
 from fer_core.training.registry import list_runs
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.dataset.importing import (
-    choose_demo,
     collect_finished_import,
     forget_notice,
     show_import,
     show_import_state,
+    use_demo,
 )
 from fer_studio.ui.datasets import OpenDataset, open_dataset
 from fer_studio.ui.messages import show_error
@@ -33,18 +33,24 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     deleted = st.session_state.pop(_DELETED, None)
     if deleted is not None:
         st.toast(f"{deleted} is deleted.", icon=":material/delete:")
+    # Each part has a fixed place: what appears and goes in it leaves the place of all that follows
+    # unchanged. Streamlit identifies containers and fragments by their place; one that moves is
+    # replaced in the browser, and a click on it at that moment is lost.
+    notices, chooser, import_state = st.container(), st.container(), st.container()
     name = None
     if names:
         if st.session_state.get("dataset") not in names:
             gone = st.session_state.pop("dataset", None)
             if gone is not None and gone != deleted:
-                st.warning(
+                notices.warning(
                     f"The dataset {plain_text(str(gone))} is no longer there; another one is "
                     "shown.",
                     icon=":material/folder_off:",
                 )
-        name = _draw_chooser(names, settings)
-    show_import_state()
+        with chooser:
+            name = _draw_chooser(names, settings)
+    with import_state:
+        show_import_state()
     with st.expander(
         "Import a dataset",
         expanded=not names,
@@ -55,7 +61,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
         if section.open or not names:
             show_import(settings)
     if name is None:
-        _show_empty_state()
+        _show_empty_state(settings)
         return None
     try:
         return open_dataset(name, settings)
@@ -83,20 +89,21 @@ def _draw_chooser(names: list[str], settings: Settings) -> str:
     return name
 
 
-def _show_empty_state() -> None:
+def _show_empty_state(settings: Settings) -> None:
     with st.container(border=True):
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
-            "pictures of your own in folders named after the emotions. Without any data at hand, "
-            "let the program draw its demo set: it takes some seconds, and everything on this page "
-            "can be tried."
+            "your own pictures in folders named after the emotions. If you have no data at hand, "
+            "use the demo set of drawn faces: you can try everything on this page with it."
         )
         if st.session_state.get("import_way") != "demo":
             st.button(
                 "Use the demo set",
                 icon=":material/draw:",
                 key="empty_use_demo",
-                on_click=choose_demo,
+                type="primary",
+                on_click=use_demo,
+                args=(settings,),
             )
 
 

@@ -8,15 +8,19 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from fer_core.access import Role
 from fer_core.bundle import Bundle
 from fer_core.charts.dataset import embedding_map
 from fer_core.dataset.face_set import SPLITS
+from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import Chosen, curation_state, marked_caption, offer_decisions
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import choose_faces, show_gallery
-from fer_studio.ui.jobs import WAITING, Job, asked_job, result_of
+from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
+
+EMBEDDING = JobKind("embedding", Role.EDITOR)
 
 _SAMPLES = (1000, 2000, 5000)
 Method = Literal["tsne", "pca"]
@@ -53,8 +57,9 @@ def show_embedding(dataset: OpenDataset) -> None:
         )
     if bundle is None:
         return
-    key = ("map", dataset.key, bundle.content_key, method, sample)
-    job = asked_job(
+    key = (dataset.key, bundle.content_key, method, sample)
+    job = job_on_request(
+        EMBEDDING,
         key,
         f"Asking {bundle.name} how alike the faces are",
         lambda job: _embed(dataset, bundle, method, sample, job),
@@ -62,9 +67,9 @@ def show_embedding(dataset: OpenDataset) -> None:
         stop_key="stop_map",
     )
     if job is None or not job.is_finished:
-        st.caption(WAITING)
+        st.caption(LONG_JOB_HINT)
         return
-    embedding = result_of(key, job)
+    embedding = result_of(job)
     st.caption(
         f"Asked: model **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point "
         "to see its face, or draw a frame around several."
@@ -78,7 +83,7 @@ def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, jo
     from fer_core.evaluation.features import bundle_features
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
-    job.begin("Drawing the map")
+    job.start_phase("Drawing the map")
     return embed(dataset.faces, features, method=method, sample=sample, report=job.report)
 
 

@@ -1,4 +1,4 @@
-"""Getting data in: upload, a path on the server, Kaggle, the drawn demo set."""
+"""Importing data: upload, a path on the server, Kaggle, the demo set."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from fer_core.access import Role
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
 from fer_core.dataset.splitting import SplitChoice
@@ -18,16 +19,17 @@ from fer_core.dataset.store import (
     DEMO_NAME,
     dataset_names,
     import_dataset,
-    load_dataset,
+    install_demo_set,
     name_from_source,
     path_within_roots,
     validated_name,
 )
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, temporary_folder
+from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
 from fer_studio.ui.access import is_private, require_editor
-from fer_studio.ui.jobs import Job, job_board, show_progress
+from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
@@ -41,7 +43,7 @@ _WAYS = {
     "kaggle": ":material/cloud_download: Kaggle",
     "demo": ":material/draw: Demo set",
 }
-_KIND = "import"
+IMPORT = JobKind("import", Role.EDITOR)
 _STARTED = "dataset_import_started"
 _NOTICE = "dataset_import_notice"
 _UPLOAD_ROUND = "dataset_upload_round"
@@ -58,24 +60,21 @@ class ImportNotice:
 
 
 def collect_finished_import() -> str | None:
-    """Take up an import of this session that has ended.
+    """Return the name of the dataset that this session's import has just created, once.
 
-    Returns:
-        The new dataset's name, once.
+    The outcome is kept for ``show_import_state``.
     """
-    started: str | None = st.session_state.get(_STARTED)
-    if started is None:
-        return None
-    job = job_board().get((_KIND, started))
-    if job is not None and not job.is_finished:
+    # The job itself, not its key: another session may import under the same name meanwhile.
+    job: Job | None = st.session_state.get(_STARTED)
+    if job is None or not job.is_finished:
         return None
     del st.session_state[_STARTED]
-    if job is None or job.came_to_nothing:
+    if job.was_cancelled:
         st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
         return None
-    job_board().forget((_KIND, started))
+    job_service().discard(job)
     if job.error is not None:
-        st.session_state[_NOTICE] = ImportNotice(started, 0, 0, job.error)
+        st.session_state[_NOTICE] = ImportNotice(str(job.key), 0, 0, job.error)
         return None
     name, images, skipped = job.result
     st.session_state[_NOTICE] = ImportNotice(name, images, skipped)
@@ -86,13 +85,12 @@ def collect_finished_import() -> str | None:
 
 def show_import_state() -> None:
     """Imports under way, of any session, and what came of this session's last one."""
-    board = job_board()
-    mine = board.get((_KIND, st.session_state.get(_STARTED)))
-    others = [job for job in board.running(_KIND) if job is not mine]
+    mine: Job | None = st.session_state.get(_STARTED)
+    others = [job for job in job_service().unfinished(IMPORT) if job is not mine]
     if mine is not None:
-        show_progress(mine, key="stop_import")
+        show_progress(mine, stop_key="stop_import")
     for job in others:
-        show_progress(job, key=None)  # whoever began it may stop it
+        show_progress(job, stop_key=None)  # its own session has the Stop button
     notice: ImportNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return
@@ -160,9 +158,16 @@ def show_import(settings: Settings) -> None:
         st.rerun()
 
 
-def choose_demo() -> None:
-    """Open the way to the demo set, as a click on it would."""
-    st.session_state["import_way"] = "demo"
+def use_demo(settings: Settings) -> None:
+    """Add the demo set to the datasets and select it: the callback of its buttons."""
+    forget_notice()
+    try:
+        require_editor()
+        install_demo_set(settings)
+    except InputError as error:
+        st.session_state[_NOTICE] = ImportNotice(DEMO_NAME, 0, 0, str(error))
+    else:
+        st.session_state["dataset"] = DEMO_NAME
 
 
 def _upload_field() -> UploadedFile | None:
@@ -251,26 +256,20 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
 
 def _offer_demo(settings: Settings) -> None:
     st.markdown(
-        "3,540 faces that the program draws itself, with faults planted in them: duplicates, "
-        "leaks, wrong labels, blank images. Everything on this page can be tried on it; its "
-        "figures say nothing about real faces."
+        "3,540 drawn faces with injected errors: duplicates, leaks, wrong labels, blank images. "
+        "You can try everything on this page with it. Its results say nothing about real faces."
     )
     is_there = DEMO_NAME in dataset_names(settings)
-    if st.button(
-        "Draw the demo set",
+    st.button(
+        "Use the demo set",
         type="primary",
         icon=":material/draw:",
         key="import_demo",
         disabled=is_there,
-        help="It is there already: choose it above." if is_there else None,
-    ):
-        forget_notice()
-
-        def work(job: Job) -> tuple[str, int, int]:
-            faces = load_dataset(DEMO_NAME, settings, job.report)
-            return DEMO_NAME, len(faces), faces.skipped
-
-        _start(DEMO_NAME, "Drawing the demo set", work)
+        help="It is in the list already: choose it above." if is_there else None,
+        on_click=use_demo,
+        args=(settings,),
+    )
 
 
 def _start_upload(
@@ -287,7 +286,7 @@ def _start_upload(
             _upload_folder(settings.data_root) as folder,
         ):
             path = folder / file_name(upload.name)
-            job.tell("keeping the upload")
+            job.set_note("keeping the upload")
             with path.open("wb") as file:
                 upload.seek(0)
                 shutil.copyfileobj(upload, file, 1 << 20)
@@ -334,7 +333,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
 
     def work(job: Job) -> tuple[str, int, int]:
         def downloaded(size: int) -> None:
-            job.tell(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
+            job.set_note(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
 
         return _summary(
             import_from_kaggle(
@@ -366,10 +365,8 @@ def _free_name(name: str, source: str, settings: Settings) -> str:
 
 def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) -> None:
     require_editor()
-    board = job_board()
-    running = board.get((_KIND, key))
+    running = job_service().get(IMPORT, key)
     if running is not None and not running.is_finished:
         raise InputError(f"{key!r} is being imported already; wait for its end, or name it apart.")
-    board.start((_KIND, key), title, work)
-    st.session_state[_STARTED] = key
+    st.session_state[_STARTED] = start_job(IMPORT, key, title, work)
     st.rerun()

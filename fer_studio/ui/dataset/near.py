@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fer_core.access import Role
 from fer_core.dataset.findings import Finding, near_findings
 from fer_core.dataset.near_duplicates import NearDuplicates, cached_near_duplicates
+from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.jobs import Job, job_board, result_of, show_progress
+from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
+
+NEAR_DUPLICATES = JobKind("near-duplicates", Role.EDITOR)
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,17 @@ def near_result(dataset: OpenDataset) -> NearResult | None:
     Raises:
         InputError: The search has failed.
     """
-    key = ("near", dataset.key, str(dataset.folder))
-    board = job_board()
+    key = (dataset.key, str(dataset.folder))
 
     def work(job: Job) -> NearResult:
         near = cached_near_duplicates(dataset.faces, dataset.folder, job.report)
         return NearResult(near, near_findings(dataset.faces, near))
 
-    job = board.get(key) or board.start(key, "Looking for near-duplicates", work)
+    job = job_service().get(NEAR_DUPLICATES, key)
+    if job is None:
+        job = start_job(NEAR_DUPLICATES, key, "Looking for near-duplicates", work)
     if not job.is_finished:
-        show_progress(job, key=None)
+        show_progress(job, stop_key=None)
         return None
-    result: NearResult = result_of(key, job)
+    result: NearResult = result_of(job)
     return result

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_core.access import Role
 from fer_core.bundle import Bundle
 from fer_core.dataset.findings import Finding
+from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.jobs import WAITING, Job, asked_job, result_of
+from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
+
+NETWORK_FINDING = JobKind("network finding", Role.EDITOR)
 
 #: What the chooser of findings calls those of this module, by their kind.
 NETWORK_FINDINGS = {
@@ -38,7 +42,8 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
     if bundle is None:
         return
     key = (kind, dataset.key, bundle.content_key, split)
-    job = asked_job(
+    job = job_on_request(
+        NETWORK_FINDING,
         key,
         f"Asking {bundle.name} about {'the ' + split if split else 'all'} images",
         lambda job: _find(dataset, bundle, kind, split, job),
@@ -46,9 +51,9 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
         stop_key=f"stop_{kind}",
     )
     if job is None or not job.is_finished:
-        st.caption(WAITING)
+        st.caption(LONG_JOB_HINT)
         return
-    finding: Finding = result_of(key, job)
+    finding: Finding = result_of(job)
     st.caption(f"Asked: model **{plain_text(bundle.name)}**.")
     show_finding(dataset, finding, source=f"{kind}, {bundle.name}")
 
@@ -59,7 +64,7 @@ def _find(dataset: OpenDataset, bundle: Bundle, kind: str, split: str, job: Job)
     from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
-    job.begin("Weighing the answers")
+    job.start_phase("Weighing the answers")
     if kind == "mislabelled":
         return find_label_candidates(
             dataset.faces, features, bundle.record, split, report=job.report

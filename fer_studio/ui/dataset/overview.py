@@ -25,7 +25,7 @@ def show_overview(dataset: OpenDataset) -> None:
     figures = dataset_overview(dataset)
     if is_demo(str(dataset.folder)):
         st.info(
-            "These faces are drawn by the program, with faults planted on purpose. Their figures "
+            "These faces are drawn by the program, with errors injected on purpose. Their figures "
             "say nothing about real faces.",
             icon=":material/draw:",
         )

@@ -28,9 +28,9 @@ def _overview(dataset: OpenDataset) -> None:
 
 
 def _look(dataset: OpenDataset) -> None:
-    from fer_studio.ui.dataset.look import show_look
+    from fer_studio.ui.dataset.browsing import show_browsing
 
-    show_look(dataset)
+    show_browsing(dataset)
 
 
 def _audit(dataset: OpenDataset) -> None:
@@ -40,9 +40,9 @@ def _audit(dataset: OpenDataset) -> None:
 
 
 def _remedies(dataset: OpenDataset) -> None:
-    from fer_studio.ui.dataset.remedies import show_remedies
+    from fer_studio.ui.dataset.cleaning import show_cleaning
 
-    show_remedies(dataset)
+    show_cleaning(dataset)
 
 
 def _votes(dataset: OpenDataset) -> None:

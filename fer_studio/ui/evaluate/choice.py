@@ -7,16 +7,15 @@ import streamlit as st
 from fer_core.bundle import damaged_bundles, list_bundles
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import DEMO_NAME, load_dataset
+from fer_core.dataset.store import DEMO_NAME
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
-from fer_studio.ui.evaluate.data import curated_dataset, is_drawn, offered_datasets
+from fer_studio.ui.evaluate.data import curated_dataset, offered_datasets
 from fer_studio.ui.evaluate.subject import Evaluation, Subject, own_subject
-from fer_studio.ui.jobs import job_board, result_of, show_progress
+from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -26,7 +25,6 @@ _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
 _MODEL = "model"
 _HEEDED = "evaluate_address_heeded"
-_DRAWING = ("draw the demo set",)
 
 
 def choose_subject(settings: Settings) -> Subject | None:
@@ -52,9 +50,6 @@ def choose_subject(settings: Settings) -> Subject | None:
                 help="A model's folder holds predictions for its validation images only.",
             )
             return own_subject(bundle, settings)
-        if data == DEMO_NAME and not is_drawn(settings):
-            _show_drawing(settings)
-            return None
         dataset = open_dataset(data, settings)
         with curation_place:
             curated = _choose_curation(dataset)
@@ -163,41 +158,11 @@ def _show_damaged(settings: Settings) -> None:
                 st.write(plain_text(sentence))
 
 
-def _show_drawing(settings: Settings) -> None:
-    """Offer to draw the demo set, with progress while that is done."""
-    board = job_board()
-    job = board.get(_DRAWING)
-    if job is not None and not job.is_finished:
-        show_progress(job, key="stop_drawing")
-        return
-    if job is not None:
-        result_of(_DRAWING, job)  # says what went wrong
-    with st.container(border=True):
-        st.markdown(
-            "**The demo set is not drawn yet.** The program draws 3,540 faces, with faults planted "
-            "on purpose, to try everything with; that takes a few seconds. Figures on them say "
-            "nothing about real faces."
-        )
-        if not may_edit():
-            st.caption(":material/lock: Drawing it is for editors.")
-        elif st.button(
-            "Draw the demo set", icon=":material/draw:", type="primary", key="draw_demo_set"
-        ):
-            require_editor()
-            board.start(
-                _DRAWING,
-                "Drawing faces",
-                # Its result would only stand in memory: opening it reads it from disk.
-                lambda job: len(load_dataset(DEMO_NAME, settings, job.report)),
-            )
-            st.rerun()
-
-
 def _evaluated(evaluation: Evaluation) -> Subject | None:
     """The evaluation if it has been made; otherwise the way to it, or its progress."""
     running = evaluation.running()
     if running is not None:
-        show_progress(running, key="stop_evaluation")
+        show_progress(running, stop_key="stop_evaluation")
         return None
     try:
         subject = evaluation.finished()

@@ -58,7 +58,7 @@ def _other_subject(subject: Subject, bundle: Bundle) -> Subject | None:
     evaluation = replace(subject.evaluation, bundle=bundle)
     running = evaluation.running()
     if running is not None:
-        show_progress(running, key="stop_other_evaluation")
+        show_progress(running, stop_key="stop_other_evaluation")
         return None
     if evaluation.has_failed and st.button(
         "Try again", icon=":material/refresh:", key="evaluate_other_again"

@@ -5,18 +5,22 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from fer_core.access import Role
 from fer_core.charts.evaluation import robustness_lines, slice_points
 from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted
 from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
 from fer_core.evaluation.slices import Slicing, image_slicings, slice_by_score
+from fer_core.jobs.job import JobKind
 from fer_studio.ui.evaluate.faces import need_pictures
 from fer_studio.ui.evaluate.findings import votes_of
 from fer_studio.ui.evaluate.subject import Subject
 from fer_studio.ui.evaluate.words import percent, percent_interval
 from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.guard import section
-from fer_studio.ui.jobs import job_board, result_of, show_progress
+from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 from fer_studio.ui.loaders import open_predictor
+
+ROBUSTNESS = JobKind("robustness", Role.VIEWER)
 
 _SIZES = (100, 400, 1000)
 
@@ -99,26 +103,26 @@ def _slicings(key: str, _subject: Subject) -> tuple[Slicing, ...]:
 def measured_robustness(subject: Subject) -> tuple[RobustnessCurve, ...]:
     """The curves that were measured for an evaluation; empty if none were."""
     for size in reversed(_SIZES):
-        job = job_board().get(_key(subject, size))
+        job = job_service().get(ROBUSTNESS, _key(subject, size))
         if job is not None and job.result is not None:
             curves: tuple[RobustnessCurve, ...] = job.result
             return curves
     return ()
 
 
-def _key(subject: Subject, size: int) -> tuple[str, str, int]:
-    return ("robustness", subject.key, size)
+def _key(subject: Subject, size: int) -> tuple[str, int]:
+    return (subject.key, size)
 
 
 def _show_robustness(subject: Subject) -> None:
     _show_previews(subject)
     size = _choose_size(subject)
     key = _key(subject, size)
-    job = job_board().get(key)
+    job = job_service().get(ROBUSTNESS, key)
     if job is not None and not job.is_finished:
-        show_progress(job, key="stop_robustness")
+        show_progress(job, stop_key="stop_robustness")
         return
-    if job is None or job.came_to_nothing:
+    if job is None or job.was_cancelled:
         steps = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
         if st.button(
             "Measure robustness", icon=":material/play_arrow:", type="primary", key="robustness"
@@ -131,7 +135,7 @@ def _show_robustness(subject: Subject) -> None:
             "stops, and go into the report."
         )
         return
-    _show_curves(result_of(key, job))
+    _show_curves(result_of(job))
 
 
 def _choose_size(subject: Subject) -> int:
@@ -154,7 +158,8 @@ def _start(subject: Subject, size: int) -> None:
     faces = subject.faces
     assert faces is not None  # asked only where there are pictures
     predictor = open_predictor(subject.bundle)
-    job_board().start(
+    start_job(
+        ROBUSTNESS,
         _key(subject, size),
         "Reading spoiled faces",
         lambda job: measure_robustness(

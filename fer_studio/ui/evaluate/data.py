@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
-from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.settings import Settings
 from fer_studio.ui.curating import CurationState
@@ -16,13 +15,8 @@ _CURATED_HELD = 2
 
 
 def offered_datasets(settings: Settings) -> list[str]:
-    """Names of the datasets, imported ones first; the demo set is drawn when it is first used."""
+    """Names of the datasets, imported ones first, the demo set last."""
     return [name for name in dataset_names(settings) if name != DEMO_NAME] + [DEMO_NAME]
-
-
-def is_drawn(settings: Settings) -> bool:
-    """Whether the demo set lies on disk already, so that opening it takes no time."""
-    return is_imported(settings.data_root / DEMO_NAME)
 
 
 def curated_dataset(dataset: OpenDataset, state: CurationState) -> CuratedFaceSet:

@@ -14,7 +14,7 @@ from fer_studio.ui.curating import (
     CurationState,
     change_curation,
     curation_state,
-    offer_undo,
+    offer_undo_of_image,
     show_curation_outcome,
 )
 from fer_studio.ui.datasets import OpenDataset
@@ -83,11 +83,11 @@ def offer_decision(subject: Subject, position: int) -> None:
             "Label is right",
             icon=":material/verified:",
             key=f"decision_keep_{row}",
-            help="Looked at and right, so that remedies in bulk leave it alone.",
+            help="Looked at and right, so that quick fixes leave it alone.",
             on_click=_decide,
             args=(dataset, row, "keep", reason),
         )
-        offer_undo(dataset, state, key="decision_undo")
+        offer_undo_of_image(dataset, state, row, key="decision_undo")
     st.caption("The picture itself stays as it is; every decision can be taken back.")
 
 

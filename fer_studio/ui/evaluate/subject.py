@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from fer_core.access import Role
 from fer_core.bundle import PREDICTIONS_FILE, Bundle
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
@@ -19,10 +20,13 @@ from fer_core.errors import InputError
 from fer_core.evaluation.cache import cache_key, read_cached
 from fer_core.evaluation.curated import evaluate_curated
 from fer_core.evaluation.result import EvaluationResult, evaluate_split, own_predictions
+from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.jobs import Job, job_board
+from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.loaders import open_predictor
+
+EVALUATION = JobKind("evaluation", Role.VIEWER)
 
 Figures = TypeVar("Figures")
 
@@ -187,7 +191,7 @@ class Evaluation:
         if not len(faces.rows(self.split)):
             # Says what is wrong with the split; nothing is predicted.
             self._evaluate(None)
-        job = job_board().get(("evaluation", key))
+        job = job_service().get(EVALUATION, key)
         if job is not None and job.is_finished:
             if job.error is not None:
                 raise InputError(job.error)
@@ -199,14 +203,15 @@ class Evaluation:
 
     def running(self) -> Job | None:
         """The job that is making it, in this session or another."""
-        job = job_board().get(("evaluation", self.key))
+        job = job_service().get(EVALUATION, self.key)
         return None if job is None or job.is_finished else job
 
     def start(self) -> None:
         """Begin to make it; whoever asks for the same meanwhile watches the same work."""
         rows = len(self.faces.rows(self.split))
-        job_board().start(
-            ("evaluation", self.key),
+        start_job(
+            EVALUATION,
+            self.key,
             f"Reading {rows:,} faces with {self.bundle.name}",
             self._evaluate,
         )
@@ -214,12 +219,14 @@ class Evaluation:
     @property
     def has_failed(self) -> bool:
         """Whether it was tried, and did not succeed."""
-        job = job_board().get(("evaluation", self.key))
+        job = job_service().get(EVALUATION, self.key)
         return job is not None and job.error is not None
 
     def forget_failure(self) -> None:
         """Make way for another try."""
-        job_board().forget(("evaluation", self.key))
+        job = job_service().get(EVALUATION, self.key)
+        if job is not None:
+            job_service().discard(job)
 
     def _is_kept(self, faces: FaceSet) -> bool:
         if not self.bundle.served_network.is_file():

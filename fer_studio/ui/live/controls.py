@@ -9,10 +9,12 @@ import streamlit as st
 
 from fer_core.bundle import Bundle, list_bundles
 from fer_core.errors import InputError, first_line
-from fer_core.live.controls import LONGEST_SMOOTHING_SECONDS, LiveControls
+from fer_core.live.controls import MAX_SMOOTHING_SECONDS, LiveControls
 from fer_core.settings import Settings
-from fer_core.vision.crop import CROP_SIDE
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.boxes import FaceBox
 from fer_core.vision.detect import detector_names
+from fer_core.vision.face import Face
 from fer_studio.ui.choices import choose_bundle, choose_detector
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
@@ -56,13 +58,13 @@ def _controls(session: LiveSession, settings: Settings) -> None:
     with st.sidebar:
         bundle = choose_bundle(settings)
         detector = choose_detector(settings)
-        unsure_below = st.slider(
-            "Unsure below",
+        minimum_confidence = st.slider(
+            "Minimum confidence",
             0,
             100,
             40,
             format="%d %%",
-            key="live_unsure_below",
+            key="live_minimum_confidence",
             persist_state="session",
             help="Faces whose likeliest emotion has a lower probability are drawn in grey, with a "
             "question mark.",
@@ -70,7 +72,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
         smoothing = st.slider(
             "Smoothing",
             0.0,
-            LONGEST_SMOOTHING_SECONDS,
+            MAX_SMOOTHING_SECONDS,
             0.4,
             0.1,
             format="%.1f s",
@@ -92,14 +94,12 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             persist_state="session",
         )
     _open_chosen(session, bundle, detector, settings)
-    if session.parts is None:
+    if session.analyzer is None:
         return
-    predictor, opened = session.parts
     session.take(
         LiveControls(
-            predictor=predictor,
-            detector=opened,
-            unsure_below=unsure_below / 100,
+            session.analyzer,
+            minimum_confidence=minimum_confidence / 100,
             smoothing_seconds=smoothing,
             is_mirrored=is_mirrored,
             **{name: name in overlays for name in _OVERLAYS},
@@ -117,7 +117,7 @@ def _open_chosen(
     """Load and warm what is chosen, and only then exchange it for what is in force."""
     if bundle is None:
         session.problem = None
-        if session.parts is None:
+        if session.analyzer is None:
             st.info(
                 "Live needs a model that reads the faces, and there is none yet: the sidebar says "
                 "how to get one.",
@@ -130,10 +130,11 @@ def _open_chosen(
         return
     try:
         with st.spinner("Preparing the model…"):
-            predictor, opened = open_predictor(bundle), open_detector(detector, settings)
-            # The first call of each takes many times longer than the others.
-            predictor.probabilities(np.zeros((1, CROP_SIDE, CROP_SIDE), np.uint8))
-            opened.detect(np.zeros(_CAMERA_SHAPE, np.uint8))
+            analyzer = Analyzer(open_predictor(bundle), open_detector(detector, settings))
+            # The first call of each takes many times longer than the following ones.
+            frame = np.zeros(_CAMERA_SHAPE, np.uint8)
+            analyzer.detect(frame)
+            analyzer.classify(frame, [Face(FaceBox(0, 0, 100, 100))])
     except InputError as error:
         session.problem = str(error)
     except Exception as error:
@@ -143,8 +144,8 @@ def _open_chosen(
             f"The model '{bundle.name}' cannot be used ({first_line(error)}); choose another one."
         )
     else:
-        session.parts, session.chosen, session.problem = (predictor, opened), chosen, None
+        session.analyzer, session.chosen, session.problem = analyzer, chosen, None
         session.choice = {"model": bundle.name, "detector": detector}
         return
-    if session.parts is None:
+    if session.analyzer is None:
         show_error(session.problem)

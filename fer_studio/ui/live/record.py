@@ -12,7 +12,6 @@ from fer_core.charts.live import (
     shares_height,
     timeline_height,
 )
-from fer_core.emotions import EMOTIONS
 from fer_core.live.session_record import RecordRows, SessionRecord
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.text import clock_time
@@ -147,7 +146,7 @@ def _show_table(rows: RecordRows) -> None:
             "Time": [clock_time(seconds) for seconds in rows.seconds[newest]],
             "Person": rows.persons[newest],
             "Emotion": rows.labels[newest],
-            **{emotion: probabilities[:, index] for index, emotion in enumerate(EMOTIONS)},
+            **{emotion: probabilities[:, index] for index, emotion in enumerate(rows.classes)},
             "Box": [", ".join(map(str, box)) for box in rows.boxes[newest]],
         },
         hide_index=True,
@@ -159,7 +158,7 @@ def _show_table(rows: RecordRows) -> None:
             ),
             "Person": st.column_config.NumberColumn(width="small"),
             "Emotion": st.column_config.TextColumn(width="small"),
-            **dict.fromkeys(EMOTIONS, percent),
+            **dict.fromkeys(rows.classes, percent),
             "Box": st.column_config.TextColumn(
                 help="Left edge, upper edge, width and height in pixels of the camera's picture"
             ),

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from fer_core.live.controls import LiveControls
 from fer_core.live.processor import LiveProcessor
-from fer_core.vision.analyzer import EmotionPredictor
-from fer_core.vision.boxes import FaceDetector
+from fer_core.vision.analyzer import Analyzer
 from fer_studio.ui.video_channel import VideoChannel
 from fer_studio.ui.webrtc import StreamState, stream_state
 
@@ -30,9 +29,9 @@ class LiveSession:
 
     Attributes:
         processor: Reads the frames; None until a model has been loaded.
-        parts: Model and detector in force.
-        chosen: What tells them from any others.
-        choice: Their names, as the sidebar knows them.
+        analyzer: The model and detector in use; None until a model has been loaded.
+        chosen: Identifies them: names and file versions.
+        choice: Their names, by the key of their widget in the sidebar.
         is_waiting: Whether the page was drawn without a model.
         takes_snapshots: Whether single pictures take the stream's place.
         problem: Why the model or detector that was chosen last is not in force, in one sentence.
@@ -42,7 +41,7 @@ class LiveSession:
     """
 
     processor: LiveProcessor | None = None
-    parts: tuple[EmotionPredictor, FaceDetector] | None = None
+    analyzer: Analyzer | None = None
     chosen: tuple[str, ...] | None = None
     choice: dict[str, str] = field(default_factory=dict)
     is_waiting: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_core.vision.analyzer import Analyzer
 from fer_studio.ui.analyze.analysis import analyze_photos
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
@@ -15,13 +14,12 @@ from fer_studio.ui.live.session import LiveSession
 
 def show_snapshots(session: LiveSession) -> None:
     """Draw the camera and, below it, what was found in its picture."""
-    assert session.parts is not None  # the page is drawn when there is a model
+    assert session.analyzer is not None  # the page requires a model
     assert session.chosen is not None
     snapshot = st.camera_input("Take a snapshot", key="live_snapshot", width=640)
     if snapshot is None:
         return
-    predictor, detector = session.parts
-    title = DETECTOR_TITLES[detector.name]
+    title = DETECTOR_TITLES[session.analyzer.detector.name]
     photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
-    options = Options(Analyzer(predictor, detector), session.chosen, None, title)
+    options = Options(session.analyzer, session.chosen, None, title)
     show_results(photos, analyze_photos(photos, options), title)

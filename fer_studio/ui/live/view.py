@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_studio.ui.live.readings import show_readings
+from fer_studio.ui.live.predictions import show_predictions
 from fer_studio.ui.live.record import show_record
 from fer_studio.ui.live.recording import show_recording
 from fer_studio.ui.live.session import LiveSession
@@ -35,10 +35,10 @@ def show_live(session: LiveSession) -> None:
     if session.takes_snapshots:
         show_snapshots(session)
     else:
-        picture, readings = st.columns([3, 2])
+        picture, predictions = st.columns([3, 2])
         with picture:
             show_stream(session)
             show_recording(session, processor.recording)
-        with readings:
-            show_readings(session, processor)
+        with predictions:
+            show_predictions(session, processor)
     show_record(session, processor.record)

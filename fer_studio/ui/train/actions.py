@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -21,51 +20,21 @@ from fer_core.training.control import (
     RunLabel,
     delete_run,
     kill_run,
-    request_go_on,
     request_pause,
+    request_resume,
     request_stop,
     write_label,
 )
-from fer_core.training.queue import continue_run, revive_queue
+from fer_core.training.launcher import continue_run
+from fer_core.training.queue import start_pending_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
-from fer_studio.ui.access import require_editor
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
-from fer_studio.ui.train.words import first_capital, percent, value_in_words
-
-_PROBLEM, _DONE = "action_problem", "action_done"
-#: A sentence stays that long, although the part that shows it is drawn anew every second.
-_PROBLEM_SECONDS = 20.0
-
-
-def keep_problem(sentence: str) -> None:
-    """Let the page tell what went wrong in an action."""
-    st.session_state[_PROBLEM] = (sentence, time.monotonic())
-
-
-def act(action: Callable[[], object], done: str = "") -> None:
-    """Do what a button asks for, and let the page tell what became of it."""
-    st.session_state.pop(_PROBLEM, None)
-    try:
-        require_editor()
-        action()
-    except InputError as error:
-        keep_problem(str(error))
-    else:
-        st.session_state[_DONE] = done
-
-
-def show_problem() -> None:
-    """Tell what became of the last action."""
-    problem, since = st.session_state.get(_PROBLEM, ("", 0.0))
-    if problem and time.monotonic() - since < _PROBLEM_SECONDS:
-        st.error(plain_text(first_capital(problem)), icon=":material/error:")
-    done = st.session_state.pop(_DONE, "")
-    if done:
-        st.toast(plain_text(done), icon=":material/check:")
+from fer_studio.ui.train.feedback import act, keep_problem
+from fer_studio.ui.train.formatting import format_percent, format_value
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
@@ -74,7 +43,7 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
     with st.container(horizontal=True):
         if run.is_active:
             if run.state == "paused":
-                _button("Go on", "go_on", ":material/play_arrow:", lambda: request_go_on(folder))
+                _button("Go on", "go_on", ":material/play_arrow:", lambda: request_resume(folder))
             else:
                 _button(
                     "Pause",
@@ -137,7 +106,7 @@ def _button(
 
 def _kill(folder: RunFolder, settings: Settings) -> None:
     kill_run(folder)
-    revive_queue(settings)
+    start_pending_runs(settings)  # a killed job cannot start the next run itself
 
 
 def _default_warning(run: RunSummary, settings: Settings) -> str:
@@ -147,14 +116,11 @@ def _default_warning(run: RunSummary, settings: Settings) -> str:
 
 
 def _delete(run: RunSummary, settings: Settings) -> None:
-    try:
-        require_editor()
+    def delete() -> None:
         delete_run(RunFolder(run.path), settings)
-    except InputError as error:
-        keep_problem(str(error))
-        return
-    st.session_state.pop(RUN, None)
-    st.session_state[_DONE] = f"{run.title} is deleted."
+        st.session_state.pop(RUN, None)
+
+    act(delete, f"{run.title} was deleted.")
 
 
 def _show_continue(run: RunSummary, settings: Settings) -> None:
@@ -236,8 +202,8 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         differences = config_difference(recipe.config, config)
         for one in differences:
             st.markdown(
-                f"- {one.label}: {plain_text(value_in_words(one.second))} "
-                f"(recipe: {plain_text(value_in_words(one.first))})"
+                f"- {one.label}: {plain_text(format_value(one.second))} "
+                f"(recipe: {plain_text(format_value(one.first))})"
             )
         if not differences:
             st.caption("Exactly the recipe.")
@@ -266,15 +232,15 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    figures = bundle.record.metrics.get("validation", {})
+    metrics = bundle.record.metrics.get("validation", {})
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**The model**" + (" · the app's default" if is_default else ""))
         st.caption(
-            f"On validation, through the predictor that serves it: accuracy "
-            f"{percent(figures.get('accuracy'))}, macro F1 {_three_digits(figures.get('macro_f1'))}"
-            f", calibration error {_three_digits(figures.get('ece'))}. On every page it is listed "
-            f"as {plain_text(run.id)}."
+            f"Validation, measured with the exported model: accuracy "
+            f"{format_percent(metrics.get('accuracy'))}, macro F1 "
+            f"{_three_digits(metrics.get('macro_f1'))}, ECE {_three_digits(metrics.get('ece'))}. "
+            f"All pages list it as {plain_text(run.id)}."
         )
         with st.container(horizontal=True):
             st.button(

@@ -12,9 +12,9 @@ from fer_core.csv_text import csv_text
 from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
-from fer_studio.ui.train.actions import act
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
-from fer_studio.ui.train.words import run_title, value_in_words
+from fer_studio.ui.train.feedback import act
+from fer_studio.ui.train.formatting import format_value, run_title
 
 _CHOSEN = "compared_runs"
 _MOST_COMPARED = 12
@@ -215,7 +215,7 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
     return [
         {"Setting": labels[name]}
         | {
-            run_title(run): value_in_words(
+            run_title(run): format_value(
                 getattr(run if name in ("recipe", "data") else run.config, name)
             )
             for run in runs

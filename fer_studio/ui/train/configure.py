@@ -17,7 +17,8 @@ from fer_core.recipes import (
     validated_config,
 )
 from fer_core.settings import Settings, load_settings
-from fer_core.training.queue import active_runs, launch, waiting_runs
+from fer_core.training.launcher import launch
+from fer_core.training.queue import active_runs, waiting_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
@@ -34,7 +35,7 @@ from fer_studio.ui.train.draft import (
 )
 from fer_studio.ui.train.estimates import show_estimate
 from fer_studio.ui.train.fields import show_fields
-from fer_studio.ui.train.words import first_capital, value_in_words
+from fer_studio.ui.train.formatting import as_sentence, format_value
 from fer_studio.ui.uploads import content_within
 
 VIEW = "view"
@@ -107,8 +108,8 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
         [
             {
                 "Setting": one.label,
-                "Recipe": value_in_words(one.first),
-                "Here": value_in_words(one.second),
+                "Recipe": format_value(one.first),
+                "Here": format_value(one.second),
             }
             for one in differences
         ],
@@ -261,7 +262,7 @@ def _show_start(
     )
     problem = st.session_state.pop(_START_PROBLEM, "")
     if problem:
-        st.error(plain_text(first_capital(problem)), icon=":material/error:")
+        st.error(plain_text(as_sentence(problem)), icon=":material/error:")
     waiting, running = len(waiting_runs(settings)), len(active_runs(settings))
     if waiting or running >= settings.parallel_runs:
         st.caption(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from fer_core.dataset.demo.planning import COUNTS
+from fer_core.dataset.demo.shipped import demo_split_sizes
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
@@ -55,8 +55,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     except InputError as error:
         show_error(error)
         return None
-    drawn = "" if name in dataset_names(settings) else ", drawn when they are first needed"
-    st.caption(f"{training:,} training and {validation:,} validation images{drawn}.")
+    st.caption(f"{training:,} training and {validation:,} validation images.")
     if not training or not validation:
         st.error(
             f"{plain_text(name)} has {training:,} training and {validation:,} validation images; "
@@ -95,7 +94,8 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
     record = settings.data_root / name / "dataset.json"
     if not record.is_file():
         if name == DEMO_NAME:
-            return sum(COUNTS["train"]), sum(COUNTS["validation"])
+            sizes = demo_split_sizes()
+            return sizes["train"], sizes["validation"]
         raise InputError(f"The dataset {name!r} is gone; choose another one.")
     about = record.stat()
     return _sizes(name, (str(record), about.st_mtime_ns, about.st_ino), settings)

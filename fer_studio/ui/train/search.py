@@ -28,12 +28,12 @@ from fer_core.training.search_space import (
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import act, keep_problem
 from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_in_words
-from fer_studio.ui.train.words import first_capital, percent, value_in_words
+from fer_studio.ui.train.feedback import act, keep_problem
+from fer_studio.ui.train.formatting import as_sentence, format_percent, format_value
 
 STUDY = "study"
 _LIVE_SECONDS = 3.0
@@ -167,7 +167,7 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
             entry.label,
             list(default.choices),
             default=list(default.choices),
-            format_func=value_in_words,
+            format_func=format_value,
             key=key,
             persist_state="session",
             help=entry.help,
@@ -368,11 +368,11 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
 def _show_best(summary: StudySummary) -> None:
     value = summary.best_value
     is_share = summary.setup.monitor == "accuracy"
-    words = percent(value) if is_share else f"{value:.4f}"
+    words = format_percent(value) if is_share else f"{value:.4f}"
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
     values = ", ".join(
-        f"{labels.get(key, key).lower()} {value_in_words(one)}" for key, one in best.values.items()
+        f"{labels.get(key, key).lower()} {format_value(one)}" for key, one in best.values.items()
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
@@ -400,10 +400,10 @@ def _show_trials(summary: StudySummary) -> None:
     labels = {entry.name: entry.label for entry in searchable_fields()}
     rows = [
         {"Trial": trial.number, "State": trial.state, "Value": trial.value}
-        | {labels.get(key, key): value_in_words(one) for key, one in trial.values.items()}
+        | {labels.get(key, key): format_value(one) for key, one in trial.values.items()}
         | {
             "Run": None if trial.run_id is None else f"/train?view={RUNS}&run={trial.run_id}",
-            "Problem": first_capital(trial.problem),
+            "Problem": as_sentence(trial.problem),
         }
         for trial in reversed(summary.trials)
     ]

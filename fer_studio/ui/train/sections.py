@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from fer_core.errors import InputError
 from fer_core.settings import Settings, load_settings
-from fer_core.training.queue import revive_queue
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import show_problem
 from fer_studio.ui.train.configure import COMPARE, RUNS, SEARCH, show_configure
+from fer_studio.ui.train.feedback import show_outcome
 
 
 def show_section(view: str) -> None:
@@ -20,13 +16,8 @@ def show_section(view: str) -> None:
     except InputError as error:
         show_error(error)
         return
-    try:
-        # A training that was killed from outside has started no successor.
-        revive_queue(settings)
-    except InputError as error:
-        st.warning(plain_text(str(error)), icon=":material/warning:")
     if view != RUNS:  # where it stands beside the buttons
-        show_problem()
+        show_outcome()
     try:
         _show(view, settings)
     except InputError as error:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.settings import Settings
-from fer_core.training.queue import move_in_queue, remove_from_queue
+from fer_core.training.queue import (
+    active_runs,
+    move_in_queue,
+    remove_from_queue,
+    start_pending_runs,
+)
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import act
-from fer_studio.ui.train.words import run_title
+from fer_studio.ui.train.feedback import act
+from fer_studio.ui.train.formatting import run_title
 
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
@@ -29,6 +34,15 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
         )
         for run in waiting:
             _show_waiting(run, len(waiting), settings)
+        if len(active_runs(settings)) < settings.parallel_runs:
+            # Only after a run was killed from outside while no app was open to start the next one.
+            st.button(
+                "Start next run",
+                key="start_next_run",
+                icon=":material/play_arrow:",
+                on_click=act,
+                args=(lambda: start_pending_runs(settings),),
+            )
 
 
 def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:

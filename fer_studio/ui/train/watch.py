@@ -15,9 +15,8 @@ from fer_core.charts.training import (
     recall_curves,
 )
 from fer_core.dataset.store import is_demo
-from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.training.queue import revive_queue
+from fer_core.training.queue import continue_queue
 from fer_core.training.registry import (
     RunSummary,
     list_runs,
@@ -29,18 +28,19 @@ from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import show_actions, show_problem, show_record
+from fer_studio.ui.train.actions import show_actions, show_record
 from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
-from fer_studio.ui.train.waiting import show_queue
-from fer_studio.ui.train.words import (
+from fer_studio.ui.train.feedback import show_outcome
+from fer_studio.ui.train.formatting import (
     STATE_LOOKS,
-    bytes_in_words,
-    duration_in_words,
-    first_capital,
-    percent,
+    as_sentence,
+    format_bytes,
+    format_duration,
+    format_percent,
     run_title,
 )
+from fer_studio.ui.train.waiting import show_queue
 
 _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
@@ -53,7 +53,7 @@ def show_runs(settings: Settings) -> None:
     """Draw the section."""
     runs = list_runs(settings)
     if not runs:
-        show_problem()
+        show_outcome()
         _show_empty_state()
         return
     show_queue(runs, settings)
@@ -101,29 +101,27 @@ def _is_live(run: RunSummary) -> bool:
 def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
     """What changes every second: state, progress, speed, and what can be done about it."""
     leave_if_refused("train")
-    try:
-        revive_queue(settings)
-    except InputError as error:
-        st.warning(plain_text(str(error)), icon=":material/warning:")
     run = run_summary(run.path, settings)
     if _is_live(run) != was_live or not run.path.exists():
-        st.rerun()  # the polling begins or ends, and the rest of the page tells of it
+        # The polling starts or ends, and the rest of the page changes too.
+        continue_queue(settings)  # a run that was killed from outside did not start the next one
+        st.rerun()
     color, icon = STATE_LOOKS[run.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(run.state, color=color, icon=icon)
         if run.state in ("failed", "damaged"):
-            st.error(plain_text(first_capital(run.reason)))
+            st.error(plain_text(as_sentence(run.reason)))
         elif run.is_silent:
-            st.warning(plain_text(first_capital(run.reason)))
+            st.warning(plain_text(as_sentence(run.reason)))
         elif run.reason and not _has_steps(run):
-            st.markdown(plain_text(first_capital(run.reason)))
+            st.markdown(plain_text(as_sentence(run.reason)))
     if is_demo(run.data):
         st.caption("Demo data: drawn faces. The figures say nothing about real ones.")
     if run.config is not None:
         _show_bars(run)
         _show_figures(run)
     show_actions(run, settings)
-    show_problem()
+    show_outcome()
 
 
 def _has_steps(run: RunSummary) -> bool:
@@ -141,7 +139,7 @@ def _show_bars(run: RunSummary) -> None:
         under_way = status.epoch > run.epoch
         share += step_share / max(run.epochs, 1) if under_way else 0
         if status.seconds_left is not None:
-            words += f" · about {duration_in_words(status.seconds_left)} left"
+            words += f" · about {format_duration(status.seconds_left)} left"
         st.progress(min(share, 1.0), text=words)
         st.progress(step_share, text=_step_in_words(status))
         return
@@ -154,7 +152,7 @@ def _step_in_words(status: RunStatus) -> str:
     if status.step >= status.steps:
         words = f"Epoch {status.epoch:,}: all {status.steps:,} steps done, validating"
     if status.loss is not None and status.accuracy is not None:
-        words += f" · loss {status.loss:.3f}, accuracy {percent(status.accuracy)} so far"
+        words += f" · loss {status.loss:.3f}, accuracy {format_percent(status.accuracy)} so far"
     return words
 
 
@@ -162,7 +160,7 @@ def _show_figures(run: RunSummary) -> None:
     with st.container(horizontal=True):
         st.metric(
             "Best validation accuracy",
-            percent(run.validation_accuracy),
+            format_percent(run.validation_accuracy),
             border=True,
             help="At the best epoch, which the setting 'Best epoch by' picks.",
         )
@@ -170,7 +168,7 @@ def _show_figures(run: RunSummary) -> None:
         st.metric(
             "Best epoch", "-" if run.best_epoch is None else f"{run.best_epoch:,}", border=True
         )
-        st.metric("Training time", duration_in_words(run.seconds), border=True)
+        st.metric("Training time", format_duration(run.seconds), border=True)
     if not run.is_active:
         return
     status = run.status
@@ -192,13 +190,11 @@ def _show_figures(run: RunSummary) -> None:
         )
         st.metric(
             "Memory",
-            "-" if use is None else bytes_in_words(use.memory_bytes),
+            "-" if use is None else format_bytes(use.memory_bytes),
             border=True,
             help="Physical memory of the training's process"
             + (
-                ""
-                if use is None
-                else f"; the machine has {bytes_in_words(use.machine_memory_bytes)}"
+                "" if use is None else f"; the machine has {format_bytes(use.machine_memory_bytes)}"
             ),
         )
 

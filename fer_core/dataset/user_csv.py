@@ -1,0 +1,120 @@
+"""CSV files that users make and edit: read whole, columns by name, row by row.
+
+A row that cannot be read affects no other row. Tables of faces are too large for this:
+``fer_core.dataset.readers`` reads them as a stream.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from fer_core.errors import InputError, first_line
+
+
+@dataclass(frozen=True)
+class CsvKind:
+    """The expected kind of file.
+
+    Attributes:
+        name: In messages, behind "not a": "curation file".
+        required: Columns that it must have.
+        expected: Its columns, for messages.
+        instead: In messages, the file to provide instead of one that is far too large.
+        max_bytes: A larger file is refused.
+        synonyms: Other names of columns, in lower case.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    expected: str
+    instead: str
+    max_bytes: int
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """A row of a file.
+
+    Attributes:
+        line: Number of its first line, from 1.
+        cells: Its cells, or the error if they cannot be read.
+        text: Its text, with line breaks.
+    """
+
+    line: int
+    cells: list[str] | csv.Error
+    text: str
+
+
+@dataclass(frozen=True)
+class CsvContent:
+    """A file whose first line has the expected columns.
+
+    Attributes:
+        header: The names of the columns, in lower case.
+        rows: All rows that are not blank; they can be iterated over once.
+    """
+
+    header: list[str]
+    rows: Iterator[CsvRow]
+
+
+def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
+    """Read the first line of a file now, and its rows while they are iterated over.
+
+    Args:
+        content: The file; UTF-8, with or without a byte order mark.
+        label: Its name in messages.
+        kind: The expected kind of file.
+
+    Raises:
+        InputError: It is too large, is not text, or lacks a column.
+    """
+    if len(content) > kind.max_bytes:
+        raise InputError(
+            f"{label} is larger than {kind.max_bytes >> 20} MB and thus not a {kind.name}; "
+            f"provide {kind.instead}."
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{label} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
+        ) from error
+    # Split in the same way as the reader does, so that its line numbers count these.
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines)
+    try:
+        cells = next(reader, [])
+    except csv.Error as error:
+        raise InputError(
+            f"{label} is not a {kind.name}: its first line cannot be read ({first_line(error)}); "
+            f"expected are {kind.expected}."
+        ) from error
+    header = [cell.strip().lower() for cell in cells]
+    header = [kind.synonyms.get(cell, cell) for cell in header]
+    missing = [column for column in kind.required if column not in header]
+    if missing:
+        raise InputError(
+            f"{label} is not a {kind.name}: its first line lacks {', '.join(missing)}; expected "
+            f"are {kind.expected}."
+        )
+
+    def rows() -> Iterator[CsvRow]:
+        while True:
+            start = reader.line_num
+            cells: list[str] | csv.Error
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                cells = error
+            if isinstance(cells, csv.Error) or any(cell.strip() for cell in cells):
+                yield CsvRow(start + 1, cells, "".join(lines[start : reader.line_num]))
+
+    return CsvContent(header, rows())

@@ -1,0 +1,136 @@
+"""What a training learns from annotator votes: one target distribution per image.
+
+Single votes are dropped as outliers, as in Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep
+networks for facial expression recognition with crowd-sourced label distribution", ICMI 2016. An
+image is usable if one of the seven emotions then has more votes than contempt, *unknown* and *not a
+face* each have; a tie between emotions is a valid distribution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.ferplus import VOTE_COLUMNS
+from fer_core.dataset.votes import EMOTION_COLUMNS, Votes
+from fer_core.emotions import EMOTIONS
+
+#: What a training can learn from: plurality as one-hot targets, or the votes' distribution.
+VoteTargetKind = Literal["votes_majority", "votes_distribution"]
+
+_OTHER_COLUMNS = [
+    column for column in range(len(VOTE_COLUMNS)) if column not in set(EMOTION_COLUMNS)
+]
+
+
+@dataclass(frozen=True)
+class VoteTargets:
+    """Target distributions for the images of a dataset.
+
+    Attributes:
+        kind: How votes became targets.
+        targets: float32 ``[n, 7]`` in the order of ``EMOTIONS``; a row sums to 1, or to 0 where the
+            image has no usable votes.
+        left_out: Images without a target, per split and reason: *no votes*; *other answer*, where
+            no emotion has more votes than contempt, unknown and not a face; *tie*, for
+            ``votes_majority``, where emotions tie for the first place.
+    """
+
+    kind: VoteTargetKind
+    targets: NDArray[np.float32]
+    left_out: dict[str, dict[str, int]]
+
+    @property
+    def in_words(self) -> str:
+        """How many training and validation images are left out, and why."""
+        parts = []
+        for split in ("train", "validation"):
+            counts = self.left_out[split]
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
+            name = "training" if split == "train" else split
+            parts.append(
+                f"{sum(counts.values()):,} {name} images left out"
+                + (f" ({reasons})" if reasons else "")
+            )
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class VoteRecord:
+    """The votes that a training learns.
+
+    Attributes:
+        votes: As they were imported.
+        targets: What was made of them.
+    """
+
+    votes: Votes
+    targets: VoteTargets
+
+    @property
+    def in_words(self) -> str:
+        """What is learned and what is left out, in one line."""
+        return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.in_words}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``targets`` of ``bundle.json``."""
+        return {
+            "kind": self.targets.kind,
+            "source": self.votes.source,
+            "single_votes": "dropped",
+            "left_out": self.targets.left_out,
+        }
+
+
+def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteTargets:
+    """Turn votes into targets.
+
+    Args:
+        votes: One row per image of ``face_set``.
+        face_set: The dataset, for its splits.
+        kind: ``votes_distribution`` normalizes the votes for the seven emotions;
+            ``votes_majority`` gives the emotion with most votes the whole mass.
+    """
+    counts = without_single_votes(votes.counts)
+    emotions = counts[:, EMOTION_COLUMNS].astype(np.float32)
+    most = emotions.max(axis=1)
+    is_emotion = most > counts[:, _OTHER_COLUMNS].max(axis=1)
+    is_tied = (emotions == most[:, None]).sum(axis=1) > 1
+    usable = is_emotion & votes.has_votes
+    targets = emotions
+    if kind == "votes_majority":
+        usable &= ~is_tied
+        targets = np.eye(len(EMOTIONS), dtype=np.float32)[emotions.argmax(axis=1)]
+    targets = np.where(usable[:, None], targets, 0)
+    targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)
+    reasons = {
+        "no votes": ~votes.has_votes,
+        "other answer": votes.has_votes & ~is_emotion,
+        "tie": is_emotion & votes.has_votes & ~usable,
+    }
+    left_out: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    for reason, chosen in reasons.items():
+        for split, count in face_set.count_by_split(chosen).items():
+            left_out[split][reason] = count
+    return VoteTargets(kind, targets.astype(np.float32), left_out)
+
+
+def with_vote_targets(face_set: FaceSet, votes: VoteRecord | None) -> FaceSet:
+    """The same images and labels with targets from votes; as they are for None."""
+    return face_set if votes is None else replace(face_set, targets=votes.targets.targets)
+
+
+def without_single_votes(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Votes per answer without those that only one annotator gave, uint8 ``[n, 10]``."""
+    return np.where(counts > 1, counts, np.uint8(0))
+
+
+def plurality_of_targets(targets: NDArray[np.float32]) -> NDArray[np.int8]:
+    """The emotion with the greatest share, int8 ``[n]``; -1 for a tie and for a row of zeros."""
+    most = targets.max(axis=1, keepdims=True, initial=0)
+    is_single = ((targets == most).sum(axis=1) == 1) & (most[:, 0] > 0)
+    return np.where(is_single, targets.argmax(axis=1), -1).astype(np.int8)

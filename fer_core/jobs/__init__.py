@@ -1,0 +1,1 @@
+"""Background work for pages: one service with progress, cancellation and permissions."""

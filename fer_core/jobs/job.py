@@ -1,0 +1,156 @@
+"""One background job: its kind, its progress and its result."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fer_core.access import Admission, Role
+
+#: With less elapsed time than this, a time estimate would be a guess.
+_MIN_ESTIMATE_SECONDS = 1.0
+
+
+class JobCancelledError(BaseException):
+    """Raised inside a job's work after a user has cancelled the job.
+
+    It is not an ``Exception``, so that code which treats any failure of a file as damage does not
+    catch it.
+    """
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A kind of work and who may do it.
+
+    Attributes:
+        name: Identifies the kind; part of the job's key.
+        role: The role that starting and cancelling such a job requires.
+        max_parallel: How many jobs of this kind run at the same time; the others wait in order.
+            None for no limit.
+        max_finished: How many finished jobs, with their results, are kept.
+    """
+
+    name: str
+    role: Role
+    max_parallel: int | None = None
+    max_finished: int = 12
+
+
+@dataclass(eq=False)
+class Job:
+    """A piece of work that a ``JobService`` runs in a thread.
+
+    Attributes:
+        kind: Its kind, which decides who may cancel it.
+        key: Identifies the work within its kind.
+        title: What it does; the first part of ``progress_text``.
+        owner: The e-mail address of the person who started it; empty without a login.
+        done: Units of work that are done.
+        total: Units of work in all; 0 while unknown.
+        note: A short status text, shown while ``total`` is unknown.
+        result: What the work returned.
+        error: One sentence to show if the work failed.
+        is_running: True while its thread runs.
+        is_cancel_requested: True once a user has cancelled it.
+        created: When it was requested, in seconds of ``time.monotonic``.
+        started: When the current phase began, on the same clock.
+    """
+
+    kind: JobKind
+    key: Hashable
+    title: str
+    owner: str = ""
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    result: Any = None
+    error: str | None = None
+    is_running: bool = False
+    is_cancel_requested: bool = False
+    created: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
+    _finished: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def report(self, done: int, total: int) -> None:
+        """Record progress; the work calls this regularly.
+
+        Raises:
+            JobCancelledError: The job was cancelled and the work should end here.
+        """
+        self._raise_if_cancelled()
+        if self.total != total:
+            self.started = time.monotonic()
+        self.done, self.total = done, total
+
+    def set_note(self, note: str) -> None:
+        """Record a status text for work whose total is unknown.
+
+        Raises:
+            JobCancelledError: The job was cancelled and the work should end here.
+        """
+        self._raise_if_cancelled()
+        self.note = note
+
+    def start_phase(self, title: str) -> None:
+        """Begin the next phase of the work, with a title and progress of its own."""
+        self.title, self.done, self.total, self.note = title, 0, 0, ""
+        self.started = time.monotonic()
+
+    def may_be_cancelled_by(self, visitor: Admission) -> bool:
+        """Return True if a visitor may cancel the job.
+
+        It takes the role of the job's kind and, unless the visitor is an editor, having started
+        the job: one viewer does not stop another viewer's evaluation.
+        """
+        is_allowed = visitor.role >= self.kind.role
+        return is_allowed and (visitor.role >= Role.EDITOR or visitor.person == self.owner)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the job has ended; return False if ``timeout`` seconds were not enough."""
+        return self._finished.wait(timeout)
+
+    def finish(self) -> None:
+        """Mark the job as ended; called by the service only."""
+        self.is_running = False
+        self._finished.set()
+
+    @property
+    def is_finished(self) -> bool:
+        """True once the work has ended, with a result, with an error or cancelled."""
+        return self._finished.is_set()
+
+    @property
+    def was_cancelled(self) -> bool:
+        """True if the job ended because it was cancelled, without result or error."""
+        is_empty = self.result is None and self.error is None
+        return self.is_finished and self.is_cancel_requested and is_empty
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the work that is done, 0 to 1."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    @property
+    def progress_text(self) -> str:
+        """One line with the title, the progress and an estimate of the time left."""
+        if self.note and not self.total:
+            return f"{self.title}: {self.note}"
+        elapsed = time.monotonic() - self.started
+        if not self.done or elapsed < _MIN_ESTIMATE_SECONDS:
+            return f"{self.title}…"
+        left = elapsed * (1 - self.fraction) / max(self.fraction, 1e-6)
+        return f"{self.title}: {100 * self.fraction:.0f} %, {_approximate_duration(left)} left"
+
+    def _raise_if_cancelled(self) -> None:
+        if self.is_cancel_requested:
+            raise JobCancelledError
+
+
+def _approximate_duration(seconds: float) -> str:
+    if seconds >= 90:
+        return f"about {seconds / 60:.0f} minutes"
+    return f"about {max(seconds, 1):.0f} s"

@@ -1,0 +1,149 @@
+"""The service that runs background jobs in threads and checks who may start and cancel them.
+
+A click on a page ends the script that is running, and any work inside it. Work that takes longer
+than a click therefore runs here, and every session can watch it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from fer_core.access import Admission, Role
+from fer_core.errors import InputError
+from fer_core.jobs.job import Job, JobCancelledError, JobKind
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A job that waits for another one of its kind to end."""
+
+    job: Job
+    work: Callable[[Job], Any]
+
+
+class JobService:
+    """All background jobs of a server, identified by kind and key.
+
+    Pages of many sessions call it from their threads at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[tuple[str, Hashable], Job] = {}
+        self._pending: list[_Pending] = []
+        self._lock = threading.RLock()
+
+    def start(
+        self,
+        kind: JobKind,
+        key: Hashable,
+        title: str,
+        work: Callable[[Job], Any],
+        visitor: Admission,
+    ) -> Job:
+        """Start a job, or return the unfinished job with the same kind and key.
+
+        Args:
+            kind: The kind of work.
+            key: Identifies the work within its kind.
+            title: What it does.
+            work: Does it. It receives the job, calls ``report`` regularly and returns the result.
+            visitor: Who asks.
+
+        Raises:
+            InputError: The visitor lacks the role that the kind requires.
+        """
+        visitor.require(kind.role)
+        with self._lock:
+            known = self._jobs.get((kind.name, key))
+            if known is not None and not known.is_finished:
+                return known
+            # Inserted at the end, so that the oldest results are dropped first.
+            self._jobs.pop((kind.name, key), None)
+            job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
+            self._drop_old_results(kind)
+            self._pending.append(_Pending(job, work))
+            self._start_pending()
+        return job
+
+    def get(self, kind: JobKind, key: Hashable) -> Job | None:
+        """Return the job with this kind and key, unless there is none or it was dropped."""
+        return self._jobs.get((kind.name, key))
+
+    def unfinished(self, kind: JobKind) -> list[Job]:
+        """Return the running and pending jobs of a kind, the oldest first."""
+        with self._lock:
+            return [
+                job
+                for job in self._jobs.values()
+                if job.kind.name == kind.name and not job.is_finished
+            ]
+
+    def cancel(self, job: Job, visitor: Admission) -> None:
+        """Cancel a job: its work ends at its next progress report.
+
+        Raises:
+            InputError: The visitor may not cancel it.
+        """
+        visitor.require(job.kind.role)
+        if not job.may_be_cancelled_by(visitor):
+            visitor.require(Role.EDITOR)
+        with self._lock:
+            job.is_cancel_requested = True
+            waiting = [one for one in self._pending if one.job is job]
+            for one in waiting:
+                self._pending.remove(one)
+                self._end(job)
+
+    def discard(self, job: Job) -> None:
+        """Drop a finished job and its result; an unfinished job stays."""
+        with self._lock:
+            is_known = self._jobs.get((job.kind.name, job.key)) is job
+            if is_known and job.is_finished:
+                del self._jobs[job.kind.name, job.key]
+
+    def _start_pending(self) -> None:
+        for one in list(self._pending):
+            kind = one.job.kind
+            running = sum(job.is_running for job in self.unfinished(kind))
+            if kind.max_parallel is not None and running >= kind.max_parallel:
+                continue
+            self._pending.remove(one)
+            one.job.is_running = True
+            threading.Thread(target=self._run, args=(one.job, one.work), daemon=True).start()
+
+    def _run(self, job: Job, work: Callable[[Job], Any]) -> None:
+        try:
+            job.result = work(job)
+        except JobCancelledError:
+            pass
+        except InputError as error:
+            job.error = str(error)
+        except Exception:
+            _LOG.exception("%s failed", job.title)
+            job.error = (
+                f"{job.title} failed because of an unexpected error; the server's log has the "
+                "details. Nothing was changed."
+            )
+        finally:
+            with self._lock:
+                self._end(job)
+                self._start_pending()
+
+    def _end(self, job: Job) -> None:
+        job.finish()
+        if job.was_cancelled:
+            self.discard(job)
+
+    def _drop_old_results(self, kind: JobKind) -> None:
+        finished = [job for job in self._of_kind(kind) if job.is_finished]
+        for job in finished[: max(len(finished) - kind.max_finished, 0)]:
+            self.discard(job)
+
+    def _of_kind(self, kind: JobKind) -> list[Job]:
+        return [job for job in self._jobs.values() if job.kind.name == kind.name]

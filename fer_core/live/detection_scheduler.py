@@ -1,0 +1,140 @@
+"""Run the face detector in the background while the frames of a stream are processed.
+
+A detection takes longer than a frame lasts, on a slow machine or with the Haar cascades. Frames do
+not wait for it: optical flow carries its result to the frame that is current by then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.live.flow import FlowFrame
+from fer_core.vision.detect import FaceDetector
+from fer_core.vision.face import Face
+from fer_core.vision.working_size import shrink_to
+
+#: Faces in front of a camera are large: at 640x480, faces from about 27 pixels on are still found,
+#: in half the time that the full picture takes.
+_DETECTION_PIXELS = 480 * 360
+#: The share of one core that a stream may use for detection; faces are tracked in between.
+_SHARE_OF_CORE = 0.125
+_MIN_INTERVAL_SECONDS = 0.15
+_MAX_INTERVAL_SECONDS = 1.0
+#: The shorter minimum interval after a track has been lost.
+_URGENT_INTERVAL_SECONDS = 0.04
+
+#: One thread for all streams: detections of two streams take turns and do not slow down the
+#: processing of frames. It lives as long as the process, so a stopped stream leaves no thread.
+_SHARED_EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="face-detection")
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionResult:
+    """The faces that the detector found in one frame.
+
+    Attributes:
+        faces: The faces, with boxes in pixels of the full frame.
+        flow: The frame, prepared for optical flow to a later frame.
+        seconds: The time of the frame.
+        milliseconds: The duration of the detection.
+    """
+
+    faces: Sequence[Face]
+    flow: FlowFrame = field(repr=False)
+    seconds: float
+    milliseconds: float
+
+
+class DetectionScheduler:
+    """Decides when to detect, and runs at most one detection at a time."""
+
+    def __init__(self, executor: Executor | None = None) -> None:
+        """Create a scheduler for one stream.
+
+        Args:
+            executor: Runs the detections; by default one thread that all streams share.
+        """
+        self._executor = executor or _SHARED_EXECUTOR
+        self._pending: Future[DetectionResult] | None = None
+        self._last_start = -float("inf")
+        self._mean_seconds = 0.0
+
+    def submit(
+        self,
+        detector: FaceDetector,
+        image: NDArray[np.uint8],
+        flow: FlowFrame,
+        seconds: float,
+        *,
+        is_urgent: bool = False,
+    ) -> None:
+        """Start a detection if none is running and the interval since the last one has passed.
+
+        Args:
+            detector: The detector to run.
+            image: Upright RGB, uint8 ``[height, width, 3]``; must not be changed afterwards.
+            flow: The same frame, prepared for optical flow.
+            seconds: The time of the frame.
+            is_urgent: True to use the shorter interval, such as after a track has been lost.
+        """
+        if self._pending is not None:
+            return
+        interval = min(
+            max(self._mean_seconds / _SHARE_OF_CORE, _MIN_INTERVAL_SECONDS), _MAX_INTERVAL_SECONDS
+        )
+        if is_urgent:
+            interval = max(_URGENT_INTERVAL_SECONDS, self._mean_seconds)
+        # A stream's clock may restart: a time before the last detection does not delay the next.
+        if 0 <= seconds - self._last_start < interval:
+            return
+        self._last_start = seconds
+        self._pending = self._executor.submit(_detect, detector, image, flow, seconds)
+
+    def take_result(self) -> DetectionResult | None:
+        """Return the result of a detection that finished since the last call, if any.
+
+        Raises:
+            Exception: The exception that the detector raised.
+        """
+        if self._pending is None or not self._pending.done():
+            return None
+        finished, self._pending = self._pending, None
+        result = finished.result()
+        # A moving average, so that one slow detection, when another process was running, does not
+        # reduce the detection rate.
+        duration, mean = result.milliseconds / 1000, self._mean_seconds
+        self._mean_seconds = 0.7 * mean + 0.3 * duration if mean else duration
+        return result
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Wait until the running detection has finished, if there is one.
+
+        Raises:
+            TimeoutError: It takes longer than the timeout.
+        """
+        if self._pending is not None:
+            self._pending.exception(timeout=timeout_seconds)
+
+    def reset(self) -> None:
+        """Discard a running detection; the next one may start at once."""
+        if self._pending is not None:
+            self._pending.cancel()
+        self._pending = None
+        self._last_start = -float("inf")
+
+
+def _detect(
+    detector: FaceDetector, image: NDArray[np.uint8], flow: FlowFrame, seconds: float
+) -> DetectionResult:
+    start = time.perf_counter()
+    small, factor_x, factor_y = shrink_to(image, _DETECTION_PIXELS)
+    faces = [
+        replace(face, box=face.box.scaled(factor_x, factor_y)) for face in detector.detect(small)
+    ]
+    return DetectionResult(faces, flow, seconds, 1000 * (time.perf_counter() - start))

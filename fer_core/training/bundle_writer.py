@@ -1,0 +1,143 @@
+"""Write the bundle: the best weights of a training become a served model in the run's folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fer_core.bundle import (
+    KERAS_MODEL_FILE,
+    MODEL_CARD_FILE,
+    RECORD_FILE,
+    SERVED_NETWORK_FILE,
+    Bundle,
+    BundleRecord,
+    load_bundle,
+    write_calibration,
+    write_predictions,
+)
+from fer_core.dataset.curation import CuratedFaceSet
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.statistics import class_counts
+from fer_core.dataset.store import is_demo
+from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
+from fer_core.emotions import EMOTIONS
+from fer_core.evaluation.report import evaluate, report_against_votes
+from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
+from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.metrics import apply_temperature, fit_temperature
+from fer_core.model_card import model_card
+from fer_core.networks import INPUT_SHAPE
+from fer_core.predictor import Network, Predictor, open_onnx_network
+from fer_core.provenance import hardware_in_words, installed_versions
+from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
+from fer_core.training.model_setup import float32_copy
+from fer_core.training.run_folder import RunFolder, RunSetup
+
+
+def write_bundle(
+    setup: RunSetup,
+    face_set: FaceSet,
+    curated: CuratedFaceSet,
+    run: RunFolder,
+    result: FitResult,
+    *,
+    votes: VoteRecord | None = None,
+) -> Bundle:
+    """Write ``bundle/`` in a run's folder from its best epoch.
+
+    Its metrics are measured with the predictor that will serve it. If ONNX cannot be exported (no
+    TensorFlow), the bundle has no ``model.onnx``, its metrics are measured with Keras, and
+    ``models export`` completes it.
+
+    Args:
+        setup: What was trained.
+        face_set: The data as imported, on which the metrics are measured; with targets if votes
+            were learned.
+        curated: The data that was trained on.
+        run: The run; an existing bundle in it is replaced.
+        result: How the training ended, with at least one finished epoch.
+        votes: The votes that were learned; None for labels. With votes the temperature is fitted
+            to their plurality, and the metrics are also measured against it.
+
+    Raises:
+        InputError: The best weights are damaged, or the exported network differs from the model.
+    """
+    import keras
+
+    config = setup.config
+    arrays = run.load_arrays(BEST_WEIGHTS)
+    model = float32_copy(config, [arrays[key] for key in sorted(arrays)])
+    name = run.path.resolve().name
+    record = BundleRecord(
+        labels=EMOTIONS,
+        input_shape=INPUT_SHAPE,
+        input_scale=1 / 255,
+        flip_averaging=config.flip_averaging,
+        parameters=model.count_params(),
+        recipe=setup.recipe,
+        config=config.to_json(),
+        seed=config.seed,
+        dataset={
+            "name": Path(setup.data).name,
+            "kind": "demo" if is_demo(setup.data) else "imported",
+            "fingerprint": face_set.fingerprint,
+            "counts": class_counts(face_set),
+            "curation": curated.to_json(),
+        },
+        curation=_curation_in_words(curated, config.exclude_leaks),
+        training={
+            "epochs": len(result.epochs),
+            "best_epoch": result.best_epoch,
+            "monitor": config.monitor,
+            "seconds": round(sum(record.seconds for record in result.epochs), 1),
+            "training_images": len(training_rows(curated.faces, config)),
+            "stopped_early_by_request": result.was_stopped,
+            "backend": keras.backend.backend(),
+            "hardware": hardware_in_words(),
+        },
+        metrics={},
+        versions=installed_versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        targets={"kind": "labels"} if votes is None else votes.to_json(),
+    )
+    validation = face_set.rows("validation")
+    with replaced_folder(run.bundle_path) as folder:
+        model.save(folder / KERAS_MODEL_FILE)
+        network: Network
+        if can_export_onnx() and keras.backend.backend() == "tensorflow":
+            write_onnx(model, folder / SERVED_NETWORK_FILE, name)
+            network = open_onnx_network(folder / SERVED_NETWORK_FILE, name)
+        else:
+            network = keras_network(model)
+        predictor = Predictor(record, network)
+        labels = face_set.labels[validation]
+        probabilities = predictor.probabilities(face_set.images[validation])
+        counts = None if votes is None else votes.votes.counts[validation]
+        write_predictions(folder, labels, probabilities, counts)
+        if votes is None:
+            predictor.temperature = fit_temperature(labels, probabilities)
+            write_calibration(folder, predictor.temperature, "validation")
+        else:
+            targets = votes.targets.targets[validation]
+            plurality = plurality_of_targets(targets)
+            is_single = plurality >= 0
+            predictor.temperature = fit_temperature(plurality[is_single], probabilities[is_single])
+            write_calibration(folder, predictor.temperature, "validation, plurality of votes")
+        figures = evaluate(predictor, face_set, "validation").to_json()
+        if votes is not None:
+            calibrated = apply_temperature(probabilities, predictor.temperature)
+            figures["votes"] = report_against_votes(targets, calibrated)
+        record = replace(record, metrics={"validation": figures})
+        write_json(folder / RECORD_FILE, record.to_json())
+        write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))
+    return load_bundle(run.bundle_path, name)
+
+
+def _curation_in_words(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
+    """Describe what was excluded or relabeled in the training data; None for nothing."""
+    parts = [curated.in_words] if curated.in_words else []
+    if excludes_leaks:
+        parts.append("training images that also appear in validation or test excluded")
+    return "; ".join(parts) or None

@@ -1,0 +1,172 @@
+"""The launcher: checks a training once, makes its run and puts it into the queue."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fer_core.dataset.imported import is_imported
+from fer_core.dataset.store import locate_dataset, read_record
+from fer_core.errors import InputError
+from fer_core.keras_backend import require_backend
+from fer_core.recipes import TrainingConfig, changed_config
+from fer_core.settings import Settings
+from fer_core.training.control import RunLabel, write_label
+from fer_core.training.queue import enqueue, start_pending_runs
+from fer_core.training.resource_errors import check_disk_space
+from fer_core.training.run_folder import (
+    ConfigChange,
+    RunFolder,
+    RunSetup,
+    has_stalled,
+    new_run_folder,
+)
+from fer_core.training.tracking import check_tracking
+
+
+def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "") -> RunFolder:
+    """Make a run and start it in the background, at once or when its turn comes.
+
+    Args:
+        setup: What to train.
+        settings: Where ``runs/`` is, and how many runs may be trained at the same time.
+        name: The run's name for users.
+        note: A note about it.
+
+    Returns:
+        The new run's folder.
+
+    Raises:
+        InputError: As ``create_run``.
+    """
+    run = create_run(setup, settings)
+    try:
+        if name or note:
+            write_label(run, RunLabel(name, note))
+        enqueue(run, settings)
+    except InputError:
+        # The user will try again, and an unfinished run would remain in the list.
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    start_pending_runs(settings)
+    return run
+
+
+def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) -> RunFolder:
+    """Check a training, then make its run without starting it.
+
+    These checks happen here only: the job that trains the run later relies on them. An imported
+    dataset's fingerprint is kept with the run, so that the job notices if the dataset was replaced
+    while the run was pending. The fingerprint of data that are read from a path is unknown until
+    the job has read them.
+
+    Args:
+        setup: What to train.
+        settings: Where ``runs/`` is.
+        folder: The run's folder; by default a new one under ``runs/``.
+
+    Raises:
+        InputError: The dataset is missing or damaged, the disk has too little space, Keras or a
+            library for the requested tracking is missing, or the folder holds a run already or
+            cannot be written.
+    """
+    fingerprint = _recorded_fingerprint(setup.data, settings)
+    _check_resources(setup, settings.runs_root if folder is None else folder)
+    is_new_folder = folder is None
+    run = new_run_folder(setup.recipe, settings) if folder is None else RunFolder(folder)
+    try:
+        run.create(replace(setup, fingerprint=fingerprint))
+    except InputError:
+        if is_new_folder:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return run
+
+
+def _check_resources(setup: RunSetup, folder: Path) -> None:
+    require_backend()
+    check_tracking(setup.tracking)
+    check_disk_space(setup.config, folder)
+
+
+def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
+    """The fingerprint that was recorded when the dataset was imported; None if it was not."""
+    path = locate_dataset(data, settings)
+    if path.parent != settings.data_root or not is_imported(path):
+        return None
+    return read_record(path.name, settings).fingerprint
+
+
+def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = None) -> None:
+    """Resume a run after its last finished epoch, in the background, when its turn comes.
+
+    If early stopping had ended it and more epochs are requested, early stopping is switched off.
+
+    Args:
+        run: A run that is not being trained.
+        settings: Where ``runs/`` is.
+        epochs: The new total number of epochs, kept in ``config.json`` together with the old one.
+            A schedule that depends on the total (cosine) is stretched to the new one.
+
+    Raises:
+        InputError: The run is being trained or pending already, is complete, has more finished
+            epochs than requested, the disk has too little space, or Keras is missing.
+    """
+    if epochs is not None:
+        extend_run(run, epochs)
+    setup, done = run.read_setup(), run.read_epochs()
+    status = run.read_status()
+    is_finished = status is not None and status.state == "finished"
+    if is_finished and (len(done) >= setup.config.epochs or has_stalled(done, setup.config)):
+        raise InputError(
+            f"The run {run.path.name} is complete after {len(done)} epochs; request a larger "
+            "number of epochs to train it further."
+        )
+    _check_resources(setup, run.path)
+    enqueue(run, settings)
+    start_pending_runs(settings)
+
+
+def find_resumable_run(folder: Path) -> RunFolder:
+    """Return the run in a folder, to be resumed in this process.
+
+    Raises:
+        InputError: The folder holds no run, Keras or a library for its tracking is missing, or the
+            disk has too little space.
+    """
+    run = RunFolder(folder)
+    _check_resources(run.read_setup(), run.path)
+    return run
+
+
+def extend_run(run: RunFolder, epochs: int) -> None:
+    """Change a run's total number of epochs.
+
+    Raises:
+        InputError: The run is being trained, or has more finished epochs than requested.
+    """
+    with run.held() as setup:
+        done = run.read_epochs()
+        if epochs < max(len(done), 1):
+            raise InputError(
+                f"The run {run.path.name} has {len(done)} finished epochs; request at least that "
+                f"many. Received: epochs={epochs}"
+            )
+        wanted: dict[str, object] = {"epochs": epochs}
+        if len(done) < epochs and has_stalled(done, setup.config):
+            wanted["early_stopping_patience"] = None
+        config = changed_config(setup.config, wanted)
+        if config != setup.config:
+            run.change_setup(_with_change(setup, config, len(done)))
+
+
+def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> RunSetup:
+    old, new = setup.config.to_json(), config.to_json()
+    change = ConfigChange(
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        after_epoch=after_epoch,
+        changes={field: [old[field], new[field]] for field in new if old[field] != new[field]},
+    )
+    return replace(setup, config=config, changes=(*setup.changes, change))

@@ -1,0 +1,87 @@
+"""Resources that a training may exhaust: disk space and memory, with a sentence for the user."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fer_core.errors import InputError, first_line
+from fer_core.files import is_disk_full
+from fer_core.networks import ARCHITECTURES
+from fer_core.recipes import TrainingConfig
+from fer_core.training.run_folder import RunFolder
+
+_BYTES_PER_WEIGHT = 4
+
+#: Besides the weights: the log, the metrics, the structure of the exported network.
+_OTHER_BYTES = 20_000_000
+
+#: What backends raise instead of MemoryError: the types of TensorFlow and PyTorch, JAX's message.
+_MEMORY_ERRORS = ("ResourceExhaustedError", "OutOfMemoryError")
+_MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
+
+
+def bytes_on_disk(config: TrainingConfig) -> int:
+    """The largest disk space that a run needs, in bytes.
+
+    The best weights and two checkpoints (weights, up to two optimizer values per weight, the
+    average) while one replaces the other, then the two networks of the bundle while they replace
+    those of an old bundle.
+    """
+    weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
+    checkpoint = weights * (4 if config.averaging_momentum is not None else 3)
+    return 2 * weights + 2 * checkpoint + 2 * 2 * weights + _OTHER_BYTES
+
+
+def check_disk_space(config: TrainingConfig, folder: Path) -> None:
+    """Check that a run fits on the disk.
+
+    Args:
+        config: What is trained.
+        folder: The run's folder, or any folder on the same disk; it does not have to exist.
+
+    Raises:
+        InputError: The free space is too small.
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    free, needed = shutil.disk_usage(existing).free, bytes_on_disk(config)
+    if free < needed:
+        raise InputError(
+            f"The disk of {folder} has {free / 1e6:,.0f} MB left and the run needs about "
+            f"{needed / 1e6:,.0f} MB; free some space, or delete runs that you no longer need."
+        )
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Return True if an error of Python or of a backend means that there was not enough memory."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ in _MEMORY_ERRORS
+        or (isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS))
+    )
+
+
+def is_resource_error(error: BaseException) -> bool:
+    """Return True if an error means that the memory or the disk was full."""
+    return is_memory_error(error) or is_disk_full(error)
+
+
+def failure_reason(error: BaseException, run: RunFolder) -> str:
+    """One sentence for the user: what ended a run, and what to do."""
+    if isinstance(error, InputError):
+        return str(error)
+    done = len(run.read_epochs())
+    kept = f"epoch {done} is safe on disk" if done else "no epoch was finished yet"
+    if is_disk_full(error):
+        return f"The disk is full; {kept}: free some space and continue the run."
+    if is_memory_error(error):
+        return (
+            f"There was not enough memory; {kept}: close other programs and continue the run, or "
+            "start a new one with a smaller batch_size."
+        )
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or type(error).__name__}; {kept}."
+    return first_line(error)

@@ -1,0 +1,44 @@
+"""A limit on how long one process trains, for machines that are available for limited periods.
+
+It decides when a process ends, never the result: a run that is trained in several periods equals
+the run that was trained in one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from fer_core.errors import InputError
+
+#: Epochs differ in duration.
+_MARGIN = 1.1
+
+
+class TimeBudget:
+    """Minutes that a training may take, pauses included; after that it has to be resumed."""
+
+    def __init__(self, minutes: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the budget.
+
+        Args:
+            minutes: From now to the end of the last epoch; writing the bundle takes extra time.
+            clock: Returns seconds; replaced in tests.
+
+        Raises:
+            InputError: ``minutes`` is not a positive number.
+        """
+        if not (math.isfinite(minutes) and minutes > 0):
+            raise InputError(f"--minutes should be above 0. Received: {minutes:g}.")
+        self.minutes = minutes
+        self._clock = clock
+        self._end = clock() + minutes * 60
+
+    def is_used_up(self) -> bool:
+        """Return True once the time is over."""
+        return self._clock() >= self._end
+
+    def is_enough_for(self, seconds: float) -> bool:
+        """Return True if an epoch of about this duration would still finish in time."""
+        return self._clock() + seconds * _MARGIN < self._end

@@ -1,0 +1,411 @@
+"""The job that trains one run, from its ``config.json`` to its bundle.
+
+``train`` on the command line calls ``run_training`` in its own process; for runs in the background
+the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from fer_core.bundle import Bundle
+from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation
+from fer_core.dataset.curation_file import curation_file
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.store import import_folder, load_dataset
+from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import read_votes
+from fer_core.errors import InputError
+from fer_core.keras_backend import prepare_backend
+from fer_core.settings import Settings, load_settings
+from fer_core.training.control import RunControl
+from fer_core.training.progress import TrainingProgress, format_duration, is_open_file
+from fer_core.training.queue import continue_queue
+from fer_core.training.resource_errors import failure_reason, is_resource_error
+from fer_core.training.run_folder import LOG_FILE, RunFolder, RunSetup, RunState, RunStatus
+from fer_core.training.time_budget import TimeBudget
+from fer_core.training.tracking import RunTracking
+
+if TYPE_CHECKING:
+    from fer_core.training.fit import FitResult
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """How a training ended.
+
+    Attributes:
+        run: The run's folder.
+        state: ``finished``; ``stopped`` by a request or at the end of a time budget; ``pruned`` by
+            a search.
+        epochs: Finished epochs.
+        best_epoch: The epoch whose weights are in the bundle, from 1.
+        seconds: Training time of the finished epochs.
+        bundle: The trained model; None if the training was stopped before its first epoch was
+            finished, or pruned.
+    """
+
+    run: RunFolder
+    state: RunState
+    epochs: int
+    best_epoch: int | None
+    seconds: float
+    bundle: Bundle | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``train --json``."""
+        return {
+            "run_dir": str(self.run.path),
+            "state": self.state,
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "seconds": round(self.seconds, 1),
+            "bundle": str(self.bundle.folder) if self.bundle else None,
+            "validation": self.bundle.record.metrics["validation"] if self.bundle else None,
+        }
+
+
+def run_training(
+    run: RunFolder, settings: Settings, budget: TimeBudget | None = None
+) -> TrainingOutcome:
+    """Train a run after its last finished epoch, write its bundle, then start pending runs.
+
+    An interrupt (Ctrl-C) or terminate signal ends the training cleanly with the best model so far,
+    as a request in ``control.json`` does; a second signal ends it at once.
+
+    Args:
+        run: The run. ``launcher.create_run`` has checked what it needs.
+        settings: The program's folders.
+        budget: Ends the training before the first epoch that would not finish in time, as a
+            request to stop does; None for no limit.
+
+    Raises:
+        InputError: The data or the checkpoint are unusable, the dataset changed since the run was
+            launched, another process trains the run, or the time budget is too short for one epoch.
+            ``status.json`` holds the reason.
+        MemoryError: There was not enough memory; ``status.json`` says what to do.
+    """
+    try:
+        with run.held() as setup, _stop_on_signals() as stop:
+            return _train_and_record_failure(setup, run, settings, stop, budget)
+    finally:
+        continue_queue(settings)
+
+
+def _train_and_record_failure(
+    setup: RunSetup,
+    run: RunFolder,
+    settings: Settings,
+    stop: threading.Event,
+    budget: TimeBudget | None,
+) -> TrainingOutcome:
+    """Train; whatever ends it, ``status.json`` and the log say so."""
+    control = RunControl(run, stop)
+    try:
+        return _train(setup, run, settings, control, budget)
+    except BaseException as error:
+        is_interrupt = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted" if is_interrupt else failure_reason(error, run)
+        try:
+            run.write_status(
+                RunStatus(
+                    state="stopped" if is_interrupt else "failed",
+                    message=reason,
+                    epoch=len(run.read_epochs()),
+                    epochs=setup.config.epochs,
+                )
+            )
+        except OSError as status_error:
+            print(f"status.json cannot be written: {status_error}", file=sys.stderr)
+        _log_failure(error, reason, run)
+        raise
+    finally:
+        with suppress(OSError):
+            control.discard_request()
+
+
+def _train(
+    setup: RunSetup,
+    run: RunFolder,
+    settings: Settings,
+    control: RunControl,
+    budget: TimeBudget | None,
+) -> TrainingOutcome:
+    backend = prepare_backend()
+    # Imported only now: both import Keras with the backend that was just chosen.
+    from fer_core.training.bundle_writer import write_bundle
+    from fer_core.training.fit import FitContext, fit
+
+    done = len(run.read_epochs())
+    progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
+    progress.prepare("preparing the data and the network", done)
+    print(f"reading {setup.data}", file=sys.stderr, flush=True)
+    face_set = load_dataset(setup.data, settings)
+    _check_fingerprint(setup, face_set, run, progress, done)
+    progress.log(
+        f"{setup.recipe} on {setup.data} with {backend}: "
+        + (f"resuming after epoch {done}" if done else f"up to {setup.config.epochs} epochs")
+        + f"; run folder {run.path}"
+    )
+    votes = _votes(setup, face_set, run, settings, done)
+    face_set = with_vote_targets(face_set, votes)
+    curated = _curated(setup, face_set, run, settings, done)
+    for sentence in (
+        votes and votes.in_words,
+        curated.in_words and f"curation: {curated.in_words}",
+        curated.warning,
+    ):
+        if sentence:
+            progress.log(sentence)
+    tracking = RunTracking(setup, run)
+    try:
+        result = fit(
+            setup.config,
+            curated.faces,
+            run,
+            FitContext(
+                progress=progress,
+                should_stop=_should_stop(control, budget),
+                has_time_for=budget.is_enough_for if budget is not None else lambda seconds: True,
+                clock=control.clock,
+                observer=tracking,
+            ),
+        )
+    finally:
+        tracking.end()
+    if control.is_pruned:
+        message = f"pruned after epoch {len(result.epochs)}: the search expects no improvement"
+        progress.end("pruned", message, len(result.epochs))
+        return _outcome(run, "pruned", result, None)
+    is_out_of_time = budget is not None and result.was_stopped and not control.should_stop()
+    if budget is not None and is_out_of_time and len(result.epochs) == done:
+        raise InputError(_too_short(budget, result))
+    bundle = None
+    if result.best_epoch is not None:
+        progress.log(f"writing the bundle of epoch {result.best_epoch}")
+        bundle = write_bundle(setup, face_set, curated, run, result, votes=votes)
+    state: RunState = "stopped" if result.was_stopped else "finished"
+    message = _final_message(state, run, result, bundle)
+    if budget is not None and is_out_of_time:
+        message += (
+            f"; the {budget.minutes:g} minutes are over after {len(result.epochs)} of "
+            f"{setup.config.epochs} epochs: resume with --resume {run.path} --minutes "
+            f"{budget.minutes:g}"
+        )
+    progress.end(state, message, len(result.epochs))
+    return _outcome(run, state, result, bundle)
+
+
+def _should_stop(control: RunControl, budget: TimeBudget | None) -> Callable[[], bool]:
+    if budget is None:
+        return control.should_stop
+    return lambda: control.should_stop() or budget.is_used_up()
+
+
+def _final_message(
+    state: RunState, run: RunFolder, result: FitResult, bundle: Bundle | None
+) -> str:
+    if bundle is None:
+        message = (
+            "stopped before the first epoch was finished, so there is no model yet; resume with "
+            f"--resume {run.path}"
+        )
+    else:
+        metrics = bundle.record.metrics["validation"]
+        message = (
+            f"{state}: validation accuracy {metrics['accuracy']:.2%}, macro F1 "
+            f"{metrics['macro_f1']:.3f}{_vote_metrics(metrics)}; bundle in {bundle.folder}"
+            + ("" if bundle.served_network.exists() else ", to be completed by 'models export'")
+        )
+    if result.has_diverged:
+        message += (
+            "; it ended early because the loss became NaN or infinite: start a new run with a "
+            "lower learning rate"
+        )
+    return message
+
+
+def _vote_metrics(metrics: dict[str, Any]) -> str:
+    """The metrics against the plurality of the votes; empty if labels were learned."""
+    votes = metrics.get("votes")
+    if votes is None or not votes["n"]:
+        return ""
+    return (
+        f", against the plurality of votes accuracy {votes['accuracy']:.2%}, macro F1 "
+        f"{votes['macro_f1']:.3f}"
+    )
+
+
+def _too_short(budget: TimeBudget, result: FitResult) -> str:
+    """Why a budget was too short; the same budget would be too short again."""
+    before = ""
+    if result.epochs:
+        before = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
+    return (
+        f"No epoch was finished in {budget.minutes:g} minutes{before}, and an unfinished one "
+        "is not kept; resume the run with more --minutes."
+    )
+
+
+def _outcome(
+    run: RunFolder, state: RunState, result: FitResult, bundle: Bundle | None
+) -> TrainingOutcome:
+    return TrainingOutcome(
+        run=run,
+        state=state,
+        epochs=len(result.epochs),
+        best_epoch=result.best_epoch,
+        seconds=sum(record.seconds for record in result.epochs),
+        bundle=bundle,
+    )
+
+
+def _curated(
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
+) -> CuratedFaceSet:
+    """The data with the curation that the run started with, whatever was decided since.
+
+    Only training images are curated, so that validation metrics of different runs are comparable.
+    """
+    curation = run.read_curation()
+    if curation is None:
+        curation = Curation()
+        # A run of an earlier version that has finished epochs started without a curation.
+        if setup.config.use_curation and not epochs_done:
+            file = curation_file(setup.data, settings)
+            if file is not None:
+                curation = file.read()
+        if curation.problems:
+            raise InputError(
+                f"The curation of {setup.data} cannot be read completely: {curation.problems[0]} "
+                "Correct or delete that line, or train with --set use_curation=false."
+            )
+        run.keep_curation(curation)
+    return apply_curation(face_set, curation, ("train",))
+
+
+def _votes(
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
+) -> VoteRecord | None:
+    """The votes that the run started with, whatever was imported since; None to learn labels.
+
+    Raises:
+        InputError: The run learns votes and its dataset has none.
+    """
+    kind = setup.config.targets
+    if kind == "labels":
+        return None
+    votes = run.read_votes()
+    if votes is None:
+        if epochs_done:
+            raise InputError(
+                f"The votes that this run started with are missing in {run.path}; start a new run."
+            )
+        votes = _imported_votes(setup, face_set, settings)
+        run.keep_votes(votes)
+    return VoteRecord(votes, vote_targets(votes, face_set, kind))
+
+
+def _imported_votes(setup: RunSetup, face_set: FaceSet, settings: Settings) -> Votes:
+    folder = import_folder(setup.data, settings)
+    votes = None if folder is None else read_votes(folder, face_set)
+    if votes is None:
+        how = f"'dataset votes {Path(setup.data).name} --import FILE'"
+        if folder is None:
+            how = f"'dataset import {setup.data}', then 'dataset votes NAME --import FILE'"
+        raise InputError(
+            f"targets={setup.config.targets} needs annotator votes, and {setup.data} has none; "
+            f"import them with {how}."
+        )
+    return votes
+
+
+def _check_fingerprint(
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, progress: TrainingProgress, done: int
+) -> None:
+    """Compare the data with the fingerprint from the launch, or from the run's first start.
+
+    Raises:
+        InputError: The dataset has changed since.
+    """
+    status = run.read_status()
+    of_first_start = None if status is None else status.fingerprint
+    for fingerprint in (setup.fingerprint, of_first_start):
+        if fingerprint is not None and fingerprint != face_set.fingerprint:
+            raise InputError(
+                f"The dataset {setup.data} has changed since this run was launched (other images, "
+                "labels or splits); restore the old dataset, or start a new run with the settings "
+                "of this one."
+            )
+    progress.prepare("preparing the network", done, fingerprint=face_set.fingerprint)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Set an event at the first interrupt or terminate signal; end the process at the second."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        print(
+            "\nstopping; the best model so far is kept (signal again to end at once)",
+            file=sys.stderr,
+        )
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread receives signals
+        return
+    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:
+    """Write the reason to the run's log, and the traceback of an unexpected error."""
+    is_expected = isinstance(error, (InputError, KeyboardInterrupt))
+    try:
+        with (run.path / LOG_FILE).open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now().isoformat(timespec='seconds')} ended: {reason}\n")
+            # If standard error goes to the same log, the interpreter writes the traceback there.
+            if not is_expected and not is_open_file(sys.stderr, log):
+                log.write("".join(traceback.format_exception(error)))
+    except OSError as log_error:
+        print(f"{LOG_FILE} cannot be written: {log_error}", file=sys.stderr)
+
+
+def main(arguments: list[str]) -> int:
+    """Train the run in the folder that is the only argument; return the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        run_training(RunFolder(Path(arguments[0])), load_settings())
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if not is_resource_error(error):
+            raise
+        return 2  # the log and status.json hold the reason
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

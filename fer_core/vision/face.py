@@ -1,0 +1,106 @@
+"""``Face``: one face on its way from the detector through classification to the drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.vision.boxes import FaceBox
+
+#: Rounding may take a probability slightly above 1.
+_PROBABILITY_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A detected face; ``Analyzer.classify`` adds crop and probabilities, a tracker the id.
+
+    Attributes:
+        box: In pixels of the upright picture, as returned by the detector or tracker.
+        detection_score: The detector's confidence, 0 to 1; None if there is none.
+        crop: The pixels that were classified: gray uint8 ``[height, width]`` or RGB uint8
+            ``[height, width, 3]``; None before classification.
+        probabilities: float32 ``[classes]`` in the order of ``classes``, after temperature scaling;
+            None before classification.
+        classes: The names of the model's classes; empty before classification.
+        track_id: Number of the track, from 1; None outside a stream.
+    """
+
+    box: FaceBox
+    detection_score: float | None = None
+    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
+    probabilities: NDArray[np.float32] | None = None
+    classes: tuple[str, ...] = ()
+    track_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.detection_score is not None and not 0.0 <= self.detection_score <= 1.0:
+            raise ValueError(
+                "detection_score should be between 0 and 1. "
+                f"Received: detection_score={self.detection_score}"
+            )
+        if self.crop is not None and not _is_crop(self.crop):
+            raise ValueError(
+                "crop should be uint8 [height, width] or [height, width, 3]. "
+                f"Received: {self.crop.dtype} {list(self.crop.shape)}"
+            )
+        values = self.probabilities
+        if values is None:
+            return
+        if values.shape != (len(self.classes),) or not len(self.classes):
+            raise ValueError(
+                f"probabilities should be [{len(self.classes)}], one for each of "
+                f"classes={self.classes}. Received: {list(values.shape)}"
+            )
+        if not np.all((values >= 0) & (values <= 1 + _PROBABILITY_TOLERANCE)):
+            raise ValueError(f"probabilities should be between 0 and 1. Received: {values}")
+
+    @property
+    def is_classified(self) -> bool:
+        """True if the face has probabilities."""
+        return self.probabilities is not None
+
+    @property
+    def label(self) -> str:
+        """The most probable class.
+
+        Raises:
+            ValueError: The face is not classified yet.
+        """
+        return self.classes[int(self._known_probabilities().argmax())]
+
+    @property
+    def score(self) -> float:
+        """The probability of ``label``, 0 to 1.
+
+        Raises:
+            ValueError: The face is not classified yet.
+        """
+        return float(self._known_probabilities().max())
+
+    def is_confident(self, minimum_confidence: float | None) -> bool:
+        """Return True if ``score`` reaches the minimum, 0 to 1, or if there is no minimum."""
+        return minimum_confidence is None or self.score >= minimum_confidence
+
+    def probability_by_class(self) -> dict[str, float]:
+        """Return all probabilities by class name, in the order of ``classes``.
+
+        For documents and tables; code that computes uses the array.
+
+        Raises:
+            ValueError: The face is not classified yet.
+        """
+        return dict(zip(self.classes, map(float, self._known_probabilities()), strict=True))
+
+    def _known_probabilities(self) -> NDArray[np.float32]:
+        if self.probabilities is None:
+            raise ValueError(f"The face is not classified yet. Received: {self}")
+        return self.probabilities
+
+
+def _is_crop(crop: NDArray[np.uint8]) -> bool:
+    is_gray = crop.ndim == 2
+    is_rgb = crop.ndim == 3 and crop.shape[2] == 3
+    return crop.dtype == np.uint8 and crop.size > 0 and (is_gray or is_rgb)

@@ -1,0 +1,85 @@
+"""The annotated picture of the photo on show, and annotated pictures as files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_core.vision.decode import decode_picture
+from fer_core.vision.draw import annotate
+from fer_core.vision.photo import PhotoResult
+from fer_studio.ui.analyze.photos import Photo
+
+_JPEG_QUALITY = 92
+#: In pixels: Streamlit decodes and shrinks wider pictures at every rerun. The download has all
+#: pixels of the photo.
+_DISPLAY_SIDE = 1460
+#: Session state: photo key, result and JPEG file of the latest shown picture.
+_PICTURE = "shown_picture"
+#: Session state: key of the chosen photo.
+_CHOSEN = "chosen_photo"
+
+
+def chosen_index(photos: Sequence[Photo]) -> int:
+    """Return the position of the photo that was chosen last; 0 if it is not among ``photos``."""
+    keys = [photo.key for photo in photos]
+    last = st.session_state.get(_CHOSEN)
+    return keys.index(last) if last in keys else 0
+
+
+def choose(photo: Photo) -> None:
+    """Store which photo is chosen."""
+    st.session_state[_CHOSEN] = photo.key
+
+
+def keep_picture(photo: Photo, result: PhotoResult, image: NDArray[np.uint8]) -> None:
+    """Annotate and encode a decoded photo for ``shown_picture``.
+
+    Args:
+        photo: The photo.
+        result: Its result.
+        image: Its pixels, upright RGB uint8 ``[height, width, 3]``.
+    """
+    picture = Image.fromarray(_annotated(image, result))
+    picture.thumbnail((_DISPLAY_SIDE, _DISPLAY_SIDE))
+    st.session_state[_PICTURE] = (photo.key, result, _encoded(picture))
+
+
+def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
+    """Return the annotated photo in display size, as a JPEG file.
+
+    The photo is decoded only if another one was shown before: decoding a large one takes seconds.
+    """
+    kept = st.session_state.get(_PICTURE)
+    if kept is None or kept[1] is not result:
+        keep_picture(photo, result, decode_picture(photo.read(), photo.name))
+    picture: bytes = st.session_state[_PICTURE][2]
+    return picture
+
+
+def forget_picture(held: frozenset[str]) -> None:
+    """Remove the kept picture from memory unless its photo's key is in ``held``."""
+    kept = st.session_state.get(_PICTURE)
+    if kept is not None and kept[0] not in held:
+        del st.session_state[_PICTURE]
+
+
+def annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
+    """Return the annotated photo with all its pixels, as a JPEG file."""
+    image = decode_picture(photo.read(), photo.name)
+    return _encoded(Image.fromarray(_annotated(image, result)))
+
+
+def _annotated(image: NDArray[np.uint8], result: PhotoResult) -> NDArray[np.uint8]:
+    return annotate(image, result.faces, numbered=len(result.faces) > 1)
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,275 @@
+"""Looking at the faces: gallery, mean faces, pixel values, augmentation."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.charts.dataset import difference_map, grey_lines
+from fer_core.dataset.appearance import as_picture, grey_histogram, mean_faces
+from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.emotions import EMOTIONS
+from fer_core.recipes import RECIPES, TrainingConfig
+from fer_core.training.augmentation import augment
+from fer_studio.ui.curating import curation_state
+from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
+from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
+
+_VIEWS = ("Gallery", "Mean faces", "Grey values", "Augmentation")
+
+_SHUFFLED = "at random"
+_AS_IMPORTED = "as imported"
+#: What the gallery can be ordered by: where the values come from, and whether the largest is first.
+_ORDERS = {
+    _SHUFFLED: None,
+    _AS_IMPORTED: None,
+    "darkest first": ("brightness", False),
+    "brightest first": ("brightness", True),
+    "least contrast first": ("contrast", False),
+    "most contrast first": ("contrast", True),
+    "blurriest first": ("sharpness", False),
+    "sharpest first": ("sharpness", True),
+    "most like its class first": ("distance", False),
+    "least like its class first": ("distance", True),
+}
+_SHUFFLES = "look_shuffles"
+_PREVIEWS = 12
+_PREVIEW_SEED = "look_preview_seed"
+
+
+@section
+def show_browsing(dataset: OpenDataset) -> None:
+    """Draw the view that is open."""
+    view = st.segmented_control(
+        "View",
+        _VIEWS,
+        default=_VIEWS[0],
+        required=True,
+        key="look_view",
+        label_visibility="collapsed",
+    )
+    if view == "Gallery":
+        _show_gallery(dataset)
+    elif view == "Mean faces":
+        _show_mean_faces(dataset)
+    elif view == "Grey values":
+        _show_grey_values(dataset)
+    else:
+        _show_augmentation(dataset)
+
+
+def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
+    """Widgets for emotion and split; the rows they leave."""
+    emotion = st.selectbox(
+        "Emotion", ["all", *EMOTIONS], key=f"{key}_emotion", width=180, help="By the label given."
+    )
+    rows = dataset.faces.rows(_choose_split(dataset, key))
+    if emotion != "all":
+        rows = rows[dataset.faces.labels[rows] == EMOTIONS.index(emotion)]
+    return rows
+
+
+def _show_gallery(dataset: OpenDataset) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        rows = _choose_part(dataset, "gallery")
+        order = st.selectbox("Order", list(_ORDERS), key="gallery_order", width=260)
+        if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
+            st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
+    if not len(rows):
+        st.info("There is no image of this emotion in this split.", icon=":material/search_off:")
+        return
+    ordered, values = _ordered(dataset, rows, order)
+    st.caption(f"{len(rows):,} images")
+    state = curation_state(dataset)
+
+    def caption(row: int) -> str:
+        text = dataset.caption(row) if values is None else f"{dataset.caption(row)} · {values(row)}"
+        mark = state.mark(row)
+        return f"{text} · **{mark}**" if mark else text
+
+    show_gallery(
+        dataset.faces.images,
+        ordered,
+        caption,
+        name=lambda row: f"{dataset.faces.names[row]}, {dataset.caption(row)}",
+        # Another order or part begins at its first page.
+        key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
+    )
+
+
+def _ordered(
+    dataset: OpenDataset, rows: NDArray[np.intp], order: str
+) -> tuple[NDArray[np.intp], _Formatter | None]:
+    if order == _SHUFFLED:
+        generator = np.random.default_rng(st.session_state.get(_SHUFFLES, 0))
+        return generator.permutation(rows), None
+    chosen = _ORDERS[order]
+    if chosen is None:
+        return rows, None
+    figure, is_largest_first = chosen
+    if figure == "distance":
+        values = class_distances(dataset)
+    else:
+        values = getattr(dataset_quality(dataset), figure)
+    ranks = np.argsort(-values[rows] if is_largest_first else values[rows], kind="stable")
+    return rows[ranks], _Formatter(figure, values)
+
+
+class _Formatter:
+    """Puts the figure by which a gallery is ordered into words, for one row."""
+
+    def __init__(self, figure: str, values: NDArray[np.float32]) -> None:
+        self._figure = figure
+        self._values = values
+
+    def __call__(self, row: int) -> str:
+        digits = 2 if self._figure == "distance" else 0
+        return f"{self._figure} {self._values[row]:,.{digits}f}"
+
+
+@st.cache_resource(max_entries=8, show_spinner="Averaging…")
+def _means(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArray[np.float64]]:
+    rows = _dataset.faces.rows(split)
+    return mean_faces(_dataset.faces.images[rows], _dataset.faces.labels[rows])
+
+
+def _show_mean_faces(dataset: OpenDataset) -> None:
+    split = _choose_split(dataset, "means")
+    means = _means(dataset.key, split, dataset)
+    st.caption(
+        "The mean of all images of an emotion, pixel by pixel, its grey values stretched. What "
+        "shows is what these faces have in common."
+    )
+    show_faces([as_picture(mean) for mean in means.values()], list(means))
+    if len(means) < 2:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first = st.selectbox(
+            "Difference of",
+            list(means),
+            index=_index(means, "happy"),
+            width=180,
+            key="difference_first",
+        )
+        others = [emotion for emotion in means if emotion != first]
+        second = st.selectbox(
+            "and", others, index=_index(others, "sad"), width=180, key=f"difference_second_{first}"
+        )
+    picture, words = st.columns([3, 2], vertical_alignment="center")
+    picture.plotly_chart(
+        difference_map(means[first] - means[second], first, second),
+        key=f"difference_{split}_{first}_{second}",
+        config={"displayModeBar": False},
+        alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
+        f"where {second} is",
+    )
+    with words:
+        show_faces([as_picture(means[first]), as_picture(means[second])], [first, second])
+        st.markdown(
+            f"Red: the mean {first} face is brighter. Blue: the mean {second} face is brighter. "
+            "Where it is white, brightness does not tell the two apart."
+        )
+
+
+def _index(options: list[str] | dict[str, NDArray[np.float64]], wanted: str) -> int:
+    names = list(options)
+    return names.index(wanted) if wanted in names else 0
+
+
+def _choose_split(dataset: OpenDataset, key: str) -> str:
+    split: str = st.selectbox(
+        "Split", ["all", *dataset.faces.present_splits], key=f"{key}_split", width=180
+    )
+    return split
+
+
+@st.cache_resource(max_entries=8, show_spinner="Counting pixels…")
+def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArray[np.float64]]:
+    rows = _dataset.faces.rows(split)
+    labels = _dataset.faces.labels[rows]
+    return {
+        emotion: grey_histogram(_dataset.faces.images[rows[labels == index]])
+        for index, emotion in enumerate(EMOTIONS)
+        if np.any(labels == index)
+    }
+
+
+def _show_grey_values(dataset: OpenDataset) -> None:
+    split = _choose_split(dataset, "grey")
+    st.caption(
+        "How bright the pixels of each emotion's images are. Click an emotion in the legend to "
+        "leave it out, twice to see it alone."
+    )
+    histograms = _histograms(dataset.key, split, dataset)
+    st.plotly_chart(
+        grey_lines(histograms),
+        key=f"grey_{split}",
+        config={"displayModeBar": False},
+        alt="Lines: the share of pixels at each grey value, one line for each emotion",
+    )
+
+
+def _show_augmentation(dataset: OpenDataset) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        recipe = st.selectbox(
+            "Recipe",
+            list(RECIPES),
+            index=list(RECIPES).index("plain-eight-sgd-cosine"),
+            key="preview_recipe",
+            width=320,
+            help="Recipes change each training image at random, anew each time it is seen.",
+        )
+        rows = _choose_part(dataset, "preview")
+        another = st.button("Another face", icon=":material/face:", key="preview_face")
+        again = st.button("Shuffle", icon=":material/shuffle:", key="preview_shuffle")
+    face_seed, seed = st.session_state.get(_PREVIEW_SEED, (0, 0))
+    face_seed, seed = face_seed + another, seed + again
+    st.session_state[_PREVIEW_SEED] = (face_seed, seed)
+    if not len(rows):
+        st.info("There is no image of this emotion in this split.", icon=":material/search_off:")
+        return
+    row = int(np.random.default_rng(face_seed).choice(rows))
+    config = RECIPES[recipe].config
+    strengths = _strengths(config)
+    st.caption(
+        f"{recipe} changes images by: {', '.join(strengths)}."
+        if strengths
+        else f"{recipe} shows every image as it is, without augmentation."
+    )
+    face, previews = st.columns([1, 4])
+    with face:
+        st.image(
+            face_png(dataset.faces.images[row]),
+            width=FACE_WIDTH,
+            caption=f"the image: {dataset.caption(row)}",
+            alt=f"{dataset.faces.names[row]}, as imported",
+        )
+    with previews:
+        copies = np.repeat(dataset.faces.images[row : row + 1], _PREVIEWS, axis=0)
+        changed = augment(copies, config, np.random.default_rng(seed))
+        show_faces(
+            np.rint(changed * 255).astype(np.uint8),
+            [""] * _PREVIEWS,
+            names=[f"Variant {number} under {recipe}" for number in range(1, _PREVIEWS + 1)],
+        )
+
+
+def _strengths(config: TrainingConfig) -> list[str]:
+    """A recipe's augmentation in words."""
+    parts = (
+        (config.flip, "mirroring half of them"),
+        (config.rotation_degrees, f"turning by up to {config.rotation_degrees:g}°"),
+        (config.shift_share, f"moving by up to {config.shift_share * FACE_SIZE:.0f} pixels"),
+        (config.zoom_share, f"zooming by up to {100 * config.zoom_share:g} %"),
+        (config.brightness_share, f"brightness by up to {100 * config.brightness_share:g} %"),
+        (config.contrast_share, f"contrast by up to {100 * config.contrast_share:g} %"),
+        (config.blur_probability, f"blurring {100 * config.blur_probability:g} % of them"),
+        (config.noise_share, f"grain of up to {100 * config.noise_share:g} %"),
+        (
+            config.erasing_probability,
+            f"covering a rectangle in {100 * config.erasing_probability:g} % of them",
+        ),
+    )
+    return [words for strength, words in parts if strength]

@@ -1,0 +1,251 @@
+"""The decisions about single images: what they change, the whole list, and the way back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.charts.dataset import change_bars
+from fer_core.dataset.curation import (
+    ACTIONS,
+    CuratedFaceSet,
+    Curation,
+    CurationEntry,
+    apply_curation,
+)
+from fer_core.dataset.curation_csv import curation_csv
+from fer_core.dataset.curation_file import CurationFile, CurationImport
+from fer_core.dataset.face_set import SPLITS
+from fer_core.dataset.quick_fixes import QUICK_FIXES
+from fer_core.dataset.statistics import class_counts
+from fer_core.dataset.store import imported_folder
+from fer_studio.ui.access import require_editor
+from fer_studio.ui.curating import (
+    CurationState,
+    change_curation,
+    curation_state,
+    offer_quick_fix,
+    offer_undo,
+    show_curation_outcome,
+)
+from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.dataset.near import near_result
+from fer_studio.ui.datasets import OpenDataset, dataset_overview
+from fer_studio.ui.gallery import show_faces
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.uploads import content_within
+
+_IMPORTED = "curation_import"
+_FACES_SHOWN = 12
+#: Decisions about every image of FER2013 take less than 10.
+_MAX_UPLOAD_MB = 50
+_ACTION_WORDS = {"drop": "dropped", "relabel": "relabelled", "keep": "kept"}
+
+
+@section
+def show_cleaning(dataset: OpenDataset) -> None:
+    """Draw the section."""
+    state = curation_state(dataset)
+    show_curation_outcome()
+    _show_effect(dataset, state)
+    st.header("In bulk", anchor=False)
+    near = near_result(dataset)
+    for remedy in QUICK_FIXES:
+        offer_quick_fix(dataset, remedy, near.near if near else None)
+    st.header("Every decision", anchor=False)
+    _show_problems(state)
+    if state.curation.entries:
+        _show_table(dataset, state)
+    else:
+        st.info(
+            "Nothing is decided yet. Use a remedy above, or choose images under Audit.",
+            icon=":material/rule:",
+        )
+    _show_exchange(dataset, state)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _applied(
+    key: str, content_key: tuple[object, ...], _dataset: OpenDataset, _curation: Curation
+) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
+    curated = apply_curation(_dataset.faces, _curation)
+    return curated, class_counts(curated.faces)
+
+
+def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
+    curated, after = _applied(dataset.key, state.file.content_key, dataset, state.curation)
+    before = dataset_overview(dataset).counts
+    words = curated.in_words
+    if words is None:
+        st.info("Trainings see these data as they were imported.", icon=":material/healing:")
+        return
+    st.info(
+        f"{words}. Trainings honour this and say so in the model's record; evaluation on request.",
+        icon=":material/healing:",
+        title="What training will see",
+    )
+    if curated.warning:
+        st.warning(plain_text(curated.warning), icon=":material/warning:")
+    with st.container(horizontal=True):
+        for split in SPLITS:
+            was, now = sum(before[split].values()), sum(after[split].values())
+            if was:
+                st.metric(
+                    split.capitalize(),
+                    f"{now:,}",
+                    delta=f"{now - was:,}" if now != was else None,
+                    delta_color="off",
+                    border=True,
+                )
+        st.metric("Relabelled", f"{sum(curated.relabelled.values()):,}", border=True)
+    changed = [split for split in SPLITS if before[split] != after[split]]
+    if changed:
+        split = st.segmented_control(
+            "Before and after in", changed, default=changed[0], required=True, key="effect_split"
+        )
+        if split in changed:
+            st.plotly_chart(
+                change_bars(before[split], after[split]),
+                key=f"effect_{split}",
+                config={"displayModeBar": False},
+                alt=f"Images of {split} per emotion, as imported and as a training sees them",
+            )
+
+
+def _show_problems(state: CurationState) -> None:
+    if state.curation.problems:
+        with st.expander(
+            f"{len(state.curation.problems)} lines of the file cannot be read",
+            icon=":material/warning:",
+        ):
+            for problem in state.curation.problems[:20]:
+                st.write(plain_text(problem))
+    if state.match.warning:
+        st.warning(plain_text(state.match.warning), icon=":material/warning:")
+
+
+def _show_table(dataset: OpenDataset, state: CurationState) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        actions = st.pills(
+            "Decision",
+            ACTIONS,
+            selection_mode="multi",
+            format_func=_ACTION_WORDS.__getitem__,
+            key="curation_actions",
+        )
+        split = st.selectbox("Split", ["all", *SPLITS], key="curation_split", width=150)
+        text = st.text_input("Name, reason or source", key="curation_text", width=240)
+    shown = [
+        entry
+        for entry in state.curation.entries
+        if (not actions or entry.action in actions)
+        and split in ("all", entry.split)
+        and text.lower() in f"{entry.name} {entry.reason} {entry.source}".lower()
+    ]
+    selection = st.dataframe(
+        [_table_row(entry) for entry in shown],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        height=min(38 + 35 * max(len(shown), 1), 320),
+        # Rows are remembered by number: another list is another table.
+        key=f"curation_table_{hash(tuple(entry.identity for entry in shown)) & 0xFFFFFFFF:x}",
+        alt="Every decision: image, split, what was decided, why, found by what, when",
+    )
+    rows = [row for row in selection["selection"]["rows"] if row < len(shown)]
+    chosen = [shown[row] for row in rows]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Take back {len(chosen):,} chosen" if chosen else "Take back chosen",
+            icon=":material/backspace:",
+            key="curation_remove",
+            disabled=not chosen,
+            on_click=_remove,
+            args=(dataset, chosen),
+        )
+        st.button(
+            f"Take back all {len(shown):,} shown",
+            icon=":material/layers_clear:",
+            key="curation_remove_all",
+            disabled=not shown,
+            on_click=_remove,
+            args=(dataset, shown),
+        )
+    _show_chosen(dataset, state, chosen or shown)
+
+
+def _table_row(entry: CurationEntry) -> dict[str, str]:
+    return {
+        "Image": entry.name,
+        "Split": entry.split,
+        "Decision": entry.action if entry.label is None else f"{entry.action}: {entry.label}",
+        "Reason": entry.reason,
+        "Source": entry.source,
+        "Time": entry.time[:19].replace("T", " "),
+    }
+
+
+def _show_chosen(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
+    wanted = {entry.identity for entry in entries[:_FACES_SHOWN]}
+    rows = [row for row, entry in state.match.by_row.items() if entry.identity in wanted]
+    if rows:
+        show_faces(
+            [dataset.faces.images[row] for row in rows[:_FACES_SHOWN]],
+            [f"{dataset.caption(row)} · **{state.mark(row)}**" for row in rows[:_FACES_SHOWN]],
+            names=[f"{dataset.faces.names[row]}, {state.mark(row)}" for row in rows[:_FACES_SHOWN]],
+        )
+        if len(entries) > _FACES_SHOWN:
+            st.caption(f"The first {_FACES_SHOWN} of {len(entries):,}.")
+
+
+def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
+    identities = [entry.identity for entry in entries]
+    change_curation(dataset, lambda file: file.remove(identities))
+
+
+def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        offer_undo(dataset, state, key="curation_undo")
+        st.download_button(
+            "Decisions as CSV",
+            lambda: curation_csv(state.curation),
+            f"{dataset.name}-curation.csv",
+            "text/csv",
+            key="curation_csv",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=not state.curation.entries,
+        )
+    with st.expander("Import decisions from a CSV", icon=":material/upload:"):
+        with st.form("curation_import_form", border=False, clear_on_submit=True):
+            upload = st.file_uploader(
+                "Curation file",
+                type=["csv"],
+                key="curation_upload",
+                max_upload_size=_MAX_UPLOAD_MB,
+                help="As downloaded here, or as another person made it for the same images.",
+            )
+            if st.form_submit_button("Import decisions", key="curation_import_start"):
+                if upload is None:
+                    st.warning("Choose a file first.", icon=":material/upload_file:")
+                else:
+                    require_editor()
+                    folder = imported_folder(dataset.name, dataset.settings)
+                    st.session_state[_IMPORTED] = CurationFile(folder).import_csv(
+                        content_within(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
+                    )
+                    # The figures above have changed with it.
+                    st.rerun()
+        _show_imported()
+
+
+def _show_imported() -> None:
+    done: CurationImport | None = st.session_state.get(_IMPORTED)
+    if done is None:
+        return
+    st.success(plain_text(done.change.in_words), icon=":material/check:")
+    if done.warning:
+        st.warning(plain_text(done.warning), icon=":material/warning:")
+    for problem in done.problems[:20]:
+        st.warning(plain_text(problem), icon=":material/warning:")
+    if len(done.problems) > 20:
+        st.caption(f"And {len(done.problems) - 20:,} more lines that could not be read.")

@@ -1,0 +1,72 @@
+"""Format states, durations, amounts and values for the train page."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fer_core.training.registry import RealState, RunSummary
+
+_Color = Literal["blue", "green", "orange", "red", "gray"]
+
+#: Color and icon of each state, shown next to its name.
+STATE_LOOKS: dict[RealState, tuple[_Color, str]] = {
+    "queued": ("gray", ":material/hourglass_empty:"),
+    "starting": ("blue", ":material/rocket_launch:"),
+    "running": ("blue", ":material/play_arrow:"),
+    "paused": ("orange", ":material/pause:"),
+    "finished": ("green", ":material/check:"),
+    "stopped": ("orange", ":material/stop:"),
+    "pruned": ("gray", ":material/content_cut:"),
+    "failed": ("red", ":material/error:"),
+    "new": ("gray", ":material/fiber_new:"),
+    "damaged": ("red", ":material/broken_image:"),
+}
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration: "3 h 20 min", "12 min", "8 s"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def format_bytes(count: float) -> str:
+    """Format an amount of memory: "850 MB", "1.3 GB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def format_percent(share: float | None) -> str:
+    """Format a fraction in percent; a dash for None."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def format_value(value: Any) -> str:
+    """Format a setting's value for a table."""
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ", ".join(f"{epoch}: {rate:g}" for epoch, rate in value) or "none"
+    return str(value)
+
+
+def run_title(run: RunSummary) -> str:
+    """Return a run's title for a list: its name, and its ID because names may repeat."""
+    if run.name:
+        return f"{run.name} ({run.id})"
+    return run.id
+
+
+def as_sentence(sentence: str) -> str:
+    """Capitalize and end a reason, which starts with a small letter on the command line."""
+    text = sentence[:1].upper() + sentence[1:]
+    return text if not text or text[-1] in ".!?…" else f"{text}."

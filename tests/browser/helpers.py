@@ -1,0 +1,72 @@
+"""Selectors and actions that the browser tests share."""
+
+import io
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+from playwright.sync_api import Locator, Page
+
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.emotions import EMOTIONS
+
+#: The app when no script is running.
+IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+PLOTLY = '[data-testid="stPlotlyChart"]'
+#: In the last line of every page.
+LAST_LINE = "banned in the European Union"
+
+
+def archive_of(faces: FaceSet) -> bytes:
+    """The faces as a zip archive with a folder for each split and class."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        rows = zip(faces.images, faces.labels, faces.splits, strict=True)
+        for row, (image, label, split) in enumerate(rows):
+            name = f"{SPLITS[split]}/{EMOTIONS[label]}/{row:03}.png"
+            archive.writestr(name, cv2.imencode(".png", image)[1].tobytes())
+    return buffer.getvalue()
+
+
+def metric(page: Page, label: str) -> Locator:
+    """The value of the metric with this label."""
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+
+
+def upload(page: Page, *files: tuple[str, str, bytes]) -> None:
+    """Give files to the page's uploader, each as (name, media type, content)."""
+    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(
+        [{"name": name, "mimeType": kind, "buffer": content} for name, kind, content in files]
+    )
+
+
+def downloaded(page: Page, button: str) -> tuple[str, bytes]:
+    """Click a download button; return the file's name and content."""
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button, exact=True).click()
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def fits_the_width(page: Page) -> bool:
+    """True if neither the document nor the page's content has to be scrolled sideways."""
+    surplus: int = page.evaluate(
+        """Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]
+            .map(element => element.scrollWidth - element.clientWidth))"""
+    )
+    return surplus <= 0
+
+
+def wait_until(
+    page: Page, condition: Callable[[], bool], expected: str, *, seconds: float = 60
+) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        AssertionError: It does not within this time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"timeout: {expected}"
+        page.wait_for_timeout(100)

@@ -1,0 +1,153 @@
+"""Jobs on a page: what it shows, and who may stop one."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fer_core.access import Admission, Role
+from fer_core.jobs.job import Job, JobKind
+from fer_core.settings import PROJECT_ROOT, Settings
+from fer_studio.ui import jobs
+from fer_studio.ui.dataset import importing
+from fer_studio.ui.evaluate import choice
+from fer_studio.ui.jobs import job_on_request, job_service
+
+EDITOR, VIEWER = "ada@example.org", "bob@example.org"
+SECRETS: dict[str, Any] = {
+    "auth": {
+        "redirect_uri": "https://faces.example.org/oauth2callback",
+        "cookie_secret": "0123456789abcdef0123456789abcdef",
+        "client_id": "studio",
+        "client_secret": "geheim",
+        "server_metadata_url": "https://login.example.org/.well-known/openid-configuration",
+    },
+    "access": {"editors": [EDITOR], "viewers": ["*@example.org"]},
+}
+LOOKING = JobKind("looking", Role.EDITOR)
+
+
+def open_as(email: str, page: str, **session: Any) -> AppTest:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app.secrets = SECRETS
+    app.user = {
+        "is_logged_in": True,
+        "email": email,
+        "email_verified": True,
+        "iat": time.time() - 60,
+    }
+    for key, value in session.items():
+        app.session_state[key] = value
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception, [element.value for element in app.exception]
+    return app
+
+
+def stop_buttons(app: AppTest) -> list[str]:
+    return [button.key for button in app.button if button.label == "Stop"]
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[[Job], tuple[str, int, int]]]:
+    """Work that goes on until the test is over."""
+    is_over = threading.Event()
+
+    def wait(job: Job) -> tuple[str, int, int]:
+        while not is_over.wait(0.02):
+            job.report(1, 10)
+        return "demo", 1, 0
+
+    yield wait
+    is_over.set()
+
+
+def editor() -> Admission:
+    return Admission(Role.EDITOR, is_shared=True, person=EDITOR)
+
+
+def test_a_job_that_was_just_cancelled_counts_as_not_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = jobs.JobService()
+    monkeypatch.setattr(jobs, "job_service", lambda: service)
+    job = service.start(LOOKING, "key", "Looking", lambda _: 7, editor())
+    assert job.wait(60)
+
+    def found() -> Job | None:
+        return job_on_request(LOOKING, "key", "Looking", int, is_pressed=False, stop_key="stop")
+
+    job.is_cancel_requested = True  # too late: it has a result, which counts
+    assert found() is job
+    job.result = None  # it ended cancelled, and the service is about to drop it
+    assert job.was_cancelled
+    assert found() is None
+
+
+def test_a_viewer_watches_an_editors_job_and_cannot_stop_it(
+    home: Settings, work: Callable[[Job], Any]
+) -> None:
+    """Issue 18, row 3: an editor draws the demo set, a viewer opens evaluate and presses Stop."""
+    job = job_service().start(choice.DRAWING, "demo", "Drawing faces", work, editor())
+    app = open_as(VIEWER, "evaluate", evaluated_data="demo")
+    assert app.get("progress")[0].proto.text.startswith("Drawing faces")
+    assert stop_buttons(app) == []
+    app = open_as(EDITOR, "evaluate", evaluated_data="demo")
+    app.button(key="stop_drawing").click().run()
+    assert job.wait(60)
+    assert job.was_cancelled
+
+
+def test_who_lost_the_role_cannot_stop_a_job_from_an_open_page(
+    home: Settings, work: Callable[[Job], Any]
+) -> None:
+    """Issue 18, row 4: an editor starts an import and is then removed from the editors."""
+    job = job_service().start(importing.IMPORT, "demo", "Drawing the demo set", work, editor())
+    app = open_as(EDITOR, "dataset", dataset_import_started="demo")
+    stop = app.button(key="stop_import")
+    app.secrets = SECRETS | {"access": {"editors": ["other@example.org"], "viewers": [EDITOR]}}
+    stop.click().run()
+    assert not app.exception
+    assert not job.is_cancel_requested
+    assert "This page is for editors" in " ".join(one.value for one in app.info)
+    assert not app.get("progress")
+
+
+def test_progress_that_was_drawn_for_another_role_runs_the_whole_page_again() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from fer_core.access import Role
+        from fer_core.jobs.job import Job, JobKind
+        from fer_studio.ui.jobs import _show_progress
+
+        st.session_state.runs = st.session_state.get("runs", 0) + 1
+        if st.session_state.runs == 1:
+            # The visitor of this test, without a login, is an editor.
+            job = Job(JobKind("import", Role.EDITOR), "x", "Importing")
+            _show_progress(job, "stop", Role.VIEWER)
+            st.write("the same run")
+
+    app = AppTest.from_function(script).run()
+    assert app.session_state.runs == 2
+    assert not app.markdown
+
+
+def test_a_refused_stop_is_said() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from fer_core.access import Role
+        from fer_core.jobs.job import Job, JobKind
+        from fer_studio.ui.jobs import show_progress
+
+        job = Job(JobKind("evaluation", Role.VIEWER), "x", "Reading", owner="ann@example.org")
+        st.session_state.setdefault(
+            "job_cancel_problem", "Nothing was changed: that is for editors."
+        )
+        show_progress(job, stop_key="stop")
+
+    app = AppTest.from_function(script).run()
+    assert "that is for editors" in app.error[0].value

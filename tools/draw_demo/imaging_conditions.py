@@ -1,0 +1,127 @@
+"""What a photo adds to a face: light and shade, exposure, blur and grain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.draw_demo.canvas import Canvas, Pose, curve, mirrored, oval, points
+from tools.draw_demo.chance import around, between, happens
+from tools.draw_demo.expression import Expression
+from tools.draw_demo.identity import Identity
+
+#: Gray of the shade where there is none, and the gray that leaves a picture as it is: most of a
+#: lit face is a little lighter than its skin's own gray.
+_NO_SHADE = 128
+_UNCHANGED = 116
+
+
+@dataclass(frozen=True)
+class ImagingConditions:
+    """How one picture was taken.
+
+    Attributes:
+        background: Gray behind the head.
+        light_right: Light from the picture's right (above 0) or left, -1 to 1.
+        light_above: Light from above (above 0) or below, -1 to 1.
+        gamma: Below 1 bright, above 1 dark.
+        contrast: Factor on the distance from middle gray.
+        blur: Standard deviation in pixels; 0 is sharp.
+        grain: Standard deviation of the noise in gray values.
+    """
+
+    background: float = 160.0
+    light_right: float = 0.0
+    light_above: float = 0.0
+    gamma: float = 1.0
+    contrast: float = 1.0
+    blur: float = 0.0
+    grain: float = 0.0
+
+
+def draw_conditions(generator: np.random.Generator) -> ImagingConditions:
+    """Invent how a picture was taken."""
+    return ImagingConditions(
+        background=between(generator, 15, 240),
+        light_right=around(generator, 0.0, 1.0),
+        light_above=around(generator, 0.15, 0.7),
+        gamma=2.0 ** around(generator, -0.1, 0.6),
+        contrast=around(generator, 1.0, 0.3),
+        blur=between(generator, 0.4, 0.9) if happens(generator, 0.3) else 0.0,
+        grain=between(generator, 1.0, 7.0),
+    )
+
+
+def shaded(
+    picture: NDArray[np.uint8],
+    pose: Pose,
+    person: Identity,
+    expression: Expression,
+    conditions: ImagingConditions,
+) -> NDArray[np.uint8]:
+    """Give a flat drawing depth: soft shade on face and background.
+
+    Args:
+        picture: uint8 ``[size, size]``, as drawn.
+        pose: How the head stands in it.
+        person: Whose head.
+        expression: What it does.
+        conditions: Where the light comes from.
+
+    Returns:
+        uint8 ``[size, size]``.
+    """
+    size = picture.shape[0]
+    shade = Canvas(size, pose, _NO_SHADE, oversampling=1)
+    width = person.head_width
+    side = 1 if conditions.light_right < 0 else -1
+    strength = 20 + 26 * abs(conditions.light_right)
+    # The half of the face that the light does not reach, then what the skull's form darkens.
+    far = curve(
+        points(
+            (0.3, -1.05), (0.5, -0.3), (0.36, 0.3), (0.3, 0.95), (0.8, 0.75), (1.1, 0), (0.8, -0.9)
+        ),
+        is_closed=True,
+    )
+    shade.fill(_NO_SHADE - strength, far * (side * width, 1.0))
+    socket = oval(person.eye_spacing, -0.19, 0.22, 0.13)
+    shade.fill(_NO_SHADE - 20, socket, mirrored(socket))
+    shade.fill(_NO_SHADE - 24, oval(0, 1.18, 0.5, 0.13))
+    shade.fill(_NO_SHADE + 12, oval(0, -0.6, 0.4, 0.14))
+    cheek = oval(0.46, 0.24 - 0.05 * expression.cheeks, 0.17, 0.12)
+    shade.fill(_NO_SHADE + 8 + 12 * expression.cheeks, cheek, mirrored(cheek))
+    # Over an odd number of pixels, about a ninth of the picture's side.
+    soft = cv2.GaussianBlur(shade.pixels, (0, 0), size / 18).astype(np.int32)
+    ramp = np.arange(size, dtype=np.int32) * 2 - (size - 1)
+    across = round(46 * conditions.light_right) * ramp // size
+    down = -round(46 * conditions.light_above) * ramp // size
+    soft += across[np.newaxis, :] + down[:, np.newaxis]
+    lit = np.clip(picture.astype(np.int32) * soft // _UNCHANGED, 0, 255)
+    return np.asarray(lit, dtype=np.uint8)
+
+
+def photographed(
+    picture: NDArray[np.uint8], conditions: ImagingConditions, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Add exposure, blur and grain.
+
+    Args:
+        picture: uint8 ``[size, size]``.
+        conditions: How much of each.
+        generator: Source of the grain.
+
+    Returns:
+        uint8 ``[size, size]``.
+    """
+    if conditions.blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), conditions.blur).astype(np.uint8)
+    levels = 255 * (np.arange(256) / 255) ** conditions.gamma
+    levels = 128 + conditions.contrast * (levels - 128)
+    exposed = np.rint(levels).astype(np.int32)[picture]
+    # The sum of four even draws is close to a normal one: 0 to 255 each, deviation 73.9 each.
+    draws = generator.integers(0, 256, (4, *picture.shape), dtype=np.int32).sum(axis=0) - 510
+    grain = draws * round(conditions.grain * 64) // (64 * 148)
+    return np.asarray(np.clip(exposed + grain, 0, 255), dtype=np.uint8)

@@ -1,0 +1,144 @@
+"""Who stands in which row, and what is wrong with it: decided before anything is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.demo.injected_errors import Copy, InjectedErrors, WrongLabel
+from fer_core.dataset.face_set import SPLITS
+from fer_core.emotions import EMOTIONS
+from tools.draw_demo.chance import generator_for
+
+#: Images per split and emotion: FER2013's own proportions, at about a tenth of its size.
+COUNTS: dict[str, tuple[int, ...]] = {
+    "train": (394, 43, 404, 711, 476, 313, 490),
+    "validation": (46, 6, 49, 88, 64, 41, 60),
+    "test": (48, 6, 52, 87, 59, 41, 62),
+}
+
+#: How many rows of train, validation and test each kind of fault gets.
+_DUPLICATES = 40
+_CONFLICTS = 12
+_LEAKS = {"validation": 12, "test": 10}
+_NEAR_DUPLICATES = {"train": 24, "validation": 4, "test": 4}
+_WRONG_LABELS = {"train": 73, "validation": 5}
+_BLANKS = {"train": 6, "validation": 1, "test": 1}
+_NON_FACES = {"train": 10, "validation": 2, "test": 2}
+
+#: Every so many duplicates share their source with the one before, as in real sets.
+_TRIPLET_EVERY = 5
+
+_SEED = 48_2015
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The demo set without its pictures.
+
+    Attributes:
+        labels: int8 ``[n]``, as given in the data.
+        drawn: int8 ``[n]``, the emotion that is drawn; equal to the label but where it is wrong.
+        splits: int8 ``[n]``, indices into ``SPLITS``.
+        errors: The errors to inject.
+    """
+
+    labels: NDArray[np.int8]
+    drawn: NDArray[np.int8]
+    splits: NDArray[np.int8]
+    errors: InjectedErrors
+
+
+def make_plan() -> Plan:
+    """Decide labels, splits and faults of all rows; always the same."""
+    generator = generator_for(_SEED)
+    labels_per_split = [
+        generator.permutation(np.repeat(np.arange(len(EMOTIONS)), COUNTS[split]))
+        for split in SPLITS
+    ]
+    labels = np.concatenate(labels_per_split).astype(np.int8)
+    splits = np.repeat(np.arange(len(SPLITS)), [len(part) for part in labels_per_split])
+    dealer = _Dealer(generator, labels, splits)
+
+    wrong = [
+        WrongLabel(row, int(labels[row]), _other_label(generator, labels, int(labels[row])))
+        for split, count in _WRONG_LABELS.items()
+        for row in dealer.deal(split, count)
+    ]
+    duplicates: list[Copy] = []
+    for number, row in enumerate(dealer.deal("train", _DUPLICATES)):
+        shared = None
+        if number % _TRIPLET_EVERY == _TRIPLET_EVERY - 1:
+            shared = next(
+                (copy.source for copy in duplicates if labels[copy.source] == labels[row]), None
+            )
+        source = dealer.deal_source(int(labels[row])) if shared is None else shared
+        duplicates.append(Copy(row, source))
+    conflicts = []
+    for row in dealer.deal("train", _CONFLICTS):
+        true = _other_label(generator, labels, int(labels[row]))
+        conflicts.append(Copy(row, dealer.deal_source(true)))
+        wrong.append(WrongLabel(row, int(labels[row]), true))
+
+    def copies_of_the_same_label(counts: dict[str, int]) -> tuple[Copy, ...]:
+        return tuple(
+            Copy(row, dealer.deal_source(int(labels[row])))
+            for split, count in counts.items()
+            for row in dealer.deal(split, count)
+        )
+
+    errors = InjectedErrors(
+        duplicates=tuple(duplicates),
+        conflicts=tuple(conflicts),
+        leaks=copies_of_the_same_label(_LEAKS),
+        near_duplicates=copies_of_the_same_label(_NEAR_DUPLICATES),
+        wrong_labels=tuple(sorted(wrong, key=lambda entry: entry.row)),
+        blanks=dealer.deal_all(_BLANKS),
+        non_faces=dealer.deal_all(_NON_FACES),
+    )
+    drawn = labels.copy()
+    for entry in errors.wrong_labels:
+        drawn[entry.row] = entry.true
+    return Plan(labels, drawn, splits.astype(np.int8), errors)
+
+
+class _Dealer:
+    """Hands out rows, each one once, so that no row has two faults."""
+
+    def __init__(
+        self,
+        generator: np.random.Generator,
+        labels: NDArray[np.int8],
+        splits: NDArray[np.intp],
+    ) -> None:
+        self._labels = labels
+        self._splits = splits
+        self._free = [int(row) for row in generator.permutation(len(labels))]
+
+    def deal(self, split: str, count: int) -> list[int]:
+        """Rows of this split, in no order."""
+        index = SPLITS.index(split)
+        rows = [row for row in self._free if self._splits[row] == index][:count]
+        self._free = [row for row in self._free if row not in set(rows)]
+        return rows
+
+    def deal_all(self, counts: dict[str, int]) -> tuple[int, ...]:
+        """Rows of several splits, in rising order."""
+        rows = [row for split, count in counts.items() for row in self.deal(split, count)]
+        return tuple(sorted(rows))
+
+    def deal_source(self, label: int) -> int:
+        """A training row of this label, to be copied from."""
+        row = next(
+            row for row in self._free if self._splits[row] == 0 and self._labels[row] == label
+        )
+        self._free.remove(row)
+        return row
+
+
+def _other_label(generator: np.random.Generator, labels: NDArray[np.int8], label: int) -> int:
+    """Another emotion, common ones likelier."""
+    others = labels[labels != label]
+    return int(others[int(generator.integers(len(others)))])

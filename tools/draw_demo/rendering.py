@@ -1,0 +1,97 @@
+"""From a person, an expression and the circumstances to a gray picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.draw_demo.canvas import Canvas, Pose
+from tools.draw_demo.chance import around, between, generator_for, happens
+from tools.draw_demo.covering import draw_covering
+from tools.draw_demo.expression import Expression, draw_expression
+from tools.draw_demo.features import draw_features
+from tools.draw_demo.hair import draw_front_hair
+from tools.draw_demo.head import draw_head
+from tools.draw_demo.identity import Identity, draw_identity
+from tools.draw_demo.imaging_conditions import (
+    ImagingConditions,
+    draw_conditions,
+    photographed,
+    shaded,
+)
+
+#: First key of every picture's own source of chance.
+_SEED = 48_2013
+
+
+def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
+    """Draw one face of the demo set, as a web photo's crop would show it.
+
+    Args:
+        emotion: One of ``EMOTIONS``.
+        number: Which face; each number is another person in another light.
+        size: Side in pixels.
+
+    Returns:
+        uint8 ``[size, size]``; the same arguments always give the same picture.
+    """
+    generator = generator_for(_SEED, number)
+    person = draw_identity(generator)
+    expression = draw_expression(generator, emotion)
+    pose = Pose(
+        right=around(generator, 0.0, 0.06),
+        down=around(generator, 0.015, 0.05),
+        scale=around(generator, 0.97, 0.14),
+        roll=around(generator, 0.0, 22.0),
+        yaw=around(generator, 0.0, 0.9),
+        pitch=around(generator, 0.0, 0.6),
+    )
+    gaze = around(generator, 0.0, 0.8)
+    conditions = draw_conditions(generator)
+    canvas = _drawn(size, pose, person, expression, background=conditions.background, gaze=gaze)
+    if happens(generator, 0.12):
+        draw_covering(canvas, person, generator)
+    picture = shaded(canvas.averaged(), pose, person, expression, conditions)
+    return photographed(picture, conditions, generator)
+
+
+def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint8]:
+    """Draw a face for a demonstration: clear expression, straight pose, even light, no grain.
+
+    Args:
+        emotion: One of ``EMOTIONS``.
+        number: Which face.
+        size: Side in pixels.
+
+    Returns:
+        uint8 ``[size, size]``.
+    """
+    generator = generator_for(_SEED, number)
+    person = draw_identity(generator)
+    expression = draw_expression(generator, emotion, is_clear=True)
+    pose = Pose(
+        scale=0.82,
+        roll=around(generator, 0.0, 8.0),
+        yaw=around(generator, 0.0, 0.4),
+    )
+    gaze = around(generator, 0.0, 0.3)
+    conditions = ImagingConditions(background=between(generator, 120, 220))
+    canvas = _drawn(size, pose, person, expression, background=conditions.background, gaze=gaze)
+    return shaded(canvas.averaged(), pose, person, expression, conditions)
+
+
+def _drawn(
+    size: int,
+    pose: Pose,
+    person: Identity,
+    expression: Expression,
+    *,
+    background: float,
+    gaze: float,
+) -> Canvas:
+    """A head in front of an even background, without light and shade."""
+    canvas = Canvas(size, pose, round(background))
+    draw_head(canvas, person, expression)
+    draw_features(canvas, person, expression, gaze)
+    draw_front_hair(canvas, person)
+    return canvas
