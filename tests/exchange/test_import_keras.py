@@ -75,9 +75,7 @@ def test_weights_can_be_named(
 ) -> None:
     shutil.copy(sample.folder / "json" / "tiny.json", tmp_path / "net.json")
     shutil.copy(sample.folder / "json" / "tiny.weights.h5", tmp_path / "epoch-7.bin.h5")
-    with pytest.raises(
-        InputError, match=r"weights of .*net\.json are missing: no net\.we"
-    ):
+    with pytest.raises(InputError, match=r"weights of .*net\.json are missing: no net\.we"):
         import_model(tmp_path / "net.json", settings, KNOWN)
     request = ImportRequest(labels=EMOTIONS, weights=tmp_path / "epoch-7.bin.h5")
     bundle = import_model(tmp_path / "net.json", settings, request)
