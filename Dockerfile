@@ -1,20 +1,20 @@
-# FER Studio in a container; docs/deploying.md tells how to run it.
+# FER Studio in a container; see docs/deploying.md.
 FROM python:3.11-slim
 
-# A user of its own, under a number that folders of the host can be given to.
+# A user with a fixed number, so that folders of the host can be owned by it.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin studio
 
 WORKDIR /app
 
-# Before the code, so that a change to the code does not install everything anew. OpenCV, PyAV and
-# the rest bring their libraries with them.
+# Before the code, so that a change of the code does not repeat the installation. OpenCV, PyAV and the
+# other packages contain their libraries.
 COPY requirements.txt constraints.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 
 COPY . .
 
-# An empty volume begins as a copy of what lies here, with its owner: of models/ the bundle that the
-# project ships, so that the app has a model. The code stays root's.
+# An empty volume starts as a copy of the folder here, with its owner; models/ contains the shipped
+# bundle. Root owns the code.
 RUN mkdir -p data runs imports \
     && { python -m fer_core detectors fetch || true; } \
     && chown -R studio:studio data runs models \
@@ -28,6 +28,6 @@ EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
 
-# Inside a container "localhost" would be the container alone. Who can reach the app is decided by
-# the port that is published, and by the login.
+# Inside a container "localhost" is the container only. The published port and the login determine
+# who can reach the app.
 CMD ["streamlit", "run", "app.py", "--server.headless=true", "--server.address=0.0.0.0", "--server.port=8501"]

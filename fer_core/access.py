@@ -1,15 +1,15 @@
-"""Who may do what: the roles of people who have logged in, decided in one place.
+"""Roles and permissions of visitors.
 
-Without a configuration there is no login, and whoever reaches the app may do everything. With one,
-in Streamlit's ``secrets.toml``, people log in with an identity provider and have the role that the
-configuration gives to their e-mail address::
+Without a configuration there is no login, and every visitor may do everything. With a
+configuration in Streamlit's ``secrets.toml``, visitors log in with an identity provider, and their
+e-mail address determines their role::
 
     [access]
     editors = ["ada@example.org"]
     viewers = ["*@example.org"]
 
-A configuration that cannot be understood lets nobody in. Nothing here knows how people log in: it
-is given what the provider said about them.
+An invalid configuration closes the app. This module does not perform the login: it receives the
+claims of the identity provider.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from fer_core.settings import LOGIN_VARIABLE, LoginSetting
 
 
 class Role(IntEnum):
-    """What a visitor may do; each role may do what the ones before it may.
+    """What a visitor may do. Each role includes the ones before it.
 
-    A viewer uses what is there: analyze, live, evaluate. An editor also changes it: data,
-    decisions about images, trainings, models.
+    A viewer uses models and data: analyze, live, evaluate. An editor also changes datasets,
+    curation, trainings and models.
     """
 
     NOBODY = 0
@@ -37,10 +37,10 @@ class Role(IntEnum):
     EDITOR = 2
 
 
-#: Pages for editors; all others are for viewers too.
+#: Pages for editors only.
 EDITOR_PAGES = frozenset({"dataset", "train"})
 
-#: The provider that stands in ``[auth]`` itself, as Streamlit calls it.
+#: Streamlit's name for the provider that is configured in ``[auth]`` itself.
 DEFAULT_PROVIDER = "default"
 
 _SECTION = "[access] in secrets.toml"
@@ -49,26 +49,26 @@ _KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
 _DEFAULT_HOURS = 24.0
 #: Streamlit's own cookie lasts 30 days.
 _MOST_HOURS = 720.0
-#: Whoever guesses the secret can write a login of their own.
+#: An attacker who guesses the secret can forge logins.
 _SHORTEST_COOKIE_SECRET = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-#: Plain addresses only: quoted ones may hold a second "@".
+#: Plain addresses only: quoted ones may contain a second "@".
 _PERSON = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 _EVERYBODY_OF = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What a visitor may do now, and why not more.
+    """What a visitor may do now, and the reason if it is nothing.
 
     Attributes:
-        role: What they may do.
-        is_shared: Whether roles are configured at all, well or not.
-        person: The e-mail address; empty as long as it is not known.
-        is_logged_in: Whether the provider has said who they are.
-        providers: With whom they can log in; empty where nobody can.
-        reason: Why they may do nothing, in a sentence; empty if they may do something.
+        role: The visitor's role.
+        is_shared: True if roles are configured, validly or not.
+        person: The e-mail address; empty if it is not known.
+        is_logged_in: True if an identity provider has identified the visitor.
+        providers: The identity providers to log in with; empty if login is not possible.
+        reason: Why the visitor has no role, as a sentence; empty for viewers and editors.
     """
 
     role: Role
@@ -79,36 +79,36 @@ class Admission:
     reason: str = ""
 
     def may_open(self, page: str) -> bool:
-        """Whether a page is for them."""
+        """Return True if the visitor may use a page."""
         return self.role >= (Role.EDITOR if page in EDITOR_PAGES else Role.VIEWER)
 
     def require(self, role: Role) -> None:
-        """Make sure that they have a role; to be asked where something is done, not shown.
+        """Make sure that the visitor has a role. Call it where an action runs, not in its drawing.
 
         Raises:
-            InputError: They have a lesser one.
+            InputError: The visitor's role is lower.
         """
         if self.role >= role:
             return
         if self.role is Role.NOBODY:
             raise InputError(f"Nothing was changed: {self.reason}")
         raise InputError(
-            f"Nothing was changed: that is for editors, and {self.person} is a "
-            f"{self.role.name.lower()} here; ask whoever runs this server for the role."
+            f"Nothing was changed: this requires the role editor, and {self.person} is a "
+            f"{self.role.name.lower()}; ask the administrator of this server for the role."
         )
 
 
 @dataclass(frozen=True)
 class AccessRules:
-    """A configuration that has been checked.
+    """A valid access configuration.
 
     Attributes:
         editors: Addresses, and ``*@domain`` for all addresses of a domain; lower case.
-        viewers: Likewise; who is in both lists is an editor.
-        providers: With whom people can log in.
-        login_hours: For how long a login counts.
-        trusted_issuers: Providers (the claim ``iss``) whose addresses count although they do not
-            say whether they have verified them.
+        viewers: The same for viewers. An address in both lists is an editor.
+        providers: The identity providers to log in with.
+        login_hours: How long a login is valid.
+        trusted_issuers: Providers (the claim ``iss``) whose addresses are accepted without the
+            claim ``email_verified``.
     """
 
     editors: tuple[str, ...]
@@ -118,34 +118,31 @@ class AccessRules:
     trusted_issuers: tuple[str, ...] = ()
 
     def admit(self, claims: Mapping[str, Any], now: float) -> Admission:
-        """Decide about a visitor.
+        """Determine the role of a visitor.
 
         Args:
-            claims: What the provider said about them, as OpenID Connect names it, and
-                ``is_logged_in``; anything in it may be missing or of any type.
+            claims: The OpenID Connect claims, and ``is_logged_in``. Every value may be missing or
+                of any type.
             now: The time, in seconds since 1970.
         """
 
         email = claims.get("email")
         person = email if isinstance(email, str) and _PERSON.fullmatch(email) else ""
-        # Another login would help against these; nothing is lost by going there.
+        # For these reasons the visitor is sent to the login.
         reason = self._why_log_in(claims, now)
         if reason:
             return self._refused(reason, person, is_logged_in=False)
         if not person:
-            reason = (
-                "Your login came without an e-mail address that could be read; log in with an "
-                "account that has one."
-            )
+            reason = "Your login has no valid e-mail address; log in with an account that has one."
         elif not self._is_verified(claims):
             reason = (
-                f"Your identity provider does not say that {person} has been verified; verify the "
+                f"Your identity provider does not confirm that {person} is verified; verify the "
                 "address there and log in again."
             )
         elif self._role_of(person) is Role.NOBODY:
             reason = (
-                f"You are logged in as {person}, which has no role on this server; ask whoever "
-                "runs it for one, or log out and take another account."
+                f"You are logged in as {person}, which has no role on this server; ask its "
+                "administrator for one, or log out and use another account."
             )
         if reason:
             return self._refused(reason, person, is_logged_in=True)
@@ -155,24 +152,24 @@ class AccessRules:
         return Admission(Role.NOBODY, True, person, is_logged_in, self.providers, reason)
 
     def _why_log_in(self, claims: Mapping[str, Any], now: float) -> str:
-        """Why there is no login that counts; empty if there is one."""
+        """Why the login is not valid; empty if it is."""
         if claims.get("is_logged_in") is not True:
-            return "This server is for people who have logged in; log in to go on."
+            return "This server requires a login; log in to continue."
         since = claims.get("iat")
         if isinstance(since, bool) or not isinstance(since, (int, float)):
-            return "Your login does not say when it was made; log in again."
-        if not now - since <= 3600 * self.login_hours:  # also where it is no number
+            return "Your login has no time of issue; log in again."
+        if not now - since <= 3600 * self.login_hours:  # also true for NaN
             return f"Your login is older than {self.login_hours:g} hours; log in again."
         return ""
 
     def _is_verified(self, claims: Mapping[str, Any]) -> bool:
-        # Some providers write the word instead of the value.
+        # Some providers send the text "true" instead of the value.
         if "email_verified" in claims:
             return claims["email_verified"] is True or claims["email_verified"] == "true"
         return claims.get("iss") in self.trusted_issuers
 
     def _role_of(self, email: str) -> Role:
-        # Plain ASCII by now, so that no foreign letter becomes a plain one in lower case.
+        # The address is ASCII here, so that no other letter becomes an ASCII letter in lower case.
         email = email.lower()
         everybody = f"*@{email.rpartition('@')[2]}"
         for name, role in _LISTS.items():
@@ -184,13 +181,13 @@ class AccessRules:
 def decide(
     secrets: Mapping[str, Any], login: LoginSetting, claims: Mapping[str, Any], now: float
 ) -> Admission:
-    """Decide what a visitor may do; a configuration that is wrong lets nobody in.
+    """Determine what a visitor may do. An invalid configuration closes the app.
 
     Args:
-        secrets: What stands in ``secrets.toml``.
-        login: Whether there must be a login, as ``Settings.login``.
-        claims: As ``AccessRules.admit``.
-        now: Likewise.
+        secrets: The content of ``secrets.toml``.
+        login: The login setting, as in ``Settings.login``.
+        claims: As in ``AccessRules.admit``.
+        now: As in ``AccessRules.admit``.
     """
     try:
         rules = read_rules(secrets, login)
@@ -202,26 +199,30 @@ def decide(
 
 
 def closed(reason: str) -> Admission:
-    """Nobody gets in, because of what the sentence says."""
+    """The admission of every visitor while the app is closed.
+
+    Args:
+        reason: Why it is closed, as a sentence.
+    """
     return Admission(
         Role.NOBODY,
         is_shared=True,
-        reason=f"This server is closed until whoever runs it mends its configuration: {reason}",
+        reason=f"This server is closed until its administrator fixes the configuration: {reason}",
     )
 
 
 def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules | None:
-    """Read and check the configuration; no message repeats a value, which may be a secret.
+    """Read and check the configuration. Messages never contain a value, which may be a secret.
 
     Args:
-        secrets: What stands in ``secrets.toml``.
-        login: Whether there must be a login.
+        secrets: The content of ``secrets.toml``.
+        login: The login setting.
 
     Returns:
-        None if no login is configured.
+        The rules, or None if no login is configured.
 
     Raises:
-        InputError: It is incomplete, contradictory or cannot be understood.
+        InputError: The configuration is incomplete, contradictory or invalid.
     """
     if "access" not in secrets and "auth" not in secrets:
         if login == "required":
@@ -233,7 +234,7 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
     if login == "none":
         raise InputError(
             f"{LOGIN_VARIABLE} is 'none', but secrets.toml configures a login with [auth] or "
-            "[access]; remove the one or the other."
+            "[access]; remove one of them."
         )
     if "access" not in secrets:
         raise InputError(
@@ -245,7 +246,7 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
     unknown = sorted(set(access) - _KEYS)
     if unknown:
         raise InputError(
-            f"{_SECTION} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}."
+            f"{_SECTION} has the unknown key {unknown[0]!r}; use only {', '.join(sorted(_KEYS))}."
         )
     if not set(access) & set(_LISTS):
         raise InputError(f"{_SECTION} names neither editors nor viewers; add a list of addresses.")
@@ -300,13 +301,13 @@ def _issuers(value: object) -> tuple[str, ...]:
 
 
 def _providers(auth: object) -> tuple[str, ...]:
-    """With whom people can log in, each of them configured as a whole."""
+    """The names of the identity providers; each one must be configured completely."""
     if not isinstance(auth, Mapping):
         raise InputError("[auth] in secrets.toml should be a table that begins with [auth].")
     address = auth.get("redirect_uri")
     if not _is_address(address) or not str(address).endswith("/oauth2callback"):
         raise InputError(
-            "redirect_uri in [auth] in secrets.toml should be the app's own address followed by "
+            "redirect_uri in [auth] in secrets.toml should be the app's address followed by "
             "/oauth2callback, with https:// unless it is localhost."
         )
     secret = auth.get("cookie_secret")
@@ -331,8 +332,8 @@ def _providers(auth: object) -> tuple[str, ...]:
         where = "[auth]" if section is auth else f"[auth.{name}]"
         if "_" in name:
             raise InputError(
-                f"{where} in secrets.toml should be named without an underscore: Streamlit cannot "
-                "log in with it."
+                f"{where} in secrets.toml should have a name without an underscore: Streamlit "
+                "cannot log in with it."
             )
         for key in _PROVIDER_KEYS:
             value = section.get(key)
@@ -344,7 +345,7 @@ def _providers(auth: object) -> tuple[str, ...]:
 
 
 def _is_address(value: object) -> bool:
-    """Whether it is an address that nobody can listen to or change on its way."""
+    """Return True for an https:// address, or an http:// address of this machine."""
     if not isinstance(value, str):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Tables as CSV for people and their spreadsheets."""
+"""Tables as CSV, for spreadsheets."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-#: A spreadsheet takes a cell that begins with one of these for a formula.
+#: A spreadsheet interprets a cell that begins with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as the text of a CSV file.
+    """Format a table as the text of a CSV file.
 
-    Text that a spreadsheet would run as a formula, such as a picture's name, gets an apostrophe
-    before it. What has to be read back as it was is not for this function.
+    Text that a spreadsheet would run as a formula, such as the name of an image, gets a leading
+    apostrophe. Do not use this function for files that the program reads again.
 
     Args:
-        header: The columns' names.
-        rows: Their cells; None is an empty one.
+        header: The names of the columns.
+        rows: The cells of each row; None is an empty cell.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

@@ -1,19 +1,19 @@
-"""The one exception whose message is meant for the person who made the request."""
+"""The exception whose message is shown to the user."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something that was asked for, or given, cannot be used.
+    """The user's input or request is invalid.
 
     The message is one sentence that names the input, says what was expected and what to do. Pages
-    show it as it is; the command line prints it on standard error and exits with code 2. Anything
-    else that is raised is a defect of the program and is logged whole.
+    show it as it is; the command line prints it to standard error and exits with code 2. Every
+    other exception is a defect of the program and is logged with its traceback.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """What another exception says, short enough for a sentence; its type where it says nothing."""
+    """The first line of an exception's message, at most 300 characters; its type if it is empty."""
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__

@@ -1,7 +1,7 @@
-"""Files: written so that a reader sees the old content or the new, never half of it; and read.
+"""Atomic writes, and checked reads, of files and folders.
 
-What is under way is hidden and carries ``PART`` in its name; ``fer_core.stale_files`` clears away
-what a process that died left of it.
+A reader sees the old content or the new content, never a mixture. Unfinished files are hidden and
+have ``PART`` in their names; ``fer_core.stale_files`` removes those of processes that died.
 """
 
 import errno
@@ -22,46 +22,46 @@ from numpy.typing import NDArray
 
 from fer_core.errors import InputError, first_line
 
-#: In the names of files and folders that are being written or removed.
+#: Part of the name of every file and folder that is being written or removed.
 PART = ".fer-part"
 
 #: In a temporary folder: locked as long as the process that fills the folder is alive.
 WRITER_LOCK = ".writer.lock"
 
-#: Between a folder's name and the rest, while another one takes its place.
+#: Follows the name of a folder that is being replaced.
 OUTDATED = ".old."
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-#: What ``is_plain_name`` asks for, behind "use".
+#: What ``is_plain_name`` requires, to follow "use" in a message.
 PLAIN_NAME = (
     "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
 )
 
 
 def is_plain_name(text: str) -> bool:
-    """Whether a text can name a folder of ours: it is no path, and safe on every system."""
+    """Return True if a text can name a dataset or model: not a path, and valid on every system."""
     return _NAME_PATTERN.fullmatch(text) is not None
 
 
 def plain_name(text: str) -> str:
-    """What of a text can stand in such a name, ``FER 2013 (1)`` as ``FER-2013-1``; may be empty."""
+    """Turn a text into a plain name, ``FER 2013 (1)`` into ``FER-2013-1``; it may be empty."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64]
 
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, and rename it to ``path`` at the end.
+    """Give a temporary path next to ``path`` to write to, and rename it to ``path`` at the end.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Keeping the suffix matters: Keras chooses the format by it. Two visitors of the app are two
+    # Keras chooses the file format by the suffix, so it stays. Two visitors of the app are two
     # threads of one process.
     writer = f"{os.getpid()}-{threading.get_ident()}"
     temporary = path.with_name(f".{path.stem}.{writer}{PART}{path.suffix}")
     try:
         yield temporary
-        # Without this a power cut could leave the new name with none of the new content.
+        # Otherwise a power failure could leave the new name without the new content.
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -74,9 +74,9 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``path`` to fill, and rename it to ``path`` at the end.
+    """Give a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
 
-    A folder already at ``path`` is replaced. If the body raises, ``path`` stays as it was.
+    An existing folder at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _hidden_folder(path)
@@ -85,7 +85,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             outdated = _hidden_name(path, f".{path.name}{OUTDATED}")
             path.rename(outdated)
-            # A process that dies here leaves the name empty; remove_stale_temp_files restores it.
+            # If the process dies here, remove_stale_temp_files restores the old folder.
             try:
                 temporary.replace(path)
             except BaseException:
@@ -150,12 +150,12 @@ def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
 
 
 def delete_folder(path: Path) -> None:
-    """Remove a folder: gone at once for everyone who looks, however long the removal takes.
+    """Remove a folder. Its name disappears at once, even if the removal takes long.
 
-    Nothing new is made for it, so that it works on a full disk.
+    No new file is written, so that it works on a full disk.
 
     Raises:
-        OSError: The system refuses, and the folder stays.
+        OSError: The system refuses. The folder stays.
     """
     doomed = _hidden_name(path, ".deleted.")
     path.rename(doomed)
@@ -167,16 +167,16 @@ def _hidden_name(path: Path, beginning: str) -> Path:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says that nothing more can be written."""
+    """Return True if an error means that the disk or the quota is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
-    """Say for people what the system has refused to write, why, and what to do.
+    """Turn a failed write into a message that says what failed, why, and what to do.
 
     Args:
-        sentence: What cannot be done, and where: "The votes cannot be kept in data/faces".
+        sentence: What cannot be done, and where: "The votes cannot be stored in data/faces".
 
     Raises:
         InputError: The body raised an ``OSError``.
@@ -195,12 +195,12 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
 
 
 def existing_path(text: str) -> Path | None:
-    """The path that a person typed (``~`` is home), or None if nothing is there.
+    """The path that a user typed (``~`` is the home folder), or None if it does not exist.
 
-    What can be no path at all (too long, another person's unknown home) is nothing too.
+    Also None for a text that cannot be a path: too long, or the home folder of an unknown user.
     """
     if not text:
-        return None  # and not the folder that one happens to be in
+        return None  # Path("") would be the current folder
     try:
         path = Path(text).expanduser()
         return path if path.exists() else None
@@ -220,19 +220,19 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def parse_json(text: str) -> Any:
-    """Read a JSON document that anybody may have written.
+    """Parse a JSON document from an untrusted source.
 
     Raises:
-        ValueError: It is none, it nests too deeply, or a number in it is beyond all measure.
+        ValueError: It is not JSON, is nested too deeply, or contains a number that is too large.
     """
     try:
         return json.loads(text, parse_int=_whole_number)
     except RecursionError as error:
-        raise ValueError("it nests too deeply") from error
+        raise ValueError("it is nested too deeply") from error
 
 
 def _whole_number(digits: str) -> int:
-    if len(digits) > 300:  # more than a floating-point number can hold
+    if len(digits) > 300:  # beyond the range of floating-point numbers
         raise ValueError("a number in it is too large")
     return int(digits)
 
@@ -242,17 +242,17 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: As for ``parse_json``, or it is no text.
+        ValueError: As for ``parse_json``, or it is not UTF-8 text.
     """
     return parse_json(path.read_text(encoding="utf-8"))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a file of arrays that ``np.savez`` wrote, none of them of objects.
+    """Read a file of arrays written by ``np.savez``. Arrays of Python objects are refused.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is damaged or none.
+        ValueError: It is damaged, or not such a file.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -260,18 +260,19 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError:
         raise
     except Exception as error:
-        # NumPy raises a different type for each way in which a file can be damaged.
+        # NumPy raises many different types for damaged files.
         raise ValueError(first_line(error)) from error
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise ValueError("it holds something else than arrays")
+        raise ValueError("it contains something other than arrays")
     return arrays
 
 
 def write_new_json(path: Path, document: Any) -> bool:
-    """Write a JSON file where there is none, whole from the first moment.
+    """Create a JSON file, complete from the first moment, unless it exists.
 
     Returns:
-        False where there is one already, which stays as it is, even if it came this very moment.
+        False if the file exists, even if another process created it a moment ago. It stays as it
+        is.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     whole = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
@@ -282,7 +283,7 @@ def write_new_json(path: Path, document: Any) -> bool:
         except FileExistsError:
             return False
         except OSError:
-            # A file system without links: then not whole at once, but still nobody else's.
+            # A file system without links: not atomic there, but still exclusive.
             return _write_exclusively(path, text)
     finally:
         whole.unlink(missing_ok=True)
@@ -298,6 +299,6 @@ def _write_exclusively(path: Path, text: str) -> bool:
         with file:
             file.write(text)
     except BaseException:
-        path.unlink(missing_ok=True)  # half of it would pass for a damaged one
+        path.unlink(missing_ok=True)  # half a file would be reported as damaged
         raise
     return True

@@ -1,4 +1,4 @@
-"""Opening a network with ONNX Runtime, in the one way that suits a machine that does more."""
+"""Sessions of ONNX Runtime, configured for a machine that runs other work at the same time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 def open_session(
     network: Path | bytes, *, threads: int | None = None
 ) -> onnxruntime.InferenceSession:
-    """Open a network on the processor.
+    """Open a network for inference on the CPU.
 
     Args:
         network: An ONNX file, or its content.
-        threads: For one run; by default ONNX Runtime's own choice, one per core.
+        threads: Number of threads for one run; by default one per core.
 
     Raises:
-        Exception: ONNX Runtime's own types, many of them, for a network that it cannot use.
+        Exception: The network cannot be used. ONNX Runtime raises many types of its own.
     """
     # ONNX Runtime collects usage data for its makers unless this is set before its import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -30,9 +30,9 @@ def open_session(
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = threads
-    # Threads that wait spinning would take a whole core from the browser and the video decoder.
+    # Waiting threads must not spin: the browser and the video decoder need the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # What fails is raised as well, and told in one sentence.
+    # Failures are raised as exceptions, too.
     options.log_severity_level = 4
     source = str(network) if isinstance(network, Path) else network
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""What a model was made with: for the record in its bundle."""
+"""Versions and hardware, for the record of a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "onnx", "onnxruntim
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of Python and of those libraries that a model's numbers can depend on."""
+    """Versions of Python and of the libraries that can influence a model's numbers."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -22,7 +22,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def hardware_in_words() -> str:
-    """The processor and how many cores of it, in words."""
+    """The model of the CPU and its number of cores, as text."""
     processor = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -30,5 +30,5 @@ def hardware_in_words() -> str:
                 processor = line.partition(":")[2].strip()
                 break
     except OSError:
-        pass  # not Linux: the general name will do
+        pass  # not Linux: use the general name
     return f"{processor}, {os.cpu_count()} cores"

@@ -116,7 +116,7 @@ def test_who_has_not_logged_in_is_nobody(value: object) -> None:
     assert visitor.role is Role.NOBODY
     assert not visitor.is_logged_in
     assert visitor.providers == ("default",)
-    assert visitor.reason == "This server is for people who have logged in; log in to go on."
+    assert visitor.reason == "This server requires a login; log in to continue."
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_a_role_does_not_hold_is_refused_where_it_is_done() -> None:
     decided(email="ada@example.org").require(Role.EDITOR)
     viewer = decided(email="bob@example.org")
     viewer.require(Role.VIEWER)
-    with pytest.raises(InputError, match=r"for editors, and bob@example\.org is a viewer here"):
+    with pytest.raises(InputError, match=r"role editor, and bob@example\.org is a viewer;"):
         viewer.require(Role.EDITOR)
     for nobody in (decided(email="mallory@evil.net"), decided({"auth": AUTH})):
         with pytest.raises(InputError, match="Nothing was changed"):

@@ -1,4 +1,4 @@
-"""Who may import whom: the plan of the house, held against every import in the code."""
+"""The layering: which package may import which, checked for every import in the code."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -11,8 +11,8 @@ from fer_core.settings import PROJECT_ROOT
 
 CORE = PROJECT_ROOT / "fer_core"
 
-#: Tools that know nothing of the house, for every room.
-TOOLS = {
+#: Foundation modules, which every package may import.
+FOUNDATION = {
     "errors",
     "files",
     "settings",
@@ -25,9 +25,9 @@ TOOLS = {
     "validation",
 }
 
-#: What each room of fer_core may use, besides the tools and itself, and whatever those may use.
-MAY_USE: dict[str, set[str]] = {
-    **{tool: set() for tool in TOOLS},
+#: What each package of fer_core may import besides itself and the foundation, and what those may.
+MAY_IMPORT: dict[str, set[str]] = {
+    **{tool: set() for tool in FOUNDATION},
     "access": set(),
     # A job's kind names the role that starting and cancelling it requires.
     "jobs": {"access"},
@@ -36,17 +36,17 @@ MAY_USE: dict[str, set[str]] = {
     "metrics": {"emotions"},
     "recipes": set(),
     "bundle": {"emotions"},
-    # Temperature is arithmetic on probabilities, and that lives in metrics.
+    # Temperature scaling is in metrics, with the other functions of probabilities.
     "predictor": {"bundle", "metrics", "recipes"},
     "model_card": {"bundle"},
-    # Importing and exporting settle Keras's backend as training does.
+    # Import and export select the backend of Keras as training does.
     "exchange": {"predictor", "model_card", "keras_backend"},
     "keras_backend": set(),
     "training": {"dataset", "metrics", "recipes", "keras_backend"},
-    # The end of a training measures and publishes: it meets the rooms that serve.
+    # The end of a training evaluates and publishes, which needs the serving packages.
     "training.bundle_writer": {"training", "evaluation", "exchange"},
     "training.train_job": {"training", "training.bundle_writer"},
-    # It asks for anything that gives probabilities; that this is the predictor only users know.
+    # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
     "live": {"vision"},
     "evaluation": {"dataset", "predictor"},
@@ -54,11 +54,11 @@ MAY_USE: dict[str, set[str]] = {
     "report": {"evaluation", "model_card"},
 }
 
-#: The entrances see everything.
-ENTRANCES = {"commands", "__main__"}
+#: The entry points may import everything.
+ENTRY_POINTS = {"commands", "__main__"}
 
-#: The parts of ui that belong to one page, and whose parts each may use besides its own and what
-#: is shared. Snapshots of the live page are photos.
+#: The parts of ui that belong to one page, and the other pages whose parts each may import.
+#: Snapshots of the live page are photos.
 PAGES: dict[str, set[str]] = {
     "analyze": set(),
     "live": {"analyze"},
@@ -70,14 +70,14 @@ PAGES: dict[str, set[str]] = {
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
 MAY_TRAIN = {"recipes", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
-#: Too heavy to be loaded before they are needed: a page or a command waits for them.
+#: Slow to import: loaded only when they are needed, because a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
 
-#: Too heavy to be loaded before a page has shown anything.
-BEHIND_THE_TITLE = ONLY_INSIDE_FUNCTIONS | {"cv2", "numpy", "pandas", "PIL", "av", "aiortc"}
+#: Not imported before a page has drawn its title.
+AFTER_THE_TITLE = ONLY_INSIDE_FUNCTIONS | {"cv2", "numpy", "pandas", "PIL", "av", "aiortc"}
 
-#: Packages that one place knows, so that another can take theirs by changing that place.
-FENCES: dict[str, set[str]] = {
+#: Packages that only these modules import, so that they can be replaced there.
+ISOLATED: dict[str, set[str]] = {
     "streamlit_webrtc": {"fer_studio.ui.webrtc"},
     "aiortc": {"fer_studio.ui.video_channel"},
     "onnxruntime": {"fer_core.onnx_session"},
@@ -85,7 +85,7 @@ FENCES: dict[str, set[str]] = {
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
     "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},
-    "tensorflow": {"fer_core.exchange.litert"},  # a format of TensorFlow's
+    "tensorflow": {"fer_core.exchange.litert"},  # LiteRT is written by TensorFlow
 }
 
 
@@ -113,11 +113,11 @@ ASSET_TOOLS = python_files("tools")
 MODULES = {module_name(path): path for path in [*PRODUCT, *BENCHMARKS, *ASSET_TOOLS]}
 
 
-def room_of(module: str) -> str:
-    """The room of a module of fer_core; the package itself is "" and belongs to nobody."""
+def package_of(module: str) -> str:
+    """The package of a module of fer_core; "" for fer_core itself."""
     parts = module.split(".")[1:]
     for length in (2, 1):
-        if ".".join(parts[:length]) in MAY_USE.keys() | ENTRANCES:
+        if ".".join(parts[:length]) in MAY_IMPORT.keys() | ENTRY_POINTS:
             return ".".join(parts[:length])
     return parts[0] if parts else ""
 
@@ -128,7 +128,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def imported_modules(node: ast.AST, package: str) -> Iterator[str]:
-    """What one import statement may load: ``from a import b`` may mean the module a.b."""
+    """The modules that an import statement may load: ``from a import b`` may mean a.b."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -141,7 +141,7 @@ def imported_modules(node: ast.AST, package: str) -> Iterator[str]:
 
 @cache
 def imports_of(path: Path) -> frozenset[str]:
-    """Every import in a file, wherever it stands."""
+    """All imports in a file, at any level."""
     module = module_name(path)
     package = module if path.stem == "__init__" else module.rpartition(".")[0]
     nodes = ast.walk(tree_of(path))
@@ -149,7 +149,7 @@ def imports_of(path: Path) -> frozenset[str]:
 
 
 def imports_that_run(statements: Iterable[ast.AST], *, in_functions: bool) -> set[str]:
-    """Imports that do something: those for type checkers alone are left out."""
+    """Imports that are executed: those for type checkers only are excluded."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
@@ -170,7 +170,7 @@ def imports_that_run(statements: Iterable[ast.AST], *, in_functions: bool) -> se
 
 
 def imports_on_loading(path: Path) -> set[str]:
-    """Imports that run as soon as the module is loaded."""
+    """Imports that are executed when the module is loaded."""
     return imports_that_run(tree_of(path).body, in_functions=False)
 
 
@@ -179,17 +179,17 @@ def roots_of(modules: Iterable[str]) -> set[str]:
 
 
 def roots(path: Path) -> set[str]:
-    """The packages that a file imports from, wherever it does."""
+    """The top-level packages that a file imports from."""
     return roots_of(imports_of(path))
 
 
-def found(wrong: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Where there is something wrong."""
+def nonempty(wrong: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The entries that are not empty."""
     return {where: what for where, what in wrong.items() if what}
 
 
 def loaded_with(modules: Iterable[str]) -> set[str]:
-    """These modules and all that is loaded with them, packages they lie in included."""
+    """These modules and all modules that are loaded with them, parent packages included."""
     loaded: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -204,23 +204,23 @@ def loaded_with(modules: Iterable[str]) -> set[str]:
     return loaded
 
 
-def allowed_rooms(room: str) -> set[str]:
-    """The rooms that a room may use, and those that they may use in turn."""
-    allowed, waiting = {room, *TOOLS}, [room]
+def allowed_packages(package: str) -> set[str]:
+    """The packages that a package may import, directly or not."""
+    allowed, waiting = {package, *FOUNDATION}, [package]
     while waiting:
-        for other in MAY_USE[waiting.pop()] - allowed:
+        for other in MAY_IMPORT[waiting.pop()] - allowed:
             allowed.add(other)
             waiting.append(other)
     return allowed
 
 
 def page_part(module: str) -> str:
-    """A page's folder in the user interface, or one of its shared modules."""
+    """The folder of a page in the user interface, or the name of a shared module."""
     return module.removeprefix("fer_studio.ui.").partition(".")[0]
 
 
-def used_rooms(path: Path) -> set[str]:
-    return {room_of(name) for name in imports_of(path) if name.split(".")[0] == "fer_core"}
+def used_packages(path: Path) -> set[str]:
+    return {package_of(name) for name in imports_of(path) if name.split(".")[0] == "fer_core"}
 
 
 def test_the_check_sees_the_code() -> None:
@@ -230,75 +230,76 @@ def test_the_check_sees_the_code() -> None:
     assert "keras" in imports_of(CORE / "recipes" / "architectures.py")
     assert "keras" not in imports_on_loading(CORE / "recipes" / "architectures.py")
     assert "numpy" in imports_on_loading(CORE / "metrics" / "intervals.py")
-    assert room_of("fer_core.training.fit") == "training"
-    assert room_of("fer_core.training.train_job") == "training.train_job"
-    assert "recipes" in allowed_rooms("predictor")
-    assert "training" not in allowed_rooms("predictor")
+    assert package_of("fer_core.training.fit") == "training"
+    assert package_of("fer_core.training.train_job") == "training.train_job"
+    assert "recipes" in allowed_packages("predictor")
+    assert "training" not in allowed_packages("predictor")
     assert {"cv2", "fer_core.vision"} <= loaded_with(["fer_core.vision.analyzer"])
 
 
-def test_a_room_imports_only_from_the_rooms_it_may_use() -> None:
+def test_a_package_imports_only_what_it_may() -> None:
     wrong = {}
     for path in CORE_FILES:
-        room = room_of(module_name(path))
-        if room in ENTRANCES or not room:
+        package = package_of(module_name(path))
+        if package in ENTRY_POINTS or not package:
             continue
-        assert room in MAY_USE, f"{room} is a new room: give it a row"
-        wrong[relative(path)] = used_rooms(path) - allowed_rooms(room)
-    assert found(wrong) == {}
+        assert package in MAY_IMPORT, f"{package} is a new package: add a row for it"
+        wrong[relative(path)] = used_packages(path) - allowed_packages(package)
+    assert nonempty(wrong) == {}
 
 
-def test_the_plan_allows_nothing_that_nobody_uses() -> None:
-    used: dict[str, set[str]] = {room: set() for room in MAY_USE}
+def test_the_table_allows_nothing_that_is_not_used() -> None:
+    used: dict[str, set[str]] = {package: set() for package in MAY_IMPORT}
     for path in CORE_FILES:
-        room = room_of(module_name(path))
-        if room in used:
-            used[room] |= used_rooms(path) | {room}
-    # A room without a module is empty, and has not even itself.
-    assert found({room: {room, *others} - used[room] for room, others in MAY_USE.items()}) == {}
+        package = package_of(module_name(path))
+        if package in used:
+            used[package] |= used_packages(path) | {package}
+    # A package that no longer exists does not use itself either.
+    unused = {name: {name, *others} - used[name] for name, others in MAY_IMPORT.items()}
+    assert nonempty(unused) == {}
 
 
-def test_the_core_knows_neither_streamlit_nor_the_pages() -> None:
+def test_the_core_imports_neither_streamlit_nor_pages() -> None:
     foreign = {"streamlit", "streamlit_webrtc", "fer_studio", "pages", "app"}
-    assert found({relative(path): roots(path) & foreign for path in CORE_FILES}) == {}
+    assert nonempty({relative(path): roots(path) & foreign for path in CORE_FILES}) == {}
 
 
-def test_the_product_needs_neither_tests_nor_benchmarks_nor_tools() -> None:
+def test_the_product_imports_neither_tests_nor_benchmarks_nor_tools() -> None:
     foreign = {"tests", "benchmarks", "tools", "conftest", "pytest", "hypothesis", "playwright"}
-    assert found({relative(path): roots(path) & foreign for path in PRODUCT}) == {}
+    assert nonempty({relative(path): roots(path) & foreign for path in PRODUCT}) == {}
     foreign = {"tests", "conftest", "pytest", "hypothesis"}
-    assert found({relative(path): roots(path) & foreign for path in BENCHMARKS}) == {}
+    assert nonempty({relative(path): roots(path) & foreign for path in BENCHMARKS}) == {}
     own = {"fer_core", "fer_studio", "pages", "app", "benchmarks", "tools", "tests"}
     allowed = {"tools", "fer_core"}
-    assert found({relative(path): roots(path) & own - allowed for path in ASSET_TOOLS}) == {}
+    assert nonempty({relative(path): roots(path) & own - allowed for path in ASSET_TOOLS}) == {}
 
 
-def test_training_libraries_are_imported_where_training_is() -> None:
+def test_training_libraries_are_imported_by_training_and_exchange_only() -> None:
     others = [
         path
         for path in PRODUCT
-        if path not in CORE_FILES or room_of(module_name(path)) not in MAY_TRAIN
+        if path not in CORE_FILES or package_of(module_name(path)) not in MAY_TRAIN
     ]
-    assert found({relative(path): roots(path) & TRAINING_LIBRARIES for path in others}) == {}
+    assert nonempty({relative(path): roots(path) & TRAINING_LIBRARIES for path in others}) == {}
 
 
 def test_heavy_libraries_are_imported_inside_functions() -> None:
     loaded = {relative(path): roots_of(imports_on_loading(path)) for path in PRODUCT}
     wrong = {path: names & ONLY_INSIDE_FUNCTIONS for path, names in loaded.items()}
-    assert found(wrong) == {}
+    assert nonempty(wrong) == {}
 
 
-def test_a_fenced_package_is_known_in_its_place_alone() -> None:
+def test_an_isolated_library_is_imported_in_its_module_only() -> None:
     wrong = {}
     for path in PRODUCT:
         running = roots_of(imports_that_run(tree_of(path).body, in_functions=True))
         wrong[relative(path)] = {
-            name for name in running & FENCES.keys() if module_name(path) not in FENCES[name]
+            name for name in running & ISOLATED.keys() if module_name(path) not in ISOLATED[name]
         }
-    assert found(wrong) == {}
+    assert nonempty(wrong) == {}
 
 
-def test_shared_page_code_knows_no_page_and_a_page_s_own_code_no_other_page() -> None:
+def test_shared_page_code_imports_no_page_and_a_page_imports_no_other_page() -> None:
     wrong = {}
     for path in UI_FILES:
         used = imports_of(path)
@@ -307,36 +308,36 @@ def test_shared_page_code_knows_no_page_and_a_page_s_own_code_no_other_page() ->
         parts = {page_part(name) for name in used} & PAGES.keys()
         wrong[relative(path)] = (parts - allowed) | (roots_of(used) & {"pages", "app"})
         wrong[relative(path)] |= {name for name in used if name.startswith("fer_core.commands")}
-    assert found(wrong) == {}
+    assert nonempty(wrong) == {}
 
 
-def test_a_page_is_layout_and_stands_on_its_own() -> None:
+def test_a_page_file_imports_only_its_own_part() -> None:
     wrong = {}
     for path in PAGE_FILES:
         own = f"fer_studio.ui.{path.stem}."
         shared = {"streamlit", "fer_studio.ui.frame", "fer_core.settings"}
         used = {name for name in imports_of(path) if not f"{name}.".startswith(own)}
         wrong[relative(path)] = used - shared
-    assert found(wrong) == {}
+    assert nonempty(wrong) == {}
     assert {path.stem for path in PAGE_FILES} == PAGES.keys()
     assert imports_of(PROJECT_ROOT / "app.py") == {"fer_studio.ui.frame"}
 
 
 @pytest.mark.parametrize("path", PAGE_FILES, ids=relative)
-def test_a_page_shows_something_before_it_loads_what_is_heavy(path: Path) -> None:
+def test_a_page_draws_its_title_before_it_imports_heavy_libraries(path: Path) -> None:
     statements = tree_of(path).body
     calls = [isinstance(one, ast.Expr) and isinstance(one.value, ast.Call) for one in statements]
     before = imports_that_run(statements[: calls.index(True)], in_functions=False)
     assert "fer_studio.ui.frame" in before
-    assert roots_of(loaded_with(before)) & BEHIND_THE_TITLE == set()
+    assert roots_of(loaded_with(before)) & AFTER_THE_TITLE == set()
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     uses = {
         module: {name for name in imports_of(path) if name in MODULES and name != module}
         for module, path in MODULES.items()
     }
-    # Whoever uses nobody who is left is taken away, until a circle is left, or nothing.
+    # Remove modules that import none of the remaining ones, until only cycles are left.
     left = set(uses)
     while free := {module for module in left if not uses[module] & left}:
         left -= free
@@ -345,7 +346,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_every_module_is_used() -> None:
     used = {name for path in MODULES.values() for name in imports_of(path)}
-    # A package's __init__ is loaded with its modules; pages, benchmarks and tools are started by
+    # A package's __init__ is loaded with its modules. Pages, benchmarks and tools are started by
     # name.
     named = {module for module, path in MODULES.items() if path.stem != "__init__"}
     named -= {name for name in named if name.startswith(("pages.", "benchmarks."))}
@@ -354,7 +355,7 @@ def test_every_module_is_used() -> None:
     assert named - used - {"app", "fer_core.__main__", "fer_studio.__main__"} == set()
 
 
-def test_what_is_private_stays_in_its_module() -> None:
+def test_private_names_are_not_imported() -> None:
     wrong = {
         relative(path): {
             alias.name
@@ -365,4 +366,4 @@ def test_what_is_private_stays_in_its_module() -> None:
         }
         for path in PRODUCT
     }
-    assert found(wrong) == {}
+    assert nonempty(wrong) == {}

@@ -164,6 +164,23 @@ def test_the_app_is_reachable_from_other_machines_only_with_a_login() -> None:
     assert "ports" not in service("compose.turn.yaml", "studio")
 
 
+def test_the_proxy_lets_no_other_site_show_the_app_in_a_frame() -> None:
+    text = (PROJECT_ROOT / "Caddyfile").read_text(encoding="utf-8")
+    headers = dict(re.findall(r'^\t\t([A-Z][\w-]+) "?([^"\n]+)"?$', text, re.MULTILINE))
+    # "self": the webcam component is a frame inside the app.
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "frame-ancestors 'self'" in headers["Content-Security-Policy"].split("; ")
+    assert re.search(r"^\treverse_proxy studio:8501$", text, re.MULTILINE)
+    caddy = service("compose.public.yaml", "caddy")
+    assert "./Caddyfile:/etc/caddy/Caddyfile:ro" in caddy["volumes"]
+    assert re.findall(r"^\{\$(\w+)\} \{$", text, re.MULTILINE) == list(caddy["environment"])
+
+
+def test_a_public_app_is_served_under_its_own_name_only() -> None:
+    environment = service("compose.public.yaml", "studio")["environment"]
+    assert environment["STREAMLIT_SERVER_ALLOWED_HOSTS"].startswith("${FER_STUDIO_HOST:?")
+
+
 def test_the_app_reads_the_address_of_the_turn_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -286,7 +286,7 @@ def test_a_folder_that_cannot_take_the_place_leaves_the_old_one(
 def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "note.json"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
-    with pytest.raises(ValueError, match=r"nests too deeply|property name|codec"):
+    with pytest.raises(ValueError, match=r"nested too deeply|property name|codec"):
         read_json(path)
 
 

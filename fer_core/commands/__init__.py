@@ -1,7 +1,7 @@
-"""The command line's commands: one module each.
+"""The commands of the command line, one module each.
 
-Each module adds its parser with ``add_parser`` and sets ``run`` on it: a function from the parsed
-arguments and the settings to an ``Answer``.
+The function ``add_parser`` of each module adds its parser and sets ``run`` on it: a function that
+takes the parsed arguments and the settings and returns an ``Answer``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command answers.
+    """The result of a command.
 
     Attributes:
-        document: With ``--json``: one JSON document on standard output.
-        text: Otherwise: the same for people.
+        document: What ``--json`` prints, as one JSON document.
+        text: What is printed otherwise.
     """
 
     document: Any

@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Helpers that several commands share: arguments, files, tables, progress."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fer_core.errors import InputError
 from fer_core.files import write_text
 from fer_core.settings import Settings
 
-DATA_HELP = "an imported dataset's name, or the path of a folder, zip or csv"
+DATA_HELP = "the name of an imported dataset, or the path of a folder, zip or csv"
 
-#: Reading that takes longer says on standard error how far it is, each time after so long.
+#: Seconds between two lines of progress on standard error.
 _PROGRESS_SECONDS = 2.0
 
 
@@ -38,16 +38,16 @@ def add_command(
 
 
 def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
-    """The settings that ``--set key=value`` and ``--epochs`` change, by field.
+    """The settings that ``--set key=value`` and ``--epochs`` change, by field name.
 
     Raises:
-        InputError: A text is no pair.
+        InputError: A text has no ``=``.
     """
     changes: dict[str, Any] = {}
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator:
-            raise InputError(f"--set expects KEY=VALUE; received {text!r}.")
+            raise InputError(f"--set expects KEY=VALUE. Received: {text!r}.")
         changes[key.strip()] = value.strip()
     if epochs is not None:
         changes["epochs"] = epochs
@@ -55,7 +55,7 @@ def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a CSV file that a person named.
+    """Read a CSV file that the user named.
 
     Raises:
         InputError: It cannot be read.
@@ -67,7 +67,7 @@ def read_file(path: Path) -> bytes:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file that a person named.
+    """Write a file that the user named.
 
     Raises:
         InputError: It cannot be written.
@@ -81,7 +81,7 @@ def write_file(path: Path, text: str) -> None:
 
 
 def text_table(header: list[str], rows: list[list[str]]) -> str:
-    """A table in plain text: the first column to the left, the others to the right."""
+    """Format a plain-text table: the first column left-aligned, the others right-aligned."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = [
         "  ".join(
@@ -94,10 +94,10 @@ def text_table(header: list[str], rows: list[list[str]]) -> str:
 
 
 class ProgressLines:
-    """Takes the progress of a job and prints it, with an estimate, where it takes long.
+    """Prints the progress of slow work, with the estimated time left, to standard error.
 
     Args:
-        doing: What is done, in a word or two.
+        doing: The work, in one or two words.
     """
 
     def __init__(self, doing: str = "reading") -> None:
@@ -105,7 +105,12 @@ class ProgressLines:
         self._start = self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Take the parts done and their number in all."""
+        """Report progress.
+
+        Args:
+            done: Number of finished parts.
+            total: Number of all parts.
+        """
         now = time.monotonic()
         if now - self._printed < _PROGRESS_SECONDS or not 0 < done < total:
             return

@@ -27,46 +27,48 @@ from fer_core.settings import Settings
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``models`` and what stands behind it."""
-    parser = add_command(subparsers, "models", "list, import, complete and choose models", _list)
+    """Add ``models`` and its subcommands."""
+    parser = add_command(subparsers, "models", "list, import, export and select models", _list)
     commands = parser.add_subparsers(metavar="COMMAND")
     import_parser = add_command(
-        commands, "import", "bring a bundle, a finished run or a network's file to models/", _import
+        commands, "import", "publish a bundle, a finished run or a model file in models/", _import
     )
     import_parser.add_argument(
         "path",
         type=Path,
         help="a bundle's or a run's folder, a .keras, .h5 or .onnx file, or an architecture .json",
     )
-    import_parser.add_argument("--name", help="what to call it (default: after the file or folder)")
     import_parser.add_argument(
-        "--weights", type=Path, help="for a .json, its weights (default: found beside it)"
+        "--name", help="the name of the model (default: that of the file or folder)"
     )
     import_parser.add_argument(
-        "--labels", metavar="ANGRY,DISGUST,…", help="what the outputs mean, in the network's order"
+        "--weights", type=Path, help="for a .json, its weights (default: found next to it)"
+    )
+    import_parser.add_argument(
+        "--labels", metavar="ANGRY,DISGUST,…", help="the labels of the outputs, in their order"
     )
     scales = ", ".join(f"{name}: {words}" for name, words in SCALE_WORDS.items())
     import_parser.add_argument(
         "--scale",
         metavar="|".join(SCALE_WORDS),
-        help=f"the grey values that the network was trained on ({scales}; default: bytes if it "
-        "begins by scaling them itself, else unit)",
+        help=f"the pixel intensities that the network was trained on ({scales}; default: bytes if "
+        "its first operation scales them, otherwise unit)",
     )
     export_parser = add_command(
-        commands, "export", "write a model as a file for elsewhere, or complete its bundle", _export
+        commands, "export", "export a model to a file, or complete its bundle", _export
     )
     export_parser.add_argument("name", help="a model's name, or a bundle's or run's folder")
     export_parser.add_argument(
         "--format",
         choices=EXPORT_FORMATS,
-        help="what to write (default: the bundle's own model.onnx, from its Keras model)",
+        help="the format (default: write the bundle's model.onnx from its Keras model)",
     )
     export_parser.add_argument(
-        "--output", type=Path, help="the file, or a folder for it (default: here, after the model)"
+        "--output",
+        type=Path,
+        help="the file, or a folder for it (default: the current folder, named like the model)",
     )
-    default_parser = add_command(
-        commands, "default", "make a model the one that is used unless told otherwise", _default
-    )
+    default_parser = add_command(commands, "default", "make a model the default", _default)
     default_parser.add_argument("name", help="a model's name")
 
 
@@ -157,4 +159,4 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _default(arguments: argparse.Namespace, settings: Settings) -> Answer:
     set_default_bundle(arguments.name, settings)
     bundle = find_bundle(arguments.name, settings)
-    return _answer(bundle, settings, f"{bundle.name!r} is the default now")
+    return _answer(bundle, settings, f"{bundle.name!r} is now the default")

@@ -1,6 +1,7 @@
-"""Models in and out: networks made elsewhere become bundles, bundles become files for elsewhere.
+"""Import and export of models.
 
-A file is judged before anything in it is used: ``safety`` and ``keras_config`` read what it says,
-``keras_files`` and ``onnx_files`` turn it into a network, ``importing`` proves and publishes it.
-``exporting`` writes the other way and reads each file back before it is handed out.
+A foreign file is checked before its content is used: ``safety`` and ``keras_config`` check it,
+``keras_files`` and ``onnx_files`` turn it into a network, ``onnx_trial`` runs it with limits, and
+``importing`` verifies and publishes it. ``exporting`` writes a bundle to other formats, and reads
+each file back before it returns it.
 """

@@ -1,4 +1,4 @@
-"""A bundle becomes files for elsewhere, each read back and compared before it is handed out."""
+"""Export of bundles to other formats. Each file is read back and compared with the model."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ _SUFFIXES: dict[ExportFormat, str] = {
 }
 _WEIGHTS_SUFFIX = ".weights.h5"
 
-#: LiteRT may compute in another order than the networks that it came from.
+#: LiteRT may compute in another order than ONNX Runtime, with other rounding.
 _LITERT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote.
+    """The result of an export.
 
     Attributes:
-        files: The network's file, its weights where they are separate, and the notes.
-        difference: Largest difference of a probability between the files, read back, and the
-            served network.
+        files: The file of the network, its weights if they are separate, and the notes.
+        difference: Largest difference of a probability between the exported files and the served
+            network.
     """
 
     files: tuple[Path, ...]
@@ -58,16 +58,16 @@ class Exported:
 
 
 def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None) -> Exported:
-    """Write a bundle as files for elsewhere, with ``NAME.meta.json`` beside them.
+    """Export a bundle, with ``NAME.meta.json`` next to the exported files.
 
     Args:
-        bundle: The bundle; a missing ``model.onnx`` is made first.
-        form: What to write.
+        bundle: The bundle. A missing ``model.onnx`` is created first.
+        form: The format.
         output: The file, or a folder for it; by default the model's name in the current folder.
 
     Raises:
-        InputError: The bundle has no Keras model and the format needs one, something is already
-            at the output, or what was written does not compute the same.
+        InputError: The bundle has no Keras model and the format needs one, the output exists, or
+            the exported network does not return the same probabilities.
     """
     target = _target(bundle, form, output)
     stem = target.name.removesuffix(_SUFFIXES[form])
@@ -84,7 +84,7 @@ def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None)
     )
     expected = served(pixels)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # On the same disk as the target, so that what is proved can be renamed into place.
+    # On the same disk as the target, so that verified files can be renamed.
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
         written = Path(folder) / target.name
         _WRITERS[form](bundle, written)
@@ -95,7 +95,7 @@ def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None)
         )
         files = tuple(target.with_name(file.name) for file in produced)
         notes = target.with_name(stem + META_SUFFIX)
-        # Two formats in one folder share their notes, if they say the same.
+        # Two formats in one folder share their notes, if these are equal.
         is_noted = (
             notes.is_file() and notes.read_bytes() == (Path(folder) / notes.name).read_bytes()
         )
@@ -120,7 +120,7 @@ def _target(bundle: Bundle, form: ExportFormat, output: Path | None) -> Path:
 def _check_free(files: tuple[Path, ...]) -> None:
     for file in files:
         if file.exists():
-            raise InputError(f"{file} is already there; choose another --output or move it away.")
+            raise InputError(f"{file} already exists; choose another --output or move it away.")
 
 
 def _notes(bundle: Bundle) -> FileNotes:

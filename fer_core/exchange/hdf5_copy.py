@@ -1,7 +1,8 @@
-"""A clean copy of a foreign HDF5 file, made and judged in a process of its own.
+"""Copies of foreign HDF5 files, checked and written in a child process.
 
-A damaged HDF5 file can crash the library that reads it, and with it the whole process. So a child
-reads it, refuses what no model needs and writes the rest anew; the app opens only that copy.
+A damaged HDF5 file can crash the library that reads it, and with it the whole process. Therefore a
+child process reads it, refuses what no model needs and writes the rest to a new file. The app
+opens only that copy.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 64
-#: gzip, shuffle, checksum: any other filter would be a plug-in looked up on this machine.
+#: gzip, shuffle, checksum. For any other filter the library would search and load a plug-in.
 _FILTERS = (1, 2, 3)
 
 _LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
@@ -29,15 +30,15 @@ def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
     """Copy the plain numbers and text of an HDF5 file.
 
     External links, external storage and virtual datasets would read other files of this machine
-    into the model; unknown filters would load plug-ins. All are refused.
+    into the model; unknown filters would load plug-ins. All of these are refused.
 
     Args:
         content: The HDF5 file.
-        copy: Where to.
-        path: The file that a person named, which ``content`` is or was part of, for messages.
+        copy: The path of the copy.
+        path: The file that the user named, for messages. ``content`` is this file or part of it.
 
     Raises:
-        InputError: It holds something else, too much, or is damaged.
+        InputError: The file contains anything else, is too large, or is damaged.
     """
     try:
         run_child(__name__, [str(content), str(copy), str(path)], _LIMITS)
@@ -77,8 +78,11 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
         for name in group:
             seen += 1
             if seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
-                raise InputError(f"{path} holds too many or too deep groups to be a model's.")
-            # The class of the link is asked first: opening it would follow it.
+                raise InputError(
+                    f"{path} contains too many or too deeply nested groups for a model; save it "
+                    "again with Keras."
+                )
+            # Ask for the class of the link first: opening it would follow it.
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                 raise InputError(
                     f"{path} links {name!r} to another place or file, which no model needs; save "
@@ -88,7 +92,8 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
             address = h5py.h5o.get_info(item.id).addr
             if address in addresses:
                 raise InputError(
-                    f"{path} holds {name!r} twice, which no model needs; save it again with Keras."
+                    f"{path} contains {name!r} twice, which no model needs; save it again with "
+                    "Keras."
                 )
             addresses.add(address)
             if isinstance(item, h5py.Group):
@@ -100,7 +105,7 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
             size += item.size * item.dtype.itemsize
             if size > MAX_BYTES:
                 raise InputError(
-                    f"{path} holds more than {MAX_BYTES / 2**20:,.0f} MB of numbers, more than "
+                    f"{path} contains more than {MAX_BYTES / 2**20:,.0f} MB of numbers, more than "
                     "can be imported; import a smaller network."
                 )
             _copy_attributes(item, clean_group.create_dataset(name, data=item[()]))
@@ -110,22 +115,25 @@ def _check_dataset(item: Any, path: Path) -> None:
     import h5py
 
     if not isinstance(item, h5py.Dataset):
-        raise InputError(f"{path} holds {item.name!r}, which is no weight; save it with Keras.")
+        raise InputError(
+            f"{path} contains {item.name!r}, which is not a weight; save it with Keras."
+        )
     if item.external or item.is_virtual:
         raise InputError(
-            f"{path} keeps {item.name!r} in another file, which is not followed; save the model "
-            "in one file."
+            f"{path} stores {item.name!r} in another file, which is not read; save the model in "
+            "one file."
         )
     if item.dtype.kind not in "fiubS" or item.dtype.hasobject or item.dtype.fields:
         raise InputError(
-            f"{path} holds {item.name!r} of the type {item.dtype}, expected are numbers; save the "
+            f"{path} contains {item.name!r} of the type {item.dtype} instead of numbers; save the "
             "model again with Keras."
         )
     properties = item.id.get_create_plist()
     for number in range(properties.get_nfilters()):
         if properties.get_filter(number)[0] not in _FILTERS:
             raise InputError(
-                f"{path} packs {item.name!r} by a method other than gzip; save it with Keras."
+                f"{path} compresses {item.name!r} with a method other than gzip; save it with "
+                "Keras."
             )
 
 

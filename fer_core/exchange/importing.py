@@ -1,4 +1,4 @@
-"""A network made elsewhere becomes a bundle that every page can use."""
+"""Import of models from other programs as bundles."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-_SOFTMAX_ADDED = "its outputs did not sum to 1: taken for logits, and a softmax was added"
+_SOFTMAX_ADDED = "its outputs did not sum to 1: treated as logits, and a softmax was added"
 
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What is asked for beside the file.
+    """The options of an import.
 
     Attributes:
-        name: What to call the model; by default after the file.
+        name: The name of the model; by default that of the file.
         weights: For an architecture ``.json``, the file with its weights.
-        labels: The network's label order; None where it is not known.
-        scale: The range of its grey values; None for a guess.
+        labels: The labels of the outputs in their order; None if not known.
+        scale: The range of the pixel intensities; None for a guess.
     """
 
     name: str | None = None
@@ -76,20 +76,20 @@ class ImportRequest:
 
 
 def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
-    """Turn a bundle, run or network file into a published bundle.
+    """Publish a bundle, a run or a model file as a bundle.
 
     Args:
-        path: A bundle's or run's folder, a ``.keras``, ``.h5`` or ``.onnx`` file, or an
+        path: The folder of a bundle or run, a ``.keras``, ``.h5`` or ``.onnx`` file, or an
             architecture ``.json``.
-        settings: Where ``models/`` is.
-        request: What the file does not say.
+        settings: The folders of the program.
+        request: The options.
 
     Returns:
-        The bundle; its record's ``source`` says what was changed and assumed.
+        The bundle. The ``source`` of its record lists changes and assumptions.
 
     Raises:
-        InputError: The file is missing, damaged, could run code, is no classifier of the seven
-            emotions, or does not say what its outputs mean; nothing is left behind.
+        InputError: The file is missing, damaged, could run code, is not a classifier of the seven
+            emotions, or does not define the labels of its outputs. Nothing is written.
     """
     request = request or ImportRequest()
     if path.is_dir():
@@ -100,37 +100,37 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         notes = read_notes(path)
         if path.suffix.lower() == ".onnx":
             if request.weights is not None:
-                raise InputError(f"{path} holds its weights itself; leave out --weights.")
+                raise InputError(f"{path} contains its weights; omit --weights.")
             record = _import_onnx(path, folder, request, notes)
         else:
             record = _import_keras(path, folder, request, notes)
         temperature = notes.temperature if notes else 1.0
-        # The last proof: the very predictor that will serve it takes faces and gives probabilities.
+        # The final check: the predictor that will serve the network returns probabilities.
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, name, input_shape=record.input_shape
         )
         Predictor(record, network, temperature).probabilities(probe_crops())
         if temperature != 1.0:
-            write_calibration(folder, temperature, "taken over from the notes beside the file")
+            write_calibration(folder, temperature, "copied from the notes next to the file")
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, temperature))
     return load_bundle(settings.models_root / name)
 
 
 def name_from_file(path: Path) -> str:
-    """A model's name after its file's: ``My model (1).h5`` becomes ``My-model-1``."""
+    """The name of a model, from the name of its file: ``My model (1).h5`` as ``My-model-1``."""
     return plain_name(path.stem) or "imported"
 
 
 def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
     if (path / "saved_model.pb").is_file():
         raise InputError(
-            f"{path} is a TensorFlow SavedModel, which can hold code; export the network as .keras "
-            "or ONNX and import that."
+            f"{path} is a TensorFlow SavedModel, which can contain code; export the network as "
+            ".keras or ONNX and import that."
         )
     if request.weights or request.labels or request.scale:
         raise InputError(
-            f"{path} is a folder, and a bundle in it says itself how it is fed; leave out "
+            f"{path} is a folder with a bundle, which defines its labels and input; omit "
             "--weights, --labels and --scale."
         )
     bundle = find_bundle(str(path.resolve()), settings)
@@ -207,14 +207,14 @@ def _import_onnx(
     if prepared.softmax_added:
         record = _changed(record, _SOFTMAX_ADDED)
     if prepared.channels_first:
-        record = _changed(record, "it takes its channels first: a transposition was added")
+        record = _changed(record, "it expects channels first: a transposition was added")
     if prepared.one_by_one:
-        record = _changed(record, "it takes one picture at a time, which is slower")
+        record = _changed(record, "it processes one image at a time, which is slower")
     return record
 
 
 def _known_scaling(request: ImportRequest, notes: FileNotes | None) -> tuple[float, float] | None:
-    """Factor and offset for pixel intensities, if the user or the notes say so."""
+    """Factor and offset for pixel intensities, if the request or the notes define them."""
     if request.scale is not None:
         return SCALES[request.scale]
     return None if notes is None else (notes.input_scale, notes.input_offset)
@@ -252,11 +252,11 @@ def _record(
         scale: Scale = "bytes" if takes_bytes else "unit"
         factor, offset = SCALES[scale]
         reason = (
-            "as it begins by scaling them itself"
+            "because its first operation scales them"
             if takes_bytes
             else "as most networks do; if not, import it again with --scale bytes or signed"
         )
-        assumptions.append(f"it takes grey values from {SCALE_WORDS[scale]}, {reason}")
+        assumptions.append(f"it expects pixel intensities from {SCALE_WORDS[scale]}, {reason}")
     return BundleRecord(
         labels=labels,
         input_shape=shape,
@@ -271,7 +271,7 @@ def _record(
         curation=None,
         training={},
         metrics={},
-        # Of what the import ran on; what the model was trained with is not known.
+        # Versions at the import; those of the training are not known.
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         source=replace(source, assumptions=tuple(assumptions)),

@@ -1,9 +1,9 @@
-"""The architecture that a Keras file describes: judged by name, then put in today's form.
+"""The architecture in a Keras file: checked by name, then converted to the present format.
 
-Keras builds whatever class or function a config names. Here only layers, initializers and the like
-that are known to be mere arithmetic are let through; everything else is refused before Keras sees
-it, so that a file cannot choose code to run. The list is closed on purpose: what a later Keras adds
-is refused until somebody has looked at it.
+Keras builds every class and function that a config names. This module accepts only layers,
+initializers and similar objects that are known to be pure arithmetic. Everything else is refused
+before Keras sees it, so that a file cannot choose code to run. The list is closed on purpose: what
+a later version of Keras adds is refused until it has been reviewed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LAYERS = _names(
     """
 )
 
-#: What Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``.
+#: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``.
 _OPERATIONS = _names(
     """
     Absolute Divide Exp ExpandDims Mean Negative Power Relu Relu6 Sigmoid Silu Sqrt Square Squeeze
@@ -57,7 +57,7 @@ _OTHER_CLASSES = _names(
     """
 )
 
-#: Activations; whatever else Keras can find by a function's name is no arithmetic of a network.
+#: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
 _FUNCTIONS = _names(
     """
     celu elu exponential gelu glu hard_sigmoid hard_silu hard_swish leaky_relu linear log_sigmoid
@@ -75,43 +75,43 @@ _MODULE = re.compile(
 
 
 def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
-    """Parse an architecture and make sure that all it names is harmless.
+    """Parse an architecture and make sure that all objects in it are harmless.
 
     Args:
-        text: The JSON.
-        path: The file that it stands in, for messages.
+        text: The JSON document.
+        path: The file that contains it, for messages.
 
     Returns:
-        The architecture, without what concerns training alone.
+        The architecture, without the configuration of the training.
 
     Raises:
-        InputError: It is no architecture, or names anything but known layers of Keras.
+        InputError: It is not an architecture, or names anything but known layers of Keras.
     """
     if len(text) > _MAX_CONFIG_BYTES:
-        raise InputError(f"The architecture in {path} is too long to be one; save it with Keras.")
+        raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path} is damaged: its architecture is no JSON; save it again with Keras."
+            f"{path} is damaged: its architecture is not valid JSON; save it again with Keras."
         ) from error
     if not isinstance(config, dict) or config.get("class_name") not in _MODELS:
         named = config.get("class_name") if isinstance(config, dict) else None
         raise InputError(
-            f"{path} describes {f'a {named!r}' if named else 'no network'}; expected is the "
-            "architecture of a Sequential or functional Keras model, as to_json() writes it."
+            f"{path} describes {f'a {named!r}' if named else 'no network'} instead of a Sequential "
+            "or functional Keras model; write it with the model's to_json()."
         )
-    # How it was trained is not needed, and its losses and metrics are often a person's own.
+    # The training is not needed, and its losses and metrics are often custom code.
     config.pop("compile_config", None)
     check_config(config, path)
     return config
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Walk through an architecture and refuse whatever could run code.
+    """Refuse an architecture that could run code.
 
     Raises:
-        InputError: It names something that is not on the list.
+        InputError: It names an object that is not on the list.
     """
     for node in _dictionaries(config, path):
         for key in ("class_name", "spec_name"):
@@ -127,8 +127,8 @@ def check_config(config: Any, path: Path) -> None:
 def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
     if name in ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"):
         raise InputError(
-            f"{path} holds a Lambda layer, which is program code that would run here; replace it "
-            "by layers of Keras, or export the network as ONNX."
+            f"{path} contains a Lambda layer, which is program code that would run here; replace "
+            "it with layers of Keras, or export the network as ONNX."
         )
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
@@ -150,14 +150,14 @@ def _foreign(what: str, path: Path) -> InputError:
 
 
 def _dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Every object in a document, without recursion: its depth is the file's choice."""
+    """All JSON objects in a document. No recursion: the file determines the depth."""
     waiting = [config]
     seen = 0
     while waiting:
         node = waiting.pop()
         seen += 1
         if seen > _MAX_CONFIG_NODES:
-            raise InputError(f"The architecture in {path} is too long to be one.")
+            raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
         if isinstance(node, dict):
             yield node
             waiting.extend(node.values())
@@ -165,7 +165,7 @@ def _dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
             waiting.extend(node)
 
 
-#: Layers that only act in training. Some exporters leave them switched on.
+#: Layers that are active in training only. Some exporters leave them enabled.
 _AUGMENTATION = _names(
     """
     AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
@@ -175,28 +175,28 @@ _AUGMENTATION = _names(
 
 
 def modern_config(config: dict[str, Any], path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Put a checked architecture in the form that today's Keras builds.
+    """Convert a checked architecture to the format of Keras 3.
 
-    Keras 1 and 2 wrote a plain list of layers, no modules, and the input's shape on the first
-    layer. All arithmetic becomes float32, in which the weights are stored anyway, and the number of
-    pictures in one batch becomes free. Augmentation becomes a layer that does nothing.
+    Keras 1 and 2 wrote a plain list of layers, no modules, and the input shape on the first layer.
+    All arithmetic becomes float32, which is also the type of the stored weights, and the batch size
+    becomes variable. Augmentation layers become layers without effect.
 
     Returns:
-        The architecture, and what was changed in it, in words.
+        The architecture, and a description of each change.
 
     Raises:
-        InputError: It is not built as Keras's architectures are.
+        InputError: It does not have the structure of a Keras architecture.
     """
     changes: tuple[str, ...] = ()
     for node in _dictionaries(config, path):
         if node.get("class_name") in _AUGMENTATION and isinstance(node.get("config"), dict):
-            changes = ("its layers for augmentation were left out: they act in training only",)
+            changes = ("its augmentation layers were removed: they are active in training only",)
             _make_idle(node)
         if node.get("class_name") in _MODELS:
             _modernize_model(node, path)
         elif "class_name" in node:
             _modernize_layer(node)
-        # A layer called with training=True would spread that to all behind it when exported.
+        # A layer called with training=True would pass that to all later layers when exported.
         if isinstance(node.get("training"), bool):
             del node["training"]
         for key in ("batch_shape", "batch_input_shape"):
@@ -259,7 +259,7 @@ def _modernize_model(node: dict[str, Any], path: Path) -> None:
 
 
 def _separate_input(layers: list[dict[str, Any]]) -> None:
-    """Give an old sequential model the input layer that its first layer only implied."""
+    """Add the input layer to an old sequential model, where the first layer implies it."""
     first = layers[0].get("config")
     if not isinstance(first, dict) or layers[0].get("class_name") == "InputLayer":
         return
@@ -277,7 +277,7 @@ def _separate_input(layers: list[dict[str, Any]]) -> None:
 
 
 def expects_bytes(config: dict[str, Any]) -> bool:
-    """Whether a modernized network begins by scaling grey values 0 to 255 itself."""
+    """Return True if the first operation of a converted network scales intensities of 0 to 255."""
     layers = list(config["config"]["layers"])
     while layers:
         layer = layers.pop(0)

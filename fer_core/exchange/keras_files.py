@@ -1,7 +1,7 @@
-"""Keras's files: a ``.keras`` archive, a legacy ``.h5``, an architecture ``.json`` with weights.
+"""Keras files: a ``.keras`` archive, a legacy ``.h5``, an architecture ``.json`` with weights.
 
-All three hold the same two things, an architecture and an HDF5 file of weights. Both are taken out
-and judged here, and only then given to Keras.
+All three contain an architecture and an HDF5 file of weights. Both are extracted and checked here,
+and only then passed to Keras.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
     import keras
 
 _CONFIG_MEMBER = "config.json"
-# Keras tells the two layouts of weights, today's and that of Keras 1 and 2, by the file's name.
+# Keras recognizes the two layouts of weights, of Keras 3 and of Keras 1 and 2, by the file name.
 _WEIGHTS_MEMBER = "model.weights.h5"
 _LEGACY_WEIGHTS = "model.h5"
 _MAX_MEMBERS = 1000
 
-#: What people call the weights beside ``name.json``, the likeliest first.
+#: Usual names of the weights of ``name.json``, the most common first.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
-#: 400 MB of weights, and 64 MB for what one layer gives for one picture.
+#: 400 MB of weights, and 64 MB for the output of one layer for one image.
 _MAX_PARAMETERS = 100_000_000
 _MAX_LAYER_VALUES = 16_000_000
 
 
 @dataclass(frozen=True)
 class KerasParts:
-    """A Keras model taken apart, both halves judged harmless.
+    """The checked parts of a Keras model.
 
     Attributes:
-        path: The file that it came from.
-        format: What that is, in words.
-        config: The architecture, in today's form.
-        changes: What was changed in it for that, in words.
-        weights: A copy of the weights, named as Keras wants it for their layout.
-        weights_file: The name of the file that they came from, if it is another one.
+        path: The file of the model.
+        format: A description of its format.
+        config: The architecture, in the format of Keras 3.
+        changes: A description of each change that the conversion made.
+        weights: A copy of the weights, named as Keras requires for their layout.
+        weights_file: The name of the file of the weights, if they are in another file.
     """
 
     path: Path
@@ -66,11 +66,11 @@ class KerasParts:
 
 @contextmanager
 def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasParts]:
-    """Take a Keras file apart; what is unpacked is gone when the block ends.
+    """Extract and check the parts of a Keras file. The extracted files are removed at the end.
 
     Args:
         path: A ``.keras``, ``.h5``, ``.hdf5`` or ``.json`` file.
-        weights: For a ``.json``, the file with its weights; by default found beside it.
+        weights: For a ``.json``, the file with its weights; by default found next to it.
 
     Raises:
         InputError: A file is missing, damaged, too large, or could run code.
@@ -79,7 +79,7 @@ def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasP
     is_json = path.suffix.lower() == ".json"
     if weights is not None and not is_json:
         raise InputError(
-            f"{path} holds its weights itself; leave out --weights, or name an architecture .json."
+            f"{path} contains its weights; omit --weights, or name an architecture .json."
         )
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder:
         if is_json:
@@ -90,18 +90,18 @@ def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasP
             yield _from_archive(path, Path(folder))
         elif path.suffix.lower() in (".keras", ".h5", ".hdf5"):
             raise InputError(
-                f"{path} is damaged: it is neither a .keras archive nor HDF5; save or copy it "
-                "again."
+                f"{path} is damaged: it is neither a .keras archive nor an HDF5 file; save or copy "
+                "it again."
             )
         else:
             raise unknown_kind(path)
 
 
 def check_keras_archive(path: Path) -> None:
-    """Make sure that a ``.keras`` file is whole and could not run code when it is loaded.
+    """Make sure that a ``.keras`` file is not damaged and cannot run code when it is loaded.
 
     Raises:
-        InputError: It could, or is damaged.
+        InputError: It is damaged or could run code.
     """
     with open_keras_parts(path):
         pass
@@ -111,7 +111,7 @@ def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
     config = read_config(path.read_bytes(), path)
     check_file(weights)
     if not is_hdf5(weights):
-        raise InputError(f"{weights} is no HDF5 file; name the weights that belong to {path}.")
+        raise InputError(f"{weights} is not an HDF5 file; name the weights that belong to {path}.")
     copy = folder / _WEIGHTS_MEMBER
     copy_hdf5(weights, copy, weights)
     with _open_hdf5(copy, weights) as file:
@@ -129,8 +129,8 @@ def _weights_beside(path: Path) -> Path:
         if path.with_name(name).is_file():
             return path.with_name(name)
     raise InputError(
-        f"The weights of {path} are missing: none of {', '.join(names)} lies beside it; name their "
-        "file with --weights."
+        f"The weights of {path} are missing: no {' or '.join(names)} in its folder; name "
+        "their file with --weights."
     )
 
 
@@ -141,7 +141,7 @@ def _from_hdf5(path: Path, folder: Path) -> KerasParts:
         text = file.attrs.get("model_config")
     if not isinstance(text, (str, bytes)):
         raise InputError(
-            f"{path} holds weights without an architecture; import the architecture .json that "
+            f"{path} contains weights without an architecture; import the architecture .json that "
             "belongs to it, with --weights naming this file."
         )
     return KerasParts(path, "Keras HDF5 model", *modern_config(read_config(text, path), path), copy)
@@ -171,13 +171,15 @@ def _from_archive(path: Path, folder: Path) -> KerasParts:
     except InputError:
         raise
     except Exception as error:
-        # A damaged archive raises BadZipFile, zlib.error, EOFError, NotImplementedError and more.
+        # Damaged archives raise BadZipFile, zlib.error, EOFError, NotImplementedError and more.
         raise InputError(
             f"{path} is damaged: it cannot be unpacked ({first_line(error)}); save or copy it "
             "again."
         ) from error
     if not is_hdf5(unpacked_weights):
-        raise InputError(f"{path} is damaged: the weights in it are no HDF5; save it again.")
+        raise InputError(
+            f"{path} is damaged: the weights in it are not an HDF5 file; save it again."
+        )
     weights = folder / _WEIGHTS_MEMBER
     copy_hdf5(unpacked_weights, weights, path)
     return KerasParts(path, "Keras archive", *modern_config(config, path), weights)
@@ -194,16 +196,18 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     for name in names:
         place = PurePosixPath(name.replace("\\", "/"))
         if place.is_absolute() or ".." in place.parts:
-            raise InputError(f"{path} holds {name!r}, which points out of it; it is not imported.")
+            raise InputError(
+                f"{path} contains {name!r}, a path outside of the archive; save it with Keras."
+            )
     missing = [name for name in (_CONFIG_MEMBER, _WEIGHTS_MEMBER) if name not in names]
     if missing:
         raise InputError(
-            f"{path} is no .keras archive: {' and '.join(missing)} missing in it; save the model "
-            "with model.save('name.keras')."
+            f"{path} is not a .keras archive: {' and '.join(missing)} missing in it; save the "
+            "model with model.save('name.keras')."
         )
     if len(members) > _MAX_MEMBERS or len(set(names)) < len(names):
-        raise InputError(f"{path} holds too many files, or one name twice; save it with Keras.")
-    # zipfile reads no more of a member than is declared here.
+        raise InputError(f"{path} contains too many files, or one name twice; save it with Keras.")
+    # zipfile never reads more of a member than its declared size.
     if sum(member.file_size for member in members) > MAX_BYTES:
         raise InputError(
             f"{path} unpacks to more than {MAX_BYTES / 2**20:,.0f} MB, more than can be imported; "
@@ -212,7 +216,7 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
 
 
 def build_keras_model(parts: KerasParts) -> keras.Model:
-    """Build a judged model and give it its weights; it has one picture as input.
+    """Build a checked model and load its weights. Its input is one image.
 
     Raises:
         InputError: The architecture cannot be built or is too large, or the weights do not fit.
@@ -220,7 +224,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
     prepare_backend()
     text = json.dumps(parts.config)
     with warnings.catch_warnings():
-        # About old ways of writing an architecture, which is why it is being imported.
+        # Warnings about old formats of the architecture, which the import converts.
         warnings.simplefilter("ignore")
         _check_extent(text, parts.path)
         model = _from_json_text(text, parts.path)
@@ -234,7 +238,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
             f"{parts.path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "expected is one picture in and one row of seven out."
+            "import a network with one image as input and seven values as output."
         )
     return model
 
@@ -245,7 +249,7 @@ def _from_json_text(text: str, path: Path) -> keras.Model:
     try:
         model = keras.models.model_from_json(text)
         if not isinstance(model, keras.Model) or not model.built:
-            raise ValueError("it does not say what size its pictures have")
+            raise ValueError("it does not define the size of its input")
     except Exception as error:
         # Keras raises many types for an architecture that it cannot build.
         raise InputError(
@@ -256,10 +260,11 @@ def _from_json_text(text: str, path: Path) -> keras.Model:
 
 
 def _check_extent(text: str, path: Path) -> None:
-    """Build the architecture without its weights, so that a giant is refused before it is made.
+    """Refuse a network that is too large, before memory for its weights is allocated.
 
-    Inside a ``StatelessScope`` Keras knows the shapes of weights and makes none; on leaving it
-    would make them all. The scope belongs to its thread, so it is entered in one that just ends.
+    Inside a ``StatelessScope`` Keras computes the shapes of weights without allocating them; on
+    exit it would allocate all of them. The scope belongs to its thread, so it is entered in a
+    thread that ends without leaving the scope.
     """
     import keras
 

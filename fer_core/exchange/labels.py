@@ -1,6 +1,6 @@
-"""What a network's file does not say: the order of its labels and the range of its grey values.
+"""The order of a network's labels and the range of its input, which a model file does not define.
 
-An exported model carries both in ``NAME.meta.json`` beside it; a stranger's is asked for them.
+An exported model has both in ``NAME.meta.json`` next to it. For other models the user gives them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, fro
 
 Scale = Literal["unit", "bytes", "signed"]
 
-#: Factor and offset that bring grey values 0 to 255 to what a network was trained on.
+#: Factor and offset from intensities of 0 to 255 to those that a network was trained on.
 SCALES: dict[Scale, tuple[float, float]] = {
     "unit": (1 / 255, 0.0),
     "bytes": (1.0, 0.0),
@@ -33,16 +33,16 @@ _ALPHABETICAL = tuple(sorted(EMOTIONS))
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class FileNotes:
-    """The content of ``NAME.meta.json``: how an exported network is to be fed and read.
+    """The content of ``NAME.meta.json``: the input and output of an exported network.
 
     Attributes:
-        model: The bundle's name.
-        labels: What its outputs mean, in their order.
-        input_shape: Height, width and channels of its pictures.
-        input_scale: Factor on grey values 0 to 255 before they go in.
-        input_offset: Added to them after that.
-        flip_averaging: Whether the figures hold for the mean over a face and its mirror image.
-        temperature: What the logarithms of its outputs are to be divided by, for calibration.
+        model: The name of the bundle.
+        labels: The labels of the outputs, in their order.
+        input_shape: Height, width and channels of the input.
+        input_scale: Factor for pixel intensities of 0 to 255.
+        input_offset: Added after the multiplication.
+        flip_averaging: True if the metrics refer to the mean over a face and its mirror image.
+        temperature: Divisor of the logarithms of the outputs, for calibration.
     """
 
     model: Text
@@ -65,7 +65,7 @@ class FileNotes:
 
 
 def read_notes(path: Path) -> FileNotes | None:
-    """The notes beside a model's file; None where there are none.
+    """Read the notes next to a model file; None if there are no notes.
 
     Raises:
         InputError: They are damaged.
@@ -77,12 +77,12 @@ def read_notes(path: Path) -> FileNotes | None:
         return from_dict(FileNotes, read_json(place))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{place} cannot be understood ({first_line(error)}); restore or delete it."
+            f"{place} is invalid ({first_line(error)}); restore or delete it."
         ) from error
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
-    """Read ``--labels``: seven names, separated by commas, in the network's order.
+    """Parse ``--labels``: seven names, separated by commas, in the order of the outputs.
 
     Raises:
         InputError: They do not name each emotion once.
@@ -90,30 +90,30 @@ def parse_labels(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if positions_in_emotion_order(names) is None:
         unknown = [name for name in names if emotion_from_name(name) is None]
-        what = f"{unknown[0]!r} is no emotion" if unknown else f"there are {len(names)} of them"
+        what = f"{unknown[0]!r} is not an emotion" if unknown else f"there are {len(names)} names"
         raise InputError(
-            f"The labels {text!r} do not name each of {', '.join(EMOTIONS)} once ({what}); give "
-            "the seven in the network's order."
+            f"The labels {text!r} do not name each of {', '.join(EMOTIONS)} once ({what}); list "
+            "all seven in the order of the outputs."
         )
     return names
 
 
 def parse_scale(text: str) -> Scale:
-    """Read ``--scale``.
+    """Parse ``--scale``.
 
     Raises:
-        InputError: There is no such scale.
+        InputError: The scale is unknown.
     """
     for scale in SCALES:
         if scale == text:
             return scale
-    raise InputError(f"The scale should be one of {', '.join(SCALES)}; received is {text!r}.")
+    raise InputError(f"The scale should be one of {', '.join(SCALES)}. Received: {text!r}.")
 
 
 def labels_needed(path: Path) -> InputError:
-    """The question for the order of labels."""
+    """The error that asks for the order of the labels."""
     return InputError(
-        f"{path} does not say what its seven outputs mean; give the labels in the network's order, "
-        f"such as --labels {','.join(EMOTIONS)} (FER2013's own order) or --labels "
+        f"{path} does not define the labels of its seven outputs; give them in their order, "
+        f"for example --labels {','.join(EMOTIONS)} (the order of FER2013) or --labels "
         f"{','.join(_ALPHABETICAL)} (alphabetical, as Keras reads folders)."
     )

@@ -1,4 +1,4 @@
-"""LiteRT (``.tflite``) files: written through TensorFlow, read back by its interpreter."""
+"""LiteRT (``.tflite``) files: written with TensorFlow, read with its interpreter."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def write_litert(model: keras.Model, path: Path, name: str) -> None:
-    """Write a Keras model as LiteRT, with LiteRT's own operations only.
+    """Write a Keras model as LiteRT, with built-in LiteRT operations only.
 
     Raises:
-        InputError: LiteRT cannot express it.
+        InputError: The model cannot be converted to LiteRT.
     """
     import tensorflow
 
-    # With TensorFlow's operations as a fallback, a phone would need TensorFlow to run the file.
+    # With TensorFlow operations as a fallback, a phone would need TensorFlow to run the file.
     only_its_own = {"supported_ops": [tensorflow.lite.OpsSet.TFLITE_BUILTINS]}
     try:
-        # The converter talks on standard output, which belongs to the answer.
+        # The converter prints to standard output, which is for the result of the command.
         with contextlib.redirect_stdout(io.StringIO()):
             model.export(path, format="litert", verbose=False, target_spec=only_its_own)
     except Exception as error:
@@ -40,7 +40,7 @@ def write_litert(model: keras.Model, path: Path, name: str) -> None:
 
 
 def open_litert_network(path: Path) -> Network:
-    """Open a LiteRT file as a ``Network`` that any number of pictures may be given.
+    """Open a LiteRT file as a ``Network`` for any number of images.
 
     Raises:
         ValueError: The file is damaged.
@@ -50,7 +50,7 @@ def open_litert_network(path: Path) -> Network:
     except ImportError:
         import tensorflow
 
-        # TensorFlow 2.21 still has its own interpreter, and asks to move to that package.
+        # TensorFlow 2.21 still contains the interpreter, but warns that it moved to that package.
         Interpreter = tensorflow.lite.Interpreter  # noqa: N806
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

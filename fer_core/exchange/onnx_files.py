@@ -1,7 +1,7 @@
-"""ONNX files: judged, then put in the one form that is served.
+"""ONNX files: checked, then converted to the form that is served.
 
-What is served takes ``[n, height, width, channels]`` and gives ``[n, 7]``. A network that wants its
-channels first gets a Transpose before it, one that gives logits a Softmax behind it.
+A served network maps ``[n, height, width, channels]`` to probabilities ``[n, 7]``. A network with
+channels first gets a Transpose in front of it, a network that returns logits a Softmax after it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
 if TYPE_CHECKING:
     import onnx
 
-#: Without end or with an end that the file chooses, these could hold the machine for ever.
+#: The file determines the number of iterations, which may be infinite.
 _LOOPS = ("Loop", "Scan")
-#: Largest tensor between two operations for one picture: 256 MB.
+#: Largest tensor between two operations for one image: 256 MB.
 _MAX_TENSOR_VALUES = 64_000_000
-#: Grey values in 0 to 255 betray themselves: the network divides them first, or takes off a mean.
+#: A network for intensities of 0 to 255 first divides them, or subtracts a mean.
 _LARGEST_UNIT_FACTOR = 0.05
 _LEAST_BYTE_OFFSET = 20.0
 
 
 @dataclass(frozen=True)
 class OnnxNetwork:
-    """A judged ONNX network.
+    """A checked ONNX network.
 
     Attributes:
-        path: The file that it came from.
-        model: Its content.
-        input_shape: Height, width and channels of its pictures.
-        channels_first: Whether it takes ``[n, channels, height, width]``.
-        one_by_one: Whether it takes one picture at a time.
+        path: Its file.
+        model: The content of the file.
+        input_shape: Height, width and channels of the input.
+        channels_first: True if the input is ``[n, channels, height, width]``.
+        one_by_one: True if it processes one image at a time.
         parameters: Number of weights.
     """
 
@@ -52,7 +52,7 @@ class OnnxNetwork:
 
 
 def check_onnx_file(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file and make sure that it is whole, on its own, and of known operations only.
+    """Read an ONNX file and make sure that it is valid, complete, and of standard operations only.
 
     Raises:
         InputError: It is not.
@@ -63,7 +63,7 @@ def check_onnx_file(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:
-        # Protobuf's errors are its own.
+        # Protobuf raises errors of its own types.
         raise InputError(
             f"{path} is damaged: it cannot be read as ONNX ({first_line(error)[:200]}); export or "
             "copy it again."
@@ -71,44 +71,45 @@ def check_onnx_file(path: Path) -> onnx.ModelProto:
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise InputError(
-                f"{path} keeps its weights in another file, which is not followed; export the "
-                "network with everything in one file."
+                f"{path} stores its weights in another file, which is not read; export the network "
+                "with everything in one file."
             )
     for node in _nodes(model.graph):
         if node.domain not in ("", "ai.onnx") or model.functions:
             raise InputError(
                 f"{path} uses the operation {node.op_type!r} of {node.domain or 'its own'!r}, "
-                "which is not one of ONNX's own; export the network with standard operations."
+                "which is not a standard ONNX operation; export the network with standard "
+                "operations."
             )
         if node.op_type in _LOOPS:
             raise InputError(
-                f"{path} holds a {node.op_type}, which may never end; export the network without "
-                "loops."
+                f"{path} contains a {node.op_type}, which may never end; export the network "
+                "without loops."
             )
     try:
         onnx.checker.check_model(model)
         shaped = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:
         raise InputError(
-            f"{path} is damaged: it is no valid ONNX network ({first_line(error)[:200]}); export "
-            "it again."
+            f"{path} is damaged: it is not a valid ONNX network ({first_line(error)[:200]}); "
+            "export it again."
         ) from error
     for value in shaped.graph.value_info:
         sizes = [size for size in _shape(value) if isinstance(size, int)]
         if math.prod(sizes) > _MAX_TENSOR_VALUES:
             raise InputError(
-                f"{path} makes tensors of {math.prod(sizes):,} values, more than the "
+                f"{path} computes tensors of {math.prod(sizes):,} values, more than the "
                 f"{_MAX_TENSOR_VALUES:,} that can be served; import a smaller network."
             )
     return model
 
 
 def read_onnx_network(path: Path) -> OnnxNetwork:
-    """Read an ONNX network and find out how it is fed.
+    """Read an ONNX network and determine the layout of its input.
 
     Raises:
-        InputError: It is unsafe or damaged, or takes or gives something else than a classifier of
-            faces into seven emotions.
+        InputError: It is unsafe or damaged, or its input or output is not that of a classifier of
+            seven emotions.
     """
     import onnx
 
@@ -118,12 +119,12 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     outputs = list(model.graph.output)
     if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(
-            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected is one picture "
-            "in and one row of seven out."
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; import a network with "
+            "one image as input and seven values as output."
         )
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise InputError(
-            f"{path} does not take float32 pictures; export the network with a float32 input."
+            f"{path} does not take float32 images; export the network with a float32 input."
         )
     taken, given = _shape(inputs[0]), _shape(outputs[0])
     if len(given) != 2 or given[1] not in (CLASS_COUNT, None):
@@ -152,24 +153,24 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
 
 
 def is_served_shape(shape: tuple[int, int, int]) -> bool:
-    """Whether faces can be fed to a network of this height, width and channels."""
+    """Return True if faces can be resized to this height, width and channels."""
     height, width, channels = shape
     return 24 <= height <= 256 and 24 <= width <= 256 and channels in (1, 3)
 
 
 def wrong_input(path: Path, shape: object) -> str:
-    """Why a network's input is not served."""
+    """The message about an unsupported input shape."""
     return (
-        f"{path} takes {_in_words(shape)}; expected is one picture of 48x48x1 (others from 24 to "
-        "256 pixels a side, grey or RGB, are fed enlarged or shrunk), any number or one at a time."
+        f"{path} takes {_in_words(shape)}; import a network for images of 48x48x1 (also 24 to 256 "
+        "pixels a side, gray or RGB: faces are resized), one at a time or any number."
     )
 
 
 def wrong_output(path: Path, shape: object) -> str:
-    """Why a network's output is not served."""
+    """The message about an unsupported output shape."""
     return (
-        f"{path} gives {_in_words(shape)}; expected is one row of {CLASS_COUNT} values, one for "
-        "each emotion."
+        f"{path} returns {_in_words(shape)}; import a network that returns {CLASS_COUNT} values "
+        "per image, one for each emotion."
     )
 
 
@@ -184,9 +185,9 @@ def write_served(
 
     Args:
         network: The network.
-        path: Where to.
-        softmax: Whether its output is turned into probabilities.
-        one_by_one: Whether it is to be run picture by picture, although it says it need not.
+        path: Where to write.
+        softmax: Whether to add a softmax.
+        one_by_one: Whether to run it image by image although it declares a variable batch size.
     """
     import onnx
     from onnx import helper
@@ -219,7 +220,7 @@ def write_served(
 
 
 def expects_bytes(network: OnnxNetwork) -> bool:
-    """Whether a network begins by scaling grey values 0 to 255 itself."""
+    """Return True if the first operation of a network scales intensities of 0 to 255."""
     graph = network.model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
@@ -265,7 +266,7 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Every node of a graph and of the graphs within it."""
+    """All nodes of a graph and of its subgraphs."""
     for inner in _graphs(graph):
         yield from inner.node
 
@@ -281,7 +282,7 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor that a model holds, wherever it stands."""
+    """All tensors of a graph and of its subgraphs."""
     for inner in _graphs(graph):
         yield from inner.initializer
         for sparse in inner.sparse_initializer:

@@ -1,4 +1,4 @@
-"""Pictures to try a network on, and the difference between two networks."""
+"""Test images for networks, and comparison of two networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SUM_TOLERANCE = 1e-3
 
 
 def probe_crops(count: int = 8) -> NDArray[np.uint8]:
-    """Pictures of noise, half of them smooth: uint8 ``[count, 48, 48]``, always the same."""
+    """Images of noise, half of them smooth: uint8 ``[count, 48, 48]``, always the same ones."""
     generator = np.random.default_rng(0)
     height, width, _ = INPUT_SHAPE
     crops = generator.integers(0, 256, (count, height, width)).astype(np.uint8)
@@ -32,34 +32,42 @@ def extreme_crops() -> NDArray[np.uint8]:
 def run_network(network: Network, pixels: NDArray[np.float32], what: str) -> NDArray[np.float32]:
     """Run a network that may fail in any way.
 
+    Args:
+        network: The network.
+        pixels: Its input, float32 ``[n, height, width, channels]``.
+        what: What to call it in messages.
+
+    Returns:
+        Its output, float32 ``[n, 7]``.
+
     Raises:
-        InputError: It fails, or gives something else than rows of seven finite numbers.
+        InputError: It fails, or does not return seven finite numbers per image.
     """
     try:
         output = network(pixels)
     except Exception as error:
-        # Each runtime raises types of its own.
+        # Each runtime raises errors of its own types.
         raise InputError(
-            f"{what} cannot be run on pictures of {pixels.shape[1:]} ({first_line(error)[:200]}); "
+            f"{what} cannot be run on images of {pixels.shape[1:]} ({first_line(error)[:200]}); "
             "export it again."
         ) from error
     if output.shape != (len(pixels), 7) or not np.isfinite(output).all():
         raise InputError(
-            f"{what} gives no seven finite numbers for each picture; export a trained classifier "
-            "of the seven emotions."
+            f"{what} does not return seven finite numbers for each image; export a trained "
+            "classifier of the seven emotions."
         )
     return output
 
 
 def are_probabilities(rows: NDArray[np.float32]) -> bool:
-    """Whether every row is a distribution; logits are not, and need a softmax."""
+    """Return True if every row is a distribution. Logits are not; they need a softmax."""
     return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < _SUM_TOLERANCE).all())
 
 
 def check_equal(
     output: NDArray[np.float32], expected: NDArray[np.float32], what: str, tolerance: float
 ) -> float:
-    """Make sure that two networks agree, and return their largest difference.
+    """Return the largest difference between two networks' outputs, and check it.
 
     Raises:
         InputError: They differ by more than ``tolerance``.

@@ -1,4 +1,4 @@
-"""What may be opened at all: the kind and size of a file, judged before any use."""
+"""Checks of the kind and size of a model file, before it is opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fer_core.errors import InputError, first_line
 
-#: Largest file, and largest content once unpacked. VGG16 has 528 MB, a face network a tenth.
+#: Largest file, and largest unpacked content. VGG16 has 528 MB, a typical face network a tenth.
 MAX_BYTES = 500 * 1024 * 1024
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -15,10 +15,10 @@ _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".npy"
 
 
 def check_file(path: Path) -> None:
-    """Make sure that a file is there, of a bearable size, and of no kind that runs code.
+    """Make sure that a file exists, is not too large, and is not of a kind that runs code.
 
     Raises:
-        InputError: It is not.
+        InputError: It does not meet these conditions.
     """
     try:
         size = path.stat().st_size
@@ -39,20 +39,20 @@ def check_file(path: Path) -> None:
             "can be imported; import a smaller network."
         )
     if size == 0:
-        raise InputError(f"{path} is empty; expected is {_KINDS}.")
+        raise InputError(f"{path} is empty; name {_KINDS}.")
 
 
 def _looks_pickled(start: bytes) -> bool:
-    """Whether a file begins as Python's binary pickles do: PROTO and a protocol of 2 to 5."""
+    """Return True if a file begins like a binary pickle: PROTO and a protocol of 2 to 5."""
     return start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 def unknown_kind(path: Path) -> InputError:
-    """The refusal of a file that is of no kind that can be imported."""
-    return InputError(f"{path} is of no kind that can be imported; expected is {_KINDS}.")
+    """The error for a file of an unsupported kind."""
+    return InputError(f"{path} is not a supported model file; name {_KINDS}.")
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file begins with HDF5's signature."""
+    """Return True if a file begins with the signature of HDF5."""
     with path.open("rb") as file:
         return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE

@@ -1,4 +1,4 @@
-"""The network that is served: a bundle's Keras model, turned into ONNX and proved equal."""
+"""The served network of a bundle: its Keras model, converted to ONNX and compared."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _ONNX_EXPORT = ("tensorflow", "tf2onnx", "onnx")
 
 
 def can_export_onnx() -> bool:
-    """Whether this machine has what the export needs."""
+    """Return True if the packages for the export are installed."""
     return all(importlib.util.find_spec(name) is not None for name in _ONNX_EXPORT)
 
 
 def require_onnx_export() -> None:
-    """Make sure that this process can turn a Keras model into ONNX.
+    """Make sure that this process can convert a Keras model to ONNX.
 
     Raises:
-        InputError: The libraries are not there, or Keras runs on another backend.
+        InputError: A package is missing, or Keras runs on another backend.
     """
     require_packages("The export of Keras models needs", "train", "keras", *_ONNX_EXPORT)
     if prepare_backend() != "tensorflow":
@@ -58,8 +58,8 @@ def export_onnx(bundle: Bundle) -> Path:
         The path of ``model.onnx``.
 
     Raises:
-        InputError: The libraries are not there, the Keras model is missing or unsafe, or the two
-            networks differ by more than ``TOLERANCE``.
+        InputError: A package is missing, the Keras model is missing or unsafe, or the two networks
+            differ by more than ``TOLERANCE``.
     """
     require_own_bundle(bundle.folder)
     require_onnx_export()
@@ -85,7 +85,7 @@ def load_keras_model(bundle: Bundle) -> keras.Model:
         check_keras_archive(path)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        # Keras raises many types for a file that it cannot or will not load.
+        # Keras raises many types for files that it cannot load.
         raise InputError(
             f"The bundle {bundle.name!r} is damaged: {path} cannot be loaded "
             f"({first_line(error)}); restore the file."
@@ -93,7 +93,7 @@ def load_keras_model(bundle: Bundle) -> keras.Model:
 
 
 def keras_network(model: keras.Model) -> Network:
-    """A Keras model as a ``Network``."""
+    """Wrap a Keras model as a ``Network``."""
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
@@ -108,26 +108,26 @@ def write_onnx(
 
     Args:
         model: The model.
-        path: Where to.
-        name: What it is called, for messages.
-        pictures: What to compare them on; by default random pictures from 0 to 1.
+        path: Where to write.
+        name: The name of the model, for messages.
+        pictures: The images for the comparison; by default random ones from 0 to 1.
 
     Raises:
-        InputError: The model cannot be expressed in ONNX, or they differ by more than
+        InputError: The model cannot be converted to ONNX, or the two differ by more than
             ``TOLERANCE``.
     """
     height, width, channels = model.input_shape[1:]
     if pictures is None:
         pictures = np.random.default_rng(0).random((8, height, width, channels), dtype=np.float32)
-    # Keras exports only a model that has been called.
+    # Keras can export a model only after it has been called.
     expected = np.asarray(model(pictures, training=False))
     try:
         with _quiet("tf2onnx"):
             model.export(path, format="onnx", verbose=False)
     except Exception as error:
-        # tf2onnx and TensorFlow raise many types for a layer that they cannot express.
+        # tf2onnx and TensorFlow raise many types for unsupported layers.
         raise InputError(
-            f"The Keras model of {name!r} cannot be turned into ONNX ({first_line(error)[:200]}); "
+            f"The Keras model of {name!r} cannot be converted to ONNX ({first_line(error)[:200]}); "
             "use other layers, or export the network as ONNX where it was made."
         ) from error
     served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
@@ -136,7 +136,7 @@ def write_onnx(
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Silence a library that logs as a warning what then works, and twice what does not."""
+    """Silence the warnings of a library. Its errors are raised as well."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

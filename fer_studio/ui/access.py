@@ -1,4 +1,4 @@
-"""Who is looking, what they may do, and what stands in the place of what they may not."""
+"""The visitor's role on pages: checks, refusals, login and logout."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _LOGIN_BY_NAME = "Log in with {}"
 
 
 def admission() -> Admission:
-    """What the visitor of this session may do at this moment.
+    """What the visitor of this session may do now.
 
-    Read anew each time: who is taken out of the configuration loses the role with the next click.
+    The configuration is read at every call: an address that is removed from it loses its role with
+    the next click.
     """
     try:
         return decide(_secrets(), load_settings().login, st.user.to_dict(), time.time())
@@ -33,45 +34,45 @@ def admission() -> Admission:
 
 
 def may_edit() -> bool:
-    """Whether to offer what changes data, trainings and models."""
+    """Return True if the visitor may change data, trainings and models."""
     return admission().role >= Role.EDITOR
 
 
 def require_editor() -> None:
-    """Make sure that the visitor may change things.
+    """Make sure that the visitor is an editor.
 
-    What changes something asks this itself: a click can arrive from a page that was drawn when the
-    visitor still had the role, and no button has to be seen to be pressed.
+    Every action that changes something calls this: the page may have been drawn while the visitor
+    still had the role, and a client can press a button that is not visible.
 
     Raises:
-        InputError: They may not.
+        InputError: The visitor is not an editor.
     """
     admission().require(Role.EDITOR)
 
 
 def leave_if_refused(page: str) -> None:
-    """Run the whole page anew, which then refuses itself, if the visitor may no longer see it.
+    """Rerun the whole page, which then shows the refusal, if the visitor may no longer see it.
 
-    For parts that refresh themselves: they run without the page around them.
+    For fragments that refresh themselves: they run without the page around them.
     """
     if not admission().may_open(page):
         st.rerun()
 
 
 def is_private() -> bool:
-    """Whether the app is used on the machine that runs it, by whoever started it."""
+    """Return True if only the user who started the app can reach it."""
     return not admission().is_shared and not _is_reachable()
 
 
 def _secrets() -> Mapping[str, Any]:
-    """What stands in secrets.toml; nothing where there is none.
+    """The content of secrets.toml; empty if there is no such file.
 
     Raises:
-        InputError: There is one that cannot be read: what it says of the login is not known.
+        InputError: The file cannot be read, so that its login settings are unknown.
     """
     try:
         return st.secrets.to_dict()
-    # Streamlit's own error for a missing or damaged file is a FileNotFoundError.
+    # Streamlit's error for a missing or damaged file is a FileNotFoundError.
     except (OSError, ValueError) as error:
         existing = [path for path in st.get_option("secrets.files") if _is_there(path)]
         if not existing:
@@ -92,7 +93,7 @@ def _is_there(path: str) -> bool:
 
 
 def _is_reachable() -> bool:
-    """Whether others can reach the app: by its address, or through a proxy, which names its own."""
+    """Return True if others can reach the app: by its address, or through a proxy's host name."""
     address = st.get_option("server.address")
     if not address or not _is_local(address):
         return True
@@ -110,14 +111,13 @@ def _is_local(host: str) -> bool:
 
 
 def show_warning_without_login() -> None:
-    """Say it where others reach an app without a login, unless that is meant and said so."""
+    """Warn if others can reach the app without a login, unless the setting confirms it."""
     if admission().is_shared or load_settings().login == "none" or not _is_reachable():
         return
     _log_missing_login()
     st.warning(
-        "Others can reach this server, and it knows no login: everyone who does may import, train "
-        "and delete. Configure a login, or say that this is meant with "
-        f"`{LOGIN_VARIABLE}=none`; docs/deploying.md tells how.",
+        "Others can reach this server without a login: every visitor may import, train and delete. "
+        f"Configure a login, or confirm this with `{LOGIN_VARIABLE}=none`; see docs/deploying.md.",
         icon=":material/lock_open:",
     )
 
@@ -125,8 +125,8 @@ def show_warning_without_login() -> None:
 @st.cache_resource(show_spinner=False)
 def _log_missing_login() -> None:
     _LOG.warning(
-        "Others can reach this server, and it knows no login: everyone who does may import, train "
-        "and delete. Configure a login, or set %s=none if this is meant; see docs/deploying.md.",
+        "Others can reach this server without a login: every visitor may import, train and delete. "
+        "Configure a login, or confirm this with %s=none; see docs/deploying.md.",
         LOGIN_VARIABLE,
     )
 
@@ -137,7 +137,7 @@ def _log_closed(reason: str) -> None:
 
 
 def show_person(visitor: Admission) -> None:
-    """Say in the sidebar who is logged in, as what, and offer the way out."""
+    """Show the visitor's address and role in the sidebar, with a logout button."""
     if not visitor.is_logged_in:
         return
     with st.sidebar.container(horizontal=True, vertical_alignment="center"):
@@ -151,11 +151,11 @@ def _offer_logout(key: str) -> None:
 
 
 def show_refusal(visitor: Admission) -> None:
-    """Draw, in the place of a page, why it is not for the visitor, and what they can do."""
+    """Show, instead of a page, why the visitor may not use it, and what to do."""
     if visitor.role is not Role.NOBODY:
         st.info(
             f"This page is for editors; {plain_text(visitor.person)} is a "
-            f"{visitor.role.name.lower()} on this server. Ask whoever runs it for the role.",
+            f"{visitor.role.name.lower()} on this server. Ask its administrator for the role.",
             icon=":material/lock:",
         )
         return

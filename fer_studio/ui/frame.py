@@ -1,4 +1,4 @@
-"""The frame around every page: its configuration, the navigation, who may see it, and the list."""
+"""The frame around every page: configuration, navigation, permissions, and the list of pages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PageEntry:
     """A page of the app.
 
     Attributes:
-        name: Its file under ``pages/`` and its address.
-        title: What navigation and browser call it.
-        help: What it is for, in one or two sentences.
+        name: Its file in ``pages/``, without the suffix, and its address.
+        title: Its title in the navigation and the browser.
+        help: Its purpose, in one or two sentences.
     """
 
     name: str
@@ -31,54 +31,51 @@ class PageEntry:
     help: str
 
 
-#: In the order of the navigation; ``/`` leads to the first one.
+#: In the order of the navigation. ``/`` redirects to the first one.
 PAGES = (
     PageEntry(
         "analyze",
         "Analyze photos",
-        "Upload photos or take a snapshot, and see every face with its seven emotion "
-        "probabilities. Results can be downloaded.",
+        "Upload photos or take a snapshot: every face with its emotion probabilities. Results can "
+        "be downloaded.",
     ),
     PageEntry(
         "live",
         "Live",
-        "Start the webcam, and every face in its picture carries its emotion, at the camera's "
-        "speed.",
+        "Start the webcam: every face is labeled with its emotion, at the camera's frame rate.",
     ),
     PageEntry(
         "dataset",
         "Dataset",
-        "Import face data, see what is in them and what is wrong with them, and decide what a "
-        "training leaves out.",
+        "Import face images, explore and audit them, and decide which of them a training uses.",
     ),
     PageEntry(
         "train",
         "Train",
-        "Choose data and a recipe, start a training that outlives the page, watch its curves, "
-        "compare runs, and put the best model to use.",
+        "Choose data and a recipe, start a training in the background, watch its curves, compare "
+        "runs, and publish the best model.",
     ),
     PageEntry(
         "evaluate",
         "Evaluate",
-        "See how good a model is, where it fails and whether its probabilities can be believed, "
-        "with the faces behind every figure.",
+        "Measure a model's accuracy and calibration, and see where it fails, with the faces behind "
+        "every figure.",
     ),
 )
 
 
 def run_app() -> None:
-    """Configure the page, draw the navigation and run the page that is asked for."""
-    # Without icons: Streamlit's browser side would fetch each page's icon from the internet, to
-    # show it in the browser's tab.
+    """Configure the page, draw the navigation and run the requested page."""
+    # Without icons: the browser would download the icon of each page from the internet.
     visitor = admission()
     pages = [
         st.Page(
-            # Whole, because Streamlit would look beside the script that it was started with.
+            # Absolute, because Streamlit resolves relative paths from its main script.
             PAGES_FOLDER / f"{entry.name}.py",
             title=entry.title,
             help=entry.help,
             url_path=entry.name,
-            # What is not for the visitor has its address, where it says so.
+            # A page that the visitor may not use still answers, with the reason.
             visibility="visible" if visitor.may_open(entry.name) else "hidden",
         )
         for entry in PAGES
@@ -87,8 +84,8 @@ def run_app() -> None:
     def go_to_first_page() -> None:
         st.switch_page(pages[0])
 
-    # A default page has no address of its own beside "/". This one only leads on, so that the
-    # first page answers at both.
+    # A default page answers at "/" only. This one redirects, so that the first page answers at
+    # both addresses.
     start = st.Page(go_to_first_page, title="Start", default=True, visibility="hidden")
     page = st.navigation([start, *pages])
     st.set_page_config(
@@ -108,13 +105,11 @@ def run_app() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _start_waiting_trainings() -> None:
-    """Go on with a queue that was left standing, and clear what was left half written.
+    """Start pending trainings of the queue and remove stale temporary files.
 
-    Once in the server's life.
-
-    Behind the first page, which does not wait for it.
+    It runs once per server, after the first page, which does not wait for it.
     """
-    # Only now: most pages do without.
+    # Imported here: most pages do not need them.
     from fer_core.errors import InputError
     from fer_core.settings import load_settings
     from fer_core.stale_files import remove_stale_temp_files
@@ -124,20 +119,20 @@ def _start_waiting_trainings() -> None:
         remove_stale_temp_files(load_settings())
         start_pending_runs(load_settings())
     except InputError as error:
-        # The train page tells it to whoever looks there.
-        logging.getLogger(__name__).warning("the queue of trainings stands still: %s", error)
+        # The train page shows it as well.
+        logging.getLogger(__name__).warning("pending trainings were not started: %s", error)
 
 
 def open_page(name: str) -> PageEntry:
-    """Begin a page: every page file calls this first.
+    """Begin a page. Every page file calls this first.
 
-    Streamlit also finds page files by their folder: on a fresh server, the first request for a
-    page's own address runs its file without ``app.py``. The frame is then drawn from here, so that
-    the page looks the same either way. Whoever may not open the page is told so, and the run ends
-    here.
+    Streamlit also finds page files by their folder: on a fresh server, the first request for the
+    address of a page runs its file without ``app.py``. This function then draws the frame, so that
+    the page looks the same either way. If the visitor may not use the page, the reason is shown and
+    the run ends here.
 
     Returns:
-        The page's own entry.
+        The entry of the page.
     """
     if not st.session_state.get(_INSIDE_FRAME):
         run_app()
@@ -154,9 +149,9 @@ def open_page(name: str) -> PageEntry:
 
 
 def show_responsible_use() -> None:
-    """Say what the readings are and are not."""
+    """Show what the predictions mean, and what they must not be used for."""
     st.caption(
-        "Readings describe how a face looks in one picture, as annotators of web photos would "
+        "Predictions describe how a face looks in one image, as annotators of web photos would "
         "label it, not what a person feels. Do not use them to decide about people: inferring "
         "emotions at work and in education is banned in the European Union."
     )

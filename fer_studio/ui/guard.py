@@ -1,4 +1,4 @@
-"""Sections that run on their own, and say in one sentence when something stands in their way."""
+"""Page sections as fragments that show invalid input as a message."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Shown = TypeVar("Shown")
 
 
 def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
-    """Make a section a fragment that shows an ``InputError`` as its sentence.
+    """Turn a section into a fragment that shows an ``InputError`` as a message.
 
-    A click inside it runs this section alone, so that nobody else could catch what is raised.
+    A click inside the section reruns only this section, so the exception must be caught here.
 
     Args:
-        draw: Draws it, given what the page is about.
+        draw: Draws the section; its argument is the content of the page.
     """
 
     @st.fragment

@@ -1,4 +1,4 @@
-"""Cached loaders: models and detectors are loaded once for all sessions."""
+"""Cached loaders: models and detectors are opened once for all sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_core.vision.detect import FaceDetector, make_detector
 
 
 def open_predictor(bundle: Bundle) -> Predictor:
-    """Return a bundle's predictor; it is loaded again only after its files have changed."""
+    """Return the predictor of a bundle. It is opened again only if the bundle's files change."""
     return _open_predictor(bundle.content_key, bundle)
 
 
@@ -22,5 +22,5 @@ def _open_predictor(content_key: tuple[str, ...], _bundle: Bundle) -> Predictor:
 
 @st.cache_resource(show_spinner=False)
 def open_detector(name: str, _settings: Settings) -> FaceDetector:
-    """Return a face detector by name; sessions share it."""
+    """Return a face detector by name. Sessions may share it."""
     return make_detector(name, _settings)

@@ -1,4 +1,4 @@
-"""How pages say what went wrong."""
+"""Error messages on pages."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from fer_studio.ui.text import plain_text
 
 
 def show_error(error: Exception | str) -> None:
-    """Show an ``InputError``, or the sentence that was kept of one, as it is written."""
+    """Show an ``InputError``, or the stored message of one, as it is."""
     st.error(plain_text(str(error)), icon=":material/error:")

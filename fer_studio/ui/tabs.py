@@ -1,4 +1,4 @@
-"""Sections behind tabs, of which only the open one is computed."""
+"""Sections in tabs; only the open one is computed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Shown = TypeVar("Shown")
 
 
 def show_tabs(sections: Mapping[str, Callable[[Shown], None]], shown: Shown, *, key: str) -> None:
-    """Draw the tabs and what is in the open one.
+    """Draw the tabs and the content of the open one.
 
     Args:
-        sections: By title, what draws it. Each imports what it needs when it is called, so that a
-            page waits for nothing that it does not show.
-        shown: What the page is about.
-        key: Of the tabs.
+        sections: The function that draws each section, by title. Each one imports what it needs
+            when it is called, so that a page loads only what it shows.
+        shown: The content of the page, passed to the function.
+        key: The key of the tabs.
     """
     tabs = st.tabs(list(sections), key=key, on_change="rerun")
     opened = next((tab for tab in tabs if tab.open), tabs[0])

@@ -230,8 +230,10 @@ def test_a_folder_deleted_while_the_page_is_open_is_reported(
 ) -> None:
     page = open_page("/dataset")
     open_tab(page, "Browse images")
+    shuffle = page.get_by_role("button", name="Shuffle")
+    expect(shuffle).to_be_visible()
     shutil.rmtree(home.data_root / "drawn")
-    page.get_by_role("button", name="Shuffle").click()  # reruns only the gallery
+    shuffle.click()  # reruns only the gallery
     expect(page.get_by_text("There is no dataset 'drawn'")).to_be_visible()
     page.reload()
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()

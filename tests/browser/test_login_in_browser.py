@@ -74,7 +74,7 @@ def test_a_viewer_sees_the_pages_for_viewers_and_logs_out(
     # On the first request to a server, Streamlit runs the page's file without app.py.
     page = open_page("/train")
     expect(page.get_by_role("heading", name="Train")).to_be_visible()
-    expect(page.get_by_text("log in to go on")).to_be_visible()
+    expect(page.get_by_text("log in to continue")).to_be_visible()
     assert links(page) == []
     log_in(page, "bob")
     expect(page.get_by_text("bob@example.org, viewer")).to_be_visible()
@@ -84,9 +84,9 @@ def test_a_viewer_sees_the_pages_for_viewers_and_logs_out(
     expect(page.get_by_text("This page is for editors")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_have_count(0)
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_text("log in to go on")).to_be_visible()
+    expect(page.get_by_text("log in to continue")).to_be_visible()
     open_path(page, server, "/evaluate")
-    expect(page.get_by_text("log in to go on")).to_be_visible()
+    expect(page.get_by_text("log in to continue")).to_be_visible()
 
 
 def test_an_editor_loses_the_role_without_a_restart(

@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120) ->
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+        time.sleep(0.2)  # each look runs a command
 
 
 def figures(folder: RunFolder) -> list[dict[str, Any]]:

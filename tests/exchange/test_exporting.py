@@ -86,7 +86,7 @@ def test_the_output_is_the_current_folder_unless_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert export_model(model, "onnx").files[0] == tmp_path / "mine.onnx"
-    with pytest.raises(InputError, match=r"mine\.onnx is already there"):
+    with pytest.raises(InputError, match=r"mine\.onnx already exists"):
         export_model(model, "onnx")
     with pytest.raises(InputError, match=r"should end in \.tflite for the format litert"):
         export_model(model, "litert", tmp_path / "mine.bin")
@@ -110,7 +110,7 @@ def test_formats_in_one_folder_share_their_notes(model: Bundle, tmp_path: Path) 
     export_model(model, "onnx", tmp_path / "a.onnx")
     export_model(model, "keras", tmp_path / "a.keras")
     write_calibration(model.folder, 2.0, "validation")
-    with pytest.raises(InputError, match=r"a\.meta\.json is already there"):
+    with pytest.raises(InputError, match=r"a\.meta\.json already exists"):
         export_model(load_bundle(model.folder), "json", tmp_path / "a.json")
     assert not (tmp_path / "a.json").exists()
 

@@ -75,7 +75,7 @@ def test_weights_can_be_named(
 ) -> None:
     shutil.copy(sample.folder / "json" / "tiny.json", tmp_path / "net.json")
     shutil.copy(sample.folder / "json" / "tiny.weights.h5", tmp_path / "epoch-7.bin.h5")
-    with pytest.raises(InputError, match=r"weights of .*net\.json are missing: none of net\.we"):
+    with pytest.raises(InputError, match=r"weights of .*net\.json are missing: no net\.we"):
         import_model(tmp_path / "net.json", settings, KNOWN)
     request = ImportRequest(labels=EMOTIONS, weights=tmp_path / "epoch-7.bin.h5")
     bundle = import_model(tmp_path / "net.json", settings, request)
@@ -94,7 +94,7 @@ def test_labels_in_another_order_are_put_in_ours(
 def test_unknown_labels_are_asked_for_and_nothing_is_left(sample: Any, settings: Settings) -> None:
     with pytest.raises(
         InputError,
-        match=r"tiny.keras does not say what its seven outputs mean; .*--labels "
+        match=r"tiny.keras does not define the labels of its seven outputs; .*--labels "
         r"angry,disgust,fear,happy,sad,surprise,neutral .*happy,neutral,sad,surprise \(alpha",
     ):
         import_model(sample.file(".keras"), settings)
@@ -141,7 +141,7 @@ def test_a_network_that_scales_itself_is_fed_bytes(
     assert bundle.record.input_scale == 1
     assert bundle.record.source is not None
     assert "0 to 255" in bundle.record.source.assumptions[0]
-    assert "augmentation were left out" in bundle.record.source.changes[0]
+    assert "augmentation layers were removed" in bundle.record.source.changes[0]
     expected = np.asarray(model(crops[..., None].astype(np.float32), training=False))
     np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
 
@@ -165,8 +165,8 @@ def test_a_larger_colour_network_gets_the_face_enlarged_in_three_channels(
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ({"classes": 8}, r"gives \[n, 8\]; expected is one row of 7"),
-        ({"channels": 2}, r"takes \[n, 48, 48, 2\]; expected is one picture of 48x48x1"),
+        ({"classes": 8}, r"returns \[n, 8\]; import a network that returns 7 values"),
+        ({"channels": 2}, r"takes \[n, 48, 48, 2\]; import a network for images of 48x48x1"),
         ({"size": 300}, r"takes \[n, 300, 300, 1\]"),
     ],
 )

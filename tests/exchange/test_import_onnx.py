@@ -63,7 +63,7 @@ def test_channels_first_one_by_one_and_logits_are_served(
     np.testing.assert_allclose(answers(bundle, crops), expected(model, crops), atol=1e-5)
     assert "transposition was added" in changes(bundle)
     assert ("softmax was added" in changes(bundle)) is not softmax
-    assert ("one picture at a time" in changes(bundle)) is (batch == 1)
+    assert ("one image at a time" in changes(bundle)) is (batch == 1)
     assert bundle.record.parameters == 48 * 48 * 7
 
 
@@ -74,7 +74,7 @@ def test_a_network_that_only_claims_to_take_many_is_run_one_by_one(
     onnx.save(model, tmp_path / "net.onnx")
     bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
     np.testing.assert_allclose(answers(bundle, crops), expected(model, crops), atol=1e-5)
-    assert "one picture at a time" in changes(bundle)
+    assert "one image at a time" in changes(bundle)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_a_network_that_scales_itself_is_fed_bytes(
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ({"shape": (4, 1, 48, 48)}, r"takes \[4, 1, 48, 48\]; expected is one picture"),
+        ({"shape": (4, 1, 48, 48)}, r"takes \[4, 1, 48, 48\]; import a network for images"),
         ({"shape": ("n", 5, 48, 48)}, r"takes \[n, 5, 48, 48\]"),
         ({"shape": ("n", 48, 48)}, r"takes \[n, 48, 48\]"),
-        ({"classes": 5}, r"gives \[n, 5\]; expected is one row of 7"),
+        ({"classes": 5}, r"returns \[n, 5\]; import a network that returns 7 values"),
     ],
 )
 def test_another_kind_of_network_is_refused(
@@ -135,7 +135,7 @@ def test_weights_in_another_file_are_refused(
         location="net.data",
         size_threshold=0,
     )
-    with pytest.raises(InputError, match="keeps its weights in another file"):
+    with pytest.raises(InputError, match="stores its weights in another file"):
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 
@@ -152,7 +152,7 @@ def test_a_loop_is_refused(onnx_model: Callable, settings: Settings, tmp_path: P
     model = onnx_model()
     model.graph.node.append(helper.make_node("Loop", ["", ""], [], body=body))
     onnx.save(model, tmp_path / "net.onnx")
-    with pytest.raises(InputError, match="holds a Loop, which may never end"):
+    with pytest.raises(InputError, match="contains a Loop, which may never end"):
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 
@@ -164,11 +164,11 @@ def test_a_tensor_too_large_to_serve_is_refused(
     model.graph.initializer.append(size)
     model.graph.node.append(helper.make_node("ConstantOfShape", ["size"], ["giant"]))
     onnx.save(model, tmp_path / "net.onnx")
-    with pytest.raises(InputError, match=r"makes tensors of 10,000,000,000 values"):
+    with pytest.raises(InputError, match=r"computes tensors of 10,000,000,000 values"):
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 
 def test_weights_cannot_be_named_for_it(sample: Any, settings: Settings) -> None:
     request = ImportRequest(labels=EMOTIONS, weights=sample.file(".h5"))
-    with pytest.raises(InputError, match="leave out --weights"):
+    with pytest.raises(InputError, match="omit --weights"):
         import_model(sample.file(".onnx"), settings, request)

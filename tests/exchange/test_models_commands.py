@@ -21,7 +21,7 @@ def test_a_network_comes_in_and_goes_out(
     assert (document["name"], document["recipe"], document["served"]) == ("tiny", None, True)
     assert document["labels"] == list(EMOTIONS)
     assert document["source"]["file"] == "tiny.h5"
-    assert "tiny: it takes grey values from 0 to 1" in answer.err
+    assert "tiny: it expects pixel intensities from 0 to 1" in answer.err
     assert "imported" in run("models").out
     out = tmp_path / "out.json"
     document = run(
@@ -40,12 +40,12 @@ def test_a_network_comes_in_and_goes_out(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "give the labels in the network's order, such as --labels angry,"),
-        (("--labels", "angry,happy"), "(there are 2 of them)"),
-        (("--labels", LABELS.replace("fear", "contempt")), "('contempt' is no emotion)"),
-        (("--labels", LABELS, "--scale", "loud"), "one of unit, bytes, signed; received is 'loud'"),
+        ((), "give them in their order, for example --labels angry,"),
+        (("--labels", "angry,happy"), "(there are 2 names)"),
+        (("--labels", LABELS.replace("fear", "contempt")), "('contempt' is not an emotion)"),
+        (("--labels", LABELS, "--scale", "loud"), "one of unit, bytes, signed. Received: 'loud'"),
         (("--labels", LABELS, "--name", "a/b"), "'a/b' cannot name a model"),
-        (("--labels", LABELS, "--weights", "x.h5"), "leave out --weights"),
+        (("--labels", LABELS, "--weights", "x.h5"), "omit --weights"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(
@@ -63,7 +63,7 @@ def test_synonyms_are_understood(run: Callable, sample: Any) -> None:
 
 def test_a_bundle_says_itself_how_it_is_fed(run: Callable, bundle: Bundle) -> None:
     refusal = run("models", "import", bundle.folder, "--labels", LABELS).refusal
-    assert "leave out --weights, --labels and --scale" in refusal
+    assert "omit --weights, --labels and --scale" in refusal
 
 
 def test_an_output_needs_a_format(run: Callable, bundle: Bundle) -> None:

@@ -94,7 +94,7 @@ def test_a_lambda_is_refused_and_does_not_run(
         path.with_suffix(".weights.h5").write_bytes(
             (sample.folder / "json" / "tiny.weights.h5").read_bytes()
         )
-    refused(path, "holds a Lambda layer, which is program code")
+    refused(path, "contains a Lambda layer, which is program code")
     assert not marker.exists()
 
 
@@ -173,7 +173,7 @@ def test_pytorchs_archive_is_refused_under_keras_name(refused: Callable, tmp_pat
 
 def test_a_saved_model_is_refused(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"SavedModel, which can hold code; export .* \.keras"):
+    with pytest.raises(InputError, match=r"SavedModel, which can contain code; export .* \.keras"):
         import_model(tmp_path, settings)
 
 
@@ -208,12 +208,12 @@ def hdf5_with(path: Path, what: str) -> None:
     [
         ("external link", "links 'evil' to another place or file"),
         ("soft link", "links 'evil' to another place or file"),
-        ("hard link to itself", "holds 'evil' twice"),
-        ("external storage", "keeps .* in another file, which is not followed"),
-        ("virtual dataset", "keeps .* in another file, which is not followed"),
-        ("text of any length", "of the type object, expected are numbers"),
-        ("giant", "holds more than 500 MB of numbers"),
-        ("foreign filter", "by a method other than gzip"),
+        ("hard link to itself", "contains 'evil' twice"),
+        ("external storage", "stores .* in another file, which is not read"),
+        ("virtual dataset", "stores .* in another file, which is not read"),
+        ("text of any length", "of the type object instead of numbers"),
+        ("giant", "contains more than 500 MB of numbers"),
+        ("foreign filter", "with a method other than gzip"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".h5", ".keras", ".json"])
@@ -240,7 +240,7 @@ def test_an_archive_that_points_outside_is_refused(
     sample: Any, refused: Callable, tmp_path: Path, name: str
 ) -> None:
     path = rewritten(sample.file(".keras"), tmp_path / "m.keras", {name: b"x"})
-    refused(path, "points out of it")
+    refused(path, "a path outside of the archive")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(
@@ -284,7 +284,7 @@ def test_a_giant_network_is_refused_before_it_is_built(
 def test_an_architecture_nested_without_end_is_refused(refused: Callable, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text('{"class_name":' * 100_000)
     (tmp_path / "m.h5").write_bytes(b"x")
-    refused(tmp_path / "m.json", "its architecture is no JSON")
+    refused(tmp_path / "m.json", "its architecture is not valid JSON")
 
 
 def test_a_bundle_with_code_in_it_is_refused(
@@ -293,7 +293,7 @@ def test_a_bundle_with_code_in_it_is_refused(
     folder = write_bundle_folder(tmp_path / "guest")
     text = with_layer(sample.model.to_json(), lambda_that_writes(tmp_path / "executed"))
     rewritten(sample.file(".keras"), folder / "model.keras", {"config.json": text.encode()})
-    with pytest.raises(InputError, match="holds a Lambda layer"):
+    with pytest.raises(InputError, match="contains a Lambda layer"):
         import_model(folder, settings)
     assert not (settings.models_root / "guest").exists()
     assert not (tmp_path / "executed").exists()

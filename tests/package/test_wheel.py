@@ -9,10 +9,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from installation import Installation, build_wheel, install_from_index, install_on_links
 from streamlit_client import draw_page
 
@@ -54,16 +57,27 @@ def installation(
 @pytest.fixture(scope="module")
 def port(installation: Installation) -> Iterator[int]:
     """The app, started by its command, on a port of its own."""
+    with running_app(installation) as number:
+        yield number
+
+
+@contextmanager
+def running_app(installation: Installation, **variables: str) -> Iterator[int]:
+    """Start the app with ``fer-studio app``, and stop it at the end.
+
+    Yields:
+        Its port.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = int(free.getsockname()[1])
     options = [f"--server.port={number}", "--server.headless=true"]
-    log = installation.home / "server.log"
+    log = installation.home / f"server-{number}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             installation.command("fer-studio", "app", *options),
             cwd=installation.folder,
-            env=installation.variables,
+            env=installation.variables | variables,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -96,6 +110,33 @@ def test_every_page_answers(port: int, address: str) -> None:
     page = draw_page(port, address)
     assert page.exceptions == []
     assert page.titles == [TITLES[address]]
+
+
+def test_a_session_is_refused_under_a_name_that_is_not_allowed(
+    installation: Installation,
+) -> None:
+    """As compose.public.yaml sets it: a page whose name was made to point here gets nothing."""
+    compose = yaml.safe_load((PROJECT_ROOT / "compose.public.yaml").read_text(encoding="utf-8"))
+    environment = compose["services"]["studio"]["environment"]
+    (variable,) = [name for name, value in environment.items() if "FER_STUDIO_HOST" in str(value)]
+    with running_app(installation, **{variable: "faces.example.org"}) as number:
+        assert _websocket_status(number, "faces.example.org") == 101
+        assert _websocket_status(number, "evil.example.org") == 403
+
+
+def _websocket_status(port: int, host: str) -> int:
+    """The answer to a page of a host that asks for a session on itself."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {
+        **{"Host": host, "Origin": f"https://{host}"},
+        **{"Connection": "Upgrade", "Upgrade": "websocket"},
+        **{"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
+        "Sec-WebSocket-Protocol": "streamlit",
+    }
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_the_app_applies_the_configuration_in_the_wheel(

@@ -103,7 +103,7 @@ def test_who_has_not_logged_in_sees_a_login_and_nothing_else(
     app = open_as(None, page)
     assert is_bare(app)
     assert labels(app) == ["Log in"]
-    assert "log in to go on" in said(app)
+    assert "log in to continue" in said(app)
     assert "banned in the European Union" in said(app)
 
 
@@ -208,7 +208,7 @@ def test_a_wrong_setting_is_a_sentence_on_every_page(
     for page in ("analyze", "train"):
         app = open_as(None, page, secrets={})
         assert is_bare(app)
-        assert "FER_STUDIO_PARALLEL_RUNS should be a whole number" in said(app)
+        assert "FER_STUDIO_PARALLEL_RUNS should be an integer" in said(app)
 
 
 @pytest.fixture
@@ -407,13 +407,13 @@ def test_an_app_that_others_reach_without_a_login_warns(
         st, "get_option", lambda key: address if key == "server.address" else original(key)
     )
     app = open_as(None, "analyze", secrets={})
-    assert "Others can reach this server, and it knows no login" in said(app)
+    assert "Others can reach this server without a login" in said(app)
     assert "Others can reach this server" in caplog.text
     assert app.get("file_uploader")
     # Whoever has set up a login, or wants none, is not warned.
-    assert "knows no login" not in said(open_as(VIEWER, "analyze"))
+    assert "without a login" not in said(open_as(VIEWER, "analyze"))
     monkeypatch.setenv("FER_STUDIO_LOGIN", "none")
-    assert "knows no login" not in said(open_as(None, "analyze", secrets={}))
+    assert "without a login" not in said(open_as(None, "analyze", secrets={}))
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
+from fer_core.dataset.store import dataset_names, delete_dataset, import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT, Settings
+from fer_studio.ui.jobs import job_service
 
 Png = Callable[[NDArray[np.uint8]], bytes]
 OpenApp = Callable[..., AppTest]
@@ -229,6 +230,8 @@ def packed(files: dict[str, bytes]) -> bytes:
         ("utf16.csv", "emotion,pixels\n0,1 2".encode("utf-16"), "utf16.csv"),
         ("short.csv", b"emotion,pixels\n0,1 2 3\n", "pixel"),
     ],
+    # Zip archives contain the time, which must not be part of a test's id.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_upload_is_one_sentence_and_leaves_what_is_there(
     home_with_faces: Settings, open_app: OpenApp, name: str, content: bytes, words: str
@@ -323,6 +326,33 @@ def test_an_import_can_be_stopped_and_leaves_nothing(
     monkeypatch.setattr(importing, "import_dataset", original)
     upload(app, "mine.csv", csv_of(faulty))
     assert dataset_names(home) == ["mine"]
+
+
+def test_each_session_reports_its_own_import_of_the_same_name(
+    home: Settings, open_app: OpenApp, faulty: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_studio.ui.dataset import importing
+
+    proceed = threading.Event()
+    original = importing.import_dataset
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        assert proceed.wait(PATIENCE_SECONDS)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(importing, "import_dataset", slow)
+    first = open_import(open_page(open_app), "upload")
+    first.file_uploader[0].set_value(("mine.csv", csv_of(faulty), "text/csv"))
+    first.button(key="import_start").click().run()
+    job = job_service().get(importing.IMPORT, "mine")
+    proceed.set()
+    assert job is not None and job.wait(PATIENCE_SECONDS)
+    # Before the first page looks again, the name is used by another session.
+    delete_dataset("mine", home)
+    second = upload(open_page(open_app), "mine.csv", csv_of(faulty))
+    first.run()
+    for app in (first, second):
+        assert "mine** is imported: 91 images" in plain(app.success)
 
 
 def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(

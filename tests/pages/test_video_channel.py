@@ -91,13 +91,15 @@ def test_every_frame_is_processed_with_its_time() -> None:
 def test_slow_processing_drops_frames_and_counts_them() -> None:
     dropped: list[int] = []
     worked_on: list[int] = []
+    camera = Camera(60, pause=0.005)
 
     def slow(image: Image, seconds: float) -> Image:
+        """Take as long as the camera takes for five frames."""
         worked_on.append(int(image[0, 0, 0]))
-        time.sleep(0.1)
+        target = min(camera.given + 5, 60)
+        wait_for(lambda: camera.given >= target)
         return image
 
-    camera = Camera(60, pause=0.01)
     play(VideoChannel(slow, count_dropped=dropped.append), camera)
     assert len(worked_on) < 20
     assert sum(dropped) > 30
@@ -154,7 +156,8 @@ def test_a_slow_consumer_of_the_relay_gets_the_newest_frame() -> None:
         camera = Camera(100, pause=0.005)
         consumer = NewestFrameRelay().subscribe(camera)
         await consumer.recv()
-        await asyncio.sleep(0.3)
+        while camera.given < 20:
+            await asyncio.sleep(0.005)
         frame = await consumer.recv()
         assert isinstance(frame, av.VideoFrame)
         behind = camera.given - 1 - int(frame.to_ndarray(format="rgb24")[0, 0, 0])

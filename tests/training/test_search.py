@@ -228,7 +228,7 @@ def test_a_damaged_study_does_not_hide_others(settings: Settings, tmp_path: Path
     (settings.runs_root / ".studies" / "first" / "study.json").write_text("[" * 100_000)
     (listed,), (damage,) = list_studies(settings)
     assert listed.name == "second"
-    assert "study.json is damaged (it nests too deeply)" in damage
+    assert "study.json is damaged (it is nested too deeply)" in damage
 
 
 def test_a_trial_that_a_dead_worker_left_behind_is_retried(
