@@ -931,7 +931,7 @@ def test_a_search_is_created_started_and_listed(
     assert (setup.trials, setup.data, setup.config.epochs) == (4, "faces", 10)
     assert [one.field for one in setup.space.parameters] == ["learning_rate"]
     assert app.selectbox(key="study").value == "rates"
-    assert "0 of 4 trials through" in app.get("progress")[0].proto.text
+    assert "0 of 4 trials" in app.get("progress")[0].proto.text
     app.button(key="resume_search").click().run()
     assert started == ["rates", "rates"]
     # A name that is taken.

@@ -192,7 +192,7 @@ def test_a_number_that_another_process_has_reused_is_not_killed(
 ) -> None:
     monkeypatch.setattr("fer_core.training.control._START_SECONDS", 0.1)
     run.write_status(RunStatus("running", "x", process_id=os.getpid(), process_started=12345.0))
-    with run.held(), pytest.raises(InputError, match="does not say which it is"):
+    with run.held(), pytest.raises(InputError, match="did not write its process ID"):
         kill_run(run)
 
 

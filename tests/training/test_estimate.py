@@ -28,7 +28,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
         asked.append(config)
         return replace(SPEED, was_busy=is_busy)
 
-    monkeypatch.setattr(estimate, "_measure_elsewhere", measure)
+    monkeypatch.setattr(estimate, "_measure_in_process", measure)
     return asked
 
 
@@ -57,7 +57,7 @@ def test_it_is_formatted(
     settings: Settings, timed: list[TrainingConfig], epochs: int, images: int, words: str
 ) -> None:
     config = changed_config(CONFIG, {"epochs": epochs})
-    assert estimate_training(config, images, 0, settings).in_words == words
+    assert estimate_training(config, images, 0, settings).text == words
 
 
 def test_early_stopping_and_a_busy_machine_are_said(
@@ -65,10 +65,10 @@ def test_early_stopping_and_a_busy_machine_are_said(
 ) -> None:
     config = changed_config(CONFIG, {"early_stopping_patience": 3})
     monkeypatch.setattr(estimate, "active_runs", lambda _: ["another"])
-    words = estimate_training(config, 1000, 100, settings).in_words
+    words = estimate_training(config, 1000, 100, settings).text
     assert "early stopping may end it sooner" in words
-    assert "while another training ran" in words
-    # Once all is quiet it is measured again.
+    assert "while another training was running" in words
+    # It is measured again once the machine is idle.
     monkeypatch.setattr(estimate, "active_runs", lambda _: [])
     assert not estimate_training(config, 1000, 100, settings).was_busy
     assert len(timed) == 2

@@ -139,7 +139,7 @@ def test_the_order_can_be_changed(settings: Settings) -> None:
     remove_from_queue(RunFolder(settings.runs_root / "a"), settings)
     assert names(waiting_runs(settings)) == ["b", "c"]
     for act in (remove_from_queue, lambda run, where: move_in_queue(run, where, 1)):
-        with pytest.raises(InputError, match="a does not wait in the queue"):
+        with pytest.raises(InputError, match="a is not in the queue"):
             act(RunFolder(settings.runs_root / "a"), settings)
 
 
@@ -148,7 +148,7 @@ def test_a_run_waits_once_and_not_while_it_is_trained(settings: Settings, tmp_pa
     with run.held(), pytest.raises(InputError, match="being trained already"):
         enqueue(run, settings)
     enqueue(run, settings)
-    with pytest.raises(InputError, match="waits in the queue already"):
+    with pytest.raises(InputError, match="is in the queue already"):
         enqueue(run, settings)
     elsewhere = RunFolder(tmp_path / "elsewhere")
     elsewhere.create(RunSetup("a", "b", TrainingConfig()))

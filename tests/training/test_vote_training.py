@@ -21,7 +21,7 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.batches import Batch, TrainingBatches, class_weights, epoch_order
-from fer_core.training.fit import fit, training_rows, validation_rows
+from fer_core.training.fit import FitContext, fit, training_rows, validation_rows
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.train_job import TrainingOutcome, run_training
 
@@ -134,7 +134,7 @@ def test_low_resolution_epochs_show_the_mean_of_each_area(
     four = faces.images[0, :4, :4].astype(np.float64) / 255
     weights = np.array([[3, 1, 0, 0], [0, 2, 2, 0], [0, 0, 1, 3]]) / 4
     np.testing.assert_allclose(small.pixels[0, :3, :3, 0], weights @ four @ weights.T, atol=1e-5)
-    with pytest.raises(InputError, match=r"low_resolution_epochs needs an .* \(.*plain_eight"):
+    with pytest.raises(ValueError, match=r"low_resolution_epochs needs an .* \(.*plain_eight"):
         config(architecture="three_convolutions", low_resolution_epochs=1)
 
 
@@ -165,7 +165,7 @@ def test_a_run_on_votes_is_resumed_exactly(voted: FaceSet, tmp_path: Path) -> No
     whole = fit(values, voted, run_in("whole"))
     run = run_in("cut")
     steps = iter(range(100))
-    stopped = fit(values, voted, run, lambda: next(steps) == 6)
+    stopped = fit(values, voted, run, FitContext(should_stop=lambda: next(steps) == 6))
     assert len(stopped.epochs) == 1
     resumed = fit(values, voted, run)
     assert timeless(resumed) == timeless(whole)
