@@ -230,7 +230,7 @@ def test_a_search_trains_its_trials_as_runs_and_prunes_none_too_early(
     assert "complete" in run("search", "resume", "rates", "--background").refusal
 
 
-def test_a_search_that_are_not_valid_is_refused(run: Callable, kaggle_zip: Path) -> None:
+def test_a_search_that_is_not_valid_is_refused(run: Callable, kaggle_zip: Path) -> None:
     start = ("search", "start", "x", "--recipe", "three-conv-cnn-adam", "--data", kaggle_zip)
     assert "list in JSON" in run(*start, "--space", "{").refusal
     assert "list of objects" in run(*start, "--space", "[3]").refusal

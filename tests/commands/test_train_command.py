@@ -295,12 +295,12 @@ def test_a_run_folder_is_used_once(
         ((*SMALL, "--data", "x", "--epochs", "0"), "epochs"),
         ((*SMALL, "--data", "x", "--minutes", "0"), "--minutes should be above 0"),
         ((*SMALL, "--data", "x", "--minutes", "soon"), "--minutes"),
-        ((*SMALL, "--data", "x", "--minutes", "9", "--queue"), "leave out --run-dir, --minutes"),
+        ((*SMALL, "--data", "x", "--minutes", "9", "--queue"), "omit --run-dir, --minutes"),
         (("--resume", "nowhere"), "nowhere"),
         (("--resume", "nowhere", "--epochs", "3"), "--resume"),
     ],
 )
-def test_a_training_that_are_not_valid_is_refused_in_one_line(
+def test_a_training_that_is_not_valid_is_refused_in_one_line(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("train", *arguments).refusal
