@@ -146,7 +146,7 @@ def test_an_owner_who_lost_the_role_cannot_cancel(service: JobService) -> None:
     gate = Gate()
     job = service.start(EDIT, "a", "Importing", gate, EDITOR)
     demoted = Admission(Role.VIEWER, is_shared=True, person=EDITOR.person)
-    with pytest.raises(InputError, match="that is for editors"):
+    with pytest.raises(InputError, match="requires the role editor"):
         service.cancel(job, demoted)
     gate.open.set()
     assert ended(job).result == "Importing"

@@ -164,9 +164,9 @@ def test_a_refused_stop_is_said() -> None:
 
         job = Job(JobKind("evaluation", Role.VIEWER), "x", "Reading", owner="ann@example.org")
         st.session_state.setdefault(
-            "job_cancel_problem", "Nothing was changed: that is for editors."
+            "job_cancel_problem", "Nothing was changed: requires the role editor."
         )
         show_progress(job, stop_key="stop")
 
     app = AppTest.from_function(script).run()
-    assert "that is for editors" in app.error[0].value
+    assert "requires the role editor" in app.error[0].value
