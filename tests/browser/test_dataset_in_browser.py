@@ -137,9 +137,12 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     expect(page.get_by_text("image dropped")).to_be_visible()
     assert decided(home) == ["train/angry/000.png drop"]
     open_tab(page, "Clean up")
+    # The metrics of the audit, "Validation in train" among them, are replaced a moment later.
+    expect(page.get_by_text("Effect on training")).to_be_visible()
+    expect(metric(page, "Validation in train")).to_have_count(0)
     expect(metric(page, "Train")).to_have_text("41")
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("as they were imported")).to_be_visible()
+    expect(page.get_by_text("uses these data as imported")).to_be_visible()
     assert decided(home) == []
 
 
@@ -215,8 +218,8 @@ def test_a_dataset_is_deleted_after_a_confirmation(open_page: OpenPage, home: Se
     page = open_page("/dataset")
     page.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("disappears from this server")).to_be_visible()
-    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog.get_by_text("is deleted from this server")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     assert dataset_names(home) == ["drawn"]
     page.get_by_role("button", name="Delete…").click()
