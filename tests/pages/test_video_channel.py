@@ -115,7 +115,10 @@ def test_processing_errors_return_the_frames_unchanged_and_are_logged_once(
 
     frames = play(VideoChannel(broken), Camera(10, pause=0.02))
     assert len(frames) >= 5
-    assert len([record for record in caplog.records if "could not be processed" in record.message]) == 1
+    assert (
+        len([record for record in caplog.records if "could not be processed" in record.message])
+        == 1
+    )
 
 
 def test_the_end_of_the_camera_ends_thread_and_output() -> None:
