@@ -112,15 +112,6 @@ class DetectionScheduler:
         self._mean_seconds = 0.7 * mean + 0.3 * duration if mean else duration
         return result
 
-    def wait(self, timeout_seconds: float) -> None:
-        """Wait until the running detection has finished, if there is one.
-
-        Raises:
-            TimeoutError: It takes longer than the timeout.
-        """
-        if self._pending is not None:
-            self._pending.exception(timeout=timeout_seconds)
-
     def reset(self) -> None:
         """Discard a running detection; the next one may start at once."""
         if self._pending is not None:

@@ -152,14 +152,6 @@ class LiveProcessor:
                 error=self._error,
             )
 
-    def wait_for_detection(self, timeout_seconds: float) -> None:
-        """Wait until the detection in the background has finished, if one is running.
-
-        Raises:
-            TimeoutError: It takes longer than the timeout.
-        """
-        self._scheduler.wait(timeout_seconds)
-
     def close(self) -> None:
         """Stop the analysis: later frames are returned unchanged, and no data of them is kept."""
         self._is_closed = True

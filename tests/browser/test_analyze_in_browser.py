@@ -188,7 +188,7 @@ def test_a_photo_without_a_face_can_be_classified_as_a_whole(open_page: OpenPage
     page = open_page()
     upload(page, ("wall.jpg", encoded(Image.new("RGB", (400, 300), "gray"))))
     expect(page.get_by_text("No face found in wall.jpg")).to_be_visible()
-    page.get_by_role("button", name="Take the whole picture as one face").click()
+    page.get_by_role("button", name="Classify the whole picture as one face").click()
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
     expect(page.get_by_text("No face found")).to_have_count(0)
 

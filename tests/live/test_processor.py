@@ -29,7 +29,7 @@ def gliding(count: int, start: int = 100) -> list[NDArray[np.uint8]]:
     return [scene((start + 3 * frame, 150)) for frame in range(count)]
 
 
-def test_a_face_is_found_followed_read_and_drawn(controls: LiveControls) -> None:
+def test_a_face_is_detected_tracked_classified_and_drawn(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     frames = gliding(40)
     shown = play(processor, frames)
@@ -64,10 +64,12 @@ def test_boxes_agree_with_a_fresh_detection_on_the_same_frame(
             overlaps.append(face.box.iou(fresh.box))
     assert len(overlaps) > 45
     assert min(overlaps) > 0.85
-    assert detector.calls < 25  # it was followed in between, not found anew
+    assert detector.calls < 25  # tracked in between, not detected in every frame
 
 
-def test_what_a_slow_look_finds_is_carried_to_where_it_is_by_then(controls: LiveControls) -> None:
+def test_the_result_of_a_slow_detection_is_moved_to_the_current_frame(
+    controls: LiveControls,
+) -> None:
     later = ManualExecutor()
     processor = LiveProcessor(controls, executor=later)
     frames = gliding(30)
@@ -79,7 +81,7 @@ def test_what_a_slow_look_finds_is_carried_to_where_it_is_by_then(controls: Live
     assert face.box.x == pytest.approx(100 + 3 * 29, abs=5)
 
 
-def test_the_network_sees_the_crop_that_the_analyzer_would_cut(
+def test_the_network_receives_the_analyzers_crop(
     controls: LiveControls, predictor: FixedPredictor
 ) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
@@ -89,7 +91,7 @@ def test_the_network_sees_the_crop_that_the_analyzer_would_cut(
     assert (predictor.crops[0] == crop_face(image, square)).all()
 
 
-def test_two_people_keep_their_numbers(controls: LiveControls) -> None:
+def test_two_faces_keep_their_track_ids(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     frames = [scene((100 + 4 * n, 60), (500 - 4 * n, 300)) for n in range(50)]
     play(processor, frames)
@@ -99,7 +101,7 @@ def test_two_people_keep_their_numbers(controls: LiveControls) -> None:
     assert set(processor.record.shares()) == {1, 2}
 
 
-def test_a_mirrored_picture_is_drawn_mirrored_and_recorded_as_it_is(controls: LiveControls) -> None:
+def test_a_mirrored_picture_is_recorded_unmirrored(controls: LiveControls) -> None:
     processor = LiveProcessor(
         replace(controls, is_mirrored=True, shows_labels=False), executor=ImmediateExecutor()
     )
@@ -113,7 +115,7 @@ def test_a_mirrored_picture_is_drawn_mirrored_and_recorded_as_it_is(controls: Li
     assert processor.record.rows().boxes[-1][0] == pytest.approx(100, abs=2)
 
 
-def test_controls_act_on_the_next_frame(controls: LiveControls) -> None:
+def test_controls_take_effect_in_the_next_frame(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     image = scene((200, 150))
     play(processor, [image] * 15)
@@ -129,11 +131,13 @@ def test_controls_act_on_the_next_frame(controls: LiveControls) -> None:
         controls, analyzer=Analyzer(sad, controls.analyzer.detector), smoothing_seconds=3.0
     )
     processor.process(image, 0.6)
-    assert processor.snapshot().faces[0].label == "sad"  # and not mixed with the old model's
+    assert processor.snapshot().faces[0].label == "sad"  # not averaged with the old model's
     assert processor.snapshot().faces[0].score == 1.0
 
 
-def test_nobody_there(controls: LiveControls, predictor: FixedPredictor) -> None:
+def test_frames_without_faces_are_returned_unchanged(
+    controls: LiveControls, predictor: FixedPredictor
+) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     empty = scene()
     assert all((shown == empty).all() for shown in play(processor, [empty] * 10))
@@ -145,7 +149,7 @@ def test_nobody_there(controls: LiveControls, predictor: FixedPredictor) -> None
 
 
 @pytest.mark.parametrize("broken", ["predictor", "detector"])
-def test_an_error_is_told_once_and_the_picture_goes_on(
+def test_an_error_is_logged_once_and_the_stream_continues(
     broken: str,
     controls: LiveControls,
     detector: SquareDetector,
@@ -171,7 +175,7 @@ def test_an_error_is_told_once_and_the_picture_goes_on(
     assert len(processor.snapshot().faces) == 1
 
 
-def test_a_known_error_is_told_in_its_own_words(
+def test_an_input_error_is_reported_with_its_own_text(
     controls: LiveControls, predictor: FixedPredictor
 ) -> None:
     predictor.error = InputError("The model gives values that are no probabilities.")
@@ -180,7 +184,7 @@ def test_a_known_error_is_told_in_its_own_words(
     assert processor.snapshot().error == "The model gives values that are no probabilities."
 
 
-def test_a_new_size_in_mid_stream_keeps_the_person(controls: LiveControls) -> None:
+def test_a_new_frame_size_keeps_the_tracks(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     play(processor, [scene((200, 150))] * 15)
     wide = [scene((400, 300), side=160, size=(960, 1280))] * 15
@@ -192,7 +196,7 @@ def test_a_new_size_in_mid_stream_keeps_the_person(controls: LiveControls) -> No
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (20, 20), (1080, 1920)])
-def test_any_size_passes(size: tuple[int, int], controls: LiveControls) -> None:
+def test_every_frame_size_is_accepted(size: tuple[int, int], controls: LiveControls) -> None:
     processor = LiveProcessor(replace(controls, shows_bars=True), executor=ImmediateExecutor())
     image = np.full((*size, 3), 220, np.uint8)  # one face that fills the picture
     shown = play(processor, [image] * 6)
@@ -200,7 +204,7 @@ def test_any_size_passes(size: tuple[int, int], controls: LiveControls) -> None:
     assert processor.snapshot().error is None
 
 
-def test_a_stream_that_starts_anew_begins_with_nobody(controls: LiveControls) -> None:
+def test_a_restarted_stream_starts_without_tracks(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     play(processor, [scene((200, 150))] * 15)
     processor.process(scene((200, 150)), 0.0)  # the camera's clock begins again
@@ -232,7 +236,7 @@ def test_many_faces_take_turns(controls: LiveControls, monkeypatch: pytest.Monke
     assert max(sizes[3:]) <= 3
 
 
-def test_a_closed_processor_lets_frames_pass(controls: LiveControls) -> None:
+def test_a_closed_processor_returns_frames_unchanged(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     image = scene((200, 150))
     play(processor, [image] * 15)
@@ -248,7 +252,7 @@ def test_dropped_frames_are_counted(controls: LiveControls) -> None:
     assert processor.snapshot().frames_dropped == 3
 
 
-def test_the_page_may_ask_while_frames_come(controls: LiveControls) -> None:
+def test_snapshots_may_be_taken_while_frames_are_processed(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     failures: list[BaseException] = []
     over = threading.Event()
@@ -275,7 +279,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) 
     frames = [scene((20 + 2 * n, 30), side=40, size=(120, 160)) for n in range(20)]
     frames += frames[::-1]
     processor = LiveProcessor(
-        controls, record=SessionRecord(most_rows=3), executor=ImmediateExecutor()
+        controls, record=SessionRecord(max_rows=3), executor=ImmediateExecutor()
     )
 
     def memory_after(count: int) -> int:
@@ -297,7 +301,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) 
     assert grown < 50_000
 
 
-def test_controls_out_of_range_are_refused(controls: LiveControls) -> None:
+def test_controls_out_of_range_raise(controls: LiveControls) -> None:
     with pytest.raises(ValueError, match=r"minimum_confidence=1\.5"):
         replace(controls, minimum_confidence=1.5)
     with pytest.raises(ValueError, match="smoothing_seconds=9"):

@@ -1,4 +1,4 @@
-"""The live page without a browser: frames are fed to what the component was given."""
+"""The live page without a browser: frames are passed to the processor directly."""
 
 import csv
 import io
@@ -19,12 +19,14 @@ from streamlit.testing.v1 import AppTest
 from fer_core.emotions import EMOTIONS
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.session_record import SessionRecord
+from fer_core.live.snapshot import LiveSnapshot
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_studio.ui.ice import ICE_VARIABLE
+from fer_studio.ui.live.predictions import speed_text
 from fer_studio.ui.live.session import STREAM_KEY
 from fer_studio.ui.live.stream import may_use_camera
 
@@ -47,7 +49,7 @@ def assert_sound(app: AppTest) -> None:
 
 @pytest.fixture
 def component(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the component was called with last; it needs a browser and is left out."""
+    """The latest arguments of the component, which needs a browser and is replaced."""
     arguments: dict[str, Any] = {}
 
     def draw(**given: Any) -> None:
@@ -75,7 +77,7 @@ def processor(app: AppTest) -> LiveProcessor:
 
 
 def set_state(app: AppTest, *, playing: bool = False, connecting: bool = False) -> None:
-    """What the browser would tell."""
+    """Set the state that the browser would report."""
     app.session_state[STREAM_KEY].state = SimpleNamespace(playing=playing, signalling=connecting)
 
 
@@ -90,7 +92,7 @@ class OneFace:
 
 
 def scene() -> NDArray[np.uint8]:
-    """A picture with enough in it to be followed."""
+    """A picture with texture, which optical flow can follow."""
     return np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8)
 
 
@@ -141,13 +143,13 @@ def test_both_pages_are_in_the_navigation_and_stand_alone(
     assert not app.exception
 
 
-def test_the_first_view_says_what_to_do_and_where_frames_go(
+def test_the_first_view_explains_the_page_and_where_frames_are_sent(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
     assert "Press **Start**" in plain(app.info)
-    assert "are analyzed in its memory and are not kept" in plain(app.caption)
-    assert "never its pictures" in plain(app.caption)
+    assert "analyzed in its memory and not stored" in plain(app.caption)
+    assert "but no pictures" in plain(app.caption)
     assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
     assert [slider.label for slider in app.sidebar.slider] == ["Minimum confidence", "Smoothing"]
     assert not app.error
@@ -155,7 +157,7 @@ def test_the_first_view_says_what_to_do_and_where_frames_go(
     assert [toggle.value for toggle in app.main.toggle] == [False]
 
 
-def test_start_is_offered_with_a_model_that_is_loaded_and_warm(
+def test_start_is_enabled_after_the_model_is_loaded_and_warmed_up(
     home: Settings,
     component: dict[str, Any],
     open_app: OpenApp,
@@ -182,7 +184,7 @@ def test_without_a_model_there_is_no_camera(
     assert "no model" in plain(app.sidebar.error).lower()
 
 
-def test_a_damaged_model_is_told_and_another_brings_the_camera(
+def test_a_damaged_model_is_reported_and_another_enables_the_camera(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     (home.models_root / "small" / "model.onnx").write_bytes(b"no network")
@@ -195,7 +197,7 @@ def test_a_damaged_model_is_told_and_another_brings_the_camera(
     assert component["key"] == STREAM_KEY
 
 
-def test_a_damaged_model_chosen_later_leaves_the_one_before_in_force(
+def test_choosing_a_damaged_model_keeps_the_previous_one(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
@@ -204,13 +206,13 @@ def test_a_damaged_model_chosen_later_leaves_the_one_before_in_force(
     app.sidebar.selectbox[0].set_value("other").run()
     assert_sound(app)
     assert "'other' is damaged" in plain(app.error)
-    assert "the one before goes on" in plain(app.error)
+    assert "the previous one is used" in plain(app.error)
     assert processor(app).controls.analyzer.predictor is before
     app.sidebar.selectbox[0].set_value("small").run()
     assert not app.error
 
 
-def test_controls_act_at_once_on_the_same_stream(
+def test_controls_take_effect_without_restarting_the_stream(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
@@ -243,9 +245,11 @@ def test_controls_act_at_once_on_the_same_stream(
 def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> None:
     assert_sound(playing)
     assert "1 face, 640 by 480 pixels" in plain(playing.success)
-    (line,) = [text for text in plain(playing.markdown).splitlines() if "per second" in text]
-    for part in ("ms** work per frame (95 % under", "network", "detection", "frames dropped"):
-        assert part in line
+    assert " fps, " in plain(playing.markdown)
+    (details,) = [box for box in playing.expander if box.label == "Details"]
+    for part in ("Processing per frame", "classification", "Face detection", "Skipped frames"):
+        assert part in plain(details.markdown)
+    assert "rows. Lost on reload: download first." in plain(playing.caption)
     assert "**1: " in plain(playing.markdown)
     (table,) = playing.dataframe
     assert list(table.value.columns)[:3] == ["Time", "Person", "Emotion"]
@@ -267,7 +271,7 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
     assert {line["person"] for line in lines} == {"1"}
 
 
-def test_clearing_forgets_the_record_and_the_page_shows_it(playing: AppTest) -> None:
+def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
     (button,) = [button for button in playing.main.button if button.label == "Clear the record"]
     button.click().run()
     assert_sound(playing)
@@ -280,7 +284,7 @@ def test_a_full_record_is_reported(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
-    stream(app, SessionRecord(most_rows=1))
+    stream(app, SessionRecord(max_rows=1))
     app.run()
     assert "The record is full" in plain(app.warning)
 
@@ -296,12 +300,28 @@ def test_no_face_for_a_while_is_reported_with_advice(
     assert "No face for 7" in plain(playing.info)
 
 
+@pytest.mark.parametrize(
+    ("rate", "milliseconds", "expected"),
+    [
+        (29.4, 5.0, "29 fps, smooth"),
+        (12.0, 5.0, "12 fps, slow: limited by camera, connection or server load"),
+        (12.0, 80.0, "12 fps, slow: this server skips frames"),
+        (None, None, "Measuring the frame rate…"),
+    ],
+)
+def test_the_frame_rate_is_judged(
+    rate: float | None, milliseconds: float | None, expected: str
+) -> None:
+    snapshot = LiveSnapshot(frames_per_second=rate, frame_milliseconds=milliseconds)
+    assert speed_text(snapshot) == expected
+
+
 def test_a_stream_without_frames_is_reported(
     playing: AppTest, advance_clock: Callable[[float], None]
 ) -> None:
     advance_clock(10)
     playing.run()
-    assert "No pictures arrive" in plain(playing.warning)
+    assert "The camera sends no pictures" in plain(playing.warning)
 
 
 class BrokenPredictor:
@@ -343,18 +363,18 @@ def test_connecting_and_a_connection_that_fails(
     assert "Connecting…" in plain(app.info)
     session.connecting_since -= 9
     app.run()
-    assert "name a TURN server" in plain(app.warning)
+    assert "configure a TURN server" in plain(app.warning)
     set_state(app)
     session.has_failed_to_connect = True
     monkeypatch.setenv(ICE_VARIABLE, '[{"urls": "stun:stun.example.org:3478"}]')
     app.run()
-    assert "no way to each other with stun:stun.example.org:3478" in plain(app.warning)
+    assert "cannot connect to each other through stun:stun.example.org:3478" in plain(app.warning)
     assert component["rtc_configuration"] == {
         "iceServers": [{"urls": ["stun:stun.example.org:3478"]}]
     }
 
 
-def test_wrong_ice_servers_are_told_and_the_camera_is_there(
+def test_invalid_ice_servers_are_reported_and_the_camera_still_works(
     home: Settings,
     component: dict[str, Any],
     open_app: OpenApp,
@@ -380,11 +400,11 @@ def test_wrong_ice_servers_are_told_and_the_camera_is_there(
         ("http://localhost.example.org", False),
     ],
 )
-def test_where_browsers_give_the_camera(url: str | None, may: bool) -> None:
+def test_addresses_at_which_browsers_allow_the_camera(url: str | None, may: bool) -> None:
     assert may_use_camera(url) is may
 
 
-def test_an_insecure_address_is_told_instead_of_a_camera(
+def test_an_insecure_address_is_explained_instead_of_the_camera(
     home: Settings,
     component: dict[str, Any],
     open_app: OpenApp,
@@ -399,7 +419,7 @@ def test_an_insecure_address_is_told_instead_of_a_camera(
     assert "http://localhost:8501/live" in plain(app.error)
 
 
-def test_snapshots_take_the_place_of_the_video(
+def test_snapshots_replace_the_video(
     home: Settings, component: dict[str, Any], open_app: OpenApp
 ) -> None:
     app = open_live(open_app)
