@@ -35,9 +35,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataset": {"emotions"},
     "metrics": {"emotions"},
     "recipes": set(),
-    "bundle": {"emotions"},
-    # Temperature scaling is in metrics, with the other functions of probabilities.
-    "predictor": {"bundle", "metrics", "recipes"},
+    # Logit adjustment and temperature scaling are in metrics, with the other functions of
+    # probabilities.
+    "calibration": {"emotions", "metrics"},
+    "bundle": {"emotions", "calibration"},
+    "predictor": {"bundle", "calibration", "recipes"},
     "model_card": {"bundle"},
     # Import and export select the backend of Keras as training does.
     "exchange": {"predictor", "model_card", "keras_backend"},
@@ -85,7 +87,8 @@ ISOLATED: dict[str, set[str]] = {
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
     "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},
-    "tensorflow": {"fer_core.exchange.litert"},  # LiteRT is written by TensorFlow
+    # LiteRT is written by TensorFlow; Keras has no fused normalization.
+    "tensorflow": {"fer_core.exchange.litert", "fer_core.training.fused_normalization"},
 }
 
 

@@ -21,7 +21,7 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.batches import Batch, TrainingBatches, class_weights, epoch_order
-from fer_core.training.fit import fit, training_rows, validation_rows
+from fer_core.training.fit import FitContext, fit, training_rows, validation_rows
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.train_job import TrainingOutcome, run_training
 
@@ -165,7 +165,7 @@ def test_a_run_on_votes_is_resumed_exactly(voted: FaceSet, tmp_path: Path) -> No
     whole = fit(values, voted, run_in("whole"))
     run = run_in("cut")
     steps = iter(range(100))
-    stopped = fit(values, voted, run, lambda: next(steps) == 6)
+    stopped = fit(values, voted, run, FitContext(should_stop=lambda: next(steps) == 6))
     assert len(stopped.epochs) == 1
     resumed = fit(values, voted, run)
     assert timeless(resumed) == timeless(whole)
