@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord, require_own_bundle
+from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, write_text
 
 
-def model_card(name: str, record: BundleRecord, temperature: float) -> str:
+def model_card(name: str, record: BundleRecord, calibration: Calibration | float) -> str:
     """Return the model card of a bundle as Markdown.
 
     Args:
         name: Name of the bundle.
         record: Its record, with the metrics of the evaluated splits.
-        temperature: Its temperature.
+        calibration: Its calibration; a number is a temperature alone.
     """
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration(calibration)
     sections = [
         f"# {name}",
         "A neural network that predicts the probabilities of seven facial emotions "
@@ -37,7 +40,7 @@ def model_card(name: str, record: BundleRecord, temperature: float) -> str:
         )
     sections += [
         "## Calibration",
-        _calibration(record, temperature),
+        _calibration(record, calibration),
         "## Limits",
         LIMITS,
         "## License of the data",
@@ -73,7 +76,7 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
     try:
         card = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        card = model_card(bundle.name, bundle.record, bundle.temperature)
+        card = model_card(bundle.name, bundle.record, bundle.calibration)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text; restore or delete it.") from error
     # The model may have been calibrated again since the card was written.
@@ -82,6 +85,7 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
     if bundle.temperature != 1:
         for sentence in (_UNCALIBRATED, *_EARLIER_UNCALIBRATED):
             card = card.replace(sentence, f"{temperature}, fitted on validation images.", 1)
+    card = _with_calibration(card, bundle.calibration)
     data = document["dataset"] or f"its training data ({_data_name(bundle.record)})"
     # Part of the file format: earlier versions wrote this key for the stored predictions.
     key_data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
@@ -310,7 +314,8 @@ _UNCALIBRATED = "None: the probabilities are those of the network."
 _EARLIER_UNCALIBRATED = ("None: the probabilities are the network's own.",)
 
 
-def _calibration(record: BundleRecord, temperature: float) -> str:
+def _calibration(record: BundleRecord, calibration: Calibration) -> str:
+    temperature = calibration.temperature
     if record.recipe:
         text = (
             f"Temperature {temperature:.3f}, fitted on the validation images. The ECE above is "
@@ -322,7 +327,42 @@ def _calibration(record: BundleRecord, temperature: float) -> str:
         text = f"Temperature {temperature:.3f}, imported with the model."
     if record.flip_averaging:
         text += " Predictions are the mean over the face and its mirror image."
+    return text + _beside_temperature(calibration)
+
+
+def _beside_temperature(calibration: Calibration) -> str:
+    """Paragraphs on logit adjustment and confidence thresholds; empty without both."""
+    text = ""
+    if calibration.class_prior is not None:
+        shares = ", ".join(
+            f"{emotion} {share:.1%}"
+            for emotion, share in zip(EMOTIONS, calibration.class_prior, strict=True)
+        )
+        text += (
+            "\n\n**Logit adjustment:** probabilities are divided by (share of the training targets)"
+            f"^{calibration.prior_exponent:g} before the temperature (Menon et al., 2021; the "
+            f"exponent with the best macro F1 on validation). Shares: {shares}."
+        )
+    reached = {key: value for key, value in calibration.thresholds.items() if value is not None}
+    if reached:
+        parts = ", ".join(
+            f"{key} % of the answers with a confidence of at least {value:.2f}"
+            for key, value in reached.items()
+        )
+        text += f"\n\n**Confidence:** on validation, cross-validated, right are {parts}."
     return text
+
+
+_BESIDE_TEMPERATURE = re.compile(r"\n\n\*\*(?:Logit adjustment|Confidence):\*\*[^\n]*")
+
+
+def _with_calibration(card: str, calibration: Calibration) -> str:
+    """A card whose paragraphs beside the temperature are those of a calibration."""
+    card = _BESIDE_TEMPERATURE.sub("", card)
+    match = re.search(r"^Temperature \d[^\n]*", card, flags=re.MULTILINE)
+    if match is None:
+        return card
+    return card[: match.end()] + _beside_temperature(calibration) + card[match.end() :]
 
 
 def _metrics(split: str, metrics: dict[str, Any]) -> str:

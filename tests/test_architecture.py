@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataset": {"emotions"},
     "metrics": {"emotions"},
     "recipes": set(),
-    # Prior adjustment and temperature scaling are functions of probabilities, in metrics.
+    # Logit adjustment and temperature scaling are in metrics, with the other functions of
+    # probabilities.
     "calibration": {"emotions", "metrics"},
     "bundle": {"emotions", "calibration"},
     "predictor": {"bundle", "calibration", "recipes"},
@@ -86,7 +87,7 @@ ISOLATED: dict[str, set[str]] = {
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
     "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},
-    # LiteRT is written by TensorFlow, and Keras has no fused normalization.
+    # LiteRT is written by TensorFlow; Keras has no fused normalization.
     "tensorflow": {"fer_core.exchange.litert", "fer_core.training.fused_normalization"},
 }
 

@@ -133,6 +133,8 @@ def _notes(bundle: Bundle) -> FileNotes:
         input_offset=record.input_offset,
         flip_averaging=record.flip_averaging,
         temperature=bundle.temperature,
+        class_prior=bundle.calibration.class_prior,
+        prior_exponent=bundle.calibration.prior_exponent,
     )
 
 

@@ -21,6 +21,7 @@ from fer_core.bundle import (
     publish_bundle,
     write_calibration,
 )
+from fer_core.calibration import Calibration
 from fer_core.errors import InputError
 from fer_core.exchange import keras_config
 from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
@@ -104,16 +105,16 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
             record = _import_onnx(path, folder, request, notes)
         else:
             record = _import_keras(path, folder, request, notes)
-        temperature = notes.temperature if notes else 1.0
+        calibration = notes.calibration if notes else Calibration()
         # The final check: the predictor that will serve the network returns probabilities.
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, name, input_shape=record.input_shape
         )
-        Predictor(record, network, temperature).probabilities(probe_crops())
-        if temperature != 1.0:
-            write_calibration(folder, temperature, "copied from the notes next to the file")
+        Predictor(record, network, calibration=calibration).probabilities(probe_crops())
+        if calibration != Calibration():
+            write_calibration(folder, calibration, "copied from the notes next to the file")
         write_json(folder / RECORD_FILE, record.to_json())
-        write_text(folder / MODEL_CARD_FILE, model_card(name, record, temperature))
+        write_text(folder / MODEL_CARD_FILE, model_card(name, record, calibration))
     return load_bundle(settings.models_root / name)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS, emotion_from_name, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import read_json
@@ -43,6 +44,9 @@ class FileNotes:
         input_offset: Added after the multiplication.
         flip_averaging: True if the metrics refer to the mean over a face and its mirror image.
         temperature: Divisor of the logarithms of the outputs, for calibration.
+        class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
+            None if unknown.
+        prior_exponent: Power of the prior by which the outputs are divided before that.
     """
 
     model: Text
@@ -52,12 +56,22 @@ class FileNotes:
     input_offset: Number = 0.0
     flip_averaging: Flag = False
     temperature: Number = Field(default=1.0, ge=0.01, le=100)
+    class_prior: tuple[Number, ...] | None = None
+    prior_exponent: Number = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
         if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
+        prior = self.class_prior
+        if prior is not None and (len(prior) != len(EMOTIONS) or abs(sum(prior) - 1) > 0.01):
+            raise ValueError(f"class_prior should be {len(EMOTIONS)} shares that sum to 1")
         return self
+
+    @property
+    def calibration(self) -> Calibration:
+        """Logit adjustment and temperature, as stored in a bundle."""
+        return Calibration(self.temperature, self.class_prior, self.prior_exponent)
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``NAME.meta.json``."""

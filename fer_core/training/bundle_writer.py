@@ -136,7 +136,7 @@ def write_bundle(
             figures["votes"] = metrics_against_votes(evaluation, targets)
         record = replace(record, metrics={"validation": figures})
         write_json(folder / RECORD_FILE, record.to_json())
-        write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))
+        write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.calibration))
     return load_bundle(run.bundle_path, name)
 
 

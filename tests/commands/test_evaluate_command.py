@@ -228,3 +228,9 @@ def test_calibrating_against_votes_fits_the_emphasis_on_rare_emotions(
     # A second time gives the same: it is not fitted on top of itself.
     run(*arguments, "--against", "votes", "--calibrate")
     assert load_bundle(bundle.folder).calibration == calibration
+    # The card follows the calibration, whichever it had before.
+    for _ in range(2):
+        run(*arguments, "--against", "votes", "--write-card")
+        card = (bundle.folder / "README.md").read_text(encoding="utf-8")
+        assert card.count("**Logit adjustment:**") == 1
+        assert f"^{calibration.prior_exponent:g} before the temperature" in card

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, load_bundle, write_calibration
+from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange import exporting
@@ -26,7 +27,8 @@ def model(sample: Any, settings: Settings) -> Bundle:
     """A calibrated model with labels and a range of its own."""
     request = ImportRequest(name="mine", labels=ALPHABETICAL, scale="signed")
     bundle = import_model(sample.file(".keras"), settings, request)
-    write_calibration(bundle.folder, 1.5, "validation")
+    prior = (0.1, 0.02, 0.03, 0.3, 0.15, 0.1, 0.3)
+    write_calibration(bundle.folder, Calibration(1.5, prior, 0.25), "validation")
     return load_bundle(bundle.folder)
 
 
@@ -60,8 +62,9 @@ def test_what_was_exported_comes_back_as_it_was(
         load_predictor(model).probabilities(crops),
         atol=1e-5,
     )
-    assert (again.record.labels, again.temperature) == (ALPHABETICAL, 1.5)
-    assert "Temperature 1.500, taken over" in (again.folder / "README.md").read_text()
+    assert again.record.labels == ALPHABETICAL
+    assert again.calibration == model.calibration
+    assert "Temperature 1.500, imported" in (again.folder / "README.md").read_text()
 
 
 def test_litert_computes_the_same_for_any_number_of_pictures(
