@@ -1,4 +1,4 @@
-"""An evaluation of FER2013's size with the default model, beside the bare network."""
+"""An evaluation of FER2013's size with the default model, compared with the network alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH = 64
 
 
 def _fer2013_sized() -> FaceSet:
-    """Noise in place of faces, which takes a network as long."""
+    """Noise instead of faces: the time of a network does not depend on the image."""
     generator = np.random.default_rng(0)
     labels = [
         np.repeat(np.arange(7), FER2013_COUNTS[split]).astype(np.int8)
@@ -47,7 +47,7 @@ def _seconds(action: Callable[[], object]) -> float:
 
 
 def _bare_network(bundle: Bundle, faces: FaceSet) -> None:
-    """The session alone, in batches, with the mirror images that the model is served with."""
+    """The network alone, in batches, including the mirror images for flip averaging."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
@@ -76,7 +76,7 @@ def measure() -> list[Measurement]:
                 bundle, faces, "validation", settings, dataset_name="noise", predictor=predictor
             )
 
-        # One after the other, twice: the machine's pace changes.
+        # Alternating, twice: the speed of the machine varies.
         bare = _seconds(lambda: _bare_network(bundle, faces))
         whole = _seconds(evaluate)
         bare = min(bare, _seconds(lambda: _bare_network(bundle, faces)))

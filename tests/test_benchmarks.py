@@ -75,7 +75,7 @@ def test_a_peer_is_run_in_a_process_of_its_own_and_told_beside_ours() -> None:
     assert _told(peer, [theirs], [ours]) == Measurement(
         "photo with a peer",
         "60.0 ms, 2 faces (30.0 ms a face)",
-        "first answer of a fresh process 2.0 s, 300 MB; beside FER Studio 6.0 times the time a "
+        "first answer of a fresh process 2.0 s, 300 MB; versus FER Studio 6.0 times the time a "
         "photo, 4.0 times that of the first answer, 3.0 times the memory",
     )
 
