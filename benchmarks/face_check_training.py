@@ -4,7 +4,7 @@ Positive examples are FER2013's training images, which were cropped by the front
 rotated, scaled, blurred, with other brightness. Negative examples are detections of the cascade and
 random squares in images without faces (of scikit-image and scikit-learn), in drawn clothing, and in
 mosaics of FER2013's faces if the square is not that of a face (a part, a seam, an inverted face).
-It takes a few minutes on two cores and writes the file that :mod:`fer_core.vision.face_check` loads.
+It takes a few minutes on two cores and writes the file for :mod:`fer_core.vision.face_check`.
 """
 
 from __future__ import annotations
