@@ -16,6 +16,7 @@ COPY . .
 # An empty volume starts as a copy of the folder here, with its owner; models/ contains the shipped
 # bundle. Root owns the code.
 RUN mkdir -p data runs imports \
+    && { python -m fer_core detectors fetch || true; } \
     && chown -R studio:studio data runs models \
     && python -m compileall -q app.py pages fer_studio fer_core
 VOLUME ["/app/data", "/app/runs", "/app/models"]

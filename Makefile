@@ -53,6 +53,7 @@ $(VENV)/python:
 $(VENV)/runtime: $(VENV)/python requirements.txt constraints.txt
 	@echo "Installing into $(VENV), once: about 3 GB, some minutes."
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@$(BIN)/python -m fer_core detectors fetch || true
 	@touch $@
 
 $(VENV)/development: $(VENV)/runtime requirements-dev.txt

@@ -25,7 +25,7 @@ _TRAINING_SHARE = 20  # every twentieth image
 
 def network_outputs() -> dict[str, NDArray[Any]]:
     """Probabilities of every architecture for the same images with the same weights."""
-    from fer_core.networks import ARCHITECTURES, INPUT_SHAPE, build_network
+    from fer_core.recipes.architectures import ARCHITECTURES, INPUT_SHAPE, build_network
 
     pictures = np.random.default_rng(0).random((8, *INPUT_SHAPE), dtype=np.float32)
     outputs = {}

@@ -1,4 +1,4 @@
-"""The figures by which a trained network is chosen as the one that is shipped.
+"""The measurements by which the shipped model is selected.
 
 ``python -m benchmarks.champion --data fer2013 [--model NAME] [--write-card]`` prints them as
 Markdown for ``benchmarks/champion.md``: accuracy, macro F1, calibration, size, time on one core,
@@ -20,22 +20,24 @@ from fer_core.bundle import Bundle, find_bundle
 from fer_core.commands.arguments import ProgressLines
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import is_demo, load_dataset
-from fer_core.evaluation.assessment import Assessment, assess
-from fer_core.evaluation.result import evaluate_split
-from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
-from fer_core.evaluation.tables import assessment_document
+from fer_core.evaluation.breakdowns import RobustnessCurve
+from fer_core.evaluation.evaluate import evaluate_split
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.evaluation.robustness import measure_robustness
+from fer_core.evaluation.slices import image_slicings
+from fer_core.evaluation.tables import evaluation_document
 from fer_core.metrics import Estimate
 from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings, load_settings
 
-#: What an analyzer's crop does to a face, beside what FER2013's own crops do.
+#: Corruptions that resemble the difference between crops of the analyzer and of FER2013.
 CROPS = ("shift", "scale", "rotation", "blur")
 
 
 def measure(
     bundle: Bundle, data: str, settings: Settings, most_images: int | None = None
-) -> Assessment:
+) -> EvaluationResult:
     """Evaluate on validation, with robustness over all of its images or a share drawn at random."""
     face_set = load_dataset(data, settings)
     predictor = load_predictor(bundle)
@@ -56,15 +58,15 @@ def measure(
         max_images=most_images or result.n,
         report=ProgressLines("measuring robustness"),
     )
-    return assess(result, face_set, curves)
+    return replace(result, slicings=image_slicings(result, face_set), robustness=curves)
 
 
-def figures(bundle: Bundle, assessment: Assessment, face_set: FaceSet) -> list[Measurement]:
-    """The figures beside the floor and the goal that were set."""
-    headline, fitted = assessment.headline, assessment.calibration.cross_fitted
+def figures(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
+    """The measurements with the required minimum and the goal."""
+    fitted = result.calibration.cross_validated
     rows = [
-        Measurement("validation accuracy", _share(headline.accuracy), "floor 70.0 %, goal 73.5 %"),
-        Measurement("macro F1", _number(headline.macro_f1), "floor 0.67, goal 0.72"),
+        Measurement("validation accuracy", _share(result.accuracy), "floor 70.0 %, goal 73.5 %"),
+        Measurement("macro F1", _number(result.macro_f1), "floor 0.67, goal 0.72"),
     ]
     if bundle.record.flip_averaging:
         alone = Predictor(
@@ -76,7 +78,7 @@ def figures(bundle: Bundle, assessment: Assessment, face_set: FaceSet) -> list[M
         rows.append(Measurement("validation accuracy without flip averaging", f"{share:.2%}"))
     if fitted is not None:
         error = _number(fitted.ece)
-        rows.append(Measurement("calibration error, cross-fitted", error, "floor 0.03, goal 0.02"))
+        rows.append(Measurement("ECE, cross-validated", error, "floor 0.03, goal 0.02"))
     size = bundle.served_network.stat().st_size / 1e6
     rows += [
         Measurement("parameters", f"{bundle.record.parameters:,}", "goal 2,500,000"),
@@ -98,14 +100,14 @@ def _seconds_on_one_core(bundle: Bundle) -> float:
 
 def robustness_table(curves: tuple[RobustnessCurve, ...]) -> str:
     """Accuracy by corruption and strength as a Markdown table."""
-    lines = ["| crop | strength | accuracy | beside untouched |", "|---|---|---|---|"]
+    lines = ["| crop | strength | accuracy | difference to unchanged |", "|---|---|---|---|"]
     for curve in curves:
-        untouched = curve.points[0].accuracy.value or 0.0
+        unchanged = curve.points[0].accuracy.value or 0.0
         for point in curve.points:
             value = point.accuracy.value or 0.0
             lines.append(
                 f"| {curve.title.lower()} ({curve.unit}) | {point.strength:g} | "
-                f"{_share(point.accuracy)} | {100 * (value - untouched):+.1f} points |"
+                f"{_share(point.accuracy)} | {100 * (value - unchanged):+.1f} points |"
             )
     return "\n".join(lines)
 
@@ -139,12 +141,12 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_settings()
     bundle = find_bundle(arguments.model, settings)
-    assessment = measure(bundle, arguments.data, settings, arguments.images)
+    result = measure(bundle, arguments.data, settings, arguments.images)
     print(f"## {bundle.name}\n")
-    print_table(figures(bundle, assessment, load_dataset(arguments.data, settings)))
-    print(f"\n{robustness_table(assessment.robustness)}")
+    print_table(figures(bundle, result, load_dataset(arguments.data, settings)))
+    print(f"\n{robustness_table(result.robustness)}")
     if arguments.write_card:
-        write_evaluation_card(bundle, assessment_document(assessment))
+        write_evaluation_card(bundle, evaluation_document(result))
 
 
 if __name__ == "__main__":

@@ -73,13 +73,13 @@ def _click_through(page: Page) -> list[Measurement]:
         pages.get_by_role("button", name=f"Page {number}", exact=True).click()
 
     results = []
-    for name in ("Look", "Remedies", "Votes", "Audit", "Overview"):
+    for name in ("Browse images", "Clean up", "Annotator votes", "Audit", "Overview"):
         tab(name)  # the first time, what it shows is computed
     # Near-duplicates are searched in the background; clicks are timed after that.
     tab("Audit")
     while page.get_by_test_id("stProgress").count():
         page.wait_for_timeout(500)
-    for name in ("Look", "Remedies", "Votes", "Audit"):
+    for name in ("Browse images", "Clean up", "Annotator votes", "Audit"):
         results.append(
             _timed(
                 page,
@@ -88,7 +88,7 @@ def _click_through(page: Page) -> list[Measurement]:
                 functools.partial(_open, page, "Overview"),
             )
         )
-    tab("Look")
+    tab("Browse images")
     results.append(_timed(page, "turn a page of the gallery", lambda: turn(2), lambda: turn(1)))
     tab("Audit")
     results.append(_timed(page, "choose a face", lambda: _toggle(page), lambda: _toggle(page)))

@@ -33,9 +33,10 @@ while any(one.label == "Stop" for one in app.button):
     time.sleep(1)
     app.run()
 tabs = [
-    ":material/speed: Headline", ":material/bar_chart: Per emotion", ":material/grid_on: Confusion",
+    ":material/speed: Summary", ":material/bar_chart: Per emotion",
+    ":material/grid_on: Confusion matrix",
     ":material/sentiment_stressed: Mistakes", ":material/balance: Calibration",
-    ":material/blur_on: Conditions", ":material/description: Report",
+    ":material/blur_on: Robustness", ":material/description: Report",
 ]
 cold, warm = {}, {}
 for times in (cold, warm):

@@ -67,7 +67,7 @@ def _snapshots(page: Page) -> None:
 
 
 def _look(page: Page) -> None:
-    page.get_by_role("tab", name="Look").click()
+    page.get_by_role("tab", name="Browse images").click()
     page.locator('[data-testid="stMain"] img').locator("visible=true").first.wait_for()
 
 

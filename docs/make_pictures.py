@@ -153,7 +153,7 @@ def live(page: Page) -> None:
 
 def dataset(page: Page) -> None:
     """The gallery of drawn faces."""
-    page.get_by_role("tab", name="Look").click()
+    page.get_by_role("tab", name="Browse images").click()
     page.locator('[data-testid="stImage"] img').first.wait_for()
 
 

@@ -16,7 +16,17 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
-from fer_core.commands import classify, dataset, evaluate, models, recipes, runs, search, train
+from fer_core.commands import (
+    classify,
+    dataset,
+    detectors,
+    evaluate,
+    models,
+    recipes,
+    runs,
+    search,
+    train,
+)
 from fer_core.errors import InputError
 from fer_core.settings import load_settings
 
@@ -44,7 +54,7 @@ def build_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, help_text in (other_commands or {}).items():
         commands.add_parser(name, help=help_text)
-    for command in (dataset, recipes, train, runs, search, models, evaluate, classify):
+    for command in (dataset, recipes, train, runs, search, models, detectors, evaluate, classify):
         command.add_parser(commands)
     return parser
 

@@ -8,16 +8,20 @@ listed under the run's name.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 
+from fer_core.calibration import Calibration, read_calibration
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
@@ -30,8 +34,8 @@ from fer_core.files import (
     write_json,
     write_text,
 )
-from fer_core.plain_values import read_record
 from fer_core.settings import Settings, is_shipped_model
+from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 RECORD_FILE = "bundle.json"
 SERVED_NETWORK_FILE = "model.onnx"
@@ -45,44 +49,44 @@ _DEFAULT_FILE = "default"
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class ModelSource:
     """The file that an imported model came from.
 
     Attributes:
-        file: Its name.
-        format: What it is, in words.
-        weights_file: The name of the file beside it that held the weights, if any.
-        changes: What was changed to serve it, in words.
-        assumptions: What was taken for granted because the file does not say, in words.
+        file: The file's name.
+        format: A description of its format.
+        weights_file: The name of the accompanying file with the weights, if any.
+        changes: Descriptions of the changes that were needed to serve it.
+        assumptions: Descriptions of assumptions about what the file does not specify.
     """
 
-    file: str
-    format: str
-    weights_file: str | None = None
-    changes: tuple[str, ...] = ()
-    assumptions: tuple[str, ...] = ()
+    file: Text
+    format: Text
+    weights_file: Text | None = None
+    changes: tuple[Text, ...] = ()
+    assumptions: tuple[Text, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class BundleRecord:
-    """Where a model came from and how it is to be fed: the content of ``bundle.json``.
+    """A model's origin and the format of its input: the content of ``bundle.json``.
 
     Attributes:
-        labels: The network's own label order.
+        labels: The labels in the network's order.
         input_shape: Height, width and channels of its input.
-        input_scale: Factor on grey values 0 to 255 before they go in.
-        input_offset: Added to them after that.
-        flip_averaging: Whether predictions are the mean over a face and its mirror image.
+        input_scale: Factor on pixel intensities 0 to 255 before they enter the network.
+        input_offset: Added to them after scaling.
+        flip_averaging: True if predictions are the mean over a face and its mirror image.
         parameters: Number of weights.
-        recipe: Name of the recipe it was trained by; None for an imported model.
-        config: The training's whole configuration; empty for an imported model.
-        seed: Of the training.
+        recipe: Name of the training's recipe; None for an imported model.
+        config: The complete configuration of the training; empty for an imported model.
+        seed: Seed of the training.
         dataset: Name, fingerprint and number of images per split of the training data.
-        curation: What was left out of or relabelled in the data, in words; None for nothing.
-        training: Epochs run, the best one, seconds, images trained on, backend, hardware.
-        metrics: Figures by split, measured through the published predictor.
-        versions: Of Python and the libraries that made it.
+        curation: Description of what was excluded or relabeled in the data; None for nothing.
+        training: Number of epochs, best epoch, seconds, training images, backend, hardware.
+        metrics: Metrics by split, measured with the published predictor.
+        versions: Versions of Python and the libraries.
         created: UTC, ISO 8601.
         source: For an imported model, the file that it came from.
         targets: What was learned: ``kind`` as in ``TrainingConfig.targets`` and, for votes, their
@@ -90,43 +94,38 @@ class BundleRecord:
             where unknown, and in bundles of earlier versions, which learned labels.
     """
 
-    labels: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    input_scale: float
-    flip_averaging: bool
-    parameters: int
-    recipe: str | None
-    config: dict[str, Any]
-    seed: int | None
-    dataset: dict[str, Any]
-    curation: str | None
-    training: dict[str, Any]
-    metrics: dict[str, dict[str, Any]]
-    versions: dict[str, str]
-    created: str
-    input_offset: float = 0.0
+    labels: tuple[Text, ...]
+    input_shape: tuple[Integer, Integer, Integer]
+    input_scale: Annotated[Number, Field(gt=0)]
+    flip_averaging: Flag
+    parameters: Integer
+    recipe: Text | None
+    config: dict[Text, Any]
+    seed: Integer | None
+    dataset: dict[Text, Any]
+    curation: Text | None
+    training: dict[Text, Any]
+    metrics: dict[Text, dict[Text, Any]]
+    versions: dict[Text, Text]
+    created: Text
+    input_offset: Number = 0.0
     source: ModelSource | None = None
-    targets: dict[str, Any] = field(default_factory=dict)
+    targets: dict[Text, Any] = Field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Check what a type alone does not say.
-
-        Raises:
-            ValueError: The labels are not the seven, or the scale is not above 0.
-        """
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
         if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        if self.input_scale <= 0:
-            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
+        return self
 
     @classmethod
     def from_json(cls, values: Any) -> BundleRecord:
-        """Read the content of ``bundle.json``; what other versions add is left aside.
+        """Read the content of ``bundle.json``; keys of other versions are ignored.
 
         Raises:
-            ValueError: It is no such content.
+            ValueError: The content is not valid.
         """
-        return read_record(cls, values, allows_unknown=True)
+        return from_dict(cls, values)
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""
@@ -134,30 +133,36 @@ class BundleRecord:
 
     @property
     def learned_votes(self) -> bool:
-        """Whether it learned annotator votes rather than labels."""
+        """True if it learned annotator votes instead of labels."""
         return bool(self.targets.get("kind", "labels") != "labels")
 
     @property
     def is_demo(self) -> bool:
-        """Whether it was trained on the drawn demo set: its figures say nothing of real faces."""
+        """True if it was trained on the demo set: its metrics say nothing about real faces."""
         return bool(self.dataset.get("kind") == "demo")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Bundle:
     """A bundle on disk.
 
     Attributes:
-        name: What it is called; for a run's own bundle, the run's name.
-        folder: Where it lies.
-        record: Its ``bundle.json``.
-        temperature: From its ``calibration.json``; 1 where there is none.
+        name: Its name; for the bundle of a run, the run's name.
+        folder: Its folder.
+        record: The content of its ``bundle.json``.
+        calibration: The content of its ``calibration.json``; without that file neither adjusts nor
+            scales anything.
     """
 
     name: str
     folder: Path
     record: BundleRecord
-    temperature: float
+    calibration: Calibration = dataclasses.field(default_factory=Calibration)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of its calibration."""
+        return self.calibration.temperature
 
     @property
     def served_network(self) -> Path:
@@ -166,12 +171,12 @@ class Bundle:
 
     @property
     def content_key(self) -> tuple[str, ...]:
-        """Changes whenever something changes that predictions depend on: a key for caches."""
+        """A key for caches, which changes with everything that predictions depend on."""
         parts = [str(self.folder)]
         for name in (RECORD_FILE, CALIBRATION_FILE, SERVED_NETWORK_FILE):
             try:
                 facts = (self.folder / name).stat()
-            except OSError:  # not there, or in this moment no more
+            except OSError:  # missing, or just removed
                 continue
             parts.append(f"{name}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
         return tuple(parts)
@@ -182,10 +187,10 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
 
     Args:
         folder: The bundle's folder.
-        name: What to call it; by default the folder's name.
+        name: Its name; by default the folder's name.
 
     Raises:
-        InputError: The folder is no bundle, or a file of it is missing or damaged.
+        InputError: The folder is not a bundle, or one of its files is missing or damaged.
     """
     name = name or folder.name
     record_path = folder / RECORD_FILE
@@ -193,7 +198,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
         record = BundleRecord.from_json(read_json(record_path))
     except FileNotFoundError as error:
         raise InputError(
-            f"{folder} is no bundle ({RECORD_FILE} is missing); choose another model or restore "
+            f"{folder} is not a bundle ({RECORD_FILE} is missing); choose another model or restore "
             "the file."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
@@ -201,49 +206,35 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
             f"The bundle {name!r} is damaged: {record_path} cannot be understood "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    return Bundle(name, folder, record, _read_temperature(folder, name))
-
-
-def _read_temperature(folder: Path, name: str) -> float:
-    path = folder / CALIBRATION_FILE
-    try:
-        temperature = float(read_json(path)["temperature"])
-    except FileNotFoundError:
-        return 1.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
-            "restore or delete the file."
-        ) from error
-    if not 0.01 <= temperature <= 100:
-        raise InputError(
-            f"The bundle {name!r} has the temperature {temperature}, expected is 0.01 to 100; "
-            f"restore or delete {path}."
-        )
-    return temperature
+    return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))
 
 
 def write_calibration(
-    folder: Path, temperature: float, fitted_on: str, details: dict[str, Any] | None = None
+    folder: Path,
+    calibration: Calibration | float,
+    fitted_on: str,
+    details: dict[str, Any] | None = None,
 ) -> None:
     """Replace ``calibration.json``.
 
     Args:
         folder: The bundle's folder.
-        temperature: Above 1 makes the model less sure of itself, below 1 surer.
-        fitted_on: What it was fitted on, in words.
-        details: What else is known of the fit, such as the calibration error before and after.
+        calibration: What to write; a number is a temperature alone.
+        fitted_on: A description of the data that it was fitted on.
+        details: Further results of the fit, such as the ECE before and after.
 
     Raises:
         InputError: The bundle belongs to the installed package.
     """
     require_own_bundle(folder)
-    document = {"temperature": temperature, "fitted_on": fitted_on, **(details or {})}
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration(calibration)
+    document = calibration.to_json() | {"fitted_on": fitted_on} | (details or {})
     write_json(folder / CALIBRATION_FILE, document)
 
 
 def require_own_bundle(folder: Path) -> None:
-    """Make sure that the files of a bundle may be changed.
+    """Check that the files of a bundle may be changed.
 
     Raises:
         InputError: The bundle belongs to the installed package.
@@ -256,15 +247,15 @@ def require_own_bundle(folder: Path) -> None:
 
 
 def list_bundles(settings: Settings) -> list[Bundle]:
-    """All usable bundles: the published ones by name, then those of runs, newest first.
+    """Return all usable bundles: the published ones by name, then those of runs, newest first.
 
-    A damaged one is left out here; ``damaged_bundles`` says what is wrong with it.
+    Damaged bundles are omitted; ``damaged_bundles`` describes them.
     """
     return _scan_bundles(settings)[0]
 
 
 def damaged_bundles(settings: Settings) -> list[str]:
-    """A sentence for each bundle that cannot be used."""
+    """Return a sentence for each bundle that cannot be used."""
     return _scan_bundles(settings)[1]
 
 
@@ -290,12 +281,12 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
 def _last_change(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
-    except OSError:  # its run is being deleted in this moment
+    except OSError:  # its run is just being deleted
         return 0
 
 
 def default_bundle_name(settings: Settings) -> str | None:
-    """The name in ``models/default``, else the shipped default; None if there is neither."""
+    """Return the name in ``models/default``, or the shipped default; None without either."""
     for root in settings.model_roots:
         try:
             name = (root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
@@ -307,16 +298,16 @@ def default_bundle_name(settings: Settings) -> str | None:
 
 
 def set_default_bundle(name: str, settings: Settings) -> None:
-    """Make a published or a run's bundle the default.
+    """Make a published bundle, or the bundle of a run, the default.
 
     Raises:
-        InputError: There is none of that name, or ``models/`` cannot be written.
+        InputError: No bundle has this name, or ``models/`` cannot be written.
     """
     find_bundle(name, settings)
     if name not in (bundle.name for bundle in list_bundles(settings)):
-        # A path holds only for the folder in which the command was given.
+        # A path is valid only in the folder where the command was given.
         raise InputError(
-            f"{name!r} is a path and no model's name; copy it to models/ first, with "
+            f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
             f"'python -m fer_core models import {name}'."
         )
     failure = f"The default model cannot be changed in {settings.models_root}"
@@ -332,7 +323,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
         settings: Where ``models/`` and ``runs/`` are.
 
     Raises:
-        InputError: There is none, or it is damaged.
+        InputError: The bundle does not exist, or is damaged.
     """
     if name is None:
         name = default_bundle_name(settings)
@@ -340,7 +331,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
             names = ", ".join(bundle.name for bundle in list_bundles(settings))
             if names:
                 raise InputError(
-                    "No model is the default (models/default is missing or empty); choose one of "
+                    "No default model is set (models/default is missing or empty); choose one of "
                     f"{names} with 'python -m fer_core models default NAME'."
                 )
             raise InputError(
@@ -362,10 +353,10 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
 
 
 def check_name_is_free(name: str, settings: Settings) -> None:
-    """Make sure that a bundle could be published under a name.
+    """Check that a bundle can be published with a name.
 
     Raises:
-        InputError: The name is taken or unfit.
+        InputError: The name is taken or not valid.
     """
     if not is_plain_name(name) or name in _RESERVED_NAMES:
         raise InputError(
@@ -387,18 +378,18 @@ def publish_bundle(
     Args:
         source: A bundle's folder or a run's folder that holds one.
         settings: Where ``models/`` is.
-        name: What to call it; by default the name of the run or folder.
-        make_default: Whether the app serves it from now on unless told otherwise.
+        name: Its name; by default the name of the run or folder.
+        make_default: True to make it the default model.
 
     Raises:
-        InputError: The source is no whole bundle, the name is taken or unfit, or ``models/`` cannot
-            be written.
+        InputError: The source is not a complete bundle, the name is taken or not valid, or
+            ``models/`` cannot be written.
     """
     bundle = find_bundle(str(source.resolve()), settings)
     name = name or bundle.name
     with new_bundle_folder(name, settings) as temporary:
         for file in sorted(bundle.folder.iterdir()):
-            # Only a bundle's own files: whatever else lies there is not published.
+            # Only the files of a bundle; anything else in the folder is not published.
             if file.name in _BUNDLE_FILES and file.is_file():
                 shutil.copyfile(file, temporary / file.name)
         _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)
@@ -409,14 +400,16 @@ def publish_bundle(
 
 @contextmanager
 def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
-    """Give an empty folder to fill; at the end it is published in ``models/`` under the name.
+    """Provide an empty folder to fill; on exit it is published in ``models/`` with the name.
 
     Raises:
         InputError: The name is invalid, or taken before the body or during it, or ``models/``
             cannot be written.
     """
     check_name_is_free(name, settings)
-    with os_errors_as_input_errors(f"The model {name!r} cannot be kept in {settings.models_root}"):
+    with os_errors_as_input_errors(
+        f"The model {name!r} cannot be stored in {settings.models_root}"
+    ):
         try:
             with new_folder(settings.models_root / name) as folder:
                 yield folder
@@ -425,7 +418,7 @@ def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
 
 
 def _retitle_card(card: Path, old_name: str, new_name: str) -> None:
-    """Head a model card with the name under which the bundle is published."""
+    """Set the title of a model card to the published name."""
     if card.is_file():
         text = card.read_text(encoding="utf-8")
         heading = f"# {old_name}\n"
@@ -456,7 +449,7 @@ def write_predictions(
     Args:
         folder: The bundle's folder.
         labels: True labels of the validation images, int8 ``[n]``.
-        probabilities: What the model gave for them, float32 ``[n, 7]`` in the order of
+        probabilities: The model's probabilities for them, float32 ``[n, 7]`` in the order of
             ``EMOTIONS``, **before** temperature, so that a calibration can be fitted to them.
         votes: Annotator votes for the same images, uint8 ``[n, 10]`` in the order of
             ``VOTE_COLUMNS``; None where labels were learned.

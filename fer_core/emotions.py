@@ -1,13 +1,13 @@
-"""The seven emotions of FER2013: their one order, their colours and the names that others use."""
+"""The seven emotions of FER2013: their order, colors, and names in other datasets."""
 
 from collections.abc import Sequence
 
-#: Index = label everywhere in the project: FER2013's own order.
+#: The index is the label everywhere in the project, in FER2013's order.
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
-#: One colour per emotion on every chart and box. Okabe and Ito's palette, which people with any of
-#: the common colour vision deficiencies can tell apart; the grey stands for neutral and is readable
-#: on white and on black.
+#: One color per emotion in all charts and boxes. Okabe and Ito's palette, whose colors can be
+#: distinguished with the common color vision deficiencies; the gray of neutral is readable on white
+#: and on black.
 EMOTION_COLORS: dict[str, str] = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -38,28 +38,28 @@ def emotion_from_name(name: str) -> str | None:
         name: A folder's or column's name in any case, such as ``"Happiness"``.
 
     Returns:
-        The emotion, or None if the name stands for none of the seven (``"contempt"``): such a
-        class is left out, never guessed.
+        The emotion, or None if the name is not one of the seven (``"contempt"``); such a class is
+        skipped.
     """
     key = name.strip().lower()
     return key if key in EMOTION_COLORS else _SYNONYMS.get(key)
 
 
 def emotion_color_rgb(emotion: str) -> tuple[int, int, int]:
-    """The emotion's colour as red, green and blue, each 0 to 255."""
+    """Return the color of an emotion as red, green and blue, each 0 to 255."""
     digits = EMOTION_COLORS[emotion].removeprefix("#")
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 
 def positions_in_emotion_order(labels: Sequence[str]) -> list[int] | None:
-    """For each of the seven emotions, its position in another label list.
+    """Return the position of each of the seven emotions in another label list.
 
     Args:
-        labels: A network's own label order; names of other datasets are understood.
+        labels: The labels of a network, in its order; names of other datasets are supported.
 
     Returns:
         Seven positions, so that ``probabilities[:, positions]`` is in the order of ``EMOTIONS``;
-        None if ``labels`` does not name each of the seven exactly once.
+        None if ``labels`` does not contain each of the seven exactly once.
     """
     mapped = [emotion_from_name(label) for label in labels]
     if sorted(mapped, key=str) != sorted(EMOTIONS):

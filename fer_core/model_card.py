@@ -1,4 +1,4 @@
-"""The model card: what a bundle's ``README.md`` says to people."""
+"""The model card: the ``README.md`` of a bundle."""
 
 from __future__ import annotations
 
@@ -14,56 +14,59 @@ from fer_core.files import os_errors_as_input_errors, write_text
 
 
 def model_card(name: str, record: BundleRecord, temperature: float) -> str:
-    """Write a model card in Markdown from a bundle's record.
+    """Return the model card of a bundle as Markdown.
 
     Args:
-        name: The bundle's name.
-        record: Its record, with the figures of the splits that were measured.
-        temperature: The calibration in force.
+        name: Name of the bundle.
+        record: Its record, with the metrics of the evaluated splits.
+        temperature: Its temperature.
     """
     sections = [
         f"# {name}",
-        "A neural network that gives the probabilities of seven facial emotions "
-        f"({', '.join(EMOTIONS)}) for a 48x48 grey picture of one face.",
+        "A neural network that predicts the probabilities of seven facial emotions "
+        f"({', '.join(EMOTIONS)}) for a 48x48 grayscale image of one face.",
         *([DEMO] if record.is_demo else []),
         *(_training(record) if record.recipe else _origin(record)),
-        "## Figures",
+        "## Metrics",
     ]
     for split, metrics in record.metrics.items():
-        sections.append(_figures(split, metrics))
+        sections.append(_metrics(split, metrics))
     if not record.metrics:
-        sections.append("None yet; `python -m fer_core evaluate` measures it on a dataset.")
+        sections.append(
+            "Not evaluated yet. `python -m fer_core evaluate` measures the model on a dataset."
+        )
     sections += [
         "## Calibration",
         _calibration(record, temperature),
         "## Limits",
         LIMITS,
-        "## Licence of the data",
-        _licence(record),
+        "## License of the data",
+        _license(record),
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
-    """Put an evaluation into a bundle's model card.
+    """Write an evaluation into the model card of a bundle.
 
-    Its section replaces an earlier one of the same data and split; what else stands in the card,
-    written by people perhaps, is kept.
+    The section replaces an earlier one of the same data and split. All other text of the card is
+    kept, including text that was added manually.
 
     Args:
         bundle: The model.
-        document: As ``assessment_document`` gives it.
+        document: The result of ``evaluation_document``.
 
     Returns:
         The path of the card.
 
     Raises:
-        InputError: The evaluation is another model's, or the card is no text or cannot be written.
+        InputError: The evaluation belongs to another model, or the card is not UTF-8 text or cannot
+            be written.
     """
     if document["model"] != bundle.name:
         raise InputError(
-            f"The evaluation is of the model {document['model']!r}, not of {bundle.name!r}; "
-            "evaluate that one."
+            f"The evaluation belongs to the model {document['model']!r}, not to {bundle.name!r}; "
+            f"evaluate {bundle.name!r} first."
         )
     require_own_bundle(bundle.folder)
     path = bundle.folder / MODEL_CARD_FILE
@@ -72,14 +75,17 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
     except FileNotFoundError:
         card = model_card(bundle.name, bundle.record, bundle.temperature)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text; restore or delete it.") from error
-    # A calibration since the card was written would make it wrong.
+        raise InputError(f"{path} is not UTF-8 text; restore or delete it.") from error
+    # The model may have been calibrated again since the card was written.
     temperature = f"Temperature {bundle.temperature:.3f}"
     card = re.sub(r"^Temperature \d+\.\d+", temperature, card, flags=re.MULTILINE)
     if bundle.temperature != 1:
-        card = card.replace(_UNCALIBRATED, f"{temperature}, fitted on validation images.", 1)
-    data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
-    key = re.sub(r"[^A-Za-z0-9. ]+", "_", f"{data} {document['split']}")
+        for sentence in (_UNCALIBRATED, *_EARLIER_UNCALIBRATED):
+            card = card.replace(sentence, f"{temperature}, fitted on validation images.", 1)
+    data = document["dataset"] or f"its training data ({_data_name(bundle.record)})"
+    # Part of the file format: earlier versions wrote this key for the stored predictions.
+    key_data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
+    key = re.sub(r"[^A-Za-z0-9. ]+", "_", f"{key_data} {document['split']}")
     begin, end = f"<!-- evaluation of {key} -->", f"<!-- end of {key} -->"
     section = f"{begin}\n{_evaluation(data, document)}\n{end}\n"
     start, stop = card.find(begin), card.find(end)
@@ -99,44 +105,47 @@ def _data_name(record: BundleRecord) -> str:
 
 
 def _evaluation(data: str, document: dict[str, Any]) -> str:
-    figures = document["headline"]
+    overall = document["headline"]
     title = f"## Evaluation on {_as_text(data)}, {document['split']}"
     named = (
         ("accuracy", "accuracy", ".1%"),
         ("macro F1", "macro_f1", ".3f"),
         ("balanced accuracy", "balanced_accuracy", ".1%"),
         ("log loss", "log_loss", ".3f"),
-        ("truth among the two most probable", "top2_accuracy", ".1%"),
+        ("top-2 accuracy", "top2_accuracy", ".1%"),
     )
     lines = [
         title,
         "",
         *[f"- {_as_text(warning)}" for warning in document["warnings"]],
         *([""] if document["warnings"] else []),
-        f"{figures['n']:,} images; in brackets 95 % intervals.",
+        f"{overall['n']:,} images; 95 % intervals in parentheses.",
         "",
-        "| figure | value |",
+        "| metric | value |",
         "|---|---|",
-        *[f"| {name} | {_with_interval(figures[key], pattern)} |" for name, key, pattern in named],
+        *[f"| {name} | {_with_interval(overall[key], pattern)} |" for name, key, pattern in named],
     ]
-    if figures["leak_free_accuracy"] is not None:
-        leak_free = _with_interval(figures["leak_free_accuracy"], ".1%")
+    if overall["leak_free_accuracy"] is not None:
+        leak_free = _with_interval(overall["leak_free_accuracy"], ".1%")
         lines.append(
-            f"| accuracy on the {figures['leak_free_n']:,} that are not also in train | "
+            f"| accuracy on the {overall['leak_free_n']:,} images that do not appear in train | "
             f"{leak_free} |"
         )
-    baseline = figures["baseline"]
-    lines.append(f"| always saying {baseline['emotion']} | {baseline['accuracy']:.1%} |")
-    if figures["human_accuracy"] is not None:
-        lines.append("| people, on FER2013 | 65 ± 5 % |")
+    baseline = overall["baseline"]
+    lines.append(
+        f"| majority-class baseline ({baseline['emotion']}) | {baseline['accuracy']:.1%} |"
+    )
+    if overall["human_accuracy"] is not None:
+        lines.append("| human accuracy on FER2013 | 65 ± 5 % |")
+    lines += _votes(document.get("votes"))
     for title, state in (
-        ("before temperature", document["calibration"]["before"]),
-        ("at the temperature in force", document["calibration"]["in_force"]),
-        ("temperature cross-fitted here", document["calibration"]["cross_fitted"]),
+        ("uncalibrated", document["calibration"]["before"]),
+        ("calibrated", document["calibration"]["in_force"]),
+        ("temperature cross-validated on these images", document["calibration"]["cross_fitted"]),
     ):
         if state is not None:
             error = _with_interval(state["ece"], ".3f")
-            lines.append(f"| calibration error, {title} | {error} |")
+            lines.append(f"| ECE, {title} | {error} |")
     lines += ["", "| emotion | precision | recall | F1 | support |", "|---|---|---|---|---|"]
     for emotion, one in document["classes"].items():
         cells = [_with_interval(one[key], ".3f") for key in ("precision", "recall", "f1")]
@@ -144,17 +153,35 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
     return "\n".join([*lines, *_robustness(document["robustness"])])
 
 
+def _votes(votes: dict[str, Any] | None) -> list[str]:
+    """Rows about annotator votes; empty for an evaluation against labels."""
+    if votes is None:
+        return []
+    clear = votes["clear"]
+    return [
+        f"| cross-entropy to the votes | {_with_interval(votes['cross_entropy'], '.3f')} |",
+        "| one annotator against the plurality of the others | "
+        f"{_with_interval(votes['annotator_agreement'], '.1%')} |",
+        "| the model against the same plurality | "
+        f"{_with_interval(votes['model_agreement'], '.1%')} |",
+        f"| accuracy on the {clear['n']:,} images with at least {clear['share']:.0%} of the votes "
+        f"on one answer | {_with_interval(clear['accuracy'], '.1%')} |",
+        f"| left out: tied votes, another answer first, no votes | {votes['ties']:,}, "
+        f"{votes['other_answer']:,}, {votes['no_votes']:,} |",
+    ]
+
+
 def _robustness(curves: dict[str, Any]) -> list[str]:
-    """How accuracy falls when the pictures are spoiled; no line where it was not measured."""
+    """Accuracy under image corruptions as a table; empty if it was not measured."""
     if not curves:
         return []
     count = min(curve["n"] for curve in curves.values())
     lines = [
         "",
-        f"Robustness: accuracy when {count:,} of these pictures are spoiled, from mild to severe; "
-        "the first figure of each row is of the untouched ones.",
+        f"Robustness: accuracy on {count:,} of these images under corruptions from mild to severe. "
+        "The first value of each row is the accuracy on the unchanged images.",
         "",
-        "| spoiled by | strength: accuracy |",
+        "| corruption | strength: accuracy |",
         "|---|---|",
     ]
     for name, curve in curves.items():
@@ -175,37 +202,37 @@ def _with_interval(estimate: dict[str, float | None], pattern: str) -> str:
 
 
 def _as_text(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Escape a text for Markdown, on one line."""
     return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
-#: What no figure can make good.
+#: Limits of every model, whatever its metrics.
 LIMITS = (
-    "The network judges the look of a face in one picture, as annotators of web photos "
-    "labelled it. It cannot know what a person feels, means or is. Annotators themselves agree "
-    "only in part (people reach 65 ± 5 % on FER2013), rare classes are judged worst, and "
-    "faces unlike those of the training data (other ages, skin, light, angles, coverings) may "
-    "be judged worse than the figures say.\n\n"
-    "Do not use it to decide about people. Inferring emotions at work and in education is "
+    "The network classifies the facial expression in a single image, as annotators of web photos "
+    "labeled it. It cannot know what a person feels, means or is. Annotators agree only partly "
+    "(human accuracy on FER2013 is 65 ± 5 %), rare classes have the lowest accuracy, and faces "
+    "that differ from the training data (in age, skin color, lighting, angle or covering) may be "
+    "classified with lower accuracy than these metrics show.\n\n"
+    "Do not use it to make decisions about people. Inferring emotions at work and in education is "
     "banned in the European Union (AI Act, article 5)."
 )
-#: What is to be said of figures on drawn faces.
+#: The warning for models trained on drawn faces.
 DEMO = (
-    "**Demo data:** trained on faces that the program draws itself. Its figures say nothing about "
-    "real faces; do not compare them with those of models trained on photos."
+    "**Demo data:** trained on faces drawn by the program. Its metrics do not apply to real faces; "
+    "do not compare them with those of models trained on photos."
 )
 
 
-def _licence(record: BundleRecord) -> str:
+def _license(record: BundleRecord) -> str:
     if record.recipe is None:
-        return "Unknown; ask whoever made the model."
+        return "Unknown; ask the author of the model."
     if record.is_demo:
-        return "The demo set is drawn by FER Studio and free of rights of others."
+        return "The demo set is drawn by FER Studio; no third-party rights apply."
     return (
-        "That of the training data. FER2013 (Goodfellow et al., 2013) was released for research; "
-        "check its terms before any other use of weights trained on it."
+        "The license of the training data applies. FER2013 (Goodfellow et al., 2013) was released "
+        "for research; check its terms before any other use of weights trained on it."
         + (
-            " FER+'s votes (Barsoum et al., 2016) are published under the MIT licence."
+            " FER+'s votes (Barsoum et al., 2016) are published under the MIT license."
             if record.learned_votes
             else ""
         )
@@ -216,7 +243,7 @@ def _training(record: BundleRecord) -> list[str]:
     training = record.training
     return [
         "## Training",
-        f"- Recipe: `{record.recipe}`, seed {record.seed}; every setting stands in `bundle.json`.\n"
+        f"- Recipe: `{record.recipe}`, seed {record.seed}; all settings are in `bundle.json`.\n"
         f"- Network: `{record.config.get('architecture', 'imported')}`, "
         f"{record.parameters:,} parameters.\n"
         f"- Data: {record.dataset.get('name', 'unknown')}, "
@@ -224,11 +251,11 @@ def _training(record: BundleRecord) -> list[str]:
         f"`{record.dataset.get('fingerprint', 'unknown')[:16]}`.\n"
         f"- Targets: {_targets(record)}.\n"
         f"- Curation: {record.curation or 'none'}.\n"
-        f"- {training.get('epochs', '?')} epochs, the weights of epoch "
-        f"{training.get('best_epoch', '?')} kept: {_selection(training.get('monitor', ''))}.\n"
-        "- Protocol: weights are learnt on the training split alone, from scratch; the epoch, the "
-        "recipe and the temperature are chosen on the validation split, whose figures are so a "
-        "little too good; test images played no part in any choice.\n"
+        f"- {training.get('epochs', '?')} epochs; weights of epoch "
+        f"{training.get('best_epoch', '?')}, {_selection(training.get('monitor', ''))}.\n"
+        "- Protocol: the weights are trained from scratch on the training split only. The epoch, "
+        "the recipe and the temperature are selected on the validation split, so its metrics are "
+        "slightly optimistic. Test images were not used for any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]
@@ -239,9 +266,9 @@ def _selection(monitor: str) -> str:
 
 
 def _targets(record: BundleRecord) -> str:
-    """What was learned, in words."""
+    """Description of the training targets."""
     if not record.learned_votes:
-        return "the dataset's labels"
+        return "the labels of the dataset"
     targets = record.targets
     what = {
         "votes_majority": "the plurality of annotator votes",
@@ -252,24 +279,24 @@ def _targets(record: BundleRecord) -> str:
     return (
         f"{what} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
         f"(Barsoum et al., 2016); {sum(left_out.values()):,} training images without usable votes "
-        "left out" + (f" ({reasons})" if reasons else "")
+        "excluded" + (f" ({reasons})" if reasons else "")
     )
 
 
 def _origin(record: BundleRecord) -> list[str]:
-    """What is known of a model that was made elsewhere."""
+    """The section on the origin of an imported model."""
     height, width, channels = record.input_shape
     source = record.source
     lines = [
         "Training data, settings and curation are unknown to FER Studio.",
-        f"Network: {record.parameters:,} parameters; input {height}x{width}x{channels}, grey "
+        f"Network: {record.parameters:,} parameters; input {height}x{width}x{channels}, gray "
         f"values 0 to 255 times {record.input_scale:.6g} plus {record.input_offset:g}.",
-        f"Its own order of labels: {', '.join(record.labels)}.",
+        f"Order of its outputs: {', '.join(record.labels)}.",
     ]
     if (height, width) != (48, 48):
-        lines.append("Faces reach it through 48x48 pixels, and so without finer detail.")
+        lines.append("Faces are reduced to 48x48 pixels first, so it sees no finer detail.")
     if channels == 3:
-        lines.append("It takes colour and is given the grey picture three times.")
+        lines.append("It expects color; the grayscale image is repeated for all three channels.")
     if source is not None:
         weights = f" and `{source.weights_file}`" if source.weights_file else ""
         lines.insert(0, f"{source.format} `{source.file}`{weights}, on {record.created[:10]}.")
@@ -278,26 +305,28 @@ def _origin(record: BundleRecord) -> list[str]:
     return ["## Imported", "\n".join(f"- {line}" for line in lines)]
 
 
-_UNCALIBRATED = "None: the probabilities are the network's own."
+_UNCALIBRATED = "None: the probabilities are those of the network."
+#: The same sentence in cards of earlier versions.
+_EARLIER_UNCALIBRATED = ("None: the probabilities are the network's own.",)
 
 
 def _calibration(record: BundleRecord, temperature: float) -> str:
     if record.recipe:
         text = (
-            f"Temperature {temperature:.3f}, fitted on the validation images. The calibration "
-            "error above is measured on those same images and so is a little too good."
+            f"Temperature {temperature:.3f}, fitted on the validation images. The ECE above is "
+            "measured on the same images, so it is slightly optimistic."
         )
     elif temperature == 1:
         text = _UNCALIBRATED
     else:
-        text = f"Temperature {temperature:.3f}, taken over with the model."
+        text = f"Temperature {temperature:.3f}, imported with the model."
     if record.flip_averaging:
         text += " Predictions are the mean over the face and its mirror image."
     return text
 
 
-def _figures(split: str, metrics: dict[str, Any]) -> str:
-    """One split's figures; a record that was not written here may hold only some of them."""
+def _metrics(split: str, metrics: dict[str, Any]) -> str:
+    """The metrics of one split; a record of another program may contain only some of them."""
     count = f" ({_number(metrics['n'], ',')} images)" if "n" in metrics else ""
     named = (
         ("accuracy", "accuracy", ".2%", ""),
@@ -310,12 +339,12 @@ def _figures(split: str, metrics: dict[str, Any]) -> str:
         for name, key, pattern, how in named
         if key in metrics
     ]
-    text = f"On {split}{count}: {', '.join(parts) or 'no figure is recorded'}."
+    text = f"On {split}{count}: {', '.join(parts) or 'no metrics are recorded'}."
     leak_free = metrics.get("leak_free")
     if isinstance(leak_free, dict):
         text += (
-            f" On the {_number(leak_free.get('n'), ',')} of them whose pixels do not also stand in "
-            "the dataset's training split: accuracy "
+            f" On the {_number(leak_free.get('n'), ',')} of them whose pixels do not appear in the "
+            "training split: accuracy "
             f"{_number(leak_free.get('accuracy'), '.2%')}."
         )
     votes = metrics.get("votes")
@@ -330,20 +359,20 @@ def _figures(split: str, metrics: dict[str, Any]) -> str:
 
 
 def _against_votes(split: str, votes: dict[str, Any]) -> str:
-    """One split's figures against the plurality of annotator votes."""
-    parts = _figures(split, {key: value for key, value in votes.items() if key != "per_class"})
+    """The metrics of one split against the plurality of annotator votes."""
+    parts = _metrics(split, {key: value for key, value in votes.items() if key != "per_class"})
     ties = votes.get("ties")
     text = f"Against the plurality of annotator votes. {parts}"
     if isinstance(ties, int):
         text += (
-            f" Left out are {ties:,} images on which emotions tie, and images without usable "
-            "votes; the cross-entropy is to the distribution of the votes and includes ties."
+            f" {ties:,} images with tied votes and images without usable votes are excluded; the "
+            "cross-entropy is to the distribution of the votes and includes ties."
         )
     return text
 
 
 def _with_classes(text: str, metrics: dict[str, Any]) -> str:
-    """A paragraph and, where the figures hold them, a table of the classes."""
+    """A paragraph, followed by a table of the classes if their metrics are recorded."""
     per_class = metrics.get("per_class")
     if not isinstance(per_class, dict):
         return text
@@ -353,9 +382,9 @@ def _with_classes(text: str, metrics: dict[str, Any]) -> str:
         "| emotion | precision | recall | F1 | support |",
         "|---|---|---|---|---|",
     ]
-    for emotion, figures in per_class.items():
-        cells = [_number(figures.get(key), ".3f") for key in ("precision", "recall", "f1")]
-        cells.append(_number(figures.get("support"), ","))
+    for emotion, one in per_class.items():
+        cells = [_number(one.get(key), ".3f") for key in ("precision", "recall", "f1")]
+        cells.append(_number(one.get("support"), ","))
         lines.append(f"| {emotion} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

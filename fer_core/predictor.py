@@ -1,7 +1,7 @@
-"""``Predictor``: 48x48 crops in, probabilities out. Everyone who needs a prediction asks it.
+"""``Predictor``: 48x48 face crops in, probabilities out. All predictions go through it.
 
-It owns the scaling of grey values, the runtime, flip averaging, the order of labels and the
-temperature. The served network runs under ONNX Runtime: TensorFlow is not imported.
+It handles the scaling of gray values, the runtime, flip averaging, the order of labels and the
+temperature. The served network runs on ONNX Runtime; TensorFlow is not imported.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, BundleRecord
+from fer_core.calibration import Calibration, Emphasis
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
-from fer_core.metrics import apply_temperature
-from fer_core.networks import INPUT_SHAPE
 from fer_core.onnx_session import open_session
+from fer_core.recipes.architectures import INPUT_SHAPE
 
-#: float32 ``[n, height, width, channels]`` as ``network_input`` makes it, to float32 ``[n, 7]`` in
-#: the network's own label order.
+#: Maps float32 ``[n, height, width, channels]`` from ``network_input`` to float32 ``[n, 7]`` in the
+#: label order of the network.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-#: Large enough to keep the cores busy, small enough for the caches that they share.
+#: Large enough to use all cores, small enough for their shared cache.
 _BATCH_SIZE = 64
 
 
 def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.float32]:
-    """Turn face crops into what a network takes: its size, its channels, its range of values.
+    """Convert face crops to the input of a network: size, channels and value range.
 
     Args:
         crops: Gray, uint8 ``[n, height, width]``, resized if the network takes another size; or
-            RGB, uint8 ``[n, height, width, 3]`` in the size that the network takes.
-        record: How the network is to be fed.
+            RGB, uint8 ``[n, height, width, 3]`` in the input size of the network.
+        record: Describes the input of the network.
 
     Returns:
-        float32 ``[n, height, width, channels]``; for a network with color input, every channel of
-        a gray crop is that crop.
+        float32 ``[n, height, width, channels]``. If the network takes color images, every channel
+        of a gray crop is that crop.
     """
     height, width, channels = record.input_shape
     is_gray = crops.ndim == 3
@@ -58,22 +58,38 @@ def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.
 
 
 class Predictor:
-    """Turns face crops into the probabilities of the seven emotions."""
+    """Predicts the probabilities of the seven emotions for face crops."""
 
-    def __init__(self, record: BundleRecord, network: Network, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        record: BundleRecord,
+        network: Network,
+        temperature: float = 1.0,
+        *,
+        calibration: Calibration | None = None,
+        emphasis: Emphasis = "default",
+    ) -> None:
         """Wrap a network.
 
         Args:
-            record: How the network is to be fed.
-            network: Runs it on one batch.
-            temperature: Softens (above 1) or sharpens (below 1) what it says.
+            record: Describes the input and output of the network.
+            network: Runs the network on one batch.
+            temperature: Softens (above 1) or sharpens (below 1) the probabilities.
+            calibration: Logit adjustment and temperature together, instead of ``temperature``.
+            emphasis: How far rare emotions are favored.
         """
         positions = positions_in_emotion_order(record.labels)
         assert positions is not None  # the record has checked its labels
         self._positions = positions
         self._record = record
         self._network = network
-        self.temperature = temperature
+        self.calibration = calibration or Calibration(temperature)
+        self.emphasis = emphasis
+
+    @property
+    def temperature(self) -> float:
+        """The temperature in use."""
+        return self.calibration.temperature
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -94,14 +110,14 @@ class Predictor:
             crops: Gray, uint8 ``[n, 48, 48]`` or ``[n, height, width]`` with the sizes of
                 ``input_shape``, or RGB, uint8 ``[n, height, width, 3]`` for a network with three
                 channels.
-            calibrated: Whether the temperature is applied.
+            calibrated: True to apply logit adjustment and temperature.
 
         Returns:
             float32 ``[n, 7]`` in the order of ``EMOTIONS``, rows summing to 1.
 
         Raises:
-            ValueError: Shape or type of ``crops`` is another.
-            InputError: The network gives values that are no probabilities.
+            ValueError: ``crops`` has another shape or type.
+            InputError: The network returns values that are not probabilities.
         """
         height, width, channels = self.input_shape
         accepted: list[tuple[int, ...]] = [INPUT_SHAPE[:2], (height, width)]
@@ -118,7 +134,7 @@ class Predictor:
         for start in range(0, len(crops), _BATCH_SIZE):
             part = crops[start : start + _BATCH_SIZE]
             result[start : start + len(part)] = self._predict(part)
-        return apply_temperature(result, self.temperature) if calibrated else result
+        return self.calibration.calibrated(result, self.emphasis) if calibrated else result
 
     def _predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = network_input(crops, self._record)
@@ -127,41 +143,43 @@ class Predictor:
             output = (both[: len(crops)] + both[len(crops) :]) / np.float32(2)
         else:
             output = self._network(pixels)
-        # Written so that what is no number fails too.
+        # Comparisons with NaN are False, so NaN fails both checks.
         if not ((output >= 0).all() and (np.abs(output.sum(axis=1) - 1) < 0.01).all()):
             raise InputError(
-                "The model gives values that are no probabilities; choose another one, and train "
-                "or import this one again."
+                "The model returns values that are not probabilities; choose another model, or "
+                "train or import this one again."
             )
         return output[:, self._positions]
 
 
-def load_predictor(bundle: Bundle, *, threads: int | None = None) -> Predictor:
-    """Open a bundle's served network.
+def load_predictor(
+    bundle: Bundle, *, threads: int | None = None, emphasis: Emphasis = "default"
+) -> Predictor:
+    """Open the served network of a bundle.
 
     Args:
-        bundle: What to serve.
-        threads: Processor threads for one prediction; by default ONNX Runtime's own choice, one
-            per core.
+        bundle: The model.
+        threads: Threads for one prediction; by default one per core, the default of ONNX Runtime.
+        emphasis: How far rare emotions are favored.
 
     Raises:
-        InputError: ``model.onnx`` is missing, damaged or of another shape than the record says.
+        InputError: ``model.onnx`` is missing, damaged or has another shape than the record says.
     """
     network = open_onnx_network(
         bundle.served_network, bundle.name, threads=threads, input_shape=bundle.record.input_shape
     )
-    return Predictor(bundle.record, network, bundle.temperature)
+    return Predictor(bundle.record, network, calibration=bundle.calibration, emphasis=emphasis)
 
 
 def check_network_file(path: Path, name: str) -> None:
-    """Make sure that a bundle's served network has been exported.
+    """Check that the served network of a bundle exists.
 
     Raises:
-        InputError: It has not; the sentence says how to.
+        InputError: It has not been exported; the message says how to export it.
     """
     if not path.is_file():
         raise InputError(
-            f"The bundle {name!r} has no {path.name}; make it with "
+            f"The bundle {name!r} has no {path.name}; create it with "
             f"'python -m fer_core models export {name}', or choose another model."
         )
 
@@ -177,30 +195,30 @@ def open_onnx_network(
 
     Args:
         path: The file.
-        name: The bundle's name, for messages.
+        name: Name of the bundle, for messages.
         threads: As for ``load_predictor``.
-        input_shape: Height, width and channels that it should take.
+        input_shape: Expected height, width and channels.
 
     Raises:
-        InputError: The file is missing, damaged, or takes or gives another shape.
+        InputError: The file is missing or damaged, or its input or output has another shape.
     """
     check_network_file(path, name)
     try:
         session = open_session(path, threads=threads)
-        (taken,) = session.get_inputs()
-        (given,) = session.get_outputs()
+        (model_input,) = session.get_inputs()
+        (model_output,) = session.get_outputs()
     except Exception as error:
-        # ONNX Runtime raises many types of its own, all for a file that it cannot use.
+        # ONNX Runtime raises many exception types, all because of an unusable file.
         raise InputError(
             f"The bundle {name!r} is damaged: {path} cannot be opened ({first_line(error)}); "
             "restore the file or choose another model."
         ) from error
-    if not (_fits(taken.shape, input_shape) and _fits(given.shape, (len(EMOTIONS),))):
+    if not (_fits(model_input.shape, input_shape) and _fits(model_output.shape, (len(EMOTIONS),))):
         raise InputError(
-            f"The network {path} takes {taken.shape} and gives {given.shape}; "
-            f"expected are [n, {', '.join(map(str, input_shape))}] and [n, {len(EMOTIONS)}]."
+            f"The network {path} has input {model_input.shape} and output {model_output.shape}; "
+            f"expected: [n, {', '.join(map(str, input_shape))}] and [n, {len(EMOTIONS)}]."
         )
-    input_name, output_names = taken.name, [given.name]
+    input_name, output_names = model_input.name, [model_output.name]
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(session.run(output_names, {input_name: pixels})[0], dtype=np.float32)
@@ -208,14 +226,14 @@ def open_onnx_network(
     def run_one_by_one(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.concatenate([run(pixels[i : i + 1]) for i in range(len(pixels))])
 
-    # Many an imported network was exported for one picture at a time.
-    return run_one_by_one if taken.shape[0] == 1 else run
+    # Many imported networks were exported with a fixed batch size of 1.
+    return run_one_by_one if model_input.shape[0] == 1 else run
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether an ONNX shape is one or any number of rows of ``expected``.
+    """Whether an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
 
-    An open size is not wrong.
+    Dynamic sizes match every size.
     """
     return (
         len(shape) == len(expected) + 1

@@ -1,4 +1,4 @@
-"""Analyze photos: every face with its seven emotion probabilities."""
+"""Analyze photos: every face with its emotion probabilities."""
 
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state
 from fer_studio.ui.frame import open_page, show_responsible_use
@@ -6,7 +6,7 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 open_page("analyze")
 collection = collect_photos()
 
-# Imported behind the first things on the page: OpenCV and ONNX Runtime take half a second to load.
+# Imported after the first elements are drawn: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
 from fer_studio.ui.analyze.analysis import analyze_photos, forget_all_but
 from fer_studio.ui.analyze.options import choose_options

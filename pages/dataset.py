@@ -1,4 +1,4 @@
-"""Dataset: what is in the data, what is wrong with it, and the remedies."""
+"""Dataset: explore the data, audit it and clean it up."""
 
 import streamlit as st
 
@@ -6,11 +6,11 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("dataset")
 st.caption(
-    "See what a training would learn from: how many faces of each emotion, what they look like, "
-    "which are doubtful. Decide what is left out."
+    "Explore training data: how many faces there are per emotion, what they look like, and which "
+    "are doubtful. Decide which images to exclude."
 )
 
-# Imported behind the first things on the page: OpenCV takes a moment to load.
+# Imported after the first elements are drawn, because OpenCV takes time to load.
 from fer_core.settings import load_settings
 from fer_studio.ui.dataset.choice import choose_dataset
 from fer_studio.ui.dataset.sections import show_sections

@@ -1,4 +1,4 @@
-"""Evaluate: how good a model is, where it fails, and whether its numbers can be believed."""
+"""The evaluate page: metrics of a model, its mistakes, calibration and robustness."""
 
 import streamlit as st
 
@@ -6,16 +6,16 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("evaluate")
 st.caption(
-    "How good is a model, where does it fail, and can its probabilities be believed? Choose a "
-    "model and images that it has not learned from."
+    "How accurate is a model, where does it fail, and are its probabilities reliable? Choose a "
+    "model and images that it was not trained on."
 )
 
-# Imported behind the first things on the page: ONNX Runtime and Plotly take a moment to load.
+# Imported after the title is shown, because ONNX Runtime and Plotly are slow to import.
 from fer_core.settings import load_settings
-from fer_studio.ui.evaluate.choice import choose_subject
 from fer_studio.ui.evaluate.sections import show_sections
+from fer_studio.ui.evaluate.selection import select_evaluation
 
-subject = choose_subject(load_settings())
-if subject is not None:
-    show_sections(subject)
+evaluation = select_evaluation(load_settings())
+if evaluation is not None:
+    show_sections(evaluation)
 show_responsible_use()

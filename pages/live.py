@@ -1,4 +1,4 @@
-"""Live: every face in the webcam's picture carries its emotion."""
+"""Live: the emotion of every face in the webcam's picture."""
 
 import streamlit as st
 
@@ -6,11 +6,11 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("live")
 st.caption(
-    ":material/lock: The camera's frames go to the machine that runs this app, are analyzed in its "
-    "memory and are not kept."
+    ":material/lock: The camera's frames are sent to the machine that runs this app, analyzed in "
+    "its memory and not stored."
 )
 
-# Imported behind the first things on the page: video and networks take a second to load.
+# Imported after the first elements are drawn: video and networks take a second to load.
 with st.spinner("Getting ready…"):
     from fer_core.settings import load_settings
     from fer_studio.ui.live.controls import choose_controls

@@ -16,7 +16,7 @@ view = st.segmented_control(
     label_visibility="collapsed",
 )
 
-# Imported behind the first things on the page; only what the chosen section needs.
+# Imported after the first elements of the page; only what the chosen section needs.
 from fer_studio.ui.train.sections import show_section
 
 show_section(view)

@@ -1,4 +1,4 @@
-"""A trained model as a folder: loaded, found, listed, published, and what damage says."""
+"""Bundles: load, find, list and publish them; errors for damaged ones."""
 
 import json
 import os
@@ -54,16 +54,16 @@ def test_a_record_written_and_read_again_is_equal(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x80\x81", b"null", b"[]", b'{"labels": []}'])
-def test_a_damaged_record_is_told_in_one_sentence(bundle: Bundle, damage: bytes) -> None:
+def test_a_damaged_record_is_reported_in_one_sentence(bundle: Bundle, damage: bytes) -> None:
     (bundle.folder / "bundle.json").write_bytes(damage)
     with pytest.raises(InputError, match=r"bundle 'small' is damaged: .*bundle.json") as caught:
         load_bundle(bundle.folder)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_record_is_told_in_one_sentence(bundle: Bundle) -> None:
+def test_a_missing_record_is_reported_in_one_sentence(bundle: Bundle) -> None:
     (bundle.folder / "bundle.json").unlink()
-    with pytest.raises(InputError, match=r"small is no bundle \(bundle.json is missing\)"):
+    with pytest.raises(InputError, match=r"small is not a bundle \(bundle.json is missing\)"):
         load_bundle(bundle.folder)
 
 
@@ -87,7 +87,7 @@ def test_a_record_that_does_not_name_the_seven_emotions_is_refused(
 @pytest.mark.parametrize(
     "damage", ["", "{", "null", "[]", "{}", '{"temperature": "warm"}', '{"temperature": null}']
 )
-def test_a_damaged_calibration_is_told_in_one_sentence(bundle: Bundle, damage: str) -> None:
+def test_a_damaged_calibration_is_reported_in_one_sentence(bundle: Bundle, damage: str) -> None:
     (bundle.folder / "calibration.json").write_text(damage)
     with pytest.raises(InputError, match=r"is damaged: .*calibration.json.*restore or delete"):
         load_bundle(bundle.folder)
@@ -146,8 +146,8 @@ def test_a_model_that_is_not_there_is_refused_with_those_that_are(
         find_bundle(name, settings)
 
 
-def test_a_folder_that_is_no_bundle_is_named(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no bundle"):
+def test_a_folder_that_is_not_a_bundle_is_named(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a bundle"):
         find_bundle(str(tmp_path), settings)
 
 
@@ -198,7 +198,7 @@ def test_a_default_file_without_a_name_leads_to_the_models_there_are(
     settings: Settings, bundle: Bundle, content: bytes
 ) -> None:
     (settings.models_root / "default").write_bytes(content)
-    with pytest.raises(InputError, match=r"No model is the default.*choose one of small"):
+    with pytest.raises(InputError, match=r"No default model is set.*choose one of small"):
         find_bundle(None, settings)
 
 
@@ -299,7 +299,7 @@ def test_half_a_bundle_is_not_published(
 ) -> None:
     folder = write_bundle_folder(settings.runs_root / "run-1" / "bundle")
     (folder / "bundle.json").unlink()
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match="is not a bundle"):
         publish_bundle(settings.runs_root / "run-1", settings)
     assert not (settings.models_root / "run-1").exists()
 
@@ -314,7 +314,7 @@ def test_the_content_key_changes_with_what_predictions_depend_on(bundle: Bundle)
     assert bundle.content_key == calibrated
 
 
-def test_a_bundle_deleted_while_one_looks_is_no_crash(
+def test_a_bundle_deleted_while_one_looks_is_not_a_crash(
     settings: Settings, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = settings.runs_root / "leaving" / "bundle"

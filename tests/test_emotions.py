@@ -1,4 +1,4 @@
-"""The seven emotions, their colours and the names that others use."""
+"""The seven emotions, their colors and the names that others use."""
 
 import re
 

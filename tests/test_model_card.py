@@ -1,4 +1,4 @@
-"""What a bundle says of itself to people."""
+"""The model card of a bundle."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.bundle import BundleRecord
 from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.report import report_on
+from fer_core.evaluation.result import EvaluationResult
 from fer_core.model_card import model_card
 
 
@@ -16,11 +16,20 @@ def record(make_record: Callable[..., BundleRecord]) -> BundleRecord:
     labels = np.array([0, 0, 3], np.int8)
     probabilities = np.full((3, 7), 0.05, np.float32)
     probabilities[np.arange(3), [0, 3, 3]] = 0.7
-    figures = report_on(labels, probabilities, np.array([False, True, False])).to_json()
-    return make_record(metrics={"validation": figures}, flip_averaging=True)
+    result = EvaluationResult(
+        bundle_name="mine",
+        dataset_name=None,
+        split="validation",
+        labels=labels,
+        raw_probabilities=probabilities,
+        temperature=1.0,
+        rows=np.arange(3),
+        is_leaked=np.array([False, True, False]),
+    )
+    return make_record(metrics={"validation": result.to_json()}, flip_averaging=True)
 
 
-def test_the_figures_are_those_of_the_record(record: BundleRecord) -> None:
+def test_the_metrics_of_the_record_are_shown(record: BundleRecord) -> None:
     card = model_card("mine", record, 1.25)
     assert card.startswith("# mine\n")
     assert "On validation (3 images): accuracy 66.67%" in card
@@ -30,7 +39,7 @@ def test_the_figures_are_those_of_the_record(record: BundleRecord) -> None:
     assert "| angry | 1.000 | 0.500 | 0.667 | 2 |" in card
 
 
-def test_an_undefined_figure_is_called_that_and_not_zero(record: BundleRecord) -> None:
+def test_an_undefined_metric_is_shown_as_undefined(record: BundleRecord) -> None:
     card = model_card("mine", record, 1.0)
     assert "| fear | undefined | undefined | undefined | 0 |" in card
 
@@ -42,7 +51,7 @@ def test_every_emotion_has_its_row(record: BundleRecord) -> None:
     ] == list(EMOTIONS)
 
 
-def test_training_data_limits_and_licence_are_named(record: BundleRecord) -> None:
+def test_training_data_limits_and_license_are_shown(record: BundleRecord) -> None:
     card = model_card("mine", record, 1.0)
     for words in (
         "three-conv-cnn-adam",
@@ -50,39 +59,39 @@ def test_training_data_limits_and_licence_are_named(record: BundleRecord) -> Non
         "56 training images",
         "f" * 16,
         "mirror image",
-        "Protocol: weights are learnt on the training split alone",
-        "test images played no part in any choice",
+        "Protocol: the weights are trained from scratch on the training split only",
+        "Test images were not used for any choice",
         "## Limits",
-        "Do not use it to decide about people",
-        "## Licence",
+        "Do not use it to make decisions about people",
+        "## License",
     ):
         assert words in card
 
 
-def test_an_imported_model_without_figures_has_a_card_too(
+def test_an_imported_model_without_metrics_has_a_card(
     make_record: Callable[..., BundleRecord],
 ) -> None:
     imported = make_record(recipe=None, config={}, seed=None, dataset={}, training={})
-    card = model_card("stranger", imported, 1.0)
+    card = model_card("imported", imported, 1.0)
     assert "unknown" in card
     assert "mirror image" not in card
 
 
-def test_a_record_with_the_accuracy_alone_has_a_card_too(
+def test_a_record_with_only_the_accuracy_has_a_card(
     make_record: Callable[..., BundleRecord],
 ) -> None:
     card = model_card("mine", make_record(metrics={"validation": {"accuracy": 0.6253}}), 1.0)
     assert "On validation: accuracy 62.53%.\n" in card
     assert "undefined" not in card
-    assert "On validation: no figure is recorded." in model_card(
+    assert "On validation: no metrics are recorded." in model_card(
         "mine", make_record(metrics={"validation": {}}), 1.0
     )
 
 
-def test_an_emotion_of_which_only_the_recall_is_recorded_has_its_row(
+def test_a_class_with_only_a_recall_has_its_row(
     make_record: Callable[..., BundleRecord],
 ) -> None:
-    figures = {"accuracy": 0.5, "loss": None, "per_class": {"angry": {"recall": 0.25}}}
-    card = model_card("mine", make_record(metrics={"validation": figures}), 1.0)
+    metrics = {"accuracy": 0.5, "loss": None, "per_class": {"angry": {"recall": 0.25}}}
+    card = model_card("mine", make_record(metrics={"validation": metrics}), 1.0)
     assert "accuracy 50.00%, cross-entropy undefined." in card
     assert "| angry | undefined | 0.250 | undefined | undefined |" in card

@@ -1,4 +1,4 @@
-"""Crops in, probabilities out: scaling, label order, flip averaging, temperature, bad networks."""
+"""The predictor: scaling, label order, flip averaging, temperature, invalid networks."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ Rows = NDArray[np.float32]
 
 
 class KnownNetwork:
-    """Gives the rows that it was told to, and keeps what it was fed."""
+    """Returns given rows and records its inputs."""
 
     def __init__(self, answer: Callable[[Rows], Rows]) -> None:
         self._answer = answer
@@ -33,7 +33,7 @@ class KnownNetwork:
 
 
 def row(*leading: float) -> Rows:
-    """Seven probabilities that begin with these; the rest shares what is left."""
+    """Seven probabilities: the given ones first, the rest shared equally."""
     rest = (1 - sum(leading)) / (7 - len(leading))
     return np.array([*leading, *[rest] * (7 - len(leading))], np.float32)
 
@@ -42,7 +42,7 @@ def same_for_all(values: Rows) -> KnownNetwork:
     return KnownNetwork(lambda pixels: np.tile(values, (len(pixels), 1)))
 
 
-def test_grey_values_are_scaled_as_the_record_says(make_record: Record) -> None:
+def test_gray_values_are_scaled_as_recorded(make_record: Record) -> None:
     network = same_for_all(row(0.4))
     crops = np.array([0, 51, 255], np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
     Predictor(make_record(), network).probabilities(crops)
@@ -54,7 +54,7 @@ def test_grey_values_are_scaled_as_the_record_says(make_record: Record) -> None:
     assert network.batches[1].max() == 255
 
 
-def test_the_bundles_own_label_order_wins(make_record: Record) -> None:
+def test_outputs_are_reordered_from_the_label_order_of_the_bundle(make_record: Record) -> None:
     labels = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
     values = np.array([0.30, 0.25, 0.15, 0.12, 0.10, 0.05, 0.03], np.float32)
     predictor = Predictor(make_record(labels=labels), same_for_all(values))
@@ -101,7 +101,7 @@ def test_temperature_is_applied_to_the_mean_unless_switched_off(make_record: Rec
     )
 
 
-def test_many_crops_go_through_in_batches_and_come_back_in_order(make_record: Record) -> None:
+def test_many_crops_are_predicted_in_batches_and_keep_their_order(make_record: Record) -> None:
     def answer(pixels: Rows) -> Rows:
         share = pixels[:, 0, 0] / 2
         return np.concatenate([share, np.repeat((1 - share) / 6, 6, axis=1)], axis=1)
@@ -114,7 +114,7 @@ def test_many_crops_go_through_in_batches_and_come_back_in_order(make_record: Re
     assert sum(len(batch) for batch in network.batches) == 200
 
 
-def test_no_crops_give_no_rows(make_record: Record) -> None:
+def test_without_crops_there_are_no_rows(make_record: Record) -> None:
     network = same_for_all(row(0.5))
     result = Predictor(make_record(), network).probabilities(np.empty((0, 48, 48), np.uint8))
     assert result.shape == (0, 7)
@@ -130,7 +130,7 @@ def test_no_crops_give_no_rows(make_record: Record) -> None:
         np.zeros((1, 48, 48), np.float32),
     ],
 )
-def test_another_shape_or_type_is_a_defect_of_the_caller(
+def test_another_shape_or_type_is_a_value_error(
     make_record: Record, crops: NDArray[np.uint8]
 ) -> None:
     with pytest.raises(ValueError, match=r"crops should be uint8 \[n, 48, 48\]. Received"):
@@ -146,13 +146,15 @@ def test_another_shape_or_type_is_a_defect_of_the_caller(
         np.full(7, 0.5, np.float32),
     ],
 )
-def test_what_is_no_probability_is_refused(make_record: Record, values: Rows) -> None:
+def test_values_that_are_not_probabilities_are_an_input_error(
+    make_record: Record, values: Rows
+) -> None:
     predictor = Predictor(make_record(), same_for_all(values))
-    with pytest.raises(InputError, match="The model gives values that are no probabilities"):
+    with pytest.raises(InputError, match="The model returns values that are not probabilities"):
         predictor.probabilities(np.zeros((1, 48, 48), np.uint8))
 
 
-def test_the_served_network_computes_what_its_formula_says(bundle: Bundle) -> None:
+def test_the_served_network_computes_its_formula(bundle: Bundle) -> None:
     crop = np.zeros((48, 48), np.uint8)
     crop[:, :24] = 255
     (result,) = load_predictor(bundle, threads=1).probabilities(crop[np.newaxis])
@@ -181,14 +183,14 @@ def test_temperature_and_flip_come_from_the_bundle(
     )
 
 
-def test_a_missing_network_names_the_command_that_makes_it(bundle: Bundle) -> None:
+def test_a_missing_network_names_the_export_command(bundle: Bundle) -> None:
     bundle.served_network.unlink()
     with pytest.raises(InputError, match=r"'small' has no model.onnx; .*models export small"):
         load_predictor(bundle)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", bytes(1000), b"half"])
-def test_a_damaged_network_is_told_in_one_sentence(bundle: Bundle, content: bytes) -> None:
+def test_a_damaged_network_is_a_one_line_input_error(bundle: Bundle, content: bytes) -> None:
     whole = bundle.served_network.read_bytes()
     bundle.served_network.write_bytes(whole[: len(whole) // 2] if content == b"half" else content)
     with pytest.raises(InputError, match=r"'small' is damaged: .*model.onnx") as caught:
@@ -199,17 +201,17 @@ def test_a_damaged_network_is_told_in_one_sentence(bundle: Bundle, content: byte
 @pytest.mark.parametrize(
     "shape", [{"classes": 8}, {"classes": 5}, {"size": 64}, {"batch": 2}], ids=str
 )
-def test_a_network_of_another_shape_is_refused(
+def test_a_network_of_another_shape_is_an_input_error(
     bundle: Bundle, linear_network: Callable[..., onnx.ModelProto], shape: dict[str, int]
 ) -> None:
     onnx.save(linear_network(**shape), bundle.served_network)
-    with pytest.raises(InputError, match=r"model\.onnx takes .* expected are \[n, 48, 48, 1\]"):
+    with pytest.raises(InputError, match=r"model\.onnx has input .* expected: \[n, 48, 48, 1\]"):
         load_predictor(bundle)
 
 
 def test_serving_imports_neither_a_training_library_nor_streamlit() -> None:
     program = (
-        "import fer_core.predictor, fer_core.bundle, fer_core.evaluation.report, sys\n"
+        "import fer_core.predictor, fer_core.bundle, fer_core.evaluation.evaluate, sys\n"
         "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'streamlit', 'sklearn', 'scipy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

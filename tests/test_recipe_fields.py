@@ -1,4 +1,4 @@
-"""What a form, a search and a comparison derive from the fields of ``TrainingConfig``."""
+"""Forms, searches and comparisons derived from the fields of ``TrainingConfig``."""
 
 from dataclasses import fields
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from fer_core.errors import InputError
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import (
     GROUPS,
     RECIPES,
@@ -17,6 +16,7 @@ from fer_core.recipes import (
     setting_fields,
     validated_config,
 )
+from fer_core.recipes.architectures import ARCHITECTURES
 
 FIELDS = {field.name: field for field in setting_fields()}
 

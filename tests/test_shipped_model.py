@@ -1,4 +1,4 @@
-"""The model that the repository ships: whole, small enough, described, and as good as it says."""
+"""The shipped model: complete, small enough, documented, and as accurate as recorded."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def shipped() -> Bundle:
 
 
 def answer(*arguments: str) -> dict:
-    """What the command line answers, on the shipped model."""
+    """Run a command on the shipped model and return its JSON document."""
     process = subprocess.run(
         [sys.executable, "-m", "fer_core", *arguments, "--json"],
         cwd=PROJECT_ROOT,
@@ -48,11 +48,11 @@ def answer(*arguments: str) -> dict:
     return document
 
 
-def test_the_default_is_published_and_not_a_runs_own(shipped: Bundle) -> None:
+def test_the_default_is_a_published_model(shipped: Bundle) -> None:
     assert shipped.folder.parent == SHIPPED.models_root
 
 
-def test_its_network_opens(shipped: Bundle) -> None:
+def test_its_network_can_be_loaded(shipped: Bundle) -> None:
     assert load_predictor(shipped)
 
 
@@ -60,18 +60,18 @@ def test_its_network_is_small_enough_for_a_repository(shipped: Bundle) -> None:
     assert shipped.served_network.stat().st_size < 30_000_000
 
 
-def test_its_record_says_how_good_it_is_and_where_it_came_from(shipped: Bundle) -> None:
+def test_its_record_holds_its_metrics_and_its_origin(shipped: Bundle) -> None:
     record = shipped.record
     assert sorted(record.labels) == sorted(EMOTIONS)
-    figures = record.metrics["validation"]
-    assert figures["n"] == 3589
-    assert 0.60 < figures["accuracy"] < 0.80
+    metrics = record.metrics["validation"]
+    assert metrics["n"] == 3589
+    assert 0.60 < metrics["accuracy"] < 0.80
     assert record.recipe is not None
     assert record.seed is not None
     assert record.dataset["fingerprint"]
 
 
-def test_its_card_names_the_data_the_limits_and_the_ban(shipped: Bundle) -> None:
+def test_its_card_names_the_data_the_limits_and_the_prohibited_use(shipped: Bundle) -> None:
     card = (shipped.folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith(f"# {shipped.name}\n")
     for words in ("FER2013", "## Limits", "European Union", "validation"):
@@ -102,7 +102,7 @@ def test_it_classifies_without_importing_tensorflow(tmp_path: Path) -> None:
     assert [face["label"] for face in file["faces"]] == ["happy"]
 
 
-def test_it_is_as_good_on_the_real_validation_images_as_it_says(
+def test_its_recorded_metrics_are_reproduced_on_the_validation_images(
     shipped: Bundle, real_data: Path
 ) -> None:
     document = answer("evaluate", "--data", str(real_data / "fer2013.zip"), "--split", "validation")
@@ -113,9 +113,9 @@ def test_it_is_as_good_on_the_real_validation_images_as_it_says(
     assert document["loss"] == pytest.approx(recorded["loss"], abs=1e-3)
 
 
-def test_it_reads_real_photos(real_data: Path) -> None:
+def test_it_finds_and_classifies_the_faces_of_real_photos(real_data: Path) -> None:
     files = answer("classify", str(real_data / "photos"))["files"]
-    pictures = {Path(file["file"]).name: file for file in files}
-    assert {name: len(pictures[name]["faces"]) for name in FACES} == FACES
+    photos = {Path(file["file"]).name: file for file in files}
+    assert {name: len(photos[name]["faces"]) for name in FACES} == FACES
     for name in ("one_smiling.jpg", "four_smiling.jpg"):
-        assert {face["label"] for face in pictures[name]["faces"]} == {"happy"}, name
+        assert {face["label"] for face in photos[name]["faces"]} == {"happy"}, name

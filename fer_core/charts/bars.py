@@ -1,4 +1,4 @@
-"""One horizontal bar per answer: the form that several charts have in common."""
+"""Horizontal bar charts with one bar per answer, shared by several pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: The color of answers that are not emotions.
 _GRAY = "#B8B8B8"
 
-#: An axis of percentages, longer than 100 % to leave room for the figure beside a full bar.
+#: An axis of percentages; longer than 100 % so that the text of a full bar fits.
 PERCENT_AXIS = {
     "range": [0, 118],
     "tickvals": [0, 50, 100],
@@ -31,16 +31,16 @@ def horizontal_bars(
     axis: Mapping[str, Any],
     gap: float = 0.25,
 ) -> go.Figure:
-    """Bars from the top down, each in its emotion's colour and with its figure at its end.
+    """Return bars from the top down, in the emotions' colors, with a text at the end of each.
 
     Args:
-        values: By emotion, or another answer, in the order to draw them in.
-        texts: What stands at the end of each bar.
-        hover: What hovering says, with Plotly's ``%{x}`` and ``%{y}``.
+        values: By emotion or other answer, in drawing order.
+        texts: The text at the end of each bar.
+        hover: Hover template with Plotly's ``%{x}`` and ``%{y}``.
         height: In pixels.
-        margin: In pixels by side.
-        axis: Range, ticks and title of the values' axis.
-        gap: Between bars, as a share of one's place.
+        margin: In pixels, by side.
+        axis: Range, ticks and title of the value axis.
+        gap: Between bars, as a share of the space of one bar.
     """
     import plotly.graph_objects as go
 

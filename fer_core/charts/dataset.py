@@ -1,4 +1,4 @@
-"""Charts of a dataset: how many, how alike, where in the map, how agreed upon."""
+"""Charts of a dataset: class counts, intensities, embedding, decisions and votes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: A split is told by the pattern of its bars, because their colour tells the emotion.
+#: Splits differ in the pattern of their bars, emotions in the color.
 _PATTERNS = {"train": "", "validation": "/", "test": "x"}
 
 _MARGIN = {"l": 0, "r": 8, "t": 8, "b": 44}
-_GREY = "#8A8A8A"
+_GRAY = "#8A8A8A"
 
 
 def _pattern(shape: str) -> dict[str, object]:
-    """White lines over a bar's own colour; none for an empty shape."""
+    """Return white lines over the color of a bar; none for an empty shape."""
     return {"shape": shape, "fillmode": "overlay", "fgcolor": "white", "size": 6, "solidity": 0.3}
 
 
 def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
-    """Images of each emotion in one split, as horizontal bars.
+    """Draw the images per emotion in one split as horizontal bars.
 
     Args:
         counts: Images by emotion.
-        split: What the axis calls the split.
+        split: Name of the split, for the axis.
     """
     values = {emotion: counts.get(emotion, 0) for emotion in EMOTIONS}
     return horizontal_bars(
@@ -41,7 +41,7 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
         "%{y}: %{x:,} images",
         height=280,
         margin=_MARGIN,
-        # A longer axis leaves room for the figure beside the longest bar.
+        # A longer axis leaves space for the number next to the longest bar.
         axis={
             "range": [0, 1.2 * max([*values.values(), 1])],
             "title": {"text": f"{split} images", "standoff": 12},
@@ -52,10 +52,10 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
 
 
 def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
-    """Each emotion's share of every split, side by side.
+    """Draw the share of each emotion in every split, side by side.
 
     Args:
-        shares: By split and emotion, 0 to 1; splits that there are not are left out.
+        shares: By split and emotion, 0 to 1; missing splits are omitted.
     """
     import plotly.graph_objects as go
 
@@ -73,13 +73,13 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:.1f}} % of {split}<extra></extra>",
         )
-        # A line of its own in the legend: the bars' colours are the emotions', not the split's.
+        # A separate entry for the legend, because the colors of the bars show emotions.
         figure.add_bar(
             x=[None],
             y=[None],
             name=split,
             marker={
-                "color": _GREY,
+                "color": _GRAY,
                 "pattern": _pattern(_PATTERNS[split]),
             },
             offsetgroup=split,
@@ -102,34 +102,34 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
     return figure
 
 
-def grey_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
-    """How bright the pixels of each emotion's faces are.
+def gray_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
+    """Draw the histogram of pixel intensities of each emotion.
 
     Args:
-        histograms: By emotion, the share of pixels at each of 256 grey values.
-        bin_width: Grey values that are summed into one point.
+        histograms: By emotion, the share of pixels at each of 256 intensities.
+        bin_width: Number of intensities per point.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    centres = np.arange(0, 256, bin_width) + (bin_width - 1) / 2
+    centers = np.arange(0, 256, bin_width) + (bin_width - 1) / 2
     for emotion, histogram in histograms.items():
         figure.add_scatter(
-            x=centres,
+            x=centers,
             y=100 * histogram.reshape(-1, bin_width).sum(axis=1),
             mode="lines",
             name=emotion,
             line={"color": EMOTION_COLORS[emotion], "width": 2},
-            hovertemplate=f"{emotion}: %{{y:.2f}} % of pixels around grey %{{x:.0f}}"
+            hovertemplate=f"{emotion}: %{{y:.2f}} % of pixels around intensity %{{x:.0f}}"
             "<extra></extra>",
         )
     figure.update_layout(
         height=340,
         margin=_MARGIN,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": {"text": "grey value (0 black, 255 white)"}, "range": [0, 255]},
+        xaxis={"title": {"text": "pixel intensity (0 black, 255 white)"}, "range": [0, 255]},
         yaxis={
-            "title": {"text": f"share of pixels per {bin_width} grey values"},
+            "title": {"text": f"share of pixels per {bin_width} intensities"},
             "ticksuffix": " %",
             "rangemode": "tozero",
         },
@@ -138,12 +138,12 @@ def grey_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8
 
 
 def difference_map(difference: NDArray[np.float64], first: str, second: str) -> go.Figure:
-    """Where the mean face of one emotion is brighter than another's, and where darker.
+    """Draw where the mean face of one emotion is brighter or darker than another's.
 
     Args:
-        difference: float64 ``[48, 48]``, the first's mean minus the second's, in grey values.
-        first: What is brighter where the difference is positive.
-        second: The other.
+        difference: float64 ``[48, 48]``, the first mean minus the second, in pixel intensities.
+        first: The emotion that is brighter where the difference is positive.
+        second: The other emotion.
     """
     import plotly.graph_objects as go
 
@@ -153,10 +153,10 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
             z=difference,
             zmin=-bound,
             zmax=bound,
-            # Blue to red over white: told apart by people with any colour vision deficiency.
+            # Blue to red over white can be distinguished with any color vision deficiency.
             colorscale="RdBu_r",
-            colorbar={"title": {"text": "grey values", "side": "right"}, "thickness": 12},
-            hovertemplate=f"{first} minus {second}: %{{z:.1f}} grey values<br>"
+            colorbar={"title": {"text": "intensity", "side": "right"}, "thickness": 12},
+            hovertemplate=f"{first} minus {second}: %{{z:.1f}} intensities<br>"
             "column %{x}, row %{y}<extra></extra>",
         )
     )
@@ -181,13 +181,13 @@ def embedding_map(
     names: Sequence[str],
     rows: NDArray[np.intp],
 ) -> go.Figure:
-    """Faces as points that lie near each other where a network finds them alike.
+    """Draw an embedding: faces as points, close to each other if a network finds them similar.
 
     Args:
         points: float32 ``[m, 2]``.
         labels: int8 ``[m]``.
-        names: What hover says of each point.
-        rows: A point's row in the dataset, which its ``customdata`` carries.
+        names: Hover text of each point.
+        rows: Row in the dataset of each point, stored in its ``customdata``.
     """
     import plotly.graph_objects as go
 
@@ -211,7 +211,7 @@ def embedding_map(
         margin={"l": 0, "r": 0, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         dragmode="pan",
-        # The axes of such a projection have no unit and no meaning.
+        # The axes of the projection have no unit.
         xaxis={"visible": False},
         yaxis={"visible": False, "scaleanchor": "x"},
     )
@@ -219,16 +219,16 @@ def embedding_map(
 
 
 def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figure:
-    """Images of each emotion before and after decisions about single images.
+    """Draw the images per emotion before and after the decisions are applied.
 
     Args:
-        before: Images by emotion as imported.
-        after: As a training sees them.
+        before: Images by emotion, as imported.
+        after: Images by emotion, as used in training.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for name, counts, pattern in (("as imported", before, "/"), ("what training sees", after, "")):
+    for name, counts, pattern in (("as imported", before, "/"), ("used in training", after, "")):
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
             x=list(EMOTIONS),
@@ -240,7 +240,7 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",
         )
         figure.add_bar(
-            x=[None], y=[None], name=name, marker={"color": _GREY, **style}, offsetgroup=name
+            x=[None], y=[None], name=name, marker={"color": _GRAY, **style}, offsetgroup=name
         )
     figure.update_layout(
         height=300,
@@ -254,43 +254,43 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
 
 
 def agreement_bars(share_by_emotion: Mapping[str, float | None]) -> go.Figure:
-    """How often the taggers' commonest answer is the label, by the label.
+    """Draw how often the most frequent answer of the annotators is the label, by label.
 
     Args:
-        share_by_emotion: 0 to 1; None where no image of the emotion was voted on.
+        share_by_emotion: 0 to 1; None if no image of the emotion has votes.
     """
     shares = {emotion: share_by_emotion.get(emotion) for emotion in EMOTIONS}
     known = {emotion: 100 * share for emotion, share in shares.items() if share is not None}
     return horizontal_bars(
         known,
         [f"{share:.0f} %" for share in known.values()],
-        "of images labelled %{y}, %{x:.1f} % are so to most taggers",
+        "annotators agree with %{x:.1f} % of the labels %{y}",
         height=280,
         margin=_MARGIN,
         axis={
             **PERCENT_AXIS,
-            "title": {"text": "images whose label is the taggers' commonest answer"},
+            "title": {"text": "labels that annotators agree with"},
         },
     )
 
 
 def vote_bars(votes: Mapping[str, int]) -> go.Figure:
-    """One image's votes.
+    """Draw the votes for one image.
 
     Args:
-        votes: Taggers by answer, in the order to draw them in; answers that are none of the seven
-            emotions are drawn in grey.
+        votes: Number of annotators by answer, in the order to draw them; answers other than the
+            seven emotions are drawn in gray.
     """
     return horizontal_bars(
         votes,
         [str(count) if count else "" for count in votes.values()],
-        "%{y}: %{x} taggers",
+        "%{y}: %{x} annotators",
         height=250,
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         gap=0.2,
         axis={
             "range": [0, 1.18 * max([*votes.values(), 1])],
-            "title": {"text": "taggers", "standoff": 8},
+            "title": {"text": "annotators", "standoff": 8},
             "nticks": 4,
         },
     )

@@ -1,8 +1,8 @@
-"""A session at the camera: faces now, how emotions went, and their share of the time.
+"""Charts of a live session: current faces, emotions over time, and shares of time.
 
-Unlike the other rooms' figures these are option objects of Apache ECharts, which draws on a canvas:
-they are drawn anew every second or so beside a running video, and Plotly keeps a browser from
-showing frames for a tenth of a second each time.
+Unlike the other charts these are option objects of Apache ECharts, which draws on a canvas. They
+are redrawn every few seconds beside a running video; each redraw with Plotly blocks the browser's
+video for a tenth of a second.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from fer_core.charts.bars import answer_color
 from fer_core.live.session_record import RecordRows
 
-#: What Streamlit's ``echarts_chart`` takes: https://echarts.apache.org/en/option.html
+#: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
 ChartOption = dict[str, Any]
 
-#: A longer pause is a gap: the person was out of the picture.
+#: A longer pause is a gap: the person was not in the picture.
 _GAP_SECONDS = 1.5
-#: More points than this cannot be told apart, and every one costs the browser time.
-_MOST_POINTS = 120
+#: More points are indistinguishable, and each one takes drawing time.
+_MAX_POINTS = 120
 _PERCENT = "%.0f %%"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
@@ -66,20 +66,20 @@ def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
     }
 
 
-def persons_seen_last(rows: RecordRows, most: int) -> list[int]:
-    """The persons in the latest rows, as many as asked for, by number.
+def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
+    """Return the persons of the latest rows, ordered by number.
 
     Args:
-        rows: What was recorded.
-        most: How many persons at most.
+        rows: Rows of the record.
+        max_count: Maximum number of persons.
     """
     numbers, first_from_end = np.unique(rows.persons[::-1], return_index=True)
-    latest = numbers[np.argsort(first_from_end)][:most]
+    latest = numbers[np.argsort(first_from_end)][:max_count]
     return sorted(int(number) for number in latest)
 
 
 def timeline_height(persons: int) -> int:
-    """Pixels that ``emotion_timeline`` needs for so many persons."""
+    """Return the height of ``emotion_timeline`` in pixels."""
     bands = max(persons, 1)
     return _LEGEND_HEIGHT + bands * (_TIMELINE_HEIGHT + _TIMELINE_GAP) + _AXIS_HEIGHT
 
@@ -87,12 +87,12 @@ def timeline_height(persons: int) -> int:
 def emotion_timeline(
     rows: RecordRows, persons: list[int], *, end: float, span: float = 120.0
 ) -> ChartOption:
-    """Seven probabilities over time, stacked to 100 %, one band of them per person.
+    """Return the probabilities over time, stacked to 100 %, with one band per person.
 
     Args:
-        rows: What was recorded.
-        persons: Whose bands to draw, from the top; nobody gives empty axes.
-        end: The latest moment shown, in seconds since the record began.
+        rows: Rows of the record.
+        persons: The persons to draw, from the top; empty for axes without data.
+        end: The latest time shown, in seconds since the start of the record.
         span: Length of the axis in seconds.
     """
     start = max(end - span, 0.0)
@@ -153,18 +153,18 @@ def emotion_timeline(
 
 
 def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
-    """A person's points per emotion, thinned out, falling to nothing where they were away."""
-    mine = rows.persons == person
-    seconds: NDArray[np.float64] = rows.seconds[mine]
-    percents = 100.0 * rows.probabilities[mine]
-    step = max(-(-len(seconds) // _MOST_POINTS), 1)
-    # Counted from the end, so that the newest is always shown.
+    """Return a person's points per emotion, downsampled, and 0 while the person was absent."""
+    is_person = rows.persons == person
+    seconds: NDArray[np.float64] = rows.seconds[is_person]
+    percents = 100.0 * rows.probabilities[is_person]
+    step = max(-(-len(seconds) // _MAX_POINTS), 1)
+    # Counted from the end, so that the latest point is always shown.
     seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
-    nothing = np.zeros(len(rows.classes))
+    zeros = np.zeros(len(rows.classes))
     for gap in (np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1)[::-1]:
         edges = [seconds[gap - 1], seconds[gap]]
         seconds = np.insert(seconds, gap, edges)
-        percents = np.insert(percents, gap, [nothing, nothing], axis=0)
+        percents = np.insert(percents, gap, [zeros, zeros], axis=0)
     return {
         emotion: [
             [round(float(moment), 1), round(float(percent), 1)]
@@ -175,15 +175,15 @@ def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
 
 
 def shares_height(persons: int) -> int:
-    """Pixels that ``emotion_shares`` needs for so many persons."""
+    """Return the height of ``emotion_shares`` in pixels."""
     return _LEGEND_HEIGHT + persons * _BAR_HEIGHT + _AXIS_HEIGHT
 
 
 def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
-    """A bar per person: the share of the time seen in which each emotion was the likeliest.
+    """Return a bar per person: the share of time in which each emotion was the most probable.
 
     Args:
-        shares: By person and emotion, 0 to 1, each person's adding up to 1.
+        shares: By person and emotion, 0 to 1; the shares of one person sum to 1.
     """
     return {
         "animation": False,
@@ -196,7 +196,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
             "bottom": 24,
             "containLabel": True,
         },
-        "xAxis": _percent_axis(name="share of the time seen", interval=25),
+        "xAxis": _percent_axis(name="share of time", interval=25),
         "yAxis": {
             "type": "category",
             "inverse": True,
@@ -212,7 +212,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                 "data": [
                     {
                         "value": _percent(share[emotion]),
-                        # Only where there is room for it.
+                        # Only if it fits.
                         "label": {
                             "show": share[emotion] >= 0.08,
                             "formatter": f"{100 * share[emotion]:.0f} %",

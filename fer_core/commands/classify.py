@@ -1,4 +1,4 @@
-"""``classify``: the emotions of the faces in pictures."""
+"""``classify``: classify the faces in pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
+from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command
 from fer_core.errors import InputError
@@ -14,32 +15,41 @@ from fer_core.files import existing_path
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
-# The vision room is imported where it is used: a machine that only trains may lack what it needs.
+# Imported inside the functions: a machine that only trains may lack OpenCV.
 if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.photo import PhotoResult
 
-#: A file of any format that is read; larger ones are not pictures but mistakes.
+#: Larger files are refused as a mistake: no supported picture needs so much.
 _MAX_FILE_BYTES = 200 * 2**20
 
 
 def add_parser(subparsers: Any) -> None:
     """Add ``classify``."""
-    parser = add_command(subparsers, "classify", "read the emotions of faces in pictures", _run)
+    parser = add_command(subparsers, "classify", "classify the faces in pictures", _run)
     parser.add_argument(
         "paths", nargs="+", type=_path, metavar="PATH", help="a picture, or a folder of pictures"
     )
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
-    parser.add_argument("--detector", metavar="NAME", help="haar or yunet (default: the best)")
     parser.add_argument(
-        "--whole", action="store_true", help="take each picture as one face, without detection"
+        "--emphasis",
+        choices=EMPHASES,
+        default="default",
+        help="how far rare emotions are favored: as the model was calibrated (default), not at "
+        "all, or more strongly",
+    )
+    parser.add_argument(
+        "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="classify each picture as one face, without detection"
     )
 
 
 def _path(text: str) -> Path:
     if not text:
-        # Path("") would be the folder that one happens to be in.
-        raise argparse.ArgumentTypeError("an empty path names no picture")
+        # Path("") would be the current folder.
+        raise argparse.ArgumentTypeError("a path must not be empty")
     return Path(text)
 
 
@@ -49,7 +59,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     from fer_core.vision.photo import results_document
 
     files = _files(arguments.paths)
-    predictor = load_predictor(find_bundle(arguments.model, settings))
+    predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
     results = []
@@ -61,9 +71,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """The files that the arguments name; a folder means every file in it."""
+    """Return the given files, and every file in the given folders."""
     if not any(existing_path(str(path)) for path in paths):
-        raise InputError(f"{paths[0]} does not exist; name pictures, or folders of pictures.")
+        raise InputError(f"{paths[0]} does not exist; give pictures or folders of pictures.")
     files: list[Path] = []
     for path in paths:
         if existing_path(str(path)) and path.is_dir():
@@ -75,7 +85,7 @@ def _files(paths: list[Path]) -> list[Path]:
         else:
             files.append(path)
     if not files:
-        raise InputError(f"{paths[0]} holds no files; name pictures, or folders of pictures.")
+        raise InputError(f"{paths[0]} contains no files; give pictures or folders of pictures.")
     return files
 
 
@@ -84,8 +94,8 @@ def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoRes
 
     try:
         if not path.is_file():
-            # A device or a pipe might never end.
-            reason = "is no file" if path.exists() else "does not exist"
+            # Reading a device or a pipe might never end.
+            reason = "is not a file" if path.exists() else "does not exist"
             return PhotoResult(str(path), error=f"{path.name} {reason}; check the path.")
         if path.stat().st_size > _MAX_FILE_BYTES:
             return PhotoResult(

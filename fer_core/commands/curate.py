@@ -1,4 +1,4 @@
-"""``dataset curate``: decisions about single images, by hand, in bulk and from a file."""
+"""``dataset curate``: decisions about images, one by one, by quick fixes and from a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DATA_HELP = "an imported dataset's name"
 
 
 def add_parser(commands: Any) -> None:
-    """Add ``curate`` and what stands behind it."""
+    """Add ``curate`` and its subcommands."""
     parser = commands.add_parser("curate", help="decide on images: drop, relabel, keep, undo")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
@@ -35,19 +35,19 @@ def add_parser(commands: Any) -> None:
         added.add_argument("data", help=_DATA_HELP)
         return added
 
-    add("list", "all decisions, and what they come to", _list)
+    add("list", "list all decisions and their effect", _list)
     for name, help_text in (
-        ("drop", "leave images out"),
+        ("drop", "exclude images"),
         ("relabel", "give images another label"),
-        ("keep", "mark images as looked at and right, so that no quick fix changes them"),
+        ("keep", "mark images as checked and correct, so that quick fixes leave them alone"),
     ):
         one = add(name, help_text, _decide)
         one.set_defaults(action=name, to=None)
         one.add_argument("names", nargs="+", metavar="NAME", help="an image's name in the dataset")
-        one.add_argument("--reason", default="", help="why, for whoever reads it later")
+        one.add_argument("--reason", default="", help="why, for the record")
         if name == "relabel":
             one.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
-    add("remove", "take the decisions on single images back", _remove).add_argument(
+    add("remove", "remove the decisions about images", _remove).add_argument(
         "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
     )
     add("undo", "undo the last change", _undo)
@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
-    """A dataset and its curation; the data first, because the demo set may yet be drawn."""
+    """Return a dataset and its curation; the data first, which creates the demo set if needed."""
     face_set = load_dataset(data, settings, ProgressLines())
     file = curation_file(data, settings)
     if file is None:
@@ -73,7 +73,7 @@ def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
 
 
 def _changed(change: CurationChange, *warnings: str | None) -> Answer:
-    """What every change answers."""
+    """Return the answer of a change."""
     document = {
         "change": change.in_words,
         "added": change.added,
@@ -104,15 +104,15 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
         for entry in curation.entries
     ]
     lines += [*curation.problems, *([curated.warning] if curated.warning else [])]
-    lines.append(curated.in_words or "no image is dropped or relabelled")
+    lines.append(curated.in_words or "no image is dropped or relabeled")
     return Answer(document, "\n".join(lines))
 
 
 def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
-    """The rows of images by name, each image once.
+    """Return the rows of images by name, each row once.
 
     Raises:
-        InputError: An image is not there.
+        InputError: There is no image of a name.
     """
     by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):
@@ -123,7 +123,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
             raise InputError(
                 f"The dataset has no image {name!r}; names look like {face_set.names[0]!r}."
                 if len(face_set)
-                else f"The dataset has no image {name!r}, and no other either."
+                else f"The dataset has no image {name!r}; it is empty."
             )
         rows |= dict.fromkeys(by_name[name])
     return list(rows)
@@ -146,9 +146,9 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # By name alone: a decision about an image that is not there can be taken back as well.
+    # By name only: decisions about images that do not exist can be removed as well.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
-    # An image that was imported anew under another name is known by its pixels.
+    # An image that was imported again under another name is identified by its pixels.
     matched = match_curation(curation, face_set).by_row
     identities |= {entry.identity for row, entry in matched.items() if face_set.names[row] in names}
     if not identities:

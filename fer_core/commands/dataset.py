@@ -1,4 +1,4 @@
-"""``dataset``: import, info, audit and demo; what stands behind the rest has its own modules."""
+"""``dataset``: import, info, audit and demo; ``curate`` and ``findings`` have their own modules."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ from fer_core.settings import Settings
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``dataset`` and what stands behind it."""
-    parser = subparsers.add_parser("dataset", help="import, count and check datasets")
+    """Add ``dataset`` and its subcommands."""
+    parser = subparsers.add_parser("dataset", help="import, count and audit datasets")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    import_parser = add_command(
-        commands, "import", "read a dataset and keep it under data/", _import
-    )
+    import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
     import_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
-    import_parser.add_argument("--name", help="what to call it (default: the source's name)")
+    import_parser.add_argument("--name", help="its name (default: that of the source)")
     defaults = SplitChoice()
     for split, share in (
         ("validation", defaults.validation_share),
@@ -44,10 +42,10 @@ def add_parser(subparsers: Any) -> None:
             type=float,
             default=share,
             metavar="S",
-            help=f"share that becomes {split} where the source has none (default {share})",
+            help=f"share that becomes {split} if the source has none (default {share})",
         )
     import_parser.add_argument(
-        "--seed", type=int, default=defaults.seed, metavar="N", help="seed of that cut"
+        "--seed", type=int, default=defaults.seed, metavar="N", help="seed of that split"
     )
     info_parser = add_command(commands, "info", "count a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
@@ -56,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
     )
     audit_parser.add_argument("data", help=DATA_HELP)
     audit_parser.add_argument(
-        "--exact", action="store_true", help="only what has the very same pixels: quicker"
+        "--exact", action="store_true", help="only images with the same pixels: faster"
     )
     add_command(commands, "demo", "count the shipped demo set and its injected errors", _demo)
     curate.add_parser(commands)
@@ -134,7 +132,7 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
             f"{len(near.leaked_rows['test']):,} test images\nnearly blank images: {nearly_blank:,}"
         )
         if not near.is_complete:
-            text += "\nso many images look alike that not all pairs were compared to the end"
+            text += "\nso many images look alike that not all pairs were verified"
     return Answer(document, text)
 
 

@@ -1,15 +1,18 @@
-"""``evaluate``: a model's figures on a split."""
+"""``evaluate``: measure a model on a split of a dataset."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import Bundle, find_bundle
+from fer_core.calibration import Calibration
 from fer_core.commands import Answer
 from fer_core.commands.arguments import (
     DATA_HELP,
@@ -21,16 +24,18 @@ from fer_core.commands.arguments import (
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import is_demo, load_dataset
-from fer_core.emotions import EMOTIONS
+from fer_core.dataset.store import import_folder, is_demo, load_dataset
+from fer_core.dataset.vote_targets import VoteRecord, vote_targets
+from fer_core.dataset.votes import Votes
+from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
-from fer_core.evaluation.assessment import Assessment, assess
-from fer_core.evaluation.calibration import calibrate_bundle
-from fer_core.evaluation.curated import evaluate_curated
-from fer_core.evaluation.report import EvaluationReport, report_on
-from fer_core.evaluation.result import EvaluationResult, evaluate_split
-from fer_core.evaluation.robustness import RobustnessCurve, measure_robustness
-from fer_core.evaluation.tables import assessment_document, predictions_csv
+from fer_core.evaluation.annotators import VoteEvaluation, evaluate_against_votes
+from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.evaluation.robustness import measure_robustness
+from fer_core.evaluation.slices import image_slicings
+from fer_core.evaluation.tables import evaluation_document, predictions_csv
+from fer_core.evaluation.temperature_scaling import calibrate_bundle
 from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
@@ -43,137 +48,209 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--data", required=True, help=DATA_HELP)
     parser.add_argument("--split", required=True, choices=[*SPLITS, "all"])
     parser.add_argument(
+        "--against",
+        choices=["labels", "votes"],
+        default="labels",
+        help="the true classes: the dataset's labels (default), or the plurality of its "
+        "annotators' votes, with the annotators' own agreement beside it",
+    )
+    parser.add_argument(
         "--curated",
         action="store_true",
-        help="heed the dataset's curation: without dropped images, with the new labels",
+        help="apply the curation of the dataset: leave out dropped images, use the new labels",
     )
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="fit the model's temperature on the validation split first, and keep it",
+        help="first fit the temperature of the model, and against votes its emphasis on rare "
+        "emotions, on the validation split and save them",
     )
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also measure under blur, noise, darkness and so on, for the files below",
+        help="also measure accuracy under image corruptions, for the files below",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="write everything as one HTML file"
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="write the complete evaluation as one HTML file",
     )
     parser.add_argument(
-        "--assessment", type=Path, metavar="FILE.json", help="write everything as JSON"
+        "--assessment", type=Path, metavar="FILE.json", help="write the complete evaluation as JSON"
     )
     parser.add_argument(
-        "--predictions", type=Path, metavar="FILE.csv", help="write a line per image"
+        "--predictions", type=Path, metavar="FILE.csv", help="write one line per image"
     )
     parser.add_argument(
-        "--write-card", action="store_true", help="put the figures into the model's card"
+        "--write-card", action="store_true", help="write the metrics into the model card"
     )
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    wants_figures = arguments.report or arguments.assessment or arguments.write_card
-    if arguments.robustness and not wants_figures:
+    if arguments.against == "votes" and arguments.curated:
+        raise InputError("--curated changes labels; omit it to evaluate against votes.")
+    needs_details = arguments.report or arguments.assessment or arguments.write_card
+    if arguments.robustness and not needs_details:
         raise InputError(
-            "--robustness needs a file to go into; add --report, --assessment or --write-card."
+            "--robustness needs an output file; add --report, --assessment or --write-card."
         )
     bundle = find_bundle(arguments.model, settings)
     face_set = load_dataset(arguments.data, settings, ProgressLines())
     curated = _curated(arguments.data, face_set, settings) if arguments.curated else None
+    targets = None
+    if arguments.against == "votes":
+        votes = _imported_votes(arguments.data, face_set, settings)
+        targets = VoteRecord(votes, vote_targets(votes, face_set, "votes_distribution"))
+    measure = partial(_measured, arguments, face_set, settings, curated=curated, votes=targets)
+    if arguments.calibrate:
+        bundle = _calibrated(bundle, face_set, targets, measure)
+    result, against_votes = measure(bundle)
+    if curated is not None:
+        face_set = curated.faces
+    if needs_details or arguments.predictions:
+        _write_files(arguments, bundle, result, face_set, against_votes)
+    document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
+    if curated is not None:
+        document["curation"] = curated.to_json()
+        heading += f", curated: {curated.in_words or 'no changes'}"
+    text = _text(document)
+    if against_votes is not None:
+        document["votes"] = against_votes.to_json()
+        heading += ", against the plurality of annotator votes"
+        text += f"\n{against_votes.in_words}"
+    return Answer(document, f"{heading}\n{text}")
+
+
+def _measured(
+    arguments: argparse.Namespace,
+    face_set: FaceSet,
+    settings: Settings,
+    bundle: Bundle,
+    *,
+    curated: CuratedFaceSet | None,
+    votes: VoteRecord | None,
+) -> tuple[EvaluationResult, VoteEvaluation | None]:
+    """Evaluate a bundle as requested; a second call reads the cached predictions."""
     options: dict[str, Any] = {
         "dataset_name": Path(arguments.data).name,
         "is_demo_data": is_demo(arguments.data),
         "report": ProgressLines("predicting"),
     }
-    if curated is None:
-        result = evaluate_split(bundle, face_set, arguments.split, settings, **options)
-    else:
-        result = evaluate_curated(bundle, face_set, curated, arguments.split, settings, **options)
-        face_set = curated.faces
-    if arguments.calibrate:
-        bundle = calibrate_bundle(bundle, result)
-        result = replace(result, temperature=bundle.temperature)
-    if wants_figures or arguments.predictions:
-        _write_files(arguments, bundle, result, face_set)
-    report = report_on(result.labels, result.probabilities, result.is_leaked)
-    document, heading = report.to_json(), f"{bundle.name} on {arguments.split}"
+    split = arguments.split
     if curated is not None:
-        document["curation"] = curated.to_json()
-        heading += f", curated: {curated.in_words or 'nothing changed'}"
-    return Answer(document, f"{heading}\n{_text(report)}")
+        return evaluate_curated(bundle, face_set, curated, split, settings, **options), None
+    result = evaluate_split(bundle, face_set, split, settings, **options)
+    if votes is None:
+        return result, None
+    against_votes = evaluate_against_votes(result, votes.votes, votes.targets)
+    return against_votes.result, against_votes
+
+
+def _calibrated(
+    bundle: Bundle,
+    face_set: FaceSet,
+    votes: VoteRecord | None,
+    measure: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
+) -> Bundle:
+    """Fit the temperature and, to votes, the logit adjustment, and save them."""
+    if votes is None:
+        return calibrate_bundle(bundle, measure(bundle)[0])
+    unadjusted = replace(bundle, calibration=Calibration())
+    return calibrate_bundle(bundle, measure(unadjusted)[0], votes.class_prior(face_set))
+
+
+def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
+    folder = import_folder(data, settings)
+    votes = None if folder is None else read_votes(folder, face_set)
+    if votes is None:
+        raise InputError(
+            f"{data} has no votes to evaluate against; import it and its votes with "
+            "'python -m fer_core dataset votes NAME --import FILE'."
+        )
+    return votes
 
 
 def _curated(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet:
     file = curation_file(data, settings)
     if file is None:
         raise InputError(
-            f"{data} is read from its path and has no curation; import it, or leave out --curated."
+            f"{data} is read from its path and has no curation; import it, or omit --curated."
         )
     curation = file.read()
     curated = apply_curation(face_set, curation)
     for sentence in (*curation.problems, curated.warning):
         if sentence:
-            _say(sentence)
+            _print_message(sentence)
     return curated
 
 
 def _write_files(
-    arguments: argparse.Namespace, bundle: Bundle, result: EvaluationResult, face_set: FaceSet
+    arguments: argparse.Namespace,
+    bundle: Bundle,
+    result: EvaluationResult,
+    face_set: FaceSet,
+    votes: VoteEvaluation | None,
 ) -> None:
-    """Write what was asked for, and say where it lies."""
+    """Write the requested files and print their paths."""
     for warning in result.facts.warnings:
-        _say(f"note: {warning}")
+        _print_message(f"note: {warning}")
     if arguments.predictions:
         write_file(arguments.predictions, predictions_csv(result))
-        _say(f"wrote {arguments.predictions}")
-    robustness: tuple[RobustnessCurve, ...] = ()
+        _print_message(f"wrote {arguments.predictions}")
+    if not (arguments.report or arguments.assessment or arguments.write_card):
+        return
+    result = replace(result, slicings=image_slicings(result, face_set))
     if arguments.robustness:
-        robustness = measure_robustness(
+        curves = measure_robustness(
             load_predictor(bundle), result, face_set, report=ProgressLines("measuring robustness")
         )
-    assessment = assess(result, face_set, robustness)
-    document = assessment_document(assessment)
+        result = replace(result, robustness=curves)
+    document = evaluation_document(result)
+    if votes is not None:
+        document["votes"] = votes.to_json()
     if arguments.assessment:
         write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
-        _say(f"wrote {arguments.assessment}")
+        _print_message(f"wrote {arguments.assessment}")
     if arguments.report:
-        write_file(arguments.report, _html(assessment, bundle))
-        _say(f"wrote {arguments.report}")
+        write_file(arguments.report, _html(result, bundle))
+        _print_message(f"wrote {arguments.report}")
     if arguments.write_card:
-        _say(f"wrote {write_evaluation_card(bundle, document)}")
+        _print_message(f"wrote {write_evaluation_card(bundle, document)}")
 
 
-def _html(assessment: Assessment, bundle: Bundle) -> str:
-    # Plotly is slow to load and only the report needs it.
+def _html(result: EvaluationResult, bundle: Bundle) -> str:
+    # Plotly is slow to import, and only the report needs it.
     from fer_core.charts.evaluation import report_figures
     from fer_core.report.html import html_report
 
-    return html_report(assessment, bundle, report_figures(assessment))
+    return html_report(result, bundle, report_figures(result))
 
 
-def _say(line: str) -> None:
+def _print_message(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _text(report: EvaluationReport) -> str:
+def _text(document: dict[str, Any]) -> str:
     def number(value: float | None, pattern: str) -> str:
         return "undefined" if value is None else format(value, pattern)
 
     rows = [
         [
-            emotion,
-            number(figures.precision, ".3f"),
-            number(figures.recall, ".3f"),
-            number(figures.f1, ".3f"),
-            f"{figures.support:,}",
+            name,
+            number(one["precision"], ".3f"),
+            number(one["recall"], ".3f"),
+            number(one["f1"], ".3f"),
+            f"{one['support']:,}",
         ]
-        for emotion, figures in zip(EMOTIONS, report.per_class, strict=True)
+        for name, one in document["per_class"].items()
     ]
+    leak_free = document["leak_free"]
     return (
-        f"{report.n:,} images: accuracy {number(report.accuracy, '.2%')}, macro F1 "
-        f"{number(report.macro_f1, '.3f')}, cross-entropy {number(report.loss, '.3f')}, "
-        f"calibration error {number(report.ece, '.3f')}\n"
-        f"of them {report.leak_free_n:,} not also in train: accuracy "
-        f"{number(report.leak_free_accuracy, '.2%')}\n"
+        f"{document['n']:,} images: accuracy {number(document['accuracy'], '.2%')}, macro F1 "
+        f"{number(document['macro_f1'], '.3f')}, cross-entropy {number(document['loss'], '.3f')}, "
+        f"ECE {number(document['ece'], '.3f')}\n"
+        f"{leak_free['n']:,} of them not also in train: accuracy "
+        f"{number(leak_free['accuracy'], '.2%')}\n"
         + text_table(["", "precision", "recall", "F1", "support"], rows)
     )

@@ -1,4 +1,4 @@
-"""``dataset findings`` and ``dataset votes``: what checks of a dataset found, image by image."""
+"""``dataset findings`` and ``dataset votes``: the images of each finding, and FER+'s votes."""
 
 from __future__ import annotations
 
@@ -39,24 +39,26 @@ KINDS = (*_EXACT, *_NEAR, "blanks", *_NETWORK, *_VOTES)
 
 def add_parser(commands: Any) -> None:
     """Add ``findings`` and ``votes``."""
-    findings = add_command(commands, "findings", "list the images that a check found", _findings)
+    findings = add_command(commands, "findings", "list the images of a finding", _findings)
     findings.add_argument("data", help=DATA_HELP)
     findings.add_argument("kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
     findings.add_argument("--split", choices=[*SPLITS, "all"], default="all")
     findings.add_argument(
-        "--model", metavar="BUNDLE", help="for mislabelled and non_faces: whose eyes to look with"
+        "--model", metavar="BUNDLE", help="the model to use for mislabelled and non_faces"
     )
-    findings.add_argument("--csv", type=Path, metavar="FILE", help="write the whole list there")
-    votes = add_command(commands, "votes", "FER+'s votes beside the labels", _votes)
+    findings.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write the complete list to a file"
+    )
+    votes = add_command(commands, "votes", "compare FER+'s votes with the labels", _votes)
     votes.add_argument("data", help="an imported dataset's name")
     votes.add_argument(
         "--import",
         dest="file",
         type=Path,
         metavar="FILE",
-        help="keep the votes of ferplus_votes.csv or FER+'s fer2013new.csv beside the dataset",
+        help="add the votes of ferplus_votes.csv or FER+'s fer2013new.csv to the dataset",
     )
-    votes.add_argument("--remove", action="store_true", help="take the votes away again")
+    votes.add_argument("--remove", action="store_true", help="delete the votes")
     votes.add_argument("--split", choices=[*SPLITS, "all"], default="all")
 
 
@@ -102,7 +104,7 @@ def _find(
 ) -> Finding:
     kind = arguments.kind
     if kind == "mislabelled" and arguments.split == "all":
-        raise InputError("mislabelled looks at one split; choose it with --split.")
+        raise InputError("mislabelled needs one split; choose it with --split.")
     if kind in _NETWORK:
         bundle = find_bundle(arguments.model, settings)
         features = bundle_features(
@@ -144,7 +146,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         )
     if arguments.remove:
         remove_votes(folder)
-        return Answer({"removed": True}, "the votes were taken away")
+        return Answer({"removed": True}, "the votes were deleted")
     if arguments.file is not None:
         votes = import_votes(read_file(arguments.file), arguments.file.name, folder, face_set)
     else:

@@ -1,4 +1,4 @@
-"""``recipes``: the named trainings."""
+"""``recipes``: list the named recipes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import RECIPES
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 
 
 def add_parser(subparsers: Any) -> None:
     """Add ``recipes``."""
-    add_command(subparsers, "recipes", "list the recipes, the quickest to train first", _run)
+    add_command(subparsers, "recipes", "list the recipes, the fastest to train first", _run)
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:

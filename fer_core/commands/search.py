@@ -1,4 +1,4 @@
-"""``search``: looking for better settings with trials that are ordinary runs."""
+"""``search``: hyperparameter search whose trials are ordinary runs."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ from fer_core.training.search_worker import run_search
 
 def add_parser(subparsers: Any) -> None:
     """Add ``search`` with its actions; without one it lists."""
-    parser = add_command(subparsers, "search", "look for better settings", _list)
+    parser = add_command(subparsers, "search", "search for better settings", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
-    add_command(actions, "list", "every search on this machine", _list)
-    start = add_command(actions, "start", "make a search and work on it", _start)
-    resume = add_command(actions, "resume", "go on with one, after a stop or a crash", _resume)
-    show = add_command(actions, "show", "one search with its trials", _show)
-    stop = add_command(actions, "stop", "end one; it can be resumed", _stop)
+    add_command(actions, "list", "list the searches on this machine", _list)
+    start = add_command(actions, "start", "create a search and run it", _start)
+    resume = add_command(actions, "resume", "resume a search after a stop or a crash", _resume)
+    show = add_command(actions, "show", "show one search with its trials", _show)
+    stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
     for each in (start, resume, show, stop):
-        each.add_argument("name", metavar="NAME", help="the search's name")
+        each.add_argument("name", metavar="NAME", help="the name of the search")
     start.add_argument("--recipe", metavar="NAME", required=True, help="see 'recipes'")
     start.add_argument("--data", required=True, help=DATA_HELP)
-    start.add_argument("--epochs", type=int, metavar="N", help="of each trial")
+    start.add_argument("--epochs", type=int, metavar="N", help="epochs per trial")
     start.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         dest="changes",
-        help="what all trials have in common, instead of the recipe's value",
+        help="a setting of all trials, instead of the recipe's value",
     )
     start.add_argument(
         "--space",
         required=True,
         metavar="JSON",
-        help='what they differ in, for example \'[{"field": "learning_rate", "low": 1e-4, '
+        help='the settings to vary, for example \'[{"field": "learning_rate", "low": 1e-4, '
         '"high": 1e-1, "log": true}, {"field": "optimizer", "choices": ["adam", "sgd"]}]\'',
     )
     start.add_argument("--trials", type=int, metavar="N", default=20, help="(default: 20)")
@@ -67,14 +67,16 @@ def add_parser(subparsers: Any) -> None:
         "--monitor",
         choices=("accuracy", "macro_f1", "loss"),
         default="accuracy",
-        help="the validation figure to improve (default: accuracy)",
+        help="the validation metric to optimize (default: accuracy)",
     )
-    start.add_argument("--no-pruning", action="store_true", help="let hopeless trials run on")
+    start.add_argument(
+        "--no-pruning", action="store_true", help="do not end unpromising trials early"
+    )
     start.add_argument("--seed", type=int, metavar="N", default=0, help="(default: 0)")
-    start.add_argument("--storage", metavar="URL", help="Optuna's storage, for several machines")
+    start.add_argument("--storage", metavar="URL", help="Optuna storage URL, for several machines")
     for each in (start, resume):
         each.add_argument(
-            "--background", action="store_true", help="in processes of their own; answer at once"
+            "--background", action="store_true", help="run in the background and return at once"
         )
         each.add_argument(
             "--workers", type=int, metavar="N", default=1, help="with --background (default: 1)"
@@ -178,7 +180,7 @@ def _short(value: Any) -> str:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """The first interrupt or terminate signal ends the search cleanly, the second at once."""
+    """Set an event at the first interrupt or terminate signal; end the process at the second."""
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -117,7 +117,7 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
     images = len(faces.rows("train")), len(faces.rows("validation"))
     estimate = estimate_training(setup.config, *images, settings)
     text = (
-        f"{estimate.in_words}\n{estimate.parameters:,} parameters, about "
+        f"{estimate.text}\n{estimate.parameters:,} parameters, about "
         f"{estimate.memory_bytes / 1e9:.1f} GB of memory, {estimate.images_per_second:.0f} images "
         "a second"
     )

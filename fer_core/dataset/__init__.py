@@ -1,1 +1,1 @@
-"""Datasets: read in every layout, kept in one form, counted and checked."""
+"""Datasets: readers for every layout, one common form, statistics and audits."""

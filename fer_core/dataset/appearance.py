@@ -1,4 +1,4 @@
-"""What the faces of a dataset look like on average, and which of them look least like it."""
+"""Mean faces of a dataset, pixel intensities, and the distance of faces from their class mean."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.emotions import EMOTIONS
 
-#: Rows that are turned into floats at once: all together would be eight times the images.
+#: Rows converted to floats at once; all of them would take eight times the memory of the images.
 _CHUNK = 2048
 
-GREY_LEVELS = 256
+GRAY_LEVELS = 256
 
 
 def mean_face(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The mean of faces, pixel by pixel.
+    """Return the mean of faces, pixel by pixel.
 
     Args:
         images: uint8 ``[n, 48, 48]``, at least one.
@@ -34,14 +34,14 @@ def mean_face(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 def mean_faces(
     images: NDArray[np.uint8], labels: NDArray[np.int8]
 ) -> dict[str, NDArray[np.float64]]:
-    """The mean face of each emotion of which there is an image.
+    """Return the mean face of each emotion that has at least one image.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         labels: int8 ``[n]``.
 
     Returns:
-        float64 ``[48, 48]``, 0 to 255, by emotion, in the emotions' order.
+        float64 ``[48, 48]``, 0 to 255, by emotion, in the order of ``EMOTIONS``.
     """
     return {
         emotion: mean_face(images[labels == index])
@@ -51,9 +51,9 @@ def mean_faces(
 
 
 def as_picture(mean: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A mean face as grey values, uint8, stretched so that its darkest is 0 and brightest 255.
+    """Return a mean face as pixel intensities, uint8, stretched to the range 0 to 255.
 
-    Means of many faces are flat and grey; stretched, their features can be seen.
+    Means of many faces have little contrast; stretching makes their features visible.
     """
     low, high = float(mean.min()), float(mean.max())
     if high - low < 1e-9:
@@ -61,8 +61,8 @@ def as_picture(mean: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint((mean - low) * (255 / (high - low))).astype(np.uint8)
 
 
-def grey_histogram(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The share of pixels at each grey value.
+def gray_histogram(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the share of pixels at each intensity.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -70,19 +70,19 @@ def grey_histogram(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     Returns:
         float64 ``[256]`` that sums to 1; zeros without images.
     """
-    counts = np.zeros(GREY_LEVELS, dtype=np.int64)
+    counts = np.zeros(GRAY_LEVELS, dtype=np.int64)
     for start in range(0, len(images), _CHUNK):
-        counts += np.bincount(images[start : start + _CHUNK].ravel(), minlength=GREY_LEVELS)
+        counts += np.bincount(images[start : start + _CHUNK].ravel(), minlength=GRAY_LEVELS)
     return counts / max(int(counts.sum()), 1)
 
 
 def distance_from_class_mean(
     images: NDArray[np.uint8], labels: NDArray[np.int8]
 ) -> NDArray[np.float32]:
-    """How unlike each face is to the mean face of its emotion.
+    """Return the distance of each face from the mean face of its emotion.
 
-    Both are freed of their brightness and contrast first, so that dark pictures are not simply
-    the farthest.
+    Both are normalized for brightness and contrast first; otherwise dark pictures would be the
+    farthest.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -90,7 +90,7 @@ def distance_from_class_mean(
 
     Returns:
         float32 ``[n]``: one minus the correlation with the mean, 0 (the mean itself) to 2 (its
-        negative); 1 for a face of one grey.
+        negative); 1 for an image with a single intensity.
     """
     distances = np.ones(len(images), dtype=np.float32)
     for label in np.unique(labels):
@@ -104,8 +104,8 @@ def distance_from_class_mean(
 
 
 def _normalized(faces: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows with mean 0 and length 1; those of one grey become zeros."""
-    centred = faces - faces.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    result: NDArray[np.float32] = centred / np.maximum(lengths, np.float32(1e-6))
+    """Normalize rows to mean 0 and length 1; rows with a single intensity become zeros."""
+    centered = faces - faces.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centered, axis=1, keepdims=True)
+    result: NDArray[np.float32] = centered / np.maximum(lengths, np.float32(1e-6))
     return result

@@ -1,8 +1,8 @@
-"""Curation: what a person decided about single images, and a dataset with that applied.
+"""Curation: decisions about single images, and a dataset with these decisions applied.
 
-The pixels and labels of an import never change. A decision stands beside them and can be taken
-back: *drop* leaves an image out, *relabel* gives it another emotion, *keep* says that it was looked
-at and is right, so that no bulk remedy touches it.
+The pixels and labels of an import never change. Decisions are stored separately and can be undone:
+*drop* excludes an image, *relabel* gives it another emotion, *keep* marks it as checked and
+correct, so that quick fixes leave it alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 #: Longer reasons would make the file unreadable in a spreadsheet.
 _MAX_TEXT = 500
 
-#: An image's name and the key of its pixels: what a decision hangs on.
+#: An image's name and the key of its pixels, which identify the image of a decision.
 Identity = tuple[str, str]
 
 
@@ -39,15 +39,15 @@ class CurationEntry:
     Attributes:
         name: The image's name in its dataset.
         key: Sixteen hexadecimal digits of a hash of its pixels.
-        split: The split that it stood in, one of ``SPLITS``.
+        split: The split that it was in, one of ``SPLITS``.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new emotion; otherwise None.
-        reason: Why, in words.
-        source: What it was decided on: a finding, the gallery, the command line.
+        reason: Why.
+        source: Where it was made: a finding, the gallery, the command line.
         time: When, UTC, ISO 8601.
 
     Raises:
-        ValueError: A value is none of these.
+        ValueError: A value is invalid.
     """
 
     name: str
@@ -79,13 +79,13 @@ class CurationEntry:
 
     @property
     def identity(self) -> Identity:
-        """The image that it is about."""
+        """Identifies the image that it is about."""
         return self.name, self.key
 
 
 @dataclass(frozen=True)
 class Curation:
-    """All decisions about a dataset's images, at most one for each.
+    """All decisions about the images of a dataset, at most one per image.
 
     Attributes:
         entries: The decisions, oldest first.
@@ -108,7 +108,7 @@ class Curation:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over what changes the data: equal where drops and new labels are."""
+        """SHA-256 over all drops and new labels: equal if they change the data in the same way."""
         lines = sorted(
             json.dumps([entry.name, entry.key, entry.split, entry.action, entry.label])
             for entry in self.entries
@@ -118,12 +118,12 @@ class Curation:
 
 
 def key_text(key: int) -> str:
-    """A content key, as ``content_keys`` gives it, as sixteen hexadecimal digits."""
+    """Return a content key, as ``content_keys`` returns it, as sixteen hexadecimal digits."""
     return f"{int(key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
 def now_text() -> str:
-    """This moment, UTC, ISO 8601, to the second."""
+    """Return the current time, UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -136,18 +136,18 @@ def entries_for(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """One decision for several images.
+    """Return the same decision for several images.
 
     Args:
-        face_set: The dataset as it was imported.
-        rows: Which images.
+        face_set: The dataset as imported.
+        rows: The images.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new emotion.
-        reason: Why, in words.
-        source: What it was decided on.
+        reason: Why.
+        source: Where the decision was made.
 
     Raises:
-        ValueError: Action and label do not fit, or there is no such row.
+        ValueError: The action does not fit the label, or a row is out of range.
     """
     chosen = [int(row) for row in rows]
     return _made(
@@ -168,15 +168,15 @@ def relabel_entries(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """A new label for each of several images.
+    """Return a new label for each of several images.
 
     Args:
-        face_set: The dataset as it was imported.
-        rows: Which images, ``k`` of them.
-        labels: int8 ``[k]``, their new labels; an image whose label it already is, or for which
-            there is none (-1), is passed over.
-        reason: Why, in words.
-        source: What it was decided on.
+        face_set: The dataset as imported.
+        rows: ``k`` images.
+        labels: int8 ``[k]``, their new labels; images that already have the label, or for which
+            it is -1, are skipped.
+        reason: Why.
+        source: Where the decision was made.
     """
     pairs = [
         (int(row), int(label))
@@ -203,7 +203,7 @@ def _made(
     source: str,
 ) -> tuple[CurationEntry, ...]:
     if any(not 0 <= row < len(face_set) for row in rows):
-        raise ValueError(f"rows should lie in 0 to {len(face_set) - 1}")
+        raise ValueError(f"rows should be in 0 to {len(face_set) - 1}")
     keys = content_keys(face_set.images[rows])
     time = now_text()
     return tuple(
@@ -222,13 +222,13 @@ def _made(
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, cut where it is too long for a cell."""
+    """Return a text without line breaks, cut to the maximum length of a cell."""
     return " ".join(text.split())[:_MAX_TEXT]
 
 
 @dataclass(frozen=True)
 class CurationMatch:
-    """Which image each decision is about.
+    """The image that each decision is about.
 
     Attributes:
         by_row: The decision for each image that has one.
@@ -248,23 +248,23 @@ class CurationMatch:
         one = len(self.unknown) == 1
         return (
             f"The curation names {len(self.unknown):,} image{'' if one else 's'} that the dataset "
-            f"does not have ({names}{more}); {'that decision is' if one else 'those are'} passed "
-            "over, all others count."
+            f"does not have ({names}{more}); {'that decision is' if one else 'those are'} ignored, "
+            "all others apply."
         )
 
 
 def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
     """Find the images that decisions are about.
 
-    An image is known by its name together with its pixels. Where the names have changed, because
-    the same data were imported from another layout, its pixels and its split tell which it is; of
-    equal images in one split only if all of them were decided on alike.
+    An image is identified by its name together with its pixels. If the names have changed, because
+    the same data were imported from another layout, it is identified by its pixels and its split.
+    Equal images in one split are identified in this way only if all have the same decision.
     """
     if not curation.entries:
         return CurationMatch({}, ())
     keys = content_keys(face_set.images)
     texts = [key_text(key) for key in keys]
-    # A name may stand for several rows where a source holds two members of one name.
+    # Several rows have one name if an archive contains two members of that name.
     by_identity: dict[Identity, list[int]] = {}
     for row, identity in enumerate(zip(face_set.names, texts, strict=True)):
         by_identity.setdefault(identity, []).append(row)
@@ -294,17 +294,17 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
 
 @dataclass(frozen=True)
 class CuratedFaceSet:
-    """A dataset with its curation applied.
+    """A dataset with its decisions applied.
 
     Attributes:
-        faces: What is left of it, with the new labels.
-        rows: The row in the original of each image in ``faces``, intp ``[m]``.
-        dropped: Images left out, per split.
-        relabelled: Images with another label than in the original, per split.
-        copies_dropped: Of the dropped training images those whose pixels also stand in validation
-            or test.
-        fingerprint: Of the curation.
-        match: Which images its decisions are about.
+        faces: The remaining images, with the new labels.
+        rows: The row in the original dataset of each image in ``faces``, intp ``[m]``.
+        dropped: Number of dropped images per split.
+        relabelled: Number of images with another label than in the original, per split.
+        copies_dropped: Number of dropped training images whose pixels are also in validation or
+            test.
+        fingerprint: Fingerprint of the curation.
+        match: The images that the decisions are about.
     """
 
     faces: FaceSet
@@ -327,7 +327,7 @@ class CuratedFaceSet:
 
     @property
     def in_words(self) -> str | None:
-        """What was changed, for a model's record; None if nothing was."""
+        """The changes as text, for a model's record; None if nothing was changed."""
         parts = []
         for split in SPLITS:
             name = "training" if split == "train" else split
@@ -340,7 +340,7 @@ class CuratedFaceSet:
                     )
                 parts.append(text)
             if self.relabelled[split]:
-                parts.append(f"{_images(self.relabelled[split], name)} relabelled")
+                parts.append(f"{_images(self.relabelled[split], name)} relabeled")
         return ", ".join(parts) or None
 
     def to_json(self) -> dict[str, Any]:
@@ -361,13 +361,15 @@ def _images(count: int, split: str) -> str:
 def apply_curation(
     face_set: FaceSet, curation: Curation, splits: Sequence[str] = SPLITS
 ) -> CuratedFaceSet:
-    """Leave dropped images out and give the others their new labels.
+    """Exclude dropped images and give the others their new labels.
+
+    A relabeled image with targets gets a one-hot target of its new label.
 
     Args:
-        face_set: The dataset as it was imported.
+        face_set: The dataset as imported.
         curation: The decisions.
-        splits: The splits in which they count. Training asks for ``("train",)`` alone, so that
-            the figures on validation and test stay comparable with those of others.
+        splits: The splits in which they apply. Training passes ``("train",)`` only, so that
+            results on validation and test stay comparable with published ones.
     """
     match = match_curation(curation, face_set)
     labels = face_set.labels.copy()
@@ -380,11 +382,11 @@ def apply_curation(
         if entry.action == "drop":
             keep[row] = False
         elif entry.action == "relabel":
-            assert entry.label is not None  # the entry has checked it
+            assert entry.label is not None  # validated by CurationEntry
             labels[row] = EMOTIONS.index(entry.label)
             is_relabelled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
-                # The decision of a person who looked counts for more than votes.
+                # A decision made for this image outweighs the votes.
                 targets[row] = np.eye(len(EMOTIONS), dtype=np.float32)[labels[row]]
     rows = np.flatnonzero(keep)
     in_train = face_set.splits == SPLITS.index("train")

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 
-#: Below this standard deviation of its grey values an image shows nothing: FER2013's blank
-#: images are single-coloured, its darkest real faces lie well above.
+#: Below this standard deviation of its pixel intensities an image shows nothing: FER2013's blank
+#: images have a single intensity, its darkest real faces are well above.
 BLANK_DEVIATION = 2.0
 
 
 def content_keys(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """A number per image, int64 ``[n]``: equal where the pixels are.
+    """Return a number per image, int64 ``[n]``: equal if and only if the pixels are equal.
 
-    The first eight bytes of a cryptographic hash: among a million images the chance that any two
-    different ones share a key is below one in ten million.
+    It consists of the first eight bytes of a cryptographic hash: among a million images, the
+    probability that any two different ones share a key is below one in ten million.
     """
     digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
     return np.frombuffer(b"".join(digests), dtype=np.int64)
@@ -27,12 +27,12 @@ def content_keys(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class DuplicateAudit:
-    """What exact duplicates and blanks there are.
+    """Exact duplicates and blank images of a dataset.
 
     Attributes:
         groups: Row numbers of each group of two or more equal images.
-        conflicting_groups: Those of them whose labels differ.
-        leaked_rows: For validation and test, the rows whose pixels also stand in train.
+        conflicting_groups: The groups with different labels.
+        leaked_rows: For validation and test, the rows whose pixels are also in train.
         blank_rows: Images that show nothing.
     """
 
@@ -42,7 +42,7 @@ class DuplicateAudit:
     blank_rows: NDArray[np.intp]
 
     def to_json(self) -> dict[str, object]:
-        """The contract's document of ``dataset audit``."""
+        """Return the counts of ``dataset audit``, see DESIGN.md."""
         return {
             "duplicate_groups": len(self.groups),
             "duplicate_images": sum(len(group) for group in self.groups),
@@ -58,7 +58,7 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order])) + 1
     groups = tuple(group for group in np.split(order, starts) if len(group) > 1)
-    # One by one: all at once they would stand in memory as floats, eight times the images.
+    # One by one: converting all images to floats would take eight times their memory.
     deviations = np.array([image.std() for image in face_set.images])
     return DuplicateAudit(
         groups=groups,
@@ -75,14 +75,14 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
 def leaked_rows(
     face_set: FaceSet, split: str, keys: NDArray[np.int64] | None = None
 ) -> NDArray[np.intp]:
-    """Rows of ``split`` whose pixels also stand in train."""
+    """Return the rows of ``split`` whose pixels are also in train."""
     keys = content_keys(face_set.images) if keys is None else keys
     rows = face_set.rows(split)
     return rows[np.isin(keys[rows], keys[face_set.rows("train")])]
 
 
 def leaking_training_rows(face_set: FaceSet) -> NDArray[np.intp]:
-    """Rows of train whose pixels also stand in validation or test."""
+    """Return the rows of train whose pixels are also in validation or test."""
     keys = content_keys(face_set.images)
     rows = face_set.rows("train")
     return rows[np.isin(keys[rows], keys[face_set.splits != SPLITS.index("train")])]

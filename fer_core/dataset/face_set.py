@@ -1,4 +1,4 @@
-"""``FaceSet``: a dataset in memory, in the one form that everything else works on."""
+"""``FaceSet``: a dataset in memory, in the form that all other modules use."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FACE_SIZE = 48
 
 @dataclass(frozen=True)
 class Problem:
-    """Something of a source that was skipped.
+    """A file or row of a source that was skipped, or several of them.
 
     Attributes:
-        name: The file or row; "… and 5,178 more" where those beyond the first thousand of a kind
-            are only counted.
-        reason: Why, in a few words.
-        count: For how many files or rows it stands.
+        name: The file or row; "… and 5,178 more" for those beyond the first thousand of a kind,
+            which are only counted.
+        reason: Why it was skipped, in a few words.
+        count: Number of files or rows.
     """
 
     name: str
@@ -39,18 +39,18 @@ class FaceSet:
     """Faces with their labels.
 
     Attributes:
-        images: uint8 ``[n, 48, 48]``, grey values 0 to 255.
+        images: uint8 ``[n, 48, 48]``, pixel intensities.
         labels: int8 ``[n]``, indices into ``EMOTIONS``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        names: Where each image came from, ``n`` of them.
-        problems: What was skipped on reading, and why; a kind of which there are very many ends in
-            one entry that counts the rest.
-        targets: float32 ``[n, 7]``, what is learned instead of the labels, such as the distribution
-            of annotator votes; a row sums to 1, or to 0 where an image has no target. None to learn
-            the labels.
+        names: The origin of each image, ``n`` of them.
+        problems: What was skipped on reading, and why; of each kind at most a thousand, and one
+            entry that counts the rest.
+        targets: float32 ``[n, 7]``, training targets instead of the labels, such as the
+            distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
+            None to train on the labels.
 
     Raises:
-        ValueError: Shapes, types or ranges differ from these.
+        ValueError: A shape, dtype or range is different.
     """
 
     images: NDArray[np.uint8]
@@ -77,7 +77,7 @@ class FaceSet:
                     f"Received: {values.dtype} {list(values.shape)}"
                 )
             if count and not (values.min() >= 0 and values.max() < bound):
-                raise ValueError(f"{field} should lie in 0 to {bound - 1}")
+                raise ValueError(f"{field} should be in 0 to {bound - 1}")
         if self.targets is not None:
             self._check_targets(self.targets)
 
@@ -97,14 +97,14 @@ class FaceSet:
 
     @property
     def skipped(self) -> int:
-        """How many files and rows were skipped on reading."""
+        """Number of files and rows that were skipped on reading."""
         return sum(problem.count for problem in self.problems)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images, labels and splits: equal if and only if these are.
+        """SHA-256 over images, labels and splits: equal if and only if they are equal.
 
-        Targets have no part in it: votes are an optional layer beside a dataset.
+        Targets are not included: votes are an optional addition to a dataset.
         """
         digest = hashlib.sha256()
         for values in (self.images, self.labels, self.splits):
@@ -112,10 +112,10 @@ class FaceSet:
         return digest.hexdigest()
 
     def rows(self, split: str) -> NDArray[np.intp]:
-        """Row numbers of a split's images; of all for ``"all"``.
+        """Return the row numbers of a split's images; of all images for ``"all"``.
 
         Raises:
-            InputError: ``split`` is none of ``SPLITS`` and not ``"all"``.
+            InputError: ``split`` is neither one of ``SPLITS`` nor ``"all"``.
         """
         if split == "all":
             return np.arange(len(self))
@@ -131,12 +131,12 @@ class FaceSet:
         )
 
     def count_by_split(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> dict[str, int]:
-        """How many of the chosen images (row numbers, or bool ``[n]``) lie in each split."""
+        """Count the chosen images (row numbers, or bool ``[n]``) in each split."""
         counts = np.bincount(self.splits[chosen], minlength=len(SPLITS))
         return dict(zip(SPLITS, counts.tolist(), strict=True))
 
     def subset(self, rows: NDArray[np.intp]) -> FaceSet:
-        """The images of these rows, in this order, without the problems."""
+        """Return the images of these rows, in this order, without the problems."""
         return replace(
             self,
             images=self.images[rows],

@@ -1,8 +1,8 @@
-"""FER+: the answers that its ten taggers of each face could give."""
+"""FER+: the answers among which its ten annotators per face chose."""
 
 from __future__ import annotations
 
-#: In FER+'s order. Its own name of the last one is "NF".
+#: In the order of FER+, which calls the last one "NF".
 VOTE_COLUMNS: tuple[str, ...] = (
     "neutral",
     "happiness",

@@ -1,6 +1,6 @@
-"""``Finding``: what any check of a dataset found, in the one form that pages and commands show.
+"""``Finding``: the result of any check of a dataset, as pages and commands show it.
 
-Either groups of images that belong together, or single images ranked by how doubtful they are.
+A finding contains either groups of images, or single images ranked by a score.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ NO_GROUP = -1
 
 @dataclass(frozen=True)
 class Finding:
-    """Images that a check found, the most telling first.
+    """Images that a check found, sorted by score or group.
 
     Attributes:
-        kind: A short name that commands, files and caches use.
+        kind: Short name, used by commands, files and caches.
         title: A heading.
-        explanation: One sentence for somebody who sees such a finding for the first time.
-        score_name: What ``scores`` are, with their unit or range.
-        rows: Row numbers in the dataset, intp ``[k]``; those of one group stand together.
-        scores: One figure per image, float32 ``[k]``.
-        reasons: Why each image is here, ``k`` of them.
-        suggested: The label that each image might rather have, int8 ``[k]``; -1 for none.
-        group_numbers: The group of each image, from 0, int32 ``[k]``; -1 where there are none.
-        notes: How it was found, and what to beware of.
+        explanation: One sentence for users who see such a finding for the first time.
+        score_name: Meaning of ``scores``, with their unit or range.
+        rows: Row numbers in the dataset, intp ``[k]``; those of one group are adjacent.
+        scores: One score per image, float32 ``[k]``.
+        reasons: Why each image was found, ``k`` of them.
+        suggested: Suggested label of each image, int8 ``[k]``; -1 for none.
+        group_numbers: The group of each image, from 0, int32 ``[k]``; -1 without groups.
+        notes: The method and its limits.
 
     Raises:
         ValueError: The lengths differ.
@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether its images belong together in groups."""
+        """Whether the images form groups."""
         return bool(len(self)) and bool((self.group_numbers >= 0).all())
 
     @property
@@ -80,11 +80,11 @@ class Finding:
         return tuple(np.split(self.rows, starts))
 
     def counts(self, face_set: FaceSet) -> dict[str, int]:
-        """Images per split."""
+        """Return the number of images per split."""
         return face_set.count_by_split(self.rows)
 
     def filtered(self, mask: NDArray[np.bool_]) -> Finding:
-        """The images for which ``mask``, bool ``[k]``, is true."""
+        """Return the images for which ``mask``, bool ``[k]``, is true."""
         positions = np.flatnonzero(mask)
         return replace(
             self,
@@ -96,7 +96,7 @@ class Finding:
         )
 
     def of_split(self, face_set: FaceSet, split: str) -> Finding:
-        """What lies in a split (``all``: everything); groups stay whole if any image fits.
+        """Return the images in a split (``all``: all images); a group with one of them stays whole.
 
         Raises:
             InputError: There is no such split.
@@ -106,7 +106,7 @@ class Finding:
         return self._with(np.isin(self.rows, face_set.rows(split)))
 
     def of_label(self, face_set: FaceSet, emotion: str) -> Finding:
-        """What is labelled as an emotion; groups stay whole if any image fits.
+        """Return the images with a label; a group with one of them stays whole.
 
         Raises:
             InputError: There is no such emotion.
@@ -116,7 +116,7 @@ class Finding:
         return self._with(face_set.labels[self.rows] == EMOTIONS.index(emotion))
 
     def without(self, rows: Iterable[int]) -> Finding:
-        """Without these images, such as those that were decided on; groups of one are left out."""
+        """Return the finding without these images, and without groups of one image."""
         left = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
         if not left.is_grouped:
             return left
@@ -176,7 +176,7 @@ def ranked_finding(
     suggested: NDArray[np.int8] | None = None,
     notes: Sequence[str] = (),
 ) -> Finding:
-    """A finding of single images, in the order given."""
+    """Return a finding about single images, in the given order."""
     return Finding(
         kind=kind,
         title=title,
@@ -225,7 +225,7 @@ def _grouped_finding(
 
 
 def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
-    """A group in words: "3 in train, 1 in validation; happy, sad"."""
+    """Describe a group: "3 in train, 1 in validation; happy, sad"."""
     counts = face_set.count_by_split(group)
     places = [f"{count:,} in {split}" for split, count in counts.items() if count]
     labels = [EMOTIONS[label] for label in np.unique(face_set.labels[group])]
@@ -235,26 +235,26 @@ def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
 def _crossing(
     face_set: FaceSet, groups: Sequence[NDArray[np.intp]], leaked: dict[str, NDArray[np.intp]]
 ) -> list[NDArray[np.intp]]:
-    """The groups that hold a leaked image, their held-out images first."""
+    """Return the groups with a leaked image, their held-out images first."""
     rows = np.concatenate([*leaked.values(), np.zeros(0, np.intp)])
     crossing = [group for group in groups if np.isin(group, rows).any()]
     return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in crossing]
 
 
 def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> dict[str, Finding]:
-    """Exact duplicates, by kind.
+    """Return findings about exact duplicates, by kind.
 
     Args:
         face_set: The data.
-        audit: What ``audit_duplicates`` found in them; made if it is not given.
+        audit: The result of ``audit_duplicates``; computed by default.
 
     Returns:
-        *duplicates*: all groups; *conflicts*: those whose labels differ; *leaks*: those that hold
-        a validation or test image and a training image; *repeats*: those with two or more images
-        in one split, only these.
+        *duplicates*: all groups; *conflicts*: groups with different labels; *leaks*: groups with a
+        validation or test image and a training image; *repeats*: the images of a group that are in
+        one split, if there are two or more.
     """
     audit = audit or audit_duplicates(face_set)
-    # The largest first: those say most about where the data come from.
+    # The largest groups first: they tell most about the origin of the data.
     groups = sorted(audit.groups, key=lambda group: (-len(group), int(group[0])))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
     repeats = [
@@ -283,8 +283,9 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         ),
         "leaks": _grouped_finding(
             "leaks",
-            "Validation and test images that also stand in train, with their copies there",
-            "A model has seen these images in training, so its figures on them flatter it.",
+            "Leaks: validation and test images in train",
+            "These validation and test images also appear in train. A model has seen them in "
+            "training, so its results on them are too good.",
             _crossing(face_set, groups, audit.leaked_rows),
             face_set,
             score_name=copies,
@@ -292,7 +293,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         "repeats": _grouped_finding(
             "repeats",
             "Repeated images within a split",
-            "Each of these counts several times where once would do.",
+            "Each of these images counts several times instead of once.",
             repeats,
             face_set,
             score_name=copies,
@@ -301,7 +302,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
 
 
 def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]:
-    """Near-duplicates, by kind: *near_duplicates*, *near_conflicts* and *near_leaks*."""
+    """Return findings about near-duplicates: *near_duplicates*, *near_conflicts*, *near_leaks*."""
     best: dict[int, float] = {}
     for pair in (near.first, near.second):
         for row, correlation in zip(pair.tolist(), near.correlation.tolist(), strict=True):
@@ -309,12 +310,14 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
     keys = content_keys(face_set.images)
     by_key = {int(keys[row]): figure for row, figure in best.items()}
     scores = {int(row): by_key.get(int(keys[row]), 1.0) for group in near.groups for row in group}
-    # The most alike first: those further down are more open to doubt.
+    # The most similar first: the less similar ones are less certain.
     groups = sorted(near.groups, key=lambda group: -max(scores[int(row)] for row in group))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
-    notes = ["Mirrored, brightened, moved and newly compressed copies count; zoomed ones do not."]
+    notes = [
+        "Mirrored, brightened, shifted and recompressed copies are found; zoomed ones are not."
+    ]
     if not near.is_complete:
-        notes.append("So many images look alike that not all pairs were compared to the end.")
+        notes.append("So many images look alike that not all pairs were verified.")
     correlation = "correlation with the nearest one (up to 1)"
     return {
         "near_duplicates": _grouped_finding(
@@ -339,8 +342,9 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
         ),
         "near_leaks": _grouped_finding(
             "near_leaks",
-            "Validation and test images with a near-duplicate in train",
-            "A model has seen nearly the same image in training, which flatters its figures.",
+            "Near-leaks: near-duplicates across splits",
+            "These validation and test images have a near-duplicate in train, so results on them "
+            "are too good.",
             _crossing(face_set, groups, near.leaked_rows),
             face_set,
             score_name=correlation,
@@ -351,21 +355,21 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
 
 
 def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
-    """Images that show nothing, or nearly nothing, the emptiest first: kind *blanks*."""
+    """Return images that show nothing or nearly nothing, the emptiest first: kind *blanks*."""
     blank, nearly = quality.blank_rows(), quality.nearly_blank_rows()
     rows = np.concatenate([blank, nearly])
     scores = quality.even_share[rows]
     order = np.concatenate(
         [np.arange(len(blank)), len(blank) + np.argsort(-quality.even_share[nearly], kind="stable")]
     ).astype(np.intp)
-    reasons = ["one grey"] * len(blank) + [
-        f"{quality.even_share[row]:.0%} of it is one grey" for row in nearly
+    reasons = ["a single intensity"] * len(blank) + [
+        f"{quality.even_share[row]:.0%} of the pixels have one intensity" for row in nearly
     ]
     return ranked_finding(
         "blanks",
         "Blank and nearly blank images",
-        "There is no face to see: often a sign stands where a photo was deleted.",
-        score_name="share of the pixels that have one grey (0 to 1)",
+        "There is no face to see; often the image is a placeholder of a deleted photo.",
+        score_name="share of pixels with one intensity (0 to 1)",
         rows=rows[order],
         scores=scores[order],
         reasons=[reasons[position] for position in order],

@@ -1,4 +1,4 @@
-"""How bright, how rich in contrast and how sharp each image is, and which show nothing."""
+"""Brightness, contrast and sharpness of each image, and images that show nothing."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import BLANK_DEVIATION
 from fer_core.progress import ProgressReport
 
-#: Grey values that count as one grey: those up to so far from it.
-_GREY_MARGIN = 4
+#: Intensities up to this far apart count as equal.
+_GRAY_MARGIN = 4
 
-#: From this share of its pixels in one grey an image is nearly blank: a few letters, a sign.
-#: Chosen by eye on FER2013, where signs stand for photos that were deleted: its line drawings and
-#: its faces in the dark lie below.
+#: From this share of pixels with one intensity on, an image is nearly blank, such as a few letters
+#: or a placeholder. Chosen by inspecting FER2013, which contains placeholders of deleted photos;
+#: its line drawings and dark faces are below this value.
 NEARLY_BLANK_SHARE = 0.75
 
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """Figures of each image.
+    """Quality measures of each image.
 
     Attributes:
-        brightness: Mean grey, float32 ``[n]``, 0 to 255.
-        contrast: Standard deviation of the grey values, float32 ``[n]``, 0 to 127.5.
+        brightness: Mean pixel intensity, float32 ``[n]``, 0 to 255.
+        contrast: Standard deviation of the pixel intensities, float32 ``[n]``, 0 to 127.5.
         sharpness: Variance of the Laplacian, float32 ``[n]``, from 0: the focus measure of Pech-
             Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000.
-        even_share: The largest share of the pixels that have one grey, within 4, float32 ``[n]``,
-            0 to 1.
+        even_share: The largest share of pixels with the same intensity, within 4, float32
+            ``[n]``, 0 to 1.
     """
 
     brightness: NDArray[np.float32]
@@ -39,24 +39,24 @@ class ImageQuality:
     even_share: NDArray[np.float32]
 
     def blank_rows(self) -> NDArray[np.intp]:
-        """Images of one grey, as ``audit_duplicates`` counts them."""
+        """Return images with a single intensity, as ``audit_duplicates`` counts them."""
         return np.flatnonzero(self.contrast < BLANK_DEVIATION)
 
     def nearly_blank_rows(self) -> NDArray[np.intp]:
-        """Images of little more than one grey, the blank ones left out."""
+        """Return images with little more than a single intensity, without the blank ones."""
         is_blank = self.contrast < BLANK_DEVIATION
         return np.flatnonzero((self.even_share >= NEARLY_BLANK_SHARE) & ~is_blank)
 
 
 def image_quality(images: NDArray[np.uint8], report: ProgressReport | None = None) -> ImageQuality:
-    """Measure images, about a second for 32,000.
+    """Measure images; 32,000 take about a second.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        report: Takes the images done and their number.
+        report: Called with the number of images done and of all images.
     """
     figures = np.zeros((4, len(images)), np.float32)
-    window = np.ones(2 * _GREY_MARGIN + 1)
+    window = np.ones(2 * _GRAY_MARGIN + 1)
     for row, image in enumerate(images):
         values = np.bincount(image.ravel(), minlength=256)
         figures[:, row] = (

@@ -1,4 +1,4 @@
-"""What makes a folder an imported dataset: the files that an import writes, the record last."""
+"""The files of an imported dataset; an import writes the record last."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ FACES_FILE = "faces.npz"
 
 
 def is_imported(folder: Path) -> bool:
-    """Whether a folder holds an imported dataset, and not only what once lay beside one."""
+    """Return True if a folder contains an imported dataset."""
     return (folder / RECORD_FILE).is_file()

@@ -1,4 +1,4 @@
-"""FER2013 from Kaggle, with the user's own account there."""
+"""Download of FER2013 from Kaggle, with the user's own account."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fer_core.settings import Settings
 #: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013
 KAGGLE_HANDLE = "msambare/fer2013"
 
-_WHERE_TOKENS_ARE = "https://www.kaggle.com/settings"
-_OR_BY_HAND = (
+_TOKENS_URL = "https://www.kaggle.com/settings"
+_OR_MANUALLY = (
     f"or download https://www.kaggle.com/datasets/{KAGGLE_HANDLE} with a browser and upload the zip"
 )
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 #: kagglehub keeps one set of credentials for the whole process.
 _CREDENTIALS = threading.Lock()
@@ -42,14 +42,13 @@ def import_from_kaggle(
     """Download FER2013 from Kaggle and import it.
 
     Args:
-        settings: Where ``data/`` is; the download lies there too, until it is imported.
-        name: What to call the dataset.
-        token: An API token of the user's account. Without one, kagglehub looks for one where
-            Kaggle's own tools keep it (``KAGGLE_API_TOKEN``, ``~/.kaggle/``), and asks without
-            one if there is none.
-        split_choice: How missing splits are cut.
-        report: Takes the progress of the reading, once it is downloaded.
-        downloaded: Takes the number of bytes on disk while it is downloaded.
+        settings: Where ``data/`` is; the download is stored there until it is imported.
+        name: Name of the dataset.
+        token: An API token of the user's account. Without it, kagglehub uses the token of Kaggle's
+            own tools (``KAGGLE_API_TOKEN``, ``~/.kaggle/``), or none if there is none.
+        split_choice: How missing splits are created.
+        report: Called with the progress of reading, after the download.
+        downloaded: Called with the number of bytes on disk during the download.
 
     Returns:
         The name and the data.
@@ -59,7 +58,7 @@ def import_from_kaggle(
     """
     with (
         os_errors_as_input_errors(f"A download cannot be kept in {settings.data_root}"),
-        _room(settings.data_root) as temporary,
+        _download_folder(settings.data_root) as temporary,
     ):
         folder = temporary / KAGGLE_HANDLE.replace("/", "-")
         _download(folder, token, downloaded)
@@ -67,15 +66,15 @@ def import_from_kaggle(
 
 
 @contextmanager
-def _room(root: Path) -> Iterator[Path]:
-    """A folder to download to, on the disk where the data go."""
+def _download_folder(root: Path) -> Iterator[Path]:
+    """Create a folder to download to, on the same disk as ``data/``."""
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("kaggle", root) as folder:
         yield folder
 
 
 def _download(folder: Path, token: str | None, downloaded: Callable[[int], None] | None) -> None:
-    """Fill a folder that does not exist yet, and tell how much is there meanwhile."""
+    """Download into a new folder, and report the number of bytes during the download."""
     with ThreadPoolExecutor(1, thread_name_prefix="kaggle") as pool:
         future = pool.submit(_fetch, folder, token)
         while not _is_done(future):
@@ -86,13 +85,13 @@ def _download(folder: Path, token: str | None, downloaded: Callable[[int], None]
     except InputError:
         raise
     except Exception as error:
-        # requests, kagglesdk and the system each have their own ways to fail.
+        # requests, kagglesdk and the system raise different types of errors.
         raise _refusal(error, has_token=token is not None) from error
 
 
 def _is_done(future: Future[None]) -> bool:
     try:
-        future.exception(timeout=_LOOK_SECONDS)
+        future.exception(timeout=_POLL_SECONDS)
     except StillRunning:
         return future.done()
     return True
@@ -103,7 +102,7 @@ def _fetch(folder: Path, token: str | None) -> None:
         from kagglehub import config, dataset_download
     except ImportError as error:
         raise InputError(
-            f"kagglehub is not installed; install it (pip install kagglehub), {_OR_BY_HAND}."
+            f"kagglehub is not installed; install it (pip install kagglehub), {_OR_MANUALLY}."
         ) from error
     with _CREDENTIALS:
         if token:
@@ -126,29 +125,31 @@ def _size(folder: Path) -> int:
 
 
 def _refusal(error: Exception, *, has_token: bool) -> InputError:
-    """The sentence for whatever went wrong; never with the token in it."""
+    """Return the message for an error; it never contains the token."""
     import requests
 
     status = getattr(getattr(error, "response", None), "status_code", None)
     if is_disk_full(error):
         return InputError(
             f"The download from Kaggle does not fit on the disk ({first_line(error)}), and nothing "
-            f"of it was kept; free some space and try again, {_OR_BY_HAND}."
+            f"of it was kept; free some space and try again, {_OR_MANUALLY}."
         )
     if isinstance(error, (requests.ConnectionError, requests.Timeout)):
         return InputError(
             "Kaggle cannot be reached from this machine; check its connection to the internet, "
-            f"{_OR_BY_HAND}."
+            f"{_OR_MANUALLY}."
         )
     if status in (401, 403):
         what = "refuses this token" if has_token else "asks for an API token"
         return InputError(
-            f"Kaggle {what}; make one in your account's settings ({_WHERE_TOKENS_ARE}) and give "
-            f"it here, {_OR_BY_HAND}."
+            f"Kaggle {what}; make one in your account's settings ({_TOKENS_URL}) and give "
+            f"it here, {_OR_MANUALLY}."
         )
     if status == 429:
-        return InputError(f"Kaggle says there were too many requests; wait a while, {_OR_BY_HAND}.")
+        return InputError(
+            f"Kaggle says there were too many requests; wait a while, {_OR_MANUALLY}."
+        )
     return InputError(
         f"{KAGGLE_HANDLE} could not be downloaded from Kaggle ({first_line(error)}); try again, "
-        f"{_OR_BY_HAND}."
+        f"{_OR_MANUALLY}."
     )

@@ -1,11 +1,11 @@
-"""Near-duplicates: the same photo again, brighter or darker, moved, compressed anew or mirrored.
+"""Near-duplicates: the same photo again, brighter or darker, shifted, recompressed or mirrored.
 
-In two steps. A perceptual hash finds candidates: as in pHash (Zauner, "Implementation and
-benchmarking of perceptual image hash functions", 2010) it is the lowest frequencies of an image's
-discrete cosine transform, but its values are kept instead of their signs, because one matrix
-product compares all pairs and a shift by a pixel flips many signs. Mirroring an image only turns
-the sign of its odd horizontal frequencies. Then each candidate is verified on its pixels: their
-normalised cross-correlation at the best of several shifts.
+They are found in two steps. A perceptual hash finds candidates: as in pHash (Zauner,
+"Implementation and benchmarking of perceptual image hash functions", 2010) it consists of the
+lowest frequencies of the discrete cosine transform, but of their values instead of their signs,
+because one matrix product then compares all pairs, and a shift by one pixel changes many signs.
+Mirroring an image only changes the signs of its odd horizontal frequencies. Then each candidate is
+verified by the normalized cross-correlation of the pixels, at the best of several shifts.
 """
 
 from __future__ import annotations
@@ -25,48 +25,48 @@ from fer_core.progress import ProgressReport
 #: Frequencies of the hash per direction.
 _FREQUENCIES = 8
 
-#: Hashes with a cosine below this are no candidates. The demo set's planted copies have 0.96 and
-#: more; below 0.9 nothing is found that passes the verification.
+#: Pairs of hashes with a cosine below this are not candidates. The injected copies of the demo set
+#: have at least 0.96; no pair below 0.9 passes the verification.
 _CANDIDATE_SIMILARITY = 0.9
 
 #: Shifts that the verification tries, in pixels to each side.
 _LARGEST_SHIFT = 3
 
-#: Pixels that correlate at least so show the same photo. Chosen by eye on FER2013: of the pairs
-#: between this and 0.93 all were the same photo, below 0.9 every third was not. Mirrored faces
-#: look alike by their symmetry alone, so they have to be more alike.
+#: From this correlation on, two images show the same photo. Chosen by inspecting FER2013: all pairs
+#: between this and 0.93 were the same photo, below 0.9 one in three was not. Mirrored faces are
+#: similar because faces are symmetric, so they need a higher correlation.
 MIN_CORRELATION = 0.92
 MIN_MIRRORED_CORRELATION = 0.95
 
-#: Below this deviation of its grey values an image shows too little to be recognised again.
+#: Below this deviation of its intensities an image shows too little to be recognized.
 _MIN_DEVIATION = 4.0
 
 #: Rows compared with all others at once: 128 MB at 32,000 images.
 _BLOCK = 1024
 
-#: Candidates that are verified at most, some 20 seconds of them: FER2013 has 40,000. Where nearly
-#: all images look alike their number would grow with the square of the images'.
+#: Maximum number of candidates to verify, in about 20 seconds: FER2013 has 40,000. If nearly all
+#: images look alike, the number of candidates grows with the square of the number of images.
 _MAX_CANDIDATES = 500_000
 
-#: Changes with the method, so that results of an older one are not read again.
+#: Changes with the method, so that cached results of an older method are not used.
 _VERSION = "1"
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Pairs of images that show the same photo with different pixels, and what they make up.
+    """Pairs of images that show the same photo with different pixels, and groups of them.
 
     Attributes:
         first: The smaller row number of each pair, intp ``[p]``; of exact copies only the first
-            image takes part in pairs.
-        second: The larger one, likewise.
-        correlation: Of their pixels at the best shift, float32 ``[p]``, up to 1.
-        is_mirrored: Whether one is the other's mirror image, bool ``[p]``.
+            image is part of pairs.
+        second: The larger row number of each pair, intp ``[p]``.
+        correlation: Correlation of their pixels at the best shift, float32 ``[p]``, up to 1.
+        is_mirrored: Whether one is the mirror image of the other, bool ``[p]``.
         groups: Row numbers of each group that pairs connect, with the exact copies of its members.
-        conflicting_groups: Those of them whose labels differ.
+        conflicting_groups: The groups with different labels.
         leaked_rows: For validation and test, the rows that are near-duplicates of a training
             image without being exact copies of one.
-        is_complete: False where so many images look alike that not all pairs were verified.
+        is_complete: False if so many images look alike that not all pairs were verified.
     """
 
     first: NDArray[np.intp]
@@ -79,7 +79,7 @@ class NearDuplicates:
     is_complete: bool = True
 
     def to_json(self) -> dict[str, object]:
-        """Counts for ``dataset audit``."""
+        """Return the counts for ``dataset audit``."""
         return {
             "near_duplicate_groups": len(self.groups),
             "near_duplicate_images": sum(len(group) for group in self.groups),
@@ -93,7 +93,7 @@ def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None
 
     Args:
         face_set: The data.
-        report: Takes the comparisons done and their number in all.
+        report: Called with the number of comparisons done and of all comparisons.
     """
     return _grouped(face_set, _pairs(face_set, report))
 
@@ -101,12 +101,12 @@ def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None
 def cached_near_duplicates(
     face_set: FaceSet, folder: Path | None, report: ProgressReport | None = None
 ) -> NearDuplicates:
-    """As ``find_near_duplicates``, but kept in the dataset's folder.
+    """Find near-duplicates, or read them from the cache in the dataset's folder.
 
     Args:
         face_set: The data.
-        folder: ``data/<name>``; None where the data are read from a path.
-        report: Takes the comparisons done and their number in all.
+        folder: ``data/<name>``; None for data read from a path.
+        report: Called with the number of comparisons done and of all comparisons.
     """
     key = f"{_VERSION}-{face_set.fingerprint}"
     return _grouped(
@@ -116,14 +116,14 @@ def cached_near_duplicates(
 
 
 def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The normalised low frequencies of each image, float32 ``[n, 63]``.
+    """Return the normalized low frequencies of each image, float32 ``[n, 63]``.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
 
     Returns:
-        Rows of length 1, or of zeros where an image shows nothing but one grey: their product is
-        the cosine of two images.
+        Rows of length 1, or zeros for an image with a single intensity: the product of two rows is
+        the cosine similarity of two images.
     """
     positions = 2 * np.arange(FACE_SIZE) + 1
     frequencies = np.arange(_FREQUENCIES)[:, None]
@@ -133,16 +133,16 @@ def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     for start in range(0, len(images), 4096):
         part = images[start : start + 4096].astype(np.float32)
         transformed = (basis @ part @ basis.T).reshape(len(part), -1)
-        hashes[start : start + len(part)] = transformed[:, 1:]  # the first is the mean grey
+        hashes[start : start + len(part)] = transformed[:, 1:]  # the first is the mean intensity
     lengths = np.linalg.norm(hashes, axis=1, keepdims=True)
     return np.where(lengths > 1, hashes / np.maximum(lengths, 1), np.float32(0))
 
 
 def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    """Normalised cross-correlation of two images at the best shift.
+    """Return the normalized cross-correlation of two images at the best shift.
 
     Args:
-        first: uint8 ``[48, 48]``; its inner part is looked for in the other.
+        first: uint8 ``[48, 48]``; its inner part is searched for in the other image.
         second: uint8 ``[48, 48]``.
 
     Returns:
@@ -158,7 +158,7 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     keys = content_keys(face_set.images)
     _, representatives = np.unique(keys, return_index=True)
     representatives = np.sort(representatives)
-    # One by one: all at once they would stand in memory as floats, eight times the images.
+    # One by one: converting all images to floats would take eight times their memory.
     deviations = np.array([face_set.images[row].std() for row in representatives])
     rows = representatives[deviations >= _MIN_DEVIATION]
     images = face_set.images[rows]
@@ -169,14 +169,14 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     seconds: list[int] = []
     correlations: list[float] = []
     mirrors: list[bool] = []
-    looked_at = 0
+    verified = 0
     for start in range(0, len(rows), _BLOCK):
         for is_mirrored, others in ((False, hashes), (True, mirrored)):
             similar = others[start : start + _BLOCK] @ hashes[start:].T > _CANDIDATE_SIMILARITY
             bound = MIN_MIRRORED_CORRELATION if is_mirrored else MIN_CORRELATION
             for one, other in np.argwhere(np.triu(similar, 1)) + start:
-                looked_at += 1
-                if looked_at > _MAX_CANDIDATES:
+                verified += 1
+                if verified > _MAX_CANDIDATES:
                     break
                 image = images[one][:, ::-1] if is_mirrored else images[one]
                 correlation = pixel_correlation(image, images[other])
@@ -186,11 +186,11 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
                     correlations.append(correlation)
                     mirrors.append(is_mirrored)
         if report is not None:
-            # The further on, the fewer images are left to compare with.
+            # Later blocks have fewer images left to compare with.
             left = max(len(rows) - start - _BLOCK, 0)
             report(len(rows) ** 2 - left**2, max(len(rows) ** 2, 1))
     return {
-        "is_complete": np.array(looked_at <= _MAX_CANDIDATES),
+        "is_complete": np.array(verified <= _MAX_CANDIDATES),
         "first": np.array(firsts, np.intp),
         "second": np.array(seconds, np.intp),
         "correlation": np.array(correlations, np.float32),

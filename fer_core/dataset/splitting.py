@@ -1,4 +1,4 @@
-"""Cutting validation and test sets out of data that come without them."""
+"""Splitting validation and test sets off data that do not have them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fer_core.errors import InputError
 
 @dataclass(frozen=True)
 class SplitChoice:
-    """How a missing split is cut: chosen at import and recorded.
+    """How missing splits are created: chosen at import and recorded.
 
     Attributes:
         validation_share: Share of the images that becomes validation, above 0 and below 0.5.
-        test_share: Share of the images that becomes test, likewise.
-        seed: Seed of the draw, 0 or above.
+        test_share: Share of the images that becomes test, above 0 and below 0.5.
+        seed: Seed of the random choice, 0 or above.
     """
 
     validation_share: float = 0.1
@@ -44,8 +44,8 @@ def cut_missing_splits(
     Args:
         labels: int8 ``[n]``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        choice: Shares and seed. A share counts from the images that can be divided, those in
-            train, and each class gives its share, rounded, but never its last image.
+        choice: Shares and seed. Shares are relative to the images in train. Each class
+            contributes its rounded share, but never its last image.
 
     Returns:
         New splits, int8 ``[n]``; the same choice on the same data gives the same ones.

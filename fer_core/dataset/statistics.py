@@ -1,4 +1,4 @@
-"""Counting a dataset, and what the counts mean for a training."""
+"""Class counts of a dataset, and what they mean for training."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.emotions import EMOTIONS
 
-#: Up to this ratio between the largest and the smallest class a dataset is called balanced.
+#: Up to this ratio between the largest and the smallest class, a dataset is called balanced.
 BALANCED_RATIO = 1.5
 
 
 def class_counts(face_set: FaceSet) -> dict[str, dict[str, int]]:
-    """Images per split and emotion; an absent split is an empty dictionary."""
+    """Count the images per split and emotion; an absent split is an empty dictionary."""
     counts: dict[str, dict[str, int]] = {}
     for index, split in enumerate(SPLITS):
         labels = face_set.labels[face_set.splits == index]
@@ -24,9 +24,9 @@ def class_counts(face_set: FaceSet) -> dict[str, dict[str, int]]:
 
 
 def imbalance_ratio(face_set: FaceSet) -> float | None:
-    """Images of the training split's largest class for each one of its smallest.
+    """Return the ratio between the largest and the smallest class of the training split.
 
-    Classes without any image are passed over; None if there are no training images.
+    Classes without images are ignored; None if there are no training images.
     """
     counts = [count for count in class_counts(face_set)["train"].values() if count]
     return max(counts) / min(counts) if counts else None
@@ -34,7 +34,7 @@ def imbalance_ratio(face_set: FaceSet) -> float | None:
 
 @dataclass(frozen=True)
 class Overview:
-    """The figures of a dataset that a person should know before training on it.
+    """The statistics of a dataset that matter before training on it.
 
     Attributes:
         counts: Images per split and emotion; an absent split is an empty dictionary.
@@ -49,7 +49,7 @@ class Overview:
 
     @property
     def shares(self) -> dict[str, dict[str, float]]:
-        """Each emotion's share of its split, 0 to 1, of the splits that there are."""
+        """Each emotion's share of its split, 0 to 1, for splits that have images."""
         return {
             split: {emotion: count / sum(counts.values()) for emotion, count in counts.items()}
             for split, counts in self.counts.items()
@@ -58,12 +58,12 @@ class Overview:
 
     @property
     def reference(self) -> str:
-        """The split that the figures below are of: train, or the first that there is."""
+        """The split that the statistics below describe: train, or the first one with images."""
         return next((split for split, counts in self.counts.items() if counts), "train")
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Emotions without any image in the reference split."""
+        """Emotions without an image in the reference split."""
         counts = self.counts[self.reference]
         return tuple(emotion for emotion in EMOTIONS if counts and not counts[emotion])
 
@@ -75,13 +75,13 @@ class Overview:
 
     @property
     def smallest(self) -> str | None:
-        """Its rarest emotion of which there is an image."""
+        """The rarest emotion of the reference split that has at least one image."""
         counts = {one: count for one, count in self.counts[self.reference].items() if count}
         return min(counts, key=counts.__getitem__) if counts else None
 
     @property
     def ratio(self) -> float | None:
-        """Images of its largest class for each one of its smallest."""
+        """Ratio between the largest and the smallest class of the reference split."""
         if self.largest is None or self.smallest is None:
             return None
         counts = self.counts[self.reference]
@@ -89,9 +89,9 @@ class Overview:
 
     @property
     def class_weights(self) -> dict[str, float]:
-        """What each image of an emotion would count in a loss that treats all classes alike.
+        """Weight of each class in a loss in which all classes count equally.
 
-        n / (classes * n of the class), as scikit-learn's "balanced" weights are, over the classes
+        n / (classes * n of the class), as in scikit-learn's "balanced" weights, for the classes
         that have images.
         """
         counts = {one: count for one, count in self.counts[self.reference].items() if count}
@@ -99,7 +99,14 @@ class Overview:
         return {one: total / (len(counts) * count) for one, count in counts.items()}
 
     def majority_accuracy(self, split: str) -> float | None:
-        """Accuracy on a split, 0 to 1, of always naming the reference split's largest class."""
+        """Return the majority-class baseline: accuracy of always predicting the largest class.
+
+        Args:
+            split: The split to measure on; the largest class is that of the reference split.
+
+        Returns:
+            0 to 1; None for a split without images.
+        """
         counts = self.counts[split]
         if not counts or self.largest is None:
             return None
@@ -107,29 +114,29 @@ class Overview:
 
     @property
     def in_words(self) -> str:
-        """What the imbalance means, for someone who has never trained a network."""
+        """The meaning of the class imbalance, for users who have never trained a network."""
         largest, smallest, ratio = self.largest, self.smallest, self.ratio
         if largest is None or smallest is None or ratio is None:
             return "There are no images."
         if len(self.class_weights) == 1:
-            return f"All images show one emotion, {largest}: there is nothing to tell apart."
+            return f"All images show one emotion, {largest}: there is nothing to classify."
         judged = "validation" if self.counts.get("validation") else self.reference
         accuracy = self.majority_accuracy(judged)
         constant = (
-            f"A program that says “{largest}” to every face, without looking, is right on "
-            f"{100 * (accuracy or 0):.0f} % of the {judged} images"
+            f"A model that always predicts “{largest}” is right on "
+            f"{100 * (accuracy or 0):.0f} % of the {judged} images (majority-class baseline)"
         )
         if ratio <= BALANCED_RATIO:
             return (
-                f"The emotions are about equally frequent. {constant}: a network has to do better "
-                "than that."
+                f"The emotions are about equally frequent. {constant}; a useful model has to do "
+                "better."
             )
         weights = self.class_weights
         return (
-            f"For every {smallest} face there are {ratio:.1f} {largest} ones. {constant}, so "
-            "accuracy alone flatters: look at each emotion's recall and at macro F1 as well. To "
-            f"count equally, a {smallest} face would need {weights[smallest]:.1f} times the "
-            f"weight of an average image, and a {largest} one only {weights[largest]:.2f}."
+            f"For every {smallest} face there are {ratio:.1f} {largest} faces. {constant}, so "
+            "accuracy alone is misleading: also check the recall of each emotion and macro F1. For "
+            f"all emotions to count equally, a {smallest} face needs {weights[smallest]:.1f} times "
+            f"the weight of an average image, and a {largest} face only {weights[largest]:.2f}."
         )
 
 

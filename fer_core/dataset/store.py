@@ -37,11 +37,11 @@ DEMO_NAME = "demo"
 
 
 def validated_name(name: str) -> str:
-    """The name itself, if it can name a folder.
+    """Return the name if it is a valid name of a dataset.
 
     Raises:
-        InputError: It has other characters than letters, digits, ``.``, ``_`` and ``-``, starts
-            with none of the first two, or is longer than 64.
+        InputError: It contains other characters than letters, digits, ``.``, ``_`` and ``-``, does
+            not start with a letter or digit, or is longer than 64.
     """
     if not is_plain_name(name):
         raise InputError(f"{name!r} cannot be a name; use {PLAIN_NAME}.")
@@ -56,24 +56,24 @@ def import_dataset(
     split_choice: SplitChoice | None = None,
     report: ProgressReport | None = None,
 ) -> tuple[str, FaceSet]:
-    """Read a dataset and keep it under ``data/<name>/``, once.
+    """Read a dataset and store it in ``data/<name>/``.
 
     Args:
-        source: A table, folder or archive that ``read_dataset`` understands.
+        source: A table, folder or archive that ``read_dataset`` supports.
         settings: Where ``data/`` is.
-        name: What to call it; by default the source's own name.
-        split_choice: How missing splits are cut.
-        report: Takes the progress of the reading.
+        name: Its name; by default that of the source.
+        split_choice: How missing splits are created.
+        report: Called with the progress of reading.
 
     Returns:
         The name and the data.
 
     Raises:
-        InputError: The source is unusable, or the name is taken or unfit.
+        InputError: The source cannot be used, or the name is taken or invalid.
     """
     choice = split_choice or SplitChoice()
     name = validated_name(name or name_from_source(source))
-    # Some file systems hold "Demo" and "demo" to be one folder.
+    # On some file systems "Demo" and "demo" are the same folder.
     if name.lower() == DEMO_NAME:
         raise InputError(
             f"The name {DEMO_NAME!r} is reserved for the demo set; choose another with --name."
@@ -97,23 +97,22 @@ def import_dataset(
 
 
 def name_from_source(source: Path) -> str:
-    """What a dataset is called by default: after its source, as far as that is fit to be a name."""
+    """Return the default name of a dataset: that of its source without invalid characters."""
     return plain_name(source.stem) or "dataset"
 
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill, which then becomes ``folder``; never in another's place.
+    """Create a temporary folder to fill, and rename it to ``folder``; nothing is replaced.
 
     Raises:
-        InputError: The folder cannot be written, or someone else has taken the name meanwhile;
-            theirs stays.
+        InputError: The folder cannot be written, or the name was taken in the meantime.
     """
     root = folder.parent
-    with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be kept in {root}"):
+    with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
-            # Inside, so that it is as readable as any folder: the temporary one is private.
+            # A folder inside, because the temporary folder is readable by this user only.
             made = temporary / folder.name
             made.mkdir()
             yield made
@@ -137,7 +136,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
         images=face_set.images,
         labels=face_set.labels,
         splits=face_set.splits,
-        # One block of text loads many times faster than an array of strings.
+        # A block of text loads many times faster than an array of strings.
         names=np.frombuffer("\n".join(face_set.names).encode(), dtype=np.uint8),
     )
     write_json(
@@ -147,7 +146,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
             "skipped": face_set.skipped,
-            # A third entry counts those that one problem stands for, where they are several.
+            # A third entry is the number of files or rows, if there are several.
             "problems": [
                 [problem.name, problem.reason, *([problem.count] if problem.count > 1 else [])]
                 for problem in face_set.problems
@@ -157,19 +156,19 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
 
 
 def dataset_names(settings: Settings) -> list[str]:
-    """The imported datasets, by name."""
+    """Return the names of the imported datasets, sorted."""
     return sorted(path.parent.name for path in settings.data_root.glob(f"[!.]*/{RECORD_FILE}"))
 
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """What was recorded of an imported dataset beside its faces.
+    """The record of an imported dataset.
 
     Attributes:
-        source: The file or folder that it was imported from, without the path.
-        imported: When, UTC, ISO 8601.
-        fingerprint: Of the data.
-        split_choice: How missing splits were cut; None for the demo set, which has its own.
+        source: The name of the file or folder that it was imported from.
+        imported: Time of the import, UTC, ISO 8601.
+        fingerprint: Fingerprint of the data.
+        split_choice: How missing splits were created; None for the demo set.
     """
 
     source: str
@@ -179,7 +178,7 @@ class DatasetRecord:
 
 
 def read_record(name: str, settings: Settings) -> DatasetRecord:
-    """The record of an imported dataset.
+    """Return the record of an imported dataset.
 
     Raises:
         InputError: There is no such dataset, or its record is damaged.
@@ -198,14 +197,14 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
 
 
 def imported_folder(name: str, settings: Settings) -> Path:
-    """The folder of an imported dataset.
+    """Return the folder of an imported dataset.
 
     Args:
-        name: A dataset's name, and nothing else: paths are refused.
+        name: The name of a dataset; paths are refused.
         settings: Where ``data/`` is.
 
     Raises:
-        InputError: It is no name, or there is no such dataset.
+        InputError: The name is invalid, or there is no such dataset.
     """
     folder = settings.data_root / validated_name(name)
     if not is_imported(folder):
@@ -215,18 +214,18 @@ def imported_folder(name: str, settings: Settings) -> Path:
 
 
 def delete_dataset(name: str, settings: Settings) -> None:
-    """Delete an imported dataset with everything beside it, curation and votes included.
+    """Delete an imported dataset, including its curation and votes.
 
     It disappears at once, by a rename; its files are removed after that. Trainings that have
-    already loaded it go on.
+    already loaded it continue.
 
     Raises:
-        InputError: It is no name, there is no such dataset, or the system refuses.
+        InputError: The name is invalid, there is no such dataset, or it cannot be deleted.
     """
     folder = imported_folder(name, settings)
     if folder.is_symlink():
         raise InputError(
-            f"{folder} is a link, and what it leads to is not deleted from here; remove it by hand."
+            f"{folder} is a link, and its target is not deleted from here; remove it manually."
         )
     try:
         # A change of the curation that is under way finishes first.
@@ -234,23 +233,23 @@ def delete_dataset(name: str, settings: Settings) -> None:
             delete_folder(folder)
     except OSError as error:
         raise InputError(
-            f"The dataset {name!r} cannot be deleted ({error.strerror}); see to the permissions "
+            f"The dataset {name!r} cannot be deleted ({error.strerror}); check the permissions "
             f"of {settings.data_root}."
         ) from error
 
 
 def path_within_roots(text: str, settings: Settings) -> Path:
-    """A path from which a page may import.
+    """Return a path from which a page may import.
 
     Args:
-        text: What a person typed: an absolute path, or one inside one of the roots.
-        settings: Which folders those are.
+        text: User input: an absolute path, or one relative to one of the import roots.
+        settings: Contains the import roots.
 
     Returns:
         The path with links resolved.
 
     Raises:
-        InputError: Nothing is there, or it lies outside the roots.
+        InputError: It does not exist, or is outside the roots.
     """
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     text = text.strip()
@@ -259,10 +258,10 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         if path is None or not path.is_absolute():
             continue
         resolved = path.resolve()
-        # Compared after links are followed: a link out of a root leads out of it.
+        # Compared after following links: the target must be inside a root as well.
         if any(resolved.is_relative_to(root.resolve()) for root in settings.import_roots):
             return resolved
-    # The same words whether something is there or not: the page is no way to look around.
+    # The same message whether it exists or not: the page must not reveal other files.
     raise InputError(
         f"There is nothing to import at {text!r}; give a path inside {roots}, or name other "
         "folders in FER_STUDIO_IMPORT_ROOTS."
@@ -277,10 +276,10 @@ def load_dataset(data: str, settings: Settings, report: ProgressReport | None = 
     Args:
         data: The name of an imported dataset, or the path of a table, folder or archive.
         settings: Where ``data/`` is.
-        report: Takes the progress of the reading, where it is read from a path.
+        report: Called with the progress of reading, for a path.
 
     Raises:
-        InputError: There is neither such a dataset nor such a path, or it is unusable.
+        InputError: There is neither such a dataset nor such a path, or it cannot be used.
     """
     if data == DEMO_NAME:
         install_demo_set(settings)
@@ -289,7 +288,11 @@ def load_dataset(data: str, settings: Settings, report: ProgressReport | None = 
 
 
 def locate_dataset(data: str, settings: Settings) -> Path:
-    """Where the data named as for ``load_dataset`` lie, without a look at what they are.
+    """Return the path of a dataset, without reading it.
+
+    Args:
+        data: As for ``load_dataset``.
+        settings: Where ``data/`` is.
 
     Returns:
         An absolute path; the demo set's may not exist yet.
@@ -305,20 +308,20 @@ def locate_dataset(data: str, settings: Settings) -> Path:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(
             f"There is no dataset and no path {data!r}; imported datasets: {names}. Import one "
-            "with 'dataset import SOURCE --name NAME', or use 'demo', the drawn set."
+            "with 'dataset import SOURCE --name NAME', or use 'demo', the demo set."
         )
     return path.resolve()
 
 
 def import_folder(data: str, settings: Settings) -> Path | None:
-    """``data/<name>``, where findings, votes and decisions lie beside the faces.
+    """Return ``data/<name>``, which also contains findings, votes and decisions.
 
     Args:
         data: As for ``load_dataset``.
         settings: Where ``data/`` is.
 
     Returns:
-        None for data that are read from a path without being imported: nothing lies beside them.
+        None for data that are read from a path without being imported.
 
     Raises:
         InputError: There is neither such a dataset nor such a path.
@@ -328,7 +331,7 @@ def import_folder(data: str, settings: Settings) -> Path | None:
 
 
 def dataset_reference(data: str, settings: Settings) -> str:
-    """How a run or a search names its data, so that it finds them from any working folder.
+    """Return how a run or a search refers to its data, independent of the working folder.
 
     Args:
         data: As for ``load_dataset``.
@@ -342,9 +345,9 @@ def dataset_reference(data: str, settings: Settings) -> str:
 
 
 def is_demo(data: str) -> bool:
-    """Whether a dataset, named as for ``load_dataset``, is the drawn demo set.
+    """Return True if a dataset, given as for ``load_dataset``, is the demo set.
 
-    Pages and model cards say so, because its figures say nothing about real faces.
+    Pages and model cards state this, because results on it say nothing about real faces.
     """
     if data == DEMO_NAME:
         return True

@@ -76,6 +76,10 @@ class VoteRecord:
         """What is learned and what is left out, in one line."""
         return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.in_words}"
 
+    def class_prior(self, face_set: FaceSet) -> NDArray[np.float64]:
+        """Share of each emotion in the training targets, float64 ``[7]``; equal without any."""
+        return class_prior(self.targets, face_set)
+
     def to_json(self) -> dict[str, Any]:
         """The ``targets`` of ``bundle.json``."""
         return {
@@ -117,6 +121,17 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
         for split, count in face_set.count_by_split(chosen).items():
             left_out[split][reason] = count
     return VoteTargets(kind, targets.astype(np.float32), left_out)
+
+
+def class_prior(targets: VoteTargets, face_set: FaceSet) -> NDArray[np.float64]:
+    """Return the share of each emotion in the training targets, float64 ``[7]``.
+
+    Without any training target all shares are equal.
+    """
+    total = targets.targets[face_set.rows("train")].sum(axis=0, dtype=np.float64)
+    if not total.any():
+        total = np.ones(len(EMOTIONS))
+    return np.asarray(total / total.sum())
 
 
 def with_vote_targets(face_set: FaceSet, votes: VoteRecord | None) -> FaceSet:

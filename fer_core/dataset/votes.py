@@ -1,8 +1,8 @@
-"""What FER+'s ten taggers saw in each face: an optional layer beside a dataset's labels.
+"""Annotator votes of FER+: an optional addition to the labels of a dataset.
 
 Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep networks for facial expression recognition
-with crowd-sourced label distribution", 2016, had every face of FER2013 labelled by ten people
-again. ``votes_file`` reads and keeps them.
+with crowd-sourced label distribution", 2016, had every face of FER2013 labeled again by ten
+annotators. ``votes_file`` reads and stores the votes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Votes:
     """The votes for the images of one dataset.
 
     Attributes:
-        counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros where
-            an image has no votes.
-        source: The file that they came from.
-        note: How they were matched to the images, and how many, in words.
+        counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros for an
+            image without votes.
+        source: The file that they were read from.
+        note: How they were matched to the images, and how many, as text.
 
     Raises:
-        ValueError: ``counts`` has another shape or type.
+        ValueError: ``counts`` has another shape or dtype.
     """
 
     counts: NDArray[np.uint8]
@@ -58,34 +58,34 @@ class Votes:
 
     @cached_property
     def total(self) -> NDArray[np.int64]:
-        """Votes for each image, int64 ``[n]``."""
+        """Number of votes per image, int64 ``[n]``."""
         return np.asarray(self.counts.sum(axis=1), np.int64)
 
     @property
     def has_votes(self) -> NDArray[np.bool_]:
-        """Which images were voted on, bool ``[n]``."""
+        """Which images have votes, bool ``[n]``."""
         return self.total > 0
 
     @property
     def matched(self) -> int:
-        """How many images have votes."""
+        """Number of images with votes."""
         return int(self.has_votes.sum())
 
     @property
     def unmatched(self) -> int:
-        """How many have none."""
+        """Number of images without votes."""
         return len(self) - self.matched
 
     @property
     def not_face_votes(self) -> NDArray[np.uint8]:
-        """Votes that there is no face, uint8 ``[n]``."""
+        """Number of votes for *not a face*, uint8 ``[n]``."""
         return self.counts[:, _NOT_FACE]
 
     @cached_property
     def plurality(self) -> NDArray[np.int8]:
-        """The emotion that more taggers chose than any other answer, int8 ``[n]``.
+        """The emotion that more annotators chose than any other answer, int8 ``[n]``.
 
-        -1 where there are no votes, where answers tie, and where it is none of the seven.
+        -1 for an image without votes, with a tie, or if the answer is not one of the seven.
         """
         best = self.counts.max(axis=1, keepdims=True)
         is_single = ((self.counts == best).sum(axis=1) == 1) & self.has_votes
@@ -96,7 +96,7 @@ class Votes:
 
     @cached_property
     def agreement(self) -> NDArray[np.float32]:
-        """Share of the commonest answer, float32 ``[n]``, 0 to 1; NaN without votes."""
+        """Share of the most frequent answer, float32 ``[n]``, 0 to 1; NaN without votes."""
         return self._share(self.counts.max(axis=1))
 
     @cached_property
@@ -110,7 +110,7 @@ class Votes:
         return np.where(self.has_votes, bits + 0.0, np.nan).astype(np.float32)
 
     def label_share(self, labels: NDArray[np.int8]) -> NDArray[np.float32]:
-        """Share of the taggers who chose each image's label, float32 ``[n]``; NaN without votes.
+        """Return the share of annotators who chose the label, float32 ``[n]``; NaN without votes.
 
         Args:
             labels: int8 ``[n]``, indices into ``EMOTIONS``.
@@ -119,7 +119,7 @@ class Votes:
         return self._share(self.counts[np.arange(len(self)), columns])
 
     def distribution(self, row: int) -> dict[str, int]:
-        """One image's votes by answer; empty without votes."""
+        """Return the votes for one image by answer; empty without votes."""
         if not self.has_votes[row]:
             return {}
         return dict(zip(VOTE_COLUMNS, self.counts[row].tolist(), strict=True))
@@ -131,13 +131,14 @@ class Votes:
 
 @dataclass(frozen=True)
 class ClassAgreement:
-    """How the taggers see the images of one class.
+    """How far annotators agree with the labels of one class.
 
     Attributes:
         emotion: The class.
-        voted: Its images with votes.
-        agreeing: Those of them for which more taggers chose the class than any other answer.
-        mean_label_share: Mean share of the taggers who chose the class, 0 to 1; None without any.
+        voted: Number of its images with votes.
+        agreeing: Number of images for which more annotators chose the class than any other answer.
+        mean_label_share: Mean share of annotators who chose the class, 0 to 1; None if ``voted`` is
+            0.
     """
 
     emotion: str
@@ -177,12 +178,12 @@ def class_agreement(
 
 
 def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
-    """What the votes say about single images, by kind.
+    """Return findings from the votes, by kind.
 
     Returns:
-        *disputed*: no answer has more than half of the votes, the most disputed first;
-        *outvoted*: more than half of the taggers chose one other emotion, which is suggested;
-        *not_face_votes*: more than half saw no face.
+        *disputed*: no answer has more than half of the votes, the highest entropy first;
+        *outvoted*: more than half of the annotators chose one other emotion, which is suggested;
+        *not_face_votes*: more than half of the annotators saw no face.
     """
     rows = np.flatnonzero(votes.has_votes)
     agreement, entropy = votes.agreement, votes.entropy
@@ -195,44 +196,44 @@ def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
     not_face_share = votes.not_face_votes / np.maximum(votes.total, 1)
     not_faces = rows[not_face_share[rows] > 0.5]
     not_faces = not_faces[np.argsort(-not_face_share[not_faces], kind="stable")]
-    notes = (votes.note, "The taggers' view is another labelling of the same faces, not the truth.")
+    notes = (votes.note, "Votes are a second labeling of the same faces, not the ground truth.")
     return {
         "disputed": ranked_finding(
             "disputed",
-            "Most disputed by FER+'s taggers",
-            "No answer has more than half of the votes: people cannot tell what the face shows.",
+            "Disputed by annotators",
+            "No answer has more than half of the votes: the expression is ambiguous to people.",
             score_name="entropy of the votes in bits (0: all agree)",
             rows=disputed,
             scores=entropy[disputed],
-            reasons=[_in_words(votes, row) for row in disputed],
+            reasons=[_votes_text(votes, row) for row in disputed],
             notes=notes,
         ),
         "outvoted": ranked_finding(
             "outvoted",
-            "Outvoted by FER+'s taggers",
-            "More than half of the taggers chose one other emotion than the label.",
-            score_name="share of the taggers for the suggested label (0 to 1)",
+            "FER+ majority disagrees",
+            "More than half of the annotators chose another emotion than the label.",
+            score_name="share of annotators for the suggested label (0 to 1)",
             rows=outvoted,
             scores=agreement[outvoted],
-            reasons=[_in_words(votes, row) for row in outvoted],
+            reasons=[_votes_text(votes, row) for row in outvoted],
             suggested=votes.plurality[outvoted],
             notes=notes,
         ),
         "not_face_votes": ranked_finding(
             "not_face_votes",
-            "No face for FER+'s taggers",
-            "More than half of the taggers said that there is no face.",
-            score_name="share of the taggers who saw no face (0 to 1)",
+            "Not a face to annotators",
+            "More than half of the annotators said that there is no face.",
+            score_name="share of annotators who saw no face (0 to 1)",
             rows=not_faces,
             scores=not_face_share[not_faces].astype(np.float32),
-            reasons=[_in_words(votes, row) for row in not_faces],
+            reasons=[_votes_text(votes, row) for row in not_faces],
             notes=notes,
         ),
     }
 
 
-def _in_words(votes: Votes, row: int) -> str:
-    """An image's votes, the commonest answer first: "6 anger, 3 neutral, 1 not a face"."""
+def _votes_text(votes: Votes, row: int) -> str:
+    """Describe an image's votes, most frequent first: "6 anger, 3 neutral, 1 not a face"."""
     given = [(count, answer) for answer, count in votes.distribution(row).items() if count]
     given.sort(key=lambda pair: -pair[0])
     return ", ".join(

@@ -1,7 +1,7 @@
-"""A dataset's FER+ votes as files: read as FER+ gives them, matched, and kept beside the faces.
+"""FER+ votes as files: read, matched to a dataset, and stored in its folder.
 
-Two layouts are read: a table whose ``image`` column names pictures, and the official
-``fer2013new.csv``, whose rows stand in the order of ``fer2013.csv``.
+Two layouts are supported: a table with an ``image`` column that contains the names of pictures, and
+the official ``fer2013new.csv``, whose rows are in the order of ``fer2013.csv``.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ _KIND = CsvKind(
     required=(*VOTE_COLUMNS, "image"),
     expected="the columns of FER+'s fer2013new.csv, or image and the ten answers",
     instead="ferplus_votes.csv or FER+'s fer2013new.csv",
-    # A vote table of all of FER2013 has 2 MB.
+    # A table of votes for all of FER2013 has 2 MB.
     max_bytes=64 << 20,
-    # FER+'s own name of the last column, and of the column with the pictures' names.
+    # FER+'s names of its last column and of the column with the names of pictures.
     synonyms={"nf": "not_face", "not face": "not_face", "image name": "image", "name": "image"},
 )
 
 _USAGES = {"training": "train", "publictest": "validation", "privatetest": "test"}
 
-#: Taggers and FER2013 agree on 63 % of the faces; rows that were matched wrongly would agree on
-#: little more than chance gives, which is below 0.25.
-_LEAST_AGREEMENT = 0.4
+#: Annotators and FER2013's labels agree on 63 % of the faces. If the rows were matched wrongly,
+#: they would agree by chance, on less than 25 %.
+_MIN_AGREEMENT = 0.4
 
 _POSITION_PATTERN = re.compile(r":(\d+)$")
 
 
 @dataclass(frozen=True)
 class VoteTable:
-    """A file of votes, as it was read.
+    """The content of a file of votes.
 
     Attributes:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``.
-        images: The picture that each row names; empty where it names none.
-        splits: The split that each row names, or None.
+        images: The name of the picture of each row; empty if it has none.
+        splits: The split of each row, or None.
         problems: A sentence for each of the first lines that could not be read.
-        skipped: How many lines could not be read.
+        skipped: Number of lines that could not be read.
     """
 
     counts: NDArray[np.uint8]
@@ -69,12 +69,12 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     """Read a file of votes.
 
     Args:
-        content: A CSV file with a line of column names: ten for the answers, and ``image`` or
-            FER+'s ``Image name`` and ``Usage``.
-        label: What messages call it.
+        content: A CSV file with a header: ten columns of answers, and ``image`` or FER+'s ``Image
+            name`` and ``Usage``.
+        label: Its name in messages.
 
     Raises:
-        InputError: It is too large, no text, has other columns, or no line can be read.
+        InputError: It is too large, is not text, lacks a column, or no line can be read.
     """
     table = read_csv(content, label, _KIND)
     positions = [table.header.index(column) for column in VOTE_COLUMNS]
@@ -97,7 +97,7 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
             skipped += 1
             if len(problems) < 20:
                 problems.append(f"{label}, line {number}: {first_line(error)}.")
-            # The official file is matched by position: a bad line must still take its place.
+            # The official file is matched by position: an unreadable line must keep its position.
             votes, image, usage = [0] * len(VOTE_COLUMNS), "", ""
         counts.append(votes)
         images.append(image)
@@ -113,20 +113,20 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
 def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     """Find the image that each row of votes is about.
 
-    By the pictures' names, from the end of the path on; for the official file and a dataset that
-    was read from ``fer2013.csv``, by the place in it, where the splits must agree.
+    Rows are matched by the names of pictures, compared from the end of the path. The official file
+    and a dataset that was read from ``fer2013.csv`` are matched by position, if the splits agree.
 
     Args:
         table: The votes.
-        face_set: The dataset as it was imported.
-        label: What messages call the file.
+        face_set: The dataset as imported.
+        label: The name of the file in messages.
 
     Raises:
-        InputError: No row, or only a wrong one, can be told to belong to an image.
+        InputError: No row can be matched, or the rows are in another order.
     """
-    rows_of, way = _by_name(table, face_set), "by the pictures' names"
+    rows_of, way = _by_name(table, face_set), "by the names of pictures"
     if not rows_of:
-        rows_of, way = _by_position(table, face_set), "by their place in the table"
+        rows_of, way = _by_position(table, face_set), "by their position in the table"
     counts = np.zeros((len(face_set), len(VOTE_COLUMNS)), np.uint8)
     for row, position in rows_of.items():
         counts[row] = table.counts[position]
@@ -140,25 +140,25 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
         )
     voted = votes.plurality >= 0
     agreement = (votes.plurality == face_set.labels)[voted].mean() if voted.any() else 1.0
-    if way != "by the pictures' names" and agreement < _LEAST_AGREEMENT:
+    if way != "by the names of pictures" and agreement < _MIN_AGREEMENT:
         raise InputError(
-            f"The votes in {label} stand in another order than this dataset's images: they agree "
-            f"with its labels on only {agreement:.0%}; import fer2013.csv in its own order."
+            f"The votes in {label} are in another order than this dataset's images: they agree "
+            f"with its labels on only {agreement:.0%}; import fer2013.csv in its original order."
         )
     note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {way}"
     if copies:
-        note += f", {copies:,} of them as exact copies of an image that was named"
+        note += f", {copies:,} of them as exact copies of a matched image"
     if table.skipped:
         note += f"; {table.skipped:,} lines could not be read ({table.problems[0]})"
     return Votes(counts, label, note.rstrip(".") + ".")
 
 
 def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """The table's position for each row whose name it holds, in whole or from the end on.
+    """Return the position in the table for each row of the dataset whose name it contains.
 
-    Two pictures may have one file name under different emotions: more of the path decides first.
-    A table may name one picture several times, because it is made from a list in which equal
-    pictures have one name: then its first row counts.
+    Names are compared from the end of the path. Two pictures may have the same file name under
+    different emotions, so longer parts of the path are compared first. If a table contains a
+    picture several times, because equal pictures have one name in it, its first row counts.
     """
     found: dict[int, int] = {}
     taken: set[int] = set()
@@ -174,9 +174,9 @@ def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
 
 
 def _to_copies(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
-    """Give exact copies of voted images the same votes, and say how many there are.
+    """Copy votes to exact copies of images with votes, and return their number.
 
-    A group in which two images were voted on differently gives its votes to none.
+    A group of copies whose images have different votes is left as it is.
     """
     copies = 0
     for group in audit_duplicates(face_set).groups:
@@ -199,38 +199,39 @@ def _tails(
 
 
 def _by_position(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """The table's position for each row that came from a line of one table, if splits agree."""
+    """Return the position for each row that was read from a table, if the splits agree."""
     found: dict[int, int] = {}
     for row, name in enumerate(face_set.names):
         match = _POSITION_PATTERN.search(name)
-        # The first line has the names of the columns, and lines count from 1.
+        # The first line is the header, and lines count from 1.
         position = int(match.group(1)) - 2 if match else -1
         if 0 <= position < len(table.counts):
             found[row] = position
-    # A line that could not be read names no split.
+    # A line that could not be read has no split.
     named = [(row, split) for row, position in found.items() if (split := table.splits[position])]
     agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
-    # A table of the training faces alone has validation and test cut out of them.
+    # In a table of training faces only, validation and test were split off them.
     is_training_alone = {split for _, split in named} == {"train"}
     fits = bool(named) and (is_training_alone or agreeing >= 0.99 * len(named))
     return found if fits else {}
 
 
 def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) -> Votes:
-    """Match a file of votes to an imported dataset and keep them beside it.
+    """Match a file of votes to an imported dataset and store them in its folder.
 
     Args:
         content: The file, as for ``parse_votes``.
-        label: What messages call it.
+        label: Its name in messages.
         folder: ``data/<name>``.
-        face_set: What lies there.
+        face_set: The dataset in that folder.
 
     Raises:
-        InputError: It is no file of votes, none fits, or the folder cannot be written.
+        InputError: It is not a file of votes, no vote can be matched, the dataset was deleted, or
+            the folder cannot be written.
     """
     votes = match_votes(parse_votes(content, label), face_set, label)
     with (
-        os_errors_as_input_errors(f"The votes cannot be kept in {folder}"),
+        os_errors_as_input_errors(f"The votes cannot be stored in {folder}"),
         dataset_lock(folder),
         replaced_file(folder / VOTES_FILE) as temporary,
         temporary.open("wb") as file,
@@ -246,10 +247,10 @@ def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) ->
 
 
 def read_votes(folder: Path, face_set: FaceSet) -> Votes | None:
-    """The votes that were imported for a dataset; None if none were.
+    """Return the imported votes of a dataset; None if there are none.
 
     Raises:
-        InputError: The file is damaged, or was made for other images.
+        InputError: The file is damaged, or belongs to other images.
     """
     path = folder / VOTES_FILE
     if not path.is_file():
@@ -259,20 +260,20 @@ def read_votes(folder: Path, face_set: FaceSet) -> Votes | None:
             votes = Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
             fingerprint = str(arrays["fingerprint"])
     except Exception as error:
-        # NumPy raises a different type for each way in which a file can be damaged.
+        # NumPy raises different types of errors for damaged files.
         raise InputError(
             f"The votes in {path} are damaged ({first_line(error)}); import them again."
         ) from error
     if len(votes) != len(face_set) or fingerprint != face_set.fingerprint:
-        raise InputError(f"The votes in {path} are of other images; import them again.")
+        raise InputError(f"The votes in {path} belong to other images; import them again.")
     return votes
 
 
 def remove_votes(folder: Path) -> None:
-    """Take a dataset's votes away; nothing happens if there are none.
+    """Delete the votes of a dataset, if it has any.
 
     Raises:
-        InputError: The system refuses.
+        InputError: The file cannot be deleted.
     """
     with os_errors_as_input_errors(f"The votes cannot be removed from {folder}"):
         (folder / VOTES_FILE).unlink(missing_ok=True)

@@ -1,1 +1,7 @@
-"""Evaluation: how good a model is on a split, in figures."""
+"""Evaluation of a model on a split of a dataset.
+
+``result.EvaluationResult`` is the single result type: it stores the raw predictions of a split and
+computes every metric on first access. ``evaluate`` creates it, from the cache where possible. The
+other modules analyze it (mistakes, slices, robustness, comparison of two models, Grad-CAM) or write
+it as JSON and CSV (``tables``).
+"""

@@ -1,4 +1,4 @@
-"""Predictions on disk, by content: the second look at an evaluation is instant."""
+"""Cache of predictions on disk, keyed by content: a repeated evaluation is instant."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from fer_core.emotions import EMOTIONS
 from fer_core.files import read_arrays, replaced_file
 from fer_core.settings import Settings
 
-#: Files kept; the longest unread goes first. FER2013 whole takes 1 MB.
+#: Maximum number of files; the least recently used is deleted first. All of FER2013 takes 1 MB.
 MAX_FILES = 200
 
-#: Changes when what is stored changes its form or meaning.
-_FORM = "1"
+#: Version of the file format; changes with the format or the meaning of the content.
+_FORMAT_VERSION = "1"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class CachedPrediction:
-    """What was found out about a split's images.
+    """The predictions for the images of a split.
 
     Attributes:
-        labels: int8 ``[n]``, to recognize the images by.
-        raw_probabilities: float32 ``[n, 7]``, before temperature.
-        is_leaked: bool ``[n]``: which also stand in train.
+        labels: int8 ``[n]``, to check that the file belongs to these images.
+        raw_probabilities: float32 ``[n, 7]``, before temperature scaling.
+        is_leaked: bool ``[n]``: which images also appear in train.
     """
 
     labels: NDArray[np.int8]
@@ -43,13 +43,14 @@ class CachedPrediction:
 
 
 def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str | None) -> str:
-    """A name for a bundle's predictions on a split, from all that they depend on.
+    """Return the cache key of a bundle's predictions on a split.
 
-    The temperature is not among it: what is kept is before temperature.
+    It covers everything that the predictions depend on. The temperature is not part of it, because
+    probabilities are stored before temperature scaling.
     """
     record = bundle.record
     parts = (
-        _FORM,
+        _FORMAT_VERSION,
         _network_digest(bundle.content_key, bundle.served_network),
         list(record.labels),
         list(record.input_shape),
@@ -70,7 +71,7 @@ def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
 
 
 def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> CachedPrediction | None:
-    """What is kept under a key; None if there is nothing, or nothing usable, for these labels."""
+    """Return the cached predictions; None if there is no valid file for these labels."""
     path = _path(settings, key)
     try:
         arrays = read_arrays(path)
@@ -78,10 +79,10 @@ def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> Cache
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError) as error:
-        _log.warning("%s is damaged (%s) and is made anew", path, error)
+        _log.warning("%s is damaged (%s) and will be recomputed", path, error)
         return None
     count = len(labels)
-    is_whole = (
+    is_valid = (
         np.array_equal(found.labels, labels)
         and found.raw_probabilities.shape == (count, len(EMOTIONS))
         and found.raw_probabilities.dtype == np.float32
@@ -89,17 +90,17 @@ def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> Cache
         and found.is_leaked.shape == (count,)
         and found.is_leaked.dtype == np.bool_
     )
-    if not is_whole:
-        _log.warning("%s does not fit its images and is made anew", path)
+    if not is_valid:
+        _log.warning("%s does not match its images and will be recomputed", path)
         return None
-    # What is read often is kept; a cache that may only be read is a cache too.
+    # Marks the file as recently used; a read-only cache still works.
     with contextlib.suppress(OSError):
         path.touch()
     return found
 
 
 def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> None:
-    """Keep a prediction; where that is impossible (no space, no permission), log it and go on."""
+    """Write predictions to the cache; log and ignore errors (no space, no permission)."""
     path = _path(settings, key)
     try:
         with replaced_file(path) as temporary:
@@ -109,16 +110,16 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
                 raw_probabilities=prediction.raw_probabilities,
                 is_leaked=prediction.is_leaked,
             )
-        _forget_longest_unread(path.parent)
+        _delete_least_recently_used(path.parent)
     except OSError as error:
-        _log.warning("the evaluation cannot be kept in %s (%s)", path.parent, error)
+        _log.warning("the evaluation cannot be cached in %s (%s)", path.parent, error)
 
 
 def _path(settings: Settings, key: str) -> Path:
     return settings.cache_root / "evaluations" / f"{key}.npz"
 
 
-def _forget_longest_unread(folder: Path) -> None:
+def _delete_least_recently_used(folder: Path) -> None:
     files = sorted(folder.glob("[!.]*.npz"), key=_last_use, reverse=True)
     for path in files[MAX_FILES:]:
         path.unlink(missing_ok=True)
@@ -127,5 +128,5 @@ def _forget_longest_unread(folder: Path) -> None:
 def _last_use(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
-    except FileNotFoundError:  # another process was quicker
+    except FileNotFoundError:  # deleted by another process
         return 0

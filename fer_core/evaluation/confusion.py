@@ -1,4 +1,4 @@
-"""The confusion matrix, and the images behind its cells."""
+"""The confusion matrix in shares, and the images behind its cells."""
 
 from __future__ import annotations
 
@@ -8,38 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics import confusion_matrix, ratio
-
-
-def confusion_counts(result: EvaluationResult) -> NDArray[np.int64]:
-    """Images per cell, int64 ``[7, 7]``: rows are true emotions, columns predicted ones."""
-    return confusion_matrix(result.labels, result.predicted)
+from fer_core.metrics import ratio
 
 
 def normalized_confusion(
     counts: NDArray[np.int64], by: Literal["row", "column"]
 ) -> NDArray[np.float64]:
-    """Shares instead of counts.
+    """Normalize a confusion matrix.
 
     Args:
-        counts: int64 ``[7, 7]``.
-        by: ``row``: of the images of each true emotion, so that the diagonal is recall;
-            ``column``: of the images taken for each emotion, so that it is precision.
+        counts: int64 ``[classes, classes]``, rows true, columns predicted.
+        by: ``row``: share of the images of each true class, so the diagonal is the recall;
+            ``column``: share of the images predicted as each class, so the diagonal is the
+            precision.
 
     Returns:
-        float64 ``[7, 7]``, NaN in a row or column without images.
+        float64 ``[classes, classes]``, NaN in a row or column without images.
     """
     totals = counts.sum(axis=1 if by == "row" else 0, keepdims=True)
     return ratio(counts, np.broadcast_to(totals, counts.shape))
 
 
 def cell_positions(result: EvaluationResult, true: int, predicted: int) -> NDArray[np.intp]:
-    """Positions of the images in a cell, those of which the model is surest first.
+    """Return the positions of the images in a cell, most confident predictions first.
 
     Args:
         result: The evaluation.
-        true: Index of the true emotion.
-        predicted: Index of the predicted one.
+        true: Index of the true class.
+        predicted: Index of the predicted class.
     """
     positions = np.flatnonzero((result.labels == true) & (result.predicted == predicted))
     return positions[np.argsort(-result.confidence[positions], kind="stable")]

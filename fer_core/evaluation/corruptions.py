@@ -1,8 +1,8 @@
-"""What spoils pictures in life, done to faces on purpose and in steps.
+"""Image corruptions of several strengths, to measure robustness.
 
-The kinds and the idea of measuring at several strengths are those of Hendrycks and Dietterich,
-"Benchmarking neural network robustness to common corruptions and perturbations", ICLR 2019; the
-strengths are our own, chosen for 48x48 pixels.
+The kinds of corruption and the measurement at several strengths follow Hendrycks and Dietterich,
+"Benchmarking neural network robustness to common corruptions and perturbations", ICLR 2019. The
+strengths were chosen for 48x48 pixels.
 """
 
 from __future__ import annotations
@@ -17,67 +17,67 @@ from numpy.typing import NDArray
 
 from fer_core.errors import InputError
 
-#: One picture uint8 ``[48, 48]``, a strength, and where chance comes from, to the spoiled picture.
-Spoiling = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
+#: Maps an image uint8 ``[48, 48]``, a strength and a random generator to the corrupted image.
+Apply = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A way to spoil a face.
+    """One kind of image corruption.
 
     Attributes:
-        name: By which it is asked for.
-        title: What people call it.
-        unit: Of its strengths.
-        untouched: The strength at which nothing happens.
-        strengths: Those measured, from mild to severe.
-        spoil: Does it to one picture.
+        name: Its identifier.
+        title: Its title for display.
+        unit: Unit of its strengths.
+        neutral_strength: The strength that leaves the image unchanged.
+        strengths: The measured strengths, from mild to severe.
+        apply: Corrupts one image.
     """
 
     name: str
     title: str
     unit: str
-    untouched: float
+    neutral_strength: float
     strengths: tuple[float, ...]
-    spoil: Spoiling
+    apply: Apply
 
 
 def corrupted(
     images: NDArray[np.uint8], name: str, strength: float, *, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Spoil pictures; the same seed spoils the same picture at the same place in the same way.
+    """Return corrupted images; the result is deterministic for a given seed.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        name: Of one of ``CORRUPTIONS``.
-        strength: In its unit.
-        seed: Of what is left to chance.
+        name: Name of one of ``CORRUPTIONS``.
+        strength: In the unit of the corruption.
+        seed: Seed of the random corruptions.
 
     Returns:
-        uint8 ``[n, 48, 48]``, new.
+        A new array, uint8 ``[n, 48, 48]``.
 
     Raises:
-        InputError: There is no such corruption.
+        InputError: The corruption is unknown.
     """
     corruption = find_corruption(name)
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     result = np.empty_like(images)
     for row, image in enumerate(images):
-        result[row] = corruption.spoil(image, strength, generator)
+        result[row] = corruption.apply(image, strength, generator)
     return result
 
 
 def find_corruption(name: str) -> Corruption:
-    """The corruption of this name.
+    """Return the corruption with this name.
 
     Raises:
-        InputError: There is none.
+        InputError: The corruption is unknown.
     """
     for corruption in CORRUPTIONS:
         if corruption.name == name:
             return corruption
     known = ", ".join(corruption.name for corruption in CORRUPTIONS)
-    raise InputError(f"There is no corruption {name!r}; choose one of {known}.")
+    raise InputError(f"Unknown corruption {name!r}; choose one of {known}.")
 
 
 def _blur(
@@ -142,7 +142,7 @@ def _occlude(
 
 
 def _warped(image: NDArray[np.uint8], matrix: cv2.typing.MatLike) -> NDArray[np.uint8]:
-    """The picture moved; what comes in from outside repeats its edge."""
+    """Apply an affine transform; pixels from outside the image repeat its edge."""
     moved = cv2.warpAffine(
         image, matrix, image.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -150,14 +150,20 @@ def _warped(image: NDArray[np.uint8], matrix: cv2.typing.MatLike) -> NDArray[np.
 
 
 CORRUPTIONS: tuple[Corruption, ...] = (
-    Corruption("blur", "Blur", "pixels, width of the Gaussian", 0, (0.5, 1, 1.5, 2, 3), _blur),
-    Corruption("noise", "Noise", "grey values, standard deviation", 0, (5, 10, 20, 30, 45), _noise),
-    Corruption("darkness", "Darkness", "% of the light taken", 0, (20, 40, 60, 80, 90), _darken),
-    Corruption("jpeg", "JPEG compression", "quality", 100, (50, 30, 20, 10, 5), _compress),
-    Corruption("rotation", "Rotation", "degrees, to either side", 0, (5, 10, 20, 30, 45), _rotate),
-    Corruption("shift", "Shift", "pixels, in any direction", 0, (1, 2, 4, 6, 8), _shift),
-    Corruption("scale", "Face too small", "% of its size", 100, (90, 80, 70, 60, 50), _shrink),
     Corruption(
-        "occlusion", "Occlusion", "pixels, side of a grey square", 0, (8, 12, 16, 20, 24), _occlude
+        "blur", "Blur", "pixels, standard deviation of the Gaussian", 0, (0.5, 1, 1.5, 2, 3), _blur
+    ),
+    Corruption("noise", "Noise", "gray values, standard deviation", 0, (5, 10, 20, 30, 45), _noise),
+    Corruption("darkness", "Darkness", "% less light", 0, (20, 40, 60, 80, 90), _darken),
+    Corruption("jpeg", "JPEG compression", "quality", 100, (50, 30, 20, 10, 5), _compress),
+    Corruption(
+        "rotation", "Rotation", "degrees, in either direction", 0, (5, 10, 20, 30, 45), _rotate
+    ),
+    Corruption("shift", "Shift", "pixels, in a random direction", 0, (1, 2, 4, 6, 8), _shift),
+    Corruption(
+        "scale", "Face too small", "% of the original size", 100, (90, 80, 70, 60, 50), _shrink
+    ),
+    Corruption(
+        "occlusion", "Occlusion", "pixels, side of a gray square", 0, (8, 12, 16, 20, 24), _occlude
     ),
 )

@@ -1,4 +1,4 @@
-"""What a network looked at: a map of the face, brighter where it spoke for an emotion."""
+"""Heat maps of the face regions that support a predicted emotion: Grad-CAM or occlusion."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fer_core.bundle import Bundle, BundleRecord
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.network_cut import NetworkCut, NoFeatureMapError, cut_network
-from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Predictor, load_predictor, network_input
+from fer_core.recipes.architectures import INPUT_SHAPE
 
 if TYPE_CHECKING:
     import onnx
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 GRAD_CAM = "grad-cam"
 OCCLUSION = "occlusion"
 
-#: Of the feature map's own spread: small enough to see a slope, large enough for float32.
+#: Step as a share of the standard deviation of the feature maps: small enough for a derivative,
+#: large enough for float32.
 _STEP_SHARE = 0.02
-#: Side and distance in pixels of the squares that cover the face.
+#: Side and stride of the squares that cover the face, in pixels.
 _PATCH, _STRIDE = 12, 6
 
 _SIDE = INPUT_SHAPE[0]
@@ -32,13 +33,13 @@ _SIDE = INPUT_SHAPE[0]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Where in a face an emotion was seen.
+    """A heat map of the regions that support an emotion.
 
     Attributes:
-        heat: float32 ``[48, 48]``, 0 to 1; all 0 where nothing spoke for the emotion.
-        emotion: Its index.
+        heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the emotion.
+        emotion: Index of the emotion.
         method: ``grad-cam`` or ``occlusion``.
-        note: How it is to be read, in one sentence.
+        note: One sentence on how to interpret it.
     """
 
     heat: NDArray[np.float32]
@@ -48,14 +49,14 @@ class Explanation:
 
 
 class Explainer:
-    """Explains a bundle's readings through ONNX Runtime; several threads may share it.
+    """Explains the predictions of a bundle with ONNX Runtime; thread-safe.
 
     Attributes:
         method: ``grad-cam``, or ``occlusion`` for a network without a feature map.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        """Open a bundle's network.
+        """Open the network of a bundle.
 
         Args:
             bundle: The model.
@@ -69,7 +70,7 @@ class Explainer:
         try:
             model = onnx.load(bundle.served_network, load_external_data=False)
         except Exception as error:
-            # Protobuf's errors are its own.
+            # Protobuf raises its own exception types.
             raise InputError(
                 f"The bundle {bundle.name!r} is damaged: {bundle.served_network} cannot be read "
                 f"({first_line(error)}); restore the file or choose another model."
@@ -78,14 +79,14 @@ class Explainer:
         self.method = self._map.method
 
     def explain(self, crop: NDArray[np.uint8], emotion: int) -> Explanation:
-        """Show where in a face an emotion was seen.
+        """Return the heat map of an emotion.
 
         Args:
-            crop: Grey, uint8 ``[48, 48]``, as the network was given it.
-            emotion: Index of the emotion; usually that which was predicted.
+            crop: Gray, uint8 ``[48, 48]``, the input of the predictor.
+            emotion: Index of the emotion, usually the predicted one.
 
         Raises:
-            ValueError: Shape or type of ``crop`` is another, or there is no such emotion.
+            ValueError: ``crop`` has another shape or type, or the index is out of range.
         """
         if crop.shape != (_SIDE, _SIDE) or crop.dtype != np.uint8:
             raise ValueError(
@@ -95,7 +96,7 @@ class Explainer:
         if not 0 <= emotion < len(EMOTIONS):
             raise ValueError(f"emotion should be 0 to {len(EMOTIONS) - 1}. Received: {emotion}")
         heat = self._map.heat(crop, emotion)
-        note = self._map.note if heat.any() else "Nothing in this face spoke for the emotion."
+        note = self._map.note if heat.any() else "No region of this face supports the emotion."
         return Explanation(heat, emotion, self.method, note)
 
 
@@ -118,17 +119,17 @@ class _GradCam:
     """Grad-CAM without gradients.
 
     After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
-    localization", ICCV 2017: the feature maps of the last convolution are added up, each weighted
-    by the mean over its positions of the slope of the emotion's score, and what is negative is
-    dropped. The sum of these slopes over the positions is the slope of the score along one
-    direction, that of the whole map raised by a constant, and so can be had from two runs of the
-    head: the central difference. All maps are raised and lowered in one batch.
+    localization", ICCV 2017: the sum of the feature maps of the last convolution, each weighted by
+    the mean over its positions of the derivative of the score of the emotion, with negative values
+    set to 0. The sum of these derivatives over the positions is the derivative of the score when a
+    constant is added to the whole map. The central difference of two runs of the head approximates
+    it. All maps are changed in both directions in one batch.
     """
 
     method = GRAD_CAM
     note = (
-        "Brighter: what spoke most for the emotion in the network's last convolution (Grad-CAM); "
-        "it shows where, not why."
+        "Bright regions support the emotion most in the last convolution of the network "
+        "(Grad-CAM). The map shows where, not why."
     )
 
     def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
@@ -139,16 +140,16 @@ class _GradCam:
         self._positions = positions
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
-        """The map of one face, float32 ``[48, 48]``, 0 to 1."""
+        """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         pixels = network_input(crop[np.newaxis], self._record)
         heat = self._of(pixels, emotion)
         if self._record.flip_averaging:
-            # The prediction is the mean over both, and so is what explains it.
+            # The prediction is the mean over both images, so the map is too.
             heat = (heat + self._of(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
         return _sized(heat)
 
     def _of(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """The map of one picture in the size of the feature map, not yet scaled."""
+        """The map of one image in the size of the feature map, not scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
@@ -163,11 +164,11 @@ class _GradCam:
 
 
 class _Occlusion:
-    """How much less probable the emotion becomes when a part of the face is covered.
+    """The decrease of the probability of the emotion when a part of the face is covered.
 
     After Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014: a
-    grey square is moved over the face, and each pixel takes the mean fall of the logarithm of the
-    probability over the squares that covered it.
+    gray square is moved over the face, and the value of each pixel is the mean decrease of the log
+    probability over the squares that cover it.
     """
 
     method = OCCLUSION
@@ -175,18 +176,18 @@ class _Occlusion:
     def __init__(self, predictor: Predictor, reason: str) -> None:
         self._predictor = predictor
         self.note = (
-            "Brighter: what, when covered, makes the emotion less probable (this network allows no "
-            f"Grad-CAM: {reason})."
+            "Covering bright regions makes the emotion less probable (occlusion map; this network "
+            f"does not support Grad-CAM: {reason})."
         )
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
-        """The map of one face, float32 ``[48, 48]``, 0 to 1."""
+        """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
         places = [(top, left) for top in starts for left in starts]
-        pictures = np.repeat(crop[np.newaxis], len(places) + 1, axis=0)
-        for picture, (top, left) in zip(pictures[1:], places, strict=True):
-            picture[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
-        probabilities = self._predictor.probabilities(pictures, calibrated=False)[:, emotion]
+        images = np.repeat(crop[np.newaxis], len(places) + 1, axis=0)
+        for image, (top, left) in zip(images[1:], places, strict=True):
+            image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
+        probabilities = self._predictor.probabilities(images, calibrated=False)[:, emotion]
         scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
         falls, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
         for score, (top, left) in zip(scores[1:], places, strict=True):
@@ -196,7 +197,7 @@ class _Occlusion:
 
 
 def _sized(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A map enlarged to the face and scaled to 0 to 1."""
+    """Resize a map to the size of the face and scale it to 0 to 1."""
     sized = cv2.resize(heat, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
     highest = float(sized.max())
     return np.asarray(sized / highest if highest > 0 else sized, np.float32)
@@ -209,13 +210,13 @@ def overlay(
     size: int = 192,
     strength: float = 0.55,
 ) -> NDArray[np.uint8]:
-    """A face with its map laid over it, in colours that everybody can tell apart.
+    """Return a face with its heat map as a color overlay.
 
     Args:
-        crop: Grey, uint8 ``[48, 48]``.
+        crop: Gray, uint8 ``[48, 48]``.
         heat: float32 ``[48, 48]``, 0 to 1.
         size: Width and height of the result in pixels.
-        strength: How far the colour covers the face where the map is highest, 0 to 1.
+        strength: Opacity of the color at the maximum of the map, 0 to 1.
 
     Returns:
         RGB, uint8 ``[size, size, 3]``.
@@ -223,7 +224,7 @@ def overlay(
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
     wide = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
     colored = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    # Where the map is low the face shows as it is, and not darkened by the map's black.
+    # Transparent where the map is low, so that the black of the color map does not darken the face.
     share = (strength * np.sqrt(wide))[..., np.newaxis]
     mixed = (1 - share) * face[..., np.newaxis] + share * colored[..., ::-1]
     return np.asarray(np.rint(mixed), np.uint8)

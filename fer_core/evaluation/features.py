@@ -1,7 +1,7 @@
-"""What a model sees in each face: the values that its last layer decides on.
+"""Feature vectors of faces: the input of the last layer of a model.
 
-The served network is read as a graph, the input of its last layer with weights is made one more
-output, and ONNX Runtime gives it together with the probabilities: no training library is needed.
+The graph of the served network gets the input of its last layer with weights as an additional
+output, which ONNX Runtime returns together with the probabilities. No training library is needed.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from fer_core.progress import ProgressReport
 if TYPE_CHECKING:
     import onnx
 
-#: Wider features are projected to so many values: 64 MB for 32,000 images.
+#: Maximum length; longer vectors are projected to it. 64 MB for 32,000 images.
 MAX_FEATURES = 512
 
 _BATCH_SIZE = 64
 _VERSION = "1"
 
-#: Nodes that hand values on as they are or normalise them: behind them lies the last layer.
+#: Node types that are a layer with weights.
 _WEIGHTED = {"Gemm", "MatMul", "Conv"}
 
 
 @dataclass(frozen=True)
 class FaceFeatures:
-    """What a model sees in a dataset's images.
+    """Features of all images of a dataset.
 
     Attributes:
-        values: float32 ``[n, d]``: similar faces lie close together.
+        values: float32 ``[n, d]``: similar faces have a small distance.
         probabilities: float32 ``[n, 7]`` in the order of ``EMOTIONS``, before temperature and
             without flip averaging.
-        layer: The tensor in the network that they were read from.
-        content_key: Changes with the network and with the data: a key for caches.
+        layer: Name of the tensor in the network that contains the features.
+        content_key: Cache key; changes with the network and with the data.
     """
 
     values: NDArray[np.float32]
@@ -61,21 +61,20 @@ def bundle_features(
     folder: Path | None = None,
     report: ProgressReport | None = None,
 ) -> FaceFeatures:
-    """Run a bundle's network over all images of a dataset.
+    """Compute the features of all images of a dataset.
 
-    Where the last layer takes more than ``MAX_FEATURES`` values, they are projected to that many
-    with fixed random weights, which keeps distances nearly as they are (Johnson and Lindenstrauss,
+    If the last layer takes more than ``MAX_FEATURES`` values, they are projected to that number
+    with fixed random weights, which approximately preserves distances (Johnson and Lindenstrauss,
     1984).
 
     Args:
         bundle: The model.
         face_set: The data.
-        folder: ``data/<name>``, where the result is kept; None for data read from a path.
-        report: Takes the images done and their number.
+        folder: ``data/<name>``, where the result is cached; None for data read from a path.
+        report: Called with the number of processed images and their total.
 
     Raises:
-        InputError: The bundle has no network that can be served, or one without a last layer that
-            could be found.
+        InputError: The bundle has no served network, or its last layer cannot be determined.
     """
     network = bundle.served_network
     check_network_file(network, bundle.name)
@@ -100,19 +99,19 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
         if layer not in {output.name for output in model.graph.output}:
             model.graph.output.append(onnx.ValueInfoProto(name=layer))
         session = open_session(model.SerializeToString())
-        (taken,) = session.get_inputs()
+        (model_input,) = session.get_inputs()
     except InputError as error:
         raise InputError(f"The model {bundle.name!r} cannot be used here: {error}") from error
     except Exception as error:
-        # ONNX and its runtime raise many types of their own, all for a file they cannot use.
+        # ONNX and ONNX Runtime raise many exception types, all because of an unusable file.
         raise InputError(
             f"The bundle {bundle.name!r} is damaged: {path} cannot be opened "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
     positions = positions_in_emotion_order(bundle.record.labels)
     assert positions is not None  # the record has checked its labels
-    # Many an imported network was exported for one picture at a time.
-    batch = 1 if taken.shape[0] == 1 else _BATCH_SIZE
+    # Many imported networks were exported with a fixed batch size of 1.
+    batch = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
     count = len(face_set)
     probabilities = np.zeros((count, len(EMOTIONS)), np.float32)
     values = np.zeros((count, 0), np.float32)
@@ -120,57 +119,59 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
     for start in range(0, count, batch):
         crops = face_set.images[start : start + batch]
         pixels = network_input(crops, bundle.record)
-        given, found = session.run([probabilities_name, layer], {taken.name: pixels})
-        found = np.asarray(found, np.float32)
-        if axes and found.ndim > 2:
-            found = found.mean(axis=axes)
-        found = found.reshape(len(crops), -1)
+        output, features = session.run([probabilities_name, layer], {model_input.name: pixels})
+        features = np.asarray(features, np.float32)
+        if axes and features.ndim > 2:
+            features = features.mean(axis=axes)
+        features = features.reshape(len(crops), -1)
         if not start:
-            width = found.shape[1]
+            width = features.shape[1]
             if width > MAX_FEATURES:
                 projection = np.random.default_rng(0).standard_normal(
                     (width, MAX_FEATURES), np.float32
                 ) / np.float32(np.sqrt(MAX_FEATURES))
             values = np.zeros((count, min(width, MAX_FEATURES)), np.float32)
-        values[start : start + len(crops)] = found if projection is None else found @ projection
-        probabilities[start : start + len(crops)] = given[:, positions]
+        values[start : start + len(crops)] = (
+            features if projection is None else features @ projection
+        )
+        probabilities[start : start + len(crops)] = output[:, positions]
         if report is not None:
             report(start + len(crops), count)
     return {"values": values, "probabilities": probabilities, "layer": np.array(layer)}
 
 
 def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
-    """The tensor that the last layer with weights takes, and the axes to take its mean over.
+    """The input tensor of the last layer with weights, and the axes to average it over.
 
-    From the output backwards along the first input that is no constant: softmax, bias, reshaping
-    and pooling are passed over.
+    Follows the first non-constant input backwards from the output, past softmax, bias, reshaping
+    and pooling.
 
     Raises:
-        InputError: There is no such layer.
+        InputError: The network has no such layer.
     """
     graph = model.graph
-    makers = {name: node for node in graph.node for name in node.output}
+    producers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
-    # A weight may go through a cast or a transposition before it is used.
+    # A weight may be cast or transposed before it is used.
     for node in graph.node:
         if node.input and all(name in constants for name in node.input if name):
             constants |= set(node.output)
     name = graph.output[0].name
     for _ in range(len(graph.node)):
-        node = makers.get(name)
+        node = producers.get(name)
         if node is None:
             break
-        taken = [one for one in node.input if one and one not in constants]
-        if not taken:
+        inputs = [name for name in node.input if name and name not in constants]
+        if not inputs:
             break
-        if node.op_type in _WEIGHTED and len(taken) < len([one for one in node.input if one]):
-            if makers.get(taken[0]) is None:
-                break  # the picture itself is what it takes
-            # ONNX's convolutions have the channels before height and width.
-            return taken[0], (2, 3) if node.op_type == "Conv" else ()
-        name = taken[0]
+        if node.op_type in _WEIGHTED and len(inputs) < len([name for name in node.input if name]):
+            if producers.get(inputs[0]) is None:
+                break  # its input is the image
+            # In ONNX convolutions the channels precede height and width.
+            return inputs[0], (2, 3) if node.op_type == "Conv" else ()
+        name = inputs[0]
     raise InputError(
-        "its network has no last layer with weights whose input could be read; choose another "
-        "model, such as one that was trained here."
+        "the last layer with weights of its network cannot be determined; choose another model, "
+        "such as one trained with FER Studio."
     )

@@ -1,4 +1,4 @@
-"""Misclassified images, in an order that one learns from."""
+"""Misclassified images, filtered and sorted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 from fer_core.evaluation.result import EvaluationResult
 
-#: How mistakes can be ordered, and what each order is called.
+#: The sort orders of mistakes and their titles.
 ORDERS: dict[str, str] = {
-    "most_confident": "Most confident mistakes",
-    "closest": "Closest calls",
-    "least_likely_truth": "Truth held least likely",
+    "most_confident": "Highest confidence first",
+    "closest": "Smallest margin first",
+    "least_likely_truth": "Least likely true class first",
 }
 
 
@@ -25,28 +25,28 @@ def find_mistakes(
     confidence: tuple[float, float] = (0.0, 1.0),
     among: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.intp]:
-    """Positions of the misclassified images that pass all filters.
+    """Return the positions of the misclassified images that pass all filters.
 
     Args:
         result: The evaluation.
-        order: ``most_confident``: by the probability of what was predicted; ``closest``: by how
-            little that exceeded the truth's; ``least_likely_truth``: by how little was left for
-            the truth.
-        true: Only images of this emotion.
-        predicted: Only images taken for this one.
+        order: ``most_confident``: by the probability of the predicted class, descending;
+            ``closest``: by its margin over the true class, ascending; ``least_likely_truth``: by
+            the probability of the true class, ascending.
+        true: Only images of this true class.
+        predicted: Only images predicted as this class.
         confidence: Only predictions with a probability in this range, both ends included.
-        among: Only where True, bool ``[n]``, such as the images with a finding.
+        among: Only images where it is True, bool ``[n]``, such as the images with a finding.
 
     Raises:
-        InputError: There is no such order.
+        InputError: ``order`` is unknown.
         ValueError: ``among`` has another length.
     """
     if order not in ORDERS:
-        raise InputError(f"There is no order {order!r}; choose one of {', '.join(ORDERS)}.")
+        raise InputError(f"Unknown order {order!r}; choose one of {', '.join(ORDERS)}.")
     if among is not None and among.shape != (result.n,):
         raise ValueError(f"among should be [{result.n}]. Received: {list(among.shape)}")
     of_truth = result.probabilities[np.arange(result.n), result.labels]
-    # Sliders count in hundredths, float32 does not.
+    # Sliders have steps of 0.01, which float32 represents only approximately.
     low, high = confidence[0] - 1e-6, confidence[1] + 1e-6
     kept = ~result.is_correct & (result.confidence >= low) & (result.confidence <= high)
     if true is not None:

@@ -1,7 +1,7 @@
-"""A served network, cut in two behind its last convolution.
+"""Split a served network into two parts after its last convolution.
 
-The body turns pixels into a feature map, the head turns the feature map into the seven scores
-before softmax: what Grad-CAM needs, without a library that knows gradients.
+The body computes a feature map from pixels, the head computes the scores before softmax from the
+feature map. Grad-CAM needs both; no library with gradients is needed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 #: Transposes of a feature map from channels first to last, and back.
 _TO_CHANNELS_LAST, _TO_CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
-#: Operations that change nothing about what a value says.
+#: Operations that do not change values, only their shape or type.
 _PASSING = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape")
-#: Values that go through the head at once: bounds the memory.
+#: Values passed to the head at once: limits the memory.
 _VALUES_AT_ONCE = 4_000_000
 
 
 class NoFeatureMapError(Exception):
-    """The network has no convolution behind which it could be cut."""
+    """The network cannot be split after a convolution."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class NetworkCut:
     """Body and head of a network.
 
     Attributes:
-        body: float32 pixels ``[n, height, width, channels]`` to feature maps, float32
+        body: Maps float32 pixels ``[n, height, width, channels]`` to feature maps, float32
             ``[n, maps, rows, columns]``.
-        head: Such feature maps to scores, float32 ``[n, 7]`` in the network's own label order:
-            what goes into softmax, or the logarithm of the probabilities where there is none.
-        tensor: The name of the feature map in the network.
+        head: Maps feature maps to scores, float32 ``[n, 7]`` in the label order of the network:
+            the input of softmax, or the logarithm of the probabilities if there is no softmax.
+        tensor: Name of the feature map in the network.
     """
 
     body: Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -48,57 +48,61 @@ class NetworkCut:
 
 
 def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkCut:
-    """Cut a network behind its last convolution and the activation that follows it.
+    """Split a network after its last convolution and the activation that follows it.
 
-    The cut is where everything passes through one tensor, so that a network with side branches is
-    cut behind the point where they meet again.
+    It is split at a tensor that all paths pass through, so a network with branches is split after
+    they join.
 
     Args:
-        model: One input, one output, as it is served.
-        sample: One picture as it goes in, float32 ``[1, height, width, channels]``: sizes that a
-            network does not state show when it runs.
+        model: The served network, with one input and one output.
+        sample: One input image, float32 ``[1, height, width, channels]``; running it determines the
+            dynamic sizes.
 
     Raises:
-        NoFeatureMapError: There is no such place.
+        NoFeatureMapError: There is no such tensor.
     """
     nodes = _nodes_to_output(model)
     initial = {tensor.name for tensor in model.graph.initializer}
-    (taken,) = (value.name for value in model.graph.input if value.name not in initial)
-    given = model.graph.output[0].name
-    passages = _passages(nodes, taken)
+    (input_name,) = (value.name for value in model.graph.input if value.name not in initial)
+    output_name = model.graph.output[0].name
+    bottlenecks = _bottlenecks(nodes, input_name)
     convolved = [node.output[0] for node in nodes if node.op_type == "Conv"]
     if not convolved:
         raise NoFeatureMapError("it has no convolution")
-    seen = list(dict.fromkeys([*convolved, *passages]))
-    values = dict(zip(seen, _run(_part(model, nodes, taken, seen), taken, sample), strict=True))
+    tensors = list(dict.fromkeys([*convolved, *bottlenecks]))
+    values = dict(
+        zip(
+            tensors, _run(_part(model, nodes, input_name, tensors), input_name, sample), strict=True
+        )
+    )
     spatial = [name for name in convolved if _is_spatial(values[name])]
     if not spatial:
-        raise NoFeatureMapError("its convolutions keep no place in the picture")
+        raise NoFeatureMapError("its convolutions do not keep spatial positions")
     last = max(_position(nodes, name) for name in spatial)
-    behind = [name for name in passages if _position(nodes, name) >= last]
-    tensor, is_channels_last = _farthest_alike(nodes, behind, values)
-    scores, is_logarithm_needed = _scores_before_softmax(nodes, given, tensor)
+    candidates = [name for name in bottlenecks if _position(nodes, name) >= last]
+    tensor, is_channels_last = _last_feature_map(nodes, candidates, values)
+    scores, is_logarithm_needed = _scores_before_softmax(nodes, output_name, tensor)
     start = _position(nodes, tensor) + 1
-    body = _session(_part(model, nodes[:start], taken, [tensor]))
+    body = _session(_part(model, nodes[:start], input_name, [tensor]))
     head = _session(_part(model, nodes[start:], tensor, [scores]))
     one_by_one = not _takes_several(head, tensor, values[tensor])
 
     def run_body(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        maps = _in_parts(body, taken, pixels, one_by_one=True)
+        maps = _in_parts(body, input_name, pixels, one_by_one=True)
         return np.ascontiguousarray(maps.transpose(0, 3, 1, 2)) if is_channels_last else maps
 
     def run_head(maps: NDArray[np.float32]) -> NDArray[np.float32]:
         if is_channels_last:
             maps = np.ascontiguousarray(maps.transpose(0, 2, 3, 1))
-        given_scores = _in_parts(head, tensor, maps, one_by_one=one_by_one)
-        given_scores = given_scores.reshape(len(maps), -1)
-        return np.log(np.maximum(given_scores, 1e-12)) if is_logarithm_needed else given_scores
+        scores_batch = _in_parts(head, tensor, maps, one_by_one=one_by_one)
+        scores_batch = scores_batch.reshape(len(maps), -1)
+        return np.log(np.maximum(scores_batch, 1e-12)) if is_logarithm_needed else scores_batch
 
     return NetworkCut(run_body, run_head, tensor)
 
 
 def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The nodes that the output depends on, in the order in which they run."""
+    """The nodes that the output depends on, in execution order."""
     wanted = {model.graph.output[0].name}
     kept = []
     for node in reversed(model.graph.node):
@@ -108,18 +112,18 @@ def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     return kept[::-1]
 
 
-def _passages(nodes: list[onnx.NodeProto], taken: str) -> list[str]:
-    """The tensors through which everything on the way from input to output passes, in order.
+def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
+    """The tensors that all paths from input to output pass through, in order.
 
-    After such a tensor is made no earlier one that depends on the input is asked for again.
+    After such a tensor is computed, no earlier tensor that depends on the input is used.
     """
     last_use: dict[str, int] = {}
     for number, node in enumerate(nodes):
         for name in node.input:
             last_use[name] = number
-    dependent = {taken}
-    waiting = {taken}
-    passages = []
+    dependent = {input_name}
+    waiting = {input_name}
+    bottlenecks = []
     for number, node in enumerate(nodes):
         if not dependent.intersection(node.input):
             continue  # a constant
@@ -128,8 +132,8 @@ def _passages(nodes: list[onnx.NodeProto], taken: str) -> list[str]:
         waiting = {name for name in waiting if last_use.get(name, -1) > number}
         waiting.update(used)
         if len(waiting) == 1 and used:
-            passages.append(used[0])
-    return passages
+            bottlenecks.append(used[0])
+    return bottlenecks
 
 
 def _position(nodes: list[onnx.NodeProto], tensor: str) -> int:
@@ -140,43 +144,42 @@ def _is_spatial(value: NDArray[np.float32]) -> bool:
     return value.ndim == 4 and value.shape[2] > 1 and value.shape[3] > 1
 
 
-def _farthest_alike(
-    nodes: list[onnx.NodeProto], passages: list[str], values: dict[str, NDArray[np.float32]]
+def _last_feature_map(
+    nodes: list[onnx.NodeProto], bottlenecks: list[str], values: dict[str, NDArray[np.float32]]
 ) -> tuple[str, bool]:
-    """The last of the passages that still holds the feature map, and whether channels come last.
+    """The last of these tensors that is still a feature map, and whether channels come last.
 
-    From the first passage on everything counts that keeps its size: normalization, activation. A
-    pooling ends it.
+    Nodes that keep the size (normalization, activation) continue the feature map; pooling ends it.
     """
     found: str | None = None
     is_channels_last = False
     shape: tuple[int, ...] = ()
-    for name in passages:
+    for name in bottlenecks:
         node = nodes[_position(nodes, name)]
-        turned = is_channels_last
+        is_transposed = is_channels_last
         if node.op_type == "Transpose":
             order = list(node.attribute[0].ints) if node.attribute else []
             if order not in (_TO_CHANNELS_LAST, _TO_CHANNELS_FIRST):
                 break
-            turned = order == _TO_CHANNELS_LAST
+            is_transposed = order == _TO_CHANNELS_LAST
         value = values[name]
         if value.ndim != 4:
             break
-        first = value.transpose(0, 3, 1, 2) if turned else value
+        first = value.transpose(0, 3, 1, 2) if is_transposed else value
         if not _is_spatial(first) or (found is not None and first.shape != shape):
             break
-        found, is_channels_last, shape = name, turned, first.shape
+        found, is_channels_last, shape = name, is_transposed, first.shape
     if found is None:
-        raise NoFeatureMapError("behind its last convolution it does not pass through one map")
+        raise NoFeatureMapError("no single feature map follows its last convolution")
     return found, is_channels_last
 
 
 def _scores_before_softmax(
-    nodes: list[onnx.NodeProto], given: str, tensor: str
+    nodes: list[onnx.NodeProto], output_name: str, tensor: str
 ) -> tuple[str, bool]:
-    """What goes into the softmax at the end, and whether to take logarithms for want of one."""
+    """The input of the final softmax, and whether to take logarithms because there is none."""
     maker = {name: node for node in nodes for name in node.output}
-    name = given
+    name = output_name
     while name in maker and name != tensor:
         node = maker[name]
         if node.op_type == "Softmax":
@@ -186,13 +189,13 @@ def _scores_before_softmax(
         if node.op_type not in _PASSING:
             break
         name = node.input[0]
-    return given, True
+    return output_name, True
 
 
 def _part(
-    model: onnx.ModelProto, nodes: list[onnx.NodeProto], taken: str, given: list[str]
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
-    """A network of some of the nodes; what they need besides ``taken`` must be constant."""
+    """A network of some of the nodes; all inputs other than ``input_name`` must be constant."""
     import onnx
     from onnx import helper
 
@@ -204,18 +207,22 @@ def _part(
         for node in model.graph.node
         if node.op_type == "Constant" and node.output[0] in used and node.output[0] not in made
     ]
-    known = made | {tensor.name for tensor in initial} | {taken, ""}
+    known = made | {tensor.name for tensor in initial} | {input_name, ""}
     known.update(node.output[0] for node in constants)
     if used - known:
         raise NoFeatureMapError(
-            "what follows its last convolution also depends on what precedes it"
+            "the layers after its last convolution also depend on earlier layers"
         )
 
     def value(name: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
 
     graph = helper.make_graph(
-        [*constants, *nodes], "part", [value(taken)], [value(name) for name in given], initial
+        [*constants, *nodes],
+        "part",
+        [value(input_name)],
+        [value(name) for name in outputs],
+        initial,
     )
     part = helper.make_model(graph, opset_imports=list(model.opset_import))
     part.ir_version = model.ir_version
@@ -226,33 +233,33 @@ def _session(model: onnx.ModelProto) -> Any:
     try:
         return open_session(model.SerializeToString())
     except Exception as error:
-        # ONNX Runtime raises many types of its own; a network of another precision, say.
-        raise NoFeatureMapError("it does not run in parts") from error
+        # ONNX Runtime raises many exception types, for example for another precision.
+        raise NoFeatureMapError("its parts cannot be run") from error
 
 
 def _run(
-    model: onnx.ModelProto, taken: str, sample: NDArray[np.float32]
+    model: onnx.ModelProto, input_name: str, sample: NDArray[np.float32]
 ) -> list[NDArray[np.float32]]:
-    return [np.asarray(value) for value in _session(model).run(None, {taken: sample})]
+    return [np.asarray(value) for value in _session(model).run(None, {input_name: sample})]
 
 
-def _takes_several(session: Any, taken: str, value: NDArray[np.float32]) -> bool:
-    """Whether two values at once give what one gives: inside a network a size may be fixed."""
+def _takes_several(session: Any, input_name: str, value: NDArray[np.float32]) -> bool:
+    """Whether a batch of two gives the same result as one: the network may fix the batch size."""
     try:
-        one = np.asarray(session.run(None, {taken: value})[0])
-        two = np.asarray(session.run(None, {taken: np.concatenate([value, value])})[0])
+        one = np.asarray(session.run(None, {input_name: value})[0])
+        two = np.asarray(session.run(None, {input_name: np.concatenate([value, value])})[0])
     except Exception:
-        # ONNX Runtime raises many types of its own for a size that does not fit.
+        # ONNX Runtime raises many exception types for a wrong size.
         return False
     return two.shape[0] == 2 * one.shape[0] and np.allclose(two, np.concatenate([one, one]), 1e-4)
 
 
 def _in_parts(
-    session: Any, taken: str, values: NDArray[np.float32], *, one_by_one: bool
+    session: Any, input_name: str, values: NDArray[np.float32], *, one_by_one: bool
 ) -> NDArray[np.float32]:
     at_once = 1 if one_by_one else max(1, _VALUES_AT_ONCE // max(1, values[0].size))
     parts = [
-        np.asarray(session.run(None, {taken: values[start : start + at_once]})[0])
+        np.asarray(session.run(None, {input_name: values[start : start + at_once]})[0])
         for start in range(0, len(values), at_once)
     ]
     return np.concatenate(parts)

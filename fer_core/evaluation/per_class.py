@@ -1,43 +1,44 @@
-"""Each emotion on its own: precision, recall, F1, curves, and what a threshold would do."""
+"""Metrics of each class: precision, recall, F1 and one-vs-rest curves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.confusion import confusion_counts
-from fer_core.evaluation.counting import f1s_of, precisions_of, recalls_of
-from fer_core.evaluation.result import EvaluationResult
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.evaluation.confusion_tables import f1s_of, precisions_of, recalls_of
 from fer_core.metrics import (
     Estimate,
     PrecisionRecallCurve,
     RocCurve,
-    ThresholdCurve,
     estimates_from_counts,
     precision_recall_curve,
     roc_curve,
 )
-from fer_core.metrics import threshold_curve as curve_over_thresholds
 
 
 @dataclass(frozen=True, eq=False)
-class ClassAssessment:
-    """The figures of one emotion.
+class ClassResult:
+    """Metrics of one class.
 
     Attributes:
-        emotion: Its index.
-        precision: With its 95 % bootstrap interval, as all here; undefined if never predicted.
-        recall: Undefined if it does not occur.
-        f1: Undefined if neither.
-        support: Images of it.
-        predicted_count: Images taken for it.
-        roc: One against the rest; None if it or the rest does not occur.
-        precision_recall: None if it does not occur.
-        auc: Area under the ROC curve, 0 to 1; None as ``roc``.
-        average_precision: 0 to 1; None as ``precision_recall``.
+        name: The class.
+        precision: With a 95 % bootstrap interval, like recall and F1; undefined if the class is
+            never predicted.
+        recall: Undefined if the class does not occur.
+        f1: Undefined if the class neither occurs nor is predicted.
+        support: Number of images of the class.
+        predicted_count: Number of images predicted as the class.
+        roc: One-vs-rest ROC curve; None if the class or the rest does not occur.
+        precision_recall: Precision-recall curve; None if the class does not occur.
+        auc: Area under the ROC curve, 0 to 1; None like ``roc``.
+        average_precision: 0 to 1; None like ``precision_recall``.
     """
 
-    emotion: int
+    name: str
     precision: Estimate
     recall: Estimate
     f1: Estimate
@@ -49,45 +50,46 @@ class ClassAssessment:
     average_precision: float | None
 
 
-def assess_classes(result: EvaluationResult) -> tuple[ClassAssessment, ...]:
-    """Assess each of the seven emotions, in their order."""
-    counts = confusion_counts(result)
+def evaluate_classes(
+    labels: NDArray[np.integer[Any]],
+    probabilities: NDArray[np.floating[Any]],
+    confusion: NDArray[np.int64],
+    classes: Sequence[str],
+) -> tuple[ClassResult, ...]:
+    """Compute the metrics of each class.
+
+    Args:
+        labels: True labels, ``[n]``.
+        probabilities: ``[n, classes]``.
+        confusion: ``[classes, classes]``, rows true, columns predicted.
+        classes: Class names, in the order of the labels.
+    """
     estimates = estimates_from_counts(
-        counts,
+        confusion,
         lambda tables: {
             "precision": precisions_of(tables),
             "recall": recalls_of(tables),
             "f1": f1s_of(tables),
         },
     )
-    classes = []
-    for emotion in range(len(EMOTIONS)):
-        is_class = result.labels == emotion
-        scores = result.probabilities[:, emotion]
+    results = []
+    for index, name in enumerate(classes):
+        is_class = labels == index
+        scores = probabilities[:, index]
         roc, area = roc_curve(is_class, scores) or (None, None)
         precision_recall, average = precision_recall_curve(is_class, scores) or (None, None)
-        classes.append(
-            ClassAssessment(
-                emotion=emotion,
-                precision=estimates["precision"][emotion],
-                recall=estimates["recall"][emotion],
-                f1=estimates["f1"][emotion],
-                support=int(counts[emotion].sum()),
-                predicted_count=int(counts[:, emotion].sum()),
+        results.append(
+            ClassResult(
+                name=name,
+                precision=estimates["precision"][index],
+                recall=estimates["recall"][index],
+                f1=estimates["f1"][index],
+                support=int(confusion[index].sum()),
+                predicted_count=int(confusion[:, index].sum()),
                 roc=roc,
                 precision_recall=precision_recall,
                 auc=area,
                 average_precision=average,
             )
         )
-    return tuple(classes)
-
-
-def threshold_curve(result: EvaluationResult, emotion: int) -> ThresholdCurve:
-    """Precision, recall and F1 of an emotion against the rest, by the threshold on its probability.
-
-    Args:
-        result: The evaluation.
-        emotion: Its index.
-    """
-    return curve_over_thresholds(result.labels == emotion, result.probabilities[:, emotion])
+    return tuple(results)

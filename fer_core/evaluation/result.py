@@ -1,53 +1,81 @@
-"""``EvaluationResult``: what a model says of every image of a split."""
+"""``EvaluationResult``: the predictions of a model for a split, and all metrics computed from them.
+
+Used by the command line, the evaluate page, the HTML report, the model card and the end of a
+training.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.bundle import PREDICTIONS_FILE, Bundle
-from fer_core.dataset.duplicates import content_keys, leaked_rows
-from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
-from fer_core.errors import InputError, first_line
-from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
-from fer_core.evaluation.facts import ResultFacts, facts_on_dataset, facts_on_own_predictions
-from fer_core.files import read_arrays
-from fer_core.metrics import apply_temperature
-from fer_core.predictor import Predictor, check_network_file, load_predictor
-from fer_core.progress import ProgressReport
-from fer_core.settings import Settings
+from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
+from fer_core.evaluation.calibration_analysis import CalibrationAnalysis, analyze_calibration
+from fer_core.evaluation.coverage import (
+    CoverageCurve,
+    CoveragePoint,
+    coverage_curve,
+    coverage_point,
+)
+from fer_core.evaluation.facts import ResultFacts
+from fer_core.evaluation.overall import accuracy_estimate, overall_estimates
+from fer_core.evaluation.per_class import ClassResult, evaluate_classes
+from fer_core.metrics import (
+    Estimate,
+    ThresholdCurve,
+    accuracy,
+    apply_temperature,
+    confusion_matrix,
+    expected_calibration_error,
+    log_loss,
+    log_losses,
+    macro_f1,
+    mean_estimate,
+    per_class_metrics,
+    threshold_curve,
+)
 
-#: Images between two reports of progress: a tenth of a second or so, in whole batches.
-_IMAGES_AT_ONCE = 128
+#: Human accuracy on FER2013 as (value, low, high): Goodfellow et al., "Challenges in
+#: representation learning: a report on three machine learning contests", ICONIP 2013.
+HUMAN_ACCURACY = (0.65, 0.60, 0.70)
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """A bundle's probabilities for the images of a split, beside the truth.
+    """The raw predictions of a model for ``n`` images (at least one), with their true labels.
+
+    Every metric is a property that is computed on first access and then kept. Metrics of type
+    ``Estimate`` carry a 95 % confidence interval. A metric that is undefined, such as the recall of
+    a class without images, has the value None.
 
     Attributes:
         bundle_name: The model.
-        dataset_name: The data; None for the validation predictions that lie in the bundle, which
-            come without pictures.
+        dataset_name: The dataset; None for the validation predictions stored in the bundle, which
+            come without images.
         split: ``train``, ``validation``, ``test`` or ``all``.
-        labels: True labels, int8 ``[n]``.
-        raw_probabilities: float32 ``[n, 7]``, **before** temperature.
-        temperature: The bundle's, in force.
-        rows: The images' rows in their dataset, ``[n]``; 0 to n - 1 without one.
-        names: Where each image came from; empty without a dataset.
-        is_leaked: Which images also stand in train, bool ``[n]``; None where that is not known.
-        data_fingerprint: The dataset's; empty where unknown.
-        facts: What a reader must be told.
+        labels: True labels, int8 ``[n]``, indices into ``classes``.
+        raw_probabilities: float32 ``[n, classes]``, after the bundle's logit adjustment, if it has
+            one, and **before** temperature scaling.
+        temperature: The temperature of the bundle.
+        rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
+        names: The origin of each image; empty without a dataset.
+        is_leaked: Which images also appear in train, bool ``[n]``; None if unknown.
+        data_fingerprint: Fingerprint of the dataset; empty if unknown.
+        facts: What changes the meaning of the metrics, with warnings for the reader.
+        classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
+        slicings: Accuracy by image quality; empty unless added with ``dataclasses.replace``,
+            because it needs the images.
+        robustness: Accuracy under image corruptions; empty unless added likewise, because it takes
+            minutes to measure.
+        is_against_votes: The labels are the plurality of annotator votes.
 
     Raises:
-        ValueError: Shapes differ from these.
+        ValueError: The shapes are inconsistent.
     """
 
     bundle_name: str
@@ -57,22 +85,28 @@ class EvaluationResult:
     raw_probabilities: NDArray[np.float32]
     temperature: float
     rows: NDArray[np.intp]
-    names: tuple[str, ...]
-    is_leaked: NDArray[np.bool_] | None
-    data_fingerprint: str
-    facts: ResultFacts
+    names: tuple[str, ...] = ()
+    is_leaked: NDArray[np.bool_] | None = None
+    data_fingerprint: str = ""
+    facts: ResultFacts = field(default_factory=ResultFacts)
+    classes: tuple[str, ...] = EMOTIONS
+    slicings: tuple[Slicing, ...] = ()
+    robustness: tuple[RobustnessCurve, ...] = ()
+    is_against_votes: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.labels)
-        if self.raw_probabilities.shape != (count, len(EMOTIONS)):
+        if self.raw_probabilities.shape != (count, len(self.classes)):
             raise ValueError(
-                f"raw_probabilities should be [{count}, {len(EMOTIONS)}]. "
+                f"raw_probabilities should be [{count}, {len(self.classes)}]. "
                 f"Received: {list(self.raw_probabilities.shape)}"
             )
         if self.rows.shape != (count,) or (self.names and len(self.names) != count):
             raise ValueError(
                 f"rows and names should be {count}. Received: {len(self.rows)}, {len(self.names)}"
             )
+
+    # Predictions
 
     @property
     def n(self) -> int:
@@ -81,180 +115,146 @@ class EvaluationResult:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
-        """After temperature, float32 ``[n, 7]``."""
+        """Probabilities after temperature scaling, float32 ``[n, classes]``."""
         return apply_temperature(self.raw_probabilities, self.temperature)
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
-        """The most probable emotions, ``[n]``."""
+        """Index of the most probable class, ``[n]``."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
-        """Their probabilities, float32 ``[n]``."""
+        """Probability of the most probable class, float32 ``[n]``."""
         return np.asarray(self.probabilities.max(axis=1, initial=0))
 
     @cached_property
     def is_correct(self) -> NDArray[np.bool_]:
-        """Whether they are the true ones, bool ``[n]``."""
+        """Whether the most probable class is the true one, bool ``[n]``."""
         return np.asarray(self.predicted == self.labels)
 
+    # Overall metrics
 
-def evaluate_split(
-    bundle: Bundle,
-    face_set: FaceSet,
-    split: str,
-    settings: Settings,
-    *,
-    dataset_name: str,
-    is_demo_data: bool = False,
-    curation: str | None = None,
-    predictor: Predictor | None = None,
-    report: ProgressReport | None = None,
-) -> EvaluationResult:
-    """Predict a split's images, or read what was predicted for them before.
+    @property
+    def accuracy(self) -> Estimate:
+        """Share of correct predictions."""
+        return self._overall["accuracy"]
 
-    Predictions are kept by content: of the network and how it is fed, of the data, the split and
-    the curation. Whoever asks for one that is just being made waits for it.
+    @property
+    def macro_f1(self) -> Estimate:
+        """Mean F1 over the classes that occur or are predicted."""
+        return self._overall["macro_f1"]
 
-    Args:
-        bundle: The model.
-        face_set: The data.
-        split: ``train``, ``validation``, ``test`` or ``all``.
-        settings: Where predictions are kept.
-        dataset_name: What to call the data.
-        is_demo_data: Whether they are the drawn demo set.
-        curation: A fingerprint of how the data were curated; None if they were not.
-        predictor: The bundle's, if it is open already.
-        report: Takes the progress.
+    @property
+    def balanced_accuracy(self) -> Estimate:
+        """Mean recall over the classes that occur."""
+        return self._overall["balanced_accuracy"]
 
-    Raises:
-        InputError: The split does not exist or has no images, or the network cannot be used.
-    """
-    rows = face_set.rows(split)
-    if not len(rows):
-        raise InputError(f"The dataset has no {split} images; choose another split.")
-    labels = face_set.labels[rows]
-    check_network_file(bundle.served_network, bundle.name)
-    key = cache_key(bundle, face_set.fingerprint, split, curation)
-    with _alone_with(key):
-        prediction = read_cached(settings, key, labels)
-        if prediction is None:
-            probabilities = _predict(
-                predictor or load_predictor(bundle), face_set.images, rows, report
-            )
-            prediction = CachedPrediction(labels, probabilities, _leak_flags(face_set, rows))
-            write_cached(settings, key, prediction)
-    return EvaluationResult(
-        bundle_name=bundle.name,
-        dataset_name=dataset_name,
-        split=split,
-        labels=labels,
-        raw_probabilities=prediction.raw_probabilities,
-        temperature=bundle.temperature,
-        rows=rows,
-        names=tuple(face_set.names[row] for row in rows),
-        is_leaked=prediction.is_leaked,
-        data_fingerprint=face_set.fingerprint,
-        facts=facts_on_dataset(bundle, face_set, split, is_demo_data=is_demo_data),
-    )
+    @property
+    def top2_accuracy(self) -> Estimate:
+        """Share of images whose true class is among the two most probable classes."""
+        return self._overall["top2_accuracy"]
 
+    @cached_property
+    def log_loss(self) -> Estimate:
+        """Mean cross-entropy after temperature scaling, natural logarithm."""
+        return mean_estimate(log_losses(self.labels, self.probabilities))
 
-def own_predictions(bundle: Bundle) -> EvaluationResult:
-    """The validation predictions that lie in a bundle: all but the pictures.
+    @cached_property
+    def leak_free_n(self) -> int | None:
+        """Number of images whose pixels do not also appear in train; None if unknown."""
+        return None if self.is_leaked is None else int((~self.is_leaked).sum())
 
-    Raises:
-        InputError: The bundle has none, or they are damaged.
-    """
-    path = bundle.folder / PREDICTIONS_FILE
-    try:
-        arrays = read_arrays(path)
-        labels, probabilities = arrays["labels"], arrays["probabilities"]
-    except FileNotFoundError as error:
-        raise InputError(
-            f"The model {bundle.name!r} brings no validation predictions ({PREDICTIONS_FILE} is "
-            "missing); choose a dataset to evaluate it on."
-        ) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"The validation predictions in {path} are damaged ({first_line(error)}); restore the "
-            "file, or choose a dataset to evaluate the model on."
-        ) from error
-    if not _are_predictions(labels, probabilities):
-        raise InputError(
-            f"{path} does not hold labels 0 to {len(EMOTIONS) - 1} and probabilities; restore the "
-            "file, or choose a dataset to evaluate the model on."
+    @cached_property
+    def leak_free_accuracy(self) -> Estimate | None:
+        """Accuracy on the images that do not also appear in train; None if these are unknown."""
+        return (
+            None if self.is_leaked is None else accuracy_estimate(self.is_correct[~self.is_leaked])
         )
-    return EvaluationResult(
-        bundle_name=bundle.name,
-        dataset_name=None,
-        split="validation",
-        labels=labels.astype(np.int8),
-        raw_probabilities=probabilities.astype(np.float32),
-        temperature=bundle.temperature,
-        rows=np.arange(len(labels)),
-        names=(),
-        is_leaked=None,
-        data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),
-        facts=facts_on_own_predictions(bundle, labels),
-    )
 
+    @property
+    def majority_class(self) -> int:
+        """Index of the most frequent class."""
+        return int(self.confusion.sum(axis=1).argmax())
 
-def _are_predictions(labels: NDArray[np.int8], probabilities: NDArray[np.float32]) -> bool:
-    return bool(
-        labels.ndim == 1
-        and len(labels)
-        and np.issubdtype(labels.dtype, np.integer)
-        and labels.min() >= 0
-        and labels.max() < len(EMOTIONS)
-        and probabilities.shape == (len(labels), len(EMOTIONS))
-        and np.issubdtype(probabilities.dtype, np.floating)
-        # Written so that what is no number fails too.
-        and (probabilities >= 0).all()
-        and (np.abs(probabilities.sum(axis=1) - 1) < 0.01).all()
-    )
+    @property
+    def baseline_accuracy(self) -> float:
+        """Accuracy of the majority-class baseline, which always predicts ``majority_class``."""
+        return float(self.confusion.sum(axis=1).max() / self.n)
 
+    @property
+    def human_accuracy(self) -> tuple[float, float, float] | None:
+        """Human accuracy on these images as (value, low, high); None unless they are FER2013's."""
+        return HUMAN_ACCURACY if self.facts.is_fer2013 else None
 
-def _predict(
-    predictor: Predictor,
-    images: NDArray[np.uint8],
-    rows: NDArray[np.intp],
-    report: ProgressReport | None,
-) -> NDArray[np.float32]:
-    probabilities = np.empty((len(rows), len(EMOTIONS)), dtype=np.float32)
-    for start in range(0, len(rows), _IMAGES_AT_ONCE):
-        if report is not None:
-            report(start, len(rows))
-        part = rows[start : start + _IMAGES_AT_ONCE]
-        probabilities[start : start + len(part)] = predictor.probabilities(
-            images[part], calibrated=False
+    @cached_property
+    def _overall(self) -> dict[str, Estimate]:
+        return overall_estimates(self.labels, self.probabilities)
+
+    # Metrics per class
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """Confusion matrix, int64 ``[classes, classes]``: rows true, columns predicted."""
+        return confusion_matrix(self.labels, self.predicted, len(self.classes))
+
+    @cached_property
+    def per_class(self) -> tuple[ClassResult, ...]:
+        """Precision, recall, F1 and one-vs-rest curves of each class, in the order of classes."""
+        return evaluate_classes(self.labels, self.probabilities, self.confusion, self.classes)
+
+    def threshold_curve(self, class_index: int) -> ThresholdCurve:
+        """Precision, recall and F1 of one class against the rest, by decision threshold."""
+        return threshold_curve(self.labels == class_index, self.probabilities[:, class_index])
+
+    # Calibration
+
+    @cached_property
+    def calibration(self) -> CalibrationAnalysis:
+        """Calibration before and after temperature scaling."""
+        return analyze_calibration(
+            self.labels, self.raw_probabilities, self.probabilities, self.temperature
         )
-    if report is not None:
-        report(len(rows), len(rows))
-    return probabilities
 
+    @cached_property
+    def coverage(self) -> CoverageCurve:
+        """Accuracy and coverage by minimum confidence."""
+        return coverage_curve(self.confidence, self.is_correct)
 
-def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    keys = content_keys(face_set.images)
-    leaked = [leaked_rows(face_set, split, keys) for split in ("validation", "test")]
-    return np.isin(rows, np.concatenate(leaked))
+    def coverage_at(self, threshold: float) -> CoveragePoint:
+        """Accuracy and coverage at a minimum confidence of ``threshold`` (0 to 1)."""
+        return coverage_point(self.confidence, self.is_correct, threshold)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON document of ``evaluate --json``: point values without intervals.
 
-_guard = threading.Lock()
-_working: dict[str, tuple[threading.Lock, int]] = {}
-
-
-@contextmanager
-def _alone_with(key: str) -> Iterator[None]:
-    """Let one thread at a time work on a key; the second then finds the first one's work."""
-    with _guard:
-        lock, waiting = _working.get(key, (threading.Lock(), 0))
-        _working[key] = lock, waiting + 1
-    try:
-        with lock:
-            yield
-    finally:
-        with _guard:
-            lock, waiting = _working.pop(key)
-            if waiting > 1:
-                _working[key] = lock, waiting - 1
+        It bootstraps nothing, so it is fast for any number of images. The document with intervals
+        is ``tables.evaluation_document``.
+        """
+        labels, probabilities = self.labels, self.probabilities
+        metrics = per_class_metrics(self.confusion)
+        document: dict[str, Any] = {
+            "n": self.n,
+            "accuracy": accuracy(labels, probabilities),
+            "macro_f1": macro_f1(metrics),
+            "loss": log_loss(labels, probabilities),
+            "ece": expected_calibration_error(labels, probabilities),
+            "per_class": {
+                name: {
+                    "precision": one.precision,
+                    "recall": one.recall,
+                    "f1": one.f1,
+                    "support": one.support,
+                }
+                for name, one in zip(self.classes, metrics, strict=True)
+            },
+            "confusion": self.confusion.tolist(),
+            "leak_free": None,
+        }
+        if self.is_leaked is not None:
+            clean = ~self.is_leaked
+            document["leak_free"] = {
+                "n": int(clean.sum()),
+                "accuracy": accuracy(labels[clean], probabilities[clean]),
+            }
+        return document

@@ -1,51 +1,19 @@
-"""Robustness: how accuracy falls as pictures are spoiled more and more."""
+"""Robustness: accuracy under image corruptions of rising strength."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
+from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted, find_corruption
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate, proportion_estimate
 from fer_core.predictor import Predictor
 from fer_core.progress import ProgressReport
-
-
-@dataclass(frozen=True)
-class RobustnessPoint:
-    """Accuracy at one strength.
-
-    Attributes:
-        strength: In the corruption's unit.
-        accuracy: With Wilson's interval.
-    """
-
-    strength: float
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class RobustnessCurve:
-    """Accuracy under one corruption.
-
-    Attributes:
-        name: Of the corruption.
-        title: What people call it.
-        unit: Of its strengths.
-        points: The untouched pictures first, then from mild to severe.
-        n: Number of images.
-    """
-
-    name: str
-    title: str
-    unit: str
-    points: tuple[RobustnessPoint, ...]
-    n: int
 
 
 def measure_robustness(
@@ -58,34 +26,34 @@ def measure_robustness(
     seed: int = 0,
     report: ProgressReport | None = None,
 ) -> tuple[RobustnessCurve, ...]:
-    """Spoil the pictures of an evaluation in several ways and strengths, and predict them again.
+    """Corrupt the images of an evaluation at several strengths and predict them again.
 
     Args:
-        predictor: The model that was evaluated.
-        result: Its evaluation, on ``face_set``.
+        predictor: The evaluated model.
+        result: Its evaluation on ``face_set``.
         face_set: The data.
-        names: Of the corruptions; by default all.
-        max_images: So many of the images, drawn at random, bound the time.
-        seed: Of that draw and of what the corruptions leave to chance.
-        report: Takes the pictures done and their number in all; what it raises ends the work.
+        names: Names of the corruptions; by default all.
+        max_images: Maximum number of images, sampled at random; limits the time.
+        seed: Seed of the sample and of the random corruptions.
+        report: Called with the predicted images and their total; an exception stops the work.
 
     Raises:
-        InputError: There is no corruption of such a name.
+        InputError: A corruption is unknown.
     """
     chosen = CORRUPTIONS if names is None else tuple(find_corruption(name) for name in names)
     positions = _sample(result.n, max_images, seed)
     images = face_set.images[result.rows[positions]]
-    untouched = _accuracy(result.predicted[positions], result.labels[positions])
+    unchanged = _accuracy(result.predicted[positions], result.labels[positions])
     total = len(positions) * sum(len(corruption.strengths) for corruption in chosen)
     done = 0
     curves = []
     for corruption in chosen:
-        points = [RobustnessPoint(corruption.untouched, untouched)]
+        points = [RobustnessPoint(corruption.neutral_strength, unchanged)]
         for strength in corruption.strengths:
             if report is not None:
                 report(done, total)
-            spoiled = corrupted(images, corruption.name, strength, seed=seed)
-            predicted = predictor.probabilities(spoiled).argmax(axis=1)
+            changed = corrupted(images, corruption.name, strength, seed=seed)
+            predicted = predictor.probabilities(changed).argmax(axis=1)
             points.append(RobustnessPoint(strength, _accuracy(predicted, result.labels[positions])))
             done += len(positions)
         curves.append(
@@ -98,10 +66,10 @@ def measure_robustness(
     return tuple(curves)
 
 
-def _sample(count: int, most: int, seed: int) -> NDArray[np.intp]:
-    if count <= most:
+def _sample(count: int, max_images: int, seed: int) -> NDArray[np.intp]:
+    if count <= max_images:
         return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(count, max_images, replace=False))
 
 
 def _accuracy(predicted: NDArray[np.intp], labels: NDArray[np.int8]) -> Estimate:

@@ -1,59 +1,22 @@
-"""Accuracy on slices of the images: the dark and the bright ones, the blurred, the disputed."""
+"""Accuracy on slices of the images, such as dark and bright ones, or those annotators dispute."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.image_quality import image_quality
+from fer_core.evaluation.breakdowns import ScoreSlice, Slicing
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics import Estimate, proportion_estimate
+from fer_core.metrics import proportion_estimate
 
-#: Figures of ``ImageQuality`` by which evaluations are cut: title and unit.
+#: Scores of ``ImageQuality`` used for slices: title and unit.
 IMAGE_SCORES: dict[str, tuple[str, str]] = {
-    "brightness": ("Brightness", "mean grey value, 0 to 255"),
-    "contrast": ("Contrast", "standard deviation of grey values"),
+    "brightness": ("Brightness", "mean gray value, 0 to 255"),
+    "contrast": ("Contrast", "standard deviation of gray values"),
     "sharpness": ("Sharpness", "variance of the Laplacian"),
 }
-
-
-@dataclass(frozen=True)
-class ScoreSlice:
-    """Images with similar scores.
-
-    Attributes:
-        low: The least score among them.
-        high: The greatest.
-        n: How many they are.
-        accuracy: On them, with Wilson's interval.
-    """
-
-    low: float
-    high: float
-    n: int
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class Slicing:
-    """All images, cut by a score into slices of nearly equal count.
-
-    Attributes:
-        name: The score.
-        title: What people call it.
-        unit: What its values are.
-        slices: From the least score up.
-        undefined_n: Images without such a score, which are in no slice.
-    """
-
-    name: str
-    title: str
-    unit: str
-    slices: tuple[ScoreSlice, ...]
-    undefined_n: int
 
 
 def slice_by_score(
@@ -65,16 +28,16 @@ def slice_by_score(
     unit: str = "",
     count: int = 5,
 ) -> Slicing:
-    """Cut an evaluation by a score per image.
+    """Divide an evaluation into slices by a score per image.
 
     Args:
         result: The evaluation.
-        scores: ``[n]``; NaN where an image has none.
-        name: Of the score.
-        title: What people call it; by default its name.
-        unit: What its values are.
-        count: How many slices at most; images that share a score stay together, and a score with
-            no more than so many values has a slice for each.
+        scores: ``[n]``; NaN for images without a score.
+        name: Name of the score.
+        title: Its title for display; by default its name.
+        unit: Unit of its values.
+        count: Maximum number of slices. Images with equal scores stay together; a score with at
+            most ``count`` distinct values gets one slice per value.
 
     Raises:
         ValueError: ``scores`` has another length.
@@ -85,7 +48,7 @@ def slice_by_score(
     values, correct = scores[defined], result.is_correct[defined]
     slices = []
     if len(values):
-        # Each slice begins with a score that does occur, so that none is empty.
+        # Each slice starts at a score that occurs, so no slice is empty.
         edges = np.unique(values)
         if len(edges) > count:
             shares = np.linspace(0, 1, count + 1)[:-1]
@@ -105,11 +68,11 @@ def slice_by_score(
 
 
 def image_slicings(result: EvaluationResult, face_set: FaceSet) -> tuple[Slicing, ...]:
-    """Cut an evaluation by brightness, contrast and sharpness.
+    """Divide an evaluation into slices by brightness, contrast and sharpness.
 
     Args:
         result: The evaluation.
-        face_set: The data that it was made on.
+        face_set: The evaluated data.
     """
     quality = image_quality(face_set.images[result.rows])
     return tuple(

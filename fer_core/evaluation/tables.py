@@ -6,25 +6,18 @@ import math
 from typing import Any
 
 from fer_core.csv_text import csv_text
-from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.assessment import Assessment
-from fer_core.evaluation.calibration import CalibrationState
-from fer_core.evaluation.headline import Headline
-from fer_core.evaluation.per_class import ClassAssessment
-from fer_core.evaluation.report import report_on
+from fer_core.evaluation.calibration_analysis import CalibrationState
+from fer_core.evaluation.per_class import ClassResult
 from fer_core.evaluation.result import EvaluationResult
 
 
-def assessment_document(assessment: Assessment) -> dict[str, Any]:
-    """Everything as one JSON document.
+def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
+    """Return the complete evaluation as one JSON document.
 
-    It holds the document of ``evaluate`` and, beside it, intervals, curves, calibration, slices and
-    robustness. What is undefined is null.
+    It contains the document of ``evaluate --json`` (``EvaluationResult.to_json``) and intervals,
+    curves, calibration, slices and robustness. Undefined values are null.
     """
-    result = assessment.result
-    contract = report_on(result.labels, result.probabilities, result.is_leaked).to_json()
-    if result.is_leaked is None:
-        contract["leak_free"] = None
+    calibration, coverage = result.calibration, result.coverage
     document = {
         "model": result.bundle_name,
         "dataset": result.dataset_name,
@@ -32,20 +25,20 @@ def assessment_document(assessment: Assessment) -> dict[str, Any]:
         "data_fingerprint": result.data_fingerprint or None,
         "temperature": result.temperature,
         "warnings": list(result.facts.warnings),
-        **contract,
-        "headline": _headline(assessment.headline),
-        "classes": {EMOTIONS[one.emotion]: _class(one) for one in assessment.classes},
+        **result.to_json(),
+        "headline": _overall(result),
+        "classes": {one.name: _class(one) for one in result.per_class},
         "calibration": {
-            "before": _state(assessment.calibration.before),
-            "in_force": _state(assessment.calibration.in_force),
-            "cross_fitted": _state(assessment.calibration.cross_fitted),
-            "fitted_temperature": assessment.calibration.fitted_temperature,
-            "folds": assessment.calibration.folds,
+            "before": _state(calibration.uncalibrated),
+            "in_force": _state(calibration.calibrated),
+            "cross_fitted": _state(calibration.cross_validated),
+            "fitted_temperature": calibration.fitted_temperature,
+            "folds": calibration.folds,
         },
         "coverage": {
-            "thresholds": assessment.coverage.thresholds.tolist(),
-            "coverage": assessment.coverage.coverage.tolist(),
-            "accuracy": assessment.coverage.accuracy.tolist(),
+            "thresholds": coverage.thresholds.tolist(),
+            "coverage": coverage.coverage.tolist(),
+            "accuracy": coverage.accuracy.tolist(),
         },
         "slices": {
             slicing.name: {
@@ -61,7 +54,7 @@ def assessment_document(assessment: Assessment) -> dict[str, Any]:
                     for one in slicing.slices
                 ],
             }
-            for slicing in assessment.slicings
+            for slicing in result.slicings
         },
         "robustness": {
             curve.name: {
@@ -72,37 +65,35 @@ def assessment_document(assessment: Assessment) -> dict[str, Any]:
                     for point in curve.points
                 ],
             }
-            for curve in assessment.robustness
+            for curve in result.robustness
         },
     }
     cleaned: dict[str, Any] = _without_nan(document)
     return cleaned
 
 
-def _headline(figures: Headline) -> dict[str, Any]:
-    human = figures.human_accuracy
-    leak_free = figures.leak_free_accuracy
+def _overall(result: EvaluationResult) -> dict[str, Any]:
+    human, leak_free = result.human_accuracy, result.leak_free_accuracy
     return {
-        "n": figures.n,
-        "accuracy": figures.accuracy.to_json(),
-        "macro_f1": figures.macro_f1.to_json(),
-        "balanced_accuracy": figures.balanced_accuracy.to_json(),
-        "log_loss": figures.log_loss.to_json(),
-        "top2_accuracy": figures.top2_accuracy.to_json(),
-        "leak_free_n": figures.leak_free_n,
+        "n": result.n,
+        "accuracy": result.accuracy.to_json(),
+        "macro_f1": result.macro_f1.to_json(),
+        "balanced_accuracy": result.balanced_accuracy.to_json(),
+        "log_loss": result.log_loss.to_json(),
+        "top2_accuracy": result.top2_accuracy.to_json(),
+        "leak_free_n": result.leak_free_n,
         "leak_free_accuracy": None if leak_free is None else leak_free.to_json(),
         "baseline": {
-            "emotion": EMOTIONS[figures.baseline_emotion],
-            "accuracy": figures.baseline_accuracy,
+            "emotion": result.classes[result.majority_class],
+            "accuracy": result.baseline_accuracy,
         },
-        "human_accuracy": None if human is None else dict(zip(_ESTIMATE, human, strict=True)),
+        "human_accuracy": (
+            None if human is None else dict(zip(("value", "low", "high"), human, strict=True))
+        ),
     }
 
 
-_ESTIMATE = ("value", "low", "high")
-
-
-def _class(one: ClassAssessment) -> dict[str, Any]:
+def _class(one: ClassResult) -> dict[str, Any]:
     return {
         "precision": one.precision.to_json(),
         "recall": one.recall.to_json(),
@@ -136,7 +127,7 @@ def _state(state: CalibrationState | None) -> dict[str, Any] | None:
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity."""
+    """Replace NaN and infinity, which JSON does not support, by None."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -147,8 +138,9 @@ def _without_nan(value: Any) -> Any:
 
 
 def predictions_csv(result: EvaluationResult) -> str:
-    """One line per image: where it came from, the truth, what the model says."""
-    header = ["row", "name", "true", "predicted", "correct", "confidence", *EMOTIONS, "in_train"]
+    """Return one line per image: origin, true and predicted class, all probabilities."""
+    classes = result.classes
+    header = ["row", "name", "true", "predicted", "correct", "confidence", *classes, "in_train"]
     lines = []
     for position in range(result.n):
         leaked = "" if result.is_leaked is None else str(bool(result.is_leaked[position])).lower()
@@ -156,8 +148,8 @@ def predictions_csv(result: EvaluationResult) -> str:
             [
                 int(result.rows[position]),
                 result.names[position] if result.names else "",
-                EMOTIONS[result.labels[position]],
-                EMOTIONS[result.predicted[position]],
+                classes[result.labels[position]],
+                classes[result.predicted[position]],
                 str(bool(result.is_correct[position])).lower(),
                 *[
                     f"{value:.6f}"
@@ -169,19 +161,19 @@ def predictions_csv(result: EvaluationResult) -> str:
     return csv_text(header, lines)
 
 
-def classes_csv(assessment: Assessment) -> str:
-    """One line per emotion; what is undefined is empty."""
-    figures = ("precision", "recall", "f1")
-    bounds = [f"{figure}{end}" for figure in figures for end in ("", "_low", "_high")]
+def classes_csv(result: EvaluationResult) -> str:
+    """Return one line of metrics per class; undefined values are empty."""
+    metrics = ("precision", "recall", "f1")
+    bounds = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
     header = ["emotion", *bounds, "support", "predicted", "auc", "average_precision"]
     lines = []
-    for one in assessment.classes:
+    for one in result.per_class:
         numbers: list[float | None] = []
         for estimate in (one.precision, one.recall, one.f1):
             numbers += [estimate.value, estimate.low, estimate.high]
         lines.append(
             [
-                EMOTIONS[one.emotion],
+                one.name,
                 *map(_cell, numbers),
                 one.support,
                 one.predicted_count,

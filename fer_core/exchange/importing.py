@@ -47,9 +47,9 @@ from fer_core.files import (
     write_text,
 )
 from fer_core.model_card import model_card
-from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
 from fer_core.predictor import Predictor, network_input, open_onnx_network
 from fer_core.provenance import installed_versions
+from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
 from fer_core.settings import Settings
 
 if TYPE_CHECKING:

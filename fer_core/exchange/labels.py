@@ -5,14 +5,17 @@ An exported model has both in ``NAME.meta.json`` next to it. For other models th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 
 from fer_core.emotions import EMOTIONS, emotion_from_name, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import read_json
-from fer_core.plain_values import read_record
+from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 Scale = Literal["unit", "bytes", "signed"]
 
@@ -28,7 +31,7 @@ META_SUFFIX = ".meta.json"
 _ALPHABETICAL = tuple(sorted(EMOTIONS))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class FileNotes:
     """The content of ``NAME.meta.json``: the input and output of an exported network.
 
@@ -42,29 +45,19 @@ class FileNotes:
         temperature: Divisor of the logarithms of the outputs, for calibration.
     """
 
-    model: str
-    labels: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    input_scale: float
-    input_offset: float = 0.0
-    flip_averaging: bool = False
-    temperature: float = 1.0
+    model: Text
+    labels: tuple[Text, ...]
+    input_shape: tuple[Integer, Integer, Integer]
+    input_scale: Annotated[Number, Field(gt=0)]
+    input_offset: Number = 0.0
+    flip_averaging: Flag = False
+    temperature: Number = Field(default=1.0, ge=0.01, le=100)
 
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ValueError: The labels are not the seven emotions, or scale or temperature are out of
-                range.
-        """
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
         if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        if self.input_scale <= 0:
-            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
-        if not 0.01 <= self.temperature <= 100:
-            raise ValueError(
-                f"temperature should be from 0.01 to 100. Received: {self.temperature}"
-            )
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``NAME.meta.json``."""
@@ -81,7 +74,7 @@ def read_notes(path: Path) -> FileNotes | None:
     if not place.is_file():
         return None
     try:
-        return read_record(FileNotes, read_json(place), allows_unknown=True)
+        return from_dict(FileNotes, read_json(place))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{place} is invalid ({first_line(error)}); restore or delete it."

@@ -16,7 +16,7 @@ import numpy as np
 
 from fer_core.errors import InputError, first_line
 from fer_core.exchange.safety import check_file
-from fer_core.networks import CLASS_COUNT, INPUT_SHAPE
+from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
 
 if TYPE_CHECKING:
     import onnx

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.errors import InputError, first_line
-from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Network
+from fer_core.recipes.architectures import INPUT_SHAPE
 
 #: How far the rows of probabilities may be from summing to 1.
 _SUM_TOLERANCE = 1e-3

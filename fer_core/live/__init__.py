@@ -1,1 +1,1 @@
-"""The webcam's frames, one after the other: faces followed, read, drawn and noted down."""
+"""The frames of a webcam: track, classify, draw and record the faces."""

@@ -1,4 +1,4 @@
-"""Recording the annotated video, where a person asks for it: in memory, and for a bounded time."""
+"""Record the annotated video on request: in memory, and for a limited time."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 logger = logging.getLogger(__name__)
 
 #: At 640x480 about 20 MB.
-LONGEST_RECORDING_SECONDS = 120.0
+MAX_RECORDING_SECONDS = 120.0
 _BITS_PER_SECOND = 1_500_000
 _TIME_BASE = Fraction(1, 90_000)
-#: Frames that wait for the encoder; when there are more, the newest are left out.
-_MOST_WAITING = 15
+#: Frames that may wait for the encoder; further frames are skipped.
+_MAX_WAITING = 15
 
 
 class VideoRecording:
-    """An MP4 of what is shown, encoded beside the stream; nothing is written to disk.
+    """An MP4 of the annotated frames, encoded in a background thread; nothing is written to disk.
 
     ``add`` is called by the stream's thread and returns at once.
     """
 
-    def __init__(self, longest_seconds: float = LONGEST_RECORDING_SECONDS) -> None:
-        """Prepare; nothing is recorded before ``start``.
+    def __init__(self, max_seconds: float = MAX_RECORDING_SECONDS) -> None:
+        """Create an empty recording; nothing is recorded before ``start``.
 
         Args:
-            longest_seconds: When it stops by itself.
+            max_seconds: Length after which the recording stops automatically.
         """
-        self._longest = longest_seconds
+        self._max_seconds = max_seconds
         self._lock = threading.Lock()
         self._frames: queue.Queue[tuple[NDArray[np.uint8], float] | None] | None = None
         self._thread: threading.Thread | None = None
@@ -46,43 +46,43 @@ class VideoRecording:
 
     @property
     def is_running(self) -> bool:
-        """Whether frames are being recorded."""
+        """True while frames are recorded."""
         return self._frames is not None
 
     @property
     def seconds(self) -> float:
-        """Length of the recording so far, or of the finished one."""
+        """The length of the current or of the finished recording."""
         return self._seconds
 
     @property
-    def longest_seconds(self) -> float:
-        """When a recording stops by itself."""
-        return self._longest
+    def max_seconds(self) -> float:
+        """The length after which a recording stops automatically."""
+        return self._max_seconds
 
     @property
     def result(self) -> bytes | None:
-        """The finished recording, an MP4 file; None while there is none."""
+        """The finished recording, an MP4 file; None if there is none."""
         return self._result
 
     @property
     def error(self) -> str | None:
-        """Why the last recording failed, in one sentence."""
+        """One sentence on why the last recording failed; None if it did not."""
         return self._error
 
     def start(self) -> None:
-        """Begin a new recording; the one before is forgotten."""
+        """Start a new recording and discard the previous one."""
         self.stop()
         with self._lock:
             self._first, self._seconds = None, 0.0
             self._result = self._error = None
-            self._frames = queue.Queue(_MOST_WAITING)
+            self._frames = queue.Queue(_MAX_WAITING)
             self._thread = threading.Thread(
                 target=self._encode, args=(self._frames,), name="live-recording", daemon=True
             )
             self._thread.start()
 
     def add(self, image: NDArray[np.uint8], seconds: float) -> None:
-        """Add a frame, if a recording runs.
+        """Add a frame if a recording is running.
 
         Args:
             image: RGB, uint8 ``[height, width, 3]``; must not be changed afterwards.
@@ -96,8 +96,8 @@ class VideoRecording:
                 self._first = seconds
             moment = seconds - self._first
             if moment < self._seconds:
-                return  # the camera's clock was set back: a stream that was started anew
-            if moment <= self._longest:
+                return  # the camera's clock was set back: the stream was restarted
+            if moment <= self._max_seconds:
                 try:
                     frames.put_nowait((image, moment))
                 except queue.Full:
@@ -115,8 +115,8 @@ class VideoRecording:
         self._end(wait=True)
         return self._result
 
-    def forget(self) -> None:
-        """Drop a finished recording from memory."""
+    def discard(self) -> None:
+        """Delete a finished recording from memory."""
         self._result = None
 
     def _end(self, *, wait: bool) -> None:
@@ -124,13 +124,13 @@ class VideoRecording:
             frames, self._frames = self._frames, None
             thread = self._thread
         if frames is not None:
-            # The encoder empties the queue, so that there is room in a moment.
+            # Blocks only briefly: the encoder empties the queue.
             frames.put(None)
         if wait and thread is not None:
             thread.join()
 
     def _encode(self, frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> None:
-        """The encoder's thread."""
+        """Run in the encoder's thread."""
         try:
             content = _encoded(frames)
         except Exception as error:
@@ -139,7 +139,7 @@ class VideoRecording:
             with self._lock:
                 if self._frames is frames:
                     self._frames = None
-            # Whoever waits for room to say that it is over is let go.
+            # Empty the queue so that a thread that waits in ``_end`` continues.
             with contextlib.suppress(queue.Empty):
                 while True:
                     frames.get_nowait()
@@ -148,7 +148,7 @@ class VideoRecording:
 
 
 def _encoded(frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> bytes:
-    """Encode frames until None comes: H.264, which every browser and player shows."""
+    """Encode frames until None arrives: H.264, which every browser and player supports."""
     import av
 
     buffer = io.BytesIO()
@@ -160,13 +160,13 @@ def _encoded(frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> byt
         if container is None:
             container = av.open(buffer, "w", format="mp4")
             stream = container.add_stream("libx264", options={"preset": "ultrafast"})
-            # H.264 in its usual form knows even sizes only.
+            # H.264 with 4:2:0 chroma requires even sizes.
             stream.width, stream.height = image.shape[1] // 2 * 2, image.shape[0] // 2 * 2
             stream.pix_fmt = "yuv420p"
             stream.bit_rate = _BITS_PER_SECOND
             stream.codec_context.time_base = _TIME_BASE
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        # A camera's picture may change its size: a film does not.
+        # A camera's picture may change its size, but a video file has one size.
         frame = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
         frame.pts = max(last + 1, round(seconds / _TIME_BASE))
         frame.time_base = _TIME_BASE

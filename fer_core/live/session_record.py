@@ -1,4 +1,4 @@
-"""The record of a session: who showed which emotion when. Numbers only, never pictures."""
+"""The record of a live session: predictions per person over time, without pictures."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.face import Face
 
-#: A person is noted down so often: enough for any expression, and 36,000 lines for two people in
-#: an hour.
+#: Recording rate per person: fast enough for any expression, and 36,000 rows per hour for two
+#: persons.
 _ROWS_PER_SECOND = 5.0
 #: About ten hours of one person; 12 MB.
-_MOST_ROWS = 180_000
-#: A gap longer than this is time in which the person was not seen.
-_LONGEST_STEP_SECONDS = 1.0
-_FIRST_ROOM = 1024
+_MAX_ROWS = 180_000
+#: After a longer gap the person was not in the picture in between.
+_MAX_STEP_SECONDS = 1.0
+_INITIAL_ROWS = 1024
 _FIRST_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score")
 
 
 @dataclass(frozen=True, eq=False)
 class RecordRows:
-    """Part of a record, in the order of time.
+    """Rows of a record, in the order of time.
 
     Attributes:
-        seconds: Since the record began, float64 ``[n]``.
-        persons: Their numbers, int32 ``[n]``.
+        seconds: Since the start of the record, float64 ``[n]``.
+        persons: Track ids, int32 ``[n]``.
         boxes: x, y, width, height in pixels of the camera's picture, int32 ``[n, 4]``.
         probabilities: Smoothed, float32 ``[n, classes]``.
         classes: The names of the classes.
@@ -50,25 +50,25 @@ class RecordRows:
 
     @property
     def labels(self) -> list[str]:
-        """The most probable emotion of each row."""
+        """The most probable class of each row."""
         return [self.classes[index] for index in self.probabilities.argmax(axis=1)]
 
 
 class SessionRecord:
-    """Takes down every person a few times a second; may be read while it is written."""
+    """Records every person a few times a second; may be read while it is written."""
 
     def __init__(
         self,
         classes: tuple[str, ...] = EMOTIONS,
-        most_rows: int = _MOST_ROWS,
+        max_rows: int = _MAX_ROWS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin an empty record.
+        """Create an empty record.
 
         Args:
             classes: The names of the classes that are recorded.
-            most_rows: When there are as many, later ones are only counted.
-            clock: Seconds; exchanged in tests.
+            max_rows: Further rows are only counted.
+            clock: Returns seconds; replaced in tests.
         """
         self.classes = classes
         self._row = np.dtype(
@@ -79,7 +79,7 @@ class SessionRecord:
                 ("probabilities", np.float32, (len(classes),)),
             ]
         )
-        self._most_rows = most_rows
+        self._max_rows = max_rows
         self._clock = clock
         self._lock = threading.Lock()
         self._last_by_person: dict[int, float] = {}
@@ -87,10 +87,10 @@ class SessionRecord:
         self._dropped = 0
         self._start = 0.0
         self._started_at: datetime | None = None
-        self._table = np.empty(min(_FIRST_ROOM, most_rows), self._row)
+        self._table = np.empty(min(_INITIAL_ROWS, max_rows), self._row)
 
     def add(self, face: Face) -> None:
-        """Add a row, now, unless the person's last one is less than a fifth of a second old.
+        """Add a row with the current time, unless the person's last one is less than 0.2 s old.
 
         Args:
             face: Classified, with a track id.
@@ -108,61 +108,61 @@ class SessionRecord:
                 self._start, self._started_at = self._clock(), datetime.now(UTC)
             seconds = self._clock() - self._start
             last = self._last_by_person.get(person)
-            # A little less than the pause, so that frames at 30 a second fall on it evenly.
+            # Slightly less than the interval, so that frames at 30 fps match it evenly.
             if last is not None and seconds - last < 0.95 / _ROWS_PER_SECOND:
                 return
             self._last_by_person[person] = seconds
-            if self._count >= self._most_rows:
+            if self._count >= self._max_rows:
                 self._dropped += 1
                 return
             if self._count == len(self._table):
-                longer = np.empty(min(2 * self._count, self._most_rows), self._row)
+                longer = np.empty(min(2 * self._count, self._max_rows), self._row)
                 longer[: self._count] = self._table
                 self._table = longer
             self._table[self._count] = (seconds, person, face.box.rounded(), face.probabilities)
             self._count += 1
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all rows."""
         with self._lock:
             self._count = self._dropped = 0
             self._started_at = None
             self._last_by_person.clear()
-            self._table = np.empty(min(_FIRST_ROOM, self._most_rows), self._row)
+            self._table = np.empty(min(_INITIAL_ROWS, self._max_rows), self._row)
 
     def __len__(self) -> int:
         return self._count
 
     @property
     def dropped_rows(self) -> int:
-        """Rows that found no room any more."""
+        """The number of rows that were not recorded because the record was full."""
         return self._dropped
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for another row."""
-        return self._count >= self._most_rows
+        """True if no further rows are recorded."""
+        return self._count >= self._max_rows
 
     @property
     def started_at(self) -> str | None:
-        """When the first row was noted, UTC, ISO 8601; None while there is none."""
+        """Time of the first row, UTC, ISO 8601; None if the record is empty."""
         return None if self._started_at is None else self._started_at.isoformat(timespec="seconds")
 
     @property
     def seconds(self) -> float:
-        """Since the record began; 0 while it is empty."""
+        """Seconds since the first row; 0 if the record is empty."""
         return 0.0 if self._started_at is None else self._clock() - self._start
 
     def rows(self, since: float = -float("inf")) -> RecordRows:
-        """A copy of the rows from a moment on.
+        """Return a copy of the rows from a time on.
 
         Args:
-            since: In seconds since the record began.
+            since: In seconds since the start of the record.
         """
-        return self._whole(since)[1]
+        return self._copy(since)[1]
 
-    def _whole(self, since: float = -float("inf")) -> tuple[datetime | None, RecordRows]:
-        """When the record began, and a copy of its rows: of one moment, whoever clears it next."""
+    def _copy(self, since: float = -float("inf")) -> tuple[datetime | None, RecordRows]:
+        """Return the start time and a copy of the rows, consistent with each other."""
         with self._lock:
             table = self._table[: self._count]
             part = table[int(np.searchsorted(table["seconds"], since)) :]
@@ -175,25 +175,25 @@ class SessionRecord:
             )
 
     def shares(self) -> dict[int, dict[str, float]]:
-        """For each person, the share of the time seen in which each emotion was the likeliest.
+        """Return for each person the share of time in which each class was the most probable.
 
-        Each row stands for the time until the person's next one, a second at most; shares are 0 to
-        1 and add up to 1.
+        Each row counts for the time until the person's next row, at most one second. Shares are
+        between 0 and 1 and sum to 1.
         """
         return _shares(self.rows())
 
     def to_csv(self) -> str:
-        """One line per row: time, seconds, person, box, label, score, the seven probabilities."""
-        started_at, rows = self._whole()
+        """Return a CSV table: time, seconds, person, box, label, score and all probabilities."""
+        started_at, rows = self._copy()
         lines = []
         for seconds, person, box, probabilities, label in zip(
             rows.seconds, rows.persons, rows.boxes, rows.probabilities, rows.labels, strict=True
         ):
-            assert started_at is not None  # there are rows
-            moment = started_at + timedelta(seconds=float(seconds))
+            assert started_at is not None  # rows exist
+            time_of_row = started_at + timedelta(seconds=float(seconds))
             lines.append(
                 [
-                    moment.isoformat(timespec="milliseconds"),
+                    time_of_row.isoformat(timespec="milliseconds"),
                     f"{seconds:.2f}",
                     int(person),
                     *map(int, box),
@@ -205,8 +205,8 @@ class SessionRecord:
         return csv_text((*_FIRST_COLUMNS, *self.classes), lines)
 
     def to_json(self) -> str:
-        """The same as a document, with when it began and what each person's shares are."""
-        started_at, rows = self._whole()
+        """Return the rows as a JSON document, with the start time and the shares per person."""
+        started_at, rows = self._copy()
         document = {
             "started_at": None if started_at is None else started_at.isoformat(timespec="seconds"),
             "dropped_rows": self.dropped_rows,
@@ -240,12 +240,12 @@ def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
     labels = rows.probabilities.argmax(axis=1)
     result: dict[int, dict[str, float]] = {}
     for person in np.unique(rows.persons):
-        mine = np.flatnonzero(rows.persons == person)
-        steps = np.clip(np.diff(rows.seconds[mine]), 0.0, _LONGEST_STEP_SECONDS)
-        # The last row has no next one; it stands for a usual step.
-        usual = 1 / _ROWS_PER_SECOND
-        durations = np.append(steps, usual)
-        totals = np.bincount(labels[mine], weights=durations, minlength=len(rows.classes))
+        indices = np.flatnonzero(rows.persons == person)
+        steps = np.clip(np.diff(rows.seconds[indices]), 0.0, _MAX_STEP_SECONDS)
+        # The last row has no next row; it counts for one recording interval.
+        interval = 1 / _ROWS_PER_SECOND
+        durations = np.append(steps, interval)
+        totals = np.bincount(labels[indices], weights=durations, minlength=len(rows.classes))
         shares = totals / totals.sum()
         result[int(person)] = dict(zip(rows.classes, map(float, shares), strict=True))
     return result

@@ -1,4 +1,4 @@
-"""How quick a stream is: rates and durations over its last seconds."""
+"""The speed of a stream: rates and durations over its last seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 _RATE_SECONDS = 2.0
-_KEPT_DURATIONS = 90
+_MAX_DURATIONS = 90
 
 
 class Rate:
@@ -21,19 +21,19 @@ class Rate:
         self._moments: deque[float] = deque()
 
     def count(self) -> None:
-        """Note an event, now."""
+        """Count an event at the current time."""
         now = self._clock()
         self._moments.append(now)
         self._drop_before(now - _RATE_SECONDS)
 
     @property
     def per_second(self) -> float | None:
-        """None until two events have come in the last two seconds."""
+        """None with fewer than two events in the last two seconds."""
         now = self._clock()
         self._drop_before(now - _RATE_SECONDS)
         if len(self._moments) < 2:
             return None
-        # To now and not to the last event: a stream that stands still slows down.
+        # Until now and not until the last event, so that the rate of a stalled stream falls.
         return len(self._moments) / max(now - self._moments[0], 1e-6)
 
     def _drop_before(self, moment: float) -> None:
@@ -43,14 +43,14 @@ class Rate:
 
 @dataclass
 class Durations:
-    """The last durations of something, in milliseconds."""
+    """The latest durations of an operation, in milliseconds."""
 
-    kept: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_DURATIONS))
+    kept: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_DURATIONS))
 
     def add(self, milliseconds: float) -> None:
-        """Note one."""
+        """Add a duration."""
         self.kept.append(milliseconds)
 
     def percentile(self, percent: float) -> float | None:
-        """The duration that ``percent`` of them do not exceed; None without any."""
+        """Return a percentile of the durations; None if there are none."""
         return float(np.percentile(tuple(self.kept), percent)) if self.kept else None

@@ -1,8 +1,8 @@
-"""Figures of a classifier: arrays in, numbers out.
+"""Metrics of a classifier: arrays in, numbers out.
 
-Throughout, ``labels`` are int ``[n]`` (true, indices into ``EMOTIONS``) and ``probabilities`` are
-float ``[n, 7]``, each row summing to 1. A figure that is undefined, such as the recall of a class
-that does not occur, is None and never 0 or 1.
+``labels`` are true labels, int ``[n]``. ``probabilities`` are float ``[n, classes]``, each row
+summing to 1. An undefined metric, such as the recall of a class that does not occur, is None, never
+0 or 1.
 """
 
 from fer_core.metrics.calibration import (
@@ -10,27 +10,27 @@ from fer_core.metrics.calibration import (
     apply_temperature,
     calibration_error_by_chance,
     calibration_error_estimates,
-    cross_fitted,
+    cross_validated_temperature,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
 )
 from fer_core.metrics.classification import (
     SMALLEST_PROBABILITY,
-    ClassFigures,
+    ClassMetrics,
     accuracy,
     balanced_accuracy,
-    class_figures,
     confusion_matrix,
+    cross_entropies,
     cross_entropy,
     is_among_top,
     log_loss,
     log_losses,
     macro_f1,
+    per_class_metrics,
     ratio,
     top_k_accuracy,
 )
-from fer_core.metrics.comparison import mcnemar_test
 from fer_core.metrics.curves import (
     PrecisionRecallCurve,
     RocCurve,
@@ -49,28 +49,39 @@ from fer_core.metrics.intervals import (
     proportion_estimate,
     resampled_counts,
 )
+from fer_core.metrics.mcnemar import mcnemar_test
+from fer_core.metrics.prior_adjustment import (
+    EXPONENTS,
+    adjust_for_prior,
+    confidence_thresholds,
+    fit_prior_exponent,
+)
 
 __all__ = [
+    "EXPONENTS",
     "RESAMPLES",
     "SMALLEST_PROBABILITY",
     "UNDEFINED",
-    "ClassFigures",
+    "ClassMetrics",
     "Estimate",
     "PrecisionRecallCurve",
     "ReliabilityBin",
     "RocCurve",
     "ThresholdCurve",
     "accuracy",
+    "adjust_for_prior",
     "apply_temperature",
     "balanced_accuracy",
     "calibration_error_by_chance",
     "calibration_error_estimates",
-    "class_figures",
+    "confidence_thresholds",
     "confusion_matrix",
+    "cross_entropies",
     "cross_entropy",
-    "cross_fitted",
+    "cross_validated_temperature",
     "estimates_from_counts",
     "expected_calibration_error",
+    "fit_prior_exponent",
     "fit_temperature",
     "is_among_top",
     "log_loss",
@@ -78,6 +89,7 @@ __all__ = [
     "macro_f1",
     "mcnemar_test",
     "mean_estimate",
+    "per_class_metrics",
     "percentile_estimate",
     "precision_recall_curve",
     "proportion_estimate",

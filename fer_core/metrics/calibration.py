@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: calibration error, temperature, reliability."""
+"""Calibration of probabilities: expected calibration error, temperature scaling, reliability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_core.metrics.classification import SMALLEST_PROBABILITY, log_loss
 from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
 
-#: Images that are resampled at once: bounds the memory, whatever the size of the data.
+#: Images that are resampled at once: limits the memory for large data.
 _DRAWS_AT_ONCE = 2_000_000
 
 
@@ -21,10 +21,10 @@ def expected_calibration_error(
     probabilities: NDArray[np.floating[Any]],
     bins: int = 15,
 ) -> float | None:
-    """Expected calibration error over bins of equal count.
+    """Return the expected calibration error (ECE) over bins of equal count; None without images.
 
-    The mean over bins, weighted by their size, of the distance between the bin's accuracy and the
-    mean probability of its predictions. With fewer images than bins each image is a bin. After
+    It is the mean over bins, weighted by their size, of the absolute difference between accuracy
+    and mean confidence. With fewer images than bins, each image is a bin. After
     Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP 2015 (adaptive bins).
     """
@@ -38,11 +38,11 @@ def expected_calibration_error(
 def apply_temperature(
     probabilities: NDArray[np.floating[Any]], temperature: float
 ) -> NDArray[np.float32]:
-    """Soften (above 1) or sharpen (below 1) probabilities; the order of classes stays.
+    """Return probabilities softened (above 1) or sharpened (below 1); the ranking is unchanged.
 
-    Softmax of the logits over the temperature, the logits being the logarithms of the
-    probabilities, which differ from the network's by a constant that cancels. After Guo et al.,
-    "On calibration of modern neural networks", ICML 2017.
+    The softmax of the logits divided by the temperature. The logarithms of the probabilities serve
+    as logits: they differ from the logits of the network by a constant, which the softmax cancels.
+    After Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
     if temperature <= 0:
         raise ValueError(f"temperature should be above 0. Received: temperature={temperature}")
@@ -56,7 +56,7 @@ def apply_temperature(
 def fit_temperature(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float:
-    """The temperature between 0.05 and 20 with the least log loss; 1 without images."""
+    """Return the temperature between 0.05 and 20 with the lowest log loss; 1 without images."""
     from scipy.optimize import minimize_scalar
 
     if not len(labels):
@@ -71,24 +71,24 @@ def fit_temperature(
     return float(np.exp(best.x))
 
 
-def cross_fitted(
+def cross_validated_temperature(
     labels: NDArray[np.integer[Any]],
     probabilities: NDArray[np.floating[Any]],
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[NDArray[np.float32], tuple[float, ...]]:
-    """Scale each image by a temperature that was fitted without it.
+    """Apply to each image a temperature that was fitted without it, by k-fold cross-validation.
 
-    On images that it was fitted on, a temperature flatters.
+    On the images that a temperature was fitted on, the calibration error is too optimistic.
 
     Args:
         labels: True labels, ``[n]`` with at least ``folds`` images.
-        probabilities: ``[n, 7]``, before temperature.
-        folds: Into how many parts the images are cut, at random.
-        seed: Of that cut.
+        probabilities: ``[n, classes]``, before temperature scaling.
+        folds: Number of random folds.
+        seed: Seed of the folds.
 
     Returns:
-        Probabilities, float32 ``[n, 7]``, and the temperature of each fold.
+        Probabilities, float32 ``[n, classes]``, and the temperature of each fold.
     """
     if len(labels) < folds:
         raise ValueError(f"labels should be at least {folds}. Received: {len(labels)}")
@@ -105,14 +105,14 @@ def cross_fitted(
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Images of similar confidence, beside how often the model was right on them.
+    """Mean confidence and accuracy of images of similar confidence.
 
     Attributes:
-        low: The least confidence among them.
-        high: The greatest.
-        count: How many they are.
-        mean_confidence: What the model claims.
-        accuracy: What it keeps, with Wilson's interval.
+        low: Lowest confidence in the bin.
+        high: Highest confidence in the bin.
+        count: Number of images.
+        mean_confidence: Mean probability of the predicted class.
+        accuracy: Accuracy with Wilson's interval.
     """
 
     low: float
@@ -125,7 +125,7 @@ class ReliabilityBin:
 def reliability_bins(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], bins: int = 15
 ) -> tuple[ReliabilityBin, ...]:
-    """The bins of equal count that ``expected_calibration_error`` measures, least sure first."""
+    """Return the bins of equal count of ``expected_calibration_error``, by rising confidence."""
     confidence, correct = _by_confidence(labels, probabilities)
     parts = np.array_split(np.arange(len(confidence)), min(bins, len(confidence)) or 1)
     return tuple(
@@ -147,19 +147,19 @@ def calibration_error_estimates(
     bins: int = 15,
     seed: int = 0,
 ) -> tuple[Estimate, ...]:
-    """The expected calibration error of several sets of probabilities, with intervals.
+    """Return the expected calibration error of several sets of probabilities, with intervals.
 
     Args:
         labels: True labels, ``[n]``.
-        cases: Probabilities ``[n, 7]`` of the same images, such as before and after temperature.
-            All are resampled alike.
-        bins: Of equal count.
-        seed: Of the bootstrap.
+        cases: Probabilities ``[n, classes]`` of the same images, such as before and after
+            temperature scaling. All use the same bootstrap samples.
+        bins: Number of bins of equal count.
+        seed: Seed of the bootstrap.
 
     Returns:
-        For each case the error and its 95 % bootstrap interval. Resampling adds chance to what is
-        already partly chance, so that the resampled errors lie too high; their mean excess is
-        taken off (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 10).
+        For each case the error and its 95 % bootstrap interval. Resampling adds noise to an error
+        that is partly noise already, so the resampled errors are biased upwards; their mean bias is
+        subtracted (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 10).
     """
     values = [expected_calibration_error(labels, probabilities, bins) for probabilities in cases]
     if len(labels) < 2:
@@ -171,14 +171,15 @@ def calibration_error_estimates(
     starts = _bin_starts(len(labels), bins)
     resampled: list[list[NDArray[np.float64]]] = [[] for _ in cases]
     for draws in _sorted_draws(len(labels), seed):
-        for found, gap in zip(resampled, gaps, strict=True):
+        for errors, gap in zip(resampled, gaps, strict=True):
             sums = np.add.reduceat(gap[draws], starts, axis=1)
-            found.append(np.abs(sums).sum(axis=1) / len(labels))
+            errors.append(np.abs(sums).sum(axis=1) / len(labels))
     estimates = []
-    for value, found in zip(values, resampled, strict=True):
+    for value, chunks in zip(values, resampled, strict=True):
         assert value is not None  # there are images
-        errors = np.concatenate(found)
-        low, high = np.percentile(errors, (2.5, 97.5)) - max(float(errors.mean()) - value, 0.0)
+        all_errors = np.concatenate(chunks)
+        bias = max(float(all_errors.mean()) - value, 0.0)
+        low, high = np.percentile(all_errors, (2.5, 97.5)) - bias
         estimates.append(Estimate(value, max(float(low), 0.0), max(float(high), 0.0)))
     return tuple(estimates)
 
@@ -186,13 +187,13 @@ def calibration_error_estimates(
 def calibration_error_by_chance(
     probabilities: NDArray[np.floating[Any]], bins: int = 15, resamples: int = 200, seed: int = 0
 ) -> float | None:
-    """The mean calibration error that a perfectly calibrated model would show by chance.
+    """Return the mean calibration error that a perfectly calibrated model would show by chance.
 
     Args:
-        probabilities: ``[n, 7]``; only their confidences count.
-        bins: Of equal count.
-        resamples: How often it is drawn whether each prediction is right.
-        seed: Of these draws.
+        probabilities: ``[n, classes]``; only the confidences matter.
+        bins: Number of bins of equal count.
+        resamples: Number of simulated sets of correct and wrong predictions.
+        seed: Seed of the simulation.
     """
     if not len(probabilities):
         return None
@@ -211,7 +212,7 @@ def calibration_error_by_chance(
 def _by_confidence(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Confidences and whether they were right (1 or 0), the least sure first."""
+    """Confidences and correctness (1 or 0), by rising confidence."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     order = np.argsort(confidence, kind="stable")
@@ -224,7 +225,7 @@ def _bin_starts(count: int, bins: int) -> NDArray[np.intp]:
 
 
 def _sorted_draws(count: int, seed: int) -> Iterator[NDArray[np.int32]]:
-    """Bootstrap samples of 0 to count - 1, each sorted, int32 ``[some, count]``."""
+    """Yield bootstrap samples of 0 to count - 1, each sorted, int32 ``[chunk, count]``."""
     generator = np.random.default_rng(seed)
     at_once = max(1, _DRAWS_AT_ONCE // count)
     for start in range(0, RESAMPLES, at_once):

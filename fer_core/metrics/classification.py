@@ -1,4 +1,9 @@
-"""How often a classifier is right: confusion, precision, recall, F1, accuracy, log loss."""
+"""Classification metrics: confusion matrix, precision, recall, F1, accuracy, log loss.
+
+These few lines of NumPy equal scikit-learn's functions, as the tests show. They are used instead
+because the overview of the evaluate page and every epoch of a training need them, and importing
+``sklearn.metrics`` takes longer than computing them. The curves in ``curves`` use scikit-learn.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,13 @@ from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
 
-#: Probabilities below this count as this in logarithms: float32 softmax can underflow to 0.
+#: Lower bound of probabilities in logarithms: a float32 softmax can underflow to 0.
 SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """Precision, recall and F1 of one class (0 to 1, None where undefined) and its support."""
+class ClassMetrics:
+    """Precision, recall and F1 of one class (0 to 1, None if undefined) and its support."""
 
     precision: float | None
     recall: float | None
@@ -25,49 +30,51 @@ class ClassFigures:
 
 
 def confusion_matrix(
-    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]
+    labels: NDArray[np.integer[Any]],
+    predicted: NDArray[np.integer[Any]],
+    class_count: int = len(EMOTIONS),
 ) -> NDArray[np.int64]:
-    """Counts, int64 ``[7, 7]``: rows are true classes, columns predicted ones."""
-    size = len(EMOTIONS)
-    flat = labels.astype(np.int64) * size + predicted
-    return np.bincount(flat, minlength=size * size).reshape(size, size)
+    """Return counts, int64 ``[classes, classes]``: rows true, columns predicted."""
+    flat = labels.astype(np.int64) * class_count + predicted
+    return np.bincount(flat, minlength=class_count**2).reshape(class_count, class_count)
 
 
-def class_figures(confusion: NDArray[np.int64]) -> tuple[ClassFigures, ...]:
-    """Per-class figures from a confusion matrix, in the order of ``EMOTIONS``."""
-    figures = []
+def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
+    """Return precision, recall, F1 and support of each class from a confusion matrix."""
+    metrics = []
     for index in range(len(confusion)):
-        hits = int(confusion[index, index])
+        true_positives = int(confusion[index, index])
         support = int(confusion[index].sum())
-        claimed = int(confusion[:, index].sum())
-        figures.append(
-            ClassFigures(
-                precision=hits / claimed if claimed else None,
-                recall=hits / support if support else None,
-                f1=2 * hits / (support + claimed) if support + claimed else None,
+        predicted_count = int(confusion[:, index].sum())
+        total = support + predicted_count
+        metrics.append(
+            ClassMetrics(
+                precision=true_positives / predicted_count if predicted_count else None,
+                recall=true_positives / support if support else None,
+                f1=2 * true_positives / total if total else None,
                 support=support,
             )
         )
-    return tuple(figures)
+    return tuple(metrics)
 
 
-def macro_f1(figures: tuple[ClassFigures, ...]) -> float | None:
-    """Mean F1 over the classes that occur or are predicted; None if there are none."""
-    defined = [figure.f1 for figure in figures if figure.f1 is not None]
+def macro_f1(metrics: tuple[ClassMetrics, ...]) -> float | None:
+    """Return the mean F1 over the classes that occur or are predicted; None without any."""
+    defined = [one.f1 for one in metrics if one.f1 is not None]
     return float(np.mean(defined)) if defined else None
 
 
 def accuracy(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float | None:
-    """Share of images whose most probable class is the true one; None without images."""
+    """Return the share of images whose most probable class is the true one; None without images."""
     return float(np.mean(probabilities.argmax(axis=1) == labels)) if len(labels) else None
 
 
 def log_loss(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float | None:
-    """Mean negative natural logarithm of the true class's probability; None without images."""
+    """Return the mean negative log probability of the true class; None without images."""
     if not len(labels):
         return None
     return float(log_losses(labels, probabilities).mean())
@@ -76,30 +83,38 @@ def log_loss(
 def cross_entropy(
     targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float | None:
-    """Mean cross-entropy, natural logarithm, to target distributions; None without images.
+    """Mean of ``cross_entropies``; None without images."""
+    return float(cross_entropies(targets, probabilities).mean()) if len(targets) else None
+
+
+def cross_entropies(
+    targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Return the cross-entropy to the target distribution of each image, natural logarithm.
 
     Args:
-        targets: ``[n, 7]``, rows summing to 1.
-        probabilities: ``[n, 7]``.
+        targets: ``[n, classes]``, rows summing to 1.
+        probabilities: ``[n, classes]``.
+
+    Returns:
+        float64 ``[n]``.
     """
-    if not len(targets):
-        return None
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))
-    return float(-(targets * logarithms).sum(axis=1).mean())
+    return np.asarray(-(targets * logarithms).sum(axis=1))
 
 
-def balanced_accuracy(figures: tuple[ClassFigures, ...]) -> float | None:
-    """Mean recall over the classes that occur; None if there are none."""
-    defined = [figure.recall for figure in figures if figure.recall is not None]
+def balanced_accuracy(metrics: tuple[ClassMetrics, ...]) -> float | None:
+    """Return the mean recall over the classes that occur; None without any."""
+    defined = [one.recall for one in metrics if one.recall is not None]
     return float(np.mean(defined)) if defined else None
 
 
 def is_among_top(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], k: int
 ) -> NDArray[np.bool_]:
-    """Whether the true class is among the ``k`` most probable ones, bool ``[n]``.
+    """Return whether the true class is among the ``k`` most probable classes, bool ``[n]``.
 
-    Of equally probable classes the earlier one counts as more probable, as for ``argmax``.
+    Ties are resolved in favor of the class with the lower index, as by ``argmax``.
     """
     ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return np.asarray((ranked == labels.astype(np.intp)[:, np.newaxis]).any(axis=1))
@@ -108,20 +123,20 @@ def is_among_top(
 def top_k_accuracy(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], k: int = 2
 ) -> float | None:
-    """Share of images whose true class is among the ``k`` most probable; None without images."""
+    """Return the share of images with the true class among the ``k`` most probable; or None."""
     return float(is_among_top(labels, probabilities, k).mean()) if len(labels) else None
 
 
 def log_losses(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    """Negative natural logarithm of each true class's probability, float64 ``[n]``."""
+    """Return the negative log probability of the true class of each image, float64 ``[n]``."""
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return np.asarray(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)))
 
 
 def ratio(part: NDArray[np.number[Any]], whole: NDArray[np.number[Any]]) -> NDArray[np.float64]:
-    """Their ratio, number by number; NaN where the whole is nothing."""
+    """Return the elementwise ratio, float64; NaN where ``whole`` is 0."""
     part = part.astype(np.float64)
     result = np.full_like(part, np.nan)
     np.divide(part, whole, out=result, where=whole > 0)

@@ -1,4 +1,4 @@
-"""One class against the rest, as the threshold on its probability moves."""
+"""One-vs-rest curves of a class: ROC, precision-recall, and metrics by decision threshold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fer_core.metrics.classification import ratio
 
-#: More points than this no chart can show.
-_MOST_POINTS = 300
+#: Maximum number of points that a chart needs.
+_MAX_POINTS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +19,9 @@ class RocCurve:
     """Receiver operating characteristic, by falling threshold.
 
     Attributes:
-        false_positive_rate: Share of the rest that is taken for the class, float64 ``[k]``.
-        true_positive_rate: Share of the class that is found, float64 ``[k]``.
-        thresholds: From infinity (nothing is taken for it) down, float64 ``[k]``.
+        false_positive_rate: Share of the other images predicted as the class, float64 ``[k]``.
+        true_positive_rate: Share of the images of the class predicted as it, float64 ``[k]``.
+        thresholds: From infinity (nothing is predicted as the class) down, float64 ``[k]``.
     """
 
     false_positive_rate: NDArray[np.float64]
@@ -34,8 +34,8 @@ class PrecisionRecallCurve:
     """Precision against recall, by falling threshold: a step curve.
 
     Attributes:
-        precision: Share of what is taken for the class that is of it, float64 ``[k]``.
-        recall: Share of the class that is found, float64 ``[k]``.
+        precision: Share of true positives among the positive predictions, float64 ``[k]``.
+        recall: Share of the images of the class predicted as it, float64 ``[k]``.
         thresholds: float64 ``[k]``.
     """
 
@@ -46,15 +46,15 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, eq=False)
 class ThresholdCurve:
-    """Precision, recall and F1 when everything at or above a threshold is taken for the class.
+    """Precision, recall and F1 if every score at or above a threshold is a positive prediction.
 
     Attributes:
-        thresholds: 0 to 1 in hundredths, float64 ``[101]``.
-        precision: float64 ``[101]``, NaN where nothing is taken for the class.
-        recall: float64 ``[101]``, NaN where the class does not occur.
-        f1: float64 ``[101]``, NaN where the class neither occurs nor is predicted.
-        best_f1_threshold: The threshold with the greatest F1 on these images; None where the class
-            does not occur.
+        thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``.
+        precision: float64 ``[101]``, NaN without positive predictions.
+        recall: float64 ``[101]``, NaN if the class does not occur.
+        f1: float64 ``[101]``, NaN if the class neither occurs nor is predicted.
+        best_f1_threshold: The threshold with the highest F1 on these images; None if the class does
+            not occur.
     """
 
     thresholds: NDArray[np.float64]
@@ -67,49 +67,54 @@ class ThresholdCurve:
 def roc_curve(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[RocCurve, float] | None:
-    """The curve, thinned for drawing, and the area under the whole one.
+    """Return the ROC curve, thinned for charts, and the area under the complete curve.
 
     Args:
-        is_class: Which images are of the class, bool ``[n]``.
-        scores: Its probability, ``[n]``.
+        is_class: Which images belong to the class, bool ``[n]``.
+        scores: Probability of the class, ``[n]``.
 
     Returns:
-        None where the class or the rest does not occur.
+        None if the class or the rest does not occur.
     """
-    positives = int(is_class.sum())
-    negatives = len(is_class) - positives
-    if not positives or not negatives:
+    from sklearn import metrics
+
+    if is_class.all() or not is_class.any():
         return None
-    thresholds, hits, false_alarms = _cumulated(is_class, scores)
-    true_rate = np.concatenate(([0.0], hits / positives))
-    false_rate = np.concatenate(([0.0], false_alarms / negatives))
-    area = float(np.trapezoid(true_rate, false_rate))
+    false_rate, true_rate, thresholds = metrics.roc_curve(is_class, scores, drop_intermediate=False)
     kept = _thinned(len(true_rate))
-    levels = np.concatenate(([np.inf], thresholds))
-    return RocCurve(false_rate[kept], true_rate[kept], levels[kept]), area
+    curve = RocCurve(
+        np.asarray(false_rate[kept], np.float64),
+        np.asarray(true_rate[kept], np.float64),
+        np.asarray(thresholds[kept], np.float64),
+    )
+    return curve, float(metrics.auc(false_rate, true_rate))
 
 
 def precision_recall_curve(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[PrecisionRecallCurve, float] | None:
-    """The curve, thinned for drawing, and the average precision of the whole one.
+    """Return the precision-recall curve, thinned for charts, and its average precision.
 
-    Average precision is the mean of the precision weighted by the growth of the recall, without
-    interpolation.
+    Average precision is the mean precision weighted by the increase of recall, without
+    interpolation, of the complete curve.
 
     Args:
-        is_class: Which images are of the class, bool ``[n]``.
-        scores: Its probability, ``[n]``.
+        is_class: Which images belong to the class, bool ``[n]``.
+        scores: Probability of the class, ``[n]``.
 
     Returns:
-        None where the class does not occur.
+        None if the class does not occur.
     """
-    positives = int(is_class.sum())
-    if not positives:
+    from sklearn import metrics
+
+    if not is_class.any():
         return None
-    thresholds, hits, false_alarms = _cumulated(is_class, scores)
-    precision, recall = hits / (hits + false_alarms), hits / positives
-    average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    precision, recall, thresholds = metrics.precision_recall_curve(is_class, scores)
+    # scikit-learn sorts by rising threshold and appends the point (recall 0, precision 1).
+    thresholds = np.asarray(thresholds[::-1], np.float64)
+    precision = np.asarray(precision[:-1][::-1], np.float64)
+    recall = np.asarray(recall[:-1][::-1], np.float64)
+    average = float(metrics.average_precision_score(is_class, scores))
     kept = _thinned(len(recall))
     return PrecisionRecallCurve(precision[kept], recall[kept], thresholds[kept]), average
 
@@ -117,41 +122,40 @@ def precision_recall_curve(
 def threshold_curve(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> ThresholdCurve:
-    """What each threshold on the class's probability would give.
+    """Return the metrics at each threshold on the probability of a class.
 
     Args:
-        is_class: Which images are of the class, bool ``[n]``.
-        scores: Its probability, ``[n]``, 0 to 1.
+        is_class: Which images belong to the class, bool ``[n]``.
+        scores: Probability of the class, ``[n]``, 0 to 1.
     """
     thresholds = np.linspace(0, 1, 101)
-    scores = scores.astype(np.float64)
-    claimed = len(scores) - np.searchsorted(np.sort(scores), thresholds)
-    found = np.sort(scores[is_class])
-    hits = len(found) - np.searchsorted(found, thresholds)
+    values = scores.astype(np.float64)
+    positives = int(is_class.sum())
+    true_positives, predicted_count = _counts_at(is_class, values, thresholds)
     best = None
-    if len(found):
-        levels, hits_at, false_alarms = _cumulated(is_class, scores)
-        best = float(levels[np.argmax(2 * hits_at / (hits_at + false_alarms + len(found)))])
+    if positives:
+        levels = np.unique(values)[::-1]
+        found, predicted = _counts_at(is_class, values, levels)
+        best = float(levels[np.argmax(2 * found / (predicted + positives))])
     return ThresholdCurve(
         thresholds=thresholds,
-        precision=ratio(hits, claimed),
-        recall=ratio(hits, np.full_like(hits, len(found))),
-        f1=ratio(2 * hits, claimed + len(found)),
+        precision=ratio(true_positives, predicted_count),
+        recall=ratio(true_positives, np.full_like(true_positives, positives)),
+        f1=ratio(2 * true_positives, predicted_count + positives),
         best_f1_threshold=best,
     )
 
 
-def _cumulated(
-    is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Each distinct score from the greatest down, with the hits and false alarms at it."""
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order].astype(np.float64)
-    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    hits = np.cumsum(is_class[order], dtype=np.int64)[ends]
-    return ordered[ends], hits, ends + 1 - hits
+def _counts_at(
+    is_class: NDArray[np.bool_], scores: NDArray[np.float64], thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """True positives and positive predictions at each threshold."""
+    positive_scores = np.sort(scores[is_class])
+    true_positives = len(positive_scores) - np.searchsorted(positive_scores, thresholds)
+    predicted_count = len(scores) - np.searchsorted(np.sort(scores), thresholds)
+    return true_positives, predicted_count
 
 
 def _thinned(count: int) -> NDArray[np.intp]:
-    """Evenly spread positions, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(np.intp))
+    """Evenly spaced positions including the first and the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MAX_POINTS)).round().astype(np.intp))

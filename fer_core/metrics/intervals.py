@@ -1,8 +1,7 @@
-"""How far a figure may lie from the truth by chance: 95 % intervals."""
+"""95 % confidence intervals of metrics: bootstrap and Wilson's score interval."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,18 +11,16 @@ from numpy.typing import NDArray
 
 #: Bootstrap samples behind every interval.
 RESAMPLES = 1000
-#: Values that are resampled at once: bounds the memory, whatever the size of the data.
+#: Values that are resampled at once: limits the memory for large data.
 _DRAWS_AT_ONCE = 2_000_000
-#: The 97.5th percentile of the standard normal distribution.
-_NORMAL_QUANTILE = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % interval; None where undefined.
+    """The value of a metric and its 95 % interval; None where undefined.
 
     Attributes:
-        value: The figure itself.
+        value: The metric.
         low: Lower end of the interval.
         high: Upper end.
     """
@@ -33,7 +30,7 @@ class Estimate:
     high: float | None
 
     def to_json(self) -> dict[str, float | None]:
-        """The three numbers by name."""
+        """Return the three numbers by name."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
@@ -41,12 +38,11 @@ UNDEFINED = Estimate(None, None, None)
 
 
 def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]]) -> Estimate:
-    """A figure with the interval between the 2.5th and 97.5th percentile of its resamples.
+    """Return a metric with the interval from the 2.5th to the 97.5th percentile of its resamples.
 
     Args:
-        value: The figure on the images themselves.
-        resampled: The figure on each bootstrap sample, ``[resamples]``; NaN where undefined there,
-            which is left out.
+        value: The metric on the images.
+        resampled: The metric on each bootstrap sample, ``[resamples]``. NaN (undefined) is ignored.
     """
     if value is None:
         return UNDEFINED
@@ -60,15 +56,15 @@ def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]
 def resampled_counts(
     counts: NDArray[np.integer[Any]], resamples: int = RESAMPLES, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Bootstrap a table of counts.
+    """Draw bootstrap samples of a table of counts.
 
-    Drawing images with replacement and counting them anew is drawing the counts from a multinomial
-    distribution, which takes no longer for many images than for few.
+    Sampling images with replacement and counting them again is equivalent to drawing the counts
+    from a multinomial distribution, whose cost does not depend on the number of images.
 
     Args:
-        counts: How many images each cell holds, any shape, at least one image in all.
-        resamples: How many tables to draw.
-        seed: Of the draws.
+        counts: Number of images in each cell, any shape, at least one image in total.
+        resamples: Number of tables to draw.
+        seed: Seed of the random generator.
 
     Returns:
         int64 ``[resamples, *counts.shape]``.
@@ -82,29 +78,29 @@ def resampled_counts(
 
 def estimates_from_counts(
     counts: NDArray[np.integer[Any]],
-    figures: Callable[[NDArray[np.integer[Any]]], dict[str, NDArray[np.float64]]],
+    compute: Callable[[NDArray[np.integer[Any]]], dict[str, NDArray[np.float64]]],
     seed: int = 0,
 ) -> dict[str, tuple[Estimate, ...]]:
-    """Figures that depend on counts alone, with bootstrap intervals.
+    """Return metrics that depend on counts only, with bootstrap intervals.
 
     Args:
         counts: A table of counts.
-        figures: From tables ``[tables, *counts.shape]`` to figures ``[tables, k]`` by name, NaN
+        compute: Maps tables ``[tables, *counts.shape]`` to metrics ``[tables, k]`` by name, NaN
             where undefined.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
-        For each name its ``k`` estimates. With fewer than two images no interval is defined.
+        The ``k`` estimates of each name. With fewer than two images the intervals are undefined.
     """
-    values = figures(counts[np.newaxis])
-    enough = int(counts.sum()) > 1
-    resampled = figures(resampled_counts(counts, seed=seed)) if enough else {}
-    nothing = np.full(1, np.nan)
+    values = compute(counts[np.newaxis])
+    has_enough = int(counts.sum()) > 1
+    resampled = compute(resampled_counts(counts, seed=seed)) if has_enough else {}
+    undefined = np.full(1, np.nan)
     return {
         name: tuple(
             percentile_estimate(
                 None if np.isnan(value) else float(value),
-                resampled[name][:, column] if enough else nothing,
+                resampled[name][:, column] if has_enough else undefined,
             )
             for column, value in enumerate(row[0])
         )
@@ -113,11 +109,11 @@ def estimates_from_counts(
 
 
 def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
-    """The mean of a value per image, with its bootstrap interval.
+    """Return the mean of one value per image, with its bootstrap interval.
 
     Args:
-        values: ``[n]``; of a single one the interval is undefined, of none the mean too.
-        seed: Of the bootstrap.
+        values: ``[n]``. With one value the interval is undefined, without values the mean too.
+        seed: Seed of the bootstrap.
     """
     if not len(values):
         return UNDEFINED
@@ -134,23 +130,20 @@ def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
     return percentile_estimate(mean, np.concatenate(means))
 
 
-def proportion_estimate(hits: int, count: int) -> Estimate:
-    """A proportion with Wilson's score interval, which holds for few images and near 0 and 1 too.
+def proportion_estimate(successes: int, count: int) -> Estimate:
+    """Return a proportion with Wilson's score interval, which suits few images and extreme values.
 
     After Wilson, "Probable inference, the law of succession, and statistical inference", Journal
     of the American Statistical Association 22, 1927.
 
     Args:
-        hits: How many of them, 0 to ``count``.
-        count: How many in all; of none everything is undefined.
+        successes: 0 to ``count``.
+        count: Number of trials; without any the proportion is undefined.
     """
+    from scipy import stats
+
     if not count:
         return UNDEFINED
-    share, square = hits / count, _NORMAL_QUANTILE**2
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    spread = share * (1 - share) / count + square / (4 * count**2)
-    half = _NORMAL_QUANTILE * math.sqrt(spread) / (1 + square / count)
-    # At the ends the bound is the end itself, which rounding would miss by a hair.
-    low = 0.0 if hits == 0 else middle - half
-    high = 1.0 if hits == count else middle + half
-    return Estimate(share, low, high)
+    test = stats.binomtest(successes, count)
+    interval = test.proportion_ci(confidence_level=0.95, method="wilson")
+    return Estimate(successes / count, float(interval.low), float(interval.high))

@@ -1,1 +1,1 @@
-"""Reports: an evaluation as one file that can be sent, kept and printed."""
+"""Reports: an evaluation as one self-contained HTML file."""

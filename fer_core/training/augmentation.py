@@ -1,4 +1,4 @@
-"""Random changes of training images: NumPy and OpenCV only, the same under every Keras backend."""
+"""Augmentation of training images with NumPy and OpenCV, the same for every Keras backend."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _CENTER = (FACE_SIZE - 1) / 2
 def augment(
     images: NDArray[np.uint8], config: TrainingConfig, generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Change each image at random, as strongly as the configuration allows.
+    """Augment each image at random, with the strengths in the configuration.
 
-    What an image loses at one edge when it moves is filled by repeating the other edge's pixels,
-    as the analyzer's crop does at the edge of a photo.
+    Empty areas at an edge are filled by repeating the edge pixels, as the analyzer's crop does at
+    the edge of a photo.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        config: The strengths; with all at zero the images come back unchanged.
-        generator: Source of every random choice.
+        config: The strengths; if all are zero the images do not change.
+        generator: The random generator.
 
     Returns:
         float32 ``[n, 48, 48]`` in [0, 1].
@@ -44,7 +44,7 @@ def augment(
 def _move(
     images: NDArray[np.uint8], config: TrainingConfig, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Mirror, turn, zoom and shift, in one resampling."""
+    """Mirror, rotate, scale and shift in one resampling."""
     count = len(images)
     mirrored = generator.random(count) < (0.5 if config.flip else 0.0)
     angles = np.radians(generator.uniform(-1, 1, count) * config.rotation_degrees)
@@ -61,7 +61,7 @@ def _move(
         matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
         if mirrored[index]:
             matrix[:, 0] *= -1
-        # Turn and zoom about the middle of the picture, then shift.
+        # Rotate and scale around the center of the image, then shift.
         matrix[:, 2] = _CENTER - matrix[:, :2] @ (_CENTER, _CENTER) + shifts[index]
         cv2.warpAffine(
             images[index],
@@ -100,7 +100,7 @@ def _blur(
 def _erase(
     images: NDArray[np.float32], config: TrainingConfig, generator: np.random.Generator
 ) -> None:
-    """Cover a rectangle with one grey value.
+    """Cover a rectangle with one intensity.
 
     After Zhong et al., "Random erasing data augmentation", AAAI 2020: 2 to 20 % of the area, sides
     in a ratio of 0.3 to 3.3.
@@ -112,11 +112,11 @@ def _erase(
     areas = generator.uniform(0.02, 0.2, count) * FACE_SIZE * FACE_SIZE
     ratios = np.exp(generator.uniform(np.log(0.3), np.log(3.3), count))
     places = generator.random((count, 2))
-    greys = generator.random(count)
+    intensities = generator.random(count)
     heights = np.clip(np.sqrt(areas * ratios), 1, FACE_SIZE - 1).astype(int)
     widths = np.clip(np.sqrt(areas / ratios), 1, FACE_SIZE - 1).astype(int)
     for index in np.flatnonzero(chosen):
         height, width = heights[index], widths[index]
         top = int(places[index, 0] * (FACE_SIZE - height + 1))
         left = int(places[index, 1] * (FACE_SIZE - width + 1))
-        images[index, top : top + height, left : left + width] = greys[index]
+        images[index, top : top + height, left : left + width] = intensities[index]

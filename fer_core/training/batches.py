@@ -1,7 +1,7 @@
-"""Which images each step sees, and what is done to them first.
+"""Training batches: the order of the images, and their preparation.
 
-Every random choice of an epoch comes from (seed, epoch) alone, and of a step from (seed, epoch,
-step): a run that is interrupted and resumed sees the very batches that it would have seen.
+The random numbers of an epoch depend only on (seed, epoch), and those of a step on (seed, epoch,
+step): a run that is resumed gets the same batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from fer_core.training.augmentation import augment
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on.
+    """The input of one training step.
 
     Attributes:
         pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1]; 36x36 in ``low_resolution_epochs``.
         targets: int32 ``[batch]`` or float32 ``[batch, 7]``, as ``label_encoding`` says.
-        weights: float32 ``[batch]``, or None where all images weigh the same.
+        weights: float32 ``[batch]``, or None if all images have the same weight.
     """
 
     pixels: NDArray[np.float32]
@@ -39,9 +39,9 @@ class Batch:
 
 
 def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Weights, float32 ``[7]``, under which every class that occurs counts the same in all.
+    """Return weights, float32 ``[7]``, that give every class that occurs the same total weight.
 
-    ``n / (classes * count)``, scikit-learn's "balanced"; 0 for a class that does not occur.
+    ``n / (classes * count)``, "balanced" in scikit-learn; 0 for a class that does not occur.
     """
     counts = np.bincount(labels, minlength=len(EMOTIONS))
     present = counts > 0
@@ -51,18 +51,18 @@ def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def treats_imbalance(config: TrainingConfig, epoch: int) -> bool:
-    """Whether ``imbalance`` counts in an epoch, counted from 0."""
+    """Return True if ``imbalance`` applies in an epoch, counted from 0."""
     last = config.imbalance_last_epochs
     return config.imbalance != "none" and (last is None or epoch >= config.epochs - last)
 
 
 def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) -> NDArray[np.intp]:
-    """Row numbers in the order in which an epoch sees them.
+    """Return the row numbers of an epoch in training order.
 
-    Without oversampling each row stands once. With *oversampling* each class that occurs stands
-    equally often (within one), with *square_root_sampling* in proportion to the square root of its
-    size (within one); the whole is as long as the data, and within a class no row stands twice more
-    often than another.
+    Without sampling each row occurs once. With *oversampling* all classes that occur have equal
+    numbers of rows (within one), with *square_root_sampling* numbers in proportion to the square
+    root of their size (within one). The length always equals that of the data, and within a class
+    the numbers of occurrences of two rows differ by at most one.
     """
     generator = np.random.default_rng([config.seed, epoch])
     is_sampled = config.imbalance in ("oversampling", "square_root_sampling")
@@ -76,7 +76,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     else:
         exact = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
         shares = np.floor(exact).astype(np.intp)
-        # What rounding leaves goes to classes drawn at random, at most one image to each.
+        # The remainder of the rounding goes to random classes, at most one image to each.
         missing = len(labels) - int(shares.sum())
         shares[generator.permutation(len(present))[:missing]] += 1
     parts = []
@@ -88,7 +88,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     return generator.permutation(np.concatenate(parts))
 
 
-#: What these threads do beside NumPy and OpenCV, one at a time, lets more of them wait.
+#: More threads would wait for the interpreter lock, outside of NumPy and OpenCV.
 _MOST_WORKERS = 8
 
 
@@ -102,13 +102,13 @@ class TrainingBatches:
     def __init__(
         self, face_set: FaceSet, config: TrainingConfig, workers: int | None = None
     ) -> None:
-        """Keep the training images.
+        """Store the training images.
 
         Args:
-            face_set: The training images alone, with targets if the configuration names votes.
+            face_set: Only the training images, with targets if the configuration uses votes.
             config: Batch size, order, augmentation, label encoding.
-            workers: Threads that prepare batches ahead; by default as many as leave a processor
-                the cores that it trains with itself. The batches are the same with any number.
+            workers: Number of threads that prepare batches ahead; by default half of the cores, at
+                most 8. The number does not affect the batches.
         """
         self._workers = workers or _default_workers()
         self._images = face_set.images
@@ -116,7 +116,7 @@ class TrainingBatches:
         if config.targets != "labels":
             assert face_set.targets is not None  # ``fit`` has checked it
             self._targets = face_set.targets
-            # Of classes that tie the first one counts, for sampling and weights alone.
+            # Among tied classes the first one is used, only for sampling and weights.
             self._labels = face_set.targets.argmax(axis=1).astype(np.int8)
         self._config = config
         self._batch_size = min(config.batch_size, len(face_set))
@@ -126,7 +126,7 @@ class TrainingBatches:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
+        """Steps per epoch."""
         return math.ceil(len(self._labels) / self._batch_size)
 
     @property
@@ -135,7 +135,7 @@ class TrainingBatches:
         return self._batch_size
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, counted from 0, prepared while earlier ones train."""
+        """Yield the batches of an epoch, counted from 0; later ones are prepared in threads."""
         order = epoch_order(self._labels, self._config, epoch)
         # Every batch is full, so that no backend compiles a second shape for the last one: it is
         # filled up from the epoch's beginning.
@@ -146,7 +146,7 @@ class TrainingBatches:
                 for step in range(self.steps + self._workers):
                     if step < self.steps:
                         upcoming.append(executor.submit(self._prepare, rows[step], epoch, step))
-                    # One batch more than workers are under way, so that none of them waits.
+                    # One batch more than workers is in preparation, so that no worker waits.
                     if step >= self._workers:
                         yield upcoming.popleft().result()
             finally:
@@ -170,8 +170,8 @@ class TrainingBatches:
         else:
             targets = self._targets[rows]
         if config.mixup_alpha:
-            # Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, with one share
-            # per image instead of one per batch.
+            # Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, with one mixing
+            # coefficient per image instead of one per batch.
             partner = generator.permutation(len(rows))
             share: NDArray[np.float32] = generator.beta(
                 config.mixup_alpha, config.mixup_alpha, len(rows)
@@ -184,12 +184,12 @@ class TrainingBatches:
         return Batch(pixels, targets, weights)
 
 
-#: Pixels a side in ``low_resolution_epochs``.
+#: Image size in pixels in ``low_resolution_epochs``.
 LOW_RESOLUTION = 36
 
 
 def _reduced(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pictures at the low resolution, each pixel the mean of the area that it covers."""
+    """Return images at the low resolution, by averaging over areas."""
     reduced = np.empty((len(pixels), LOW_RESOLUTION, LOW_RESOLUTION), np.float32)
     for source, target in zip(pixels, reduced, strict=True):
         cv2.resize(source, target.shape, dst=target, interpolation=cv2.INTER_AREA)

@@ -17,20 +17,23 @@ from fer_core.bundle import (
     write_calibration,
     write_predictions,
 )
+from fer_core.calibration import Calibration
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
 from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.report import evaluate, report_against_votes
+from fer_core.evaluation.evaluate import evaluate_predictor
+from fer_core.evaluation.temperature_scaling import calibration_for_votes
+from fer_core.evaluation.vote_metrics import metrics_against_votes
 from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
-from fer_core.metrics import apply_temperature, fit_temperature
+from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
-from fer_core.networks import INPUT_SHAPE
 from fer_core.predictor import Network, Predictor, open_onnx_network
 from fer_core.provenance import hardware_in_words, installed_versions
+from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import RunFolder, RunSetup
@@ -117,18 +120,20 @@ def write_bundle(
         counts = None if votes is None else votes.votes.counts[validation]
         write_predictions(folder, labels, probabilities, counts)
         if votes is None:
-            predictor.temperature = fit_temperature(labels, probabilities)
-            write_calibration(folder, predictor.temperature, "validation")
+            predictor.calibration = Calibration(fit_temperature(labels, probabilities))
+            write_calibration(folder, predictor.calibration, "validation")
         else:
             targets = votes.targets.targets[validation]
             plurality = plurality_of_targets(targets)
             is_single = plurality >= 0
-            predictor.temperature = fit_temperature(plurality[is_single], probabilities[is_single])
-            write_calibration(folder, predictor.temperature, "validation, plurality of votes")
-        figures = evaluate(predictor, face_set, "validation").to_json()
+            predictor.calibration = calibration_for_votes(
+                plurality[is_single], probabilities[is_single], votes.class_prior(face_set)
+            )
+            write_calibration(folder, predictor.calibration, "validation, plurality of votes")
+        evaluation = evaluate_predictor(predictor, face_set, "validation")
+        figures = evaluation.to_json()
         if votes is not None:
-            calibrated = apply_temperature(probabilities, predictor.temperature)
-            figures["votes"] = report_against_votes(targets, calibrated)
+            figures["votes"] = metrics_against_votes(evaluation, targets)
         record = replace(record, metrics={"validation": figures})
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.temperature))

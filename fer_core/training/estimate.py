@@ -24,8 +24,8 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.files import read_json, write_json
 from fer_core.keras_backend import prepare_backend
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig, validated_config
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
 from fer_core.training.model_setup import compiled_model
@@ -130,7 +130,7 @@ class TrainingEstimate:
     was_busy: bool
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
         words = (
             f"about {_roughly(self.seconds)} on this machine "
@@ -145,7 +145,7 @@ class TrainingEstimate:
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``train --estimate --json``."""
-        return asdict(self) | {"in_words": self.in_words}
+        return asdict(self) | {"in_words": self.text}
 
 
 def _roughly(seconds: float) -> str:

@@ -17,11 +17,11 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.metrics import (
     accuracy,
-    class_figures,
     confusion_matrix,
     cross_entropy,
     log_loss,
     macro_f1,
+    per_class_metrics,
 )
 from fer_core.recipes import TrainingConfig
 from fer_core.training.batches import TrainingBatches
@@ -83,7 +83,7 @@ class FitContext:
 
 
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """The rows that a configuration trains on."""
+    """Return the rows that a configuration trains on."""
     rows = face_set.rows("train")
     if config.exclude_leaks:
         rows = np.setdiff1d(rows, leaking_training_rows(face_set))
@@ -91,19 +91,19 @@ def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]
 
 
 def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """The rows on which a configuration is validated."""
+    """Return the rows on which a configuration is validated."""
     return _with_targets(face_set, face_set.rows("validation"), config)
 
 
 def _with_targets(
     face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
 ) -> NDArray[np.intp]:
-    """Those rows that have a target, where votes are learned."""
+    """Return the rows that have a target if votes are learned, otherwise all of them."""
     if config.targets == "labels":
         return rows
     if face_set.targets is None:
         raise InputError(
-            f"targets={config.targets} needs a dataset with votes, and this one has none; import "
+            f"targets={config.targets} needs a dataset with votes; import "
             "them with 'dataset votes DATA --import FILE'."
         )
     return rows[face_set.targets[rows].any(axis=1)]
@@ -169,6 +169,8 @@ def fit(
         seconds_of_steps = clock() - start
 
         weights, probabilities = _validate(model, validation.images, config)
+        if not np.isfinite(probabilities).all():
+            return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
         record = _epoch_record(
             epoch=epoch + 1,
             training_means=means,
@@ -179,8 +181,6 @@ def fit(
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
             seconds=clock() - start,
         )
-        if not np.isfinite(record.validation_loss):
-            return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
@@ -198,7 +198,7 @@ def fit(
 
 
 def _parts(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, FaceSet]:
-    """The images to train on and those to validate on.
+    """Return the training images and the validation images.
 
     Raises:
         InputError: One of the two is empty.
@@ -284,14 +284,14 @@ def _epoch_record(
     if learns_votes:
         assert validation.targets is not None  # ``validation_rows`` has checked it
         validation_loss = cross_entropy(validation.targets, probabilities)
-        # Where emotions tie there is no answer to be right about.
+        # Images on which emotions tie have no correct answer.
         labels = plurality_of_targets(validation.targets)
         is_single = labels >= 0
         labels, probabilities = labels[is_single], probabilities[is_single]
     else:
         labels = validation.labels
         validation_loss = log_loss(labels, probabilities)
-    figures = class_figures(confusion_matrix(labels, probabilities.argmax(axis=1)))
+    figures = per_class_metrics(confusion_matrix(labels, probabilities.argmax(axis=1)))
     return EpochRecord(
         epoch=epoch,
         loss=training_means["loss"],
@@ -309,5 +309,5 @@ def _epoch_record(
 
 
 def _defined(figure: float | None) -> float:
-    """A figure; 0 in the one case in which it is undefined, that emotions tie on every image."""
+    """Return a metric; 0 if it is undefined because emotions tie on every image."""
     return 0.0 if figure is None else figure

@@ -1,4 +1,4 @@
-"""From a configuration to a compiled Keras model, and its whole state as plain arrays."""
+"""Build the compiled Keras model of a configuration, and save its state as plain arrays."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.errors import InputError
-from fer_core.networks import CLASS_COUNT, build_network
 from fer_core.recipes import TrainingConfig
+from fer_core.recipes.architectures import CLASS_COUNT, build_network
 from fer_core.training.batches import LOW_RESOLUTION
+from fer_core.training.fused_normalization import with_fused_normalization
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +29,8 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         dropout_scale=config.dropout_scale,
         any_size=bool(config.low_resolution_epochs),
     )
+    if keras.backend.backend() == "tensorflow":
+        model = with_fused_normalization(model)
     loss: keras.losses.Loss
     if config.label_encoding == "integer":
         loss = keras.losses.SparseCategoricalCrossentropy()
@@ -39,24 +42,24 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         optimizer=_optimizer(config, model),
         loss=loss,
         weighted_metrics=[accuracy],
-        # Under TensorFlow XLA makes these networks slower on a processor (2.6 times, recipe B),
-        # and PyTorch's compiler takes longer than it gives back; JAX knows no other way.
+        # With TensorFlow, XLA makes these networks slower on a CPU (2.6 times, recipe B); PyTorch's
+        # compiler takes longer than it saves; JAX always compiles.
         jit_compile=keras.backend.backend() == "jax",
     )
-    # The model's, not ours: for float16 Keras has wrapped it in one that scales the loss, and a
+    # The model's optimizer, because for float16 Keras wraps ours in one that scales the loss, and a
     # checkpoint holds the variables of both.
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
-    """The loss where a label is a distribution over the emotions."""
+    """Return the loss for targets that are distributions over the emotions."""
     import keras
 
     if config.loss == "focal":
         # Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5. Its alpha is
-        # 1 here, because class weights, where asked for, come with each image; the smoothing of
-        # labels comes first, as for cross-entropy.
+        # 1 here, because class weights, if configured, come with each image; label smoothing comes
+        # first, as for cross-entropy.
         return keras.losses.CategoricalFocalCrossentropy(
             alpha=1.0, gamma=config.focal_gamma, label_smoothing=config.label_smoothing
         )
@@ -64,9 +67,9 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
 
 
 def float32_copy(config: TrainingConfig, weights: list[NDArray[Any]]) -> keras.Model:
-    """The configured network in float32 with these weights: what is published.
+    """Return the configured network in float32 with these weights, to be published.
 
-    Without optimizer and whatever the precision of the training; weights are float32 there too.
+    It has no optimizer. Weights are float32 in every training precision.
     """
     import keras
 
@@ -94,7 +97,7 @@ def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.O
     else:
         optimizer = keras.optimizers.Adam(**shared)
     if config.weight_decay:
-        # Biases and the scales of batch normalization carry no decay.
+        # Biases and the scales of batch normalization are not decayed.
         optimizer.exclude_from_weight_decay(
             var_list=[variable for variable in model.trainable_variables if len(variable.shape) < 2]
         )
@@ -102,7 +105,7 @@ def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.O
 
 
 def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """All variables of a compiled model and its optimizer, by position."""
+    """Return all variables of a compiled model and its optimizer, by position."""
     from keras import ops
 
     named = {f"model_{i:03}": variable for i, variable in enumerate(model.variables)}
@@ -111,10 +114,10 @@ def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
 
 
 def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
-    """Put arrays of ``state_arrays`` back.
+    """Restore the arrays of ``state_arrays``.
 
     Raises:
-        InputError: They belong to another network or optimizer.
+        InputError: The arrays belong to another network or optimizer.
     """
     current = state_arrays(model)
     if {name: array.shape for name, array in current.items()} != {
@@ -130,14 +133,14 @@ def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
-    """Compile the training step for 48 and for 36 pixels; the model's state stays as it is.
+    """Compile the training step for 48 and for 36 pixels; the model's state does not change.
 
-    TensorFlow compiles a later size into a graph of open size, whose rounding differs. In a fixed
-    order a run that is resumed between the two computes what the uninterrupted one would have.
+    TensorFlow compiles a second size into a graph of variable size, whose rounding differs. With a
+    fixed order, a run that is resumed between the two computes the same as an uninterrupted one.
 
     Args:
-        model: Compiled, for one-hot labels.
-        batch_size: Of the training.
+        model: A compiled model for one-hot labels.
+        batch_size: The batch size of the training.
     """
     state = state_arrays(model)
     targets = np.full((batch_size, CLASS_COUNT), 1 / CLASS_COUNT, np.float32)
@@ -150,8 +153,8 @@ def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the random state of the model's dropout layers for an epoch.
 
-    Together with ``TrainingBatches`` this makes an epoch depend on its number and on the state
-    before it alone, so that a resumed run repeats what the uninterrupted one would have done.
+    Together with ``TrainingBatches`` this makes an epoch depend only on its number and on the state
+    before it, so that a resumed run computes the same as an uninterrupted one.
     """
     for index, layer in enumerate(model.layers):
         generator = getattr(layer, "seed_generator", None)

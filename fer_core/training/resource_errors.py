@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fer_core.errors import InputError, first_line
 from fer_core.files import is_disk_full
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.training.run_folder import RunFolder
 
 _BYTES_PER_WEIGHT = 4

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from pydantic.dataclasses import dataclass
 
 from fer_core.dataset.curation import Curation
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
@@ -41,6 +42,15 @@ from fer_core.files import (
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.processes import inherited_lock, lock_file, process_start
+from fer_core.validation import (
+    FORBID_UNKNOWN,
+    IGNORE_UNKNOWN,
+    Flag,
+    Integer,
+    Number,
+    Text,
+    from_dict,
+)
 
 RunState = Literal["running", "paused", "finished", "stopped", "pruned", "failed"]
 
@@ -57,7 +67,7 @@ QUEUE_FOLDER = ".queue"
 _LOCK_PATIENCE = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class Tracking:
     """Where else a run's metrics are logged; does not affect the training.
 
@@ -67,11 +77,11 @@ class Tracking:
         mlflow_uri: The MLflow server, folder or database to log to; None for none.
     """
 
-    tensorboard: bool = False
-    mlflow_uri: str | None = None
+    tensorboard: Flag = False
+    mlflow_uri: Text | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class ConfigChange:
     """A change of a run's configuration after its start.
 
@@ -81,12 +91,12 @@ class ConfigChange:
         changes: The old and the new value by field.
     """
 
-    when: str
-    after_epoch: int
-    changes: dict[str, list[Any]]
+    when: Text
+    after_epoch: Integer
+    changes: dict[Text, list[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class RunSetup:
     """What a run trains, and on which data: the content of ``config.json``.
 
@@ -101,14 +111,14 @@ class RunSetup:
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
     """
 
-    recipe: str
-    data: str
+    recipe: Text
+    data: Text
     config: TrainingConfig
     tracking: Tracking = Tracking()
-    study: str | None = None
-    trial: int | None = None
+    study: Text | None = None
+    trial: Integer | None = None
     changes: tuple[ConfigChange, ...] = ()
-    fingerprint: str | None = None
+    fingerprint: Text | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``config.json``."""
@@ -135,19 +145,10 @@ class RunSetup:
             InputError: The configuration is not valid.
             KeyError, TypeError, ValueError: The content is damaged.
         """
-        return cls(
-            recipe=str(values["recipe"]),
-            data=str(values["data"]),
-            config=validated_config(values["config"]),
-            tracking=Tracking(**values.get("tracking", {})),
-            study=values.get("study"),
-            trial=values.get("trial"),
-            changes=tuple(ConfigChange(**change) for change in values.get("changes", ())),
-            fingerprint=values.get("fingerprint"),
-        )
+        return from_dict(cls, values | {"config": validated_config(values["config"])})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class EpochRecord:
     """One finished epoch: a line of ``metrics.jsonl``.
 
@@ -166,16 +167,16 @@ class EpochRecord:
         seconds: Duration of the whole epoch, validation included.
     """
 
-    epoch: int
-    loss: float
-    accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    validation_macro_f1: float
-    validation_recall: dict[str, float | None]
-    learning_rate: float
-    images_per_second: float
-    seconds: float
+    epoch: Integer
+    loss: Number
+    accuracy: Number
+    validation_loss: Number
+    validation_accuracy: Number
+    validation_macro_f1: Number
+    validation_recall: dict[Text, Number | None]
+    learning_rate: Number
+    images_per_second: Number
+    seconds: Number
 
     def monitored(self, monitor: str) -> float:
         """Return the validation metric that selects the best epoch; larger is better."""
@@ -186,7 +187,7 @@ class EpochRecord:
         return self.validation_accuracy if monitor == "accuracy" else self.validation_macro_f1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class RunStatus:
     """The state of a run: the content of ``status.json``.
 
@@ -209,69 +210,33 @@ class RunStatus:
     """
 
     state: RunState
-    message: str
-    epoch: int = 0
-    epochs: int = 0
-    step: int = 0
-    steps: int = 0
-    images_per_second: float | None = None
-    seconds_left: float | None = None
-    process_id: int = field(default_factory=os.getpid)
-    updated: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-    process_started: float | None = field(default_factory=lambda: process_start(os.getpid()))
-    fingerprint: str | None = None
-    loss: float | None = None
-    accuracy: float | None = None
+    message: Text
+    epoch: Integer = 0
+    epochs: Integer = 0
+    step: Integer = 0
+    steps: Integer = 0
+    images_per_second: Number | None = None
+    seconds_left: Number | None = None
+    process_id: Integer = Field(default_factory=os.getpid)
+    updated: Text = Field(default_factory=lambda: datetime.now(UTC).isoformat())
+    process_started: Number | None = Field(default_factory=lambda: process_start(os.getpid()))
+    fingerprint: Text | None = None
+    loss: Number | None = None
+    accuracy: Number | None = None
 
-
-def _checked_status(status: RunStatus) -> RunStatus:
-    """Return the status if its values are valid; the file may have been edited by hand.
-
-    Raises:
-        ValueError, TypeError: A value is not valid.
-    """
-    if status.state not in get_args(RunState) or not isinstance(status.message, str):
-        raise ValueError
-    for value in (status.epoch, status.epochs, status.step, status.steps, status.process_id):
-        if not isinstance(value, int):
-            raise TypeError
-    for figure in (
-        status.images_per_second,
-        status.seconds_left,
-        status.process_started,
-        status.loss,
-        status.accuracy,
-    ):
-        if figure is not None and not _is_figure(figure):
-            raise ValueError
-    datetime.fromisoformat(status.updated)
-    return status
+    @field_validator("updated")
+    @classmethod
+    def _check_time(cls, value: str) -> str:
+        datetime.fromisoformat(value)  # raises ValueError
+        return value
 
 
 def epoch_record(line: str) -> EpochRecord | None:
     """Read a line of ``metrics.jsonl``; return None if it is incomplete or not an epoch."""
     try:
-        record = EpochRecord(**parse_json(line))
-    except (ValueError, TypeError, RecursionError):
+        return from_dict(EpochRecord, parse_json(line))
+    except (ValueError, RecursionError):
         return None
-    figures = [getattr(record, name) for name in _EPOCH_FIGURES]
-    recalls = record.validation_recall
-    is_whole = (
-        isinstance(record.epoch, int)
-        and all(map(_is_figure, figures))
-        and isinstance(recalls, dict)
-        and all(recall is None or _is_figure(recall) for recall in recalls.values())
-    )
-    return record if is_whole else None
-
-
-_EPOCH_FIGURES = tuple(
-    entry.name for entry in fields(EpochRecord) if entry.name not in ("epoch", "validation_recall")
-)
-
-
-def _is_figure(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def unbroken_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
@@ -377,7 +342,7 @@ class RunFolder:
         return curation
 
     def keep_votes(self, votes: Votes) -> None:
-        """Keep what the run learns from, so that later votes for the data do not change it."""
+        """Store the run's votes, so that votes imported later do not change it."""
         arrays = {
             "counts": votes.counts,
             "source": np.array(votes.source),
@@ -399,7 +364,7 @@ class RunFolder:
             return Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
         except (KeyError, ValueError) as error:
             raise InputError(
-                f"{path} is damaged ({first_line(error)}); the run cannot go on from it."
+                f"{path} is damaged ({first_line(error)}); the run cannot be resumed."
             ) from error
 
     @contextmanager
@@ -450,9 +415,8 @@ class RunFolder:
     def read_status(self) -> RunStatus | None:
         """Read ``status.json``; return None if it is missing or damaged."""
         try:
-            values = read_json(self.path / STATUS_FILE)
-            return _checked_status(RunStatus(**values))
-        except (OSError, ValueError, TypeError, RecursionError):
+            return from_dict(RunStatus, read_json(self.path / STATUS_FILE))
+        except (OSError, ValueError, RecursionError):
             return None
 
     def append_epoch(self, record: EpochRecord) -> None:

@@ -1,32 +1,37 @@
-"""Searching for better settings: Optuna studies whose trials are ordinary runs.
+"""Hyperparameter search: Optuna studies whose trials are ordinary runs.
 
-Here a study is made, looked at, started and stopped; ``search_worker`` goes through its trials.
+This module creates, reads, starts and stops a study; ``search_worker`` runs its trials.
 
-``runs/.studies/<name>/`` holds ``study.json`` (what is searched), ``search.log`` and, unless
-another storage is named, Optuna's database. Each trial is a run in ``runs/`` that waits in the same
-queue as every other.
+``runs/.studies/<name>/`` holds ``study.json`` (the setup), ``search.log`` and, unless another
+storage is configured, Optuna's database. Each trial is a run in ``runs/`` and waits in the common
+queue.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
 from fer_core.extras import require_packages
 from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
 from fer_core.keras_backend import require_backend
-from fer_core.plain_values import read_record
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.search_space import SearchSpace, check_space
+from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 
 if TYPE_CHECKING:
     import optuna
@@ -40,48 +45,46 @@ _CLAIM_FILE = "claim.lock"
 STOP_FILE = "stop"
 _MOST_WORKERS = 64
 
-#: Before that many trials are through nobody knows what is hopeless.
+#: User attributes of a trial: the name of its run, and why it failed.
+RUN_ATTRIBUTE, PROBLEM_ATTRIBUTE = "run", "problem"
+
+#: Trials that have to be finished before others are pruned.
 _UNPRUNED_TRIALS = 3
 
+#: A worker reports this often that it is alive; a trial without a report for the grace period is
+#: retried, at most three times.
+_HEARTBEAT_SECONDS = 10
+_GRACE_SECONDS = 60
+_MAX_RETRIES = 3
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class StudySetup:
-    """What a search looks for: the content of ``study.json``.
+    """The setup of a search: the content of ``study.json``.
 
     Attributes:
-        name: Of the study and its folder.
-        recipe: What ``config`` came from.
+        name: The name of the study and of its folder.
+        recipe: The recipe that ``config`` is based on.
         data: The dataset's name or path.
-        config: What every trial has in common.
-        space: What they differ in.
-        trials: How many, with those that were pruned or failed.
-        monitor: The validation figure that is made as good as possible.
-        pruning: Whether hopeless trials are ended early.
-        seed: Of the drawing of values.
-        storage: Optuna's storage URL, for several machines; None for a database of its own.
+        config: The settings that all trials have in common.
+        space: The settings that the trials vary.
+        trials: Number of trials, including pruned and failed ones.
+        monitor: The validation metric to optimize.
+        pruning: True to end unpromising trials early.
+        seed: The seed of the sampler.
+        storage: Optuna's storage URL, for several machines; None for a local database.
     """
 
-    name: str
-    recipe: str
-    data: str
+    name: Text
+    recipe: Text
+    data: Text
     config: TrainingConfig
     space: SearchSpace
-    trials: int = 20
+    trials: Integer = Field(default=20, ge=1, le=10_000)
     monitor: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
-    pruning: bool = True
-    seed: int = 0
-    storage: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            ValueError: One is out of bounds.
-        """
-        if not 1 <= self.trials <= 10_000:
-            raise ValueError(f"trials should lie from 1 to 10,000. Received: {self.trials}")
-        if not 0 <= self.seed < 1 << 32:
-            raise ValueError(f"seed should lie from 0 to {2**32 - 1:,}. Received: {self.seed}")
+    pruning: Flag = True
+    seed: Integer = Field(default=0, ge=0, le=2**32 - 1)
+    storage: Text | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``study.json``."""
@@ -92,24 +95,24 @@ def study_setup(values: dict[str, Any]) -> StudySetup:
     """Read a study's setup from plain values.
 
     Raises:
-        InputError: They make none; the sentence says why.
+        InputError: The values are not valid; the message says why.
     """
     try:
-        return read_record(StudySetup, values)
+        return from_dict(StudySetup, values)
     except ValueError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TrialSummary:
     """One trial.
 
     Attributes:
         number: From 0.
-        state: *waiting* trials have been planned and not begun.
-        value: The monitored figure of its best epoch; of the last one where it was pruned.
-        values: What was drawn.
-        run_id: Its run in ``runs/``.
+        state: The state; *waiting* trials will be retried.
+        value: The monitored metric of its best epoch; of its last one if it was pruned.
+        values: The sampled values.
+        run_id: The name of its run in ``runs/``.
         problem: Why it failed.
     """
 
@@ -121,22 +124,22 @@ class TrialSummary:
     problem: str = ""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class StudySummary:
-    """How far a search is.
+    """The state of a search.
 
     Attributes:
-        name: Of the study.
-        setup: What it looks for.
-        state: *running* while a worker on this machine lives.
-        finished: Trials that went to their end.
-        pruned: Trials that were ended early.
-        failed: Trials that failed.
-        running: Trials under way, or left behind by a worker that died.
-        best_value: The best trial's figure.
+        name: The study's name.
+        setup: Its setup.
+        state: *running* while a worker on this machine is alive.
+        finished: Number of finished trials.
+        pruned: Number of trials that ended early.
+        failed: Number of failed trials.
+        running: Number of running trials, including those of a worker that has just died.
+        best_value: The metric of the best trial.
         best_trial: Its number.
-        best_values: What was drawn for it.
-        trials: All of them.
+        best_values: Its sampled values.
+        trials: All trials, except failed ones that were retried.
     """
 
     name: str
@@ -152,18 +155,18 @@ class StudySummary:
     trials: tuple[TrialSummary, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; a storage's password is left out."""
+        """Return plain values without the password of the storage."""
         setup = self.setup.to_json()
         setup["storage"] = None if self.setup.storage is None else _without_password(self.setup)
         return asdict(self) | {"setup": setup, "trials": [asdict(one) for one in self.trials]}
 
 
 def create_study(setup: StudySetup, settings: Settings) -> None:
-    """Make a study; ``launch_search`` or ``run_search`` works on it.
+    """Create a study; ``launch_search`` or ``run_search`` works on it.
 
     Raises:
-        InputError: The name is taken or unfit, the dataset is not there, the space does not fit the
-            configuration, or the storage cannot be used.
+        InputError: The name is taken or not valid, the dataset does not exist, the space does not
+            match the configuration, or the storage cannot be used.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
@@ -176,12 +179,12 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         open_study(setup, settings, create=True)
-        # Another machine's storage may hold a password.
+        # The address of a storage may contain a password.
         is_new = write_new_json(folder / _SETUP_FILE, setup.to_json())
         (folder / _SETUP_FILE).chmod(0o600)
     except OSError as error:
         raise InputError(
-            f"The study cannot be kept in {folder} ({error.strerror}); check the folder's "
+            f"The study cannot be stored in {folder} ({error.strerror}); check the folder's "
             "permissions and the free space."
         ) from error
     if not is_new:
@@ -193,16 +196,16 @@ def _taken(name: str) -> str:
 
 
 def study_names(settings: Settings) -> list[str]:
-    """The studies on this machine, by name."""
+    """Return the names of the studies on this machine, sorted."""
     folder = settings.runs_root / _STUDIES_FOLDER
     return sorted(path.parent.name for path in folder.glob(f"[!.]*/{_SETUP_FILE}"))
 
 
 def read_study_setup(name: str, settings: Settings) -> StudySetup:
-    """What a study looks for.
+    """Read the setup of a study.
 
     Raises:
-        InputError: There is none of that name, or its file is damaged.
+        InputError: No study has this name, or its file is damaged.
     """
     path = study_folder(name, settings) / _SETUP_FILE
     try:
@@ -212,12 +215,12 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
         raise InputError(f"There is no study {name!r}; studies: {known}.") from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged ({first_line(error)}); make a new study under another name."
+            f"{path} is damaged ({first_line(error)}); create a new study with another name."
         ) from error
 
 
 def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
-    """Every study that can be read, by name, and a sentence for each that cannot."""
+    """Return all readable studies by name, and a sentence for each damaged one."""
     studies, damages = [], []
     for name in study_names(settings):
         try:
@@ -228,14 +231,14 @@ def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
 
 
 def study_summary(name: str, settings: Settings) -> StudySummary:
-    """How far a study is.
+    """Return the state of a study.
 
     Raises:
-        InputError: There is none of that name, or its storage cannot be read.
+        InputError: No study has this name, or its storage cannot be read.
     """
     setup = read_study_setup(name, settings)
     study = open_study(setup, settings)
-    trials = tuple(_trial_summary(trial) for trial in study.get_trials(deepcopy=False))
+    trials = tuple(_trial_summary(trial) for trial in current_trials(study))
     counts = {
         state: sum(trial.state == state for trial in trials)
         for state in ("finished", "pruned", "failed", "running")
@@ -243,11 +246,11 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     is_better = min if setup.monitor == "loss" else max
     done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
     best = is_better(done, key=lambda trial: trial.value or 0.0) if done else None
-    through = counts["finished"] + counts["pruned"] + counts["failed"]
+    completed = counts["finished"] + counts["pruned"] + counts["failed"]
     state: Literal["running", "finished", "stopped"] = (
         "running"
         if living_workers(name, settings)
-        else ("finished" if through >= setup.trials else "stopped")
+        else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(
         name=name,
@@ -259,6 +262,16 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
         best_values={} if best is None else best.values,
         trials=trials,
     )
+
+
+def current_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials of a study without the failed ones that were retried."""
+    import optuna
+
+    trials = study.get_trials(deepcopy=False)
+    history = optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history
+    retried = {number for trial in trials for number in history(trial)}
+    return [trial for trial in trials if trial.number not in retried]
 
 
 def _trial_summary(trial: optuna.trial.FrozenTrial) -> TrialSummary:
@@ -274,28 +287,28 @@ def _trial_summary(trial: optuna.trial.FrozenTrial) -> TrialSummary:
         state=states[trial.state.name],
         value=trial.value,
         values=dict(trial.params),
-        run_id=trial.user_attrs.get("run"),
-        problem=trial.user_attrs.get("problem", ""),
+        run_id=trial.user_attrs.get(RUN_ATTRIBUTE),
+        problem=trial.user_attrs.get(PROBLEM_ATTRIBUTE, ""),
     )
 
 
 def living_workers(name: str, settings: Settings) -> int:
-    """How many processes on this machine work on a study."""
+    """Return the number of processes on this machine that work on a study."""
     return sum(bool(is_locked(path)) for path in study_folder(name, settings).glob("worker-*.lock"))
 
 
 def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
-    """Work on a study in processes of their own, which outlive this one.
+    """Start worker processes for a study, which outlive this process.
 
-    Trials are runs: with more workers as many run at a time as the queue allows.
+    Trials are runs: the queue limits how many of them are trained at the same time.
 
     Raises:
-        InputError: It is being worked on already, is through, or cannot be read.
+        InputError: The search is running already, is complete, or cannot be read.
     """
     if not 1 <= workers <= _MOST_WORKERS:
         raise InputError(f"A search may have 1 to {_MOST_WORKERS} workers. Received: {workers}")
     if study_summary(name, settings).state == "finished":
-        raise InputError(f"The search {name!r} is through; make a new one to look further.")
+        raise InputError(f"The search {name!r} is complete; create a new one to search further.")
     folder = study_folder(name, settings)
     with os_errors_as_input_errors(f"The search in {folder} cannot be started"), claimed(folder):
         if living_workers(name, settings):
@@ -321,36 +334,36 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
 
 
 def stop_search(name: str, settings: Settings) -> None:
-    """End a study's workers on this machine; the trials under way can be resumed.
+    """Stop a study's workers on this machine; the running trials can be resumed.
 
     Raises:
-        InputError: Nobody works on it.
+        InputError: No worker on this machine is running.
     """
     read_study_setup(name, settings)
     if not living_workers(name, settings):
-        raise InputError(f"The search {name!r} is not running, so there is nothing to stop.")
+        raise InputError(f"The search {name!r} is not running and cannot be stopped.")
     folder = study_folder(name, settings)
     with os_errors_as_input_errors(f"The search in {folder} cannot be stopped"):
         write_json(folder / STOP_FILE, {"requested": time.time()})
 
 
 def load_study(name: str, settings: Settings) -> optuna.Study:
-    """Optuna's own study, for its own functions.
+    """Return Optuna's study object.
 
     Raises:
-        InputError: There is none of that name, or its storage cannot be read.
+        InputError: No study has this name, or its storage cannot be read.
     """
     return open_study(read_study_setup(name, settings), settings)
 
 
 def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
-    """Optuna's own Plotly figures of a study, those that can be drawn so far.
+    """Return those of Optuna's Plotly charts that the study has enough trials for.
 
     Returns:
-        By *history*, *importance*, *parallel*, *slice* and *intermediate*.
+        Charts by name: *history*, *importance*, *parallel*, *slice* and *intermediate*.
 
     Raises:
-        InputError: There is none of that name, or its storage cannot be read.
+        InputError: No study has this name, or its storage cannot be read.
     """
     study = load_study(name, settings)
     from optuna import visualization
@@ -362,7 +375,7 @@ def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
     figures: dict[str, go.Figure] = {}
     if finished:
         figures["history"] = visualization.plot_optimization_history(study, target_name=target)
-    # With fewer, or with equal values, nothing can be said of what matters.
+    # The importance needs at least two different values.
     if len(finished) > 1 and len({trial.value for trial in finished}) > 1:
         figures["importance"] = visualization.plot_param_importances(study, target_name=target)
     if finished:
@@ -374,15 +387,22 @@ def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
 
 
 def open_study(
-    setup: StudySetup, settings: Settings, *, worker: int = 0, create: bool = False
+    setup: StudySetup,
+    settings: Settings,
+    *,
+    worker: int = 0,
+    create: bool = False,
+    has_heartbeat: bool = False,
 ) -> optuna.Study:
-    """Optuna's study with its storage, its pruner and its way of drawing values.
+    """Open Optuna's study with its storage, pruner and sampler.
 
     Args:
-        setup: What it looks for.
+        setup: The study's setup.
         settings: Where ``runs/`` is.
-        worker: Whose drawing of values it is to be: each worker draws others.
-        create: Whether to make it where it is not there.
+        worker: The number of the worker; each one samples other values.
+        create: True to create the study if it does not exist.
+        has_heartbeat: True for a worker: its trials report that they are alive, and stale trials
+            are retried.
 
     Raises:
         InputError: Its storage cannot be used.
@@ -390,7 +410,10 @@ def open_study(
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # A failed trial would be a warning with a traceback; the trial itself holds the reason.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # The heartbeat is experimental in name only: it has existed since Optuna 2.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     url = setup.storage or f"sqlite:///{study_folder(setup.name, settings) / _DATABASE_FILE}"
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
     if setup.pruning:
@@ -400,8 +423,13 @@ def open_study(
     try:
         storage = optuna.storages.RDBStorage(
             url,
-            # Several workers write to one file: they wait for each other.
+            # Several workers write to one file and wait for each other.
             engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
+            heartbeat_interval=_HEARTBEAT_SECONDS if has_heartbeat else None,
+            grace_period=_GRACE_SECONDS if has_heartbeat else None,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(
+                max_retry=_MAX_RETRIES, inherit_intermediate_values=True
+            ),
         )
         direction: Literal["minimize", "maximize"] = (
             "minimize" if setup.monitor == "loss" else "maximize"
@@ -411,16 +439,16 @@ def open_study(
                 storage=storage, study_name=setup.name, direction=direction, load_if_exists=True
             )
         study = optuna.load_study(study_name=setup.name, storage=storage, pruner=pruner)
-        # A worker, or one that goes on, must not draw once more what was drawn already.
-        drawn = len(study.get_trials(deepcopy=False))
+        # Another seed for each worker and after each resume, so that no values are repeated.
+        sampled = len(study.get_trials(deepcopy=False))
     except Exception as error:
-        # Each database's driver raises types of its own.
+        # Each database driver raises its own types.
         raise InputError(
             f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); check "
-            "its address, and that the database is there."
+            "its address, and that the database is running."
         ) from error
     study.sampler = optuna.samplers.TPESampler(
-        seed=(setup.seed + 1000 * worker + drawn) % 2**32, constant_liar=True
+        seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True
     )
     return study
 
@@ -432,27 +460,29 @@ def _without_password(setup: StudySetup) -> str:
     try:
         return str(make_url(str(setup.storage)).render_as_string(hide_password=True))
     except ArgumentError:
-        return "an address that cannot be read"
+        return "(not a valid address)"
 
 
 def study_folder(name: str, settings: Settings) -> Path:
-    """Where a study lies; raises ``InputError`` for what can be no name."""
+    """Return the folder of a study; raise ``InputError`` for an invalid name."""
     return settings.runs_root / _STUDIES_FOLDER / validated_name(name)
 
 
 def worker_path(folder: Path, number: int) -> Path:
-    """The file that a worker keeps locked as long as it lives."""
+    """Return the file that a worker keeps locked while it is alive."""
     return folder / f"worker-{number}.lock"
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep the study's other workers on this machine from taking a trial."""
+    """Prevent the study's other workers on this machine from taking a trial."""
     path = folder / _CLAIM_FILE
     path.touch()
     descriptor = lock_file(path, patience=60.0)
     if descriptor is None:
-        raise InputError(f"The search in {folder} is held by a process that hangs; end it first.")
+        raise InputError(
+            f"The search in {folder} is locked by a process that does not respond; end it first."
+        )
     try:
         yield
     finally:

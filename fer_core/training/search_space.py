@@ -1,52 +1,49 @@
-"""What a search may vary: chosen fields of ``TrainingConfig`` with ranges or choices."""
+"""The search space: fields of ``TrainingConfig`` with ranges or choices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import StrictInt, model_validator
+from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError
-from fer_core.plain_values import read_record
 from fer_core.recipes import (
     SettingField,
     TrainingConfig,
+    effective_config,
     setting_fields,
-    validated_config,
 )
+from fer_core.validation import FORBID_UNKNOWN, Flag, Number, Text, from_dict
 
 if TYPE_CHECKING:
     import optuna
 
-#: The seed decides chance and not quality, the monitored figure is the search's own, and the steps
-#: of a schedule are no number.
+#: Not searched: the seed does not affect quality, the monitored metric belongs to the search, and
+#: the steps of a schedule are not a number.
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class SearchParameter:
-    """One field and what it may be: a range, or choices.
+    """One field with a range or with choices.
 
     Attributes:
-        field: Of ``TrainingConfig``.
-        low: The least value of a range.
-        high: The greatest value of a range.
-        log: Whether equal factors are equally likely, rather than equal differences.
-        choices: Instead of a range.
+        field: The field of ``TrainingConfig``.
+        low: The lower end of a range.
+        high: The upper end of a range.
+        log: True to sample on a logarithmic scale.
+        choices: The choices, instead of a range.
     """
 
-    field: str
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[bool | int | float | str | None, ...] = ()
+    field: Text
+    low: Number | None = None
+    high: Number | None = None
+    log: Flag = False
+    choices: tuple[Flag | StrictInt | Number | Text | None, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Hold it against the field.
-
-        Raises:
-            ValueError: It does not fit; the sentence says why.
-        """
+    @model_validator(mode="after")
+    def _check_field(self) -> Self:
         field = _searchable().get(self.field)
         if field is None:
             raise ValueError(
@@ -56,10 +53,10 @@ class SearchParameter:
             if self.low is not None or self.high is not None:
                 raise ValueError(f"{self.field} should have either low and high, or choices")
             if len(set(self.choices)) != len(self.choices):
-                raise ValueError(f"{self.field} has a choice twice")
+                raise ValueError(f"{self.field} has the same choice twice")
             for choice in self.choices:
                 field.checked(choice)
-            return
+            return self
         if field.kind not in ("integer", "number"):
             raise ValueError(f"{self.field} needs choices, for example {list(_choices(field))}")
         if self.low is None or self.high is None or not self.low < self.high:
@@ -71,9 +68,10 @@ class SearchParameter:
             field.checked(end)
         if self.log and self.low <= 0:
             raise ValueError(f"{self.field} needs a low above 0 for log. Received: low={self.low}")
+        return self
 
     def suggest(self, trial: optuna.Trial) -> Any:
-        """Draw a value for a trial."""
+        """Sample a value for a trial."""
         if self.choices:
             return trial.suggest_categorical(self.field, self.choices)
         assert self.low is not None and self.high is not None
@@ -82,67 +80,64 @@ class SearchParameter:
         return trial.suggest_float(self.field, self.low, self.high, log=self.log)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
 class SearchSpace:
-    """Every field that a search varies.
+    """All fields that a search varies.
 
     Attributes:
-        parameters: One per field.
+        parameters: One parameter per field.
     """
 
     parameters: tuple[SearchParameter, ...]
 
-    def __post_init__(self) -> None:
-        """Check the parameters together.
-
-        Raises:
-            ValueError: There is none, or two are of the same field.
-        """
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
         names = [parameter.field for parameter in self.parameters]
         if not names:
             raise ValueError("a search needs at least one field to vary")
         if len(set(names)) != len(names):
             raise ValueError(f"each field may be named once. Received: {', '.join(names)}")
+        return self
 
     def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
-        """A trial's configuration: the base with drawn values.
+        """Return the configuration of a trial: the base with sampled values.
 
-        A field is drawn where it has an effect beside the values drawn before it, in the fields'
-        order: the momentum for sgd only.
+        A field is sampled only if it has an effect with the values sampled before it, in the order
+        of the fields: the momentum only for sgd.
 
         Raises:
-            InputError: The values do not go together.
+            InputError: The values cannot be combined.
         """
         by_field = {parameter.field: parameter for parameter in self.parameters}
         values = base.to_json()
         for field in setting_fields():
             if field.name in by_field and field.applies_to(values):
                 values[field.name] = by_field[field.name].suggest(trial)
-        return combined_config(values)
+        return effective_config(values)
 
 
 def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
-    """Read a space from plain values.
+    """Read a search space from plain values.
 
     Args:
-        parameters: The fields of ``SearchParameter`` for each.
+        parameters: The fields of a ``SearchParameter`` for each parameter.
 
     Raises:
-        InputError: They do not make a space; the sentence says why.
+        InputError: The values are not valid; the message says why.
     """
     try:
-        return read_record(SearchSpace, {"parameters": parameters})
+        return from_dict(SearchSpace, {"parameters": parameters})
     except ValueError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
 
 
 def searchable_fields() -> tuple[SettingField, ...]:
-    """The fields that a search may vary."""
+    """Return the fields that a search may vary."""
     return tuple(_searchable().values())
 
 
 def default_parameter(field: SettingField, config: TrainingConfig) -> SearchParameter:
-    """A range or choices to begin with, around a configuration's own value."""
+    """Return a default range or choices, around the value of a configuration."""
     value = getattr(config, field.name)
     if field.kind in ("choice", "boolean"):
         return SearchParameter(field=field.name, choices=_choices(field))
@@ -164,7 +159,7 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             log=True,
         )
     if not value:
-        # A share, an angle or a probability that is off: from nothing to a moderate strength.
+        # A fraction, an angle or a probability of 0: from 0 to a moderate value.
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )
@@ -175,30 +170,17 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
     )
 
 
-def combined_config(values: Mapping[str, Any]) -> TrainingConfig:
-    """A configuration in which what has no effect is at its default.
-
-    Raises:
-        InputError: The values do not go together.
-    """
-    merged = dict(values)
-    for field in setting_fields():
-        if not field.applies_to(merged):
-            merged[field.name] = field.default
-    return validated_config(merged)
-
-
 def check_space(space: SearchSpace, base: TrainingConfig) -> None:
-    """Try each end and each choice alone in a configuration.
+    """Check each end and each choice alone in a configuration.
 
     Raises:
-        InputError: One of them does not go together with the rest.
+        InputError: One of them cannot be combined with the rest.
     """
     for parameter in space.parameters:
         for value in parameter.choices or (parameter.low, parameter.high):
             is_whole = _searchable()[parameter.field].kind == "integer" and value is not None
             chosen = round(float(value)) if is_whole else value  # type: ignore[arg-type]
-            combined_config(base.to_json() | {parameter.field: chosen})
+            effective_config(base.to_json() | {parameter.field: chosen})
 
 
 def _searchable() -> dict[str, SettingField]:

@@ -1,6 +1,7 @@
-"""Working on a search: trial after trial is launched, followed, pruned and told to its study.
+"""Work on a search: each trial is launched as a run, watched, pruned and reported to its study.
 
-A worker that dies leaves its trial behind, and the next one on this machine goes on with it.
+Optuna's heartbeat notices a trial whose worker has died, on any machine, and its retry callback
+puts the trial back into the study. The retry continues the run of that trial.
 """
 
 from __future__ import annotations
@@ -9,28 +10,26 @@ import os
 import platform
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
 from fer_core.training.launcher import continue_run, launch
-from fer_core.training.processes import (
-    inherited_lock,
-    is_process_alive,
-    lock_file,
-    process_start,
-)
+from fer_core.training.processes import inherited_lock, lock_file
 from fer_core.training.queue import continue_queue, remove_from_queue
-from fer_core.training.registry import read_run_epochs, run_summary
+from fer_core.training.registry import RunSummary, read_run_epochs, run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 from fer_core.training.search import (
+    PROBLEM_ATTRIBUTE,
+    RUN_ATTRIBUTE,
     STOP_FILE,
     StudySetup,
     StudySummary,
     claimed,
+    current_trials,
     open_study,
     read_study_setup,
     study_folder,
@@ -41,23 +40,27 @@ from fer_core.training.search import (
 if TYPE_CHECKING:
     import optuna
 
-#: Seconds between two looks at a trial's run.
+#: Seconds between two checks of a trial's run.
 _INTERVAL = 0.5
+
+
+class _TrialFailedError(Exception):
+    """A trial failed or was interrupted; the search continues with the next one."""
 
 
 def run_search(
     name: str, settings: Settings, *, worker: int = 0, stop: threading.Event | None = None
 ) -> StudySummary:
-    """Work on a study in this process until it is through or stopped.
+    """Work on a study in this process until it is complete or stopped.
 
     Args:
-        name: Of the study.
+        name: The study's name.
         settings: Where ``runs/`` is.
-        worker: This worker's number; each number is one process at a time.
-        stop: Set from outside to end it, as ``stop_search`` does.
+        worker: The number of this worker; only one process may have each number.
+        stop: An event that ends it, as ``stop_search`` does.
 
     Raises:
-        InputError: The study cannot be read, or that worker runs already.
+        InputError: The study cannot be read, or a worker with this number is running.
     """
     setup, folder = read_study_setup(name, settings), study_folder(name, settings)
     path = worker_path(folder, worker)
@@ -67,7 +70,7 @@ def run_search(
         (folder / STOP_FILE).unlink(missing_ok=True)
         lock = lock_file(path, patience=0.5)
     if lock is None:
-        raise InputError(f"Worker {worker} of the search {name!r} runs already.")
+        raise InputError(f"Worker {worker} of the search {name!r} is already running.")
     try:
         _Worker(setup, settings, worker, stop or threading.Event()).work()
     finally:
@@ -76,7 +79,7 @@ def run_search(
 
 
 class _Worker:
-    """Goes through trials, one after the other."""
+    """Runs one trial after the other."""
 
     def __init__(
         self, setup: StudySetup, settings: Settings, number: int, stop: threading.Event
@@ -85,62 +88,76 @@ class _Worker:
         self._settings = settings
         self._folder = study_folder(setup.name, settings)
         self._stop = stop
-        self._study = open_study(setup, settings, worker=number)
-        self._identity = {
-            "host": platform.node(),
-            "process_id": os.getpid(),
-            "started": process_start(os.getpid()),
-        }
+        self._study = open_study(setup, settings, worker=number, has_heartbeat=True)
 
     def work(self) -> None:
+        self._retry_trials_of_earlier_versions()
         while not self._is_stopped():
-            taken = self._take_trial()
-            if taken is None:
+            # The claim is held until the trial is taken, so that workers on this machine together
+            # take exactly the planned number of trials.
+            with ExitStack() as claim:
+                claim.enter_context(claimed(self._folder))
+                state = self._next_step()
+                if state == "take":
+                    self._study.optimize(
+                        lambda trial, claim=claim: self._objective(trial, claim),
+                        n_trials=1,
+                        catch=(_TrialFailedError,),
+                    )
+            if state == "done":
                 return
-            trial, run = taken
-            if run is not None:
-                self._follow(trial, run)
+            if state == "wait":
+                self._stop.wait(_INTERVAL)
+
+    def _next_step(self) -> str:
+        """Decide whether to *take* a trial, to *wait* for one that may be retried, or *done*."""
+        import optuna
+
+        optuna.storages.fail_stale_trials(self._study)
+        states = [trial.state.name for trial in current_trials(self._study)]
+        if "WAITING" in states or len(states) < self._setup.trials:
+            return "take"
+        # A trial of a worker that has died is retried once its heartbeat is too old.
+        return "wait" if "RUNNING" in states else "done"
+
+    def _retry_trials_of_earlier_versions(self) -> None:
+        """Retry running trials without a heartbeat, whose workers on this machine have ended."""
+        import optuna
+
+        for trial in self._study.get_trials(deepcopy=True):
+            worker = trial.user_attrs.get("worker")
+            is_ours = isinstance(worker, dict) and worker.get("host") == platform.node()
+            if is_ours and trial.state.name == "RUNNING":
+                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                self._enqueue_retry(trial)
 
     def _is_stopped(self) -> bool:
         return self._stop.is_set() or (self._folder / STOP_FILE).exists()
 
-    def _take_trial(self) -> tuple[optuna.Trial, RunFolder | None] | None:
-        """A trial that a dead worker left behind, or a new one; None when all are through."""
-        import optuna
+    def _objective(self, trial: optuna.Trial, claim: ExitStack) -> float:
+        """Train one trial and return the monitored metric of its best epoch."""
+        claim.close()
+        return self._follow(trial, self._run_of(trial))
 
-        with claimed(self._folder):
-            trials = self._study.get_trials(deepcopy=False)
-            for left in trials:
-                if left.state.name == "RUNNING" and self._is_left_behind(left.user_attrs):
-                    trial = optuna.Trial(self._study, left._trial_id)
-                    trial.set_user_attr("worker", self._identity)
-                    run_id = left.user_attrs.get("run")
-                    if run_id is None:
-                        self._fail(trial, "its worker died before it had a run")
-                        return trial, None
-                    run = RunFolder(self._settings.runs_root / run_id)
-                    return trial, self._revived(trial, run)
-            if sum(trial.state.name != "WAITING" for trial in trials) >= self._setup.trials:
-                return None
-            trial = self._study.ask()
-            trial.set_user_attr("worker", self._identity)
-            return trial, self._launched(trial)
+    def _run_of(self, trial: optuna.Trial) -> RunFolder:
+        """Launch the trial's run, or continue the run of the trial that is retried."""
+        run_id = trial.user_attrs.get(RUN_ATTRIBUTE)
+        if run_id is None:
+            return self._launched(trial)
+        run = RunFolder(self._settings.runs_root / run_id)
+        if run_summary(run.path, self._settings).state in ("failed", "stopped", "new"):
+            try:
+                continue_run(run, self._settings)
+            except InputError as error:
+                raise self._failure(trial, str(error)) from error
+        return run
 
-    def _is_left_behind(self, attributes: dict[str, Any]) -> bool:
-        worker = attributes.get("worker")
-        if not isinstance(worker, dict) or worker.get("host") != platform.node():
-            return False
-        if worker == self._identity:
-            return True
-        return not is_process_alive(int(worker["process_id"]), worker.get("started"))
-
-    def _launched(self, trial: optuna.Trial) -> RunFolder | None:
+    def _launched(self, trial: optuna.Trial) -> RunFolder:
         setup = self._setup
         try:
             config = setup.space.suggest(trial, setup.config)
         except InputError as error:
-            self._fail(trial, str(error))
-            return None
+            raise self._failure(trial, str(error)) from error
         try:
             run = launch(
                 RunSetup(
@@ -154,25 +171,14 @@ class _Worker:
                 name=f"{setup.name} {trial.number}",
             )
         except InputError as error:
-            # A full disk, data that are gone: each trial to come would fail as this one does.
-            self._fail(trial, str(error))
+            # A full disk or a deleted dataset: every later trial would fail as well.
+            trial.set_user_attr(PROBLEM_ATTRIBUTE, str(error))
             raise
-        trial.set_user_attr("run", run.path.name)
+        trial.set_user_attr(RUN_ATTRIBUTE, run.path.name)
         return run
 
-    def _revived(self, trial: optuna.Trial, run: RunFolder) -> RunFolder | None:
-        """A run that was left behind goes on, unless it lives or waits."""
-        state = run_summary(run.path, self._settings).state
-        if state in ("failed", "stopped", "new"):
-            try:
-                continue_run(run, self._settings)
-            except InputError as error:
-                self._fail(trial, str(error))
-                return None
-        return run
-
-    def _follow(self, trial: optuna.Trial, run: RunFolder) -> None:
-        """Report a run's epochs until it ends, and tell the study how."""
+    def _follow(self, trial: optuna.Trial, run: RunFolder) -> float:
+        """Report a run's epochs until it ends; return or raise its outcome."""
         known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         reported = set(known)
         while True:
@@ -184,29 +190,20 @@ class _Worker:
             for record in epochs:
                 if record.epoch not in reported:
                     reported.add(record.epoch)
-                    trial.report(self._figure(record), record.epoch)
-                    if self._is_hopeless(trial) and is_active(run):
-                        self._ask_to_prune(run)
+                    trial.report(self._metric(record), record.epoch)
+                    if self._setup.pruning and trial.should_prune() and is_active(run):
+                        with suppress(InputError):  # it may just have ended
+                            request_prune(run)
             if self._is_stopped() and summary.state in ("queued", "starting", "running", "paused"):
-                self._leave(run)
-                return
+                self._interrupt(run)
+                raise self._retry(trial)
             if summary.state in ("finished", "pruned", "stopped", "failed", "damaged", "new"):
-                self._tell(trial, summary.state, summary.reason, epochs)
-                return
+                return self._outcome(trial, summary, epochs)
             time.sleep(_INTERVAL)
 
-    def _is_hopeless(self, trial: optuna.Trial) -> bool:
-        return self._setup.pruning and trial.should_prune()
-
-    @staticmethod
-    def _ask_to_prune(run: RunFolder) -> None:
-        with suppress(InputError):  # it may end in this very moment
-            request_prune(run)
-
-    def _leave(self, run: RunFolder) -> None:
-        """End the run so that it can be resumed, and leave its trial open."""
-        # Where it ends, or begins, in this very moment the next worker looks again.
-        with suppress(InputError):
+    def _interrupt(self, run: RunFolder) -> None:
+        """Stop the run, or remove it from the queue, so that it can be continued."""
+        with suppress(InputError):  # it may just have ended, or started
             if is_active(run):
                 request_stop(run)
                 while is_active(run):
@@ -214,27 +211,35 @@ class _Worker:
             else:
                 remove_from_queue(run, self._settings)
 
-    def _tell(
-        self, trial: optuna.Trial, state: str, reason: str, epochs: tuple[EpochRecord, ...]
-    ) -> None:
+    def _retry(self, trial: optuna.Trial) -> _TrialFailedError:
+        """Put an interrupted trial back into the study, as Optuna does for a stale one."""
+        self._enqueue_retry(self._study.get_trials(deepcopy=True)[trial.number])
+        return self._failure(trial, "the search was stopped")
+
+    def _enqueue_retry(self, trial: optuna.trial.FrozenTrial) -> None:
         import optuna
 
-        figures = [self._figure(record) for record in epochs]
-        if state == "pruned":
-            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        elif figures and state in ("finished", "stopped"):
-            best = min(figures) if self._setup.monitor == "loss" else max(figures)
-            self._study.tell(trial, best)
-        else:
-            self._fail(trial, reason)
+        retry = optuna.storages.RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
+        retry(self._study, trial)
 
-    def _fail(self, trial: optuna.Trial, problem: str) -> None:
+    def _outcome(
+        self, trial: optuna.Trial, summary: RunSummary, epochs: tuple[EpochRecord, ...]
+    ) -> float:
         import optuna
 
-        trial.set_user_attr("problem", problem)
-        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        metrics = [self._metric(record) for record in epochs]
+        if summary.state == "pruned":
+            raise optuna.TrialPruned
+        if metrics and summary.state in ("finished", "stopped"):
+            return min(metrics) if self._setup.monitor == "loss" else max(metrics)
+        raise self._failure(trial, summary.reason)
 
-    def _figure(self, record: EpochRecord) -> float:
+    @staticmethod
+    def _failure(trial: optuna.Trial, problem: str) -> _TrialFailedError:
+        trial.set_user_attr(PROBLEM_ATTRIBUTE, problem)
+        return _TrialFailedError(problem)
+
+    def _metric(self, record: EpochRecord) -> float:
         return {
             "accuracy": record.validation_accuracy,
             "macro_f1": record.validation_macro_f1,

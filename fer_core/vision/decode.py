@@ -1,7 +1,11 @@
-"""A picture file's bytes to upright RGB pixels, or one sentence saying why not."""
+"""Decode a picture file's bytes to upright RGB pixels, with limits on memory and time."""
 
 import io
-from collections.abc import Callable
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +19,32 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from fer_core.errors import InputError
 
-#: Pictures with more pixels are refused from their header. A 60-megapixel photo passes; decoded,
-#: the largest that does takes 300 MB.
+#: Pictures with more pixels are refused from their header.
 MAX_PIXELS = 100_000_000
+#: Memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels in color
+#: or with transparency, and ``MAX_PIXELS`` in gray.
+MAX_DECODED_BYTES = 560_000_000
+#: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
+_PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_RGB_BYTES = 3
+#: Pictures that take more memory than this are processed one at a time; see ``picture_slot``.
+_LARGE_BYTES = 140_000_000
+#: Modes are converted in strips of this size, so that no second copy of the picture is needed.
+_STRIP_PIXELS = 4_000_000
+
+MAX_DECODE_SECONDS = 60.0
+#: A progressive JPEG has about ten scans. Each one is a pass over all pixels, however few bytes it
+#: takes in the file.
+MAX_JPEG_SCANS = 100
+#: The next marker after compressed data, in which 0xFF is followed by 0 or a restart marker only.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_JPEG_START_OF_SCAN, _JPEG_END = 0xDA, 0xD9
 
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
 _Opener = Callable[[io.BytesIO], Image.Image]
 
-#: The first bytes of each format that is read. The readers are called directly and not through
+#: The first bytes of each supported format. Pillow's readers are called directly and not through
 #: ``Image.open``, whose own size limit warns or raises by a process-wide setting.
 _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
     (b"\xff\xd8\xff", jpeg_factory),  # Also opens MPO, the stereo pictures of some cameras.
@@ -39,54 +60,144 @@ _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
 #: Brands of the container format that HEIC and AVIF pictures share with video.
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif")
 
+#: Re-entrant, so that code that holds a slot may call functions that take one.
+_large_picture_lock = threading.RLock()
+
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture.
 
-    The header is checked before any pixel is decoded. EXIF rotation is applied, transparency laid
-    over white, 16-bit and float grey scaled to 8 bits; of several frames the first is taken.
+    The header is checked before any pixel is decoded. EXIF rotation is applied, transparency
+    composited over white, 16-bit and float gray scaled to 8 bits; of several frames the first is
+    used.
 
     Args:
         content: The whole file.
-        name: What the person calls it, for the message.
+        name: The file's name, for messages.
 
     Returns:
         Upright RGB, uint8 ``[height, width, 3]``, contiguous.
 
     Raises:
-        InputError: The content is not a picture that can be read, is damaged, or has more than
-            ``MAX_PIXELS`` pixels.
+        InputError: The content is not a supported picture, is damaged, has more than
+            ``MAX_PIXELS`` pixels or ``MAX_JPEG_SCANS`` scans, or takes more than
+            ``MAX_DECODED_BYTES`` or ``MAX_DECODE_SECONDS``.
     """
-    image = _open(content, name)
+    with picture_slot(content):
+        image = _open(content, name)
+        _check_size(image, name)
+        if content.startswith(b"\xff\xd8") and _has_too_many_scans(content):
+            raise InputError(
+                f"{name} is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes "
+                "to decode; open it in a picture editor and save it again."
+            )
+        # Decoders raise nearly any exception on damaged content.
+        try:
+            image.load()
+            # After loading, because Pillow's TIFF reader rotates the picture itself and then
+            # removes the tag, and because in PNG the tag may follow the pixels.
+            orientation = _orientation(image)
+            pixels = _to_rgb(image)
+        except Exception as error:
+            raise InputError(_damage(name, content, error)) from error
+        # Pillow's pixels are released before the rotation copies the result.
+        del image
+        return np.ascontiguousarray(_upright(pixels, orientation))
+
+
+@contextmanager
+def picture_slot(content: bytes) -> Iterator[None]:
+    """Hold the slot for a large picture: only one is processed at a time in this process.
+
+    ``decode_picture`` takes it; a caller that keeps the pixels takes it around its whole work, so
+    that several users with large pictures do not add up their memory. Small and invalid pictures
+    do not wait.
+
+    Args:
+        content: The whole file.
+    """
+    if _decoded_bytes(content) <= _LARGE_BYTES:
+        yield
+        return
+    with _large_picture_lock:
+        yield
+
+
+def _decoded_bytes(content: bytes) -> int:
+    """Return the memory for decoding by the header; 0 if it is invalid."""
+    try:
+        return _memory(_open(content, ""))
+    except InputError:
+        return 0
+
+
+def _memory(image: Image.Image) -> int:
+    width, height = image.size
+    return width * height * (_PILLOW_BYTES.get(image.mode, 4) + _RGB_BYTES)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    """Raise ``InputError`` if the picture needs too much memory."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InputError(
             f"{name} has {width:,} x {height:,} pixels, more than the {MAX_PIXELS // 1_000_000} "
-            "million that are read; shrink it and try again."
+            "million that are supported; shrink it and try again."
         )
-    # Decoders raise nearly anything on damaged content; whatever it is, the content is at fault.
-    try:
-        image.load()
-        # After loading, because Pillow's TIFF reader turns the picture itself and then forgets
-        # the tag, and because in PNG the tag may follow the pixels.
-        orientation = _orientation(image)
-        pixels = _to_rgb(image)
-    except Exception as error:
-        raise InputError(_damage(name, content, error)) from error
-    return np.ascontiguousarray(_upright(pixels, orientation))
+    if _memory(image) > MAX_DECODED_BYTES:
+        raise InputError(
+            f"{name} has {width:,} x {height:,} pixels in color or with transparency and needs "
+            f"{_memory(image) // 1_000_000} MB of memory, more than the "
+            f"{MAX_DECODED_BYTES // 1_000_000} MB that are allowed; shrink it and try again."
+        )
 
 
 def _open(content: bytes, name: str) -> Image.Image:
-    """Read the header with the reader that the first bytes ask for."""
+    """Read the header with the reader for the first bytes."""
     if not content:
         raise InputError(f"{name} is empty, a file of 0 bytes; copy or export it again.")
     opener = _opener(content)
     if opener is None:
         raise InputError(_not_readable(name, content))
     try:
-        return opener(io.BytesIO(content))
+        return opener(_TimeLimitedFile(content))
     except Exception as error:
         raise InputError(_damage(name, content, error)) from error
+
+
+class _TimeLimitedFile(io.BytesIO):
+    """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
+
+    Pillow's decoders read in blocks of 64 KB or less. Those that read the file at once (WebP, TIFF)
+    are limited by ``MAX_PIXELS``.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._deadline = time.monotonic() + MAX_DECODE_SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to ``size`` bytes."""
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return super().read(size)
+
+
+def _has_too_many_scans(content: bytes) -> bool:
+    """Return True if the first picture of a JPEG file has more than ``MAX_JPEG_SCANS`` scans."""
+    scans, position = 0, 2
+    while (found := _JPEG_MARKER.search(content, position)) is not None:
+        marker = content[found.end() - 1]
+        if marker == _JPEG_END:
+            return False
+        if marker == _JPEG_START_OF_SCAN:
+            scans += 1
+            if scans > MAX_JPEG_SCANS:
+                return True
+        # A segment with its length, in which any bytes may occur: they are skipped.
+        length = int.from_bytes(content[found.end() : found.end() + 2], "big")
+        position = found.end() + max(length, 2)
+    return False
 
 
 def _opener(content: bytes) -> _Opener | None:
@@ -99,24 +210,28 @@ def _opener(content: bytes) -> _Opener | None:
 
 
 def _not_readable(name: str, content: bytes) -> str:
-    """The sentence for content that none of the readers is meant for."""
+    """Return the message for content of an unsupported format."""
     if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
         return (
-            f"{name} is a HEIC or AVIF picture, which is not read here; export it as JPEG and try "
+            f"{name} is a HEIC or AVIF picture, which is not supported; export it as JPEG and try "
             "again."
         )
     if content.startswith(b"PK"):
         return (
-            f"{name} is a zip archive and not a picture, whatever its name says; unpack it and "
-            "choose the pictures in it."
+            f"{name} is a zip archive and not a picture; unpack it and choose the pictures in it."
         )
-    return f"{name} is not a picture that can be read; choose a {_READABLE} file."
+    return f"{name} is not a picture of a supported format; choose a {_READABLE} file."
 
 
 def _damage(name: str, content: bytes, error: Exception) -> str:
-    """The sentence for a picture whose decoding failed with ``error``."""
+    """Return the message for a picture whose decoding raised ``error``."""
     if isinstance(error, MemoryError):
-        return f"{name} needs more memory than there is free; shrink it and try again."
+        return f"{name} needs more memory than is free; shrink it and try again."
+    if isinstance(error, TimeoutError):
+        return (
+            f"{name} could not be decoded within {MAX_DECODE_SECONDS:.0f} s; shrink it, or save it "
+            "again in a picture editor."
+        )
     if _is_cut_short(content, error):
         return (
             f"{name} is cut short: the file ends before the picture does; copy or export it again."
@@ -130,7 +245,7 @@ def _damage(name: str, content: bytes, error: Exception) -> str:
 def _is_cut_short(content: bytes, error: Exception) -> bool:
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return True
-    # Pillow has other words for these when the cut lies in the header or in a chunk's frame.
+    # Pillow has other messages if the file ends in the header or in a chunk header.
     if content.startswith(b"\xff\xd8"):
         return not content.rstrip(b"\x00\r\n").endswith(b"\xff\xd9")
     if content.startswith(b"\x89PNG"):
@@ -141,8 +256,8 @@ def _is_cut_short(content: bytes, error: Exception) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 (upright) where there is none or it is unusable."""
-    # A picture with good pixels is not refused because its camera's notes are broken.
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if it is missing or invalid."""
+    # Damaged metadata is no reason to refuse a picture with valid pixels.
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:
@@ -151,7 +266,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Undo the turn and mirroring that an EXIF orientation stands for (a view)."""
+    """Undo the rotation and mirroring of an EXIF orientation (returns a view)."""
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -162,39 +277,59 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Any of Pillow's modes to uint8 ``[height, width, 3]``."""
-    if image.mode.startswith("I;16"):
-        # In whole rows of 16-bit numbers; 65535 becomes 255 and 257 becomes 1.
-        values = np.asarray(image).astype(np.uint32)
-        return _grey_to_rgb(((values * 255 + 32767) // 65535).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        return _grey_to_rgb(_scale_unbounded(np.asarray(image, np.float32)))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image)
-        image = white
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    pixels: NDArray[np.uint8] = np.asarray(image)
+    """Convert a picture of any of Pillow's modes to uint8 ``[height, width, 3]``, in strips."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    value_range = _value_range(image) if image.mode in ("I", "F") else (0.0, 1.0)
+    for top, strip in _strips(image):
+        pixels[top : top + strip.height] = _strip_to_rgb(strip, value_range)
     return pixels
 
 
-def _scale_unbounded(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale 32-bit grey, which carries no agreed range, to 0..255.
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield the picture in strips of whole rows, each with its upper edge."""
+    width, height = image.size
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(top + rows, height)))
 
-    The smallest customary range that holds all values is taken to be the one meant: 0..1, 0..255
-    or 0..65535; anything else is stretched from its own lowest to its own highest value.
+
+def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArray[np.uint8]:
+    if strip.mode.startswith("I;16"):
+        # Rounded integer arithmetic: 65535 becomes 255 and 257 becomes 1.
+        values = np.asarray(strip).astype(np.uint32)
+        return _gray_to_rgb(((values * 255 + 32767) // 65535).astype(np.uint8))
+    if strip.mode in ("I", "F"):
+        low, top = value_range
+        scaled = np.rint((_finite(strip) - np.float32(low)) * np.float32(255 / top))
+        return _gray_to_rgb(np.asarray(np.clip(scaled, 0, 255), np.uint8))
+    if strip.has_transparency_data:
+        strip = strip.convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        white.alpha_composite(strip)
+        strip = white
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"), np.uint8)
+
+
+def _value_range(image: Image.Image) -> tuple[float, float]:
+    """Return lowest value and width of the range of 32-bit gray, which has no standard range.
+
+    The smallest usual range that contains all values is used: 0..1, 0..255 or 0..65535. Other
+    values are stretched from their minimum to their maximum.
     """
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
+    extremes = [(strip.min(), strip.max()) for strip in (_finite(one) for _, one in _strips(image))]
+    low = float(min(minimum for minimum, _ in extremes))
+    high = float(max(maximum for _, maximum in extremes))
     if low < 0 or high > 65535:
-        top = max(high - low, 1e-12)
-        values = values - low
-    else:
-        top = next(limit for limit in (1.0, 255.0, 65535.0) if high <= limit)
-    return np.asarray(np.clip(np.rint(values * (255 / top)), 0, 255), np.uint8)
+        return low, max(high - low, 1e-12)
+    return 0.0, next(limit for limit in (1.0, 255.0, 65535.0) if high <= limit)
 
 
-def _grey_to_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(grey[:, :, None], 3, axis=2)
+def _finite(image: Image.Image) -> NDArray[np.float32]:
+    """Return float values with 0 instead of NaN and infinity."""
+    values = np.asarray(image, np.float32)
+    return np.asarray(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0), np.float32)
+
+
+def _gray_to_rgb(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(gray[:, :, None], 3, axis=2)

@@ -1,7 +1,8 @@
-"""YuNet's network file: where it lies, whether it is the right one, and fetching it."""
+"""YuNet's network file: its path, its checksum and its download."""
 
 import hashlib
 import http.client
+import time
 import urllib.error
 import urllib.request
 from functools import lru_cache
@@ -18,16 +19,20 @@ YUNET_URL = (
     "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/"
     f"face_detection_yunet/{YUNET_FILE_NAME}"
 )
-_TIMEOUT_SECONDS = 20.0
+#: To connect, and between two parts of the answer.
+_TIMEOUT_SECONDS = 5.0
+#: For the whole answer: a server may send it byte by byte.
+_MAX_DOWNLOAD_SECONDS = 60.0
+_CHUNK_BYTES = 65_536
 
 
 def yunet_path(settings: Settings) -> Path:
-    """Where YuNet's file is expected."""
+    """Return the path at which YuNet's file is expected."""
     return settings.detectors_root / YUNET_FILE_NAME
 
 
 def is_yunet_available(settings: Settings) -> bool:
-    """Whether YuNet's file is there and is, byte for byte, the one that was tested."""
+    """Return True if YuNet's file exists and has exactly the tested content."""
     path = yunet_path(settings)
     try:
         state = path.stat()
@@ -35,59 +40,72 @@ def is_yunet_available(settings: Settings) -> bool:
             return False
         return _file_sha256(path, state.st_mtime_ns, state.st_size) == YUNET_SHA256
     except OSError:
-        # Absent, a folder, or not readable by this user: in each case not to be had.
+        # It does not exist, is a folder, or this user may not read it.
         return False
 
 
 def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
-    """Fetch YuNet's file, check it and put it in its place.
+    """Download YuNet's file, verify its checksum and store it.
 
     Args:
-        settings: Says where the file goes; the folder is made where it is missing.
-        url: Where to fetch it from.
+        settings: Contains the folder for the file; it is created if necessary.
+        url: The address to download from.
 
     Returns:
-        The file's path. Nothing is written unless the content is the expected one.
+        The file's path. Nothing is written unless the content is the tested one.
 
     Raises:
-        InputError: It could not be fetched or written, or is another file than expected.
+        InputError: The file could not be downloaded or written, or has other content.
     """
     path = yunet_path(settings)
-    by_hand = f"fetch {YUNET_FILE_NAME} elsewhere and drop it into {path.parent}"
+    manual_step = f"download {YUNET_FILE_NAME} on another machine and copy it into {path.parent}"
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-            # One byte more than expected is enough to know that it is another file.
-            content = response.read(YUNET_BYTES + 1)
+        content = _download(url)
     except urllib.error.HTTPError as error:
         raise InputError(
-            f"{url} answered {error.code} instead of the YuNet detector; {by_hand}."
+            f"{url} answered {error.code} instead of the YuNet detector; {manual_step}."
         ) from error
-    # Beside OSError (no network, refused, timed out), http.client's own errors and bad URLs.
+    # OSError covers no network, refused and timed out; the others are protocol errors and bad URLs.
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InputError(
             f"The YuNet detector could not be downloaded from {url} ({_reason(error)}); check the "
-            f"network, or {by_hand}."
+            f"network, or {manual_step}."
         ) from error
     if len(content) != YUNET_BYTES or hashlib.sha256(content).hexdigest() != YUNET_SHA256:
         raise InputError(
-            f"{url} gave another file than the YuNet detector that was tested (size or SHA-256 "
-            f"differ), so it was not kept; {by_hand}."
+            f"{url} returned another file than the tested YuNet detector (size or SHA-256 differ), "
+            f"so it was not stored; {manual_step}."
         )
     with (
-        os_errors_as_input_errors(f"The YuNet detector cannot be kept in {path.parent}"),
+        os_errors_as_input_errors(f"The YuNet detector cannot be stored in {path.parent}"),
         replaced_file(path) as temporary,
     ):
         temporary.write_bytes(content)
     return path
 
 
+def _download(url: str) -> bytes:
+    """Return at most one byte more than expected, which is enough to recognize another file."""
+    deadline = time.monotonic() + _MAX_DOWNLOAD_SECONDS
+    content = b""
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+        while len(content) <= YUNET_BYTES:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not complete after {_MAX_DOWNLOAD_SECONDS:.0f} s")
+            chunk = response.read1(min(_CHUNK_BYTES, YUNET_BYTES + 1 - len(content)))
+            if not chunk:
+                break
+            content += chunk
+    return content
+
+
 @lru_cache(maxsize=8)
 def _file_sha256(path: Path, modified_ns: int, size: int) -> str:
-    """The file's hash; time and size stand in the cache's key so that a new file is read anew."""
+    """Return the file's hash; time and size are part of the cache key to detect a new file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause in plain words, such as "Connection refused"."""
+    """Return the innermost cause, such as "Connection refused"."""
     cause = getattr(error, "reason", error)
     return str(getattr(cause, "strerror", None) or cause or type(error).__name__)

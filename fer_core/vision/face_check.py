@@ -1,4 +1,4 @@
-"""Face or not: a small network of our own, asked about the squares that a cascade proposes."""
+"""Face or not: a small network, trained for this project, that checks a cascade's candidates."""
 
 from functools import cached_property
 from pathlib import Path
@@ -19,39 +19,39 @@ WEIGHTS_PATH = Path(__file__).with_name("face_check.onnx")
 #: Width and height of the network's input in pixels.
 INPUT_SIDE = 32
 
-#: Keeps an even square, whose deviation is 0, from being divided by it (grey values of 0 to 255).
-_LEAST_DEVIATION = 4.0
+#: In gray values of 0 to 255: prevents a division by 0 for a uniform square.
+_MIN_DEVIATION = 4.0
 
 
 def standardized(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Take each square's brightness and contrast away.
+    """Normalize each square's brightness and contrast.
 
     Args:
-        squares: Grey, uint8 ``[n, side, side]``.
+        squares: Gray, uint8 ``[n, side, side]``.
 
     Returns:
-        float32 of the same shape, each square with mean 0 and deviation 1.
+        float32 of the same shape, each square with mean 0 and standard deviation 1.
     """
     values = squares.astype(np.float32)
     values -= values.mean(axis=(1, 2), keepdims=True)
     deviation = values.std(axis=(1, 2), keepdims=True)
-    return np.asarray(values / np.maximum(deviation, _LEAST_DEVIATION), np.float32)
+    return np.asarray(values / np.maximum(deviation, _MIN_DEVIATION), np.float32)
 
 
 class FaceCheck:
-    """Tells how probably a square shows one upright face, cut as the frontal cascade cuts it.
+    """Predicts whether a square shows one upright face, cropped as by the frontal cascade.
 
-    May be shared by threads. The network is loaded at the first question.
+    Threads may share it. The network is loaded at the first call.
     """
 
     def probabilities(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Judge squares in one batch.
+        """Predict squares in one batch.
 
         Args:
-            squares: Grey, uint8 ``[n, 32, 32]``.
+            squares: Gray, uint8 ``[n, 32, 32]``.
 
         Returns:
-            float32 ``[n]``, 0 to 1.
+            float32 ``[n]``, probabilities of a face, 0 to 1.
 
         Raises:
             RuntimeError: The network's file is missing.
@@ -63,25 +63,25 @@ class FaceCheck:
 
     @cached_property
     def _session(self) -> "onnxruntime.InferenceSession":
-        # Not the person's input: a part of the program is missing.
+        # Not invalid input: a part of the program is missing.
         if not WEIGHTS_PATH.is_file():
             raise RuntimeError(
                 f"The installation is incomplete: {WEIGHTS_PATH.name} is missing in "
                 f"{WEIGHTS_PATH.parent}; install FER Studio again."
             )
-        # A batch takes a few milliseconds: more threads would only fight for the cores.
+        # A batch takes a few milliseconds: more threads would only compete for the cores.
         return open_session(WEIGHTS_PATH, threads=1)
 
 
 def cut_squares(
-    grey: NDArray[np.uint8], squares: list[tuple[float, float, float]]
+    gray: NDArray[np.uint8], squares: list[tuple[float, float, float]]
 ) -> NDArray[np.uint8]:
-    """Cut squares out of a picture, at the network's size.
+    """Crop squares of a picture and resize them to the network's input size.
 
     Args:
-        grey: uint8 ``[height, width]``.
-        squares: Left edge, upper edge and side in pixels; they may reach over the picture's edge,
-            where the edge is repeated.
+        gray: uint8 ``[height, width]``.
+        squares: Left edge, upper edge and side in pixels; pixels beyond the picture's edge repeat
+            the edge.
 
     Returns:
         uint8 ``[n, 32, 32]``.
@@ -89,7 +89,7 @@ def cut_squares(
     cut = np.zeros((len(squares), INPUT_SIDE, INPUT_SIDE), np.uint8)
     for index, (x, y, side) in enumerate(squares):
         whole = max(2, round(side))
-        part = cv2.getRectSubPix(grey, (whole, whole), (x + (side - 1) / 2, y + (side - 1) / 2))
-        way = cv2.INTER_AREA if whole > INPUT_SIDE else cv2.INTER_LINEAR
-        cut[index] = cv2.resize(part, (INPUT_SIDE, INPUT_SIDE), interpolation=way)
+        part = cv2.getRectSubPix(gray, (whole, whole), (x + (side - 1) / 2, y + (side - 1) / 2))
+        method = cv2.INTER_AREA if whole > INPUT_SIDE else cv2.INTER_LINEAR
+        cut[index] = cv2.resize(part, (INPUT_SIDE, INPUT_SIDE), interpolation=method)
     return cut

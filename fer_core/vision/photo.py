@@ -15,7 +15,7 @@ from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.decode import decode_picture
+from fer_core.vision.decode import decode_picture, picture_slot
 from fer_core.vision.face import Face
 
 _log = logging.getLogger(__name__)
@@ -92,6 +92,13 @@ def analyze_photo(
         The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None if it could not
         be decoded.
     """
+    with picture_slot(content):
+        return _analyze(content, name, analyzer, whole)
+
+
+def _analyze(
+    content: bytes, name: str, analyzer: Analyzer, whole: bool | None
+) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
     image = None
     try:
         image = decode_picture(content, name)

@@ -1,4 +1,4 @@
-"""A picture to try for those who have none at hand."""
+"""The sample picture of the analyze page."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +10,7 @@ _FILE_NAME = "astronaut.png"
 
 
 def sample_picture() -> tuple[str, bytes]:
-    """The portrait of an astronaut that scikit-image carries; needs no network.
+    """Return the portrait of an astronaut from scikit-image's package; needs no network.
 
     Returns:
         The file's name and its content, a PNG.
@@ -18,7 +18,7 @@ def sample_picture() -> tuple[str, bytes]:
     Raises:
         InputError: scikit-image or its picture is not installed.
     """
-    # The package is only located: importing it would cost more than reading one file.
+    # The package is only located: importing it would take longer than reading one file.
     package = find_spec("skimage")
     if package is not None and package.origin is not None:
         path = Path(package.origin).parent / "data" / _FILE_NAME
@@ -26,5 +26,5 @@ def sample_picture() -> tuple[str, bytes]:
             return _FILE_NAME, path.read_bytes()
     raise InputError(
         "The sample picture is missing because scikit-image is not installed; install the "
-        "packages of requirements.txt or choose a picture of your own."
+        "packages of requirements.txt or use another picture."
     )

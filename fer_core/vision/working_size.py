@@ -1,25 +1,26 @@
-"""Shrinking a picture to the size in which faces are looked for."""
+"""Shrink a picture to the size at which faces are detected."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: A picture of one pixel's height may be as wide as the whole pixel budget; detectors pad such
-#: strips to their own smallest height, so that the width needs a bound of its own.
+#: A picture with a height of one pixel may be as wide as the whole pixel budget. Detectors pad such
+#: strips to their minimum height, so the width needs a separate limit.
 _LONGEST_SIDE = 4096
 
 
 def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8], float, float]:
-    """Shrink a picture to at most about ``pixels`` pixels; smaller ones stay as they are.
+    """Shrink a picture to at most about ``pixels`` pixels; smaller ones are not changed.
 
-    The area is bounded and not the longer side, so that a panorama keeps its faces.
+    The area is limited instead of the longer side, so that faces in a panorama remain large
+    enough.
 
     Args:
         image: uint8 ``[height, width]`` or ``[height, width, 3]``.
-        pixels: The largest area.
+        pixels: The maximum area.
 
     Returns:
-        The picture, and the factors that take its x and y back to the full picture's.
+        The picture, and the factors from its x and y to those of the full picture.
     """
     height, width = image.shape[:2]
     scale = min(1.0, (pixels / (width * height)) ** 0.5, _LONGEST_SIDE / max(width, height))

@@ -1,4 +1,4 @@
-"""Bars of one face on a page: what a network says of it, and what people said."""
+"""Bar charts of one face: the model's probabilities and the annotators' votes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def show_probabilities(probability_by_class: Mapping[str, float], *, key: str) -
 
 
 def show_votes_of_face(distribution: Mapping[str, int], *, key: str) -> None:
-    """Draw what FER+'s taggers said of a face, by the names that FER+ gives the answers."""
-    votes = _under_our_names(distribution)
+    """Draw the FER+ annotators' votes for a face, given by FER+'s names of the answers."""
+    votes = _renamed(distribution)
     st.plotly_chart(
         vote_bars(votes),
         key=key,
@@ -36,11 +36,11 @@ def show_votes_of_face(distribution: Mapping[str, int], *, key: str) -> None:
     )
 
 
-def _under_our_names(distribution: Mapping[str, int]) -> dict[str, int]:
-    """Votes under the names and in the order of the emotions, the other answers behind them."""
+def _renamed(distribution: Mapping[str, int]) -> dict[str, int]:
+    """Return votes by our names: the emotions in their order, then the other answers."""
     named = {
         emotion_from_name(answer) or answer.replace("_", " "): count
         for answer, count in distribution.items()
     }
-    ours = {emotion: named.pop(emotion) for emotion in EMOTIONS if emotion in named}
-    return ours | named
+    emotions = {emotion: named.pop(emotion) for emotion in EMOTIONS if emotion in named}
+    return emotions | named

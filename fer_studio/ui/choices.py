@@ -1,4 +1,4 @@
-"""Choices that several pages offer: which model, which face detector."""
+"""Selections that several pages offer: the model and the face detector."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-DETECTOR_TITLES = {"yunet": "YuNet", "haar": "Haar cascades"}
+DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
 
 
 def choose_bundle(settings: Settings) -> Bundle | None:
-    """A list of the models, the default one first; None, with the reason shown, without any."""
+    """Draw the selection of the model, the default one first; None, with the reason, if empty."""
     bundles = {bundle.name: bundle for bundle in list_bundles(settings)}
     default = default_bundle_name(settings)
     if not bundles:
@@ -46,31 +46,31 @@ def choose_bundle(settings: Settings) -> Bundle | None:
         names,
         format_func=lambda name: bundle_title(bundles[name]),
         key="model",
-        help="The network that reads the faces. Accuracy is on the validation images of the data "
-        "it was trained on. The default model stands first.",
+        help="The model that classifies the faces. The accuracy is that on the validation images "
+        "of its training data. The default model is first.",
     )
     return bundles[name]
 
 
 def bundle_title(bundle: Bundle) -> str:
-    """A model's name with its accuracy on validation."""
+    """Return the name of a model with its accuracy on validation."""
     accuracy = bundle.record.metrics.get("validation", {}).get("accuracy")
     title = bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %)"
     if bundle.record.is_demo:
-        # Its accuracy is not put beside those on real faces.
+        # Its accuracy cannot be compared with those on real faces.
         title = f"{bundle.name} (demo data)"
     return title
 
 
 def choose_detector(settings: Settings) -> str:
-    """A list of the face detectors, and the way to the better one where it is missing."""
+    """Draw the list of face detectors, and a download button if the accurate one is missing."""
     name: str = st.selectbox(
         "Face detector",
         detector_names(settings),
         format_func=lambda name: DETECTOR_TITLES[name],
         key="detector",
-        help="YuNet is a small neural network and finds more faces; the Haar cascades come "
-        "with OpenCV and are always there.",
+        help="Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar "
+        "cascade, with which FER2013 was cropped and which many published systems use.",
     )
     if not is_yunet_available(settings) and may_edit():
         _offer_yunet(settings)
@@ -78,10 +78,10 @@ def choose_detector(settings: Settings) -> str:
 
 
 def _offer_yunet(settings: Settings) -> None:
-    with st.expander("Get the better detector", icon=":material/download:"):
+    with st.expander("Get the accurate detector", icon=":material/download:"):
         st.write(
-            f"YuNet finds more faces and fewer shirts and hands. Its file is "
-            f"{YUNET_BYTES / 1000:.0f} kB, from OpenCV's model zoo (MIT licence)."
+            "The detector YuNet finds more faces and fewer false ones. Its file has "
+            f"{YUNET_BYTES / 1000:.0f} kB and comes from OpenCV's model zoo (MIT license)."
         )
         if st.button("Download YuNet", key="download_yunet"):
             try:
@@ -91,7 +91,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # The choice of detectors stands above: draw it again, with the new one chosen.
+                # Draw the list above again, with the new detector selected.
                 del st.session_state["detector"]
                 st.rerun()
-        st.caption(f"Or put {YUNET_FILE_NAME} into {yunet_path(settings).parent} by hand.")
+        st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

@@ -1,4 +1,4 @@
-"""Decisions about single images, as they stand, and the buttons that make them."""
+"""The decisions about images, and the buttons that change them."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from fer_studio.ui.messages import show_error
 _ERROR = "curation_error"
 _DONE = "curation_done"
 _SUGGESTED = "as suggested"
-#: In the place of the buttons.
-EDITORS_DECIDE = ":material/lock: Deciding about images is for editors."
+#: Shown instead of the buttons.
+EDITORS_DECIDE = ":material/lock: Only editors can decide about images."
 
 
 @dataclass(frozen=True)
 class CurationState:
-    """The decisions about a dataset, as they stand.
+    """The current decisions about a dataset.
 
     Attributes:
-        file: Where they are kept.
-        curation: What the file says.
-        match: Which rows it speaks of.
+        file: The file that stores them.
+        curation: The decisions.
+        match: The rows that they are about.
     """
 
     file: CurationFile
@@ -49,7 +49,7 @@ class CurationState:
     match: CurationMatch
 
     def mark(self, row: int) -> str:
-        """What was decided about a row, in a word or two; empty if nothing was."""
+        """Return the decision about a row in one or two words; empty if there is none."""
         entry = self.match.by_row.get(row)
         if entry is None:
             return ""
@@ -57,10 +57,10 @@ class CurationState:
 
 
 def curation_state(dataset: OpenDataset) -> CurationState:
-    """Read the decisions, again only when the file has changed.
+    """Return the decisions, which are cached until the file changes.
 
     Raises:
-        InputError: The file is damaged as a whole.
+        InputError: The file cannot be read.
     """
     file = CurationFile(dataset.folder)
     curation, match = _matched(dataset.key, file.content_key, file, dataset)
@@ -76,7 +76,7 @@ def _matched(
 
 
 def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int], str]:
-    """Gives a face's emotion, its split and what was decided about it."""
+    """Return a function from a row to its emotion, split and decision."""
 
     def caption(row: int) -> str:
         mark = state.mark(row)
@@ -86,16 +86,16 @@ def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int]
 
 
 def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
-    """Change the decisions, from a button's callback.
+    """Change the decisions, in the callback of a button.
 
-    What came of it is kept for ``show_curation_outcome``: a callback has no place on the page.
+    The outcome is stored for ``show_curation_outcome``, because callbacks cannot draw.
 
     Returns:
-        Whether they were changed.
+        True if they were changed.
     """
     try:
         require_editor()
-        # A dataset that was deleted meanwhile must not come back as a folder of decisions.
+        # Raises if the dataset was deleted in the meantime.
         done = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
     except InputError as error:
         st.session_state[_ERROR] = str(error)
@@ -105,7 +105,7 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
 
 
 def show_curation_outcome() -> None:
-    """Say, once, what was decided, or why it could not be kept."""
+    """Show the outcome of the last change, once."""
     done = st.session_state.pop(_DONE, None)
     if done is not None:
         st.toast(done, icon=":material/check:")
@@ -116,15 +116,15 @@ def show_curation_outcome() -> None:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Images that were chosen in a gallery, to be decided about.
+    """Images that were selected in a gallery, to decide about.
 
     Attributes:
-        dataset: Whose images they are.
+        dataset: Their dataset.
         rows: The images.
-        gallery: The key of the gallery, which forgets the choice after a decision.
-        reason: What is proposed as the reason.
-        source: What found them, for the record.
-        suggested: By row, an emotion that something suggests as the right label.
+        gallery: The key of the gallery, whose selection is cleared after a decision.
+        reason: The proposed reason.
+        source: Where they were found, for the record.
+        suggested: By row, an emotion that is suggested as the correct label.
     """
 
     dataset: OpenDataset
@@ -135,10 +135,10 @@ class Chosen:
     suggested: Mapping[int, int] = field(default_factory=dict)
 
     def entries(self, action: str, label: str) -> tuple[CurationEntry, ...]:
-        """The decisions that one action makes about these images.
+        """Return the decisions of one action about these images.
 
         Raises:
-            InputError: The label is to be the suggested one, and none is suggested.
+            InputError: The suggested label should be used, and none is suggested.
         """
         faces, rows = self.dataset.faces, np.array(self.rows, dtype=np.intp)
         if action != "relabel":
@@ -149,7 +149,7 @@ class Chosen:
             )
         advised = [row for row in self.rows if row in self.suggested]
         if not advised:
-            raise InputError("No label is suggested for these images; choose the right one.")
+            raise InputError("No label is suggested for these images; choose the correct one.")
         return relabel_entries(
             faces,
             np.array(advised, dtype=np.intp),
@@ -160,7 +160,7 @@ class Chosen:
 
 
 def offer_decisions(chosen: Chosen) -> None:
-    """Buttons that decide about chosen images: drop, relabel, keep, each with the reason."""
+    """Draw the buttons that decide about selected images: drop, keep, relabel."""
     show_curation_outcome()
     if not may_edit():
         st.caption(EDITORS_DECIDE)
@@ -185,7 +185,7 @@ def offer_decisions(chosen: Chosen) -> None:
             on_click=_decide,
             args=(chosen, "keep"),
         )
-        st.selectbox("Right label", labels, key=f"{key}_label", width=160)
+        st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
         st.button(
             "Relabel",
             icon=":material/edit:",
@@ -195,14 +195,14 @@ def offer_decisions(chosen: Chosen) -> None:
             args=(chosen, "relabel"),
         )
     st.caption(
-        "Drop: left out of training. Keep: looked at and right, so that bulk remedies leave it "
-        "alone. Relabel: trained and measured under the right label. Nothing is deleted; every "
-        "decision can be undone, on the dataset page under Remedies."
+        "Drop: exclude from training. Keep: checked and correct, so that quick fixes leave it "
+        "alone. Relabel: use the correct label in training. No image is deleted; every decision "
+        "can be undone, on the dataset page under Clean up."
     )
 
 
 def _decide(chosen: Chosen, action: str) -> None:
-    # What was typed and chosen just before the click is in no argument yet.
+    # The arguments do not contain what was entered just before the click.
     reason = st.session_state[f"{chosen.gallery}_reason"].strip() or chosen.reason
     label = st.session_state[f"{chosen.gallery}_label"]
     chosen = replace(chosen, reason=reason)

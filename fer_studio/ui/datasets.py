@@ -1,4 +1,4 @@
-"""Datasets that are open, and what is computed from them, once for all sessions and pages."""
+"""Open datasets and results computed from them, shared by all sessions and pages."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.text import plain_text
 
-#: FER2013 takes some 80 MB; two may be looked at in turn.
+#: FER2013 takes about 80 MB; two datasets can be used alternately.
 _DATASETS_HELD = 2
 
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A dataset that is open.
+    """An open dataset.
 
     Attributes:
-        name: What it is called.
-        folder: Where it lies.
-        faces: Its content, shared by all sessions: never changed.
-        settings: The program's folders.
+        name: Its name.
+        folder: Its folder.
+        faces: Its content, shared by all sessions; must not be changed.
+        settings: The folders of the app.
     """
 
     name: str
@@ -50,23 +50,23 @@ class OpenDataset:
 
     @property
     def key(self) -> str:
-        """Tells these data from others."""
+        """Identifies the data."""
         return self.faces.fingerprint
 
     def caption(self, row: int) -> str:
-        """A face's emotion and split."""
+        """Return the emotion and split of a face."""
         return f"{EMOTIONS[self.faces.labels[row]]} · {SPLITS[self.faces.splits[row]]}"
 
     def title(self, row: int) -> str:
-        """A face's name, emotion and split, as Markdown."""
+        """Return the name, emotion and split of a face, as Markdown."""
         return f"{plain_text(self.faces.names[row])} · {self.caption(row)}"
 
 
 def open_dataset(name: str, settings: Settings) -> OpenDataset:
-    """Open an imported dataset; what was opened before is given again while its files stand.
+    """Open an imported dataset or the demo set; it is cached until its files change.
 
     Raises:
-        InputError: It is not there, or damaged.
+        InputError: It does not exist, or is damaged.
     """
     if name == DEMO_NAME:
         install_demo_set(settings)
@@ -91,12 +91,12 @@ def _content_key(folder: Path) -> tuple[int, ...]:
 @st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Opening the dataset…")
 def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceSet:
     faces = load_dataset(name, _settings)
-    _ = faces.fingerprint  # computed once, here, and not on someone's click
+    _ = faces.fingerprint  # computed once, here, and not in an interaction
     return faces
 
 
 def dataset_overview(dataset: OpenDataset) -> Overview:
-    """The dataset's counts."""
+    """Return the class counts of a dataset."""
     return _overview(dataset.key, dataset)
 
 
@@ -106,7 +106,7 @@ def _overview(key: str, _dataset: OpenDataset) -> Overview:
 
 
 def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
-    """Exact duplicates, leaks and blanks: within a second or two."""
+    """Return exact duplicates, leaks and blank images; takes a second or two at first."""
     return _exact_audit(dataset.key, dataset)
 
 
@@ -116,7 +116,7 @@ def _exact_audit(key: str, _dataset: OpenDataset) -> DuplicateAudit:
 
 
 def dataset_quality(dataset: OpenDataset) -> ImageQuality:
-    """Brightness, contrast and sharpness of every face."""
+    """Return brightness, contrast and sharpness of every face."""
     return _quality(dataset.key, dataset)
 
 
@@ -126,7 +126,7 @@ def _quality(key: str, _dataset: OpenDataset) -> ImageQuality:
 
 
 def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
-    """How unlike its class's mean each face is, float32 ``[n]``."""
+    """Return the distance of each face from its class mean, float32 ``[n]``."""
     return _distances(dataset.key, dataset)
 
 
@@ -136,10 +136,10 @@ def _distances(key: str, _dataset: OpenDataset) -> NDArray[np.float32]:
 
 
 def dataset_votes(dataset: OpenDataset) -> Votes | None:
-    """FER+'s votes for the images; None if none were added.
+    """Return FER+'s votes for the images; None if none were added.
 
     Raises:
-        InputError: They are damaged, or of other images.
+        InputError: They are damaged, or belong to other images.
     """
     try:
         status = (dataset.folder / VOTES_FILE).stat()

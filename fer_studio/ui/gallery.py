@@ -1,4 +1,4 @@
-"""Galleries of faces: paged, with captions, and with boxes to choose faces by."""
+"""Galleries of faces: pages, captions, and checkboxes to select faces."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-#: Screen pixels of a face: two for each of its own.
+#: Width of a face in screen pixels: two for each of its own.
 FACE_WIDTH = 96
-#: Enlarged so much before it is sent, so that its pixels stay hard. More would be lost: Streamlit
-#: shrinks what is wider than it is shown.
+#: Faces are enlarged by this factor before they are sent, so that the browser does not blur their
+#: pixels. A larger factor has no effect: Streamlit shrinks pictures to their display width.
 _SENT_FACTOR = 2
 PAGE_SIZE = 24
 GROUPS_ON_PAGE = 12
-#: Of one group: FER2013's largest has some dozen faces, a folder of one picture may have thousands.
+#: Per group: FER2013's largest has a few dozen faces, but a folder of copies may have thousands.
 _SHOWN_OF_GROUP = 24
-#: A list of pictures leaves no room between them: they bring their own, in screen pixels.
+#: In screen pixels, part of each picture: ``st.image`` draws a list of pictures without gaps.
 _GAP = 8
 
 
 def face_png(image: NDArray[np.uint8], *, gap: int = 0) -> bytes:
-    """A face as a PNG file, each of its pixels enlarged to a square.
+    """Return a face as a PNG file, each of its pixels enlarged to a square.
 
     Args:
         image: uint8 ``[height, width]``.
-        gap: Transparent pixels beside it, of those of the screen at ``FACE_WIDTH``.
+        gap: Width of a transparent margin, in screen pixels at ``FACE_WIDTH``.
     """
     picture = cv2.resize(
         image, None, fx=_SENT_FACTOR, fy=_SENT_FACTOR, interpolation=cv2.INTER_NEAREST
@@ -47,12 +47,12 @@ def show_faces(
     *,
     names: Sequence[str] | None = None,
 ) -> None:
-    """A few dozen faces side by side, as many in a row as there is room for.
+    """Draw a few dozen faces side by side, as many in a row as fit.
 
     Args:
         images: Faces, uint8 ``[48, 48]`` each.
-        captions: What stands below each; plain text or Markdown.
-        names: What is read out for each, instead of its caption.
+        captions: The text below each; plain text or Markdown.
+        names: Alternative text for screen readers, instead of the caption.
     """
     if len(images):
         st.image(
@@ -72,15 +72,15 @@ def show_gallery(
     name: Callable[[int], str] | None = None,
     page_size: int = PAGE_SIZE,
 ) -> None:
-    """Faces in pages.
+    """Draw faces in pages.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
-        rows: Which of them, in the order to show them in.
-        caption: Gives what stands below a row's face.
-        key: Of the widgets; another one when the rows are others, so that it starts on page 1.
-        name: Gives what is read out for a row's face, instead of its caption.
-        page_size: Faces on a page.
+        rows: The rows to show, in this order.
+        caption: Returns the text below a row's face.
+        key: Of the widgets; use another key for other rows, so that they start on page 1.
+        name: Returns the alternative text of a row's face, instead of its caption.
+        page_size: Faces per page.
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
     spoken = name or caption
@@ -100,18 +100,18 @@ def choose_faces(
     name: Callable[[int], str] | None = None,
     page_size: int = PAGE_SIZE,
 ) -> list[int]:
-    """Faces in pages, each with a box to choose it by; a choice stays when the page is turned.
+    """Draw faces in pages, each with a checkbox; the selection is kept across pages.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
-        rows: Which of them, in the order to show them in.
-        caption: Gives the label of a row's box.
-        key: Of the widgets; another one when the rows are others.
-        name: Gives what is read out for a row's face and shown beside the pointer.
-        page_size: Faces on a page.
+        rows: The rows to show, in this order.
+        caption: Returns the label of a row's checkbox.
+        key: Of the widgets; use another key for other rows.
+        name: Returns the alternative text and tooltip of a row's face.
+        page_size: Faces per page.
 
     Returns:
-        The rows that are chosen, in the order of ``rows``.
+        The selected rows, in the order of ``rows``.
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
     with st.container(horizontal=True, gap="small"):
@@ -129,18 +129,18 @@ def choose_grouped_faces(
     name: Callable[[int], str] | None = None,
     page_size: int = GROUPS_ON_PAGE,
 ) -> list[int]:
-    """Groups of faces, each side by side in a frame of its own, in pages, to choose from.
+    """Draw groups of faces in pages, each group in a frame, with checkboxes.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         groups: Rows of each group.
-        caption: Gives the label of a row's box.
-        key: Of the widgets; another one when the groups are others.
-        name: Gives what is read out for a row's face and shown beside the pointer.
-        page_size: Groups on a page.
+        caption: Returns the label of a row's checkbox.
+        key: Of the widgets; use another key for other groups.
+        name: Returns the alternative text and tooltip of a row's face.
+        page_size: Groups per page.
 
     Returns:
-        The rows that are chosen, in the order of the groups.
+        The selected rows, in the order of the groups.
     """
     if not groups:
         return []
@@ -160,7 +160,7 @@ def choose_grouped_faces(
 
 
 def clear_choice(key: str) -> None:
-    """Forget which faces are chosen in the gallery of this key."""
+    """Clear the selection in the gallery with this key."""
     st.session_state[_chosen_key(key)] = set()
 
 
@@ -184,7 +184,7 @@ def _face_with_box(
         label = caption(row)
         st.image(face_png(image), width=FACE_WIDTH, alt=name(row) if name else label)
         box = f"{key}_box_{row}"
-        # Streamlit forgets boxes that are not drawn: the choice is kept beside them.
+        # Streamlit drops the state of checkboxes that are not drawn: the choice is stored apart.
         st.session_state[box] = row in _chosen(key)
         st.checkbox(label, key=box, on_change=_choose, args=(key, row, box))
 
@@ -223,7 +223,7 @@ def _choose_all(key: str, rows: list[int]) -> None:
 
 
 def page_of(rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE) -> NDArray[np.intp]:
-    """Draw the page numbers, if there is more than one page, and cut the page that is open."""
+    """Draw the page numbers, if there are several pages, and return the rows of the open page."""
     page_count = max(-(-len(rows) // page_size), 1)
     page = 1
     if page_count > 1:

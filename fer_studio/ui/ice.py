@@ -1,7 +1,7 @@
-"""The servers that help browser and app find a way to each other, as they are configured.
+"""The configured ICE servers (STUN and TURN), which help browser and app to connect.
 
-None is needed on localhost. Behind a router or a firewall, name them in the environment variable
-``FER_STUDIO_ICE_SERVERS`` as JSON, or in ``.streamlit/secrets.toml``; the variable wins::
+On localhost none is needed. Behind a router or a firewall, set them in the environment variable
+``FER_STUDIO_ICE_SERVERS`` as JSON, or in ``.streamlit/secrets.toml``. The variable has priority::
 
     [webrtc]
     ice_servers = [{ urls = "turn:turn.example.org:3478", username = "…", credential = "…" }]
@@ -23,21 +23,21 @@ ICE_VARIABLE = "FER_STUDIO_ICE_SERVERS"
 _SECRET = "ice_servers under [webrtc] in secrets.toml"
 _EXAMPLE = '[{"urls": "turn:turn.example.org:3478", "username": "…", "credential": "…"}]'
 _KEYS = {"urls", "username", "credential"}
-#: RFC 7064 and RFC 7065, without IPv6 addresses, which aiortc does not read here.
+#: RFC 7064 and RFC 7065, without IPv6 addresses, which aiortc does not parse.
 _ADDRESS = re.compile(
     r"stuns?:[^\s:?]+(:\d{1,5})?|turns?:[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?"
 )
 
 
 def load_ice_servers() -> list[dict[str, Any]]:
-    """Read and check the configuration.
+    """Read and validate the configuration.
 
     Returns:
-        As the browser's ``RTCPeerConnection`` takes them: ``urls`` (a list), and where given
-        ``username`` and ``credential``. Empty if nothing is configured.
+        Servers in the format of the browser's ``RTCPeerConnection``: ``urls`` (a list), and if
+        given ``username`` and ``credential``. Empty if nothing is configured.
 
     Raises:
-        InputError: What is configured is no such list.
+        InputError: The configuration is invalid.
     """
     text = os.environ.get(ICE_VARIABLE, "").strip()
     if text:
@@ -52,8 +52,8 @@ def load_ice_servers() -> list[dict[str, Any]]:
         existing = [path for path in st.get_option("secrets.files") if Path(path).is_file()]
         if existing:
             raise InputError(
-                f"The file {existing[0]} is no valid TOML, so that the servers for the webcam "
-                "cannot be read from it; correct it or remove it."
+                f"The file {existing[0]} is not valid TOML, so the servers for the webcam cannot "
+                "be read from it; correct it or remove it."
             )
         return []
     section = st.secrets.to_dict().get("webrtc", {})
@@ -66,17 +66,17 @@ def load_ice_servers() -> list[dict[str, Any]]:
 
 
 def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
-    """Check a list of ICE servers.
+    """Validate a list of ICE servers.
 
     Args:
-        value: What was configured.
-        source: Where, for messages.
+        value: The configured value.
+        source: Where it was configured, for messages.
 
     Returns:
         As ``load_ice_servers``.
 
     Raises:
-        InputError: It is not such a list.
+        InputError: The list is invalid.
     """
     if not isinstance(value, list):
         raise InputError(f"{source} should be a list such as {_EXAMPLE}; received: {value!r}.")
@@ -86,12 +86,12 @@ def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
 def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
     where = f"Entry {number} of {source}"
     if not isinstance(entry, dict) or "urls" not in entry:
-        # Never the entry itself: it may hold a password.
-        raise InputError(f"{where} should name its 'urls', as in {_EXAMPLE}; correct it.")
+        # Not the entry itself, because it may contain a password.
+        raise InputError(f"{where} should have the key 'urls', as in {_EXAMPLE}; correct it.")
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise InputError(
-            f"{where} has the unknown key {unknown[0]!r}; known are 'urls', 'username' and "
+            f"{where} has the unknown key {unknown[0]!r}; allowed are 'urls', 'username' and "
             "'credential'."
         )
     urls = [entry["urls"]] if isinstance(entry["urls"], str) else entry["urls"]
@@ -107,7 +107,7 @@ def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
     for key in ("username", "credential"):
         if key in entry:
             if not isinstance(entry[key], str) or not entry[key]:
-                raise InputError(f"{where} has a {key} that is not a text; put it in quotes.")
+                raise InputError(f"{where} has a {key} that is not a string; put it in quotes.")
             server[key] = entry[key]
     if any(url.startswith("turn") for url in urls) and not {"username", "credential"} <= set(
         server

@@ -1,4 +1,4 @@
-"""Uploads within their bounds: the browser heeds a field's limit, another program need not."""
+"""Size limits of uploads: browsers enforce the limit of a field, other programs may not."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.errors import InputError
 
-#: In letters, of up to four bytes each: file systems take 255 bytes.
+#: In characters of up to four bytes each: file systems allow 255 bytes.
 _LONGEST_NAME = 60
 
 
 def check_size(upload: UploadedFile, megabytes: int) -> None:
-    """Make sure that a file is no larger than its field says.
+    """Check the size of a file.
 
     Raises:
-        InputError: It is.
+        InputError: It is larger than the limit.
     """
     if upload.size > megabytes << 20:
-        raise InputError(f"{upload.name} is larger than {megabytes} MB; give a smaller file.")
+        raise InputError(f"{upload.name} is larger than {megabytes} MB; provide a smaller file.")
 
 
 def content_within(upload: UploadedFile, megabytes: int) -> bytes:
-    """A file's bytes.
+    """Return the content of a file.
 
     Raises:
-        InputError: It is larger than its field says.
+        InputError: It is larger than the limit.
     """
     check_size(upload, megabytes)
     return upload.getvalue()
 
 
 def file_name(text: str) -> str:
-    """What an upload is called, as a name that a file in any folder can have."""
+    """Return the name of an upload as a valid file name."""
     name = re.split(r"[/\\]", text)[-1]
     name = "".join(letter for letter in name if letter.isprintable())[-_LONGEST_NAME:]
     return name if name.strip(". ") else "upload"
@@ -43,28 +43,28 @@ def file_name(text: str) -> str:
 def first_within(
     uploads: Sequence[UploadedFile], *, count: int, megabytes_each: int, megabytes: int
 ) -> tuple[list[UploadedFile], str]:
-    """Those of several files that are taken: in their order, as long as there is room.
+    """Return the uploads that fit the limits, in their order.
 
     Args:
-        uploads: What has come.
-        count: How many are taken at most.
-        megabytes_each: How large each may be.
-        megabytes: How large they may be together.
+        uploads: All uploads.
+        count: Maximum number of files.
+        megabytes_each: Maximum size of each.
+        megabytes: Maximum total size.
 
     Returns:
-        The files, and a sentence on those that are left out; empty if none is.
+        The files, and a sentence about those that were skipped; empty if there are none.
     """
     taken: list[UploadedFile] = []
-    room = megabytes << 20
+    left = megabytes << 20
     for upload in uploads:
-        if upload.size <= megabytes_each << 20 and len(taken) < count and upload.size <= room:
+        if upload.size <= megabytes_each << 20 and len(taken) < count and upload.size <= left:
             taken.append(upload)
-            room -= upload.size
-    left_out = len(uploads) - len(taken)
-    if not left_out:
+            left -= upload.size
+    skipped = len(uploads) - len(taken)
+    if not skipped:
         return taken, ""
-    files = "1 photo is" if left_out == 1 else f"{left_out:,} photos are"
+    files = "1 photo was" if skipped == 1 else f"{skipped:,} photos were"
     return taken, (
-        f"{files} left out: at most {count:,} are taken at a time, up to {megabytes_each} MB each "
-        f"and {megabytes:,} MB together. Remove some, or give the rest afterwards."
+        f"{files} skipped: the limit is {count:,} photos at a time, up to {megabytes_each} MB each "
+        f"and {megabytes:,} MB together. Remove some, or upload the rest afterwards."
     )

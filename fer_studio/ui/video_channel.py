@@ -1,9 +1,9 @@
-"""A connection's way through the server: newest frame in, annotated frame out, nothing in between.
+"""The server side of a video connection: process the newest frames and send them back.
 
-streamlit-webrtc's own way for callbacks holds every frame back for at least one more, repeats old
-frames while a new one is worked on, and encodes those too. It ends in silence when the callback
-raises. Here a thread works on the newest frame only, and only what is new is sent back, so that the
-delay does not grow when the machine is slow: frames are passed over and counted.
+The callbacks of streamlit-webrtc delay every frame by at least one more, repeat and encode old
+frames while a new one is processed, and end without a message when the callback raises. Here a
+thread processes only the newest frames, and only new frames are sent back. On a slow machine frames
+are skipped and counted, and the delay does not grow.
 """
 
 from __future__ import annotations
@@ -29,47 +29,47 @@ logger = logging.getLogger(__name__)
 _CLOCK_RATE = 90_000
 _TIME_BASE = Fraction(1, _CLOCK_RATE)
 
-#: Takes RGB uint8 ``[height, width, 3]`` and its time in seconds on the camera's clock; gives RGB
+#: Takes RGB uint8 ``[height, width, 3]`` and its time in seconds on the camera's clock; returns RGB
 #: of the same shape.
 Process = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 
 
-#: Frames that may wait: threads and the network deliver them in bursts of two, of which none need
-#: be lost. More would be a lag.
-_MOST_WAITING = 2
+#: Maximum number of waiting frames. Threads and the network deliver frames in bursts of two, which
+#: should not be lost; more would add a delay.
+_MAX_WAITING = 2
 
 
 class _NewestFrames(asyncio.Queue[Any]):
-    """A queue that makes room for what is new by dropping what is oldest."""
+    """A queue that drops the oldest item when it is full."""
 
     def __init__(self) -> None:
-        super().__init__(_MOST_WAITING)
+        super().__init__(_MAX_WAITING)
 
     def put_nowait(self, item: Any) -> None:
-        """Add a frame; never raises for want of room."""
+        """Add an item; never raise ``QueueFull``."""
         if self.full():
             self.get_nowait()
         super().put_nowait(item)
 
 
 class NewestFrameRelay(MediaRelay):
-    """A relay whose consumers get the newest frames, however slow they are.
+    """A relay whose consumers always get the newest frames.
 
-    aiortc's own keeps every frame for a consumer that falls behind: an encoder on a busy machine is
-    then fed with the past, later and later.
+    aiortc's relay keeps every frame for a slow consumer, so that an encoder on a busy machine falls
+    further and further behind.
     """
 
     def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
-        """As the base class, but never with more than two frames waiting."""
+        """Subscribe as in the base class, but with at most two waiting frames."""
         proxy = super().subscribe(track, buffered=True)
-        # Private, as seen in aiortc 1.16.0; a test notices when it is no longer so.
+        # A private attribute as of aiortc 1.16.0; a test fails when it changes.
         assert isinstance(proxy, RelayStreamTrack)
         proxy._queue = _NewestFrames()
         return proxy
 
 
 class AnnotatedTrack(MediaStreamTrack):
-    """What goes back to the browser: each frame once, as soon as it is there."""
+    """The track sent to the browser: each frame once, as soon as it is available."""
 
     kind = "video"
 
@@ -79,9 +79,9 @@ class AnnotatedTrack(MediaStreamTrack):
         self._start = time.monotonic()
 
     def show(self, frame: av.VideoFrame) -> None:
-        """Send a frame. To be called in the event loop."""
-        # The moment of sending, not the camera's: a browser delays the whole picture by the
-        # differences between the two.
+        """Send a frame. Must be called in the event loop."""
+        # The time of sending, not the camera's: the browser would delay the picture by the
+        # variation between the two.
         frame.pts = int((time.monotonic() - self._start) * _CLOCK_RATE)
         frame.time_base = _TIME_BASE
         self._frames.put_nowait(frame)
@@ -98,15 +98,15 @@ class AnnotatedTrack(MediaStreamTrack):
         return frame
 
     def stop(self) -> None:
-        """End the track. To be called in the event loop."""
+        """End the track. Must be called in the event loop."""
         super().stop()
         self._frames.put_nowait(None)
 
 
 class VideoChannel:
-    """Takes the camera's track and feeds ``output``; made anew for every connection.
+    """Reads the camera's track and feeds ``output``; a new one for every connection.
 
-    It is a ``MediaSink`` of streamlit-webrtc, whose methods are named as aiortc's.
+    It implements streamlit-webrtc's ``MediaSink``, whose methods have aiortc's names.
     """
 
     def __init__(
@@ -116,12 +116,12 @@ class VideoChannel:
         count_dropped: Callable[[int], None] = lambda frames: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; threads and tasks begin with ``start``.
+        """Create the channel; ``start`` starts its thread and task.
 
         Args:
-            process: Annotates a frame; called in a thread of the channel's own.
-            count_dropped: Told how many frames were passed over; called in the event loop.
-            on_end: Called in the channel's thread when the connection has ended, however it did.
+            process: Annotates a frame; called in the channel's thread.
+            count_dropped: Called with the number of skipped frames, in the event loop.
+            on_end: Called in the channel's thread after the connection has ended, for any reason.
         """
         self._process = process
         self._count_dropped = count_dropped
@@ -131,27 +131,27 @@ class VideoChannel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: asyncio.Task[None] | None = None
         self._change = threading.Condition()
-        self._newest: deque[av.VideoFrame] = deque(maxlen=_MOST_WAITING)
+        self._newest: deque[av.VideoFrame] = deque(maxlen=_MAX_WAITING)
         self._is_closed = False
         self._has_failed = False
 
     def addTrack(self, track: MediaStreamTrack) -> None:  # noqa: N802 (aiortc's name)
-        """Take the camera's track."""
+        """Set the camera's track."""
         self._track = track
 
     def hasTrack(self) -> bool:  # noqa: N802 (aiortc's name)
-        """Whether there is a camera's track."""
+        """Return True if the camera's track is set."""
         return self._track is not None
 
     def start(self) -> None:
-        """Begin. To be called in the event loop."""
+        """Start processing. Must be called in the event loop."""
         assert self._track is not None
         self._loop = asyncio.get_running_loop()
         self._reader = self._loop.create_task(self._read(self._track))
         threading.Thread(target=self._work, name="live-video", daemon=True).start()
 
     def stop(self) -> None:
-        """End task, thread and output, from any thread; what is being worked on is dropped."""
+        """End task, thread and output; may be called by any thread. Waiting frames are dropped."""
         self._close()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end_in_loop)
@@ -173,13 +173,13 @@ class VideoChannel:
                 frame = await track.recv()
                 assert isinstance(frame, av.VideoFrame)
                 with self._change:
-                    is_passed_over = len(self._newest) == _MOST_WAITING
+                    is_skipped = len(self._newest) == _MAX_WAITING
                     self._newest.append(frame)
                     self._change.notify_all()
-                if is_passed_over:
+                if is_skipped:
                     self._count_dropped(1)
         except MediaStreamError:
-            pass  # the camera was switched off, or the browser is gone
+            pass  # the camera was switched off, or the browser disconnected
         finally:
             self._close()
             self.output.stop()
@@ -195,7 +195,7 @@ class VideoChannel:
         self._on_end()
 
     def _next_frame(self) -> av.VideoFrame | None:
-        """Wait for a frame; None when there will be no more."""
+        """Wait for a frame; return None after the end of the stream."""
         with self._change:
             self._change.wait_for(lambda: self._is_closed or len(self._newest) > 0)
             return self._newest.popleft() if self._newest else None
@@ -206,8 +206,8 @@ class VideoChannel:
             image = self._process(image, frame.time or 0.0)
             return av.VideoFrame.from_ndarray(image, format="rgb24")
         except Exception:
-            # The picture goes on, whatever happens; thirty times a second is no way to log it.
+            # The stream must continue; only the first of many equal errors is logged.
             if not self._has_failed:
-                logger.exception("A frame could not be worked on and is shown as it came")
+                logger.exception("A frame could not be processed and is shown unchanged")
             self._has_failed = True
             return frame

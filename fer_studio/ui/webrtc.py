@@ -1,12 +1,13 @@
-"""The browser's webcam, through streamlit-webrtc: the only file that knows that package.
+"""The browser's webcam through streamlit-webrtc; no other file imports that package.
 
-What is private in it and used here nevertheless, all seen in version 0.79.0:
+This file uses two private attributes, as of version 0.79.0:
 
-- ``_last_rendered_run_count``: a burst of quick script runs, such as fragments that refresh
-  themselves, is taken for a change of page, and the running stream is stopped (since 0.72.1). The
-  browser then says "connected" and shows nothing. None means "not known", and nothing is stopped.
-- The relay that all streams share is an attribute of Streamlit's runtime. Ours takes its place,
-  because the usual one keeps every frame for an encoder that falls behind.
+- ``_last_rendered_run_count``: streamlit-webrtc mistakes a burst of quick script runs, such as
+  those of refreshing fragments, for a page change and stops the running stream (since 0.72.1). The
+  browser then says "connected" and shows no picture. The value None means "unknown" and prevents
+  this.
+- The relay that all streams share is an attribute of Streamlit's runtime. It is replaced by
+  ``NewestFrameRelay``, because the default one keeps every frame for an encoder that falls behind.
 """
 
 from __future__ import annotations
@@ -28,29 +29,30 @@ from fer_studio.ui.video_channel import NewestFrameRelay, VideoChannel
 
 logger = logging.getLogger(__name__)
 
-#: What the component says itself, in place of terms that only programmers know.
+#: Texts of the component, in place of technical terms.
 _TRANSLATIONS: Translations = {
     "select_device": "Choose camera",
     "media_api_not_available": "This page may not use cameras: open it over HTTPS, or on localhost",
-    "device_ask_permission": "Allow the camera in the browser's question",
-    "device_not_available": "No camera can be used: connect one, or close the program that uses it",
-    "device_access_denied": "The browser denies this page the camera: allow it beside the address "
-    "and try again",
+    "device_ask_permission": "Allow the camera when the browser asks",
+    "device_not_available": "No camera available: connect one, or close the program that uses it",
+    "device_access_denied": "The browser denies the camera: allow it next to the address and try "
+    "again",
 }
 
 
-#: A frame passes the interpreter's lock a dozen times, and whenever a page's script runs meanwhile
-#: each passage waits for its turn: 5 ms by default, which is a frame's whole time in the end.
+#: The interpreter's thread switch interval. A frame acquires the interpreter lock about twelve
+#: times; while a page's script runs, each acquisition waits one interval, by default 5 ms, in total
+#: longer than a frame lasts.
 _SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """What the browser says about its stream.
+    """The state that the browser reports for its stream.
 
     Attributes:
-        is_playing: Whether it is connected.
-        is_connecting: Whether it has the camera and looks for the way to the server.
+        is_playing: True if it is connected.
+        is_connecting: True if it has the camera and is connecting to the server.
     """
 
     is_playing: bool = False
@@ -64,27 +66,27 @@ def show_webcam(
     ice_servers: list[dict[str, Any]],
     on_change: Callable[[], None],
 ) -> None:
-    """Draw the webcam with its buttons; its picture goes through a channel and comes back.
+    """Draw the webcam with its buttons and show the frames that the channel returns.
 
     Args:
-        key: Of the component; ``stream_state`` takes the same.
-        make_channel: Makes what a connection goes through.
-        ice_servers: As ``load_ice_servers`` gives them; none is right on localhost.
+        key: Of the component; also the argument of ``stream_state``.
+        make_channel: Creates the channel of a new connection.
+        ice_servers: As returned by ``load_ice_servers``; empty on localhost.
         on_change: Called when the stream starts or ends.
 
     Raises:
-        InputError: The connection that the browser asks for cannot be set up.
+        InputError: The connection that the browser requests cannot be set up.
     """
     _share_newest_frames_only()
     sys.setswitchinterval(_SWITCH_SECONDS)
     _forget_run_count(key)
-    # Only the one that a connection begins with is ever started.
+    # Created at every run, but only the one present when a connection starts is used.
     channel = make_channel()
     try:
         webrtc_streamer(
             key=key,
             mode=WebRtcMode.SENDRECV,
-            # An empty list, never None: that would mean public servers on the internet.
+            # An empty list and not None, which would mean public servers on the internet.
             rtc_configuration={"iceServers": ice_servers},
             media_stream_constraints={
                 "video": {
@@ -99,7 +101,7 @@ def show_webcam(
             sendback_audio=False,
             video_html_attrs={
                 "autoPlay": True,
-                # For the whole screen; a stream can neither be saved nor played faster.
+                # For full screen; a stream can neither be saved nor played faster.
                 "controls": True,
                 "controlsList": "nodownload noplaybackrate noremoteplayback",
                 "muted": True,
@@ -110,8 +112,8 @@ def show_webcam(
             on_change=on_change,
         )
     except Exception as error:
-        # Whatever the browser's offer makes the package raise; Streamlit's own signals to stop or
-        # run again are no Exceptions.
+        # The package may raise any exception for the browser's offer. Streamlit's signals to stop
+        # or rerun do not derive from Exception.
         logger.exception("A connection could not be set up")
         raise InputError(
             f"The connection to the camera could not be set up ({first_line(error)}); press Stop, "
@@ -120,7 +122,7 @@ def show_webcam(
 
 
 def stream_state(key: str) -> StreamState:
-    """The state of the component with this key, in this session."""
+    """Return the state of the component with this key in the current session."""
     context = st.session_state.get(key)
     if context is None:
         return StreamState()
@@ -128,7 +130,7 @@ def stream_state(key: str) -> StreamState:
 
 
 def _forget_run_count(key: str) -> None:
-    """Keep quick script runs from being taken for a change of page."""
+    """Prevent that quick script runs are mistaken for a page change."""
     context = st.session_state.get(key)
     if context is not None:
         context._last_rendered_run_count = None

@@ -27,7 +27,7 @@ from browser.camera import write_camera_video
 from browser.helpers import IDLE, LAST_LINE
 from fer_core.settings import PROJECT_ROOT, Settings
 
-_TIMEOUT_MS = 30_000
+_TIMEOUT_MS = 60_000
 
 expect.set_options(timeout=_TIMEOUT_MS)
 

@@ -87,7 +87,7 @@ def test_a_zip_is_uploaded_imported_and_counted(
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
     upload(page, "mine.zip", archive_of(faces))
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("is imported: 84 images, nothing skipped")).to_be_visible()
+    expect(page.get_by_text("was imported: 84 images, nothing skipped")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("42")
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     assert load_dataset("mine", home).fingerprint  # complete on disk
@@ -103,7 +103,7 @@ def test_two_visitors_who_upload_at_once_each_see_the_outcome(
         upload(page, "same.zip", archive_of(faces))
     for page in pages:
         page.get_by_role("button", name="Import", exact=True).click(no_wait_after=True)
-    outcome = re.compile("is imported: 84 images|already a dataset|being imported already")
+    outcome = re.compile("was imported: 84 images|already a dataset|already being imported")
     for page in pages:
         expect(page.get_by_text(outcome)).to_be_visible()
     assert dataset_names(home) == ["drawn", "same"]
@@ -136,7 +136,7 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     press(page, "Drop")
     expect(page.get_by_text("image dropped")).to_be_visible()
     assert decided(home) == ["train/angry/000.png drop"]
-    open_tab(page, "Remedies")
+    open_tab(page, "Clean up")
     expect(metric(page, "Train")).to_have_text("41")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("as they were imported")).to_be_visible()
@@ -172,9 +172,9 @@ def test_a_selection_is_kept_when_another_page_is_opened(
     expect(page.get_by_text("None chosen")).to_be_visible()
 
 
-def test_the_bulk_remedy_and_its_csv(open_page: OpenPage, home: Settings) -> None:
+def test_a_quick_fix_and_its_csv(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
-    open_tab(page, "Remedies")
+    open_tab(page, "Clean up")
     page.get_by_role("button", name="Drop train copies of validation").click()
     expect(page.get_by_text("1 training image dropped")).to_be_visible()
     with page.expect_download() as waiting:
@@ -188,7 +188,7 @@ def test_the_bulk_remedy_and_its_csv(open_page: OpenPage, home: Settings) -> Non
 def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset", viewport={"width": 1280, "height": 1400})
     open_tab(page, "Audit")
-    choose(page, "Look at", "Map")
+    choose(page, "Finding", "Map")
     choose(page, "Projection", "PCA")
     page.get_by_role("button", name="Draw the map").click()
     chart = page.locator(".js-plotly-plot")
@@ -229,9 +229,11 @@ def test_a_folder_deleted_while_the_page_is_open_is_reported(
     open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset")
-    open_tab(page, "Look")
+    open_tab(page, "Browse images")
+    shuffle = page.get_by_role("button", name="Shuffle")
+    expect(shuffle).to_be_visible()
     shutil.rmtree(home.data_root / "drawn")
-    page.get_by_role("button", name="Shuffle").click()  # reruns only the gallery
+    shuffle.click()  # reruns only the gallery
     expect(page.get_by_text("There is no dataset 'drawn'")).to_be_visible()
     page.reload()
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
@@ -239,7 +241,7 @@ def test_a_folder_deleted_while_the_page_is_open_is_reported(
 
 def test_faces_are_large_and_crisp(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
-    open_tab(page, "Look")
+    open_tab(page, "Browse images")
     pictures = page.get_by_role("main").locator("img")
     expect(pictures).to_have_count(24)
     picture = pictures.first
@@ -264,4 +266,4 @@ def test_a_phone_shows_every_section_without_scrolling_sideways(
 def test_the_baseline_is_shown(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
     share = np.mean(load_dataset("drawn", home).labels == 0)
-    expect(metric(page, "Always")).to_have_text(f"{100 * share:.1f} %")
+    expect(metric(page, "Majority-class baseline")).to_have_text(f"{100 * share:.1f} %")

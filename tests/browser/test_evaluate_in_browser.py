@@ -60,11 +60,11 @@ def evaluate_on_demo(page: Page) -> None:
     # Until the previous evaluation is no longer shown.
     expect(page.get_by_text("on its own validation images")).to_have_count(0)
     evaluate = page.get_by_role("button", name=re.compile("Evaluate on"))
-    headline = page.get_by_role("tab", name="Headline")
-    expect(evaluate.or_(headline).first).to_be_visible()
+    summary = page.get_by_role("tab", name="Summary")
+    expect(evaluate.or_(summary).first).to_be_visible()
     if evaluate.is_visible():
         evaluate.click()
-    expect(headline).to_be_visible(timeout=180_000)
+    expect(summary).to_be_visible(timeout=180_000)
     page.locator(IDLE).wait_for()
 
 
@@ -86,7 +86,7 @@ def click_cell(page: Page, true: str, predicted: str, *, with_finger: bool = Fal
 
 
 def cell_sentence(page: Page) -> Locator:
-    return page.get_by_text(re.compile(r"images? read as|No \w+ image is read as"))
+    return page.get_by_text(re.compile(r"images? predicted as|No \w+ image is predicted as"))
 
 
 def face_buttons(page: Page) -> Locator:
@@ -95,7 +95,7 @@ def face_buttons(page: Page) -> Locator:
 
 def busiest_mistake(page: Page) -> tuple[str, str]:
     """The classes of the most frequent confusion, which is selected first."""
-    words = re.search(r"(\w+) images? read as (\w+)", cell_sentence(page).inner_text())
+    words = re.search(r"(\w+) images? predicted as (\w+)", cell_sentence(page).inner_text())
     assert words is not None
     return words[1], words[2]
 
@@ -106,11 +106,11 @@ def test_a_new_installation_shows_the_metrics_of_the_shipped_model(
     page = open_evaluate()
     accuracy = page.get_by_test_id("stMetric").filter(has_text="Accuracy").first
     expect(accuracy.get_by_test_id("stMetricValue")).to_have_text("68.3 %")
-    expect(page.get_by_text("people 65 ± 5 %")).to_be_visible()
+    expect(page.locator(PLOTLY).get_by_text("65 ± 5 %")).to_be_visible()
     expect(page.get_by_text("on its own validation images: 3,589 images")).to_be_visible()
 
 
-def test_every_section_shows_something_and_nothing_fails(
+def test_tabs_show_their_charts_without_exceptions(
     open_evaluate: Callable[..., Page],
 ) -> None:
     page = open_evaluate()
@@ -122,20 +122,20 @@ def test_every_section_shows_something_and_nothing_fails(
     assert page.get_by_test_id("stException").count() == 0
 
 
-def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
+def test_a_cell_its_faces_the_heat_map_and_the_report(
     open_evaluate: Callable[..., Page], chromium: Browser, tmp_path: Path
 ) -> None:
     page = open_evaluate()
     evaluate_on_demo(page)
     expect(page.get_by_text("Demo: not real faces")).to_be_visible()
 
-    open_section(page, "Confusion")
+    open_section(page, "Confusion matrix")
     expect(face_buttons(page).first).to_be_visible()
     true, predicted = busiest_mistake(page)
     click_cell(page, predicted, predicted)
     expect(cell_sentence(page)).to_contain_text(f"{predicted} image")
     click_cell(page, true, predicted)
-    expect(cell_sentence(page)).to_contain_text(f"read as {predicted}")
+    expect(cell_sentence(page)).to_contain_text(f"predicted as {predicted}")
     expect(face_buttons(page).first).to_contain_text(f"{true} → {predicted}")
     expect(
         page.get_by_role("img", name=re.compile(f"Face .*{true} → {predicted}")).first
@@ -143,15 +143,17 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
 
     face_buttons(page).first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text(re.compile(f"Labelled {true}, read as {predicted}"))).to_be_visible()
-    heat = dialog.get_by_role("img", name=f"coloured where the network saw {predicted}")
+    expect(
+        dialog.get_by_text(re.compile(f"Label: {true}. Prediction: {predicted}"))
+    ).to_be_visible()
+    heat = dialog.get_by_role("img", name=f"with the heat map for {predicted}")
     expect(heat).to_be_visible()
     expect(dialog.get_by_text("Grad-CAM")).to_be_visible()
     expect(dialog.locator(f"{PLOTLY} .bartext")).to_have_count(7)
     first = heat.get_attribute("src")
-    dialog.get_by_role("combobox", name="What spoke for").click()
-    page.get_by_role("option", name=f"{true} (labelled)").click()
-    other = dialog.get_by_role("img", name=f"coloured where the network saw {true}")
+    dialog.get_by_role("combobox", name="Heat map for").click()
+    page.get_by_role("option", name=f"{true} (label)").click()
+    other = dialog.get_by_role("img", name=f"with the heat map for {true}")
     expect(other).to_be_visible()
     assert other.get_attribute("src") != first
     page.keyboard.press("Escape")
@@ -171,7 +173,7 @@ def test_from_a_cell_to_its_faces_an_explanation_and_the_report(
     expect(read.get_by_role("heading", level=1)).to_contain_text(SHIPPED)
     expect(read.locator("figure .main-svg").first).to_be_visible()
     assert read.locator("figure").count() >= 9
-    expect(read.get_by_text("people", exact=False).first).to_be_visible()
+    expect(read.get_by_text("Human accuracy", exact=False).first).to_be_visible()
     assert failures == []
     context.close()
 
@@ -185,33 +187,33 @@ def test_an_example_can_be_curated_in_its_dialog(
     open_section(page, "Mistakes")
     face_buttons(page).first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
+    expect(dialog.get_by_text("No decision on this image yet.")).to_be_visible()
     # The click comes before the server has received the text.
     dialog.get_by_role("textbox", name="Reason").fill("no face visible")
     dialog.get_by_role("button", name="Not a face").click()
-    expect(dialog.get_by_text("Decided: Not a face. no face visible")).to_be_visible()
+    expect(dialog.get_by_text("Decision: Not a face. no face visible")).to_be_visible()
     expect(page.get_by_text("1 image dropped.")).to_be_visible()
     (entry,) = CurationFile(folder).read().entries
     assert (entry.action, entry.reason) == ("drop", "no face visible")
-    dialog.get_by_role("button", name="Undo: 1 image dropped").click()
-    expect(dialog.get_by_text("Nothing is decided about this image yet.")).to_be_visible()
+    dialog.get_by_role("button", name=re.compile("Undo:")).click()
+    expect(dialog.get_by_text("No decision on this image yet.")).to_be_visible()
     assert len(CurationFile(folder).read()) == 0
 
     (folder / "dataset.json").rename(folder / "dataset.gone")
     try:
-        dialog.get_by_role("button", name="Label is right").click()
+        dialog.get_by_role("button", name="Label is correct").click()
         expect(dialog.get_by_text("There is no dataset 'demo'")).to_be_visible()
     finally:
         (folder / "dataset.gone").rename(folder / "dataset.json")
     dialog.get_by_role("button", name="Wrong label").click()
-    expect(dialog.get_by_text("Decided: Wrong label, it is")).to_be_visible()
+    expect(dialog.get_by_text("Decision: Wrong label, correct:")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
     page.reload()
     page.locator(IDLE).wait_for()
     evaluate_on_demo(page)
-    page.get_by_text("Heed the curation").click()
+    page.get_by_text("Apply my data-cleaning decisions").click()
     page.get_by_role("button", name=re.compile("Evaluate on")).click()
     expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text("images of demo (curated)")).to_be_visible()
@@ -221,39 +223,39 @@ def test_an_example_can_be_curated_in_its_dialog(
 
 def test_a_link_opens_the_model_in_its_address(open_page: OpenPage) -> None:
     page = open_page("/evaluate?model=other")
-    expect(page.get_by_text("The model 'other' brings no validation predictions")).to_be_visible()
+    expect(page.get_by_text("The model 'other' contains no validation predictions")).to_be_visible()
     choose(page, "Model", SHIPPED)
     expect(page.get_by_text("on its own validation images")).to_be_visible()
     expect(page).to_have_url(re.compile(f"model={SHIPPED}"))
 
 
-def test_a_cell_is_reached_by_keyboard(open_evaluate: Callable[..., Page]) -> None:
+def test_a_cell_can_be_selected_by_keyboard(open_evaluate: Callable[..., Page]) -> None:
     page = open_evaluate()
-    open_section(page, "Confusion")
+    open_section(page, "Confusion matrix")
     click_cell(page, "angry", "angry")
-    expect(cell_sentence(page)).to_contain_text("300 angry images read as angry")
+    expect(cell_sentence(page)).to_contain_text("300 angry images predicted as angry")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    expect(cell_sentence(page)).to_contain_text("2 disgust images read as fear")
+    expect(cell_sentence(page)).to_contain_text("2 disgust images predicted as fear")
 
 
 def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(
     open_evaluate: Callable[..., Page],
 ) -> None:
     page = open_evaluate(viewport={"width": 390, "height": 844}, has_touch=True)
-    open_section(page, "Confusion")
+    open_section(page, "Confusion matrix")
     click_cell(page, "happy", "angry", with_finger=True)
-    expect(cell_sentence(page)).to_contain_text("14 happy images read as angry")
+    expect(cell_sentence(page)).to_contain_text("14 happy images predicted as angry")
     assert fits_the_width(page)
 
 
 def test_a_cell_selected_by_class_names_is_highlighted(open_evaluate: Callable[..., Page]) -> None:
     page = open_evaluate()
-    open_section(page, "Confusion")
+    open_section(page, "Confusion matrix")
     choose(page, "True", "surprise")
-    choose(page, "Model says", "fear")
-    expect(cell_sentence(page)).to_contain_text("37 surprise images read as fear")
+    choose(page, "Predicted", "fear")
+    expect(cell_sentence(page)).to_contain_text("37 surprise images predicted as fear")
     marked = page.locator('[role="gridcell"][aria-selected="true"]')
     expect(marked).to_have_text("37")
 
@@ -275,9 +277,9 @@ def test_the_temperature_is_saved_and_confirmed(
     try:
         page = open_evaluate()
         open_section(page, "Calibration")
-        page.get_by_role("button", name="Write the temperature").click()
-        page.get_by_role("dialog").get_by_role("button", name="Write it").click()
-        expect(page.get_by_text(re.compile("The temperature of .* is 0.911"))).to_be_visible()
+        page.get_by_role("button", name="Save the temperature").click()
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        expect(page.get_by_text(re.compile("The temperature of .* is now 0.911"))).to_be_visible()
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert '"temperature": 0.91' in path.read_text()
     finally:

@@ -60,7 +60,7 @@ def test_an_interrupted_upload_leaves_nothing_behind(
     choose_file(page, mine)
     expect(page.get_by_test_id("stFileUploader").get_by_text("mine.zip")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("is imported: 91 images, nothing skipped")).to_be_visible()
+    expect(page.get_by_text("was imported: 91 images, nothing skipped")).to_be_visible()
     assert dataset_names(server.settings) == ["mine"]
     assert [path.name for path in server.settings.data_root.iterdir()] == ["mine"]
     # Streamlit's web server logs the lost connection with a traceback; the fixture checks the log

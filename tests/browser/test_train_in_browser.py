@@ -85,10 +85,10 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
 ) -> None:
     settings = servers[0].settings
     page = open_page("/train", at=servers[0])
-    page.get_by_role("tab", name="Length and arithmetic").click()
+    page.get_by_role("tab", name="Epochs, batch size, precision").click()
     fill_number(page, "Epochs", "5000")
     fill_number(page, "Batch size", "28")
-    page.get_by_role("tab", name="Choice of the best epoch").click()
+    page.get_by_role("tab", name="Data and checkpoint selection").click()
     fill_number(page, "Early stopping patience", "")
     expect(page.get_by_text("3 settings changed from the recipe")).to_be_visible()
     page.get_by_label("Name (optional)").fill("Overnight")
@@ -120,12 +120,12 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
     wait_until(page, lambda: shown_epochs(page) > seen, "a later epoch")
 
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("The model", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Trained model", exact=True)).to_be_visible(timeout=60_000)
     run = the_run(settings)
     assert (run.state, run.has_bundle) == ("stopped", True)
     assert shown_epochs(page) == run.epoch > seen
     page.get_by_role("button", name="Use as default").click()
-    expect(page.get_by_text("the app's default")).to_be_visible()
+    expect(page.get_by_text("Trained model · default model")).to_be_visible()
 
     bundle = find_bundle(None, settings)
     assert bundle.name == run.id

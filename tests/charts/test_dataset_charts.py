@@ -12,7 +12,7 @@ from fer_core.charts.dataset import (
     count_bars,
     difference_map,
     embedding_map,
-    grey_lines,
+    gray_lines,
     share_bars,
     vote_bars,
 )
@@ -47,10 +47,10 @@ def test_shares_are_told_apart_by_pattern_and_named_in_the_legend() -> None:
     assert figure.layout.yaxis.ticksuffix == " %"
 
 
-def test_grey_values_are_summed_into_bins_that_keep_the_whole() -> None:
+def test_gray_values_are_summed_into_bins_that_keep_the_whole() -> None:
     histogram = np.zeros(256)
     histogram[[0, 7, 8, 255]] = 0.25
-    (line,) = grey_lines({"sad": histogram}).data
+    (line,) = gray_lines({"sad": histogram}).data
     assert line.y[:2].tolist() == [50, 25]
     assert sum(line.y) == pytest.approx(100)
     assert line.x[:2].tolist() == [3.5, 11.5]
@@ -85,7 +85,7 @@ def test_before_and_after_stand_beside_each_other() -> None:
     after = COUNTS | {"happy": 10}
     drawn = [trace for trace in change_bars(COUNTS, after).data if trace.x != (None,)]
     assert [trace.y[EMOTIONS.index("happy")] for trace in drawn] == [1000, 10]
-    assert [trace.name for trace in drawn] == ["as imported", "what training sees"]
+    assert [trace.name for trace in drawn] == ["as imported", "used in training"]
 
 
 def test_agreement_leaves_out_what_was_not_voted_on() -> None:
@@ -94,7 +94,7 @@ def test_agreement_leaves_out_what_was_not_voted_on() -> None:
     assert bars.marker.color == (EMOTION_COLORS["fear"], EMOTION_COLORS["happy"])
 
 
-def test_votes_for_no_emotion_are_grey() -> None:
+def test_votes_for_no_emotion_are_gray() -> None:
     (bars,) = vote_bars({"happy": 7, "contempt": 2, "not face": 0}).data
     assert bars.x == (7, 2, 0)
     assert bars.marker.color[0] == EMOTION_COLORS["happy"]
@@ -107,7 +107,7 @@ def test_votes_for_no_emotion_are_grey() -> None:
     [
         lambda: count_bars({}, "test"),
         lambda: share_bars({}),
-        lambda: grey_lines({}),
+        lambda: gray_lines({}),
         lambda: agreement_bars({}),
         lambda: vote_bars({}),
         lambda: change_bars({}, {}),

@@ -1,4 +1,4 @@
-"""The content of an evaluation's figures; how they look is seen in the browser."""
+"""The content of the evaluation charts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,25 +12,20 @@ from fer_core.charts.evaluation import (
     confusion_heatmap,
     coverage_lines,
     difference_intervals,
-    headline_intervals,
     precision_recall_lines,
     reliability_diagram,
     report_figures,
     robustness_lines,
     roc_lines,
     slice_points,
+    summary_intervals,
     threshold_lines,
 )
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
-from fer_core.evaluation.assessment import Assessment, assess
-from fer_core.evaluation.calibration import assess_calibration, coverage_curve
-from fer_core.evaluation.comparison import compare
-from fer_core.evaluation.confusion import confusion_counts
+from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.facts import ResultFacts
-from fer_core.evaluation.headline import headline
-from fer_core.evaluation.per_class import assess_classes, threshold_curve
+from fer_core.evaluation.model_comparison import compare
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.evaluation.robustness import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.slices import slice_by_score
 from fer_core.metrics import Estimate
 
@@ -40,7 +35,7 @@ HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
 def result_of(
     labels: Sequence[int], predicted: Sequence[int], *, is_fer2013: bool = False
 ) -> EvaluationResult:
-    """Each image read with 70 %, the rest shared by the other six."""
+    """Each image predicted with 70 %, the rest shared equally by the other classes."""
     probabilities = np.full((len(labels), 7), 0.05, np.float32)
     probabilities[np.arange(len(labels)), list(predicted)] = 0.7
     return EvaluationResult(
@@ -60,7 +55,7 @@ def result_of(
 
 @pytest.fixture(scope="module")
 def result() -> EvaluationResult:
-    """Four images of each emotion, three of them read right, the last as the next emotion."""
+    """Four images of each emotion: three correct, the last predicted as the next emotion."""
     labels = [emotion for emotion in range(7) for _ in range(4)]
     predicted = [(label + (number % 4 == 3)) % 7 for number, label in enumerate(labels)]
     return result_of(labels, predicted)
@@ -68,28 +63,22 @@ def result() -> EvaluationResult:
 
 @pytest.fixture(scope="module")
 def two_emotions() -> EvaluationResult:
-    """Happy and sad alone, all read as happy."""
+    """Only happy and sad images, all predicted as happy."""
     return result_of([HAPPY, HAPPY, SAD], [HAPPY, HAPPY, HAPPY])
 
 
-@pytest.fixture(scope="module")
-def assessment(result: EvaluationResult) -> Assessment:
-    return assess(result)
-
-
 def named(figure: go.Figure) -> dict[str, Any]:
-    """Traces by the emotion that begins their name or stands beside them."""
+    """Traces by emotion."""
     return {
         trace.y[0] if trace.name is None else trace.name.split(",")[0]: trace
         for trace in figure.data
     }
 
 
-def test_the_headline_shows_shares_with_their_intervals_and_chance(
+def test_the_summary_shows_metrics_with_intervals_and_the_baseline(
     result: EvaluationResult,
 ) -> None:
-    figures = headline(result)
-    figure = headline_intervals(figures)
+    figure = summary_intervals(result)
     (points,) = figure.data
     assert list(points.y) == [
         "accuracy",
@@ -98,22 +87,22 @@ def test_the_headline_shows_shares_with_their_intervals_and_chance(
         "top-2 accuracy",
     ]
     assert points.x[0] == 0.75
-    assert figures.accuracy.high is not None
-    assert points.error_x.array[0] == pytest.approx(figures.accuracy.high - 0.75)
+    assert result.accuracy.high is not None
+    assert points.error_x.array[0] == pytest.approx(result.accuracy.high - 0.75)
     (line,) = figure.layout.shapes
     assert (line.x0, line.x1) == (pytest.approx(1 / 7), pytest.approx(1 / 7))
-    assert [note.text for note in figure.layout.annotations] == ["always angry 14 %"]
+    assert [note.text for note in figure.layout.annotations] == ["majority-class<br>baseline 14 %"]
 
 
-def test_the_headline_shows_what_people_reach_where_that_is_known() -> None:
-    figure = headline_intervals(headline(result_of([0, 1], [0, 1], is_fer2013=True)))
+def test_the_summary_shows_human_accuracy_on_fer2013() -> None:
+    figure = summary_intervals(result_of([0, 1], [0, 1], is_fer2013=True))
     band = figure.layout.shapes[1]
     assert (band.x0, band.x1) == (0.60, 0.70)
-    assert figure.layout.annotations[1].text == "people 65 ± 5 %"
+    assert figure.layout.annotations[1].text == "humans<br>65 ± 5 %"
 
 
-def test_each_emotion_has_its_colour_and_its_interval(result: EvaluationResult) -> None:
-    classes = assess_classes(result)
+def test_each_emotion_has_its_color_and_its_interval(result: EvaluationResult) -> None:
+    classes = result.per_class
     traces = named(class_intervals(classes, "recall"))
     assert list(traces) == list(EMOTIONS)
     for emotion, trace in traces.items():
@@ -125,73 +114,75 @@ def test_each_emotion_has_its_colour_and_its_interval(result: EvaluationResult) 
     assert traces["angry"].error_x.arrayminus[0] == pytest.approx(0.75 - recall.low)
 
 
-def test_an_undefined_figure_is_called_so_and_has_no_point(two_emotions: EvaluationResult) -> None:
-    traces = named(class_intervals(assess_classes(two_emotions), "precision"))
+def test_an_undefined_metric_has_a_text_and_no_point(two_emotions: EvaluationResult) -> None:
+    traces = named(class_intervals(two_emotions.per_class, "precision"))
     assert list(traces["sad"].text) == ["undefined"]
     assert traces["sad"].mode == "text"
     assert list(traces["happy"].text) == ["0.67"]
 
 
-def test_curves_are_drawn_of_the_emotions_that_have_them(two_emotions: EvaluationResult) -> None:
-    classes = assess_classes(two_emotions)
+def test_only_defined_curves_are_drawn(two_emotions: EvaluationResult) -> None:
+    classes = two_emotions.per_class
     assert list(named(roc_lines(classes))) == ["chance", "happy", "sad"]
     curves = named(precision_recall_lines(classes))
     assert list(curves) == ["happy", "sad"]
     assert curves["sad"].line.color == EMOTION_COLORS["sad"]
-    # Between two thresholds nothing is known: precision falls at a step and not along a slope.
+    # Between two thresholds precision is not defined, so the curve is a step.
     assert {trace.line.shape for trace in curves.values()} == {"vh"}
 
 
-def test_the_legend_of_curves_gives_their_areas(result: EvaluationResult) -> None:
-    classes = assess_classes(result)
+def test_the_legend_of_curves_shows_their_areas(result: EvaluationResult) -> None:
+    classes = result.per_class
     names = [trace.name for trace in roc_lines(classes).data][1:]
-    assert names == [f"{EMOTIONS[one.emotion]}, area {one.auc:.3f}" for one in classes]
+    assert names == [f"{one.name}, area {one.auc:.3f}" for one in classes]
 
 
-def test_the_threshold_is_marked_and_gaps_stay_gaps(result: EvaluationResult) -> None:
-    figure = threshold_lines(threshold_curve(result, HAPPY), "happy", 0.4)
+def test_the_threshold_is_marked_and_undefined_values_are_gaps(result: EvaluationResult) -> None:
+    figure = threshold_lines(result.threshold_curve(HAPPY), "happy", 0.4)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name) == ["precision", "recall", "F1"]
     assert {trace.line.color for trace in figure.data} == {EMOTION_COLORS["happy"]}
     assert len({trace.line.dash for trace in figure.data}) == 3
     assert figure.layout.shapes[0].x0 == 0.4
-    # From 75 % on nothing is called happy: three of the four that were are.
+    # From 75 % on nothing is predicted as happy; below, three of four are correct.
     assert by_name["precision"].y[50] == 0.75
     assert np.isnan(by_name["precision"].y[75])
 
 
-def test_the_confusion_matrix_counts_and_is_coloured_by_row(result: EvaluationResult) -> None:
-    (cells,) = confusion_heatmap(confusion_counts(result)).data
+def test_the_confusion_matrix_shows_counts_colored_by_row(result: EvaluationResult) -> None:
+    (cells,) = confusion_heatmap(result.confusion, EMOTIONS).data
     assert list(cells.x) == list(cells.y) == list(EMOTIONS)
     assert list(cells.text[0]) == ["3", "1", "0", "0", "0", "0", "0"]
     assert cells.z[0].tolist() == [0.75, 0.25, 0, 0, 0, 0, 0]
     assert (cells.zmin, cells.zmax) == (0, 1)
 
 
-def test_a_row_without_images_has_no_colour(two_emotions: EvaluationResult) -> None:
-    (cells,) = confusion_heatmap(confusion_counts(two_emotions)).data
+def test_a_row_without_images_has_no_color(two_emotions: EvaluationResult) -> None:
+    (cells,) = confusion_heatmap(two_emotions.confusion, EMOTIONS).data
     assert np.isnan(cells.z[0]).all()
 
 
-def test_the_reliability_diagram_sets_claims_beside_what_is_kept(result: EvaluationResult) -> None:
-    state = assess_calibration(result).before
+def test_the_reliability_diagram_shows_accuracy_by_confidence(
+    result: EvaluationResult,
+) -> None:
+    state = result.calibration.uncalibrated
     diagonal, bins = reliability_diagram(state).data
     assert list(diagonal.x) == list(diagonal.y) == [0, 1]
     assert list(bins.x) == pytest.approx([0.7] * len(state.bins), abs=1e-6)
-    kept = sum(y * one.count for y, one in zip(bins.y, state.bins, strict=True))
-    assert kept == pytest.approx(21)  # of 28
+    correct = sum(y * one.count for y, one in zip(bins.y, state.bins, strict=True))
+    assert correct == pytest.approx(21)  # of 28
 
 
-def test_coverage_ends_where_nothing_is_answered(result: EvaluationResult) -> None:
-    figure = coverage_lines(coverage_curve(result), 0.65)
-    right, answers = figure.data
-    assert (answers.y[70], answers.y[71]) == (1, 0)
-    assert right.y[70] == 0.75
-    assert np.isnan(right.y[71])
+def test_accuracy_is_undefined_without_accepted_predictions(result: EvaluationResult) -> None:
+    figure = coverage_lines(result.coverage, 0.65)
+    accuracy, coverage = figure.data
+    assert (coverage.y[70], coverage.y[71]) == (1, 0)
+    assert accuracy.y[70] == 0.75
+    assert np.isnan(accuracy.y[71])
     assert figure.layout.shapes[0].x0 == 0.65
 
 
-def test_slices_stand_in_their_order_beside_the_whole(result: EvaluationResult) -> None:
+def test_slices_are_in_order_with_the_overall_accuracy(result: EvaluationResult) -> None:
     scores = np.arange(result.n, dtype=np.float64)
     slicing = slice_by_score(result, scores, name="brightness", title="Brightness", count=2)
     figure = slice_points(slicing, 0.75)
@@ -201,7 +192,7 @@ def test_slices_stand_in_their_order_beside_the_whole(result: EvaluationResult) 
     assert figure.layout.shapes[0].y0 == 0.75
 
 
-def test_robustness_runs_from_untouched_to_severe_whichever_way_its_numbers_go() -> None:
+def test_robustness_runs_from_unchanged_to_severe_in_any_unit() -> None:
     points = tuple(
         RobustnessPoint(strength, Estimate(accuracy, accuracy - 0.1, accuracy + 0.05))
         for strength, accuracy in ((100, 0.7), (50, 0.6), (5, 0.2))
@@ -215,7 +206,7 @@ def test_robustness_runs_from_untouched_to_severe_whichever_way_its_numbers_go()
     assert figure.layout.shapes[0].y0 == 0.7
 
 
-def test_a_difference_is_the_second_less_the_first_around_zero(result: EvaluationResult) -> None:
+def test_a_difference_is_second_minus_first_around_zero(result: EvaluationResult) -> None:
     perfect = result_of(result.labels.tolist(), result.labels.tolist())
     figure = difference_intervals(compare(result, perfect), "recall")
     traces = named(figure)
@@ -225,7 +216,7 @@ def test_a_difference_is_the_second_less_the_first_around_zero(result: Evaluatio
     assert low == -high
 
 
-def test_a_difference_where_an_emotion_is_missing_is_undefined(
+def test_the_difference_of_an_absent_emotion_is_undefined(
     two_emotions: EvaluationResult,
 ) -> None:
     traces = named(difference_intervals(compare(two_emotions, two_emotions), "recall"))
@@ -233,20 +224,20 @@ def test_a_difference_where_an_emotion_is_missing_is_undefined(
     assert traces["fear"].mode == "text"
 
 
-def test_a_report_has_a_titled_chart_for_all_that_the_assessment_holds(
-    assessment: Assessment,
+def test_the_report_has_all_charts(
+    result: EvaluationResult,
 ) -> None:
-    figures = report_figures(assessment)
+    figures = report_figures(result)
     titles = [title for title, _, _ in figures]
     assert titles == [
-        "Headline",
+        "Summary",
         "F1 per emotion",
         "Precision per emotion",
         "Recall per emotion",
         "Confusion matrix",
         "ROC curves",
         "Precision and recall",
-        "Calibration in force",
+        "Calibration",
         "Accuracy and coverage",
     ]
     for _, caption, figure in figures:
@@ -255,15 +246,15 @@ def test_a_report_has_a_titled_chart_for_all_that_the_assessment_holds(
         assert figure.layout.xaxis.title.text
 
 
-def test_a_report_of_a_single_image_draws_what_is_defined() -> None:
-    figures = report_figures(assess(result_of([HAPPY], [HAPPY])))
+def test_the_report_of_a_single_image_has_the_defined_charts() -> None:
+    figures = report_figures(result_of([HAPPY], [HAPPY]))
     titles = [title for title, _, _ in figures]
-    assert "ROC curves" not in titles  # there is nothing to tell it from
+    assert "ROC curves" not in titles  # undefined with one class
     assert "Confusion matrix" in titles
 
 
-def test_charts_leave_fonts_and_backgrounds_to_the_theme(assessment: Assessment) -> None:
-    for _, _, figure in report_figures(assessment):
+def test_charts_use_fonts_and_backgrounds_of_the_theme(result: EvaluationResult) -> None:
+    for _, _, figure in report_figures(result):
         assert figure.layout.paper_bgcolor is None
         assert figure.layout.plot_bgcolor is None
         assert figure.layout.font.color is None

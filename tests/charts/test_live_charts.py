@@ -1,4 +1,4 @@
-"""The live page's charts, point by point."""
+"""The data of the live page's charts."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from fer_core.live.session_record import RecordRows
 
 
 def rows(seconds: list[float], persons: list[int], emotions: list[str]) -> RecordRows:
-    """Each moment wholly one emotion."""
+    """Return rows with probability 1 for one emotion each."""
     count = len(seconds)
     probabilities = np.zeros((count, 7), np.float32)
     probabilities[np.arange(count), [EMOTIONS.index(emotion) for emotion in emotions]] = 1
@@ -32,7 +32,7 @@ def rows(seconds: list[float], persons: list[int], emotions: list[str]) -> Recor
 NOTHING = rows([], [], [])
 
 
-def test_a_face_has_seven_bars_in_their_order_and_colours() -> None:
+def test_face_bars_have_order_and_colors_of_the_classes() -> None:
     chart = face_bars(dict(zip(EMOTIONS, [0.5, 0.2, 0.1, 0.1, 0.05, 0.05, 0.0], strict=True)))
     (series,) = chart["series"]
     assert chart["yAxis"]["data"] == list(EMOTIONS)
@@ -49,7 +49,7 @@ def test_the_persons_seen_last_are_chosen_and_ordered_by_number() -> None:
     assert persons_seen_last(NOTHING, 3) == []
 
 
-def test_the_timeline_stacks_seven_curves_per_person_in_a_band_of_its_own() -> None:
+def test_the_timeline_stacks_all_classes_in_one_band_per_person() -> None:
     record = rows([0.0, 0.2, 0.1, 0.3], [1, 1, 2, 2], ["happy", "sad", "fear", "fear"])
     chart = emotion_timeline(record, [1, 2], end=0.3)
     assert [series["name"] for series in chart["series"]] == [*EMOTIONS, *EMOTIONS]
@@ -76,7 +76,7 @@ def test_a_person_who_was_away_leaves_a_gap() -> None:
     ]
 
 
-def test_the_axis_shows_the_last_two_minutes_and_says_its_unit() -> None:
+def test_the_axis_covers_two_minutes_and_has_a_unit() -> None:
     early, late = (emotion_timeline(NOTHING, [], end=end)["xAxis"][0] for end in (30.0, 300.0))
     assert (early["min"], early["max"]) == (0, 120)
     assert (late["min"], late["max"]) == (180, 300)
@@ -84,14 +84,14 @@ def test_the_axis_shows_the_last_two_minutes_and_says_its_unit() -> None:
     assert late["axisLabel"]["formatter"] == "{value} s"
 
 
-def test_many_points_are_thinned_out_and_the_newest_stays() -> None:
+def test_many_points_are_downsampled_and_the_latest_is_kept() -> None:
     record = rows([number / 5 for number in range(600)], [1] * 600, ["sad"] * 600)
     data = emotion_timeline(record, [1], end=119.8)["series"][0]["data"]
     assert len(data) <= 120
     assert data[-1][0] == pytest.approx(119.8)
 
 
-def test_shares_are_stacked_to_the_whole_and_named_where_there_is_room() -> None:
+def test_shares_are_stacked_and_labelled_if_the_label_fits() -> None:
     shares = {
         1: dict(zip(EMOTIONS, [0, 0, 0, 0.95, 0.05, 0, 0], strict=True)),
         3: dict(zip(EMOTIONS, [0, 0, 0, 0, 0, 0, 1], strict=True)),

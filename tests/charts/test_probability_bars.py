@@ -22,7 +22,7 @@ def test_probability_bars_take_any_classes_in_the_given_order() -> None:
     assert list(bars.x) == [75, 25]
 
 
-def test_probability_bars_give_each_emotion_its_colour() -> None:
+def test_probability_bars_have_the_emotions_colors() -> None:
     (bars,) = probability_bars(PROBABILITIES).data
     assert list(bars.marker.color) == [EMOTION_COLORS[emotion] for emotion in EMOTIONS]
 
@@ -33,7 +33,7 @@ def test_probability_bars_name_their_axis_and_its_unit() -> None:
     assert list(layout.xaxis.ticktext) == ["0 %", "50 %", "100 %"]
 
 
-def test_probability_bars_have_one_scale_with_room_for_the_figure_at_a_full_bar() -> None:
+def test_probability_bars_have_a_fixed_scale_in_which_all_texts_fit() -> None:
     full = dict.fromkeys(EMOTIONS, 0.0) | {"happy": 1.0}
     even = dict.fromkeys(EMOTIONS, 1 / 7)
     ranges = [tuple(probability_bars(one).layout.xaxis.range) for one in (full, even)]

@@ -1,4 +1,4 @@
-"""The curves' content; how they look is seen in the browser."""
+"""The content of the training curves."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -144,7 +144,7 @@ def test_runs_are_compared_by_any_figure(name: str, values: list[float]) -> None
     assert list(figure.data[2].x) == []
 
 
-def test_many_compared_runs_are_told_apart() -> None:
+def test_many_compared_runs_are_distinguishable() -> None:
     figure = compared_curves({str(number): EPOCHS for number in range(20)}, "loss")
     looks = {(curve.line.color, curve.line.dash) for curve in figure.data}
     assert len(looks) == 20

@@ -1,4 +1,4 @@
-"""``classify``: pictures in, the contract's document out."""
+"""``classify``: the JSON document, the text output and invalid input."""
 
 import io
 import struct
@@ -56,7 +56,9 @@ def bad_files() -> dict[str, bytes]:
     }
 
 
-def test_a_face_is_found_and_read(run: Callable, default_bundle: Bundle, astronaut: Path) -> None:
+def test_a_face_is_detected_and_classified(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
     document = run("classify", astronaut, "--json").document
     assert set(document) == {"files"}
     (file,) = document["files"]
@@ -87,7 +89,7 @@ def test_a_folder_means_every_file_in_it_at_any_depth(
     assert [file["error"] for file in files] == [None, None]
 
 
-def test_bad_files_are_reported_in_their_rows_and_the_others_read(
+def test_invalid_files_are_reported_in_their_rows_and_the_others_analyzed(
     run: Callable, default_bundle: Bundle, astronaut: Path
 ) -> None:
     for name, content in bad_files().items():
@@ -105,7 +107,7 @@ def test_bad_files_are_reported_in_their_rows_and_the_others_read(
         assert "\n" not in sentence
 
 
-def test_only_bad_files_are_still_an_answer(
+def test_only_invalid_files_still_give_a_document(
     run: Callable, default_bundle: Bundle, tmp_path: Path
 ) -> None:
     path = tmp_path / "empty.jpg"
@@ -114,7 +116,7 @@ def test_only_bad_files_are_still_an_answer(
     assert "empty" in file["error"]
 
 
-def test_a_path_that_is_missing_beside_others_is_reported_in_its_row(
+def test_a_missing_path_among_others_is_reported_in_its_row(
     run: Callable, default_bundle: Bundle, astronaut: Path, tmp_path: Path
 ) -> None:
     found, missing = run("classify", astronaut, tmp_path / "gone.jpg", "--json").document["files"]
@@ -122,7 +124,7 @@ def test_a_path_that_is_missing_beside_others_is_reported_in_its_row(
     assert "gone.jpg" in missing["error"]
 
 
-def test_nothing_there_at_all_is_refused_in_one_line(
+def test_only_missing_paths_are_refused_in_one_line(
     run: Callable, default_bundle: Bundle, tmp_path: Path
 ) -> None:
     assert "gone.jpg" in run("classify", tmp_path / "gone.jpg", "--json").refusal
@@ -130,7 +132,7 @@ def test_nothing_there_at_all_is_refused_in_one_line(
     assert "bare" in run("classify", tmp_path / "bare").refusal
 
 
-def test_a_picture_can_be_taken_whole(
+def test_a_picture_can_be_classified_whole(
     run: Callable, default_bundle: Bundle, tmp_path: Path
 ) -> None:
     path = tmp_path / "wall.png"
@@ -185,7 +187,7 @@ def test_the_temperature_softens_the_score_and_keeps_the_label(
     assert faces[1]["score"] < faces[0]["score"]
 
 
-def test_haar_is_always_there_and_the_default_without_yunets_file(
+def test_haar_is_the_default_without_yunets_file(
     run: Callable, default_bundle: Bundle, astronaut: Path
 ) -> None:
     named = run("classify", astronaut, "--detector", "haar", "--json").document
@@ -211,11 +213,13 @@ def test_an_unknown_detector_or_model_is_refused_in_one_line(
     assert words in run("classify", astronaut, *arguments, "--json").refusal
 
 
-def test_without_a_model_the_sentence_says_how_to_get_one(run: Callable, astronaut: Path) -> None:
+def test_without_a_model_the_message_explains_how_to_get_one(
+    run: Callable, astronaut: Path
+) -> None:
     assert "no model yet" in run("classify", astronaut).refusal
 
 
-def test_the_answer_for_people_names_the_file_the_faces_and_the_trouble(
+def test_the_text_output_lists_files_faces_and_errors(
     run: Callable, default_bundle: Bundle, astronaut: Path
 ) -> None:
     (astronaut.parent / "empty.png").write_bytes(b"")
@@ -224,7 +228,7 @@ def test_the_answer_for_people_names_the_file_the_faces_and_the_trouble(
     assert answer.code == 0
     assert "astronaut.png: 1 face(s)" in answer.out
     assert "street.png: no face found" in answer.out
-    # The sentence names the file itself.
+    # The message contains the file's name.
     (trouble,) = [line for line in answer.out.splitlines() if "empty.png" in line]
     assert trouble.count("empty.png") == 1
     assert "empty" in trouble.replace("empty.png", "")
@@ -240,7 +244,7 @@ def test_file_names_in_any_script_come_back_unchanged(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="such names exist on POSIX only")
-def test_a_name_that_is_no_unicode_does_not_spoil_the_batch(
+def test_a_name_that_is_not_unicode_does_not_affect_other_files(
     run_process: Callable,
     tmp_path: Path,
     write_bundle_folder: Callable[..., Path],
@@ -258,7 +262,7 @@ def test_a_name_that_is_no_unicode_does_not_spoil_the_batch(
         assert "Traceback" not in answer.err
 
 
-def test_as_a_process_progress_goes_to_standard_error_and_the_document_stands_alone(
+def test_progress_is_written_to_standard_error_and_only_json_to_standard_output(
     run_process: Callable,
     tmp_path: Path,
     write_bundle_folder: Callable[..., Path],
@@ -284,5 +288,5 @@ def test_a_name_too_long_is_refused_in_its_row(
     assert files[1]["error"] is None
 
 
-def test_an_empty_path_is_not_the_folder_one_is_in(run: Callable, default_bundle: Bundle) -> None:
-    assert "an empty path names no picture" in run("classify", "").refusal
+def test_an_empty_path_is_not_the_current_folder(run: Callable, default_bundle: Bundle) -> None:
+    assert "a path must not be empty" in run("classify", "").refusal

@@ -1,4 +1,4 @@
-"""``evaluate``: the contract's figures on each split."""
+"""``evaluate``: the JSON document on each split, the written files, and invalid input."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_core.bundle import Bundle
+from fer_core.bundle import Bundle, load_bundle
+from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
@@ -15,7 +16,7 @@ from fer_core.settings import Settings
 @pytest.mark.parametrize(
     ("split", "count"), [("train", 140), ("validation", 28), ("test", 14), ("all", 182)]
 )
-def test_the_document_of_each_split_is_the_contracts(
+def test_the_document_of_each_split(
     run: Callable, bundle: Bundle, kaggle_zip: Path, split: str, count: int
 ) -> None:
     document = run(
@@ -32,17 +33,17 @@ def test_the_document_of_each_split_is_the_contracts(
     } <= set(document)
     assert document["n"] == count
     assert list(document["per_class"]) == list(EMOTIONS)
-    for figures in document["per_class"].values():
-        assert set(figures) == {"precision", "recall", "f1", "support"}
+    for metrics in document["per_class"].values():
+        assert set(metrics) == {"precision", "recall", "f1", "support"}
     confusion = np.array(document["confusion"])
     assert confusion.shape == (7, 7)
     assert confusion.sum() == count
-    supports = [figures["support"] for figures in document["per_class"].values()]
+    supports = [metrics["support"] for metrics in document["per_class"].values()]
     assert confusion.sum(axis=1).tolist() == supports
     assert document["accuracy"] == pytest.approx(np.trace(confusion) / count)
 
 
-def test_figures_that_are_undefined_are_null(
+def test_undefined_metrics_are_null(
     run: Callable,
     bundle: Bundle,
     write_files: Callable[..., Path],
@@ -59,7 +60,7 @@ def test_figures_that_are_undefined_are_null(
     assert "undefined" in answer.out
 
 
-def test_a_split_without_images_is_refused_in_one_line(
+def test_a_split_without_images_is_a_one_line_error(
     run: Callable,
     bundle: Bundle,
     write_files: Callable[..., Path],
@@ -71,13 +72,13 @@ def test_a_split_without_images_is_refused_in_one_line(
     assert "no test images" in refusal
 
 
-def test_without_a_model_the_sentence_says_how_to_get_one(run: Callable, kaggle_zip: Path) -> None:
+def test_without_a_model_the_error_says_how_to_get_one(run: Callable, kaggle_zip: Path) -> None:
     refusal = run("evaluate", "--data", kaggle_zip, "--split", "all").refusal
     assert "no model yet" in refusal
 
 
 @pytest.mark.parametrize("damage", ["garbage", "no network", "other labels", "temperature"])
-def test_a_damaged_model_is_refused_in_one_line(
+def test_a_damaged_model_is_a_one_line_error(
     run: Callable, bundle: Bundle, kaggle_zip: Path, damage: str
 ) -> None:
     record = bundle.folder / "bundle.json"
@@ -95,7 +96,7 @@ def test_a_damaged_model_is_refused_in_one_line(
     assert "small" in refusal
 
 
-def test_a_model_may_be_given_as_a_folder(
+def test_a_model_can_be_given_as_a_folder(
     run: Callable, bundle: Bundle, kaggle_zip: Path, settings: Settings
 ) -> None:
     rows = [
@@ -105,7 +106,7 @@ def test_a_model_may_be_given_as_a_folder(
     assert rows[0].document == rows[1].document
 
 
-def test_as_a_process_standard_output_is_the_document_alone(
+def test_standard_output_contains_only_the_document(
     run_process: Callable,
     kaggle_zip: Path,
     tmp_path: Path,
@@ -120,7 +121,7 @@ def test_as_a_process_standard_output_is_the_document_alone(
     assert "Traceback" not in answer.err
 
 
-def test_files_are_written_where_they_were_asked_for(
+def test_the_requested_files_are_written(
     run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path
 ) -> None:
     answer = run(
@@ -141,23 +142,89 @@ def test_files_are_written_where_they_were_asked_for(
     assert f"wrote {tmp_path / 'rows.csv'}" in answer.err
 
 
-def test_calibration_is_kept_and_counts_at_once(
-    run: Callable, bundle: Bundle, kaggle_zip: Path
-) -> None:
+def test_calibration_is_saved_and_applied(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
     arguments = ("evaluate", "--model", "small", "--data", kaggle_zip, "--json", "--split")
     before = run(*arguments, "validation").document
     after = run(*arguments, "validation", "--calibrate").document
     assert after["loss"] < before["loss"]
     assert after["accuracy"] == before["accuracy"]
     assert run(*arguments, "validation").document == after
-    kept = json.loads((bundle.folder / "calibration.json").read_text())
-    assert kept["images"] == 28 and kept["temperature"] != 1
+    saved = json.loads((bundle.folder / "calibration.json").read_text())
+    assert saved["images"] == 28 and saved["temperature"] != 1
     refusal = run(*arguments, "test", "--calibrate").refusal
     assert "not on test" in refusal
 
 
-def test_robustness_needs_a_file(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
+def test_robustness_needs_an_output_file(run: Callable, bundle: Bundle, kaggle_zip: Path) -> None:
     refusal = run(
         *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "test", "--robustness")
     ).refusal
     assert "add --report, --assessment or --write-card" in refusal
+
+
+def test_against_votes(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run("dataset", "import", kaggle_zip, "--name", "faces")
+    names = load_dataset("faces", settings).names
+    table = tmp_path / "votes.csv"
+    answers = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face"
+    # Happy for all but the first, on which two emotions tie.
+    lines = [
+        f"{name},{'5,5' if row == 0 else '1,9'},0,0,0,0,0,0,0,0" for row, name in enumerate(names)
+    ]
+    table.write_text(f"image,{answers}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    arguments = ("evaluate", "--model", "small", "--data", "faces", "--split", "all")
+    refusal = run(*arguments, "--against", "votes").refusal
+    assert "faces has no votes to evaluate against" in refusal
+    run("dataset", "votes", "faces", "--import", table)
+    card = ("--write-card", "--assessment", tmp_path / "all.json")
+    document = run(*arguments, "--against", "votes", "--json", *card).document
+    assert document["n"] == len(names) - 1
+    assert document["per_class"]["happy"]["support"] == len(names) - 1
+    votes = document["votes"]
+    assert (votes["ties"], votes["other_answer"], votes["no_votes"]) == (1, 0, 0)
+    assert votes["annotator_agreement"]["value"] == pytest.approx(0.9)
+    assert votes["clear"]["n"] == len(names) - 1
+    saved = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert saved["votes"] == votes
+    assert saved["dataset"] == "faces (votes)"
+    text = (bundle.folder / "README.md").read_text(encoding="utf-8")
+    assert "## Evaluation on faces (votes), all" in text
+    assert "| one annotator against the plurality of the others | 90.0%" in text
+    printed = run(*arguments, "--against", "votes").out
+    assert "one annotator 90.0%" in printed
+    refusal = run(*arguments, "--against", "votes", "--curated").refusal
+    assert "--curated changes labels" in refusal
+
+
+def test_calibrating_against_votes_fits_the_emphasis_on_rare_emotions(
+    run: Callable, bundle: Bundle, kaggle_zip: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run("dataset", "import", kaggle_zip, "--name", "faces")
+    faces = load_dataset("faces", settings)
+    answers = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
+    columns = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face"
+    lines = []
+    for name, label in zip(faces.names, faces.labels, strict=True):
+        voted = answers.get(EMOTIONS[label], EMOTIONS[label])
+        lines.append(
+            ",".join([name, *("9" if one == voted else "0" for one in columns.split(","))])
+        )
+    table = tmp_path / "votes.csv"
+    table.write_text(f"image,{columns}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    run("dataset", "votes", "faces", "--import", table)
+    arguments = ("evaluate", "--model", "small", "--data", "faces", "--split", "validation")
+    before = run(*arguments, "--against", "votes", "--json").document
+    after = run(*arguments, "--against", "votes", "--calibrate", "--json").document
+    calibration = load_bundle(bundle.folder).calibration
+    assert calibration.class_prior is not None
+    counts = np.bincount(faces.labels[faces.rows("train")], minlength=7)
+    np.testing.assert_allclose(calibration.class_prior, counts / counts.sum(), rtol=1e-6)
+    assert after["macro_f1"] >= before["macro_f1"]
+    assert set(calibration.thresholds) == {"80", "90"}
+    document = json.loads((bundle.folder / "calibration.json").read_text(encoding="utf-8"))
+    assert document["fitted_on"] == "validation, plurality of votes"
+    # A second time gives the same: it is not fitted on top of itself.
+    run(*arguments, "--against", "votes", "--calibrate")
+    assert load_bundle(bundle.folder).calibration == calibration

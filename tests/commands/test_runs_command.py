@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120) ->
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+        time.sleep(0.2)  # each look runs a command
 
 
 def figures(folder: RunFolder) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     dead = state(run, killed)
     assert dead["state"] == "failed"
     assert "process crashed" in dead["reason"]
-    assert "a larger number" in run("runs", "continue", killed.path.name, "--epochs", 0).refusal
+    assert "at least that many" in run("runs", "continue", killed.path.name, "--epochs", 0).refusal
     with (killed.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 9, "lo')  # a process killed while writing leaves an incomplete line
 
@@ -130,10 +130,10 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     assert lines == figures(RunFolder(tmp_path / "w"))
     (change,) = killed.read_setup().changes
     assert change.changes == {"epochs": [3, 4]}
-    assert "is at its end after 4 epochs" in run("runs", "continue", killed.path.name).refusal
+    assert "is complete after 4 epochs" in run("runs", "continue", killed.path.name).refusal
 
 
-def test_other_data_than_the_run_began_with_are_refused(
+def test_other_data_than_at_the_start_of_the_run_are_refused(
     run: Callable, tmp_path: Path, draw_faces: Callable, png: Callable
 ) -> None:
     folder = tmp_path / "faces"
@@ -147,7 +147,7 @@ def test_other_data_than_the_run_began_with_are_refused(
     run("runs", "extend", tmp_path / "run", "--epochs", 2)
     (folder / "train" / "happy" / "0.png").write_bytes(png(np.full((48, 48), 9, np.uint8)))
     changed = run("train", "--resume", tmp_path / "run")
-    assert (changed.code, "not the one that this run began with" in changed.err) == (2, True)
+    assert (changed.code, "has changed since this run was launched" in changed.err) == (2, True)
     assert len(RunFolder(tmp_path / "run").read_epochs()) == 1
     shutil.rmtree(folder)
     gone = run("train", "--resume", tmp_path / "run")
@@ -202,7 +202,7 @@ def test_what_cannot_be_queued_is_refused(
     assert run("runs", "--json").document == []
 
 
-def test_runs_that_cannot_be_written_are_told(
+def test_runs_that_cannot_be_written_are_reported(
     run: Callable, settings: Settings, kaggle_zip: Path
 ) -> None:
     settings.runs_root.write_text("a file where a folder should be")
@@ -227,10 +227,10 @@ def test_a_search_trains_its_trials_as_runs_and_prunes_none_too_early(
     assert document["best_value"] == pytest.approx(best["macro_f1"])
     assert best["config"]["learning_rate"] == document["best_values"]["learning_rate"]
     assert "rates" in run("search").out
-    assert "through" in run("search", "resume", "rates", "--background").refusal
+    assert "complete" in run("search", "resume", "rates", "--background").refusal
 
 
-def test_a_search_that_cannot_be_is_refused(run: Callable, kaggle_zip: Path) -> None:
+def test_a_search_that_are_not_valid_is_refused(run: Callable, kaggle_zip: Path) -> None:
     start = ("search", "start", "x", "--recipe", "three-conv-cnn-adam", "--data", kaggle_zip)
     assert "list in JSON" in run(*start, "--space", "{").refusal
     assert "list of objects" in run(*start, "--space", "[3]").refusal

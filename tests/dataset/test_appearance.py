@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 from fer_core.dataset.appearance import (
     as_picture,
     distance_from_class_mean,
-    grey_histogram,
+    gray_histogram,
     mean_face,
     mean_faces,
 )
 
 
-def plain(*greys: int) -> NDArray[np.uint8]:
-    """Faces of one grey each."""
-    return np.stack([np.full((48, 48), grey, np.uint8) for grey in greys])
+def plain(*grays: int) -> NDArray[np.uint8]:
+    """Faces of one gray each."""
+    return np.stack([np.full((48, 48), gray, np.uint8) for gray in grays])
 
 
 def slope(*, is_falling: bool = False) -> NDArray[np.uint8]:
@@ -55,15 +55,15 @@ def test_a_picture_uses_the_whole_range() -> None:
 
 
 def test_a_histogram_counts_every_pixel() -> None:
-    histogram = grey_histogram(plain(0, 255, 255, 7))
+    histogram = gray_histogram(plain(0, 255, 255, 7))
     assert histogram.shape == (256,)
     assert histogram[[0, 7, 255]].tolist() == [0.25, 0.25, 0.5]
     assert histogram.sum() == 1
-    assert grey_histogram(plain(1)[:0]).sum() == 0
+    assert gray_histogram(plain(1)[:0]).sum() == 0
 
 
 def test_a_histogram_of_more_than_one_chunk() -> None:
-    histogram = grey_histogram(plain(*[3] * 3000, *[9] * 1000))
+    histogram = gray_histogram(plain(*[3] * 3000, *[9] * 1000))
     assert histogram[3] == pytest.approx(0.75)
 
 

@@ -182,12 +182,12 @@ def test_what_is_skipped_is_listed_with_its_reason(
     )
     assert faces.names == ("train/happy/good.png",)
     assert {problem.name: problem.reason for problem in faces.problems} == {
-        "train/contempt/a.png": "is of class 'contempt', none of the seven emotions",
+        "train/contempt/a.png": "is of class 'contempt', not one of the seven emotions",
         "train/happy/text.jpg": "is not a picture that can be read",
         "train/happy/empty.jpg": "is empty",
         "train/happy/cut.png": "is not a picture that can be read",
         "train/happy/huge.png": "has more than 4096x4096 pixels, too large for a face",
-        "loose.png": "lies in no folder that names its emotion",
+        "loose.png": "is not in a folder named after an emotion",
     }
 
 
@@ -303,7 +303,7 @@ def test_other_sizes_become_48_by_48(
     assert (faces.images == 77).all()
 
 
-def test_colour_transparency_and_16_bits_become_grey(write_files: WriteFiles) -> None:
+def test_colour_transparency_and_16_bits_become_gray(write_files: WriteFiles) -> None:
     def encoded(picture: NDArray[Any]) -> bytes:
         return cv2.imencode(".png", picture)[1].tobytes()
 
@@ -336,7 +336,9 @@ def test_a_source_without_a_usable_picture_is_refused_with_the_first_problem(
 ) -> None:
     write = write_zip if as_zip else write_files
     path = write({"train/happy/a.jpg": b"no picture", "notes.txt": b"words"})
-    with pytest.raises(InputError, match=r"faces.* holds no usable picture .*train/happy/a\.jpg"):
+    with pytest.raises(
+        InputError, match=r"faces.* contains no usable picture .*train/happy/a\.jpg"
+    ):
         read_dataset(path)
 
 
@@ -359,7 +361,7 @@ def test_a_path_that_does_not_exist_is_named() -> None:
         read_dataset(Path("nowhere"))
 
 
-def test_another_kind_of_file_is_refused_with_what_is_understood(tmp_path: Path) -> None:
+def test_another_kind_of_file_is_refused_with_what_is_supported(tmp_path: Path) -> None:
     (tmp_path / "picture.jpg").write_bytes(b"emotion")
-    with pytest.raises(InputError, match=r"picture\.jpg is no dataset .*fer2013\.csv"):
+    with pytest.raises(InputError, match=r"picture\.jpg is not a dataset .*fer2013\.csv"):
         read_dataset(tmp_path / "picture.jpg")

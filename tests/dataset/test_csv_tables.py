@@ -120,7 +120,7 @@ def train_lines(faces: FaceSet) -> list[str]:
     return ["emotion,pixels", *(f'{label},"{pixels(image)}"' for image, label in rows)]
 
 
-def unlabelled_lines(faces: FaceSet) -> list[str]:
+def unlabeled_lines(faces: FaceSet) -> list[str]:
     return ["pixels", *(pixels(image) for image in faces.images)]
 
 
@@ -128,12 +128,12 @@ def as_bytes(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def test_kaggles_train_and_test_leave_the_unlabelled_out(
+def test_kaggles_train_and_test_leave_the_unlabeled_out(
     drawn: FaceSet, write_files: WriteFiles, write_zip: WriteFiles
 ) -> None:
     files = {
         "challenge/train.csv": as_bytes(train_lines(drawn)),
-        "challenge/test.csv": as_bytes(unlabelled_lines(drawn.subset(np.arange(4)))),
+        "challenge/test.csv": as_bytes(unlabeled_lines(drawn.subset(np.arange(4)))),
     }
     choice = SplitChoice(0.3, 0.3, seed=2)
     folder, archive = (read_dataset(write(files), choice) for write in (write_files, write_zip))
@@ -153,7 +153,7 @@ def test_a_test_table_with_labels_is_the_test_set(drawn: FaceSet, write_files: W
 
 def test_a_table_without_any_label_is_refused(drawn: FaceSet, write_table: WriteTable) -> None:
     with pytest.raises(InputError, match=r"^test\.csv has no column 'emotion'"):
-        read_dataset(write_table(unlabelled_lines(drawn), "test.csv"))
+        read_dataset(write_table(unlabeled_lines(drawn), "test.csv"))
 
 
 def test_of_several_tables_the_one_with_the_official_splits_is_read(
@@ -218,15 +218,15 @@ def test_faulty_rows_are_listed_by_line_with_their_reason(
         ("8", f"has the pixel value '{nines}…', not 0 to 255"),
         ("9", "has the label 7, outside 0 to 6"),
         ("10", "has the label -1, outside 0 to 6"),
-        ("11", f"is of class '{nines}…', none of the seven emotions"),
-        ("12", "is of class 'contempt', none of the seven emotions"),
+        ("11", f"is of class '{nines}…', not one of the seven emotions"),
+        ("12", "is of class 'contempt', not one of the seven emotions"),
         ("13", "has no label"),
-        ("14", "has the usage 'Elsewhere', none of Training, PublicTest and PrivateTest"),
+        ("14", "has the usage 'Elsewhere', not Training, PublicTest or PrivateTest"),
         ("15", "has 2 columns instead of 3"),
         ("16", "has 4 columns instead of 3"),
         ("17", "has 2 columns instead of 3"),
-        ("19", "is longer than any row of a face"),
-        ("20", "is longer than any row of a face"),
+        ("19", "is longer than a row with a face"),
+        ("20", "is longer than a row with a face"),
     ]
 
 
@@ -260,7 +260,7 @@ def test_very_many_problems_are_counted_and_a_thousand_listed(
     assert len(faces.problems) == problem_log.MAX_LISTED + 1
     rest = faces.problems[-1]
     assert (rest.name, rest.count) == ("… and 19,000 more", 19_000)
-    assert rest.reason == "has another number of pixel values than 2304"
+    assert rest.reason == "does not have 2304 pixel values"
     assert peak < 20 * 2**20
 
 
@@ -287,7 +287,7 @@ def test_a_table_that_never_ends_is_refused(
     drawn: FaceSet, write_table: WriteTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 2**16)
-    with pytest.raises(InputError, match=r"fer2013\.csv holds more than"):
+    with pytest.raises(InputError, match=r"fer2013\.csv contains more than"):
         read_dataset(write_table(fer2013_lines(drawn)))
 
 

@@ -110,7 +110,7 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
     assert curated.relabelled == {"train": 1, "validation": 0, "test": 0}
     assert curated.in_words == (
         "1 training image dropped (1 of them train copies of validation or test images), "
-        "1 training image relabelled, 1 test image dropped"
+        "1 training image relabeled, 1 test image dropped"
     )
     assert faces.labels.tolist() == [0, 1, 2, 3, 1, 5]  # the import stays as it is
 
@@ -181,7 +181,7 @@ def test_of_equal_images_under_other_names_none_is_guessed(faces: FaceSet) -> No
 
 def test_new_labels_one_by_one(faces: FaceSet) -> None:
     entries = relabel_entries(
-        faces, [0, 1, 2], np.array([4, 1, -1], np.int8), reason="taggers", source="votes"
+        faces, [0, 1, 2], np.array([4, 1, -1], np.int8), reason="annotators", source="votes"
     )
     assert [(entry.name, entry.label) for entry in entries] == [("train/0.png", "sad")]
 

@@ -73,9 +73,9 @@ def test_the_fingerprint_does_not_depend_on_names_or_memory_order(tiny_faces: Fa
         ({"images": np.zeros((2, 64, 64), np.uint8)}, r"images should be uint8 \[2, 48, 48\]"),
         ({"images": np.zeros((3, 48, 48), np.uint8)}, "images should be"),
         ({"labels": np.zeros(2, np.int64)}, "labels should be int8"),
-        ({"labels": np.array([0, 7], np.int8)}, "labels should lie in 0 to 6"),
-        ({"labels": np.array([0, -1], np.int8)}, "labels should lie in 0 to 6"),
-        ({"splits": np.array([0, 3], np.int8)}, "splits should lie in 0 to 2"),
+        ({"labels": np.array([0, 7], np.int8)}, "labels should be in 0 to 6"),
+        ({"labels": np.array([0, -1], np.int8)}, "labels should be in 0 to 6"),
+        ({"splits": np.array([0, 3], np.int8)}, "splits should be in 0 to 2"),
         ({"splits": np.zeros(1, np.int8)}, "splits should be int8"),
     ],
 )

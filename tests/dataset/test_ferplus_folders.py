@@ -87,25 +87,25 @@ def test_what_people_do_not_agree_on_is_left_out_with_the_reason(
     faces = read_dataset(write_files(files))
     assert faces.names == ("FER2013Train/good.png",)
     assert EMOTIONS[faces.labels[0]] == "sad"
-    tie = "has no label that more people chose than any other"
+    tie = "has no label with more votes than all others"
     found = {p.name.removeprefix("FER2013Train/"): p.reason for p in faces.problems}
     assert found == {
         "tie.png": tie,
         "tie_with_contempt.png": tie,
-        "contempt.png": "is 'contempt' to most people, none of the seven emotions",
-        "unknown.png": "is 'unknown' to most people, none of the seven emotions",
-        "no_face.png": "is 'not face' to most people, none of the seven emotions",
+        "contempt.png": "is 'contempt' to most annotators, not one of the seven emotions",
+        "unknown.png": "is 'unknown' to most annotators, not one of the seven emotions",
+        "no_face.png": "is 'not face' to most annotators, not one of the seven emotions",
         "none.png": "has no votes",
         "negative.png": "has votes that are not numbers of 0 or more",
         "words.png": "has votes that are not numbers of 0 or more",
         "short.png": "has 4 columns in label.csv instead of 12",
-        "box.png": "has a box that does not lie in its picture",
-        "no_box.png": "has a box that does not lie in its picture",
+        "box.png": "has a box outside its picture",
+        "no_box.png": "has a box outside its picture",
         "torn.png": "is not a picture that can be read",
         "unmentioned.png": "has no row in label.csv",
-        "label.csv:14": "names a picture again; only its first row counts",
-        "label.csv:15": "names no picture that is there",
-        "label.csv:16": "names no picture that is there",
+        "label.csv:14": "repeats a picture; only its first row counts",
+        "label.csv:15": "names a picture that does not exist",
+        "label.csv:16": "names a picture that does not exist",
     }
 
 

@@ -69,7 +69,7 @@ def test_near_findings_by_kind(faces: FaceSet) -> None:
 def test_blanks_come_with_how_blank_they_are(faces: FaceSet) -> None:
     finding = blank_finding(faces, image_quality(faces.images))
     assert finding.rows.tolist() == [7]
-    assert finding.reasons == ("one grey",)
+    assert finding.reasons == ("a single intensity",)
     assert not finding.is_grouped
 
 

@@ -100,7 +100,7 @@ def test_groups_hold_exact_copies_and_tell_conflicts_and_leaks() -> None:
 
 
 def test_pictures_that_show_nothing_resemble_nothing() -> None:
-    images = [np.full((48, 48), grey, np.uint8) for grey in range(0, 200, 20)]
+    images = [np.full((48, 48), gray, np.uint8) for gray in range(0, 200, 20)]
     assert find_near_duplicates(face_set(images)).groups == ()
     assert not perceptual_hashes(np.stack(images)).any()
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_core.dataset.readers.pictures import decode_grey
-from fer_core.dataset.readers.problems import Fault
+from fer_core.dataset.readers.pictures import decode_gray
+from fer_core.dataset.readers.problems import SkipReason
 
 Png = Callable[[Any], bytes]
 
@@ -27,8 +27,8 @@ def test_a_chunk_that_states_half_a_gigabyte_is_refused_before_opencv_reads_it(
 
     imdecode = cv2.imdecode
     monkeypatch.setattr(cv2, "imdecode", decode)
-    assert not isinstance(decode_grey(picture), Fault)
+    assert not isinstance(decode_gray(picture), SkipReason)
     assert decoded == [len(picture)]
     damaged = picture[:start] + b"\x20" + picture[start + 1 :]
-    assert isinstance(decode_grey(damaged), Fault)
+    assert isinstance(decode_gray(damaged), SkipReason)
     assert decoded == [len(picture)]

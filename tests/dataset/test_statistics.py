@@ -48,7 +48,7 @@ def test_always_saying_the_commonest_emotion(unbalanced: FaceSet) -> None:
 
 def test_the_sentence_names_the_figures(unbalanced: FaceSet) -> None:
     words = overview(unbalanced).in_words
-    assert words.startswith("For every disgust face there are 6.0 happy ones.")
+    assert words.startswith("For every disgust face there are 6.0 happy faces.")
     assert "right on 50 % of the validation images" in words
     assert "3.3 times" in words
     assert "only 0.56" in words
@@ -62,7 +62,7 @@ def test_a_balanced_set_is_called_so(tiny_faces: FaceSet) -> None:
 
 
 def test_one_emotion_alone_is_nothing_to_learn(draw_faces: Callable[..., FaceSet]) -> None:
-    assert "nothing to tell apart" in overview(draw_faces([HAPPY, HAPPY])).in_words
+    assert "nothing to classify" in overview(draw_faces([HAPPY, HAPPY])).in_words
 
 
 def test_without_train_the_first_split_is_judged(draw_faces: Callable[..., FaceSet]) -> None:
@@ -86,4 +86,4 @@ def test_the_figures_of_fer2013(real_faces: FaceSet) -> None:
     assert figures.split_sizes == {"train": 28_709, "validation": 3_589, "test": 0}
     assert figures.ratio == pytest.approx(16.5, abs=0.05)
     assert figures.majority_accuracy("validation") == pytest.approx(895 / 3589)
-    assert "16.5 happy ones" in figures.in_words
+    assert "16.5 happy faces" in figures.in_words

@@ -122,7 +122,7 @@ def test_the_official_file_fits_the_official_table(faces: FaceSet) -> None:
     )
     votes = matched(official(*ROWS), table)
     assert votes.plurality.tolist() == table.labels.tolist() == [6, 0, 4, 3]
-    assert "by their place in the table" in votes.note
+    assert "by their position in the table" in votes.note
 
 
 def test_the_official_file_fits_the_official_folders(faces: FaceSet) -> None:
@@ -174,7 +174,7 @@ def test_votes_are_kept_beside_the_dataset(tmp_path: Path, faces: FaceSet) -> No
     assert again is not None
     np.testing.assert_array_equal(again.counts, votes.counts)
     assert (again.source, again.note) == ("votes.csv", votes.note)
-    with pytest.raises(InputError, match="of other images"):
+    with pytest.raises(InputError, match="belong to other images"):
         read_votes(tmp_path, faces.subset(np.array([1, 0, 2, 3])))
     (tmp_path / "votes.npz").write_bytes(b"torn")
     with pytest.raises(InputError, match="damaged"):

@@ -37,14 +37,14 @@ def test_an_archive_cut_short_is_called_that(
     path = tmp_path / "fer2013.zip"
     for length in (len(content) // 2, len(content) - 30, 10):
         path.write_bytes(content[:length])
-        with pytest.raises(InputError, match=r"fer2013\.zip is not a whole zip archive"):
+        with pytest.raises(InputError, match=r"fer2013\.zip is not a complete zip archive"):
             read_dataset(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a picture, renamed", bytes(5000)])
 def test_what_only_calls_itself_zip_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "faces.zip").write_bytes(content)
-    with pytest.raises(InputError, match=r"faces\.zip is not a whole zip archive"):
+    with pytest.raises(InputError, match=r"faces\.zip is not a complete zip archive"):
         read_dataset(tmp_path / "faces.zip")
 
 
@@ -59,7 +59,7 @@ def test_an_archive_without_members_has_no_usable_picture(
     tmp_path: Path, zip_bytes: ZipBytes
 ) -> None:
     (tmp_path / "faces.zip").write_bytes(zip_bytes({}))
-    with pytest.raises(InputError, match="holds no usable picture"):
+    with pytest.raises(InputError, match="contains no usable picture"):
         read_dataset(tmp_path / "faces.zip")
 
 
@@ -225,7 +225,7 @@ def test_empty_folders_and_archives_inside_are_listed(
         assert len(faces) == 6
         assert {problem.name: problem.reason for problem in faces.problems} == {
             "train/fear": "is an empty folder",
-            "more.zip": "is an archive inside, which is not opened; import it on its own",
+            "more.zip": "is an archive inside, which is not opened; import it separately",
         }
 
 
@@ -261,7 +261,7 @@ def test_a_directory_too_large_for_any_dataset_is_not_read(
 ) -> None:
     (tmp_path / "faces.zip").write_bytes(zip_bytes(files))
     monkeypatch.setattr(zip_source, "_MAX_DIRECTORY_BYTES", 100)
-    with pytest.raises(InputError, match="its directory is larger"):
+    with pytest.raises(InputError, match="its directory is too large"):
         read_dataset(tmp_path / "faces.zip")
 
 

@@ -1,4 +1,4 @@
-"""What the tests of evaluations share: results made of numbers alone."""
+"""Shared fixtures: evaluation results made from labels and probabilities."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,13 +30,13 @@ def _result(labels: Any, probabilities: Any, **changes: Any) -> EvaluationResult
 
 @pytest.fixture(scope="session")
 def make_result() -> Callable[..., EvaluationResult]:
-    """``make_result(labels, probabilities, temperature=2.0)``: an evaluation."""
+    """``make_result(labels, probabilities, temperature=2.0)`` returns an evaluation result."""
     return _result
 
 
 @pytest.fixture(scope="session")
 def random_result() -> Callable[..., EvaluationResult]:
-    """``random_result(300, seed=0, skill=1.5)``: of a model that is right more often than not."""
+    """``random_result(300, seed=0, skill=1.5)`` returns a result of a model better than chance."""
 
     def make(count: int = 300, *, seed: int = 0, skill: float = 1.5, **changes: Any) -> Any:
         labels = np.random.default_rng(99).integers(0, 7, count)

@@ -1,4 +1,4 @@
-"""Faces spoiled on purpose."""
+"""Image corruptions and the robustness curves measured with them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
 
 @pytest.fixture
 def by_light(make_record: Callable[..., BundleRecord]) -> Predictor:
-    """Says "disgust" of what is bright on the whole and "angry" of what is not."""
+    """Predicts "disgust" for bright images and "angry" for dark ones."""
 
     def network(pixels: Any) -> Any:
         is_bright = pixels.mean(axis=(1, 2, 3)) > 0.35
@@ -41,26 +41,26 @@ def evaluated(
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda one: one.name)
-def test_stronger_spoils_more_and_the_same_seed_spoils_alike(corruption: Any) -> None:
+def test_corruptions_grow_with_strength_and_are_deterministic(corruption: Any) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (6, 12, 12), dtype=np.uint8)
     images = np.repeat(np.repeat(noise, 4, axis=1), 4, axis=2)
     before = images.copy()
     changes = []
     for strength in corruption.strengths:
-        spoiled = corrupted(images, corruption.name, strength)
-        assert spoiled.shape == images.shape and spoiled.dtype == np.uint8
-        np.testing.assert_array_equal(spoiled, corrupted(images, corruption.name, strength))
-        changes.append(np.abs(spoiled.astype(int) - images).mean())
+        changed = corrupted(images, corruption.name, strength)
+        assert changed.shape == images.shape and changed.dtype == np.uint8
+        np.testing.assert_array_equal(changed, corrupted(images, corruption.name, strength))
+        changes.append(np.abs(changed.astype(int) - images).mean())
     np.testing.assert_array_equal(images, before)
     assert 0 < changes[0] < changes[-1]
     assert len(set(corruption.strengths)) == 5
 
 
-def test_what_each_does_by_hand() -> None:
+def test_corruptions_by_hand() -> None:
     flat = np.full((1, 48, 48), 100, np.uint8)
     assert (corrupted(flat, "darkness", 60) == 40).all()
     for name in ("blur", "rotation", "shift", "scale", "occlusion"):
-        # An even picture has nothing to blur, to move or to cover.
+        # These do not change a uniform image.
         assert (corrupted(flat, name, 8) == 100).all()
     assert corrupted(flat, "noise", 20).std() == pytest.approx(20, rel=0.1)
     dot = np.zeros((1, 48, 48), np.uint8)
@@ -80,7 +80,7 @@ def test_what_each_does_by_hand() -> None:
 
 def test_a_curve_by_hand(evaluated: EvaluationResult, by_light: Predictor, faces: FaceSet) -> None:
     (curve,) = measure_robustness(by_light, evaluated, faces, names=["darkness"])
-    # 120 of 255 is bright (0.47), a fifth darker (0.38) still is, at 40 % less it is not.
+    # 120 of 255 is bright (0.47); 20 % darker (0.38) is still bright, 40 % darker is not.
     assert [(point.strength, point.accuracy.value) for point in curve.points] == [
         (0, 1.0),
         (20, 1.0),
@@ -93,25 +93,25 @@ def test_a_curve_by_hand(evaluated: EvaluationResult, by_light: Predictor, faces
     assert (curve.n, curve.title) == (20, "Darkness")
 
 
-def test_a_sample_bounds_the_time_and_progress_is_told(
+def test_a_sample_is_measured_and_progress_is_reported(
     evaluated: EvaluationResult, by_light: Predictor, faces: FaceSet
 ) -> None:
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     curves = measure_robustness(
         by_light,
         evaluated,
         faces,
         max_images=6,
-        report=lambda done, total: told.append((done, total)),
+        report=lambda done, total: reports.append((done, total)),
     )
     assert [curve.name for curve in curves] == [one.name for one in CORRUPTIONS]
     assert all(curve.n == 6 for curve in curves)
-    assert told[0] == (0, 240) and told[-1] == (240, 240)
+    assert reports[0] == (0, 240) and reports[-1] == (240, 240)
     assert curves == measure_robustness(by_light, evaluated, faces, max_images=6)
 
 
-def test_an_unknown_corruption_is_refused(
+def test_an_unknown_corruption_is_an_input_error(
     evaluated: EvaluationResult, by_light: Predictor, faces: FaceSet
 ) -> None:
-    with pytest.raises(InputError, match="no corruption 'fog'; choose one of blur"):
+    with pytest.raises(InputError, match="Unknown corruption 'fog'; choose one of blur"):
         measure_robustness(by_light, evaluated, faces, names=["fog"])

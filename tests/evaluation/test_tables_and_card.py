@@ -1,4 +1,4 @@
-"""An evaluation as JSON, as CSV and in the model card."""
+"""An evaluation as JSON, CSV and in the model card."""
 
 import csv
 import io
@@ -12,31 +12,29 @@ import pytest
 from fer_core.bundle import Bundle, load_bundle, write_calibration
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.evaluation.assessment import assess
-from fer_core.evaluation.report import report_on
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.evaluation.tables import assessment_document, classes_csv, predictions_csv
+from fer_core.evaluation.tables import classes_csv, evaluation_document, predictions_csv
 from fer_core.model_card import model_card, write_evaluation_card
 
 MakeResult = Callable[..., EvaluationResult]
 
 
-def test_the_document_holds_the_contracts_and_is_json(random_result: MakeResult) -> None:
+def test_the_document_contains_the_document_of_evaluate(random_result: MakeResult) -> None:
     result = random_result(200)
-    document = assessment_document(assess(result))
-    contract = report_on(result.labels, result.probabilities, result.is_leaked).to_json()
-    assert {key: document[key] for key in contract} == contract
-    # Coverage holds NaN where no image is left; JSON must not.
+    document = evaluation_document(result)
+    short = result.to_json()
+    assert {key: document[key] for key in short} == short
+    # The coverage curve contains NaN without accepted predictions; JSON must not.
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["coverage"]["accuracy"][-1] is None
-    assert document["headline"]["accuracy"]["value"] == contract["accuracy"]
-    assert document["calibration"]["in_force"]["ece"]["value"] == contract["ece"]
+    assert document["headline"]["accuracy"]["value"] == short["accuracy"]
+    assert document["calibration"]["in_force"]["ece"]["value"] == short["ece"]
     assert list(document["classes"]) == list(EMOTIONS)
     assert (document["model"], document["dataset"], document["slices"]) == ("small", "tiny", {})
 
 
 def test_unknown_leaks_are_null(random_result: MakeResult) -> None:
-    document = assessment_document(assess(random_result(30, is_leaked=None)))
+    document = evaluation_document(random_result(30, is_leaked=None))
     assert document["leak_free"] is None
     assert document["headline"]["leak_free_accuracy"] is None
 
@@ -49,7 +47,7 @@ def test_a_line_per_image(make_result: MakeResult) -> None:
     result = make_result([3, 4, 6], rows, names=names, rows=np.array([7, 8, 9]), is_leaked=leaked)
     lines = list(csv.DictReader(io.StringIO(predictions_csv(result))))
     assert [line["row"] for line in lines] == ["7", "8", "9"]
-    # A spreadsheet would run the second name.
+    # A spreadsheet would execute the second name.
     assert [line["name"] for line in lines] == ["a.png", "'" + names[1], names[2]]
     assert [line["true"] for line in lines] == ["happy", "sad", "neutral"]
     assert [line["predicted"] for line in lines] == ["happy", "happy", "neutral"]
@@ -62,8 +60,8 @@ def test_a_line_per_image(make_result: MakeResult) -> None:
 
 
 def test_a_line_per_emotion(make_result: MakeResult) -> None:
-    assessment = assess(make_result([3, 3], np.eye(7)[[3, 4]]))
-    lines = {row["emotion"]: row for row in csv.DictReader(io.StringIO(classes_csv(assessment)))}
+    result = make_result([3, 3], np.eye(7)[[3, 4]])
+    lines = {row["emotion"]: row for row in csv.DictReader(io.StringIO(classes_csv(result)))}
     assert float(lines["happy"]["recall"]) == 0.5
     assert (lines["happy"]["support"], lines["sad"]["predicted"]) == ("2", "1")
     assert (lines["sad"]["recall"], lines["fear"]["f1"], lines["sad"]["auc"]) == ("", "", "")
@@ -71,26 +69,28 @@ def test_a_line_per_emotion(make_result: MakeResult) -> None:
 
 @pytest.fixture
 def document(random_result: MakeResult) -> dict[str, Any]:
-    return assessment_document(assess(random_result(200)))
+    return evaluation_document(random_result(200))
 
 
-def test_the_card_gets_a_section_and_keeps_the_rest(
+def test_the_card_gets_a_section_and_keeps_other_text(
     bundle: Bundle, document: dict[str, Any]
 ) -> None:
     card = bundle.folder / "README.md"
     card.write_text(
-        model_card("small", bundle.record, 1.0).replace("## Limits", "By hand: hello.\n\n## Limits")
+        model_card("small", bundle.record, 1.0).replace(
+            "## Limits", "Added manually: hello.\n\n## Limits"
+        )
     )
     assert write_evaluation_card(bundle, document) == card
     text = card.read_text()
     accuracy = document["headline"]["accuracy"]
     assert f"| accuracy | {accuracy['value']:.1%} ({accuracy['low']:.1%} to " in text
-    assert "By hand: hello." in text
+    assert "Added manually: hello." in text
     assert text.index("## Evaluation on tiny, validation") < text.index("## Limits")
     assert text.count("## Limits") == 1
 
 
-def test_a_second_evaluation_of_the_same_split_replaces_the_first(
+def test_a_new_evaluation_of_the_same_split_replaces_the_old_one(
     bundle: Bundle, document: dict[str, Any]
 ) -> None:
     card = write_evaluation_card(bundle, document)
@@ -106,7 +106,7 @@ def test_a_second_evaluation_of_the_same_split_replaces_the_first(
     assert text.count("## Evaluation on tiny") == 2 and "- Now with a warning." in text
 
 
-def test_a_bundle_without_a_card_that_records_only_its_accuracy_gets_one(
+def test_a_bundle_without_a_card_gets_one(
     bundle: Bundle, document: dict[str, Any], make_record: Callable[..., Any]
 ) -> None:
     record = make_record(metrics={"validation": {"accuracy": 0.5}})
@@ -117,9 +117,7 @@ def test_a_bundle_without_a_card_that_records_only_its_accuracy_gets_one(
     assert "## Evaluation on tiny, validation" in text
 
 
-def test_robustness_that_was_measured_stands_in_the_card(
-    bundle: Bundle, document: dict[str, Any]
-) -> None:
+def test_measured_robustness_is_in_the_card(bundle: Bundle, document: dict[str, Any]) -> None:
     assert "Robustness" not in write_evaluation_card(bundle, document).read_text()
     point = {"low": 0.1, "high": 0.9}
     curve = {
@@ -131,7 +129,7 @@ def test_robustness_that_was_measured_stands_in_the_card(
         ],
     }
     text = write_evaluation_card(bundle, document | {"robustness": {"shift": curve}}).read_text()
-    assert "accuracy when 1,200 of these pictures are spoiled" in text
+    assert "accuracy on 1,200 of these images under corruptions" in text
     assert "| shift (pixels, in any direction) | 0: 75.0%, 1.5: 50.0% |" in text
 
 
@@ -142,7 +140,7 @@ def test_names_of_data_cannot_break_the_card(bundle: Bundle, document: dict[str,
     assert write_evaluation_card(bundle, document | {"dataset": name}).read_text() == text
 
 
-def test_a_calibration_since_is_told(bundle: Bundle, document: dict[str, Any]) -> None:
+def test_a_new_temperature_is_updated_in_the_card(bundle: Bundle, document: dict[str, Any]) -> None:
     write_calibration(bundle.folder, 1.6, "validation")
     card = bundle.folder / "README.md"
     card.write_text(model_card("small", bundle.record, 1.25))
@@ -151,24 +149,28 @@ def test_a_calibration_since_is_told(bundle: Bundle, document: dict[str, Any]) -
     assert "Temperature 1.600" in text and "1.250" not in text
 
 
-def test_an_imported_model_that_is_calibrated_is_no_longer_called_uncalibrated(
+def test_the_card_of_an_imported_model_is_updated_after_calibration(
     bundle: Bundle, document: dict[str, Any], make_record: Callable[..., Any]
 ) -> None:
     record = make_record(recipe=None, config={}, seed=None, dataset={}, training={})
     (bundle.folder / "bundle.json").write_text(json.dumps(record.to_json()))
     card = bundle.folder / "README.md"
-    card.write_text(model_card("small", record, 1.0))
-    assert "the network's own" in card.read_text()
+    current = model_card("small", record, 1.0)
+    uncalibrated = "None: the probabilities are those of the network."
+    assert uncalibrated in current
     write_calibration(bundle.folder, 1.6, "validation")
-    text = write_evaluation_card(load_bundle(bundle.folder), document).read_text()
-    assert "the network's own" not in text and "Temperature 1.600, fitted on" in text
+    # The second sentence was written by earlier versions.
+    for sentence in (uncalibrated, "None: the probabilities are the network's own."):
+        card.write_text(current.replace(uncalibrated, sentence))
+        text = write_evaluation_card(load_bundle(bundle.folder), document).read_text()
+        assert sentence not in text and "Temperature 1.600, fitted on" in text
 
 
-def test_a_card_of_another_model_or_of_no_text_is_refused(
+def test_a_card_of_another_model_or_not_utf8_is_an_input_error(
     bundle: Bundle, document: dict[str, Any]
 ) -> None:
-    with pytest.raises(InputError, match="not of 'small'"):
+    with pytest.raises(InputError, match="not to 'small'"):
         write_evaluation_card(bundle, document | {"model": "another"})
     (bundle.folder / "README.md").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(InputError, match="is no text"):
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         write_evaluation_card(bundle, document)

@@ -48,6 +48,7 @@ def test_a_killed_writer_leaves_the_old_or_the_new_state(
     with faulty(disk):
         writer.write(whole)
     after = writer.read(whole)
+    assert after != before  # otherwise the comparisons below could not fail
     for step in some_of(list(range(disk.events)), _STEPS):
         settings = new_home()
         killed_in(writer, settings, step)

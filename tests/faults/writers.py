@@ -28,9 +28,9 @@ from fer_core.dataset.votes_file import import_votes, read_votes, remove_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.cache import CachedPrediction, read_cached, write_cached
-from fer_core.evaluation.calibration import calibrate_bundle
 from fer_core.evaluation.facts import ResultFacts
 from fer_core.evaluation.result import EvaluationResult
+from fer_core.evaluation.temperature_scaling import calibrate_bundle
 from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.files import replaced_folder, write_text
 from fer_core.model_card import write_evaluation_card
@@ -253,11 +253,11 @@ def _calibrate(settings: Settings) -> None:
 
 
 def _write_card(settings: Settings) -> None:
-    from fer_core.evaluation.assessment import assess
-    from fer_core.evaluation.tables import assessment_document
+
+    from fer_core.evaluation.tables import evaluation_document
 
     bundle = load_bundle(settings.models_root / "small")
-    write_evaluation_card(bundle, assessment_document(assess(_evaluation(settings))))
+    write_evaluation_card(bundle, evaluation_document(_evaluation(settings)))
 
 
 def _card(settings: Settings) -> Any:

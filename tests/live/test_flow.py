@@ -14,7 +14,7 @@ def test_a_moved_square_is_followed_to_a_pixel() -> None:
     assert place.width == pytest.approx(80, abs=2)
 
 
-def test_several_are_followed_each_their_own_way() -> None:
+def test_several_squares_are_followed_independently() -> None:
     before, now = (
         FlowFrame.of(scene((50, 60), (400, 300))),
         FlowFrame.of(scene((58, 60), (392, 308))),
@@ -26,16 +26,16 @@ def test_several_are_followed_each_their_own_way() -> None:
     assert (second.x, second.y) == pytest.approx((392, 308), abs=1.5)
 
 
-def test_what_has_gone_is_not_followed() -> None:
+def test_a_square_that_disappeared_is_not_followed() -> None:
     before, now = FlowFrame.of(scene((200, 150))), FlowFrame.of(scene())
     assert follow([FaceBox(200, 150, 80, 80)], before, now) == [None]
 
 
-def test_nobody_is_followed_without_work() -> None:
+def test_no_boxes_give_an_empty_list() -> None:
     frame = FlowFrame.of(scene())
     assert follow([], frame, frame) == []
 
 
-def test_frames_of_two_sizes_are_refused() -> None:
+def test_frames_of_different_sizes_raise() -> None:
     with pytest.raises(ValueError, match=r"\(480, 640\), \(240, 320\)"):
         follow([], FlowFrame.of(scene()), FlowFrame.of(scene(size=(240, 320))))

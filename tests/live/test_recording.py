@@ -20,7 +20,7 @@ def add_frames(recording: VideoRecording, count: int, first: int = 0) -> None:
         time.sleep(0.01)  # as a camera leaves the encoder some time
 
 
-def test_what_was_recorded_plays_at_its_own_speed() -> None:
+def test_a_recording_has_the_original_speed() -> None:
     recording = VideoRecording()
     recording.start()
     assert recording.is_running
@@ -35,12 +35,12 @@ def test_what_was_recorded_plays_at_its_own_speed() -> None:
     assert np.abs(picture - scene((10, 100))).mean() < 20
     assert not recording.is_running
     assert recording.result == content
-    recording.forget()
+    recording.discard()
     assert recording.result is None
 
 
-def test_it_stops_by_itself() -> None:
-    recording = VideoRecording(longest_seconds=0.5)
+def test_a_recording_stops_at_its_maximum_length() -> None:
+    recording = VideoRecording(max_seconds=0.5)
     recording.start()
     add_frames(recording, 40)
     assert not recording.is_running
@@ -49,7 +49,7 @@ def test_it_stops_by_itself() -> None:
     assert decoded(content)[-1].time <= 0.5
 
 
-def test_a_picture_may_change_its_size_on_the_way() -> None:
+def test_frames_of_another_size_are_resized() -> None:
     recording = VideoRecording()
     recording.start()
     add_frames(recording, 5)
@@ -59,7 +59,7 @@ def test_a_picture_may_change_its_size_on_the_way() -> None:
     assert {(frame.width, frame.height) for frame in decoded(content)} == {(640, 480)}
 
 
-def test_nothing_is_kept_without_asking() -> None:
+def test_nothing_is_recorded_without_a_request() -> None:
     recording = VideoRecording()
     add_frames(recording, 3)
     assert recording.stop() is None
@@ -67,7 +67,7 @@ def test_nothing_is_kept_without_asking() -> None:
     assert recording.stop() is None
 
 
-def test_a_failing_encoder_is_told_and_blocks_nobody() -> None:
+def test_an_encoder_error_is_reported_and_does_not_block() -> None:
     recording = VideoRecording()
     recording.start()
     recording.add(np.zeros((1, 1, 3), np.uint8), 0.0)  # no film is a pixel wide

@@ -27,7 +27,7 @@ class Clock:
         return self.now
 
 
-def test_a_person_is_noted_five_times_a_second() -> None:
+def test_a_person_is_recorded_five_times_per_second() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
     for frame in range(61):
@@ -45,7 +45,7 @@ def test_a_person_is_noted_five_times_a_second() -> None:
 def test_shares_are_of_time_and_not_of_rows() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
-    # Happy for 0.2 s, sad for 0.6 s, happy for the last row's usual 0.2 s.
+    # Happy for 0.2 s, sad for 0.6 s, happy for 0.2 s, the interval of the last row.
     for moment, row in ((0.0, HAPPY), (0.2, SAD), (0.8, HAPPY)):
         clock.now = 100 + moment
         record.add(face_of(1, row))
@@ -55,13 +55,13 @@ def test_shares_are_of_time_and_not_of_rows() -> None:
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_time_in_which_nobody_was_seen_does_not_count() -> None:
+def test_time_without_a_face_does_not_count() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
     for moment, row in ((0.0, HAPPY), (60.0, SAD), (60.8, SAD)):
         clock.now = 100 + moment
         record.add(face_of(1, row))
-    # A second at most for the first row, 0.8 and 0.2 s for the others.
+    # At most 1 s for the first row, 0.8 and 0.2 s for the others.
     assert record.shares()[1]["happy"] == pytest.approx(0.5)
 
 
@@ -77,9 +77,9 @@ def test_rows_from_a_moment_on() -> None:
     assert record.seconds == 12
 
 
-def test_a_full_record_keeps_what_it_has_and_counts_the_rest() -> None:
+def test_a_full_record_keeps_its_rows_and_counts_further_ones() -> None:
     clock = Clock()
-    record = SessionRecord(most_rows=3000, clock=clock)
+    record = SessionRecord(max_rows=3000, clock=clock)
     for second in range(3010):
         clock.now = 100 + second
         record.add(face_of(1, HAPPY))
@@ -89,7 +89,7 @@ def test_a_full_record_keeps_what_it_has_and_counts_the_rest() -> None:
     assert record.rows().seconds[-1] == 2999
 
 
-def test_clearing_begins_anew() -> None:
+def test_clear_removes_all_rows() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
     record.add(face_of(1, HAPPY))
@@ -102,7 +102,7 @@ def test_clearing_begins_anew() -> None:
     assert list(record.rows().seconds) == [0]
 
 
-def test_csv_and_json_hold_time_person_box_and_seven_probabilities() -> None:
+def test_csv_and_json_contain_time_person_box_and_probabilities() -> None:
     clock = Clock()
     record = SessionRecord(clock=clock)
     row = np.array([0.1, 0, 0.05, 0.6, 0.05, 0.1, 0.1], np.float32)
@@ -130,7 +130,7 @@ def test_csv_and_json_hold_time_person_box_and_seven_probabilities() -> None:
     assert document["dropped_rows"] == 0
 
 
-def test_an_empty_record_gives_a_head_and_no_lines() -> None:
+def test_an_empty_record_gives_a_header_only() -> None:
     record = SessionRecord()
     assert record.to_csv().count("\n") == 1
     assert json.loads(record.to_json())["rows"] == []

@@ -1,4 +1,4 @@
-"""Curves of one class against the rest, against scikit-learn."""
+"""One-vs-rest curves of a class: by hand, and compared with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,10 @@ from fer_core.metrics import precision_recall_curve, roc_curve, threshold_curve
 
 @pytest.mark.parametrize("digits", [1, 8])
 @pytest.mark.parametrize("count", [12, 2000])
-def test_areas_are_scikit_learns(count: int, digits: int) -> None:
+def test_areas_equal_scikit_learn(count: int, digits: int) -> None:
     generator = np.random.default_rng(count)
     is_class = generator.random(count) < 0.3
-    # With one digit many images share a score.
+    # With one digit, many images share a score.
     scores = np.round(np.clip(generator.random(count) * 0.7 + 0.3 * is_class, 0, 1), digits)
     roc = roc_curve(is_class, scores)
     precision_recall = precision_recall_curve(is_class, scores)
@@ -21,7 +21,7 @@ def test_areas_are_scikit_learns(count: int, digits: int) -> None:
     assert precision_recall[1] == pytest.approx(reference.average_precision_score(is_class, scores))
 
 
-def test_the_points_are_scikit_learns() -> None:
+def test_the_points_equal_scikit_learn() -> None:
     generator = np.random.default_rng(0)
     is_class = generator.random(60) < 0.4
     scores = np.round(generator.random(60), 1)
@@ -36,7 +36,7 @@ def test_the_points_are_scikit_learns() -> None:
     precision, recall, levels = reference.precision_recall_curve(is_class, scores)
     curve = precision_recall_curve(is_class, scores)
     assert curve is not None
-    # scikit-learn goes up through the thresholds and adds the point (0, 1).
+    # scikit-learn sorts by rising threshold and adds the point (recall 0, precision 1).
     np.testing.assert_allclose(curve[0].precision, precision[:-1][::-1])
     np.testing.assert_allclose(curve[0].recall, recall[:-1][::-1])
     np.testing.assert_allclose(curve[0].thresholds, levels[::-1])
@@ -52,7 +52,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
     assert (curve.false_positive_rate[-1], curve.true_positive_rate[-1]) == (1, 1)
 
 
-def test_without_the_class_or_the_rest_a_curve_is_undefined() -> None:
+def test_a_curve_is_undefined_without_the_class_or_the_rest() -> None:
     scores = np.array([0.2, 0.9])
     assert roc_curve(np.array([True, True]), scores) is None
     assert roc_curve(np.array([False, False]), scores) is None
@@ -61,12 +61,31 @@ def test_without_the_class_or_the_rest_a_curve_is_undefined() -> None:
     assert everything is not None and everything[1] == 1
 
 
+def test_curves_by_hand() -> None:
+    is_class = np.array([True, False, True, False])
+    scores = np.array([0.9, 0.6, 0.4, 0.1])
+    roc = roc_curve(is_class, scores)
+    assert roc is not None
+    curve, area = roc
+    assert curve.thresholds.tolist() == [np.inf, 0.9, 0.6, 0.4, 0.1]
+    assert curve.true_positive_rate.tolist() == [0, 0.5, 0.5, 1, 1]
+    assert curve.false_positive_rate.tolist() == [0, 0, 0.5, 0.5, 1]
+    assert area == 0.75
+    precision_recall = precision_recall_curve(is_class, scores)
+    assert precision_recall is not None
+    steps, average = precision_recall
+    assert steps.thresholds.tolist() == [0.9, 0.6, 0.4, 0.1]
+    assert steps.precision.tolist() == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2])
+    assert steps.recall.tolist() == [0.5, 0.5, 1, 1]
+    assert average == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+
+
 def test_a_threshold_by_hand() -> None:
     is_class = np.array([True, True, False, False])
     curve = threshold_curve(is_class, np.array([0.9, 0.4, 0.6, 0.1]))
-    # At 0.5: one found, one false alarm.
+    # At 0.5: one true positive, one false positive.
     assert (curve.precision[50], curve.recall[50], curve.f1[50]) == (0.5, 0.5, 0.5)
-    # At 0.4 the one at 0.4 counts.
+    # At 0.4 the score 0.4 is a positive prediction.
     assert curve.recall[40] == 1 and curve.precision[40] == pytest.approx(2 / 3)
     assert np.isnan(curve.precision[95]) and curve.recall[95] == 0 and curve.f1[95] == 0
     # F1 at 0.9: 2/3, at 0.6: 1/2, at 0.4: 4/5, at 0.1: 2/3.

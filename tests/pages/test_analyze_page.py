@@ -1,4 +1,4 @@
-"""The analyze page in its empty, broken and valid states."""
+"""The analyze page without photos, with invalid files and with valid ones."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 from fer_core.vision.sample import sample_picture
 
-WHOLE = "Take the whole picture as one face"
+WHOLE = "Classify the whole picture as one face"
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -54,7 +54,7 @@ def texts(elements: Sequence[Any]) -> list[str]:
 
 
 def plain(elements: Sequence[Any]) -> str:
-    """What people read, without the signs that keep file names from being Markdown."""
+    """Return the visible text, without the escapes that keep file names from being Markdown."""
     return " ".join(texts(elements)).replace("\\", "")
 
 
@@ -79,12 +79,14 @@ def test_the_page_is_the_same_through_the_app_and_by_its_own_file(
     app = open_app(script)
     assert_sound(app)
     assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [toggle.label for toggle in app.sidebar.toggle] == ["Pictures are single faces"]
+    assert [toggle.label for toggle in app.sidebar.toggle] == [
+        "Skip face detection (already cropped)"
+    ]
     assert [box.label for box in app.file_uploader] == ["Photos with faces"]
     assert "banned in the European Union" in plain(app.caption)
 
 
-def test_a_visitor_without_photos_is_told_what_to_do_and_offered_one(
+def test_the_empty_state_explains_the_page_and_offers_a_sample(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
@@ -96,7 +98,7 @@ def test_a_visitor_without_photos_is_told_what_to_do_and_offered_one(
     assert not app.download_button
 
 
-def test_the_sample_picture_shows_one_face_with_all_seven_emotions(
+def test_the_sample_picture_shows_one_face_with_all_probabilities(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
@@ -123,7 +125,7 @@ def test_the_sample_picture_can_be_removed_again(
     assert app.button(key="choose_sample")
 
 
-def test_several_uploads_are_summed_up_and_the_first_is_shown(
+def test_several_uploads_give_a_summary_and_show_the_first(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = upload(
@@ -163,7 +165,7 @@ BAD_FILES = {
 }
 
 
-def test_broken_files_are_named_and_the_others_still_analyzed(
+def test_invalid_files_are_listed_and_the_others_analyzed(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = upload(open_app(), *BAD_FILES.items(), ("good.jpg", astronaut()))
@@ -175,7 +177,7 @@ def test_broken_files_are_named_and_the_others_still_analyzed(
     table = app.dataframe[0].value
     assert table["Faces"].tolist() == [0, 0, 0, 0, 1]
     assert table["Emotions"].tolist()[:4] == ["could not be analyzed"] * 4
-    # The chosen row is a broken file: its sentence stands where the photo would.
+    # The chosen row is an invalid file: its error replaces the photo.
     assert "archive.jpg" in plain(app.error)
     app.session_state[table_key(app)] = {"selection": {"rows": [4], "columns": [], "cells": []}}
     app.run()
@@ -184,7 +186,7 @@ def test_broken_files_are_named_and_the_others_still_analyzed(
 
 
 @pytest.mark.parametrize("name", list(BAD_FILES))
-def test_a_broken_file_alone_is_one_sentence(
+def test_a_single_invalid_file_is_one_sentence(
     home: Settings, open_app: Callable[..., AppTest], name: str
 ) -> None:
     app = upload(open_app(), (name, BAD_FILES[name]))
@@ -207,7 +209,7 @@ def test_a_photo_without_a_face_offers_a_next_step_and_the_step_works(
     assert len(charts(app)) == 1
 
 
-def test_a_photo_that_is_removed_is_forgotten(
+def test_a_removed_photo_is_removed_from_memory(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
@@ -220,7 +222,7 @@ def test_a_photo_that_is_removed_is_forgotten(
     assert "shown_picture" not in app.session_state
 
 
-def test_all_pictures_can_be_taken_as_single_faces(
+def test_face_detection_can_be_skipped_for_all_pictures(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = upload(open_app(), ("wall.jpg", wall()), ("two.jpg", two_astronauts()))
@@ -232,7 +234,7 @@ def test_all_pictures_can_be_taken_as_single_faces(
     assert app.dataframe[0].value["Faces"].tolist() == [0, 2]
 
 
-def test_another_model_gives_other_readings(
+def test_another_model_gives_other_predictions(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
@@ -293,7 +295,9 @@ def test_the_shown_photo_is_decoded_once(
     assert decoded == ["one.jpg"] * 2
 
 
-def test_a_snapshot_is_read_like_a_photo(home: Settings, open_app: Callable[..., AppTest]) -> None:
+def test_a_snapshot_is_analyzed_like_a_photo(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
     app = open_app()
     app.session_state["source"] = ":material/photo_camera: Camera"
     app.run()
@@ -305,7 +309,7 @@ def test_a_snapshot_is_read_like_a_photo(home: Settings, open_app: Callable[...,
     assert len(charts(app)) == 1
 
 
-def test_without_any_model_the_page_says_how_to_get_one(
+def test_without_any_model_the_page_explains_how_to_get_one(
     empty_home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
@@ -317,7 +321,7 @@ def test_without_any_model_the_page_says_how_to_get_one(
 
 
 @pytest.mark.parametrize("content", ["garbage", "{}", '{"labels": ["cat", "dog"]}', "\xff"])
-def test_a_damaged_record_leaves_the_other_models_in_use(
+def test_a_damaged_bundle_record_does_not_affect_other_models(
     home: Settings, open_app: Callable[..., AppTest], content: str
 ) -> None:
     (home.models_root / "small" / "bundle.json").write_bytes(content.encode("latin-1"))
@@ -347,7 +351,7 @@ def test_a_model_without_its_network_is_one_sentence_and_another_can_be_chosen(
 
 
 @pytest.mark.parametrize("name", ["nobody", "../../etc", "", "sm\nall"])
-def test_a_default_that_names_a_missing_model_is_told_and_another_is_used(
+def test_a_missing_default_model_is_reported_and_another_is_used(
     home: Settings, open_app: Callable[..., AppTest], name: str
 ) -> None:
     (home.models_root / "default").write_text(name)
@@ -359,7 +363,7 @@ def test_a_default_that_names_a_missing_model_is_told_and_another_is_used(
     assert len(charts(app)) == 1
 
 
-def test_a_model_that_is_deleted_while_it_is_chosen_does_not_end_the_page(
+def test_deleting_the_chosen_model_does_not_break_the_page(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
@@ -384,11 +388,11 @@ def test_a_model_that_is_replaced_on_disk_is_used_at_once(
     assert before != after
 
 
-def test_without_yunets_file_it_is_offered_and_haar_is_used(
+def test_without_yunets_file_a_download_is_offered_and_haar_is_used(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="detector").options == ["Haar cascades"]
+    assert app.selectbox(key="detector").options == ["Basic"]
     assert [button.label for button in app.sidebar.button] == ["Download YuNet"]
 
 
@@ -407,9 +411,7 @@ def test_a_download_that_fails_is_one_sentence(
     assert "Connection refused" in plain(app.error)
 
 
-def test_nothing_of_a_photo_is_kept_on_disk(
-    home: Settings, open_app: Callable[..., AppTest]
-) -> None:
+def test_no_photo_is_written_to_disk(home: Settings, open_app: Callable[..., AppTest]) -> None:
     def files() -> set[Path]:
         return {path for path in home.models_root.parent.rglob("*") if path.is_file()}
 

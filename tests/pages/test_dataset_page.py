@@ -19,9 +19,10 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import dataset_names, import_dataset, load_dataset
+from fer_core.dataset.store import dataset_names, delete_dataset, import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT, Settings
+from fer_studio.ui.jobs import job_service
 
 Png = Callable[[NDArray[np.uint8]], bytes]
 OpenApp = Callable[..., AppTest]
@@ -93,10 +94,10 @@ def settled(app: AppTest) -> AppTest:
 def open_section(app: AppTest, name: str) -> AppTest:
     titles = {
         "Overview": ":material/bar_chart: Overview",
-        "Look": ":material/visibility: Look",
+        "Browse images": ":material/visibility: Browse images",
         "Audit": ":material/search: Audit",
-        "Remedies": ":material/healing: Remedies",
-        "Votes": ":material/how_to_vote: Votes",
+        "Clean up": ":material/healing: Clean up",
+        "Annotator votes": ":material/how_to_vote: Annotator votes",
     }
     app.session_state["dataset_section"] = titles[name]
     return settled(app)
@@ -181,7 +182,7 @@ def test_an_uploaded_table_is_imported_and_shown(
     assert dataset_names(home) == ["faces-of-mine"]
     loaded = load_dataset("faces-of-mine", home)
     assert loaded.fingerprint == faulty.fingerprint
-    assert "faces-of-mine** is imported: 91 images, nothing skipped" in plain(app.success)
+    assert "faces-of-mine** was imported: 91 images, nothing skipped" in plain(app.success)
     assert app.selectbox(key="dataset").value == "faces-of-mine"
     assert metrics(app) == {
         "Images": "91",
@@ -189,7 +190,7 @@ def test_an_uploaded_table_is_imported_and_shown(
         "Validation": "21",
         "Test": "14",
         "Imbalance": "1.0 : 1",
-        "Always “angry”": "14.3 %",
+        "Majority-class baseline": "14.3 %",
     }
     # Nothing of the upload is left beside the dataset.
     assert [path.name for path in home.data_root.iterdir()] == ["faces-of-mine"]
@@ -201,9 +202,11 @@ def test_what_was_skipped_is_told_and_listed(home: Settings, open_app: OpenApp, 
     content |= {"sad/half.png": picture[:20], "contempt/one.png": picture}
     app = upload(open_page(open_app), "mine.zip", packed(content), wanted="mine")
     assert "2 files or rows were skipped" in plain(app.warning)
-    (listed,) = [one.value for one in app.dataframe if "Why" in one.value]
+    (listed,) = [
+        one.value for one in app.dataframe if "Reason" in one.value and "File or row" in one.value
+    ]
     assert sorted(listed["File or row"]) == ["contempt/one.png", "sad/half.png"]
-    assert "is not a picture" in " ".join(listed["Why"])
+    assert "is not a picture" in " ".join(listed["Reason"])
     assert any(one.key == "download_skipped" for one in app.download_button)
 
 
@@ -220,13 +223,15 @@ def packed(files: dict[str, bytes]) -> bytes:
     [
         ("empty.csv", b"", "empty.csv"),
         ("notes.csv", b"a,b\n1,2\n", "no column 'pixels'"),
-        ("half.zip", packed({"happy/a.png": bytes(5000)})[:60], "not a whole zip"),
-        ("text.zip", b"this is no archive", "not a whole zip"),
+        ("half.zip", packed({"happy/a.png": bytes(5000)})[:60], "not a complete zip"),
+        ("text.zip", b"this is no archive", "not a complete zip"),
         ("out.zip", packed({"../happy/a.png": b"x"}), "leads out of the archive"),
         ("none.zip", packed({"readme.txt": b"x"}), "no usable picture"),
         ("utf16.csv", "emotion,pixels\n0,1 2".encode("utf-16"), "utf16.csv"),
         ("short.csv", b"emotion,pixels\n0,1 2 3\n", "pixel"),
     ],
+    # Zip archives contain the time, which must not be part of a test's id.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_upload_is_one_sentence_and_leaves_what_is_there(
     home_with_faces: Settings, open_app: OpenApp, name: str, content: bytes, words: str
@@ -323,6 +328,33 @@ def test_an_import_can_be_stopped_and_leaves_nothing(
     assert dataset_names(home) == ["mine"]
 
 
+def test_each_session_reports_its_own_import_of_the_same_name(
+    home: Settings, open_app: OpenApp, faulty: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_studio.ui.dataset import importing
+
+    proceed = threading.Event()
+    original = importing.import_dataset
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        assert proceed.wait(PATIENCE_SECONDS)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(importing, "import_dataset", slow)
+    first = open_import(open_page(open_app), "upload")
+    first.file_uploader[0].set_value(("mine.csv", csv_of(faulty), "text/csv"))
+    first.button(key="import_start").click().run()
+    job = job_service().get(importing.IMPORT, "mine")
+    proceed.set()
+    assert job is not None and job.wait(PATIENCE_SECONDS)
+    # Before the first page looks again, the name is used by another session.
+    delete_dataset("mine", home)
+    second = upload(open_page(open_app), "mine.csv", csv_of(faulty))
+    first.run()
+    for app in (first, second):
+        assert "mine** is imported: 91 images" in plain(app.success)
+
+
 def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(
     home: Settings,
     open_app: OpenApp,
@@ -350,7 +382,7 @@ def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(
     assert metrics(app)["Test"] == "12"
     record = json.loads((home.data_root / "mine" / "dataset.json").read_text())
     assert (record["validation_share"], record["test_share"], record["seed"]) == (0.2, 0.3, 7)
-    assert "20 % for validation, 30 % for test and seed 7" in plain(app.caption)
+    assert "20 % validation, 30 % test, seed 7" in plain(app.caption)
 
 
 def test_a_path_outside_the_roots_is_refused(
@@ -392,7 +424,7 @@ def test_a_dataset_deleted_elsewhere_is_a_sentence_and_the_rest_usable(
     shutil.rmtree(root / "faulty")
     app.run()
     assert_sound(app)
-    assert "faulty is no longer there" in plain(app.warning)
+    assert "faulty no longer exists" in plain(app.warning)
     assert app.selectbox(key="dataset").value == "other"
     assert metrics(app)["Images"] == "91"
     shutil.rmtree(root / "other")
@@ -402,7 +434,7 @@ def test_a_dataset_deleted_elsewhere_is_a_sentence_and_the_rest_usable(
 
 
 @pytest.mark.parametrize("damage", ["dataset.json", "faces.npz", "curation.csv", "missing"])
-@pytest.mark.parametrize("section", ["Overview", "Look", "Audit", "Remedies"])
+@pytest.mark.parametrize("section", ["Overview", "Browse images", "Audit", "Clean up"])
 def test_damage_is_a_sentence_in_every_section(
     home_with_faces: Settings, open_app: OpenApp, damage: str, section: str
 ) -> None:
@@ -447,14 +479,14 @@ def test_deletion_warns_of_a_training_under_way(
     with busy.held():
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
-    assert "A training on it is under way (busy)" in plain(app.warning)
-    assert "One other training on it could not be started" in plain(app.caption)
+    assert "A training on it is running (busy)" in plain(app.warning)
+    assert "One other training on it could no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(
     home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet
 ) -> None:
-    app = open_section(open_page(open_app), "Look")
+    app = open_section(open_page(open_app), "Browse images")
     assert "91 images" in texts(app.caption)
     app.selectbox(key="gallery_emotion").select("happy")
     app.selectbox(key="gallery_split").select("validation")
@@ -467,7 +499,7 @@ def test_the_gallery_shows_the_part_that_is_chosen(
 def test_the_gallery_can_be_ordered(
     home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet
 ) -> None:
-    app = open_section(open_page(open_app), "Look")
+    app = open_section(open_page(open_app), "Browse images")
     app.selectbox(key="gallery_order").select("least contrast first")
     settled(app)
     (gallery,) = app.image
@@ -475,9 +507,9 @@ def test_the_gallery_can_be_ordered(
     assert len(gallery.captions) == 24
 
 
-@pytest.mark.parametrize("view", ["Mean faces", "Grey values", "Augmentation"])
+@pytest.mark.parametrize("view", ["Mean faces", "Pixel intensities", "Augmentation"])
 def test_the_other_views(home_with_faces: Settings, open_app: OpenApp, view: str) -> None:
-    app = open_section(open_page(open_app), "Look")
+    app = open_section(open_page(open_app), "Browse images")
     app.session_state["look_view"] = view
     settled(app)
     assert not app.error
@@ -518,11 +550,11 @@ def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app
     settled(app)
     assert decisions(home_with_faces) == {names[3]: "drop"}
     # Of its group only one is left, and that is no group any more.
-    assert "The filters leave nothing of it." in texts(app.info)
+    assert "No image matches the filters." in texts(app.info)
     choose_finding(app, "blanks")
     box(app, 20).check()
     settled(app)
-    (label,) = [one for one in app.selectbox if one.label == "Right label"]
+    (label,) = [one for one in app.selectbox if one.label == "Correct label"]
     label.select("surprise")
     settled(app)
     button(app, "Relabel").click()
@@ -538,7 +570,7 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     app.button(key="fix_drop-train-copies").click()
     settled(app)
     assert decisions(home_with_faces) == {names[14]: "drop"}
-    app = open_section(app, "Remedies")
+    app = open_section(app, "Clean up")
     assert "1 training image dropped" in plain(app.info)
     assert metrics(app)["Train"] == "55"
     (table,) = [one.value for one in app.dataframe if "Decision" in one.value]
@@ -549,12 +581,38 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     app.button(key="curation_undo").click()
     settled(app)
     assert decisions(home_with_faces) == {}
-    assert "as they were imported" in plain(app.info)
+    assert "uses these data as imported" in plain(app.info)
     assert not app.error
 
 
+def test_undo_is_refused_if_someone_else_changed_the_decisions(
+    home_with_faces: Settings, open_app: OpenApp
+) -> None:
+    """Two users who pressed the same button used to undo each other's changes."""
+    names = load_dataset("faulty", home_with_faces).names
+    ann = open_section(open_page(open_app), "Clean up")
+    ann.button(key="fix_drop-blanks").click()
+    settled(ann)
+    ann.button(key="fix_drop-train-copies").click()
+    settled(ann)
+    bob = open_section(open_page(open_app), "Clean up")
+    assert bob.button(key="curation_undo").label == "Undo: 1 image dropped"
+    ann.button(key="curation_undo").click()
+    settled(ann)
+    assert decisions(home_with_faces) == {names[20]: "drop"}
+    bob.button(key="curation_undo").click()
+    settled(bob)
+    assert "Nothing was undone: the curation has changed since" in plain(bob.error)
+    assert decisions(home_with_faces) == {names[20]: "drop"}
+    assert bob.button(key="curation_undo_redo").label == "Redo: 1 image dropped"
+    bob.button(key="curation_undo_redo").click()
+    settled(bob)
+    assert not bob.error
+    assert decisions(home_with_faces) == {names[20]: "drop", names[14]: "drop"}
+
+
 def test_decisions_are_taken_back_by_filter(home_with_faces: Settings, open_app: OpenApp) -> None:
-    app = open_section(open_page(open_app), "Remedies")
+    app = open_section(open_page(open_app), "Clean up")
     app.button(key="fix_drop-blanks").click()
     settled(app)
     app.button(key="fix_drop-repeats").click()
@@ -572,7 +630,7 @@ def test_decisions_are_taken_back_by_filter(home_with_faces: Settings, open_app:
 def test_decisions_are_imported_and_unknown_images_named(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
-    app = open_section(open_page(open_app), "Remedies")
+    app = open_section(open_page(open_app), "Clean up")
     app.button(key="fix_drop-train-copies").click()
     settled(app)
     path = home_with_faces.data_root / "faulty" / "curation.csv"
@@ -604,7 +662,7 @@ def test_decisions_are_imported_and_unknown_images_named(
 def test_a_decision_about_a_deleted_dataset_is_a_sentence_and_makes_no_folder(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
-    app = open_section(open_page(open_app), "Remedies")
+    app = open_section(open_page(open_app), "Clean up")
     shutil.rmtree(home_with_faces.data_root / "faulty")
     app.button(key="fix_drop-blanks").click().run()
     assert_sound(app)
@@ -615,12 +673,12 @@ def test_a_network_is_asked_only_on_a_button_and_is_named(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     app = choose_finding(open_section(open_page(open_app), "Audit"), "mislabelled")
-    assert "Asked: model" not in plain(app.caption)
+    assert "Model: " not in plain(app.caption)
     assert not app.checkbox
     app.button(key="find_mislabelled").click()
     settled(app)
     assert not app.error
-    assert "Asked: model **small**" in plain(app.caption)
+    assert "Model: **small**" in plain(app.caption)
 
 
 def test_the_map_is_drawn_on_a_button(home_with_faces: Settings, open_app: OpenApp) -> None:
@@ -634,11 +692,11 @@ def test_the_map_is_drawn_on_a_button(home_with_faces: Settings, open_app: OpenA
     (chart,) = app.get("plotly_chart")
     points = sum(len(trace["text"]) for trace in json.loads(chart.proto.spec)["data"])
     assert points == 91
-    assert "Asked: model **small**" in plain(app.caption)
+    assert "Model: **small**" in plain(app.caption)
 
 
 def votes_csv(faces: FaceSet) -> bytes:
-    """FER+'s own table: every tagger sees what the label says, but for the first image."""
+    """FER+'s own table: every annotator sees what the label says, but for the first image."""
     columns = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",
                "contempt", "unknown", "NF")  # fmt: skip
     positions = (4, 5, 6, 1, 3, 2, 0)  # of FER2013's emotions among these columns
@@ -657,14 +715,14 @@ def votes_csv(faces: FaceSet) -> bytes:
 def test_votes_are_added_shown_and_removed(
     home_with_faces: Settings, open_app: OpenApp, faulty: FaceSet
 ) -> None:
-    app = open_section(open_page(open_app), "Votes")
+    app = open_section(open_page(open_app), "Annotator votes")
     assert [one.label for one in app.file_uploader] == ["Votes"]
     app.file_uploader[0].set_value(("fer2013new.csv", votes_csv(faulty), "text/csv"))
     app.button(key="votes_start").click()
     settled(app)
     assert not app.error
-    assert metrics(app)["Voted on"] == "91 of 91"
-    assert metrics(app)["Label is the commonest answer"] == f"{100 * 90 / 91:.1f} %"
+    assert metrics(app)["Images with votes"] == "91 of 91"
+    assert metrics(app)["Label is the most frequent answer"] == f"{100 * 90 / 91:.1f} %"
     charts = app.get("plotly_chart")
     (most_disputed,) = json.loads(charts[1].proto.spec)["data"]
     shown = dict(zip(most_disputed["y"], most_disputed["x"], strict=True))
@@ -675,7 +733,7 @@ def test_votes_are_added_shown_and_removed(
 
 
 def test_votes_of_other_images_are_refused(home_with_faces: Settings, open_app: OpenApp) -> None:
-    app = open_section(open_page(open_app), "Votes")
+    app = open_section(open_page(open_app), "Annotator votes")
     app.file_uploader[0].set_value(("other.csv", b"a,b\n1,2\n", "text/csv"))
     app.button(key="votes_start").click()
     settled(app)
@@ -700,13 +758,18 @@ import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({str(PROJECT_ROOT / "app.py")!r}, default_timeout=60).run()
 app.switch_page({PAGE!r}).run()
-titles = {{"Look": "visibility", "Audit": "search", "Remedies": "healing", "Votes": "how_to_vote"}}
+titles = {{
+    "Browse images": "visibility",
+    "Audit": "search",
+    "Clean up": "healing",
+    "Annotator votes": "how_to_vote",
+}}
 for name, icon in titles.items():
     app.session_state["dataset_section"] = f":material/{{icon}}: {{name}}"
     app.run()
     assert not app.exception, app.exception
 for view in ("Mean faces", "Augmentation"):
-    app.session_state["dataset_section"] = ":material/visibility: Look"
+    app.session_state["dataset_section"] = ":material/visibility: Browse images"
     app.session_state["look_view"] = view
     app.run()
     assert not app.exception, app.exception

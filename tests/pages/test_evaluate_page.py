@@ -1,4 +1,4 @@
-"""The evaluate page in its empty, broken and valid states."""
+"""The evaluate page in empty, damaged and valid states."""
 
 import json
 import subprocess
@@ -21,23 +21,24 @@ from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
+from fer_core.dataset.votes import votes_findings
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_studio.ui.datasets import open_dataset
-from fer_studio.ui.evaluate.subject import Evaluation, Subject
+from fer_studio.ui.datasets import dataset_votes, open_dataset
+from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation
 
 PAGE = "pages/evaluate.py"
 OpenApp = Callable[..., AppTest]
 OWN = ".own"
 SECTIONS = {
-    "Headline": ":material/speed: Headline",
+    "Summary": ":material/speed: Summary",
     "Per emotion": ":material/bar_chart: Per emotion",
-    "Confusion": ":material/grid_on: Confusion",
+    "Confusion matrix": ":material/grid_on: Confusion matrix",
     "Mistakes": ":material/sentiment_stressed: Mistakes",
     "Calibration": ":material/balance: Calibration",
-    "Conditions": ":material/blur_on: Conditions",
+    "Robustness": ":material/blur_on: Robustness",
     "Compare": ":material/compare_arrows: Compare",
     "Report": ":material/description: Report",
 }
@@ -48,11 +49,11 @@ def texts(elements: Sequence[Any]) -> list[str]:
 
 
 def plain(elements: Sequence[Any]) -> str:
-    """What people read, without the signs that keep names from being Markdown."""
+    """The visible text, without Markdown escapes."""
     return " ".join(texts(elements)).replace("\\", "")
 
 
-def assert_sound(app: AppTest) -> None:
+def assert_valid(app: AppTest) -> None:
     assert not app.exception, texts(app.exception)
     assert texts(app.title) == ["Evaluate"]
     assert "banned in the European Union" in plain(app.caption)
@@ -65,7 +66,7 @@ def metrics(app: AppTest) -> dict[str, str]:
 def open_section(app: AppTest, name: str) -> AppTest:
     app.session_state["evaluate_section"] = SECTIONS[name]
     app.run()
-    assert_sound(app)
+    assert_valid(app)
     return app
 
 
@@ -76,7 +77,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def evaluate(app: AppTest) -> AppTest:
-    """Press the button, and look again until the work in the background is done."""
+    """Press the button and rerun until the background job is finished."""
     (button,) = [button for button in app.button if button.label.startswith("Evaluate on")]
     button.click().run()
     return wait_for(app, lambda: not any(button.label == "Stop" for button in app.button))
@@ -85,22 +86,22 @@ def evaluate(app: AppTest) -> AppTest:
 def wait_for(app: AppTest, is_done: Callable[[], bool]) -> AppTest:
     deadline = time.monotonic() + 60
     while not is_done():
-        assert time.monotonic() < deadline, "nothing came of it"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
         app.run()
-    assert_sound(app)
+    assert_valid(app)
     return app
 
 
 def choose_data(app: AppTest, name: str) -> AppTest:
     app.selectbox(key="evaluated_data").set_value(name).run()
-    assert_sound(app)
+    assert_valid(app)
     return app
 
 
 @pytest.fixture
 def open_app() -> OpenApp:
-    """``open_app()``: the page as a visitor first sees it, who came through the navigation."""
+    """``open_app()`` opens the page through the navigation in a new session."""
 
     def call() -> AppTest:
         app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
@@ -116,7 +117,7 @@ def own_labels() -> NDArray[np.int8]:
 
 @pytest.fixture(scope="session")
 def own_probabilities(own_labels: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Right on 60 % or so, surer than it should be."""
+    """Correct for about 60 % of the images, overconfident."""
     logits = np.random.default_rng(1).normal(0, 2, (len(own_labels), 7))
     logits[np.arange(len(own_labels)), own_labels] += 3
     exponentials = np.exp(logits)
@@ -127,7 +128,7 @@ def own_probabilities(own_labels: NDArray[np.int8]) -> NDArray[np.float32]:
 def studio(
     home: Settings, own_labels: NDArray[np.int8], own_probabilities: NDArray[np.float32]
 ) -> Settings:
-    """Two models, of which "small" brings its validation predictions."""
+    """Two models; "small" contains its validation predictions."""
     write_predictions(home.models_root / "small", own_labels, own_probabilities)
     return home
 
@@ -136,7 +137,7 @@ def studio(
 def import_faces(
     studio: Settings, write_files: Callable[..., Path], png: Callable[..., bytes]
 ) -> Callable[[FaceSet, str], None]:
-    """``import_faces(faces, "tiny")``: a dataset on disk, as a person would import it."""
+    """``import_faces(faces, "tiny")`` imports a folder of images as a dataset."""
 
     def call(faces: FaceSet, name: str) -> None:
         folder = write_files(
@@ -157,27 +158,27 @@ def import_faces(
 def with_data(
     studio: Settings, import_faces: Callable[[FaceSet, str], None], tiny_faces: FaceSet
 ) -> Settings:
-    """The same with the dataset "tiny": 21 images for validation and 14 for test."""
+    """Also with the dataset "tiny": 21 validation and 14 test images."""
     import_faces(tiny_faces, "tiny")
     return studio
 
 
-def test_the_page_opens_on_the_models_own_figures(
+def test_the_page_opens_with_the_stored_predictions(
     studio: Settings,
     open_app: OpenApp,
     own_labels: NDArray[np.int8],
     own_probabilities: NDArray[np.float32],
 ) -> None:
     app = open_app()
-    assert_sound(app)
+    assert_valid(app)
     assert not app.error
     share = accuracy(own_labels, own_probabilities)
     assert share is not None
     assert metrics(app)["Accuracy"] == f"{100 * share:.1f} %"
     assert "210 images" in plain(app.markdown)
-    # Which of them stand in train is not recorded there.
+    # A bundle does not record which of them appear in train.
     assert "Leak-free accuracy" not in metrics(app)
-    assert any("chosen on these validation images" in text for text in texts(app.warning))
+    assert any("selected on these validation images" in text for text in texts(app.warning))
 
 
 @pytest.mark.parametrize("name", list(SECTIONS))
@@ -188,20 +189,20 @@ def test_every_section_opens_without_a_dataset(
         studio.models_root / "other", np.zeros(3, np.int8), np.full((3, 7), 1 / 7, np.float32)
     )
     app = open_section(open_app(), name)
-    if name in ("Confusion", "Mistakes", "Conditions"):
+    if name in ("Confusion matrix", "Mistakes", "Robustness"):
         assert "choose a dataset" in plain(app.info)
 
 
-def test_sections_that_are_not_open_cost_nothing(
+def test_closed_tabs_are_not_computed(
     studio: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fer_core.evaluation import calibration
+    from fer_core.evaluation import calibration_analysis
 
-    monkeypatch.setattr(calibration, "calibration_error_estimates", None)
-    assert_sound(open_app())
+    monkeypatch.setattr(calibration_analysis, "calibration_error_estimates", None)
+    assert_valid(open_app())
 
 
-def test_the_table_per_emotion_has_what_scikit_learn_says(
+def test_the_table_per_emotion_equals_scikit_learn(
     studio: Settings,
     open_app: OpenApp,
     own_labels: NDArray[np.int8],
@@ -218,7 +219,7 @@ def test_the_table_per_emotion_has_what_scikit_learn_says(
     for view in ("Curves", "Threshold"):
         app.session_state["per_emotion_view"] = view
         app.run()
-        assert_sound(app)
+        assert_valid(app)
         assert app.get("plotly_chart")
 
 
@@ -233,23 +234,23 @@ def test_the_threshold_moves_precision_and_recall(
     open_section(app, "Per emotion")
     app.selectbox(key="threshold_emotion").set_value("fear").run()
     app.slider(key="threshold_fear").set_value(30).run()
-    assert_sound(app)
-    said = own_probabilities[:, 2] >= 0.3
+    assert_valid(app)
+    predicted = own_probabilities[:, 2] >= 0.3
     is_fear = own_labels == 2
     shown = metrics(app)
-    assert shown["Precision"] == f"{(said & is_fear).sum() / said.sum():.3f}"
-    assert shown["Recall"] == f"{(said & is_fear).sum() / is_fear.sum():.3f}"
+    assert shown["Precision"] == f"{(predicted & is_fear).sum() / predicted.sum():.3f}"
+    assert shown["Recall"] == f"{(predicted & is_fear).sum() / is_fear.sum():.3f}"
 
 
-def test_an_evaluation_runs_in_the_background_and_is_kept(
+def test_an_evaluation_runs_in_the_background_and_is_saved(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = choose_data(open_app(), "tiny")
     assert not app.metric
-    assert "has not read the 21 validation images of tiny yet" in plain(app.markdown)
+    assert "has not been evaluated on the 21 validation images of tiny yet" in plain(app.markdown)
     evaluate(app)
     assert metrics(app)["Leak-free accuracy"] == metrics(app)["Accuracy"]
-    # A visitor who comes later, to a server that knows nothing, finds it on disk.
+    # A later session on a new server reads it from disk.
     import streamlit as st
 
     from fer_core.predictor import Predictor
@@ -260,7 +261,7 @@ def test_an_evaluation_runs_in_the_background_and_is_kept(
     assert metrics(later) == metrics(app)
 
 
-def test_the_page_says_what_the_predictor_says_of_the_same_crop(
+def test_the_page_agrees_with_the_predictor(
     with_data: Settings, open_app: OpenApp, tiny_faces: FaceSet
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
@@ -271,10 +272,10 @@ def test_the_page_says_what_the_predictor_says_of_the_same_crop(
     assert metrics(app)["Accuracy"] == f"{100 * share:.1f} %"
 
 
-def test_a_cell_shows_the_faces_behind_it_surest_first(
+def test_a_cell_shows_its_faces_by_falling_confidence(
     with_data: Settings, open_app: OpenApp
 ) -> None:
-    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Confusion")
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Confusion matrix")
     table = app.dataframe[0].value
     counts = table.to_numpy()
     assert counts.sum() == 21
@@ -285,31 +286,31 @@ def test_a_cell_shows_the_faces_behind_it_surest_first(
     app.session_state["cell_true"] = EMOTIONS[int(row)]
     app.session_state["cell_predicted"] = EMOTIONS[int(column)]
     app.run()
-    assert_sound(app)
+    assert_valid(app)
     faces = [button.label for button in app.button if "%" in button.label]
     assert len(faces) == counts[row, column] == len(app.image)
     shares = [int(label.split(",")[1].strip().rstrip("%").strip()) for label in faces]
     assert shares == sorted(shares, reverse=True)
 
 
-def test_a_cell_chosen_by_name_is_marked_in_the_matrix(
+def test_a_cell_chosen_by_name_is_selected_in_the_matrix(
     with_data: Settings, open_app: OpenApp
 ) -> None:
-    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Confusion")
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Confusion matrix")
     app.selectbox(key="cell_true").set_value("fear").run()
     app.selectbox(key="cell_predicted").set_value("fear").run()
-    assert_sound(app)
+    assert_valid(app)
     state = app.session_state[app.session_state["confusion_table"]]
     assert [tuple(cell) for cell in state["selection"]["cells"]] == [(2, "fear")]
 
 
-@pytest.mark.parametrize("scale", ["Share of the true", "Share of the predicted"])
+@pytest.mark.parametrize("scale", ["Share of true", "Share of predicted"])
 def test_shares_of_an_empty_row_or_column_are_undefined(
     with_data: Settings, open_app: OpenApp, scale: str
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
     app.session_state["confusion_scale"] = scale
-    open_section(app, "Confusion")
+    open_section(app, "Confusion matrix")
     shares = app.dataframe[0].value.to_numpy(float)
     totals = np.nansum(shares, axis=1 if scale.endswith("true") else 0)
     assert all(total == pytest.approx(100) or total == 0 for total in totals)
@@ -323,44 +324,43 @@ def test_mistakes_are_filtered_and_one_can_be_opened(
     assert faces
     true = faces[0].label.split(" ")[0]
     faces[0].click().run()
-    assert_sound(app)
+    assert_valid(app)
     assert not app.error
-    read = [text for text in texts(app.markdown) if text.startswith("Labelled")]
-    assert len(read) == 1
-    assert f"Labelled **{true}**, read as **" in read[0]
-    assert "with" in read[0]
-    assert any(box.label == "What spoke for" for box in app.selectbox)
+    (line,) = [text for text in texts(app.markdown) if text.startswith("Label:")]
+    assert f"Label: **{true}**. Prediction: **" in line
+    assert "confidence" in line
+    assert any(box.label == "Heat map for" for box in app.selectbox)
     bars = [chart for chart in app.get("plotly_chart") if '"bar"' in chart.proto.spec]
     assert len(bars) == 1
     app.run()
     app.selectbox(key="mistakes_true").set_value(true).run()
-    assert_sound(app)
+    assert_valid(app)
     labels = [button.label for button in app.button if "→" in button.label]
     assert labels
     assert {label.split(" ")[0] for label in labels} == {true}
     app.slider(key="mistakes_confidence").set_value((0, 0)).run()
-    assert "widen them" in plain(app.info)
+    assert "relax them" in plain(app.info)
 
 
-def test_the_example_can_be_explained_for_another_emotion(
+def test_the_heat_map_can_be_shown_for_another_emotion(
     with_data: Settings, open_app: OpenApp
 ) -> None:
     app = open_section(evaluate(choose_data(open_app(), "tiny")), "Mistakes")
     next(button for button in app.button if "→" in button.label).click().run()
-    (box,) = [box for box in app.selectbox if box.label == "What spoke for"]
+    (box,) = [box for box in app.selectbox if box.label == "Heat map for"]
     assert len(box.options) == 7
     assert sum("(predicted)" in option for option in box.options) == 1
     faces = sum("→" in button.label for button in app.button)
-    assert len(app.image) == faces + 2  # beside the gallery: the face, and the map on it
+    assert len(app.image) == faces + 2  # besides the gallery: the face and its heat map
 
 
-def test_findings_of_the_audit_narrow_the_mistakes(
+def test_mistakes_can_be_filtered_by_audit_result(
     studio: Settings,
     open_app: OpenApp,
     import_faces: Callable[[FaceSet, str], None],
     tiny_faces: FaceSet,
 ) -> None:
-    # Every image of validation stands in train too, but under the next label.
+    # Every validation image also appears in train, with the next label.
     rows = tiny_faces.rows("validation")
     both = FaceSet(
         images=np.concatenate([tiny_faces.images[rows]] * 2),
@@ -373,30 +373,28 @@ def test_findings_of_the_audit_narrow_the_mistakes(
     assert metrics(app)["Leak-free accuracy"] == "undefined"
     open_section(app, "Mistakes")
     options = app.selectbox(key="mistakes_finding").options
-    assert "Also stands in train" in options
-    assert "Same pixels, other label" in options
+    assert "Also appears in train" in options
+    assert "Conflicting labels" in options
     count = sum("→" in button.label for button in app.button)
-    app.selectbox(key="mistakes_finding").set_value("Also stands in train").run()
-    assert_sound(app)
+    app.selectbox(key="mistakes_finding").set_value("Also appears in train").run()
+    assert_valid(app)
     assert sum("→" in button.label for button in app.button) == count
 
 
-def test_the_temperature_is_written_after_a_confirmation(
-    studio: Settings, open_app: OpenApp
-) -> None:
+def test_the_temperature_is_saved_after_a_confirmation(studio: Settings, open_app: OpenApp) -> None:
     app = open_section(open_app(), "Calibration")
     calibration = studio.models_root / "small" / "calibration.json"
-    press(app, "Write the temperature into the model…")
-    assert_sound(app)
+    press(app, "Save the temperature to the model…")
+    assert_valid(app)
     assert not calibration.exists()
-    press(app, "Write it")
-    assert_sound(app)
+    press(app, "Save")
+    assert_valid(app)
     temperature = json.loads(calibration.read_text())["temperature"]
     assert temperature != 1
-    assert f"of small is {temperature:.3f}" in plain(app.success)
-    # What is shown is in force at once.
-    in_force = app.dataframe[0].value.set_index("Probabilities").loc["In force", "Temperature"]
-    assert in_force == pytest.approx(temperature)
+    assert f"of small is now {temperature:.3f}" in plain(app.success)
+    # The page shows the new temperature at once.
+    table = app.dataframe[0].value.set_index("Probabilities")
+    assert table.loc["Calibrated", "Temperature"] == pytest.approx(temperature)
 
 
 def test_a_temperature_is_not_fitted_to_other_splits(
@@ -406,32 +404,32 @@ def test_a_temperature_is_not_fitted_to_other_splits(
     app.selectbox(key="evaluated_split").set_value("train").run()
     open_section(evaluate(app), "Calibration")
     assert "fitted on validation images" in plain(app.caption)
-    assert not any("Write the temperature" in button.label for button in app.button)
+    assert not any("Save the temperature" in button.label for button in app.button)
 
 
-def test_saying_unsure_costs_answers_and_gains_accuracy(
+def test_a_minimum_confidence_rejects_predictions(
     studio: Settings, open_app: OpenApp, own_probabilities: NDArray[np.float32]
 ) -> None:
     app = open_section(open_app(), "Calibration")
     app.slider(key="unsure_below").set_value(80).run()
-    assert_sound(app)
+    assert_valid(app)
     share = (own_probabilities.max(axis=1) >= 0.8).mean()
-    assert metrics(app)["Answers"] == f"{100 * share:.1f} %"
+    assert metrics(app)["Accepted predictions"] == f"{100 * share:.1f} %"
     app.slider(key="unsure_below").set_value(100).run()
-    assert metrics(app)["Right when it answers"] == "undefined"
+    assert metrics(app)["Accuracy of these"] == "undefined"
 
 
 def test_test_images_are_marked_before_and_after(with_data: Settings, open_app: OpenApp) -> None:
     app = choose_data(open_app(), "tiny")
     app.selectbox(key="evaluated_split").set_value("test").run()
-    assert "read them once" in plain(app.markdown)
+    assert "on them once" in plain(app.markdown)
     evaluate(app)
     assert "Test images" in plain(app.markdown)
     assert any("test images" in text for text in texts(app.warning))
 
 
 def test_robustness_is_measured_on_request(with_data: Settings, open_app: OpenApp) -> None:
-    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Conditions")
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Robustness")
     before = len(app.get("plotly_chart"))
     press(app, "Measure robustness")
     wait_for(app, lambda: len(app.get("plotly_chart")) == before + 8)
@@ -441,7 +439,7 @@ def test_robustness_is_measured_on_request(with_data: Settings, open_app: OpenAp
 def test_two_models_are_compared_on_the_same_images(
     with_data: Settings, open_app: OpenApp, linear_network: Callable[..., onnx.ModelProto]
 ) -> None:
-    # The other model reads each face as another emotion: its outputs are turned by one.
+    # The other model always predicts another emotion: its outputs are rotated by one.
     network = linear_network()
     kernel = onnx.numpy_helper.to_array(network.graph.initializer[1])
     network.graph.initializer[1].CopyFrom(
@@ -451,24 +449,22 @@ def test_two_models_are_compared_on_the_same_images(
     app = open_section(evaluate(choose_data(open_app(), "tiny")), "Compare")
     press(app, "Evaluate other on the same 21 images")
     wait_for(app, lambda: "McNemar's test gives" in plain(app.info))
-    shown = {name: int(metrics(app)[name]) for name in ("Both right", "Only the first")}
+    shown = {name: int(metrics(app)[name]) for name in ("Both correct", "Only first correct")}
     assert "other" in plain(app.info)
-    assert shown["Both right"] == 0  # they never agree
+    assert shown["Both correct"] == 0  # they never agree
     total = sum(
         int(metrics(app)[name])
-        for name in ("Both right", "Only the first", "Only the second", "Both wrong")
+        for name in ("Both correct", "Only first correct", "Only second correct", "Both wrong")
     )
     assert total == 21
-    if shown["Only the first"]:
+    if shown["Only first correct"]:
         assert len([button for button in app.button if "→" in button.label]) > 0
 
 
-def test_without_another_model_there_is_nothing_to_compare_with(
-    studio: Settings, open_app: OpenApp
-) -> None:
+def test_with_one_model_nothing_can_be_compared(studio: Settings, open_app: OpenApp) -> None:
     (studio.models_root / "other" / "bundle.json").unlink()
     app = open_section(open_app(), "Compare")
-    assert "no other model" in plain(app.info)
+    assert "only one model" in plain(app.info)
 
 
 def test_models_with_predictions_for_other_images_are_not_compared(
@@ -488,14 +484,14 @@ def test_the_report_and_its_tables_can_be_downloaded_and_the_card_written(
     assert [button.label for button in app.download_button] == [
         "Report",
         "Predictions as CSV",
-        "Figures per emotion as CSV",
-        "Everything as JSON",
+        "Metrics per emotion as CSV",
+        "Complete evaluation as JSON",
     ]
-    (studio.models_root / "small" / "README.md").write_text("# small\n\nBy hand.\n")
+    (studio.models_root / "small" / "README.md").write_text("# small\n\nAdded manually.\n")
     press(app, "Write the model card")
-    assert_sound(app)
+    assert_valid(app)
     card = (studio.models_root / "small" / "README.md").read_text(encoding="utf-8")
-    assert card.startswith("# small\n\nBy hand.\n")
+    assert card.startswith("# small\n\nAdded manually.\n")
     assert "210" in card
     assert "Written to" in plain(app.success)
 
@@ -509,7 +505,7 @@ def test_a_split_that_lacks_emotions_shows_them_as_undefined(
     splits = ["train", "validation", "validation", "validation"]
     import_faces(draw_faces([0, 0, 3, 3], splits=splits), "poor")
     app = evaluate(choose_data(open_app(), "poor"))
-    assert "There is no image of" in " ".join(texts(app.warning))
+    assert "These images do not include" in " ".join(texts(app.warning))
     open_section(app, "Per emotion")
     recalls = app.dataframe[0].value["Recall"]
     assert recalls.isna().tolist() == [False, True, True, False, True, True, True]
@@ -518,7 +514,7 @@ def test_a_split_that_lacks_emotions_shows_them_as_undefined(
         assert not app.error or name == "Compare"
 
 
-def test_a_single_image_has_figures_and_no_intervals(
+def test_a_single_image_has_metrics_without_intervals(
     studio: Settings,
     open_app: OpenApp,
     import_faces: Callable[[FaceSet, str], None],
@@ -533,7 +529,7 @@ def test_a_single_image_has_figures_and_no_intervals(
         open_section(app, name)
 
 
-def test_a_split_without_images_is_one_sentence(
+def test_a_split_without_images_is_one_error(
     studio: Settings,
     open_app: OpenApp,
     import_faces: Callable[[FaceSet, str], None],
@@ -545,7 +541,7 @@ def test_a_split_without_images_is_one_sentence(
     if "test (0 images)" not in faces:
         pytest.skip("the import has cut a test split")
     app.selectbox(key="evaluated_split").set_value("test").run()
-    assert_sound(app)
+    assert_valid(app)
     assert texts(app.error) == ["The dataset has no test images; choose another split."]
     assert not app.metric
 
@@ -554,25 +550,25 @@ def test_without_any_model_the_page_says_how_to_get_one(
     empty_home: Settings, open_app: OpenApp
 ) -> None:
     app = open_app()
-    assert_sound(app)
+    assert_valid(app)
     assert "There is no model yet" in plain(app.error)
     assert not app.metric
 
 
 def test_a_model_without_predictions_says_what_to_do(home: Settings, open_app: OpenApp) -> None:
     app = open_app()
-    assert_sound(app)
-    assert "brings no validation predictions" in plain(app.error)
+    assert_valid(app)
+    assert "contains no validation predictions" in plain(app.error)
     assert "choose a dataset" in plain(app.error)
 
 
 @pytest.mark.parametrize("content", [b"", b"torn", b"PK\x03\x04" + bytes(50)])
-def test_damaged_predictions_are_one_sentence(
+def test_damaged_predictions_are_one_error(
     studio: Settings, open_app: OpenApp, content: bytes
 ) -> None:
     (studio.models_root / "small" / "predictions.npz").write_bytes(content)
     app = open_app()
-    assert_sound(app)
+    assert_valid(app)
     assert len(app.error) == 1
     assert "predictions.npz" in plain(app.error)
 
@@ -583,13 +579,13 @@ def test_a_model_with_other_labels_is_named_and_left_out(
     path = studio.models_root / "other" / "bundle.json"
     path.write_text(path.read_text().replace('"angry"', '"contempt"'))
     app = open_app()
-    assert_sound(app)
+    assert_valid(app)
     assert app.selectbox(key="model").options == ["small (62.5 %)"]
     assert "One model cannot be used" in [box.label for box in app.expander]
     assert "labels" in plain(app.markdown)
 
 
-def test_a_damaged_network_is_one_sentence_and_the_own_figures_stay(
+def test_a_damaged_network_is_one_error_and_stored_predictions_work(
     with_data: Settings, open_app: OpenApp
 ) -> None:
     (with_data.models_root / "small" / "model.onnx").write_bytes(b"torn")
@@ -600,7 +596,7 @@ def test_a_damaged_network_is_one_sentence_and_the_own_figures_stay(
     assert not app.metric
 
 
-def test_a_model_that_gives_no_numbers_is_one_sentence(
+def test_a_model_that_returns_nan_is_one_error(
     with_data: Settings, open_app: OpenApp, linear_network: Callable[..., onnx.ModelProto]
 ) -> None:
     network = linear_network()
@@ -609,27 +605,27 @@ def test_a_model_that_gives_no_numbers_is_one_sentence(
     network.graph.initializer[1].CopyFrom(onnx.numpy_helper.from_array(kernel, "kernel"))
     onnx.save(network, with_data.models_root / "small" / "model.onnx")
     app = evaluate(choose_data(open_app(), "tiny"))
-    assert "no probabilities" in plain(app.error)
+    assert "not probabilities" in plain(app.error)
     assert [button.label for button in app.button] == ["Try again"]
-    # The network is mended meanwhile.
+    # The network is repaired meanwhile.
     onnx.save(linear_network(), with_data.models_root / "small" / "model.onnx")
     app.run()
     evaluate(app)
     assert "Accuracy" in metrics(app)
 
 
-def test_a_dataset_that_is_removed_while_it_is_chosen_does_not_end_the_page(
+def test_a_selected_dataset_that_is_removed_is_a_warning(
     with_data: Settings, open_app: OpenApp
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
     (with_data.data_root / "tiny" / "dataset.json").unlink()
     app.run()
-    assert_sound(app)
-    assert "tiny is no longer there" in plain(app.warning)
+    assert_valid(app)
+    assert "tiny no longer exists" in plain(app.warning)
     assert app.selectbox(key="evaluated_data").value == OWN
 
 
-def test_a_dataset_that_changed_is_not_shown_with_old_figures(
+def test_a_changed_dataset_is_not_shown_with_old_metrics(
     with_data: Settings,
     open_app: OpenApp,
     import_faces: Callable[[FaceSet, str], None],
@@ -643,25 +639,25 @@ def test_a_dataset_that_changed_is_not_shown_with_old_figures(
     splits = ["train"] * 7 + ["validation"] * 7
     import_faces(draw_faces([*range(7)] * 2, seed=5, splits=splits), "tiny")
     app.run()
-    assert_sound(app)
+    assert_valid(app)
     assert not app.metric
     assert "7 validation images" in plain(app.markdown)
 
 
-def test_a_damaged_dataset_is_one_sentence(with_data: Settings, open_app: OpenApp) -> None:
+def test_a_damaged_dataset_is_one_error(with_data: Settings, open_app: OpenApp) -> None:
     (with_data.data_root / "tiny" / "faces.npz").write_bytes(b"torn")
     app = choose_data(open_app(), "tiny")
     assert "is damaged" in plain(app.error)
     assert len(app.error) == 1
 
 
-def test_two_visitors_watch_one_evaluation_and_anyone_can_stop_it(
+def test_two_sessions_share_one_evaluation_and_both_can_stop_it(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fer_studio.ui.evaluate import subject
+    from fer_studio.ui.evaluate import evaluations
 
     calls, proceed = [], threading.Event()
-    original = subject.evaluate_split
+    original = evaluations.evaluate_split
 
     def slow(*arguments: Any, report: Any = None, **options: Any) -> Any:
         calls.append(1)
@@ -670,12 +666,12 @@ def test_two_visitors_watch_one_evaluation_and_anyone_can_stop_it(
             report(1, 2)
         return original(*arguments, report=report, **options)
 
-    monkeypatch.setattr(subject, "evaluate_split", slow)
+    monkeypatch.setattr(evaluations, "evaluate_split", slow)
     first, second = (choose_data(open_app(), "tiny") for _ in range(2))
     for app in (first, second):
         (button,) = [one for one in app.button if one.label.startswith("Evaluate on")]
         button.click().run()
-        assert_sound(app)
+        assert_valid(app)
         assert "Stop" in [one.label for one in app.button]
     assert calls == [1]
     press(second, "Stop")
@@ -698,18 +694,18 @@ def test_the_demo_set_is_available_at_once(
 
 
 def open_mistake(app: AppTest) -> tuple[AppTest, str, str]:
-    """Open the first mistake; its label and what it is read as."""
+    """Open the first mistake; return the app, its label and its prediction."""
     open_section(app, "Mistakes")
     face = next(button for button in app.button if "→" in button.label)
     true, rest = face.label.split(" → ")
     face.click().run()
-    assert_sound(app)
+    assert_valid(app)
     return app, true, rest.split(",")[0]
 
 
 def decide(app: AppTest, label: str) -> AppTest:
     press(app, label)
-    assert_sound(app)
+    assert_valid(app)
     return app
 
 
@@ -717,79 +713,79 @@ def decisions(settings: Settings) -> tuple[CurationEntry, ...]:
     return CurationFile(settings.data_root / "tiny").read().entries
 
 
-def test_an_example_is_relabelled_kept_dropped_and_each_can_be_undone(
+def test_an_image_is_relabeled_kept_and_dropped_and_each_can_be_undone(
     with_data: Settings, open_app: OpenApp
 ) -> None:
-    app, true, said = open_mistake(evaluate(choose_data(open_app(), "tiny")))
-    assert "Nothing is decided about this image yet." in plain(app.caption)
-    (right,) = [box for box in app.selectbox if box.label == "Right label"]
-    assert right.value == said
-    assert true not in right.options and len(right.options) == 6
+    app, true, predicted = open_mistake(evaluate(choose_data(open_app(), "tiny")))
+    assert "No decision on this image yet." in plain(app.caption)
+    (box,) = [box for box in app.selectbox if box.label == "Correct label"]
+    assert box.value == predicted
+    assert true not in box.options and len(box.options) == 6
     decide(app, "Wrong label")
     (entry,) = decisions(with_data)
-    assert (entry.action, entry.label, entry.source) == ("relabel", said, "evaluate page")
-    assert entry.reason.startswith(f"small reads {said} with ")
-    # A fragment's run draws the dialog alone; AppTest draws the page: open it again.
+    assert (entry.action, entry.label, entry.source) == ("relabel", predicted, "evaluate page")
+    assert entry.reason.startswith(f"small predicts {predicted} with ")
+    # AppTest reruns the whole page instead of the dialog's fragment: open it again.
     app, _, _ = open_mistake(app)
-    assert f"Wrong label, it is {said}" in plain(app.markdown)
+    assert f"Wrong label, correct: {predicted}" in plain(app.markdown)
     decide(app, "Not a face")
     assert [(one.action, one.label) for one in decisions(with_data)] == [("drop", None)]
     app, _, _ = open_mistake(app)
     (reason,) = [field for field in app.text_input if field.label == "Reason"]
     reason.set_value("looked at twice")
-    decide(app, "Label is right")
+    decide(app, "Label is correct")
     (entry,) = decisions(with_data)
     assert (entry.action, entry.reason) == ("keep", "looked at twice")
     for action in ("drop", "relabel"):
         app, _, _ = open_mistake(app)
         (undo,) = [button for button in app.button if button.label.startswith("Undo")]
         undo.click().run()
-        assert_sound(app)
+        assert_valid(app)
         assert [one.action for one in decisions(with_data)] == [action]
     app, _, _ = open_mistake(app)
-    decide(app, "Take it back")
+    decide(app, "Remove decision")
     assert decisions(with_data) == ()
 
 
-def test_a_decision_about_a_dataset_that_was_deleted_is_one_sentence(
+def test_a_decision_on_a_deleted_dataset_is_one_error(
     with_data: Settings, open_app: OpenApp
 ) -> None:
     app, _, _ = open_mistake(evaluate(choose_data(open_app(), "tiny")))
     delete_dataset("tiny", with_data)
     press(app, "Not a face")
-    assert_sound(app)
-    assert "tiny is no longer there" in plain(app.warning)
-    # Kept for whoever still has the example open.
+    assert_valid(app)
+    assert "tiny no longer exists" in plain(app.warning)
+    # Shown when the dialog is drawn again.
     assert "There is no dataset 'tiny'" in app.session_state["curation_error"]
     assert not (with_data.data_root / "tiny").exists()
 
 
-def test_own_predictions_have_no_decisions(studio: Settings, open_app: OpenApp) -> None:
+def test_stored_predictions_have_no_decisions(studio: Settings, open_app: OpenApp) -> None:
     app = open_section(open_app(), "Mistakes")
-    assert not any(toggle.label == "Decide about several" for toggle in app.toggle)
-    assert not any(toggle.label == "Heed the curation" for toggle in app.toggle)
+    assert not any(toggle.label == "Select several" for toggle in app.toggle)
+    assert not any(toggle.label == "Apply my data-cleaning decisions" for toggle in app.toggle)
 
 
-def test_several_mistakes_are_decided_about_at_once(with_data: Settings, open_app: OpenApp) -> None:
+def test_several_mistakes_are_relabeled_at_once(with_data: Settings, open_app: OpenApp) -> None:
     app = open_section(evaluate(choose_data(open_app(), "tiny")), "Mistakes")
     count = sum("→" in button.label for button in app.button)
     app.toggle(key="mistakes_several").set_value(True).run()
     boxes = [box for box in app.checkbox if "→" in box.label]
     assert len(boxes) == count
-    said = {box.label.split(" → ")[1].split(",")[0] for box in boxes}
+    predicted = {box.label.split(" → ")[1].split(",")[0] for box in boxes}
     press(app, "Choose this page")
     press(app, "Relabel")
-    assert_sound(app)
+    assert_valid(app)
     entries = decisions(with_data)
     assert len(entries) == count
-    assert {entry.label for entry in entries} == said
+    assert {entry.label for entry in entries} == predicted
     assert {entry.source for entry in entries} == {"evaluate page"}
     (undo,) = [button for button in app.button if button.label.startswith("Undo")]
     undo.click().run()
     assert decisions(with_data) == ()
 
 
-def test_the_curation_is_heeded_on_request_and_named(
+def test_the_curation_is_applied_on_request(
     with_data: Settings, open_app: OpenApp, tiny_faces: FaceSet
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
@@ -801,61 +797,61 @@ def test_the_curation_is_heeded_on_request_and_named(
     predicted = predictor.probabilities(dataset.images[rows]).argmax(axis=1)
     wrong = rows[predicted != dataset.labels[rows]]
     assert len(wrong) >= 2
-    right_label = EMOTIONS[int(predicted[rows == wrong[1]][0])]
+    correct_label = EMOTIONS[int(predicted[rows == wrong[1]][0])]
     file = CurationFile(with_data.data_root / "tiny")
     file.change(
         [
             *entries_for(dataset, wrong[:1], "drop", reason="none", source="test"),
             *entries_for(
-                dataset, wrong[1:2], "relabel", label=right_label, reason="it is", source="test"
+                dataset, wrong[1:2], "relabel", label=correct_label, reason="it is", source="test"
             ),
         ]
     )
     app.run()
-    # Decisions alone change no figure: the contract is the data as published.
+    # Decisions change no metric unless they are applied.
     assert metrics(app) == before
     app.toggle(key="evaluated_curated").set_value(True).run()
-    assert "the 20 validation images of tiny, as curated yet" in plain(app.markdown)
+    assert "the 20 validation images of tiny (curated) yet" in plain(app.markdown)
     evaluate(app)
-    right = int((predicted == dataset.labels[rows]).sum())
-    assert metrics(app)["Accuracy"] == f"{100 * (right + 1) / 20:.1f} %"
+    correct = int((predicted == dataset.labels[rows]).sum())
+    assert metrics(app)["Accuracy"] == f"{100 * (correct + 1) / 20:.1f} %"
     assert "validation images of tiny (curated): 20 images" in plain(app.markdown)
-    (warning,) = [text for text in texts(app.warning) if "curation is heeded" in text]
+    (warning,) = [text for text in texts(app.warning) if "curation is applied" in text]
     assert "1 is left out and 1 has a new label" in warning
-    # Kept: a server that knows nothing of it shows it at once, and the other figures as well.
+    # Saved: a new server shows both evaluations at once.
     import streamlit as st
 
     st.cache_resource.clear()
     app.run()
-    assert metrics(app)["Accuracy"] == f"{100 * (right + 1) / 20:.1f} %"
+    assert metrics(app)["Accuracy"] == f"{100 * (correct + 1) / 20:.1f} %"
     for name in SECTIONS:
         open_section(app, name)
         assert not app.error or name == "Compare"
-    open_section(app, "Headline")
+    open_section(app, "Summary")
     app.toggle(key="evaluated_curated").set_value(False).run()
     assert metrics(app) == before
 
 
-def test_rows_of_a_curated_example_are_those_of_the_import(
+def test_rows_of_a_curated_image_are_those_of_the_import(
     with_data: Settings, open_app: OpenApp
 ) -> None:
     dataset = load_dataset("tiny", with_data)
     file = CurationFile(with_data.data_root / "tiny")
-    # What stands before the validation images moves them in what is left.
+    # Dropping earlier images shifts the rows of the validation images.
     file.change(
         entries_for(dataset, dataset.rows("train")[:5], "drop", reason="none", source="test")
     )
     app = choose_data(open_app(), "tiny")
     app.toggle(key="evaluated_curated").set_value(True).run()
     app, _, _ = open_mistake(evaluate(app))
-    (place,) = [text for text in texts(app.caption) if text.startswith("Row ")]
-    row = int(place.split(",")[0].removeprefix("Row "))
+    (origin,) = [text for text in texts(app.caption) if text.startswith("Row ")]
+    row = int(origin.split(",")[0].removeprefix("Row "))
     decide(app, "Not a face")
     assert decisions(with_data)[-1].name == dataset.names[row]
     assert dataset.splits[row] == SPLITS.index("validation")
 
 
-def test_a_dataset_is_opened_once_for_this_page_and_that_of_the_dataset(
+def test_a_dataset_is_opened_once_for_both_pages(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fer_studio.ui import datasets
@@ -875,10 +871,10 @@ def test_a_dataset_is_opened_once_for_this_page_and_that_of_the_dataset(
     assert opened == ["tiny"]
 
 
-def test_a_damaged_curation_hides_no_figures(with_data: Settings, open_app: OpenApp) -> None:
+def test_metrics_are_shown_with_a_damaged_curation(with_data: Settings, open_app: OpenApp) -> None:
     (with_data.data_root / "tiny" / "curation.csv").write_text("no,such,columns\n1,2,3\n")
     app = evaluate(choose_data(open_app(), "tiny"))
-    assert "is no curation file" in plain(app.error)
+    assert "is not a curation file" in plain(app.error)
     assert "Accuracy" in metrics(app)
     open_section(app, "Mistakes")
     assert any("→" in button.label for button in app.button)
@@ -886,7 +882,7 @@ def test_a_damaged_curation_hides_no_figures(with_data: Settings, open_app: Open
 
 @pytest.fixture
 def with_votes(with_data: Settings) -> Settings:
-    """Ten taggers: of one opinion, but for the first three validation images."""
+    """Ten unanimous annotators, except on the first three validation images."""
     faces = load_dataset("tiny", with_data)
     counts = np.zeros((len(faces), len(VOTE_COLUMNS)), np.uint8)
     columns = {emotion_from_name(name): index for index, name in enumerate(VOTE_COLUMNS)}
@@ -909,63 +905,62 @@ def with_votes(with_data: Settings) -> Settings:
     return with_data
 
 
-def test_votes_narrow_the_mistakes_and_stand_beside_the_example(
-    with_votes: Settings, open_app: OpenApp
-) -> None:
-    from fer_studio.ui.evaluate.findings import findings_of
+def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenApp) -> None:
+    from fer_studio.ui.evaluate.image_findings import findings_of
 
     app = evaluate(choose_data(open_app(), "tiny"))
     bundle = load_bundle(with_votes.models_root / "small")
     dataset = open_dataset("tiny", with_votes)
-    subject = Evaluation(bundle, dataset, "validation", with_votes).finished()
-    assert subject is not None
-    masks = findings_of(subject)
-    for number, title in enumerate(
-        (
-            "Most disputed by FER+'s taggers",
-            "Outvoted by FER+'s taggers",
-            "No face for FER+'s taggers",
-        )
-    ):
+    evaluation = EvaluationRequest(bundle, dataset, "validation", with_votes).finished()
+    assert evaluation is not None
+    masks = findings_of(evaluation)
+    votes = dataset_votes(dataset)
+    assert votes is not None
+    disputed, outvoted, not_face = (
+        votes_findings(dataset.faces, votes)[kind].title
+        for kind in ("disputed", "outvoted", "not_face_votes")
+    )
+    for number, title in enumerate((disputed, outvoted, not_face)):
         assert np.flatnonzero(masks[title]).tolist() == [number]
-    # The same images, in what the curation leaves of the dataset.
+    # The same images after curation.
     dropped = entries_for(
         dataset.faces, [0, int(dataset.faces.rows("validation")[0])], "drop", reason="", source=""
     )
     curated = apply_curation(dataset.faces, Curation(dropped))
-    evaluation = Evaluation(bundle, dataset, "validation", with_votes, curated)
-    masks = findings_of(Subject("", bundle, evaluation._evaluate(None), evaluation, with_votes))
-    assert "Most disputed by FER+'s taggers" not in masks
-    assert np.flatnonzero(masks["Outvoted by FER+'s taggers"]).tolist() == [0]
+    request = EvaluationRequest(bundle, dataset, "validation", with_votes, curated)
+    result = request._evaluate(None)
+    masks = findings_of(LoadedEvaluation("", bundle, result, request, with_votes))
+    assert disputed not in masks
+    assert np.flatnonzero(masks[outvoted]).tolist() == [0]
     app, _, _ = open_mistake(app)
-    assert "taggers of FER+ saw" in plain(app.markdown)
+    assert "FER+ annotators" in plain(app.markdown)
 
 
-def test_accuracy_is_cut_by_the_taggers_agreement(with_votes: Settings, open_app: OpenApp) -> None:
-    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Conditions")
+def test_accuracy_by_agreement_of_the_annotators(with_votes: Settings, open_app: OpenApp) -> None:
+    app = open_section(evaluate(choose_data(open_app(), "tiny")), "Robustness")
     table = app.dataframe[0].value
-    part = table[table["Slice by"] == "Agreement of FER+'s taggers"]
+    part = table[table["Score"] == "Agreement of FER+ annotators"]
     assert part["Images"].tolist() == [1, 20]
     assert part["From"].tolist() == pytest.approx([20, 100])
 
 
-def test_damaged_votes_hide_nothing_else(with_votes: Settings, open_app: OpenApp) -> None:
+def test_images_are_shown_with_damaged_votes(with_votes: Settings, open_app: OpenApp) -> None:
     (with_votes.data_root / "tiny" / "votes.npz").write_bytes(b"torn")
     app = open_section(evaluate(choose_data(open_app(), "tiny")), "Mistakes")
     assert "votes.npz are damaged" in plain(app.warning)
     assert any("→" in button.label for button in app.button)
 
 
-def test_a_link_opens_the_model_that_it_names(studio: Settings) -> None:
+def test_a_link_opens_its_model(studio: Settings) -> None:
     write_predictions(
         studio.models_root / "other", np.zeros(3, np.int8), np.full((3, 7), 1 / 7, np.float32)
     )
     app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
     app.query_params["model"] = "other"
     app.run()
-    assert_sound(app)
+    assert_valid(app)
     assert app.selectbox(key="model").value == "other"
-    # What is chosen by hand counts, and goes into the address.
+    # Another selection is kept and updates the address.
     app.selectbox(key="model").set_value("small").run()
     assert app.selectbox(key="model").value == "small"
     assert app.query_params["model"] == "small"
@@ -975,18 +970,16 @@ def test_a_link_opens_the_model_that_it_names(studio: Settings) -> None:
         app.switch_page(PAGE)
         app.query_params["model"] = name
         app.run()
-        assert_sound(app)
+        assert_valid(app)
         assert app.selectbox(key="model").value == name
 
 
-def test_a_link_to_a_model_that_is_not_there_is_one_sentence(
-    studio: Settings, open_app: OpenApp
-) -> None:
+def test_a_link_to_a_missing_model_is_a_warning(studio: Settings, open_app: OpenApp) -> None:
     app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
     app.query_params["model"] = "gone"
     app.run()
-    assert_sound(app)
-    assert "There is no model gone that can be used" in plain(app.warning)
+    assert_valid(app)
+    assert "The model gone does not exist or cannot be used" in plain(app.warning)
     assert app.selectbox(key="model").value == "small"
 
 

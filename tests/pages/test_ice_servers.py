@@ -1,4 +1,4 @@
-"""The servers for the webcam's connection, from the environment and from secrets.toml."""
+"""ICE servers from the environment variable and from secrets.toml."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ TURN = {"urls": "turn:turn.example.org:3478?transport=tcp", "username": "u", "cr
 
 @pytest.fixture(autouse=True)
 def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where secrets.toml is looked for; there is none yet."""
+    """The path of secrets.toml, which does not exist yet."""
     path = tmp_path / "secrets.toml"
     monkeypatch.delenv(ICE_VARIABLE, raising=False)
     original = st.get_option
@@ -31,7 +31,7 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     st.secrets._reset()
 
 
-def test_nothing_is_asked_that_nobody_named(
+def test_without_configuration_there_are_no_servers(
     secrets: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert load_ice_servers() == []
@@ -55,13 +55,15 @@ def test_secrets_without_servers_are_fine(secrets: Path) -> None:
     assert load_ice_servers() == []
 
 
-def test_the_environment_wins(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_has_priority(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secrets.write_text('[webrtc]\nice_servers = [{ urls = "stun:stun.example.org" }]\n')
     monkeypatch.setenv(ICE_VARIABLE, json.dumps([TURN]))
     assert load_ice_servers() == [TURN | {"urls": [TURN["urls"]]}]
 
 
-def test_an_empty_variable_is_none(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_ignored(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ICE_VARIABLE, " ")
     assert load_ice_servers() == []
 
@@ -69,12 +71,12 @@ def test_an_empty_variable_is_none(secrets: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[webrtc\n", "no valid TOML"),
+        ("[webrtc\n", "not valid TOML"),
         ('webrtc = "stun:a"\n', "should be a table"),
         ('[webrtc]\nice_servers = "stun:a"\n', "should be a list"),
     ],
 )
-def test_broken_secrets_are_named_in_one_sentence(secrets: Path, content: str, said: str) -> None:
+def test_invalid_secrets_give_one_sentence(secrets: Path, content: str, said: str) -> None:
     secrets.write_text(content)
     with pytest.raises(InputError, match=said) as caught:
         load_ice_servers()
@@ -82,7 +84,7 @@ def test_broken_secrets_are_named_in_one_sentence(secrets: Path, content: str, s
     assert "\n" not in str(caught.value)
 
 
-def test_a_variable_that_is_no_json_is_named(
+def test_a_variable_with_invalid_json_is_named(
     secrets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ICE_VARIABLE, "stun:stun.example.org")
@@ -93,8 +95,8 @@ def test_a_variable_that_is_no_json_is_named(
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("stun:a.example.org", "should name its 'urls'"),
-        ({}, "should name its 'urls'"),
+        ("stun:a.example.org", "should have the key 'urls'"),
+        ({}, "should have the key 'urls'"),
         ({"urls": []}, "at least one address"),
         ({"urls": 3}, "at least one address"),
         ({"urls": "https://example.org"}, "has the address 'https://example.org'"),
@@ -102,10 +104,10 @@ def test_a_variable_that_is_no_json_is_named(
         ({"urls": ["stun:ok.example.org", 7]}, "has the address 7"),
         ({"url": "stun:a.example.org", "urls": "stun:a.example.org"}, "unknown key 'url'"),
         ({"urls": TURN["urls"]}, "is a TURN server, which needs"),
-        (TURN | {"credential": 1234}, "credential that is not a text"),
+        (TURN | {"credential": 1234}, "credential that is not a string"),
     ],
 )
-def test_a_wrong_entry_is_told_by_its_number(entry: object, said: str) -> None:
+def test_an_invalid_entry_is_identified_by_its_number(entry: object, said: str) -> None:
     with pytest.raises(InputError, match=r"Entry 2 of here") as caught:
         check_ice_servers([{"urls": "stun:a.example.org"}, entry], "here")
     assert said in str(caught.value)

@@ -13,7 +13,6 @@ from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui import jobs
 from fer_studio.ui.dataset import importing
-from fer_studio.ui.evaluate import choice
 from fer_studio.ui.jobs import job_on_request, job_service
 
 EDITOR, VIEWER = "ada@example.org", "bob@example.org"
@@ -30,15 +29,14 @@ SECRETS: dict[str, Any] = {
 LOOKING = JobKind("looking", Role.EDITOR)
 
 
+def user(email: str) -> dict[str, Any]:
+    return {"is_logged_in": True, "email": email, "email_verified": True, "iat": time.time() - 60}
+
+
 def open_as(email: str, page: str, **session: Any) -> AppTest:
     app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
     app.secrets = SECRETS
-    app.user = {
-        "is_logged_in": True,
-        "email": email,
-        "email_verified": True,
-        "iat": time.time() - 60,
-    }
+    app.user = user(email)
     for key, value in session.items():
         app.session_state[key] = value
     app.switch_page(f"pages/{page}.py").run()
@@ -89,13 +87,34 @@ def test_a_job_that_was_just_cancelled_counts_as_not_started(
 def test_a_viewer_watches_an_editors_job_and_cannot_stop_it(
     home: Settings, work: Callable[[Job], Any]
 ) -> None:
-    """Issue 18, row 3: an editor draws the demo set, a viewer opens evaluate and presses Stop."""
-    job = job_service().start(choice.DRAWING, "demo", "Drawing faces", work, editor())
-    app = open_as(VIEWER, "evaluate", evaluated_data="demo")
-    assert app.get("progress")[0].proto.text.startswith("Drawing faces")
+    """Issue 18, row 3: a viewer used to stop an editor's job."""
+    job = job_service().start(importing.IMPORT, "demo", "Importing", work, editor())
+
+    def script() -> None:
+        from fer_core.jobs.job import JobKind
+        from fer_studio.ui.dataset import importing
+        from fer_studio.ui.jobs import job_service, show_progress
+
+        assert isinstance(importing.IMPORT, JobKind)
+        job = job_service().get(importing.IMPORT, "demo")
+        assert job is not None
+        show_progress(job, stop_key="stop_import")
+
+    app = AppTest.from_function(script)
+    app.secrets, app.user = SECRETS, user(VIEWER)
+    app.run()
+    assert app.get("progress")[0].proto.text.startswith("Importing")
     assert stop_buttons(app) == []
-    app = open_as(EDITOR, "evaluate", evaluated_data="demo")
-    app.button(key="stop_drawing").click().run()
+    app.user = user(EDITOR)
+    app.run()
+    # The click of a page that was drawn for an editor, who is a viewer by now.
+    app.user = user(VIEWER)
+    app.button(key="stop_import").click().run()
+    assert not job.is_cancel_requested
+    assert stop_buttons(app) == []
+    app.user = user(EDITOR)
+    app.run()
+    app.button(key="stop_import").click().run()
     assert job.wait(60)
     assert job.was_cancelled
 
@@ -105,7 +124,7 @@ def test_who_lost_the_role_cannot_stop_a_job_from_an_open_page(
 ) -> None:
     """Issue 18, row 4: an editor starts an import and is then removed from the editors."""
     job = job_service().start(importing.IMPORT, "demo", "Drawing the demo set", work, editor())
-    app = open_as(EDITOR, "dataset", dataset_import_started="demo")
+    app = open_as(EDITOR, "dataset", dataset_import_started=job)
     stop = app.button(key="stop_import")
     app.secrets = SECRETS | {"access": {"editors": ["other@example.org"], "viewers": [EDITOR]}}
     stop.click().run()

@@ -307,13 +307,17 @@ def test_a_stream_without_frames_is_reported(
 class BrokenPredictor:
     """A model that fails on every face."""
 
+    classes = EMOTIONS
+    input_shape = (48, 48, 1)
+
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise RuntimeError("shape [1, 7] expected")
 
 
 def test_an_error_in_the_model_is_shown_until_another_model_is_chosen(playing: AppTest) -> None:
     one = processor(playing)
-    one.controls = replace(one.controls, predictor=BrokenPredictor())
+    analyzer = Analyzer(BrokenPredictor(), OneFace())
+    one.controls = replace(one.controls, analyzer=analyzer)
     one.process(scene(), 3.0)
     playing.run()
     assert_sound(playing)

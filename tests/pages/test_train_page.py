@@ -148,14 +148,14 @@ def test_the_page_opens_from_another_one(home: Settings, open_app: OpenApp) -> N
 # Empty
 
 
-def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
+def test_without_data_the_demo_set_is_offered_and_how_to_import_is_explained(
     empty_home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
     assert "Import one on the dataset page" in words(app)
     assert app.selectbox(key="train_data").options == ["demo (drawn faces)"]
     # Counted without drawing it.
-    assert "2,831 training and 354 validation images, drawn when" in words(app)
+    assert "2,831 training and 354 validation images." in words(app)
     assert not list(empty_home.data_root.glob("*"))
     assert not app.button(key="start_training").disabled
 
@@ -164,8 +164,8 @@ def test_without_data_the_demo_set_is_offered_and_how_to_import_is_said(
     ("view", "sentence"),
     [
         ("Runs", "No training has been started yet"),
-        ("Compare", "nothing to compare yet"),
-        ("Search", "tries settings by itself"),
+        ("Compare", "no runs to compare yet"),
+        ("Search", "tries different settings automatically"),
     ],
 )
 def test_every_section_says_what_it_is_for_when_it_is_empty(
@@ -244,7 +244,7 @@ def test_what_was_typed_is_kept_while_other_settings_are_open(
     assert app.button(key="start_training").disabled
 
 
-def test_the_recipes_stand_in_their_order_with_what_is_known_of_them(
+def test_the_recipes_are_in_their_order_with_their_descriptions(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_view()
@@ -253,7 +253,7 @@ def test_the_recipes_stand_in_their_order_with_what_is_known_of_them(
         app.selectbox(key="train_recipe").set_value(name).run()
         assert_sound(app)
         assert recipe.summary in words(app)
-        assert f"Exactly the recipe {name}, seed 0." in words(app)
+        assert f"Same settings as the recipe {name}, seed 0." in words(app)
         assert not app.error
 
 
@@ -282,7 +282,7 @@ def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
     ("field", "value", "sentence"),
     [
         ("epochs", 0, "Epochs should be from 1 to 10,000; it is 0."),
-        ("epochs", None, "Epochs is empty; enter a number from 1 to 10,000."),
+        ("epochs", None, "Epochs is missing; enter a number from 1 to 10,000."),
         ("learning_rate", 0.0, "Learning rate should be above 0 and at most 10; it is 0."),
         ("batch_size", 5000, "Batch size should be from 1 to 4,096; it is 5,000."),
         (
@@ -292,7 +292,7 @@ def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
         ),
     ],
 )
-def test_a_bad_value_is_told_in_one_sentence_and_kept(
+def test_a_bad_value_is_reported_in_one_sentence_and_kept(
     faces: str,
     open_view: Callable[..., AppTest],
     field: str,
@@ -311,7 +311,7 @@ def test_a_bad_value_is_told_in_one_sentence_and_kept(
     assert app.number_input(key="setting_seed").value == 11
 
 
-def test_settings_that_do_not_go_together_are_told(
+def test_settings_that_do_not_go_together_are_reported(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_group(open_view(), "loss")
@@ -329,7 +329,7 @@ def test_a_schedule_of_steps_is_typed_as_pairs(
     app.selectbox(key="setting_schedule").set_value("steps").run()
     assert "schedule=steps needs schedule_steps" in errors(app)[0]
     app.text_input(key="setting_schedule_steps").set_value("20; half").run()
-    assert "'20' is none" in errors(app)[0]
+    assert "'20' is not such a pair" in errors(app)[0]
     app.text_input(key="setting_schedule_steps").set_value("20: 0.00025, 30: 5e-5").run()
     assert not app.error
     assert not app.code
@@ -355,7 +355,7 @@ def test_every_recipe_survives_the_form(name: str) -> None:
     assert config_from_text(config_as_text(config).encode(), "x.json") == (config, None)
 
 
-def test_what_has_no_effect_does_not_spoil_a_configuration() -> None:
+def test_what_has_no_effect_does_not_break_a_configuration() -> None:
     values = form_values(recipe_by_name("plain-eight-sgd-cosine").config)
     values["optimizer"] = "adam"  # whose weight decay of 0.005 the form still holds
     result = checked(values)
@@ -378,7 +378,7 @@ def test_an_uploaded_configuration_fills_the_form(
     assert_sound(app)
     assert app.number_input(key="setting_epochs").value == 3
     assert app.number_input(key="setting_seed").value == 5
-    assert "The form shows mine.json now." in words(app)
+    assert "The form now shows mine.json." in words(app)
     # A run's own file names its recipe.
     document = {"recipe": "wide-cnn-100-epochs", "data": "x", "config": {"epochs": 4}}
     upload(app, "config.json", json.dumps(document).encode())
@@ -389,15 +389,15 @@ def test_an_uploaded_configuration_fills_the_form(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"{", "bad.json is no JSON"),
-        (b"\xff\xfe", "bad.json is no JSON"),
-        (b"[1]", "bad.json holds no settings"),
+        (b"{", "bad.json is not valid JSON"),
+        (b"\xff\xfe", "bad.json is not valid JSON"),
+        (b"[1]", "bad.json contains no settings"),
         (b'{"epochs": "many"}', "bad.json cannot be used: epochs should be a whole number"),
-        (b'{"colour": 1}', "bad.json cannot be used: 'colour' is no setting"),
-        (b'{"config": [1]}', "bad.json cannot be used: 'config' is no setting"),
+        (b'{"colour": 1}', "bad.json cannot be used: 'colour' is not a setting"),
+        (b'{"config": [1]}', "bad.json cannot be used: 'config' is not a setting"),
     ],
 )
-def test_an_unusable_upload_is_told_and_changes_nothing(
+def test_an_unusable_upload_is_reported_and_changes_nothing(
     faces: str, open_view: Callable[..., AppTest], content: bytes, sentence: str
 ) -> None:
     app = open_group(open_view(), "length")
@@ -433,7 +433,7 @@ def wait_for_estimate() -> None:
         assert job.wait(60)
 
 
-def test_the_estimate_is_measured_in_the_background_and_told(
+def test_the_estimate_is_measured_in_the_background_and_shown(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[TrainingConfig, int, int]] = []
@@ -444,18 +444,21 @@ def test_the_estimate_is_measured_in_the_background_and_told(
 
     monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", measured)
     app = open_view()
-    assert [metric.label for metric in app.metric] == ["Weights"]
+    assert [metric.label for metric in app.metric] == ["Parameters"]
     app.button(key="estimate").click().run()
     wait_for_estimate()
     app.run()
     assert_sound(app)
     assert asked == [(recipe_by_name(QUICK).config, 56, 21)]
     figures = {metric.label: metric.value for metric in app.metric}
-    assert figures == {"Weights": "0.36 M", "Memory": "700 MB", "Time here": "25 min"}
-    assert "About 25 minutes here (30 seconds an epoch, 50 epochs); early stopping" in words(app)
+    assert figures == {"Parameters": "0.36 M", "Memory": "700 MB", "Estimated time": "25 min"}
+    assert (
+        "About 25 minutes on this machine (30 seconds per epoch, 50 epochs); early stopping"
+        in words(app)
+    )
 
 
-def test_an_estimate_that_fails_is_told(
+def test_an_estimate_that_fails_is_reported(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> None:
@@ -504,9 +507,9 @@ def test_start_makes_a_run_of_exactly_what_the_form_holds(
     assert read_label(RunFolder(run.path)).note == "a note"
     assert app.button_group[0].value == "Runs"
     assert app.selectbox(key="run").value == run.id
-    assert "Waits in the queue, at place 1." in words(app)
+    assert "Waits in the queue at position 1." in words(app)
     app.button_group[0].set_value("New training").run()
-    assert "this one will wait at place 2" in words(app)
+    assert "this one will wait at position 2" in words(app)
     assert app.text_input(key="new_run_name").value == ""
     app.session_state[OPEN_NOTE] = True
     open_group(app, "length")
@@ -533,7 +536,7 @@ def test_a_start_that_is_refused_loses_nothing(
 
 @pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize("view", ["New training", "Runs", "Compare", "Search"])
-def test_a_runs_folder_that_is_none_is_told(
+def test_a_runs_folder_that_is_not_a_folder_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest], view: str
 ) -> None:
     home.runs_root.write_text("a file")
@@ -545,7 +548,7 @@ def test_a_runs_folder_that_is_none_is_told(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     home.runs_root.mkdir()
@@ -579,13 +582,15 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
-    assert "accuracy 54.0 %, macro F1 0.270, calibration error 0.012" in words(app)
-    assert {"Use as default", "Publish", "Delete for good", "Continue training"} <= set(labels(app))
+    assert "accuracy 54.0 %, macro F1 0.270, ECE 0.012" in words(app)
+    assert {"Use as default", "Publish", "Delete permanently", "Continue training"} <= set(
+        labels(app)
+    )
     assert not {"Stop", "Pause", "Kill now"} & set(labels(app))
     app.button(key="use_as_default").click().run()
     assert_sound(app)
     assert default_bundle_name(home) == "one"
-    assert "the app's default" in words(app)
+    assert "default model" in words(app)
     app.text_input(key="publish_name_one").set_value("small")
     app.button(key="publish").click().run()
     assert "There is already a model 'small'" in errors(app)[0]
@@ -619,7 +624,7 @@ def test_a_run_is_named_noted_and_deleted(
     assert "No training has been started yet" in words(app)
 
 
-def test_a_dead_run_is_shown_as_failed_with_the_logs_end(
+def test_a_crashed_run_is_shown_as_failed_with_the_logs_end(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     run = make_run(home, "dead", epochs=2, state="running")
@@ -631,7 +636,7 @@ def test_a_dead_run_is_shown_as_failed_with_the_logs_end(
     assert len(app.get("vega_lite_chart")) == 4
 
 
-def test_a_living_run_can_be_stopped_and_paused(
+def test_a_running_run_can_be_stopped_and_paused(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     run = make_run(home, "alive", epochs=2)
@@ -660,11 +665,11 @@ def test_a_living_run_can_be_stopped_and_paused(
         run.write_status(RunStatus("paused", "paused in epoch 3/50", epoch=3, epochs=50))
         app.run()
         assert "paused" in badges(app)
-        assert "Go on" in labels(app)
-        assert "Delete for good" not in labels(app)
-    app.button(key="go_on").click().run()
+        assert "Resume" in labels(app)
+        assert "Delete permanently" not in labels(app)
+    app.button(key="resume").click().run()
     assert_sound(app)
-    assert "nothing to go on" in words(app)
+    assert "cannot be asked to resume" in words(app)
     assert "failed" in badges(app)
 
 
@@ -679,7 +684,7 @@ def test_a_run_is_continued_for_more_epochs_and_refused_fewer(
     app.number_input(key="continue_epochs_one").set_value(3)
     app.button(key="continue").click().run()
     assert_sound(app)
-    assert "name a larger number" in errors(app)[0]
+    assert "request at least that many" in errors(app)[0]
     app.number_input(key="continue_epochs_one").set_value(8)
     app.button(key="continue").click().run()
     assert_sound(app)
@@ -694,7 +699,7 @@ def test_the_queue_is_reordered_and_emptied(
     for name in ("first", "second", "third"):
         enqueue(make_run(home, name), home)
     app = open_view("Runs")
-    assert any("3 runs wait" in box.label for box in app.expander)
+    assert any("3 pending runs" in box.label for box in app.expander)
     assert app.button(key="earlier_first").disabled
     app.button(key="earlier_third").click().run()
     app.button(key="later_first").click().run()
@@ -716,7 +721,7 @@ def test_start_from_this_run_fills_the_form(
     assert_sound(app)
     assert app.button_group[0].value == "New training"
     assert "gone-recipe no longer exists" in words(app)
-    assert "gone-data is not among the imported ones" in words(app)
+    assert "gone-data is not imported: choose another one" in words(app)
     open_group(app, "length")
     assert app.number_input(key="setting_batch_size").value == 17
     assert app.number_input(key="setting_seed").value == 3
@@ -742,7 +747,7 @@ def test_the_address_names_the_run_and_leads_back_to_it(
     assert gone.selectbox(key="run").value in ("one", "two", "three")
 
 
-def test_broken_folders_are_shown_with_a_sentence_and_spoil_nothing(
+def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     make_run(home, "good", epochs=3, state="finished")
@@ -762,7 +767,7 @@ def test_broken_folders_are_shown_with_a_sentence_and_spoil_nothing(
     app = open_view("Runs")
     for name, sentence in (
         ("torn", "config.json is damaged"),
-        ("edited", "is no valid configuration"),
+        ("edited", "is not a valid configuration"),
     ):
         app.selectbox(key="run").set_value(name).run()
         assert_sound(app)
@@ -811,7 +816,7 @@ def test_unchanged_figures_are_the_same_messages_and_growing_ones_the_same_eleme
 # Compare
 
 
-def test_runs_are_listed_filtered_and_told_apart(
+def test_runs_are_listed_filtered_and_distinguishable(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     make_run(home, "one", epochs=3, state="finished", seed=1)
@@ -887,8 +892,8 @@ def test_a_study_is_made_of_what_the_form_holds() -> None:
 @pytest.mark.parametrize(
     ("changes", "parameters", "sentence"),
     [
-        ({"name": ""}, [RATE], "has no name yet"),
-        ({"epochs": None}, [RATE], "The number for epochs is empty"),
+        ({"name": ""}, [RATE], "needs a name; enter one"),
+        ({"epochs": None}, [RATE], "The number for epochs is missing"),
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
         ({}, [], "at least one field"),
@@ -896,7 +901,7 @@ def test_a_study_is_made_of_what_the_form_holds() -> None:
         ({}, [RATE | {"high": 100.0}], "learning_rate"),
     ],
 )
-def test_a_bad_search_is_told(
+def test_a_bad_search_is_reported(
     changes: dict[str, Any], parameters: list[dict[str, Any]], sentence: str
 ) -> None:
     with pytest.raises(InputError, match=sentence) as caught:
@@ -914,7 +919,7 @@ def test_a_search_is_created_started_and_listed(
     )
     app = open_view("Search")
     app.button(key="create_search").click().run()
-    assert "has no name yet" in errors(app)[0]
+    assert "needs a name; enter one" in errors(app)[0]
     app.text_input(key="search_name").set_value("rates")
     app.multiselect(key="search_fields").set_value(["learning_rate"]).run()
     app.number_input(key="search_trials").set_value(4)
@@ -948,7 +953,7 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
         study.tell(trial, accuracy)
     make_run(home, "run-1", epochs=1, state="finished")
     app = open_view("Search")
-    assert "2 of 4 trials through: 2 finished" in app.get("progress")[0].proto.text
+    assert "2 of 4 trials: 2 finished" in app.get("progress")[0].proto.text
     assert "Best: trial 1, validation accuracy 50.0 %" in words(app)
     table = app.dataframe[0].value
     assert list(table["Trial"]) == [1, 0]
@@ -963,7 +968,7 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     assert app.selectbox(key="run").value == "run-1"
 
 
-def test_a_damaged_study_is_told(
+def test_a_damaged_study_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     folder = home.runs_root / ".studies" / "torn"

@@ -29,10 +29,12 @@ def test_the_first_of_many_are_taken() -> None:
     assert first_within([one, two], **limits) == ([one, two], "")
     taken, said = first_within([large, one, one, one, one], **limits)
     assert taken == [one, one, one]
-    assert said.startswith("2 photos are left out: at most 3 are taken at a time, up to 2 MB each")
+    assert said.startswith(
+        "2 photos were skipped: the limit is 3 photos at a time, up to 2 MB each"
+    )
     taken, said = first_within([two, two, one], **limits)
     assert taken == [two, two]
-    assert said.startswith("1 photo is left out")
+    assert said.startswith("1 photo was skipped")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_an_upload_s_name_can_name_a_file(name: str, kept: str, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == [kept]
 
 
-def test_photos_beyond_the_bounds_are_left_out_and_said(
+def test_photos_beyond_the_bounds_are_skipped_and_reported(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_PHOTOS", 2)
@@ -64,8 +66,8 @@ def test_photos_beyond_the_bounds_are_left_out_and_said(
     app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
     app.run()
     assert not app.exception
-    (said,) = [one.value for one in app.warning if "left out" in one.value]
-    assert said.startswith("1 photo is left out: at most 2 are taken")
+    (said,) = [one.value for one in app.warning if "skipped" in one.value]
+    assert said.startswith("1 photo was skipped: the limit is 2 photos")
 
 
 def test_progress_shows_names_as_they_are_written() -> None:

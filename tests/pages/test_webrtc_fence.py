@@ -1,4 +1,4 @@
-"""What streamlit-webrtc does that we work against: these fail when it does so no longer."""
+"""Behavior of streamlit-webrtc that fer_studio works around: these tests fail when it changes."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ KEY = "stream"
 
 
 class Worker:
-    """Stands for a running stream."""
+    """A stand-in for a running stream."""
 
     def __init__(self) -> None:
         self.stops = 0
@@ -29,7 +29,7 @@ class Worker:
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """The number of the script's run, as the package reads it; a session of its own."""
+    """The number of the script run, as the package reads it, in a separate session."""
     info = SimpleNamespace(script_run_count=1)
     monkeypatch.setattr(component, "get_this_session_info", lambda: info)
     st.session_state.clear()
@@ -38,7 +38,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
 
 def play(runs: SimpleNamespace) -> tuple[Any, Worker]:
-    """A stream that was drawn in run 1, and the fifth run, the four between being fragments'."""
+    """A stream drawn in run 1 of five; the runs in between are those of fragments."""
     context = component._get_or_create_context(KEY)
     worker = Worker()
     context._set_worker(worker)
@@ -48,13 +48,13 @@ def play(runs: SimpleNamespace) -> tuple[Any, Worker]:
 
 
 def test_without_the_guard_quick_runs_stop_the_stream(runs: SimpleNamespace) -> None:
-    # When this fails, the package does so no longer: remove the guard from fer_studio/ui/webrtc.py.
+    # If this fails, the package has changed: remove the guard from fer_studio/ui/webrtc.py.
     _, worker = play(runs)
     component._get_or_create_context(KEY)
     assert worker.stops == 1
 
 
-def test_with_the_guard_the_stream_goes_on(runs: SimpleNamespace) -> None:
+def test_with_the_guard_the_stream_continues(runs: SimpleNamespace) -> None:
     context, worker = play(runs)
     webrtc._forget_run_count(KEY)
     component._get_or_create_context(KEY)
@@ -63,7 +63,7 @@ def test_with_the_guard_the_stream_goes_on(runs: SimpleNamespace) -> None:
     assert webrtc.stream_state(KEY) == webrtc.StreamState(is_playing=True)
 
 
-def test_the_guard_and_the_state_bear_a_stream_that_was_never_drawn(
+def test_guard_and_state_accept_a_stream_that_was_never_drawn(
     runs: SimpleNamespace,
 ) -> None:
     webrtc._forget_run_count("other")
@@ -85,13 +85,13 @@ def test_the_package_takes_our_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(relay, NewestFrameRelay)
     webrtc._share_newest_frames_only()
     assert get_global_relay() is relay
-    # Needed as long as the usual relay keeps all frames unless asked otherwise.
+    # Needed while the default relay keeps all frames.
     assert MediaRelay.subscribe.__defaults__ == (True,)
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the component was called with."""
+    """The arguments of the component."""
     arguments: dict[str, Any] = {}
     monkeypatch.setattr(webrtc, "_share_newest_frames_only", lambda: None)
     monkeypatch.setattr(webrtc, "webrtc_streamer", lambda **given: arguments.update(given))
@@ -115,7 +115,7 @@ def test_video_only_and_no_server_on_the_internet(drawn: dict[str, Any]) -> None
     assert drawn["source_video_track"] is drawn["sink_video_track"].output
 
 
-def test_a_connection_that_cannot_be_set_up_is_told_in_one_sentence(
+def test_a_failed_connection_setup_gives_one_sentence(
     monkeypatch: pytest.MonkeyPatch, drawn: dict[str, Any]
 ) -> None:
     def fail(**given: Any) -> None:

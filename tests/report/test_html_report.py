@@ -1,4 +1,4 @@
-"""The report: one file, whole, harmless, and without a request to anywhere."""
+"""The HTML report: one complete file, escaped, without external requests."""
 
 import re
 from collections.abc import Callable
@@ -11,10 +11,9 @@ import plotly.graph_objects as go
 import pytest
 
 from fer_core.bundle import Bundle
-from fer_core.evaluation.assessment import Assessment, assess
+from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.facts import ResultFacts
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.evaluation.robustness import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.slices import slice_by_score
 from fer_core.metrics import proportion_estimate
 from fer_core.report.html import html_report
@@ -23,7 +22,7 @@ EVIL = '<script>alert("x")</script>'
 
 
 @pytest.fixture(scope="module")
-def assessment() -> Assessment:
+def result() -> EvaluationResult:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 6, 120).astype(np.int8)  # neutral does not occur
     probabilities = generator.dirichlet(np.ones(7), 120).astype(np.float32)
@@ -43,17 +42,17 @@ def assessment() -> Assessment:
     slicing = slice_by_score(result, np.arange(120.0), name="age", title="Age", unit="years")
     points = tuple(RobustnessPoint(s, proportion_estimate(h, 10)) for s, h in ((0, 8), (5, 4)))
     curve = RobustnessCurve("fog", "Fog", "metres", points, 10)
-    return replace(assess(result, robustness=(curve,)), slicings=(slicing,))
+    return replace(result, slicings=(slicing,), robustness=(curve,))
 
 
 @pytest.fixture
-def page(assessment: Assessment, bundle: Bundle) -> str:
+def page(result: EvaluationResult, bundle: Bundle) -> str:
     bars = go.Figure(go.Bar(x=["a"], y=[1], name=EVIL))
-    return html_report(assessment, bundle, [("Bars", "One bar.", bars), (EVIL, EVIL, bars)])
+    return html_report(result, bundle, [("Bars", "One bar.", bars), (EVIL, EVIL, bars)])
 
 
 class Outline(HTMLParser):
-    """The tags that are open and the text outside scripts."""
+    """Collects headings, addresses and the text outside scripts; checks that tags are balanced."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,59 +87,61 @@ def outline(page: str) -> Outline:
     return parser
 
 
-def test_it_is_whole_and_loads_nothing(page: str, outline: Outline) -> None:
+def test_it_is_complete_and_loads_nothing(page: str, outline: Outline) -> None:
     assert outline.addresses == []
     assert page.count("plotly.js v") == 1
     # Plotly itself, once, and one call per figure.
     assert outline.scripts == 3
     assert 3_000_000 < len(page) < 8_000_000
     assert outline.headings == [
-        "Headline",
+        "Summary",
         "Per emotion",
         "Confusion matrix",
         "Calibration",
         "Slices",
         "Robustness",
         "Charts",
-        "The model",
+        "Model",
         "Limits and responsible use",
     ]
 
 
-def test_the_figures_are_those_of_the_assessment(outline: Outline, assessment: Assessment) -> None:
+def test_the_values_are_those_of_the_result(outline: Outline, result: EvaluationResult) -> None:
     text = " ".join(outline.text)
-    accuracy = assessment.headline.accuracy
+    accuracy = result.accuracy
     assert accuracy.value is not None and accuracy.low is not None and accuracy.high is not None
     assert f"{100 * accuracy.value:.1f} %" in text
     assert f"({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f} %)" in text
-    assert "the 100 images that are not also in train" in text
-    assert "People reach 65 ± 5 %" in text
-    assert "at the temperature in force, 1.250" in text
+    assert "the 100 images that do not also appear in train" in text
+    assert "Human accuracy on FER2013 is 65 ± 5 %" in text
+    assert "calibrated, temperature 1.250" in text
     assert "undefined" in text
     assert "metres" in text and "0 to 23" in text
-    assert "Do not use it to decide about people" in text
+    assert "Do not use it to make decisions about people" in text
 
 
-def test_what_people_typed_is_shown_and_not_run(page: str, outline: Outline) -> None:
+def test_user_text_is_escaped(page: str, outline: Outline) -> None:
     assert EVIL not in page
-    assert "alert(" not in re.sub(r"alert\(&quot;x&quot;\)|alert\(\\\"x\\\"\)", "", page)
+    assert "alert(" not in re.sub(r"alert\(&#34;x&#34;\)|alert\(\\\"x\\\"\)", "", page)
     assert any(EVIL in text for text in outline.text)
 
 
-def test_without_figures_it_needs_no_program(assessment: Assessment, bundle: Bundle) -> None:
-    page = html_report(assessment, bundle, [])
+def test_without_charts_it_contains_no_script(result: EvaluationResult, bundle: Bundle) -> None:
+    page = html_report(result, bundle, [])
     assert "<script" not in page and len(page) < 50_000
 
 
-def test_a_models_own_predictions_make_a_report_too(bundle: Bundle, assessment: Assessment) -> None:
-    result = replace(assessment.result, dataset_name=None, is_leaked=None, split="validation")
-    page = html_report(assess(result), bundle, [])
-    assert "small on the validation images of its own training" in page
-    assert "not also in train" not in page and "<h2>Slices" not in page
+def test_a_report_of_stored_predictions(bundle: Bundle, result: EvaluationResult) -> None:
+    own = replace(
+        result, dataset_name=None, is_leaked=None, split="validation", slicings=(), robustness=()
+    )
+    page = html_report(own, bundle, [])
+    assert "small on the validation images of its training" in page
+    assert "also appear in train" not in page and "<h2>Slices" not in page
 
 
-def test_an_imported_model_names_its_file(
-    assessment: Assessment, bundle: Bundle, make_record: Callable[..., Any]
+def test_an_imported_model_shows_its_file(
+    result: EvaluationResult, bundle: Bundle, make_record: Callable[..., Any]
 ) -> None:
     record = make_record(
         recipe=None,
@@ -149,6 +150,6 @@ def test_an_imported_model_names_its_file(
         training={},
         source={"file": f"{EVIL}.onnx", "format": "ONNX network"},
     )
-    page = html_report(assessment, replace(bundle, record=record), [])
+    page = html_report(result, replace(bundle, record=record), [])
     assert "&lt;script&gt;" in page and EVIL not in page
     assert "(ONNX network)" in page and "Training images" not in page

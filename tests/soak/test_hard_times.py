@@ -157,7 +157,7 @@ def test_a_full_disk_ends_a_training_which_can_be_resumed(
     assert "is safe on disk" in out, out
     assert "Traceback" not in out, out
     assert "the dataset is whole" in out, out
-    assert "going on behind epoch" in out, out
+    assert "resuming after epoch" in out, out
     assert "; bundle in" in out, out
 
 

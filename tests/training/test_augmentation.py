@@ -1,4 +1,4 @@
-"""Random changes of training images, on pictures whose answer is known."""
+"""Augmentation of images with known results."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 class KnownDraws:
-    """Stands in for a generator: every draw between -1 and 1 is the next of these numbers."""
+    """Replaces a random generator: every draw between -1 and 1 is the next of these numbers."""
 
     def __init__(self, *draws: float, mirrored: bool = False) -> None:
         self._draws = iter(draws)
@@ -46,7 +46,7 @@ def moved(
     mirrored: bool = False,
     **strengths: float,
 ) -> NDArray[np.int_]:
-    """One image under known draws, as grey values again."""
+    """Augment one image with known draws; return intensities 0 to 255."""
     draws: Any = KnownDraws(angle, zoom, *shift, mirrored=mirrored)
     config = TrainingConfig(**{"flip": True, **strengths})
     result = augment(image[np.newaxis], config, draws)[0] * 255
@@ -60,14 +60,14 @@ def images() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def spot() -> NDArray[np.uint8]:
-    """Black with one bright square, its middle 10 rows above and 10 columns right of centre."""
+    """Black with one bright square 10 rows above and 10 columns right of the center."""
     picture = np.zeros((48, 48), np.uint8)
     picture[12:16, 32:36] = 255
     return picture
 
 
 def middle(picture: NDArray[np.int_]) -> tuple[float, float]:
-    """Row and column of the brightness's centre, counted from the picture's."""
+    """Row and column of the centroid of the brightness, relative to the image's center."""
     rows, columns = np.indices(picture.shape) - 23.5
     return (
         float((rows * picture).sum() / picture.sum()),
@@ -212,6 +212,6 @@ def test_erasing_covers_one_rectangle_of_the_stated_size_with_one_grey() -> None
     assert covered.any(axis=0).mean() > 0.99  # it falls everywhere, up to all four edges
 
 
-def test_no_images_are_no_trouble() -> None:
+def test_no_images_are_allowed() -> None:
     empty = np.empty((0, 48, 48), np.uint8)
     assert augment(empty, TrainingConfig(), np.random.default_rng(0)).shape == (0, 48, 48)

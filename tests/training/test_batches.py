@@ -1,4 +1,4 @@
-"""Which images each step of an epoch sees."""
+"""The images of each step of an epoch."""
 
 import threading
 from collections import Counter
@@ -20,7 +20,7 @@ from fer_core.training.batches import Batch, TrainingBatches, class_weights, epo
 
 @pytest.fixture
 def numbered(draw_faces: Callable[..., FaceSet]) -> Callable[[list[int]], FaceSet]:
-    """Faces whose first pixel is their row number, so that a batch tells which it holds."""
+    """Faces whose first pixel is their row number, so that a batch shows which faces it holds."""
 
     def make(labels: list[int]) -> FaceSet:
         faces = draw_faces(labels)

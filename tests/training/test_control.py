@@ -1,4 +1,4 @@
-"""Stop, pause, kill, delete, label: what reaches a training, and what is refused."""
+"""Stop, pause, resume, kill, delete and label: accepted and refused requests."""
 
 import json
 import os
@@ -47,7 +47,7 @@ with run.held():
 
 
 class Clock:
-    """Goes on when somebody waits, and does something at a given moment."""
+    """A clock that advances while the code sleeps, and runs actions at given times."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -90,7 +90,7 @@ def ask(run: RunFolder, request: str, requested: float | None = None) -> None:
     (run.path / "control.json").write_text(json.dumps(asdict(control)))
 
 
-def test_a_stop_reaches_the_training(run: RunFolder) -> None:
+def test_a_stop_request_reaches_the_training(run: RunFolder) -> None:
     stop = threading.Event()
     control = RunControl(run, stop, clock=(clock := Clock()), sleep=clock.sleep)
     assert not control.should_stop()
@@ -119,7 +119,7 @@ def test_a_torn_request_is_none(run: RunFolder, content: str) -> None:
     assert not RunControl(run, threading.Event()).should_stop()
 
 
-def test_a_pause_counts_in_no_duration_and_beats_on(run: RunFolder) -> None:
+def test_a_pause_is_not_part_of_durations_and_keeps_the_heartbeat(run: RunFolder) -> None:
     clock = Clock()
     control = RunControl(run, threading.Event(), clock=clock, sleep=clock.sleep)
     run.write_status(RunStatus("running", "epoch 2/3", epoch=2, epochs=3, step=4, steps=9))
@@ -166,7 +166,7 @@ def test_nothing_is_asked_of_a_run_that_does_not_run(
     assert read_control(run) is None
 
 
-def test_a_process_that_holds_a_run_is_seen_asked_and_killed_with_its_children(
+def test_a_process_that_holds_a_run_is_found_controlled_and_killed_with_its_children(
     run: RunFolder, holder: "subprocess.Popen[bytes]", settings: Settings
 ) -> None:
     assert is_active(run)
@@ -187,7 +187,7 @@ def test_a_process_that_holds_a_run_is_seen_asked_and_killed_with_its_children(
     assert not is_process_alive(child, None)
 
 
-def test_a_number_that_another_process_has_now_is_not_killed(
+def test_a_number_that_another_process_has_reused_is_not_killed(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_core.training.control._START_SECONDS", 0.1)

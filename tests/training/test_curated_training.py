@@ -1,4 +1,4 @@
-"""Training heeds the curation that it began with, and its bundle's record says so."""
+"""A training applies the curation of its start, and its bundle records it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ from fer_core.training.train_job import TrainingOutcome, run_training
 def faces(
     settings: Settings, write_files: Callable[..., Path], png: Callable, tiny_faces: FaceSet
 ) -> FaceSet:
-    """The tiny faces, imported as "drawn", where two validation images also stand in train."""
+    """The tiny faces, imported as "drawn", where two validation images also appear in train."""
     files = {}
     for row, image in enumerate(tiny_faces.images):
         split, emotion = SPLITS[tiny_faces.splits[row]], EMOTIONS[tiny_faces.labels[row]]
@@ -70,7 +70,7 @@ def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces:
     assert plain.bundle.record.training["training_images"] == 56
 
 
-def test_a_curation_that_cannot_be_read_in_whole_is_told_before_training(
+def test_a_curation_that_cannot_be_read_completely_is_reported_before_training(
     settings: Settings, faces: FaceSet
 ) -> None:
     file = CurationFile(settings.data_root / "drawn")

@@ -1,4 +1,4 @@
-"""Estimates: the arithmetic on what was timed, and what is remembered."""
+"""Estimates: computed from measured steps, and cached."""
 
 import json
 import os
@@ -21,7 +21,7 @@ CONFIG = TrainingConfig(epochs=50, batch_size=64)
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
-    """The configurations whose steps were timed."""
+    """The configurations that were measured."""
     asked: list[TrainingConfig] = []
 
     def measure(config: TrainingConfig, *, is_busy: bool) -> Speed:
@@ -41,19 +41,19 @@ def test_an_estimate_counts_full_batches_validation_epochs_and_the_start(
     assert one.seconds == pytest.approx(10 + 50 * one.seconds_per_epoch)
     assert one.memory_bytes == 500_000_000 + 2100 * 48 * 48
     assert (one.images_per_second, one.parameters) == (pytest.approx(100), 1_176_359)
-    assert one.in_words == "about 9 minutes here (10 seconds an epoch, 50 epochs)"
+    assert one.text == "about 9 minutes on this machine (10 seconds per epoch, 50 epochs)"
 
 
 @pytest.mark.parametrize(
     ("epochs", "images", "words"),
     [
-        (1, 640, "about 16 seconds here (6.4 seconds an epoch, 1 epoch)"),
-        (50, 28_709, "about 4 hours here (5 minutes an epoch, 50 epochs)"),
-        (200, 28_709, "about 16 hours here (5 minutes an epoch, 200 epochs)"),
-        (2000, 28_709, "about 6.7 days here (5 minutes an epoch, 2,000 epochs)"),
+        (1, 640, "about 16 seconds on this machine (6.4 seconds per epoch, 1 epoch)"),
+        (50, 28_709, "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"),
+        (200, 28_709, "about 16 hours on this machine (5 minutes per epoch, 200 epochs)"),
+        (2000, 28_709, "about 6.7 days on this machine (5 minutes per epoch, 2,000 epochs)"),
     ],
 )
-def test_it_is_said_in_words(
+def test_it_is_formatted(
     settings: Settings, timed: list[TrainingConfig], epochs: int, images: int, words: str
 ) -> None:
     config = changed_config(CONFIG, {"epochs": epochs})
@@ -92,7 +92,7 @@ def test_what_does_not_change_the_speed_is_not_timed_again(
     assert cached_estimate(CONFIG, 1000, 100, settings) is None
 
 
-def test_steps_that_cannot_be_timed_are_told(
+def test_steps_that_cannot_be_timed_are_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "alchemy")

@@ -1,4 +1,4 @@
-"""The training loop on drawn faces: reproducible, resumable, and clear when it cannot go on."""
+"""The training loop on drawn faces: reproducible, resumable, with clear errors."""
 
 import os
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def stop_when(condition: Callable[[], bool]) -> FitContext:
 
 
 def timeless(epochs: list[EpochRecord]) -> list[EpochRecord]:
-    """Without what two equal runs may differ in: the clock."""
+    """Remove the durations, in which two equal runs may differ."""
     return [replace(record, seconds=0.0, images_per_second=0.0) for record in epochs]
 
 
@@ -54,7 +54,7 @@ def saved_weights(run: RunFolder) -> list[np.ndarray[Any, Any]]:
 
 @pytest.fixture(scope="module")
 def everything() -> TrainingConfig:
-    """Every source of chance and of state that a training can have."""
+    """Every source of randomness and of state that a training can have."""
     return config(
         epochs=3,
         optimizer="sgd",
@@ -186,7 +186,7 @@ def test_early_stopping_stops_and_keeps_the_best_epochs_weights(
     assert fit(values, faces, run).epochs == result.epochs
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_the_reason(
+def test_a_loss_that_becomes_nan_ends_the_run_with_the_reason(
     tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
     # Beyond what a configuration allows, to get there within a few steps.
@@ -218,7 +218,7 @@ def test_an_empty_split_is_refused(tiny_faces: FaceSet, tmp_path: Path, split: s
         fit(config(), others, RunFolder(tmp_path))
 
 
-def test_stopping_before_the_first_epoch_is_through_leaves_no_epoch(
+def test_stopping_before_the_first_epoch_is_finished_leaves_no_epoch(
     tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
     run = run_in(tmp_path / "run", config())
@@ -238,7 +238,7 @@ def test_a_checkpoint_of_another_network_is_refused(
         fit(other, tiny_faces, uninterrupted[0])
 
 
-def test_a_missing_checkpoint_is_told(tiny_faces: FaceSet, tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_reported(tiny_faces: FaceSet, tmp_path: Path) -> None:
     run = run_in(tmp_path / "run", config())
     run.append_epoch(EpochRecord(1, 1, 0.5, 1, 0.5, 0.5, {}, 0.001, 100, 1))
     with pytest.raises(InputError, match=r"checkpoint-00001.npz is missing or damaged"):
@@ -275,7 +275,7 @@ def test_no_image_is_fed_but_those_of_train(tiny_faces: FaceSet) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["no-such-backend", "TensorFlow"])
-def test_a_backend_that_is_not_installed_is_told(
+def test_a_backend_that_is_not_installed_is_reported(
     monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     import sys

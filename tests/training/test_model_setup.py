@@ -1,4 +1,4 @@
-"""The losses that a configuration compiles, against figures computed by hand."""
+"""The losses that a configuration compiles, compared with values computed by hand."""
 
 import math
 
@@ -10,6 +10,8 @@ from fer_core.recipes import validated_config
 
 prepare_backend()
 
+from fer_core.recipes.architectures import build_network  # noqa: E402
+from fer_core.training.fused_normalization import with_fused_normalization  # noqa: E402
 from fer_core.training.model_setup import compiled_model  # noqa: E402  # after the backend
 
 PROBABILITIES = np.array([[0.7, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05]], dtype=np.float32)
@@ -43,3 +45,21 @@ def test_smoothed_labels_are_weighed_class_by_class() -> None:
     expected = -smoothed * 0.3**2 * math.log(0.7) - 6 * (0.1 / 7) * 0.95**2 * math.log(0.05)
     value = loss_of(loss="focal", focal_gamma=2.0, label_smoothing=0.1)
     assert value == pytest.approx(expected, rel=1e-5)
+
+
+def test_fused_normalization_trains_like_keras_own() -> None:
+    network = build_network("plain_nine", dropout_scale=0)
+    fused = with_fused_normalization(network)
+    # The dense layer's normalization of recipe A takes no pictures and stays as it is.
+    assert "FusedBatchNormalization" in {type(layer).__name__ for layer in fused.layers}
+    pictures = np.random.default_rng(0).random((8, 48, 48, 1), dtype=np.float32)
+    np.testing.assert_allclose(fused(pictures), network(pictures), rtol=1e-6)
+    outputs = [np.asarray(model(pictures, training=True)) for model in (fused, network)]
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-4)
+    for ours, theirs in zip(fused.get_weights(), network.get_weights(), strict=True):
+        # The fused variance is the unbiased one.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    dense = with_fused_normalization(build_network("paired_convolutions"))
+    names = [type(layer).__name__ for layer in dense.layers]
+    assert names.count("FusedBatchNormalization") == 6
+    assert names.count("BatchNormalization") == 1

@@ -1,4 +1,4 @@
-"""How far a training is, told in words and in figures."""
+"""Progress of a training: messages, status and estimates."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from fer_core.training.run_folder import EpochRecord, RunFolder
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that the test sets."""
 
     now = 0.0
 

@@ -39,7 +39,7 @@ with RunFolder(Path(sys.argv[1])).held():
 
 
 class Spawned:
-    """Stands in for the starting of processes."""
+    """Replaces the start of processes."""
 
     def __init__(self) -> None:
         self.processes: dict[str, subprocess.Popen[str]] = {}
@@ -267,7 +267,9 @@ def test_more_epochs_are_recorded(settings: Settings, spawned: Spawned) -> None:
     assert list(spawned.processes) == ["done"]
 
 
-def test_more_epochs_switch_off_an_early_stopping_that_had_struck(settings: Settings) -> None:
+def test_more_epochs_switch_off_an_early_stopping_that_had_ended_the_run(
+    settings: Settings,
+) -> None:
     run = finished(settings, 3, epochs=10, early_stopping_patience=2)
     extend_run(run, 12)
     config = run.read_setup().config

@@ -1,4 +1,4 @@
-"""Runs as they really are, whatever their files say."""
+"""The actual states of runs, whatever their files say."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def test_a_status_whose_process_is_gone_is_not_believed(settings: Settings) -> N
     assert one.started == datetime(2026, 1, 2, 3, 4, 5).astimezone(UTC)
 
 
-def test_a_killed_run_and_a_restarted_machine_are_told(
+def test_a_killed_run_and_a_restarted_machine_are_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make(settings, "one")
@@ -96,7 +96,7 @@ def test_a_killed_run_and_a_restarted_machine_are_told(
     assert "killed on request in epoch 1/3" in run_summary(run.path, settings).reason
 
 
-def test_a_full_disk_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(settings, "one")
     run.write_status(RunStatus("running", "x", epoch=1, epochs=3, steps=9, **GONE))
     monkeypatch.setattr("fer_core.training.registry._FULL_DISK_BYTES", 10**18)
@@ -122,7 +122,7 @@ def test_a_held_run_is_alive(settings: Settings) -> None:
     assert run_summary(run.path, settings).state == "failed"
 
 
-def test_new_queued_and_never_begun_runs(settings: Settings) -> None:
+def test_new_queued_and_never_started_runs(settings: Settings) -> None:
     run, other = make(settings, "one"), make(settings, "two")
     assert run_summary(run.path, settings).state == "new"
     enqueue(other, settings)
@@ -186,7 +186,7 @@ def test_an_edited_epoch_is_left_out(settings: Settings, changes: dict[str, obje
     assert run_summary(run.path, settings).epoch == 1
 
 
-def test_epochs_are_read_on_and_a_rewritten_file_anew(tmp_path: Path) -> None:
+def test_epochs_are_read_incrementally_and_a_rewritten_file_again(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     for epoch in (1, 2):
         run.append_epoch(record(epoch))
@@ -223,7 +223,7 @@ def test_many_runs_and_many_epochs_are_quick(settings: Settings) -> None:
     assert (cold < 3.0, warm < 0.5, grown < 0.1) == (True, True, True), (cold, warm, grown)
 
 
-def test_the_newest_run_stands_first(settings: Settings) -> None:
+def test_the_newest_run_comes_first(settings: Settings) -> None:
     for name, moment in (("old", 1_000_000), ("new", 3_000_000), ("middle", 2_000_000)):
         os.utime(make(settings, name).path / "config.json", (moment, moment))
     assert [one.id for one in list_runs(settings)] == ["new", "middle", "old"]
@@ -254,5 +254,5 @@ def test_a_runs_status_keeps_the_datas_fingerprint(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("process_id", [-5, 2**40, 2**70])
-def test_a_number_that_is_no_process_is_not_alive(process_id: int) -> None:
+def test_a_number_that_is_not_a_process_is_not_alive(process_id: int) -> None:
     assert not is_process_alive(process_id, None)

@@ -1,4 +1,4 @@
-"""A run's folder: what survives a crash, and what damage says."""
+"""A run's folder after crashes and with damaged files."""
 
 import json
 from dataclasses import replace
@@ -64,20 +64,20 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"[]", b'{"recipe": "x"}', b"\x80"])
-def test_a_damaged_configuration_is_told(run: RunFolder, content: bytes) -> None:
+def test_a_damaged_configuration_is_reported(run: RunFolder, content: bytes) -> None:
     (run.path / "config.json").write_bytes(content)
     with pytest.raises(InputError, match=r"config.json is damaged") as caught:
         run.read_setup()
     assert "\n" not in str(caught.value)
 
 
-def test_a_configuration_of_another_version_is_told(run: RunFolder) -> None:
+def test_a_configuration_of_another_version_is_reported(run: RunFolder) -> None:
     path = run.path / "config.json"
     values = json.loads(path.read_text())
     values["config"]["colour"] = "red"
     path.write_text(json.dumps(values))
     with pytest.raises(
-        InputError, match=r"config.json is no valid configuration: .colour. is no setting"
+        InputError, match=r"config.json is not a valid configuration: .colour. is not a setting"
     ):
         run.read_setup()
 
@@ -121,7 +121,7 @@ def test_foreign_lines_are_dropped(run: RunFolder, foreign: bytes) -> None:
 
 
 @pytest.mark.parametrize("epoch", ["[1]", '"2"', "null", "{}", "2.5"])
-def test_a_line_whose_epoch_is_no_number_is_foreign(run: RunFolder, epoch: str) -> None:
+def test_a_line_with_an_invalid_epoch_is_dropped(run: RunFolder, epoch: str) -> None:
     run.append_epoch(record(1))
     line = (run.path / "metrics.jsonl").read_text().replace('"epoch": 1', f'"epoch": {epoch}')
     with (run.path / "metrics.jsonl").open("a") as file:
@@ -165,7 +165,7 @@ def test_arrays_come_back_equal_and_old_ones_are_replaced(run: RunFolder) -> Non
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage" * 99, b"half"])
-def test_missing_and_damaged_arrays_are_told(run: RunFolder, content: bytes | None) -> None:
+def test_missing_and_damaged_arrays_are_reported(run: RunFolder, content: bytes | None) -> None:
     run.save_arrays("best.npz", {"000": np.arange(100)})
     path = run.path / "best.npz"
     whole = path.read_bytes()

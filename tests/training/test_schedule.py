@@ -1,4 +1,4 @@
-"""The learning rate at points worked out by hand."""
+"""Learning rates computed by hand."""
 
 import math
 from typing import Any

@@ -1,6 +1,7 @@
-"""Searches: the space held against the settings, and trials as runs."""
+"""Searches: the space, trials as runs, retries."""
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from fer_core.errors import InputError
 from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name
 from fer_core.settings import Settings
-from fer_core.training import search_worker
+from fer_core.training import search, search_worker
 from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import (
@@ -65,14 +66,14 @@ SPACE = [
         ([{"field": "weight_decay", "low": 0, "high": 1, "log": True}], "low above 0 for log"),
         ([{"field": "optimizer", "low": 0, "high": 1}], "optimizer needs choices"),
         ([{"field": "optimizer", "choices": ["lion"]}], "should be one of .*lion"),
-        ([{"field": "epochs", "choices": [1, 1]}], "a choice twice"),
+        ([{"field": "epochs", "choices": [1, 1]}], "the same choice twice"),
         ([{"field": "epochs", "choices": ["many"]}], "should be a whole number"),
         ([{"field": "flip", "choices": [True], "low": 1}], "either low and high, or choices"),
         ([SPACE[0], SPACE[0]], "each field may be named once"),
         ([{"field": "epochs", "low": 1, "high": 2, "step": 3}], "step"),
     ],
 )
-def test_a_space_that_does_not_fit_is_told_in_one_sentence(
+def test_a_space_that_does_not_fit_is_reported_in_one_sentence(
     parameters: list[dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -95,7 +96,7 @@ def test_choices_that_do_not_go_with_the_configuration_are_refused() -> None:
 
 
 class FixedTrial:
-    """Suggests what it was told to and keeps what it was asked for."""
+    """Returns given values and records the requested parameters."""
 
     def __init__(self, **values: Any) -> None:
         self.values, self.asked = values, list[str]()
@@ -145,7 +146,7 @@ def setup(data: str, **changes: Any) -> StudySetup:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., None]:
-    """Runs that are through at once, as good as their learning rate is high."""
+    """Runs that finish at once; their accuracy grows with the learning rate."""
 
     def prepare(state: str = "finished", epochs: int = 4) -> None:
         def launched(one: RunSetup, where: Settings, **_: object) -> RunFolder:
@@ -191,7 +192,7 @@ def test_a_search_goes_through_its_trials_and_finds_the_best(
     assert all(figure.data for figure in figures.values())
 
 
-def test_failed_trials_are_told_and_count(
+def test_failed_trials_are_reported_and_count(
     settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
 ) -> None:
     stand_in("failed", epochs=0)
@@ -202,7 +203,7 @@ def test_failed_trials_are_told_and_count(
     assert study_figures("first", settings) == {}
 
 
-def test_studies_that_cannot_be_are_refused(settings: Settings, tmp_path: Path) -> None:
+def test_studies_that_are_not_valid_are_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no dataset and no path"):
         create_study(setup("nowhere"), settings)
     with pytest.raises(InputError, match="cannot be a name"):
@@ -221,7 +222,7 @@ def test_studies_that_cannot_be_are_refused(settings: Settings, tmp_path: Path) 
         setup(str(tmp_path), trials=0)
 
 
-def test_a_damaged_study_hides_no_other(settings: Settings, tmp_path: Path) -> None:
+def test_a_damaged_study_does_not_hide_others(settings: Settings, tmp_path: Path) -> None:
     for name in ("first", "second"):
         create_study(setup(str(tmp_path), name=name), settings)
     (settings.runs_root / ".studies" / "first" / "study.json").write_text("[" * 100_000)
@@ -230,13 +231,15 @@ def test_a_damaged_study_hides_no_other(settings: Settings, tmp_path: Path) -> N
     assert "study.json is damaged (it is nested too deeply)" in damage
 
 
-def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
+def test_a_trial_that_a_dead_worker_left_behind_is_retried(
     settings: Settings,
     tmp_path: Path,
     stand_in: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stand_in()
+    monkeypatch.setattr(search, "_HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(search, "_GRACE_SECONDS", 1)
     create_study(setup(str(tmp_path), trials=2), settings)
     # A worker that dies as soon as its first run is launched.
     code = (
@@ -271,7 +274,34 @@ def test_a_trial_that_a_dead_worker_left_behind_is_gone_on_with(
     summary = run_search("first", settings)
     assert continued == ["left"]
     assert (summary.finished, summary.running) == (2, 0)
-    assert (summary.trials[0].run_id, summary.trials[0].value) == ("left", 0.75)
+    # The failed trial is replaced by its retry, which has the same values.
+    assert len(summary.trials) == 2
+    retried = next(trial for trial in summary.trials if trial.run_id == "left")
+    assert (retried.value, retried.values) == (0.75, left.trials[0].values)
+
+
+def test_a_running_trial_of_an_earlier_version_is_retried(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has no heartbeat, but the name of the machine of its worker."""
+    stand_in()
+    study_setup_ = setup(str(tmp_path), trials=1)
+    create_study(study_setup_, settings)
+    study = search.open_study(study_setup_, settings)
+    trial = study.ask()
+    study_setup_.space.suggest(trial, study_setup_.config)
+    trial.set_user_attr("worker", {"host": platform.node(), "process_id": 1, "started": 0.0})
+    trial.set_user_attr("run", "old")
+    run = RunFolder(settings.runs_root / "old")
+    run.create(RunSetup("a", "b", study_setup_.config))
+    run.append_epoch(EpochRecord(1, 1, 0.5, 0.5, 0.75, 0.5, {}, 0.001, 100, 1))
+    run.write_status(RunStatus("finished", "done"))
+    summary = run_search("first", settings)
+    assert (summary.state, summary.finished, summary.running) == ("finished", 1, 0)
+    assert (summary.trials[0].run_id, summary.best_value) == ("old", 0.75)
 
 
 def test_a_stop_leaves_the_trial_open(
@@ -291,4 +321,9 @@ def test_a_stop_leaves_the_trial_open(
     start = time.monotonic()
     summary = run_search("first", settings)
     assert time.monotonic() - start < 30
-    assert (summary.running, summary.state) == (1, "stopped")
+    assert (summary.running, summary.failed, summary.state) == (0, 0, "stopped")
+    # The trial keeps its values and its run, which the next worker continues.
+    (trial,) = summary.trials
+    assert (trial.state, trial.run_id) == ("waiting", "trial-0")
+    assert {"batch_size", "optimizer", "learning_rate"} <= set(trial.values)
+    assert trial.problem == ""

@@ -1,4 +1,4 @@
-"""Training in slices of time: no work lost, the same result, and no slice that comes to nothing."""
+"""Training with a time budget: no lost work, the same result, an error if it is too short."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ CONFIG = TrainingConfig(
 
 
 class Clock:
-    """Moves by so many seconds each time that it is asked."""
+    """A clock that advances by a fixed step at each call."""
 
     def __init__(self, step: float = 0.0) -> None:
         self.now, self.step = 100.0, step
@@ -51,7 +51,7 @@ def without_timings(records: list[EpochRecord]) -> list[EpochRecord]:
     return [replace(record, seconds=0.0, images_per_second=0.0) for record in records]
 
 
-def test_a_slice_ends_when_its_minutes_are_over() -> None:
+def test_a_budget_ends_when_its_minutes_are_over() -> None:
     clock = Clock()
     budget = TimeBudget(2, clock=clock)
     clock.now += 119
@@ -71,7 +71,7 @@ def test_an_epoch_has_room_with_a_tenth_to_spare() -> None:
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
-def test_what_is_no_duration_is_refused(minutes: float) -> None:
+def test_an_invalid_duration_is_refused(minutes: float) -> None:
     with pytest.raises(InputError, match="--minutes should be above 0"):
         TimeBudget(minutes)
 
@@ -92,7 +92,7 @@ def test_the_loop_asks_with_the_last_epochs_duration_and_begins_none_without_tim
     assert len(result.epochs) == 2
 
 
-def test_slices_give_the_run_that_one_go_gives(tiny_faces: FaceSet, tmp_path: Path) -> None:
+def test_several_periods_give_the_same_run_as_one(tiny_faces: FaceSet, tmp_path: Path) -> None:
     whole, sliced = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "sliced")
     for run in (whole, sliced):
         run.create(RunSetup("tiny", "faces", CONFIG))
@@ -129,7 +129,7 @@ def begun(settings: Settings, data: str, **changes: Any) -> RunFolder:
     return run
 
 
-def test_a_slice_leaves_a_bundle_and_says_how_to_go_on(settings: Settings, data: str) -> None:
+def test_a_budget_leaves_a_bundle_and_says_how_to_go_on(settings: Settings, data: str) -> None:
     run = begun(settings, data, epochs=2)
     clock = Clock()
     outcomes: list[TrainingOutcome] = []
@@ -147,7 +147,7 @@ def test_a_slice_leaves_a_bundle_and_says_how_to_go_on(settings: Settings, data:
     assert log.count("resume with --resume") == 1
 
 
-def test_a_slice_without_a_finished_epoch_is_told(settings: Settings, data: str) -> None:
+def test_a_budget_without_a_finished_epoch_is_reported(settings: Settings, data: str) -> None:
     run = begun(settings, data)
     # Over within the first epoch's steps.
     budget = TimeBudget(1, clock=Clock(step=29))
@@ -158,7 +158,7 @@ def test_a_slice_without_a_finished_epoch_is_told(settings: Settings, data: str)
     assert run_training(run, settings).state == "finished"
 
 
-def test_a_slice_shorter_than_an_epoch_before_is_told(settings: Settings, data: str) -> None:
+def test_a_budget_shorter_than_an_epoch_before_is_reported(settings: Settings, data: str) -> None:
     run = begun(settings, data, epochs=2)
     first = TimeBudget(1, clock=Clock())
     first.is_enough_for = lambda seconds: seconds == 0  # type: ignore[method-assign]
@@ -169,7 +169,7 @@ def test_a_slice_shorter_than_an_epoch_before_is_told(settings: Settings, data: 
         run_training(run, settings, short)
 
 
-def test_a_request_to_stop_is_no_end_of_a_slice(
+def test_a_request_to_stop_does_not_count_as_the_end_of_the_budget(
     settings: Settings, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begun(settings, data)

@@ -88,7 +88,7 @@ def test_an_mlflow_address_that_cannot_be_used_is_reported(tmp_path: Path) -> No
         RunTracking(setup, run).begin(keras.Sequential(), 0)
 
 
-def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     check_tracking(Tracking())
     check_tracking(Tracking(tensorboard=True))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

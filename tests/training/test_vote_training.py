@@ -1,4 +1,4 @@
-"""Learning annotator votes: what each step sees, what is validated, and what the bundle says."""
+"""Training on annotator votes: batches, validation and the bundle's record."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -248,9 +248,7 @@ def test_the_bundle_says_what_was_learned(settings: Settings, imported: FaceSet)
     assert "targets: votes_distribution of votes.csv" in log
 
 
-def test_a_run_goes_on_with_the_votes_that_it_began_with(
-    settings: Settings, imported: FaceSet
-) -> None:
+def test_a_run_keeps_the_votes_of_its_start(settings: Settings, imported: FaceSet) -> None:
     first = train(settings, "begun", epochs=1)
     remove_votes(settings.data_root / "drawn")
     again = run_training(first.run, settings)

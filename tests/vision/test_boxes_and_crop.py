@@ -1,4 +1,4 @@
-"""Box, square and crop against numbers worked out by hand."""
+"""Boxes, squares and crops against hand-computed values."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_rounded_returns_whole_pixels_and_at_least_one() -> None:
     assert all(isinstance(number, int) for number in FaceBox(1.5, 2.5, 3.2, 4.8).rounded())
 
 
-def test_a_square_without_a_side_is_refused() -> None:
+def test_a_square_without_a_side_raises() -> None:
     with pytest.raises(ValueError, match="side"):
         FaceSquare(1, 1, 0)
 
@@ -84,7 +84,7 @@ def test_yunets_square_is_wider_than_its_upright_box() -> None:
     assert 95 < square.side < 101
 
 
-def test_a_48_pixel_square_is_cut_out_unchanged() -> None:
+def test_a_48_pixel_square_is_cropped_unchanged() -> None:
     gray = noise(100, 120)
     crop = crop_face(gray_rgb(gray), FaceSquare(30 + 24, 20 + 24, 48))
     assert crop.dtype == np.uint8
@@ -96,13 +96,13 @@ def test_a_48_pixel_picture_comes_out_pixel_for_pixel() -> None:
     np.testing.assert_array_equal(crop_whole_picture(gray_rgb(gray)), gray)
 
 
-def test_of_an_oblong_picture_the_middle() -> None:
+def test_the_center_of_an_oblong_picture_is_used() -> None:
     gray = noise(48, 68)
     np.testing.assert_array_equal(crop_whole_picture(gray_rgb(gray)), gray[:, 10:58])
 
 
 def test_shrinking_averages() -> None:
-    # Columns of 0 and 200: sampling points would give 0 or 200, the mean is 100.
+    # Columns of 0 and 200: sampling would give 0 or 200, averaging gives 100.
     gray = np.zeros((96, 96), np.uint8)
     gray[:, 1::2] = 200
     assert (crop_whole_picture(gray_rgb(gray)) == 100).all()
@@ -117,7 +117,7 @@ def test_enlarging_is_smooth() -> None:
     assert 0 < crop[0, 23] < crop[0, 24] < 200
 
 
-def test_colours_weigh_as_in_bt_601() -> None:
+def test_colors_are_weighted_as_in_bt_601() -> None:
     for color, gray in (((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)):
         image = np.full((50, 50, 3), color, np.uint8)
         assert (crop_face(image, FaceSquare(25, 25, 40)) == gray).all()

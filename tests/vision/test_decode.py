@@ -1,11 +1,14 @@
-"""Pictures of every kind, good and bad, against pixels worked out by hand."""
+"""Valid and invalid pictures of every supported kind, with hand-computed pixels."""
 
 import io
 import struct
+import subprocess
+import sys
 import warnings
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fer_core.errors import InputError
-from fer_core.vision.decode import MAX_PIXELS, decode_picture
+from fer_core.settings import PROJECT_ROOT
+from fer_core.vision import decode
+from fer_core.vision.decode import MAX_PIXELS, decode_picture, picture_slot
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -31,15 +36,15 @@ def photo(width: int = 80, height: int = 60) -> Image.Image:
     return Image.fromarray(values)
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds next to nothing."""
+def png_header(width: int, height: int, color_type: int = 2) -> bytes:
+    """Return a PNG whose header states a size that its data does not have."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0))
     data = chunk(b"IDAT", zlib.compress(b"\x00" * 1000))
     return b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b"")
 
@@ -54,7 +59,7 @@ def refusal(content: bytes, name: str = "holiday.jpg") -> str:
     return message
 
 
-# --- what can be read ---------------------------------------------------------------------------
+# --- supported ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
@@ -67,13 +72,13 @@ def test_lossless_formats_keep_every_pixel(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "MPO"])
-def test_other_formats_keep_shape_and_colour(kind: str) -> None:
+def test_other_formats_keep_shape_and_color(kind: str) -> None:
     decoded = decode_picture(encoded(Image.new("RGB", (40, 20), (200, 40, 40)), kind), "a")
     assert decoded.shape == (20, 40, 3)
     assert np.abs(decoded.astype(int) - (200, 40, 40)).max() <= 6
 
 
-# Where a picture's upper row (red, green, blue) and lower row (black) must lie once upright.
+# How a picture with an upper row of red, green, blue and a black lower row is stored.
 TOP_ROW_STORED_AS = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
@@ -96,7 +101,7 @@ def test_exif_orientation_is_undone(orientation: int, kind: str) -> None:
     exif[0x0112] = orientation
     decoded = decode_picture(encoded(Image.fromarray(stored), kind, exif=exif), "turned")
     np.testing.assert_array_equal(decoded, upright)
-    # Pillow's own understanding of the tag, as a second opinion on the table above.
+    # Pillow's interpretation of the tag confirms the table above.
     turned = ImageOps.exif_transpose(
         Image.open(io.BytesIO(encoded(Image.fromarray(stored), exif=exif)))
     )
@@ -118,25 +123,25 @@ def test_an_unknown_orientation_is_ignored(orientation: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_broken_exif_does_not_cost_the_picture() -> None:
+def test_broken_exif_is_ignored() -> None:
     content = encoded(photo(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     assert decode_picture(content, "a").shape == (60, 80, 3)
 
 
-def test_alpha_is_laid_over_white() -> None:
+def test_alpha_is_composited_over_white() -> None:
     values = np.zeros((1, 3, 4), np.uint8)
     values[0] = (255, 0, 0, 255), (255, 0, 0, 0), (0, 0, 0, 51)
     decoded = decode_picture(encoded(Image.fromarray(values)), "a")
     np.testing.assert_array_equal(decoded, [[RED, WHITE, (204, 204, 204)]])
 
 
-def test_grey_with_alpha_is_laid_over_white() -> None:
+def test_gray_with_alpha_is_composited_over_white() -> None:
     values = np.array([[[0, 255], [0, 0], [100, 255]]], np.uint8)
     decoded = decode_picture(encoded(Image.fromarray(values, "LA")), "a")
     assert decoded[0, :, 0].tolist() == [0, 255, 100]
 
 
-def test_palette_and_its_transparent_colour() -> None:
+def test_palette_and_its_transparent_color() -> None:
     picture = Image.new("P", (3, 1))
     picture.putpalette([*RED, *GREEN, *BLUE])
     picture.putdata([0, 1, 2])
@@ -145,16 +150,16 @@ def test_palette_and_its_transparent_colour() -> None:
     assert decoded.tolist() == [[list(RED), list(WHITE), list(BLUE)]]
 
 
-def test_one_bit_and_grey() -> None:
+def test_one_bit_and_gray() -> None:
     one_bit = Image.new("1", (2, 1))
     one_bit.putpixel((1, 0), 1)
     assert decode_picture(encoded(one_bit), "a")[0, :, 0].tolist() == [0, 255]
-    grey = Image.fromarray(np.array([[7, 130]], np.uint8))
-    np.testing.assert_array_equal(decode_picture(encoded(grey), "a"), [[[7] * 3, [130] * 3]])
+    gray = Image.fromarray(np.array([[7, 130]], np.uint8))
+    np.testing.assert_array_equal(decode_picture(encoded(gray), "a"), [[[7] * 3, [130] * 3]])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_16_bit_grey_is_scaled_and_not_clipped(kind: str) -> None:
+def test_16_bit_gray_is_scaled_and_not_clipped(kind: str) -> None:
     values = np.array([[0, 257, 256, 32896, 65535]], np.uint16)
     decoded = decode_picture(encoded(Image.fromarray(values), kind), "scan")
     assert decoded[0, :, 1].tolist() == [0, 1, 1, 128, 255]
@@ -171,13 +176,13 @@ def test_16_bit_grey_is_scaled_and_not_clipped(kind: str) -> None:
         ([0.0, 0.0, 0.0], [0, 0, 0]),
     ],
 )
-def test_float_grey_is_scaled_by_its_range(values: list[float], expected: list[int]) -> None:
+def test_float_gray_is_scaled_by_its_range(values: list[float], expected: list[int]) -> None:
     picture = Image.fromarray(np.array([values], np.float32))
     decoded = decode_picture(encoded(picture, "TIFF"), "a")
     assert decoded[0, :, 0].tolist() == expected
 
 
-def test_32_bit_grey() -> None:
+def test_32_bit_gray() -> None:
     picture = Image.fromarray(np.array([[0, 257, 65535]], np.int32))
     assert decode_picture(encoded(picture, "TIFF"), "a")[0, :, 0].tolist() == [0, 1, 255]
 
@@ -224,7 +229,7 @@ def test_many_threads_at_once() -> None:
             np.testing.assert_array_equal(decoded, np.asarray(picture))
 
 
-# --- what cannot --------------------------------------------------------------------------------
+# --- refused ------------------------------------------------------------------------------------
 
 
 def test_empty() -> None:
@@ -243,7 +248,7 @@ def test_renamed_zip() -> None:
     assert "is a zip archive" in refusal(buffer.getvalue())
 
 
-def test_heic_says_how_to_go_on() -> None:
+def test_heic_names_the_next_step() -> None:
     assert "export it as JPEG" in refusal(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 50, "IMG_1.HEIC")
 
 
@@ -255,7 +260,7 @@ def test_a_file_that_ends_too_early(kind: str) -> None:
         assert "is cut short" in message
 
 
-def test_a_jpeg_that_ends_within_its_header() -> None:
+def test_a_jpeg_that_ends_in_its_header() -> None:
     assert "is cut short" in refusal(encoded(photo(), "JPEG")[:20])
 
 
@@ -269,10 +274,139 @@ def test_damaged_content() -> None:
 def test_too_many_pixels_are_refused_from_the_header(width: int, height: int) -> None:
     assert width * height > MAX_PIXELS
     with warnings.catch_warnings():
-        # Pillow's own bomb warning must not come up either.
+        # Pillow's own warning must not appear either.
         warnings.simplefilter("error")
         message = refusal(png_header(width, height), "bomb.png")
     assert f"{width:,} x {height:,} pixels" in message
+
+
+@pytest.mark.parametrize(
+    ("color_type", "kind"), [(2, "RGB"), (4, "gray with alpha"), (6, "RGB with alpha")]
+)
+def test_memory_is_limited_from_the_header(color_type: int, kind: str) -> None:
+    message = refusal(png_header(9990, 10_000, color_type), "large.png")
+    assert "9,990 x 10,000 pixels in color or with transparency and needs 699 MB" in message
+
+
+def test_gray_pictures_may_have_more_pixels() -> None:
+    # Refused for its missing data, not for its size.
+    assert "needs" not in refusal(png_header(9990, 10_000, 0), "large.png")
+
+
+def test_a_picture_in_several_strips_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (61, 40, 4), np.uint8)
+    pictures = [
+        Image.fromarray(values),
+        Image.fromarray(values[..., :2], "LA"),
+        Image.fromarray(values[..., 0]).convert("P"),
+        Image.fromarray(values[..., 0].astype(np.uint16) * 257),
+    ]
+    for content in [encoded(picture) for picture in pictures]:
+        whole = decode_picture(content, "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(decode, "_STRIP_PIXELS", 300)
+            np.testing.assert_array_equal(decode_picture(content, "a"), whole)
+
+
+def test_float_gray_in_several_strips_has_one_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_STRIP_PIXELS", 1)
+    picture = Image.fromarray(np.array([[0.5], [100.0], [255.0]], np.float32))
+    assert decode_picture(encoded(picture, "TIFF"), "a")[:, 0, 0].tolist() == [0, 100, 255]
+
+
+def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_LARGE_BYTES", 0)
+    running, most = [0], [0]
+    convert = decode._to_rgb
+
+    def counted(image: Image.Image) -> NDArray[np.uint8]:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        pixels = convert(image)
+        running[0] -= 1
+        return pixels
+
+    monkeypatch.setattr(decode, "_to_rgb", counted)
+    content = encoded(photo(600, 400))
+    with ThreadPoolExecutor(5) as pool:
+        decoded = list(pool.map(lambda _: decode_picture(content, "a").shape, range(10)))
+    assert decoded == [(400, 600, 3)] * 10
+    assert most == [1]
+
+
+def test_a_slot_may_be_taken_again_by_its_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_LARGE_BYTES", 0)
+    content = encoded(photo())
+    with picture_slot(content), picture_slot(content):
+        assert decode_picture(content, "a").shape == (60, 80, 3)
+
+
+def test_a_progressive_jpeg_with_thousands_of_scans_is_refused() -> None:
+    content = encoded(photo(), "JPEG", progressive=True)
+    last_scan = content.rindex(b"\xff\xda")
+    repeated = content[:last_scan] + content[last_scan:-2] * 3000 + content[-2:]
+    assert "more than 100 scans" in refusal(repeated)
+    assert decode_picture(content, "a").shape == (60, 80, 3)
+    few = content[:last_scan] + content[last_scan:-2] * 50 + content[-2:]
+    assert decode_picture(few, "a").shape == (60, 80, 3)
+
+
+def test_scan_markers_in_metadata_are_not_counted() -> None:
+    content = encoded(photo(), "JPEG")
+    comment = b"\xff\xda" * 500
+    segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+    assert decode_picture(content[:2] + segment + content[2:], "a").shape == (60, 80, 3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP"])
+def test_decoding_has_a_time_limit(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(photo(), kind)
+    monkeypatch.setattr(decode, "MAX_DECODE_SECONDS", -1.0)
+    assert "could not be decoded within" in refusal(content)
+
+
+_FIVE_TIMES = """
+import resource, sys, threading
+from pathlib import Path
+from fer_core.errors import InputError
+from fer_core.vision.decode import decode_picture
+
+content, results = Path(sys.argv[1]).read_bytes(), set()
+
+def work():
+    try:
+        results.add(str(decode_picture(content, "a").shape))
+    except InputError as error:
+        results.add(str(error))
+
+threads = [threading.Thread(target=work) for _ in range(5)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*results, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("width", "height", "expected"), [(9990, 10_000, "699 MB"), (8900, 8900, "(8900, 8900, 3)")]
+)
+def test_five_large_pictures_at_once_stay_under_a_gigabyte(
+    width: int, height: int, expected: str, tmp_path: Path
+) -> None:
+    # A few hundred kB that decode to gray with alpha: 400 MB in Pillow.
+    path = tmp_path / "large.png"
+    Image.new("LA", (width, height), (90, 120)).save(path)
+    done = subprocess.run(
+        [sys.executable, "-c", _FIVE_TIMES, str(path)],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert expected in done.stdout
+    assert int(done.stdout.split()[-1]) < 1000, done.stdout
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,7 +1,8 @@
-"""YuNet's file: recognised by its content, downloaded whole or not at all."""
+"""YuNet's file: identified by its checksum, stored completely or not at all."""
 
 import contextlib
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,7 +32,7 @@ def roots(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def good_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tests' own content stand for the detector, which is not shipped with them."""
+    """Expect the tests' own content instead of the detector, which is not in the repository."""
     monkeypatch.setattr(detector_files, "YUNET_BYTES", len(GOOD))
     monkeypatch.setattr(detector_files, "YUNET_SHA256", hashlib.sha256(GOOD).hexdigest())
 
@@ -44,6 +45,13 @@ class Handler(BaseHTTPRequestHandler):
             "/short": GOOD[:-1],
             "/long": GOOD + b"!" * 5_000_000,
         }
+        if self.path == "/slow":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                while True:
+                    self.wfile.write(b"!")
+            return
         body = bodies.get(self.path)
         if body is None:
             self.send_error(404)
@@ -66,11 +74,11 @@ def server() -> Iterator[str]:
         http.shutdown()
 
 
-def test_it_lies_in_the_detectors_folder(roots: Settings) -> None:
+def test_the_path_is_in_the_detectors_folder(roots: Settings) -> None:
     assert yunet_path(roots) == roots.models_root / "detectors" / YUNET_FILE_NAME
 
 
-def test_absent_folder_and_wrong_file_do_not_count(roots: Settings) -> None:
+def test_a_missing_or_wrong_file_is_not_available(roots: Settings) -> None:
     assert not is_yunet_available(roots)
     yunet_path(roots).parent.mkdir(parents=True)
     yunet_path(roots).write_bytes(b"short")
@@ -82,13 +90,13 @@ def test_absent_folder_and_wrong_file_do_not_count(roots: Settings) -> None:
         make_detector("yunet", roots)
 
 
-def test_a_folder_of_that_name_does_not_count(roots: Settings) -> None:
+def test_a_folder_with_the_files_name_is_not_available(roots: Settings) -> None:
     yunet_path(roots).mkdir(parents=True)
     assert not is_yunet_available(roots)
 
 
 @pytest.mark.usefixtures("good_is_expected")
-def test_a_replaced_file_is_noticed(roots: Settings) -> None:
+def test_a_replaced_file_is_detected(roots: Settings) -> None:
     path = yunet_path(roots)
     path.parent.mkdir(parents=True)
     path.write_bytes(bytes(len(GOOD)))
@@ -109,27 +117,47 @@ def test_download(roots: Settings, server: str) -> None:
 
 @pytest.mark.usefixtures("good_is_expected")
 @pytest.mark.parametrize("path", ["wrong", "short", "long"])
-def test_another_content_is_not_kept(roots: Settings, server: str, path: str) -> None:
+def test_other_content_is_not_stored(roots: Settings, server: str, path: str) -> None:
     with pytest.raises(InputError, match="another file"):
         download_yunet(roots, f"{server}/{path}")
     assert not roots.detectors_root.exists()
 
 
-def test_an_error_of_the_server_is_named(roots: Settings, server: str) -> None:
-    with pytest.raises(InputError, match=r"404 .*drop it into .*detectors"):
+def test_the_servers_error_is_in_the_message(roots: Settings, server: str) -> None:
+    with pytest.raises(InputError, match=r"404 .*copy it into .*detectors"):
         download_yunet(roots, f"{server}/absent")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/refused", "not a url", "http://["])
 def test_no_connection(roots: Settings, url: str) -> None:
-    with pytest.raises(InputError, match=r"could not be downloaded.*drop it into") as caught:
+    with pytest.raises(InputError, match=r"could not be downloaded.*copy it into") as caught:
         download_yunet(roots, url)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("good_is_expected")
-def test_a_place_that_cannot_be_written(tmp_path: Path, server: str) -> None:
+def test_a_folder_that_cannot_be_written(tmp_path: Path, server: str) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     roots = Settings(tmp_path, tmp_path, tmp_path / "models")
-    with pytest.raises(InputError, match="cannot be kept in"):
+    with pytest.raises(InputError, match="cannot be stored in"):
         download_yunet(roots, f"{server}/good")
+
+
+def test_a_download_that_never_ends_is_stopped(
+    roots: Settings, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector_files, "_MAX_DOWNLOAD_SECONDS", -1.0)
+    with pytest.raises(InputError, match="not complete after"):
+        download_yunet(roots, f"{server}/slow")
+
+
+def test_a_server_that_does_not_answer_times_out(
+    roots: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert detector_files._TIMEOUT_SECONDS == 5.0
+    monkeypatch.setattr(detector_files, "_TIMEOUT_SECONDS", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(InputError, match="timed out"):
+            download_yunet(roots, f"http://127.0.0.1:{silent.getsockname()[1]}/")

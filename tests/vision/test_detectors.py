@@ -1,4 +1,4 @@
-"""The detectors by name, on pictures that would break them, and from many threads."""
+"""The detectors: by name, on unusual pictures, and from several threads."""
 
 import io
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ PERSONS_COUNT = {
 }
 
 with_real_photos = pytest.mark.skipif(
-    not (REAL_DATA / "photos").is_dir(), reason="the development photos are not here"
+    not (REAL_DATA / "photos").is_dir(), reason="the development photos are missing"
 )
 
 
@@ -50,7 +50,7 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module", params=["haar", "yunet"])
 def detector(request: pytest.FixtureRequest, roots: Settings) -> Iterator[FaceDetector]:
     if request.param not in detector_names(roots):
-        pytest.skip("YuNet's file is not here")
+        pytest.skip("YuNet's file is missing")
     yield make_detector(request.param, roots)
 
 
@@ -64,19 +64,19 @@ def astronaut() -> NDArray[np.uint8]:
     return decode_picture(content, name)
 
 
-def test_haar_is_always_there(tmp_path: Path) -> None:
+def test_haar_is_always_available(tmp_path: Path) -> None:
     roots = Settings(tmp_path, tmp_path, tmp_path)
     assert detector_names(roots) == ("haar",)
     assert make_detector("haar", roots).name == "haar"
 
 
-def test_yunet_is_the_default_where_its_file_is(roots: Settings) -> None:
+def test_yunet_is_the_default_if_its_file_is_present(roots: Settings) -> None:
     if not YUNET.is_file():
-        pytest.skip("YuNet's file is not here")
+        pytest.skip("YuNet's file is missing")
     assert detector_names(roots) == ("yunet", "haar")
 
 
-def test_names_that_cannot_be_served(tmp_path: Path) -> None:
+def test_unavailable_detectors_raise(tmp_path: Path) -> None:
     roots = Settings(tmp_path, tmp_path, tmp_path)
     with pytest.raises(InputError, match=r"no detector 'mtcnn'; choose 'yunet' or 'haar'"):
         make_detector("mtcnn", roots)
@@ -91,7 +91,7 @@ def test_the_sample_picture() -> None:
     assert "public domain" in SAMPLE_CREDIT
 
 
-def test_the_astronauts_face_is_found_where_it_is(detector: FaceDetector) -> None:
+def test_the_astronauts_face_is_detected_at_its_position(detector: FaceDetector) -> None:
     (face,) = detector.detect(astronaut())
     square = detector.geometry.square(face.box)
     assert square.center_x == pytest.approx(224, abs=12)
@@ -111,12 +111,12 @@ def test_boxes_are_in_pixels_of_the_full_picture(detector: FaceDetector) -> None
 @pytest.mark.parametrize(
     ("height", "width"), [(1, 1), (3, 3), (1, 5000), (5000, 1), (33, 31), (20, 9000), (2500, 4000)]
 )
-def test_odd_shapes_do_not_break_it(detector: FaceDetector, height: int, width: int) -> None:
+def test_unusual_shapes_give_no_detections(detector: FaceDetector, height: int, width: int) -> None:
     ramp = np.linspace(0, 255, height * width, dtype=np.uint8).reshape(height, width)
     assert detector.detect(np.repeat(ramp[:, :, None], 3, axis=2)) == []
 
 
-def test_threads_get_the_same_answer(detector: FaceDetector) -> None:
+def test_threads_get_the_same_result(detector: FaceDetector) -> None:
     image = astronaut()
     images = [image, image[:, 40:], image[20:, :400], np.zeros_like(image)]
 
@@ -130,14 +130,16 @@ def test_threads_get_the_same_answer(detector: FaceDetector) -> None:
 
 @with_real_photos
 @pytest.mark.parametrize(("name", "count"), PERSONS_COUNT.items())
-def test_as_many_faces_as_a_person_counts(detector: FaceDetector, name: str, count: int) -> None:
+def test_the_number_of_faces_is_that_of_a_manual_count(
+    detector: FaceDetector, name: str, count: int
+) -> None:
     assert len(detector.detect(photo(name))) == count
 
 
 @with_real_photos
 def test_small_faces_in_a_large_picture(roots: Settings) -> None:
     if "yunet" not in detector_names(roots):
-        pytest.skip("YuNet's file is not here")
+        pytest.skip("YuNet's file is missing")
     canvas = np.full((2400, 3200, 3), 128, np.uint8)
     group = photo("group_26")
     canvas[800 : 800 + group.shape[0], 1000 : 1000 + group.shape[1]] = group
@@ -147,7 +149,7 @@ def test_small_faces_in_a_large_picture(roots: Settings) -> None:
 @with_real_photos
 def test_the_detectors_agree_on_the_square(roots: Settings) -> None:
     if "yunet" not in detector_names(roots):
-        pytest.skip("YuNet's file is not here")
+        pytest.skip("YuNet's file is missing")
     haar, yunet = make_detector("haar", roots), make_detector("yunet", roots)
     ratios, offsets = [], []
     for name in ("family_5", "four_smiling", "group_26"):

@@ -1,4 +1,4 @@
-"""What is drawn, where, and what is left alone."""
+"""Positions and colors of boxes and labels."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_nothing_to_draw_changes_nothing() -> None:
     np.testing.assert_array_equal(result, image)
 
 
-def test_box_in_the_emotions_colour_and_the_face_left_alone() -> None:
+def test_the_box_has_the_emotions_color_and_does_not_cover_the_face() -> None:
     image = blank(480, 640)
     result = annotate(image, [face_at(FaceBox(200, 150, 160, 160), "surprise")])
     assert (image == 17).all()
@@ -49,13 +49,13 @@ def test_box_in_the_emotions_colour_and_the_face_left_alone() -> None:
     assert not where[155:305, 205:355].any()
     assert not where[311:].any()
     assert not where[:, :200].any() and not where[:, 360:].any()
-    # The label lies right above the box, in two colours at least.
+    # The label is directly above the box, in at least two colors.
     label = result[125:150, 200:360].reshape(-1, 3)
     assert len(np.unique(label, axis=0)) > 2
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_text_stands_out_from_its_colour(emotion: str) -> None:
+def test_text_contrasts_with_its_background(emotion: str) -> None:
     image = blank(480, 640)
     result = annotate(image, [face_at(FaceBox(200, 150, 160, 160), emotion)])
     label = result[128:148, 204:280].reshape(-1, 3).tolist()
@@ -80,11 +80,11 @@ def test_faces_below_the_minimum_confidence_are_gray() -> None:
         FaceBox(639, 479, 1, 1),
     ],
 )
-def test_boxes_at_the_edge_get_their_label_inside(box: FaceBox) -> None:
+def test_labels_of_boxes_at_the_edge_are_inside_the_picture(box: FaceBox) -> None:
     image = blank(480, 640)
     result = annotate(image, [face_at(box)])
     assert result.shape == image.shape
-    # A whole label: at least a line of its background.
+    # A complete label: at least one line of its background.
     rows = (result == emotion_color_rgb("happy")).all(axis=2).sum(axis=1)
     assert rows.max() >= 50
 

@@ -1,4 +1,4 @@
-"""One file from bytes to result, and results as documents and tables."""
+"""From a file's bytes to its result, and results as documents and tables."""
 
 import csv
 import io
@@ -88,14 +88,14 @@ def test_width_and_height_are_those_of_the_upright_picture() -> None:
     assert image.shape == (200, 150, 3)
 
 
-def test_a_photo_taken_whole_is_one_face() -> None:
+def test_a_photo_classified_whole_is_one_face() -> None:
     analyzer = Analyzer(FixedPredictor(), FixedDetector([]))
     assert analyze_photo(picture_file(), "a.png", analyzer)[0].faces == ()
     whole, _ = analyze_photo(picture_file(), "a.png", analyzer, whole=True)
     assert [one.box for one in whole.faces] == [FaceBox(0, 0, 200, 150)]
 
 
-def test_a_file_that_is_no_picture_becomes_a_result_with_a_sentence() -> None:
+def test_a_file_that_is_not_a_picture_gives_a_result_with_an_error() -> None:
     analyzer = Analyzer(FixedPredictor(), FixedDetector([]))
     result, image = analyze_photo(b"PK\x03\x04 and more", "holiday.jpg", analyzer)
     assert image is None
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_picture_becomes_a_result_with_a_sentence() -> None:
     assert result.error.endswith(".")
 
 
-def test_a_defect_in_the_analysis_is_logged_whole_and_told_in_one_sentence(
+def test_an_unexpected_error_is_logged_in_full_and_reported_in_one_sentence(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     analyzer = Analyzer(BrokenPredictor(), FixedDetector([FaceBox(10, 10, 50, 50)]))
@@ -120,7 +120,7 @@ def test_a_defect_in_the_analysis_is_logged_whole_and_told_in_one_sentence(
     assert "Traceback" in caplog.text
 
 
-def test_the_document_is_the_contracts() -> None:
+def test_the_document_has_the_documented_keys() -> None:
     document = results_document([TWO_FACES, NO_FACE, BROKEN])
     assert json.loads(json.dumps(document, allow_nan=False)) == {
         "files": [
@@ -151,7 +151,7 @@ def test_the_document_is_the_contracts() -> None:
     }
 
 
-def test_a_picture_too_small_for_a_face_is_told() -> None:
+def test_a_picture_too_small_for_a_face_is_an_error() -> None:
     content = io.BytesIO()
     Image.new("RGB", (1, 1)).save(content, "PNG")
     result, _ = analyze_photo(content.getvalue(), "dot.png", Mock(spec=Analyzer))
@@ -161,14 +161,14 @@ def test_a_picture_too_small_for_a_face_is_told() -> None:
     )
 
 
-def test_the_text_is_the_same_document_with_names_left_readable() -> None:
+def test_the_json_text_keeps_unicode_names() -> None:
     result = PhotoResult("größer 😀.jpg", 1, 1)
     text = results_as_json([result])
     assert "größer 😀.jpg" in text
     assert json.loads(text) == results_document([result])
 
 
-def test_the_csv_has_a_line_per_face_and_one_for_a_file_without() -> None:
+def test_the_csv_has_one_line_per_face_or_file_without_faces() -> None:
     rows = list(csv.DictReader(io.StringIO(results_as_csv([TWO_FACES, NO_FACE, BROKEN]))))
     assert [row["file"] for row in rows] == [
         "a, b.jpg",
@@ -190,7 +190,7 @@ def test_the_csv_has_a_line_per_face_and_one_for_a_file_without() -> None:
     assert rows[3]["width"] == ""
 
 
-def test_the_csv_of_nothing_is_its_heading() -> None:
+def test_the_csv_without_results_is_its_header() -> None:
     heading = (
         "file,width,height,face,x,y,box_width,box_height,label,score,angry,disgust,fear,happy,sad,"
         "surprise,neutral,error\n"

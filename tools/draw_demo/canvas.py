@@ -1,4 +1,4 @@
-"""Drawing in the face's own units, turned and tilted with the head, at four times the size."""
+"""Drawing in face units, transformed by the pose of the head, at four times the final size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Points = NDArray[np.float64]
 #: Lines are drawn at this multiple of the final size and averaged: smooth edges everywhere.
 OVERSAMPLING = 4
 
-#: Fractional bits of coordinates: OpenCV draws in fixed point, so that nothing hangs on how a
-#: machine rounds the last bit of a float.
+#: Fractional bits of coordinates: OpenCV draws in fixed point, so that the result does not depend
+#: on how a machine rounds the last bit of a float.
 _FRACTION_BITS = 4
 
 #: Pixels per face unit in a picture of one pixel: at 48 pixels, 20.6.
@@ -24,11 +24,11 @@ _UNIT = 0.43
 
 @dataclass(frozen=True)
 class Pose:
-    """How the head stands in the picture.
+    """Position and orientation of the head in the picture.
 
     Attributes:
         right: Shift to the right, as a share of the picture's side.
-        down: Shift downwards, likewise.
+        down: Shift downwards, as a share of the picture's side.
         scale: Factor on the face's size.
         roll: Turn in the picture's plane, in degrees, clockwise.
         yaw: Turn to the side, -1 to 1; 1 is about 40 degrees.
@@ -58,7 +58,7 @@ class Canvas:
 
         Args:
             size: Side of the final picture in pixels.
-            pose: Where face units lie.
+            pose: Maps face units to the picture.
             gray: 0 to 255.
             oversampling: How many times larger to draw.
         """
@@ -74,9 +74,9 @@ class Canvas:
         self._center = side * np.array([0.5 + pose.right, 0.5 + pose.down]) - 0.5
 
     def to_pixels(self, points: Points) -> NDArray[np.float64]:
-        """Where points of the face lie in this picture, float64 ``[n, 2]``, x first."""
+        """Return the pixel coordinates of points of the face, float64 ``[n, 2]``, x first."""
         turned = points.copy()
-        # The middle of the face stands out from the head's edge and so moves most as it turns.
+        # The middle of the face is closest to the viewer and moves most when the head turns.
         x, y = points[:, 0], points[:, 1]
         turned[:, 0] += 0.24 * self._pose.yaw * np.maximum(1.0 - x * x, -0.2)
         turned[:, 1] += 0.12 * self._pose.pitch * np.maximum(1.0 - 0.7 * y * y, -0.2)
@@ -111,7 +111,7 @@ class Canvas:
         """The picture at its final size, uint8 ``[size, size]``."""
         factor = self._oversampling
         side = self.pixels.shape[0] // factor
-        # In integers: every machine rounds them alike.
+        # In integers, which all machines round in the same way.
         sums = self.pixels.reshape(side, factor, side, factor).sum(axis=(1, 3), dtype=np.uint32)
         mean = (sums + factor * factor // 2) // (factor * factor)
         return np.asarray(mean, dtype=np.uint8)
@@ -127,12 +127,12 @@ def points(*pairs: tuple[float, float]) -> Points:
 
 
 def moved(outline: Points, x: float, y: float) -> Points:
-    """The same further to the right and further down."""
+    """Return an outline shifted to the right and down."""
     return np.asarray(outline + np.array((x, y)))
 
 
 def mirrored(outline: Points) -> Points:
-    """The same on the face's other side."""
+    """Return an outline mirrored to the other side of the face."""
     return outline * (-1.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Random draws that come out the same on every machine."""
+"""Random numbers that are the same on every machine."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ T = TypeVar("T")
 
 
 def generator_for(*keys: int) -> np.random.Generator:
-    """A generator that depends on these numbers alone.
+    """Return a generator that depends on these numbers only.
 
-    Each picture has its own, so that what one picture draws never moves the others.
+    Each picture has its own generator, so that pictures do not influence each other.
     """
     return np.random.Generator(np.random.PCG64(list(keys)))
 
 
 def between(generator: np.random.Generator, low: float, high: float) -> float:
-    """A number from ``low`` to ``high``, each as likely."""
+    """Return a uniform number from ``low`` to ``high``."""
     return low + (high - low) * float(generator.random())
 
 
 def around(generator: np.random.Generator, center: float, spread: float) -> float:
-    """A number within ``spread`` of ``center``, the near ones likelier.
+    """Return a number within ``spread`` of ``center``; close numbers are more likely.
 
-    The mean of three even draws instead of a normal one: bounded, so that no face gets an eye on
-    its chin, and free of the logarithms that machines round differently.
+    It is the mean of three uniform numbers instead of a normal one: it is bounded, and needs no
+    logarithms, which machines round differently.
     """
     return center + spread * (2.0 * float(generator.random(3).mean()) - 1.0)
 
 
 def happens(generator: np.random.Generator, probability: float) -> bool:
-    """True with this probability."""
+    """Return True with this probability."""
     return float(generator.random()) < probability
 
 
 def pick(generator: np.random.Generator, choices: Sequence[tuple[T, float]]) -> T:
-    """One of the choices, each as likely as its weight says."""
+    """Return one of the choices, with probabilities proportional to their weights."""
     place = float(generator.random()) * sum(weight for _, weight in choices)
     for choice, weight in choices:
         place -= weight

@@ -1,4 +1,4 @@
-"""What sometimes covers part of a face: a hand, a scarf, a strand of hair, a cup."""
+"""Occlusions: a hand, a scarf, a strand of hair, a cup."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.draw_demo.identity import Identity
 
 
 def draw_covering(canvas: Canvas, person: Identity, generator: np.random.Generator) -> None:
-    """Cover a part of the face that leaves something to judge by."""
+    """Cover a part of the face; the expression stays recognizable."""
     kind = pick(generator, (("hand", 2), ("scarf", 1), ("strand", 2), ("cup", 1)))
     side = person.part_side
     match kind:

@@ -1,4 +1,4 @@
-"""What the face does: seven expressions as movements away from the face at rest."""
+"""Seven expressions as movements relative to the face at rest."""
 
 from __future__ import annotations
 
@@ -230,16 +230,16 @@ _TARGETS = {
 def draw_expression(
     generator: np.random.Generator, emotion: str, *, is_clear: bool = False
 ) -> Expression:
-    """Invent how somebody shows an emotion.
+    """Choose a random expression of an emotion.
 
     Args:
-        generator: Source of chance.
+        generator: Source of random numbers.
         emotion: One of ``EMOTIONS``.
         is_clear: Strong and unmixed, for pictures that explain; otherwise some are faint and some
             lean towards another emotion, as photographed faces do.
 
     Raises:
-        ValueError: There is no such emotion.
+        ValueError: The emotion is unknown.
     """
     if emotion not in _TARGETS:
         raise ValueError(f"emotion should be one of {', '.join(EMOTIONS)}. Received: {emotion}")

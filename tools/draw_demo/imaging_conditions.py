@@ -1,4 +1,4 @@
-"""What a photo adds to a face: light and shade, exposure, blur and grain."""
+"""Imaging conditions: illumination, exposure, blur and noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNCHANGED = 116
 
 @dataclass(frozen=True)
 class ImagingConditions:
-    """How one picture was taken.
+    """The imaging conditions of one picture.
 
     Attributes:
         background: Gray behind the head.
@@ -43,7 +43,7 @@ class ImagingConditions:
 
 
 def draw_conditions(generator: np.random.Generator) -> ImagingConditions:
-    """Invent how a picture was taken."""
+    """Choose random imaging conditions."""
     return ImagingConditions(
         background=between(generator, 15, 240),
         light_right=around(generator, 0.0, 1.0),

@@ -1,4 +1,4 @@
-"""Who stands in which row, and what is wrong with it: decided before anything is drawn."""
+"""Labels, splits and injected errors of all rows, decided before anything is drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COUNTS: dict[str, tuple[int, ...]] = {
     "test": (48, 6, 52, 87, 59, 41, 62),
 }
 
-#: How many rows of train, validation and test each kind of fault gets.
+#: Number of rows in train, validation and test for each kind of error.
 _DUPLICATES = 40
 _CONFLICTS = 12
 _LEAKS = {"validation": 12, "test": 10}
@@ -36,7 +36,7 @@ _SEED = 48_2015
 
 @dataclass(frozen=True)
 class Plan:
-    """The demo set without its pictures.
+    """The demo set without its images.
 
     Attributes:
         labels: int8 ``[n]``, as given in the data.
@@ -52,7 +52,7 @@ class Plan:
 
 
 def make_plan() -> Plan:
-    """Decide labels, splits and faults of all rows; always the same."""
+    """Return labels, splits and errors of all rows; always the same."""
     generator = generator_for(_SEED)
     labels_per_split = [
         generator.permutation(np.repeat(np.arange(len(EMOTIONS)), COUNTS[split]))
@@ -105,7 +105,7 @@ def make_plan() -> Plan:
 
 
 class _Dealer:
-    """Hands out rows, each one once, so that no row has two faults."""
+    """Returns each row at most once, so that no row has two errors."""
 
     def __init__(
         self,
@@ -118,19 +118,19 @@ class _Dealer:
         self._free = [int(row) for row in generator.permutation(len(labels))]
 
     def deal(self, split: str, count: int) -> list[int]:
-        """Rows of this split, in no order."""
+        """Return rows of a split, in random order."""
         index = SPLITS.index(split)
         rows = [row for row in self._free if self._splits[row] == index][:count]
         self._free = [row for row in self._free if row not in set(rows)]
         return rows
 
     def deal_all(self, counts: dict[str, int]) -> tuple[int, ...]:
-        """Rows of several splits, in rising order."""
+        """Return rows of several splits, sorted."""
         rows = [row for split, count in counts.items() for row in self.deal(split, count)]
         return tuple(sorted(rows))
 
     def deal_source(self, label: int) -> int:
-        """A training row of this label, to be copied from."""
+        """Return a training row with this label, to copy."""
         row = next(
             row for row in self._free if self._splits[row] == 0 and self._labels[row] == label
         )
@@ -139,6 +139,6 @@ class _Dealer:
 
 
 def _other_label(generator: np.random.Generator, labels: NDArray[np.int8], label: int) -> int:
-    """Another emotion, common ones likelier."""
+    """Return another emotion; frequent ones are more likely."""
     others = labels[labels != label]
     return int(others[int(generator.integers(len(others)))])

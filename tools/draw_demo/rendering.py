@@ -1,4 +1,4 @@
-"""From a person, an expression and the circumstances to a gray picture."""
+"""Renders a person with an expression as a grayscale picture."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tools.draw_demo.imaging_conditions import (
     shaded,
 )
 
-#: First key of every picture's own source of chance.
+#: First key of the random generator of every picture.
 _SEED = 48_2013
 
 
 def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
-    """Draw one face of the demo set, as a web photo's crop would show it.
+    """Draw one face of the demo set, similar to a crop of a web photo.
 
     Args:
         emotion: One of ``EMOTIONS``.
-        number: Which face; each number is another person in another light.
+        number: Number of the face; each is another person in other imaging conditions.
         size: Side in pixels.
 
     Returns:

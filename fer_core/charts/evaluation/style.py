@@ -1,24 +1,29 @@
-"""What the charts of an evaluation have in common."""
+"""Shared colors, margins, axes and labels of the evaluation charts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from fer_core.emotions import EMOTIONS
+from fer_core.emotions import EMOTION_COLORS
 from fer_core.metrics import Estimate
 
-#: For what belongs to no emotion; readable on white and on black.
-GREY = "#8A8A8A"
-#: Okabe and Ito's blue and vermilion: a first and a second thing that are no emotions.
+#: For lines that belong to no class; readable on white and on black.
+GRAY = "#8A8A8A"
+#: Okabe and Ito's blue and vermilion, for the first and second line that is not a class.
 FIRST, SECOND = "#0072B2", "#D55E00"
 
-#: On the right there is room for the half of the last number that stands beyond the axis.
+#: The right margin holds the half of the last tick label that exceeds the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
 
 
+def class_color(name: str) -> str:
+    """Return the color of a class."""
+    return EMOTION_COLORS.get(name, GRAY)
+
+
 def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
-    """An axis of shares, labelled in percent."""
+    """Return an axis of shares, labeled in percent."""
     return {
         "range": [low, high],
         "tickformat": ".0%",
@@ -28,7 +33,7 @@ def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict[str, A
 
 
 def number_axis(title: str, low: float, high: float) -> dict[str, Any]:
-    """An axis of plain numbers."""
+    """Return an axis of plain numbers."""
     return {
         "range": [low, high],
         "title": {"text": title, "standoff": 12},
@@ -36,24 +41,25 @@ def number_axis(title: str, low: float, high: float) -> dict[str, Any]:
     }
 
 
-def emotion_axis(top: float = -0.5) -> dict[str, Any]:
-    """An axis of the seven emotions, from the top down.
+def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
+    """Return a vertical axis of classes, the first at the top.
 
     Args:
-        top: Where it ends; the uppermost emotion stands at 0.
+        classes: Class names in order.
+        top: Upper end of the axis; the first class is at 0.
     """
     return {
         "type": "category",
         "categoryorder": "array",
-        "categoryarray": list(EMOTIONS),
-        "range": [len(EMOTIONS) - 0.5, top],
+        "categoryarray": list(classes),
+        "range": [len(classes) - 0.5, top],
         "ticksuffix": "  ",
         "fixedrange": True,
     }
 
 
 def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[str, Any]:
-    """Error bars from intervals; none where an interval is undefined."""
+    """Return error bars from intervals; length 0 where an interval is undefined."""
 
     def reach(estimate: Estimate, end: float | None) -> float:
         return 0.0 if estimate.value is None or end is None else abs(end - estimate.value)
@@ -69,8 +75,8 @@ def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[st
     return bars if color is None else bars | {"color": color}
 
 
-def in_words(estimate: Estimate, pattern: str) -> str:
-    """A figure with its interval, for people who point at it."""
+def estimate_text(estimate: Estimate, pattern: str) -> str:
+    """Return a metric with its interval as text, for hover labels."""
     if estimate.value is None:
         return "undefined"
     value = format(estimate.value, pattern)

@@ -1,7 +1,7 @@
-"""Readers: from whatever people have to a ``FaceSet``.
+"""Readers: from folders, archives and tables to a ``FaceSet``.
 
-The rows of a ``FaceSet`` stand in the order of their source: pictures by their path, rows of a
-table as in the table.
+The rows of a ``FaceSet`` are in the order of their source: pictures by path, rows of a table as in
+the table.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from fer_core.dataset.readers.class_folders import names_an_emotion, read_class_
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables, read_tables
 from fer_core.dataset.readers.ferplus_folders import find_vote_tables, read_ferplus_folders
 from fer_core.dataset.readers.pictures import is_picture
-from fer_core.dataset.readers.problems import Fault, ProblemLog
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
 from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-#: What a person may bring, as the end of a sentence.
-UNDERSTOOD = (
-    "give a folder or zip of pictures in <split>/<emotion>/ or <emotion>/, a table with the "
+#: The supported sources, as the end of a message.
+SUPPORTED = (
+    "provide a folder or zip of pictures in <split>/<emotion>/ or <emotion>/, a table with the "
     "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
     "with their label.csv"
 )
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_INNER_ARCHIVE = Fault("is an archive inside, which is not opened; import it on its own")
-_TABLE_BESIDE = Fault("was passed over for the pictures beside it; import it on its own")
+_INNER_ARCHIVE = SkipReason("is an archive inside, which is not opened; import it separately")
+_SKIPPED_TABLE = SkipReason("was skipped because there are pictures as well; import it separately")
 
 
 def read_dataset(
@@ -39,18 +39,15 @@ def read_dataset(
     split_choice: SplitChoice | None = None,
     report: ProgressReport | None = None,
 ) -> FaceSet:
-    """Read a dataset of any kind that is understood, without importing it.
+    """Read a dataset of any supported kind, without importing it.
 
     Args:
         path: A table, or a folder or ``.zip`` of tables or pictures.
-        split_choice: How validation and test are cut where the source has none; by default a
-            tenth each.
-        report: Called now and then with how much is read and how much there is in all, in bytes
-            or pictures.
+        split_choice: How missing splits are created; by default 10 % validation and 10 % test.
+        report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
 
     Raises:
-        InputError: There is nothing at ``path``, it is of no known kind, or nothing in it is
-            usable; one sentence says which.
+        InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable.
     """
     choice = split_choice or SplitChoice()
     with closing(_source(path)) as source:
@@ -65,10 +62,10 @@ def _source(path: Path) -> Source:
     if path.is_dir():
         return FolderSource(path)
     if not path.exists():
-        raise InputError(f"{path} does not exist; {UNDERSTOOD}.")
+        raise InputError(f"{path} does not exist; {SUPPORTED}.")
     if not path.is_file():
-        raise InputError(f"{path} is neither a file nor a folder; {UNDERSTOOD}.")
-    # A download cut short no longer looks like an archive; by its name it is told what it lacks.
+        raise InputError(f"{path} is neither a file nor a folder; {SUPPORTED}.")
+    # An incomplete download no longer looks like an archive; its name leads to a better message.
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return ZipSource(path)
     return FileSource(path)
@@ -82,18 +79,18 @@ def _read_file(
     *,
     report: ProgressReport | None,
 ) -> FaceSet:
-    """A file of its own can only be a table, whatever it is called."""
+    """Read a single file, which can only be a table, whatever its name."""
     tables = find_tables(source, names, problems)
     if tables:
         return read_tables(source, tables, choice, problems, report)
     if problems.first is not None:
-        raise InputError(f"{source.label} {problems.first.reason}; {UNDERSTOOD}.")
+        raise InputError(f"{source.label} {problems.first.reason}; {SUPPORTED}.")
     if source.label.lower().endswith(TABLE_SUFFIXES):
         raise InputError(
-            f"{source.label} has no column 'pixels' in its first line, as a table of faces has; "
-            f"{UNDERSTOOD}."
+            f"{source.label} has no column 'pixels' in its first line, which a table of faces "
+            f"needs; {SUPPORTED}."
         )
-    raise InputError(f"{source.label} is no dataset of a kind that is understood; {UNDERSTOOD}.")
+    raise InputError(f"{source.label} is not a dataset of a supported kind; {SUPPORTED}.")
 
 
 def _read_files(
@@ -104,7 +101,7 @@ def _read_files(
     *,
     report: ProgressReport | None,
 ) -> FaceSet:
-    """Recognize what a folder or archive holds, the most particular kind first."""
+    """Recognize the content of a folder or archive, the most specific kind first."""
     for name in names:
         if name.lower().endswith(_ARCHIVE_SUFFIXES):
             problems.add(name, _INNER_ARCHIVE)
@@ -114,13 +111,13 @@ def _read_files(
     tables = find_tables(source, table_names, problems)
     if any(names_an_emotion(name) for name in names):
         for table in tables:
-            problems.add(table.name, _TABLE_BESIDE)
+            problems.add(table.name, _SKIPPED_TABLE)
         return read_class_folders(source, names, choice, problems, report)
     if tables:
         return read_tables(source, tables, choice, problems, report)
     if any(is_picture(name) for name in names):
         return read_class_folders(source, names, choice, problems, report)
     raise InputError(
-        f"{source.label} holds no usable picture and no table of faces; "
-        f"{UNDERSTOOD}{problems.first_in_brackets()}"
+        f"{source.label} contains no usable picture and no table of faces; "
+        f"{SUPPORTED}{problems.first_in_brackets()}"
     )

@@ -1,18 +1,18 @@
-"""Pictures in folders named after their emotion: Kaggle's FER2013 and whatever is laid out so."""
+"""Pictures in folders named after their emotion, such as Kaggle's FER2013."""
 
 from __future__ import annotations
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.pictures import decode_face, is_picture
-from fer_core.dataset.readers.problems import Fault, ProblemLog, shortened
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, shortened
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-_NO_FOLDER = Fault("lies in no folder that names its emotion")
+_NO_FOLDER = SkipReason("is not in a folder named after an emotion")
 
 
 def read_class_folders(
@@ -22,34 +22,34 @@ def read_class_folders(
     problems: ProblemLog,
     report: ProgressReport | None = None,
 ) -> FaceSet:
-    """Read ``<split>/<emotion>/picture`` or ``<emotion>/picture``, at any depth, by their names.
+    """Read ``<split>/<emotion>/picture`` or ``<emotion>/picture``, at any depth.
 
-    FER2013's official splits are told apart by the file names' prefixes, also inside Kaggle's
-    common ``test/`` folder, and then nothing is cut: a split that is absent stays so. Any other
-    source gets the splits it lacks as stratified shares of its training images.
+    FER2013's official splits are recognized by the prefixes of file names, also inside Kaggle's
+    common ``test/`` folder; then missing splits stay missing. For any other source, missing splits
+    are created as stratified shares of the training images.
 
     Args:
         source: The files.
         names: Their paths inside it.
-        split_choice: How missing splits are cut.
-        problems: Takes the pictures that cannot be used.
-        report: Called now and then with the number of pictures read and their number in all.
+        split_choice: How missing splits are created.
+        problems: Collects the pictures that cannot be used.
+        report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
-        InputError: No picture in the source is usable.
+        InputError: No picture in the source can be used.
     """
     placed: dict[str, tuple[int, int, bool]] = {}
     for name in names:
         place = _place(name)
-        if isinstance(place, Fault):
+        if isinstance(place, SkipReason):
             problems.add(name, place)
         elif place is not None:
             placed[name] = place
 
     rows = FaceRows(source.label)
     for done, (name, content) in enumerate(source.read_all(list(placed)), start=1):
-        face = content if isinstance(content, Fault) else decode_face(content)
-        if isinstance(face, Fault):
+        face = content if isinstance(content, SkipReason) else decode_face(content)
+        if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
             label, split, is_official = placed[name]
@@ -60,22 +60,24 @@ def read_class_folders(
 
     if not rows:
         raise InputError(
-            f"{source.label} holds no usable picture in a folder named after an emotion "
-            f"({', '.join(EMOTIONS)}); lay it out as train/<emotion>/… and test/<emotion>/…"
+            f"{source.label} contains no usable picture in a folder named after an emotion "
+            f"({', '.join(EMOTIONS)}); arrange it as train/<emotion>/… and test/<emotion>/…"
             f"{problems.first_in_brackets()}"
         )
     return rows.to_face_set(split_choice, problems)
 
 
 def names_an_emotion(name: str) -> bool:
-    """Whether a file is a picture in a folder that is named after one of the seven emotions."""
+    """Return True if a file is a picture in a folder named after one of the seven emotions."""
     return isinstance(_place(name), tuple)
 
 
-def _place(name: str) -> tuple[int, int, bool] | Fault | None:
-    """Label, split and whether the split is FER2013's own; or what is wrong; or None for not ours.
+def _place(name: str) -> tuple[int, int, bool] | SkipReason | None:
+    """Return label, split and whether the split is an official test set of FER2013.
 
-    Files that are no pictures (a readme, a licence) are nobody's loss and pass in silence.
+    Returns:
+        A reason if the picture is skipped; None if the file is not a picture (a readme, a license):
+        such files are not reported.
     """
     *folders, file_name = name.split("/")
     if not is_picture(file_name):
@@ -84,11 +86,11 @@ def _place(name: str) -> tuple[int, int, bool] | Fault | None:
         return _NO_FOLDER
     emotion = emotion_from_name(folders[-1])
     if emotion is None:
-        return Fault(f"is of class {shortened(folders[-1])!r}, none of the seven emotions")
+        return SkipReason(f"is of class {shortened(folders[-1])!r}, not one of the seven emotions")
     label = EMOTIONS.index(emotion)
     folder_split = split_from_name(folders[-2]) if len(folders) > 1 else None
-    # Someone who has moved FER2013's files to other folders has meant it: the names count only
-    # where the folder does not tell, as in Kaggle's common test/.
+    # Moving FER2013's files to other folders is intentional: their names count only if the folder
+    # does not determine the split, as in Kaggle's common test/.
     if folder_split is None or folder_split == (SPLITS.index("test"), False):
         file_split = _official_split(file_name)
         if file_split is not None and (file_split[1] or folder_split is None):
@@ -97,7 +99,7 @@ def _place(name: str) -> tuple[int, int, bool] | Fault | None:
 
 
 def _official_split(file_name: str) -> tuple[int, bool] | None:
-    """The split that a file name of FER2013 tells, and whether it is one of the test sets."""
+    """Return the split from a file name of FER2013, and whether it is one of the test sets."""
     prefix, separator, _ = file_name.partition("_")
     if separator and prefix in ("Training", "PublicTest", "PrivateTest"):
         return split_from_name(prefix)

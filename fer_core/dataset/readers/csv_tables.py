@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
-from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.progress import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import RowParser, TableColumns, table_columns
@@ -18,12 +18,12 @@ from fer_core.progress import ProgressReport
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 
-#: Of tables that all bring their splits only one is read, since they would be the same faces
-#: again: FER2013 is shared under both names.
+#: Of several tables with splits only one is read, because they contain the same faces: FER2013 is
+#: distributed under both names.
 _BEST_KNOWN = ("fer2013.csv", "icml_face_data.csv")
 
-_OVERLONG = Fault("is longer than any row of a face")
-_PASSED_OVER = Fault("was passed over for a table that names the official splits")
+_OVERLONG = SkipReason("is longer than a row with a face")
+_SKIPPED = SkipReason("was skipped because another table has the official splits")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class FaceTable:
 
     Attributes:
         name: Its path inside the source.
-        columns: What its first line names.
-        size: Its bytes, as the source states it.
+        columns: The columns of its first line.
+        size: Its size in bytes, as the source states it.
     """
 
     name: str
@@ -42,17 +42,17 @@ class FaceTable:
 
     @property
     def split(self) -> tuple[int, bool] | None:
-        """The split that the table's own name tells (``test.csv``)."""
+        """The split from the name of the table (``test.csv``)."""
         return split_from_name(PurePosixPath(self.name).stem)
 
 
 def find_tables(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
-    """Those of the files whose first line names a column of pixels.
+    """Return the files whose first line contains a column of pixels.
 
     Args:
         source: The files.
-        names: Paths inside it of those that may be tables.
-        problems: Takes those that cannot be read.
+        names: Paths inside it of the files that may be tables.
+        problems: Collects the files that cannot be read.
     """
     found = []
     for name in names:
@@ -60,8 +60,10 @@ def find_tables(source: Source, names: list[str], problems: ProblemLog) -> list[
             with source.open(name) as stream:
                 size = stream.size
                 header = next((line for _, line in text_lines(stream.file) if line != b""), None)
-        except Exception as error:  # an archive's damage shows in many types
-            problems.add(name, Fault(f"cannot be read ({error_text(error)})", "cannot be read"))
+        except Exception as error:  # a damaged archive raises many types of errors
+            problems.add(
+                name, SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
+            )
             continue
         columns = None if header is None else table_columns(header)
         if columns is not None:
@@ -76,21 +78,21 @@ def read_tables(
     problems: ProblemLog,
     report: ProgressReport | None = None,
 ) -> FaceSet:
-    """Read tables with a face per row, in the order of their rows.
+    """Read tables with one face per row, in the order of their rows.
 
-    Where a table has a Usage column, it tells the splits, and one of FER2013's that is absent stays
-    so. Otherwise the table's name does (``test.csv``), any other is training data, and what is
-    missing is cut. Rows without a label are counted and left out.
+    The splits come from a Usage column if there is one, and then official splits that are missing
+    stay missing. Otherwise they come from the names of tables (``test.csv``), all other tables are
+    training data, and missing splits are created. Rows without a label are counted and skipped.
 
     Args:
-        source: Where the tables are.
-        tables: What ``find_tables`` found, at least one.
-        split_choice: How missing splits are cut.
-        problems: Takes the rows that cannot be used.
-        report: Called now and then with the number of bytes read and their number in all.
+        source: Contains the tables.
+        tables: The result of ``find_tables``, at least one.
+        split_choice: How missing splits are created.
+        problems: Collects the rows that cannot be used.
+        report: Called repeatedly with the number of bytes read and of all bytes.
 
     Raises:
-        InputError: No row is usable, or a table's file is damaged.
+        InputError: No row can be used, or a table is damaged.
     """
     chosen = _chosen(tables, problems)
     rows = FaceRows(source.label)
@@ -101,8 +103,8 @@ def read_tables(
         except InputError:
             raise
         except Exception as error:
-            # Of a file that is damaged somewhere no row can be trusted: a wrong checksum, which
-            # comes to light at the end, says that some pixels are wrong, but not which.
+            # No row of a damaged file can be trusted: a wrong checksum, which is detected at the
+            # end, shows that some pixels are wrong, but not which ones.
             raise InputError(
                 f"{_place(source, table)} is damaged ({error_text(error)}); download it again."
             ) from error
@@ -112,7 +114,7 @@ def read_tables(
 
 
 def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
-    """The tables to read: one with official splits, or else all."""
+    """Return the tables to read: one with official splits, or all of them."""
     with_splits = [
         table for table in tables if None not in (table.columns.split, table.columns.label)
     ]
@@ -126,7 +128,7 @@ def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
     best = min(with_splits, key=rank)
     for table in tables:
         if table is not best:
-            problems.add(table.name, _PASSED_OVER)
+            problems.add(table.name, _SKIPPED)
     return [best]
 
 
@@ -137,11 +139,11 @@ def _read_table(
     split, is_official = table.split or (SPLITS.index("train"), False)
     with source.open(table.name) as stream:
         lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
-        next(lines, None)  # the names of the columns
+        next(lines, None)  # the header
         for number, line in lines:
             name = f"{table.name}:{number}"
             row = _OVERLONG if line is None else parser.parse(line)
-            if isinstance(row, Fault):
+            if isinstance(row, SkipReason):
                 problems.add(name, row)
                 continue
             rows.add(row.image, row.label, split if row.split is None else row.split, name)
@@ -155,7 +157,7 @@ def _place(source: Source, table: FaceTable) -> str:
 def _nothing_usable(source: Source, tables: list[FaceTable], problems: ProblemLog) -> str:
     if all(table.columns.label is None for table in tables):
         return (
-            f"{_place(source, tables[0])} has no column 'emotion' and so nothing to learn from; "
-            "give the table with labels (fer2013.csv, icml_face_data.csv or train.csv)."
+            f"{_place(source, tables[0])} has no column 'emotion' and therefore no labels; "
+            "provide the table with labels (fer2013.csv, icml_face_data.csv or train.csv)."
         )
-    return f"{_place(source, tables[0])} holds no usable row{problems.first_in_brackets()}"
+    return f"{_place(source, tables[0])} contains no usable row{problems.first_in_brackets()}"

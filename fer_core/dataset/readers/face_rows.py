@@ -1,4 +1,4 @@
-"""Faces as a reader gathers them, in one growing block of memory."""
+"""Collects faces while reading, in one growing block of memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fer_core.dataset.readers.problems import ProblemLog, as_text
 from fer_core.dataset.splitting import SplitChoice, cut_missing_splits
 from fer_core.errors import InputError
 
-#: More faces than any public set of them; at 2,304 bytes each they take 2.3 GB.
+#: More faces than any public dataset has; with 2,304 bytes each they take 2.3 GB.
 MAX_FACES = 1_000_000
 _FIRST_BLOCK = 4_096
 
 
 class FaceRows:
-    """Rows of a ``FaceSet`` to be.
+    """Collects the rows of a ``FaceSet``.
 
     Args:
-        label: What messages call the source.
+        label: The name of the source in messages.
     """
 
     def __init__(self, label: str) -> None:
@@ -30,7 +30,7 @@ class FaceRows:
         self._labels = array("b")
         self._splits = array("b")
         self._names: list[str] = []
-        #: Whether a split was told by FER2013's own names; then none that is absent is made up.
+        #: Whether splits come from FER2013's official names; then missing splits are not created.
         self.official_splits = False
 
     def __len__(self) -> int:
@@ -43,17 +43,19 @@ class FaceRows:
             image: uint8 ``[48, 48]``.
             label: Index into ``EMOTIONS``.
             split: Index into ``SPLITS``.
-            name: Where it came from.
+            name: Its origin.
 
         Raises:
-            InputError: There are more faces than the bound.
+            InputError: There are more faces than the limit.
         """
         row = len(self._names)
         if row >= MAX_FACES:
-            raise InputError(f"{self._label} holds more than {MAX_FACES:,} faces; give less.")
+            raise InputError(
+                f"{self._label} contains more than {MAX_FACES:,} faces; provide fewer."
+            )
         if row == len(self._images):
-            # In place: a block of this size is moved by the memory's tables, not copied, so that
-            # old and new never stand beside each other. No view of it is ever given away.
+            # In place: a block of this size is remapped, not copied, so that the memory is never
+            # needed twice. There are no views of it.
             capacity = max(_FIRST_BLOCK, row + row // 4)
             self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
         self._images[row] = image
@@ -62,9 +64,9 @@ class FaceRows:
         self._names.append(as_text(name))
 
     def to_face_set(self, split_choice: SplitChoice, problems: ProblemLog) -> FaceSet:
-        """The rows in their order, with the missing splits cut; the rows are spent by it.
+        """Return the rows in their order, with missing splits created; call it only once.
 
-        Splits by FER2013's own names are kept as they are, and one that is absent stays so.
+        Official splits of FER2013 are kept, and missing ones stay missing.
         """
         labels = np.array(self._labels, dtype=np.int8)
         splits = np.array(self._splits, dtype=np.int8)
@@ -75,14 +77,14 @@ class FaceRows:
 
 
 def split_from_name(name: str) -> tuple[int, bool] | None:
-    """The split that a folder, a table or its Usage column names, and whether it is official.
+    """Return the split of a folder, table or Usage value, and whether it is official.
 
     Args:
         name: In any case, with or without spaces, dashes and underscores: ``"Public Test"``.
 
     Returns:
-        Index into ``SPLITS``, and whether it is one of FER2013's two test sets by their own
-        name; None for a name that stands for no split.
+        Index into ``SPLITS``, and whether it is the official name of one of FER2013's two test
+        sets; None if the name is not that of a split.
     """
     split = _SPLIT_NAMES.get(name.strip().lower().translate(_WITHOUT_GAPS))
     return None if split is None else (SPLITS.index(split[0]), split[1])

@@ -1,4 +1,4 @@
-"""FER+: the faces of FER2013 as PNGs, each with the votes of ten people."""
+"""FER+: the faces of FER2013 as PNGs, each with the votes of ten annotators."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.readers.face_rows import FaceRows
-from fer_core.dataset.readers.pictures import decode_grey, is_picture, to_face
-from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
+from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.progress import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import split_line
@@ -27,13 +27,13 @@ from fer_core.progress import ProgressReport
 _SPLIT_FOLDERS = {"fer2013train": "train", "fer2013valid": "validation", "fer2013test": "test"}
 _LABEL_FILE = "label.csv"
 
-_TIE = Fault("has no label that more people chose than any other")
-_NO_VOTES = Fault("has no votes")
-_BAD_VOTES = Fault("has votes that are not numbers of 0 or more")
-_BAD_BOX = Fault("has a box that does not lie in its picture")
-_NO_ROW = Fault("has no row in label.csv")
-_NO_PICTURE = Fault("names no picture that is there")
-_REPEATED = Fault("names a picture again; only its first row counts")
+_TIE = SkipReason("has no label with more votes than all others")
+_NO_VOTES = SkipReason("has no votes")
+_BAD_VOTES = SkipReason("has votes that are not numbers of 0 or more")
+_BAD_BOX = SkipReason("has a box outside its picture")
+_NO_ROW = SkipReason("has no row in label.csv")
+_NO_PICTURE = SkipReason("names a picture that does not exist")
+_REPEATED = SkipReason("repeats a picture; only its first row counts")
 
 #: Left, top, right and bottom in pixels.
 Box = tuple[int, int, int, int]
@@ -41,12 +41,12 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class VotedFace:
-    """A picture that people agreed on.
+    """A picture with a label that has more votes than all others.
 
     Attributes:
         label: Index into ``EMOTIONS``.
         split: Index into ``SPLITS``.
-        box: Where in the picture the face is.
+        box: The position of the face in the picture.
     """
 
     label: int
@@ -55,7 +55,7 @@ class VotedFace:
 
 
 def find_vote_tables(names: list[str]) -> list[str]:
-    """The ``label.csv`` files that lie in folders called as FER+'s are."""
+    """Return the ``label.csv`` files in folders with FER+'s names."""
     return [name for name in names if _split_of_folder(name) and _file_name(name) == _LABEL_FILE]
 
 
@@ -68,18 +68,18 @@ def read_ferplus_folders(
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
 
-    A face's label is the one that more people chose than any other. Where two are equal, or the
-    most chose contempt, "unknown" or "no face", the face is left out and counted, never guessed.
+    The label of a face is the answer with the most votes. Faces with a tie, or with most votes for
+    contempt, "unknown" or "not a face", are counted and skipped.
 
     Args:
         source: The files.
         names: Their paths inside it.
-        split_choice: How missing splits are cut, where there is none but ``FER2013Train/``.
-        problems: Takes the pictures and rows that cannot be used.
-        report: Called now and then with the number of pictures read and their number in all.
+        split_choice: How missing splits are created if there is only ``FER2013Train/``.
+        problems: Collects the pictures and rows that cannot be used.
+        report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
-        InputError: No picture is usable, or a ``label.csv`` is damaged.
+        InputError: No picture can be used, or a ``label.csv`` is damaged.
     """
     votes = _Votes(names, problems)
     for table in find_vote_tables(names):
@@ -91,9 +91,9 @@ def read_ferplus_folders(
 
     rows = FaceRows(source.label)
     for done, (name, content) in enumerate(source.read_all(sorted(voted)), start=1):
-        picture = content if isinstance(content, Fault) else decode_grey(content)
-        face = picture if isinstance(picture, Fault) else _cut(picture, voted[name].box)
-        if isinstance(face, Fault):
+        picture = content if isinstance(content, SkipReason) else decode_gray(content)
+        face = picture if isinstance(picture, SkipReason) else _cut(picture, voted[name].box)
+        if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
             rows.add(face, voted[name].label, voted[name].split, name)
@@ -102,7 +102,7 @@ def read_ferplus_folders(
             report(done, len(voted))
     if not rows:
         raise InputError(
-            f"{source.label} has FER+'s votes, but no usable picture beside them; write the "
+            f"{source.label} has FER+'s votes, but no usable picture; create the "
             f"pictures with FER+'s generate_training_data.py{problems.first_in_brackets()}"
         )
     return rows.to_face_set(split_choice, problems)
@@ -117,22 +117,22 @@ def _split_of_folder(name: str) -> str | None:
 
 
 class _Votes:
-    """What the label files say about the pictures that are there.
+    """The content of label files, for the pictures that exist.
 
     Args:
-        names: The source's files.
-        problems: Takes the rows that cannot be used.
+        names: The files of the source.
+        problems: Collects the rows that cannot be used.
     """
 
     def __init__(self, names: list[str], problems: ProblemLog) -> None:
         self._known = set(names)
         self._problems = problems
-        #: Pictures that stand in a label file, whatever it says of them.
+        #: Pictures that are in a label file, also if their row cannot be used.
         self.mentioned: set[str] = set()
         self.faces: dict[str, VotedFace] = {}
 
     def read(self, source: Source, table: str) -> None:
-        """Add what one label file says.
+        """Add the content of one label file.
 
         Raises:
             InputError: The file is damaged.
@@ -147,9 +147,9 @@ class _Votes:
                         self._add(table, number, fields, split)
         except InputError:
             raise
-        except Exception as error:  # an archive's damage shows in many types
+        except Exception as error:  # a damaged archive raises many types of errors
             raise InputError(
-                f"{table} in {source.label} is damaged ({error_text(error)}); get it again."
+                f"{table} in {source.label} is damaged ({error_text(error)}); download it again."
             ) from error
 
     def _add(self, table: str, number: int, fields: list[bytes], split: int) -> None:
@@ -162,7 +162,7 @@ class _Votes:
         else:
             self.mentioned.add(name)
             face = _voted_face(fields, split)
-            if isinstance(face, Fault):
+            if isinstance(face, SkipReason):
                 self._problems.add(name, face)
             else:
                 self.faces[name] = face
@@ -172,24 +172,24 @@ def _is_header(fields: list[bytes]) -> bool:
     return len(fields) > 2 and b"neutral" in [field.strip().lower() for field in fields]
 
 
-def _voted_face(fields: list[bytes], split: int) -> VotedFace | Fault:
-    """What a row of file name, box and ten counts says."""
-    # The file itself has no line that names the columns.
+def _voted_face(fields: list[bytes], split: int) -> VotedFace | SkipReason:
+    """Return the face of a row with file name, box and ten counts."""
+    # The official file has no header.
     if len(fields) != 2 + len(VOTE_COLUMNS):
-        return Fault(
+        return SkipReason(
             f"has {len(fields)} columns in label.csv instead of {2 + len(VOTE_COLUMNS)}",
             "has the wrong number of columns in label.csv",
         )
     box = _parse_box(fields[1])
     label = _plurality([_count(field) for field in fields[2:]])
-    if isinstance(box, Fault):
+    if isinstance(box, SkipReason):
         return box
-    return label if isinstance(label, Fault) else VotedFace(label, split, box)
+    return label if isinstance(label, SkipReason) else VotedFace(label, split, box)
 
 
-def _parse_box(field: bytes) -> Box | Fault:
+def _parse_box(field: bytes) -> Box | SkipReason:
     numbers = re.fullmatch(rb"\(?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)?", field.strip())
-    # Longer numbers lie in no picture, and Python takes its time to read them.
+    # Longer numbers are outside any picture, and Python needs long to convert them.
     if numbers is None or any(len(number) > 6 for number in numbers.groups()):
         return _BAD_BOX
     left, top, right, bottom = (int(number) for number in numbers.groups())
@@ -197,15 +197,15 @@ def _parse_box(field: bytes) -> Box | Fault:
 
 
 def _count(field: bytes) -> float:
-    """A number of votes; NaN for what is none."""
+    """Return a number of votes; NaN if it is not a number."""
     try:
         return float(field)
     except ValueError:
         return math.nan
 
 
-def _plurality(votes: list[float]) -> int | Fault:
-    """The emotion that more people chose than anything else."""
+def _plurality(votes: list[float]) -> int | SkipReason:
+    """Return the emotion with more votes than any other answer, as its label."""
     if not all(math.isfinite(count) and count >= 0 for count in votes):
         return _BAD_VOTES
     most = max(votes)
@@ -217,12 +217,12 @@ def _plurality(votes: list[float]) -> int | Fault:
     emotion = emotion_from_name(choice)
     if emotion is None:
         answer = choice.replace("_", " ")
-        return Fault(f"is {answer!r} to most people, none of the seven emotions")
+        return SkipReason(f"is {answer!r} to most annotators, not one of the seven emotions")
     return EMOTIONS.index(emotion)
 
 
-def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | Fault:
-    """The box out of a picture, as uint8 ``[48, 48]``."""
+def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | SkipReason:
+    """Crop a box out of a picture, as uint8 ``[48, 48]``."""
     left, top, right, bottom = box
     height, width = picture.shape
     if not (left < right <= width and top < bottom <= height):

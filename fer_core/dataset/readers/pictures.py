@@ -1,4 +1,4 @@
-"""Pictures of any size and colour to faces of 48x48 grey values."""
+"""Converts pictures of any size and color to grayscale faces of 48x48 pixels."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
-from fer_core.dataset.readers.problems import Fault
+from fer_core.dataset.readers.problems import SkipReason
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
 
-#: Larger pictures are not faces of a dataset but photos; decoding them would only cost memory.
+#: Larger pictures are photos and not face crops; decoding them would only use memory.
 MAX_SIDE = 4096
 
-_EMPTY = Fault("is empty")
-_UNREADABLE = Fault("is not a picture that can be read")
-_TOO_LARGE = Fault(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
+_EMPTY = SkipReason("is empty")
+_UNREADABLE = SkipReason("is not a picture that can be read")
+_TOO_LARGE = SkipReason(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is a picture, by its name."""
+    """Return True if a file is a picture, by its name."""
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 
-def decode_grey(content: bytes) -> NDArray[np.uint8] | Fault:
-    """A picture file as grey values, uint8 ``[height, width]``, or what is wrong with it."""
+def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
+    """Decode a picture to grayscale, uint8 ``[height, width]``, or return why it is skipped."""
     if not content:
         return _EMPTY
-    # OpenCV takes the memory that a header asks for before it looks at what follows.
+    # OpenCV allocates the memory that a header states before it reads the rest.
     pixels = _stated_pixels(content)
     if pixels is None:
         return _UNREADABLE
@@ -45,7 +45,7 @@ def decode_grey(content: bytes) -> NDArray[np.uint8] | Fault:
 
 
 def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Grey values of any size as uint8 ``[48, 48]``; what is not square is squeezed into it."""
+    """Resize a grayscale picture to uint8 ``[48, 48]``, without keeping its aspect ratio."""
     if picture.shape == (FACE_SIZE, FACE_SIZE):
         return picture
     interpolation = cv2.INTER_AREA if min(picture.shape) > FACE_SIZE else cv2.INTER_LINEAR
@@ -53,14 +53,14 @@ def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(face, dtype=np.uint8)
 
 
-def decode_face(content: bytes) -> NDArray[np.uint8] | Fault:
-    """A picture file as a face, uint8 ``[48, 48]``, or what is wrong with it."""
-    picture = decode_grey(content)
-    return picture if isinstance(picture, Fault) else to_face(picture)
+def decode_face(content: bytes) -> NDArray[np.uint8] | SkipReason:
+    """Decode a picture to a face, uint8 ``[48, 48]``, or return why it is skipped."""
+    picture = decode_gray(content)
+    return picture if isinstance(picture, SkipReason) else to_face(picture)
 
 
 def _stated_pixels(content: bytes) -> int | None:
-    """The number of pixels that a picture's header states; None if it is not a picture's."""
+    """Return the number of pixels that a header states; None if it is not a picture."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         if _has_oversized_chunk(content):
             return None
@@ -71,7 +71,7 @@ def _stated_pixels(content: bytes) -> int | None:
 
 
 def _has_oversized_chunk(content: bytes) -> bool:
-    """Whether a PNG's chunk states more bytes than the file has: OpenCV takes memory for them."""
+    """Return True if a PNG chunk states more bytes than the file has: OpenCV allocates them."""
     position = 8
     while position + 8 <= len(content):
         length = int.from_bytes(content[position : position + 4], "big")
@@ -82,11 +82,11 @@ def _has_oversized_chunk(content: bytes) -> bool:
 
 
 def _stated_jpeg_pixels(content: bytes) -> int | None:
-    """Walk through a JPEG's segments up to the frame header: quicker than a library's look."""
+    """Read a JPEG's segments up to the frame header, which is faster than with a library."""
     position = 2
     while (position := content.find(b"\xff", position)) >= 0 and position + 9 <= len(content):
         marker = content[position + 1]
-        # Start of frame, in its many kinds; between them lie three others.
+        # Start of frame, in its many kinds, with three other markers in between.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = (
                 content[position + 5 : position + 7],
@@ -111,4 +111,4 @@ def _stated_pixels_of_others(content: bytes) -> int | None:
     except Image.DecompressionBombError:
         return MAX_SIDE * MAX_SIDE + 1
     except Exception:
-        return None  # damaged, in one of the many ways that each format has
+        return None  # damaged files raise many types of errors

@@ -1,4 +1,4 @@
-"""How far a reader has come, in bytes, and how far it may go."""
+"""Progress of a reader in bytes, and its limit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fer_core.progress import ProgressReport
 
 
 class ReadMeter:
-    """Counts the bytes that are read from files, reports them and holds them to the bound.
+    """Counts the bytes that are read from files, reports them and enforces the limit.
 
     Args:
-        label: What messages call the source.
-        total: Bytes that there are in all, as the source states it.
-        report: Takes the bytes read and their number in all.
+        label: The name of the source in messages.
+        total: Total number of bytes, as the source states it.
+        report: Called with the number of bytes read and of all bytes.
     """
 
     def __init__(self, label: str, total: int, report: ProgressReport | None) -> None:
@@ -25,33 +25,34 @@ class ReadMeter:
         self._done = 0
 
     def metered(self, file: IO[bytes]) -> MeteredFile:
-        """The file, whose reading this meter counts."""
+        """Return a file whose reads are counted."""
         return MeteredFile(file, self)
 
     def count(self, size: int) -> None:
         """Count bytes that were read.
 
         Raises:
-            InputError: They are more than the bound, whatever the source states.
+            InputError: There are more than the limit, whatever the source states.
         """
         self._done += size
         if self._done > sources.MAX_TOTAL_BYTES:
             raise InputError(
-                f"{self._label} holds more than {sources.MAX_TOTAL_BYTES >> 30} GB; give less."
+                f"{self._label} contains more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
+                "provide less."
             )
         if self._report is not None and size:
             self._report(self._done, max(self._total, self._done))
 
 
 class MeteredFile:
-    """A file of which only reading is known."""
+    """A file that counts what is read from it."""
 
     def __init__(self, file: IO[bytes], meter: ReadMeter) -> None:
         self._file = file
         self._meter = meter
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes; none at the end."""
         content = self._file.read(size)
         self._meter.count(len(content))
         return content

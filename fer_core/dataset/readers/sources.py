@@ -1,4 +1,4 @@
-"""Where the files of a dataset come from: a file, a folder or an archive, behind one interface."""
+"""Sources of a dataset: a file, a folder or an archive, with one interface."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from fer_core.dataset.readers.problems import Fault, ProblemLog
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.errors import InputError
 
-#: A file of a dataset of small faces is a few kilobytes; more than this is not read at once.
+#: Face crops take a few kilobytes; larger files than this are not read at once.
 MAX_FILE_BYTES = 20 * 2**20
 MAX_FILES = 1_000_000
-#: What a source may hold unpacked, and what a table is read to.
+#: Limit of the unpacked size of a source, and of the bytes read from tables.
 MAX_TOTAL_BYTES = 4 * 2**30
 
-LINK = Fault("is a link, which is not followed")
-NO_FILE = Fault("is not an ordinary file")
-EMPTY_FOLDER = Fault("is an empty folder")
+LINK = SkipReason("is a link, which is not followed")
+NO_FILE = SkipReason("is not a regular file")
+EMPTY_FOLDER = SkipReason("is an empty folder")
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class ByteStream:
     """A file that is open for reading.
 
     Attributes:
-        file: Its bytes.
-        size: Their number, as the source states it.
+        file: The open file.
+        size: Its size in bytes, as the source states it.
     """
 
     file: IO[bytes]
@@ -38,47 +38,47 @@ class ByteStream:
 
 
 class Source(Protocol):
-    """Files by their path inside the source."""
+    """Files, addressed by their path inside the source."""
 
     @property
     def label(self) -> str:
-        """What messages call the source."""
+        """The name of the source in messages."""
 
     def names(self, problems: ProblemLog) -> list[str]:
-        """Paths inside the source, with ``/``, sorted, without hidden files.
+        """Return the paths inside the source, with ``/``, sorted, without hidden files.
 
         Args:
-            problems: Takes what is not listed because it must not or cannot be read.
+            problems: Collects files that must not or cannot be read.
 
         Raises:
-            InputError: The source cannot be read or is beyond the bounds.
+            InputError: The source cannot be read or exceeds a limit.
         """
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
-        """Each file's content, or what is wrong with it.
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
+        """Yield the content of each file, or why it is skipped.
 
         Raises:
-            InputError: What they hold together is beyond the bound.
+            InputError: Their total size exceeds the limit.
         """
 
     def open(self, name: str) -> AbstractContextManager[ByteStream]:
-        """One file, to be read piece by piece, of any size.
+        """Open one file of any size, to read it in pieces.
 
-        Reading may raise whatever a damaged medium or archive raises.
+        Reading may raise any exception that a damaged medium or archive causes.
         """
 
     def close(self) -> None:
-        """Let go of what is open; nothing can be read any more."""
+        """Close the source; nothing can be read afterwards."""
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a path is what systems leave behind: ``.DS_Store``, ``__MACOSX/…``."""
+    """Return True for files of the operating system: ``.DS_Store``, ``__MACOSX/…``."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def too_large() -> Fault:
-    """The fault of a file over the bound."""
-    return Fault(f"is larger than {MAX_FILE_BYTES >> 20} MB")
+def too_large() -> SkipReason:
+    """Return why a file over the limit is skipped."""
+    return SkipReason(f"is larger than {MAX_FILE_BYTES >> 20} MB")
 
 
 class FolderSource:
@@ -106,10 +106,12 @@ class FolderSource:
                     problems.add((relative / name).as_posix(), LINK)
             found += [(relative / name).as_posix() for name in files if not is_hidden(name)]
             if len(found) > MAX_FILES:
-                raise InputError(f"{self.label} holds more than {MAX_FILES:,} files; give less.")
+                raise InputError(
+                    f"{self.label} contains more than {MAX_FILES:,} files; provide fewer."
+                )
         return sorted(found)
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
         for name in names:
             try:
@@ -118,12 +120,12 @@ class FolderSource:
                 yield name, _unreadable(error)
 
     @staticmethod
-    def _content(path: Path) -> bytes | Fault:
+    def _content(path: Path) -> bytes | SkipReason:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
             return LINK
         if not stat.S_ISREG(status.st_mode):
-            return NO_FILE  # a pipe would be waited for without end
+            return NO_FILE  # reading a pipe would block forever
         if status.st_size > MAX_FILE_BYTES:
             return too_large()
         return path.read_bytes()
@@ -133,7 +135,7 @@ class FolderSource:
         """See ``Source``."""
         path = self._root / name
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise OSError("it is a link or not an ordinary file")
+            raise OSError("it is a link or not a regular file")
         with path.open("rb") as file:
             yield ByteStream(file, path.stat().st_size)
 
@@ -142,7 +144,7 @@ class FolderSource:
 
 
 class FileSource:
-    """A single file, as a source with one name: its own. It may be a link: it was asked for."""
+    """A single file, as a source with its own name. It may be a link."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -153,7 +155,7 @@ class FileSource:
         del problems
         return [self.label]
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
         for name in names:
             with self.open(name) as stream:
@@ -171,5 +173,5 @@ class FileSource:
         """See ``Source``."""
 
 
-def _unreadable(error: OSError) -> Fault:
-    return Fault(f"cannot be read ({error.strerror})", "cannot be read")
+def _unreadable(error: OSError) -> SkipReason:
+    return SkipReason(f"cannot be read ({error.strerror})", "cannot be read")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.dataset.readers.face_rows import split_from_name
-from fer_core.dataset.readers.problems import Fault, as_text, shortened
+from fer_core.dataset.readers.problems import SkipReason, as_text, shortened
 from fer_core.emotions import EMOTIONS, emotion_from_name
 
 _DELIMITERS = (b",", b";", b"\t")
@@ -19,19 +19,19 @@ _LABEL_COLUMNS = ("emotion", "label")
 _SPLIT_COLUMNS = ("usage", "split")
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
-#: Every pixel value as it is usually written. One look-up per value both reads and checks it.
+#: All pixel values in their usual notation. One look-up per value parses and validates it.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
 
-NO_LABEL = Fault("has no label")
+NO_LABEL = SkipReason("has no label")
 
 
 @dataclass(frozen=True)
 class TableColumns:
-    """Where a table keeps what.
+    """The columns of a table.
 
     Attributes:
-        delimiter: What stands between two columns.
-        names: The columns' names, in lower case.
+        delimiter: Separates the columns.
+        names: The names of the columns, in lower case.
     """
 
     delimiter: bytes
@@ -42,29 +42,29 @@ class TableColumns:
 
     @property
     def pixels(self) -> int:
-        """The column of the pixel values."""
+        """Position of the column of pixel values."""
         return self.names.index("pixels")
 
     @property
     def label(self) -> int | None:
-        """The column of the emotion, if there is one."""
+        """Position of the column of the emotion, if there is one."""
         return self._position(_LABEL_COLUMNS)
 
     @property
     def split(self) -> int | None:
-        """The column of the usage, if there is one."""
+        """Position of the column of the usage, if there is one."""
         return self._position(_SPLIT_COLUMNS)
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row that can be used.
+    """A valid row.
 
     Attributes:
         image: uint8 ``[48, 48]``.
         label: Index into ``EMOTIONS``.
-        split: Index into ``SPLITS``; None where the table has no such column.
-        is_official: Whether the split is one of FER2013's own test sets.
+        split: Index into ``SPLITS``; None if the table has no such column.
+        is_official: Whether the split is one of FER2013's official test sets.
     """
 
     image: NDArray[np.uint8]
@@ -74,7 +74,7 @@ class TableRow:
 
 
 def table_columns(header: bytes) -> TableColumns | None:
-    """The columns that a table's first line names; None if it is no table of faces."""
+    """Return the columns of a table from its first line; None if it is not a table of faces."""
     for delimiter in _DELIMITERS:
         fields = split_line(header, delimiter)
         names = tuple(
@@ -86,13 +86,13 @@ def table_columns(header: bytes) -> TableColumns | None:
 
 
 def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
-    """A line's fields.
+    """Split a line into fields.
 
-    A line is a row, whatever its quotes say: one that is never closed spoils no other row.
+    Each line is a row, so that a quote that is never closed affects no other row.
     """
     if b'"' not in line:
         return line.split(delimiter)
-    # Latin-1 carries any bytes through the csv module and back.
+    # Latin-1 maps any bytes to text for the csv module, and back.
     text = line.decode("latin-1")
     try:
         row = next(csv.reader([text], delimiter=delimiter.decode(), skipinitialspace=True), [])
@@ -102,39 +102,41 @@ def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
 
 
 class RowParser:
-    """Reads the rows of one table."""
+    """Parses the rows of one table."""
 
     def __init__(self, columns: TableColumns) -> None:
         self._columns = columns
         self._pixels, self._label, self._split = columns.pixels, columns.label, columns.split
 
-    def parse(self, line: bytes) -> TableRow | Fault:
-        """The row, or what is wrong with it."""
+    def parse(self, line: bytes) -> TableRow | SkipReason:
+        """Return the row, or why it is skipped."""
         fields = split_line(line, self._columns.delimiter)
         count = len(self._columns.names)
         if len(fields) < count or any(field.strip() for field in fields[count:]):
-            return Fault(
+            return SkipReason(
                 f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
             )
         label = NO_LABEL if self._label is None else parse_label(fields[self._label])
-        if isinstance(label, Fault):
+        if isinstance(label, SkipReason):
             return label
         split, is_official = None, False
         if self._split is not None:
             usage = _text(fields[self._split])
             place = split_from_name(usage)
             if place is None:
-                return Fault(
-                    f"has the usage {usage!r}, none of Training, PublicTest and PrivateTest",
-                    "has a usage that is none of Training, PublicTest and PrivateTest",
+                return SkipReason(
+                    f"has the usage {usage!r}, not Training, PublicTest or PrivateTest",
+                    "has a usage other than Training, PublicTest or PrivateTest",
                 )
             split, is_official = place
         image = parse_pixels(fields[self._pixels])
-        return image if isinstance(image, Fault) else TableRow(image, label, split, is_official)
+        return (
+            image if isinstance(image, SkipReason) else TableRow(image, label, split, is_official)
+        )
 
 
-def parse_label(field: bytes) -> int | Fault:
-    """A label, as FER2013's number (0 to 6) or by its name."""
+def parse_label(field: bytes) -> int | SkipReason:
+    """Parse a label, given as FER2013's number (0 to 6) or as a name."""
     text = _text(field)
     if not text:
         return NO_LABEL
@@ -143,15 +145,15 @@ def parse_label(field: bytes) -> int | Fault:
         label = int(number[1])
         if 0 <= label < len(EMOTIONS):
             return label
-        return Fault(f"has the label {label}, outside 0 to 6", "has a label outside 0 to 6")
+        return SkipReason(f"has the label {label}, outside 0 to 6", "has a label outside 0 to 6")
     emotion = emotion_from_name(text)
     if emotion is None:
-        return Fault(f"is of class {text!r}, none of the seven emotions")
+        return SkipReason(f"is of class {text!r}, not one of the seven emotions")
     return EMOTIONS.index(emotion)
 
 
-def parse_pixels(field: bytes) -> NDArray[np.uint8] | Fault:
-    """2,304 values of 0 to 255 with spaces between them, as uint8 ``[48, 48]``."""
+def parse_pixels(field: bytes) -> NDArray[np.uint8] | SkipReason:
+    """Parse 2,304 values of 0 to 255, separated by spaces, as uint8 ``[48, 48]``."""
     words = field.split()
     try:
         values = bytes(map(_PIXEL_VALUES.__getitem__, words))
@@ -160,14 +162,14 @@ def parse_pixels(field: bytes) -> NDArray[np.uint8] | Fault:
     return _to_image(values)
 
 
-def _unusual_pixels(words: list[bytes]) -> NDArray[np.uint8] | Fault:
-    """Values written in another way (``070``), or the first that is none."""
+def _unusual_pixels(words: list[bytes]) -> NDArray[np.uint8] | SkipReason:
+    """Parse values in another notation (``070``), or return the first invalid one."""
     values = bytearray()
     for word in words:
-        # Longer ones are not values either, and Python takes its time to read them.
+        # Longer numbers are invalid as well, and Python needs long to convert them.
         value = int(word) if word.isdigit() and len(word) <= 9 else -1
         if not 0 <= value <= 255:
-            return Fault(
+            return SkipReason(
                 f"has the pixel value {_text(word)!r}, not 0 to 255",
                 "has a pixel value that is not 0 to 255",
             )
@@ -175,11 +177,11 @@ def _unusual_pixels(words: list[bytes]) -> NDArray[np.uint8] | Fault:
     return _to_image(bytes(values))
 
 
-def _to_image(values: bytes) -> NDArray[np.uint8] | Fault:
+def _to_image(values: bytes) -> NDArray[np.uint8] | SkipReason:
     if len(values) != _PIXEL_COUNT:
-        return Fault(
+        return SkipReason(
             f"has {len(values)} pixel values instead of {_PIXEL_COUNT}",
-            f"has another number of pixel values than {_PIXEL_COUNT}",
+            f"does not have {_PIXEL_COUNT} pixel values",
         )
     return np.frombuffer(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
 

@@ -1,4 +1,4 @@
-"""Lines of a text file of any size and common encoding, in bounded memory."""
+"""Lines of a text file of any size and common encoding, in limited memory."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
-#: A face's 2,304 values take at most 9,215 characters; a line far beyond that is no row.
+#: The 2,304 values of a face take at most 9,215 characters; much longer lines are not rows.
 MAX_LINE_BYTES = 128 * 2**10
 _PIECE_BYTES = 256 * 2**10
 
 
 class Readable(Protocol):
-    """As much of a file as is needed here."""
+    """The part of a file's interface that is needed here."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes; none at the end."""
 
 
 def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
-    """The lines of a file with their numbers, from 1.
+    """Yield the lines of a file with their numbers, from 1.
 
-    UTF-16, with its mark or without, becomes UTF-8; UTF-8's mark is dropped; any other encoding is
-    passed on as it is, since all that tables of faces say is said in ASCII.
+    UTF-16, with or without a byte order mark, is converted to UTF-8, and the byte order mark of
+    UTF-8 is removed. Other encodings are passed on unchanged: tables of faces only need ASCII.
 
     Yields:
-        A line without its end; None in place of one that is longer than ``MAX_LINE_BYTES``.
+        A line without its line break; None for a line longer than ``MAX_LINE_BYTES``.
     """
     number, rest, is_overlong = 0, b"", False
     for piece in _pieces(file):
         lines = (rest + piece).splitlines(keepends=True)
-        # The last line goes on in the next piece, and so may "\r" with its "\n".
+        # The last line may continue in the next piece, as may "\r" with its "\n".
         rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         for line in lines:
             number += 1
@@ -54,7 +54,7 @@ def _pieces(file: Readable) -> Iterator[bytes]:
             yield piece
             piece = file.read(_PIECE_BYTES)
         return
-    # What is no character becomes one that is in no number: its row will be called faulty.
+    # Invalid characters are replaced by one that no number contains, so that the row is skipped.
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     while piece:
         yield decoder.decode(piece).removeprefix("\ufeff").encode()
@@ -63,7 +63,7 @@ def _pieces(file: Readable) -> Iterator[bytes]:
 
 
 def _wide_encoding(beginning: bytes) -> str | None:
-    """UTF-16 in either order, by its mark or by the zeros between ASCII's characters."""
+    """Detect UTF-16 by its byte order mark or by the zeros between ASCII characters."""
     sample = beginning[:200]
     if sample.startswith(codecs.BOM_UTF16_LE) or _zero_share(sample[1::2]) > 0.9:
         return "utf-16-le"

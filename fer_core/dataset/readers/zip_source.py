@@ -1,4 +1,4 @@
-"""Zip archives as a source: read in memory, within bounds, and never unpacked to disk."""
+"""Zip archives as a source: read in memory, with limits, and never unpacked to disk."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_core.dataset.readers import sources
-from fer_core.dataset.readers.problems import Fault, ProblemLog, error_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
 
-#: An archive's directory is read at once, at some 100 bytes for each file.
+#: The directory of an archive is read at once and takes about 100 bytes per file.
 _MAX_DIRECTORY_BYTES = 128 * 2**20
 
-#: Python unpacks the others (bzip2, LZMA) without a bound on what a few bytes grow to.
+#: Python unpacks other methods (bzip2, LZMA) without a limit on the unpacked size.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-_ENCRYPTED = Fault("is encrypted with a password; pack it again without one")
-_OUTSIDE = Fault("has a path that leads out of the archive, which is not followed")
-_BACKSLASH = Fault("has a backslash in its path; pack the folder again with another program")
-_REPEATED = Fault("stands in the archive more than once; only the first is read")
-_METHOD = Fault("is packed by a method other than deflate; pack it again as an ordinary zip")
+_ENCRYPTED = SkipReason("is encrypted with a password; pack it again without one")
+_OUTSIDE = SkipReason("has a path that leads out of the archive, which is not followed")
+_BACKSLASH = SkipReason("has a backslash in its path; pack the folder again with another program")
+_REPEATED = SkipReason("is in the archive more than once; only the first is read")
+_METHOD = SkipReason("is packed by a method other than deflate; pack it again as a standard zip")
 
 
 class _BoundedFile(io.FileIO):
-    """An archive's file that refuses to be read in one piece larger than any sound directory."""
+    """A file that refuses single reads larger than the directory of any valid archive."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MAX_DIRECTORY_BYTES:
-            raise zipfile.BadZipFile("its directory is larger than that of any dataset")
+            raise zipfile.BadZipFile("its directory is too large")
         return super().read(-1 if size is None else size)
 
 
 class ZipSource:
-    """A zip archive. Nothing is unpacked to disk, so that no path can lead astray."""
+    """A zip archive. Nothing is unpacked to disk, so that paths cannot do harm."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,7 +46,7 @@ class ZipSource:
         self._members: dict[str, zipfile.ZipInfo] = {}
 
     def _opened(self) -> zipfile.ZipFile:
-        """The archive, opened once: its directory takes a while to read."""
+        """Return the archive, which is opened once because reading its directory takes time."""
         if self._archive is None:
             file = _BoundedFile(self._path)
             try:
@@ -62,14 +62,14 @@ class ZipSource:
             entries = self._opened().infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
-                f"{self.label} is not a whole zip archive ({error_text(error)}); download or "
+                f"{self.label} is not a complete zip archive ({error_text(error)}); download or "
                 "pack it again."
             ) from error
         if len(entries) > sources.MAX_FILES:
             raise InputError(
-                f"{self.label} holds more than {sources.MAX_FILES:,} files; pack less."
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack less."
             )
-        # Python never unpacks more of a member than its entry states, so this bounds the truth.
+        # Python never unpacks more of a member than its entry states, so this limit is safe.
         if sum(entry.file_size for entry in entries) > sources.MAX_TOTAL_BYTES:
             raise InputError(
                 f"{self.label} would unpack to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
@@ -77,16 +77,16 @@ class ZipSource:
             )
         self._members = {}
         for entry in entries:
-            fault = self._fault(entry)
-            if fault is not None:
-                problems.add(entry.filename, fault)
+            skip = self._skip_reason(entry)
+            if skip is not None:
+                problems.add(entry.filename, skip)
             elif not entry.is_dir() and not is_hidden(entry.filename):
                 self._members[entry.filename] = entry
         _note_empty_folders(entries, problems)
         return sorted(self._members)
 
-    def _fault(self, entry: zipfile.ZipInfo) -> Fault | None:
-        """What forbids to read a member; links and paths are judged before anything is opened."""
+    def _skip_reason(self, entry: zipfile.ZipInfo) -> SkipReason | None:
+        """Return why a member must not be read; links and paths are checked before opening."""
         parts = entry.filename.split("/")
         kind = stat.S_IFMT(entry.external_attr >> 16)
         checks = (
@@ -98,14 +98,14 @@ class ZipSource:
             (bool(entry.flag_bits & 0x1), _ENCRYPTED),
             (entry.compress_type not in _METHODS, _METHOD),
         )
-        return next((fault for applies, fault in checks if applies), None)
+        return next((reason for applies, reason in checks if applies), None)
 
-    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | Fault]]:
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
         total = 0
         for name in names:
             content = self._content(name)
-            if not isinstance(content, Fault):
+            if not isinstance(content, SkipReason):
                 total += len(content)
             if total > sources.MAX_TOTAL_BYTES:
                 raise InputError(
@@ -114,15 +114,15 @@ class ZipSource:
                 )
             yield name, content
 
-    def _content(self, name: str) -> bytes | Fault:
+    def _content(self, name: str) -> bytes | SkipReason:
         try:
-            # The size that the archive states is its word; the bound holds on what comes.
+            # The stated size may be wrong; the limit applies to what is read.
             with self.open(name) as stream:
                 content = stream.file.read(sources.MAX_FILE_BYTES + 1)
-        # A damaged member shows in many ways, each with an exception of its own: a wrong checksum,
-        # a broken stream, a header elsewhere. Each is that one member's fault alone.
+        # A damaged member raises many types of errors: a wrong checksum, a broken stream, a wrong
+        # header. The other members can still be read.
         except Exception as error:
-            return Fault(f"cannot be unpacked ({error_text(error)})", "cannot be unpacked")
+            return SkipReason(f"cannot be unpacked ({error_text(error)})", "cannot be unpacked")
         return sources.too_large() if len(content) > sources.MAX_FILE_BYTES else content
 
     @contextmanager
@@ -137,7 +137,7 @@ class ZipSource:
         if self._archive is not None and self._archive.fp is not None:
             file = self._archive.fp
             self._archive.close()
-            file.close()  # the archive leaves open what it did not open itself
+            file.close()  # the archive does not close a file that it was given
         self._archive = None
 
 

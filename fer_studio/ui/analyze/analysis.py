@@ -6,13 +6,14 @@ import time
 
 import streamlit as st
 
+from fer_core.vision.decode import picture_slot
 from fer_core.vision.photo import PhotoResult, analyze_photo
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import chosen_index, forget_picture, keep_picture
 
 _RESULTS = "photo_results"
-_WHOLE = "photos_taken_whole"
+_WHOLE = "photos_classified_whole"
 #: Progress appears after this time; shorter analyses need none.
 _SILENT_SECONDS = 0.5
 
@@ -37,12 +38,16 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             text = f"{so_far}, about {max(left, 1):.0f} s left"
             bar = bar or st.progress(0.0)
             bar.progress((earlier + done) / len(wanted), text)
-        result, image = analyze_photo(
-            photo.read(), photo.name, options.analyzer, whole=_whole(photo, options)
-        )
-        kept[key] = result
-        if photo is to_show and image is not None and result.error is None:
-            keep_picture(photo, result, image)
+        content = photo.read()
+        # The slot includes the display picture: after it, the photo's pixels are released.
+        with picture_slot(content):
+            result, image = analyze_photo(
+                content, photo.name, options.analyzer, whole=_whole(photo, options)
+            )
+            kept[key] = result
+            if photo is to_show and image is not None and result.error is None:
+                keep_picture(photo, result, image)
+            del image
     if bar is not None:
         bar.empty()
     return [kept[_result_key(photo, options)] for photo in photos]
@@ -63,7 +68,7 @@ def forget_all_but(held: frozenset[str]) -> None:
     forget_picture(held)
 
 
-def take_whole(photo: Photo) -> None:
+def classify_whole(photo: Photo) -> None:
     """Classify this photo as one face from now on, without face detection."""
     st.session_state.setdefault(_WHOLE, set()).add(photo.key)
 

@@ -1,4 +1,4 @@
-"""The sidebar of the analyze page: which model and detector, and how pictures are taken."""
+"""The sidebar of the analyze page: model, face detector, and whether faces are detected at all."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fer_studio.ui.messages import show_error
 
 @dataclass(frozen=True)
 class Options:
-    """What the sidebar says.
+    """The options of an analysis.
 
     Attributes:
         analyzer: The chosen model and detector, ready to use.
-        key: Changes whenever readings may change: part of the key of kept results.
-        whole: True to take every picture as one face; None to look for faces.
+        key: Part of the cache key of results; differs if results may differ.
+        whole: True to classify every picture as one face; None to detect faces.
         detector: The detector's title.
     """
 
@@ -32,15 +32,15 @@ class Options:
 
 
 def choose_options(settings: Settings) -> Options | None:
-    """Draw the sidebar; None, with the reason on the page, if there is nothing to analyze with."""
+    """Draw the sidebar; return None, with the reason on the page, if no model can be used."""
     with st.sidebar:
         bundle = choose_bundle(settings)
         detector = choose_detector(settings)
         is_whole = st.toggle(
-            "Pictures are single faces",
+            "Skip face detection (already cropped)",
             key="whole",
-            help="Takes each picture as one cut-out face, without looking for faces in it. Small "
-            "square pictures without a visible face are taken so anyway.",
+            help="Classifies each picture as one cropped face. Small square pictures in which no "
+            "face is detected are always classified like this.",
         )
     if bundle is None:
         return None

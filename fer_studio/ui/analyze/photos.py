@@ -1,4 +1,4 @@
-"""Where the photos of the analyze page come from: uploads, the camera, the sample picture."""
+"""The photo sources of the analyze page: uploads, the camera, the sample picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.uploads import first_within
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
-#: For one session; the server holds uploads in memory.
+#: Limits of one session: the server keeps uploads in memory.
 _MAX_PHOTOS = 500
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _SAMPLE_CHOSEN = "sample_chosen"
@@ -22,12 +22,12 @@ _SAMPLE_KEY = "sample"
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo to analyze; its bytes are read only when they are needed.
+    """A photo to analyze; its bytes are read only when needed.
 
     Attributes:
-        key: Tells this photo from any other of the session.
-        name: Its file's name.
-        read: Gives the file's bytes.
+        key: Unique in the session.
+        name: The file's name.
+        read: Returns the file's bytes.
     """
 
     key: str
@@ -37,11 +37,11 @@ class Photo:
 
 @dataclass(frozen=True)
 class Collection:
-    """What has come through the ways in.
+    """The photos that the user provided.
 
     Attributes:
-        photos: Those to show: of the open tab.
-        held: Keys of all that the session holds, also of those behind the other tab.
+        photos: The photos of the open tab.
+        held: The keys of all photos of the session, including those of the other tab.
     """
 
     photos: list[Photo]
@@ -49,7 +49,7 @@ class Collection:
 
 
 def collect_photos() -> Collection:
-    """Draw the ways in, and return what has come through them."""
+    """Draw upload and camera, and return the photos that the user provided."""
     photos_tab, camera_tab = st.tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"],
         key="source",
@@ -62,7 +62,7 @@ def collect_photos() -> Collection:
             accept_multiple_files=True,
             key="uploads",
             max_upload_size=_MAX_PHOTO_MB,
-            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 100 megapixels.",
+            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 80 megapixels.",
         )
         uploads, left_out = first_within(
             uploads,
@@ -74,12 +74,12 @@ def collect_photos() -> Collection:
             st.warning(left_out, icon=":material/filter_none:")
     snapshot = None
     with camera_tab:
-        # Drawn only while its tab is open: the camera's light should not shine before.
+        # Drawn only while its tab is open, so that the camera is not switched on before.
         if camera_tab.open:
             snapshot = st.camera_input("Take a snapshot", key="snapshot", width=640)
     st.caption(
-        ":material/lock: Photos go to the machine that runs this app, are analyzed in its memory "
-        "and are not kept."
+        ":material/lock: Photos are sent to the machine that runs this app, analyzed in its memory "
+        "and not stored."
     )
     photos = [Photo(upload.file_id, upload.name, upload.getvalue) for upload in uploads]
     held = {photo.key for photo in photos}
@@ -102,9 +102,9 @@ def _sample() -> list[Photo]:
         show_error(error)
         return []
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"With the sample picture: {SAMPLE_CREDIT}.")
+        st.caption(f"Sample picture: {SAMPLE_CREDIT}.")
         st.button(
-            "Remove it",
+            "Remove sample",
             key="remove_sample",
             type="tertiary",
             on_click=_choose_sample,
@@ -118,14 +118,14 @@ def _choose_sample(is_chosen: bool) -> None:
 
 
 def show_empty_state() -> None:
-    """Say what to do, and offer a picture to those who have none at hand."""
+    """Draw what to do next, with a sample picture to try."""
     with st.container(border=True):
         if st.session_state.get("source", "").endswith("Camera"):
-            st.markdown("**Take a snapshot** above: every face in it is read at once.")
+            st.markdown("**Take a snapshot** above to classify every face in it.")
             return
         st.markdown(
-            "**Drop photos above** to see every face in them, with the probabilities of seven "
-            "emotions. Several at once are fine; results can be downloaded as a table."
+            "**Drop photos above** to see every face in them with its emotion probabilities. You "
+            "can add several photos at once and download the results as a table."
         )
         st.button(
             "Try a sample picture",

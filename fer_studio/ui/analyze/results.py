@@ -11,7 +11,7 @@ import streamlit as st
 
 from fer_core.vision.face import Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
-from fer_studio.ui.analyze.analysis import take_whole
+from fer_studio.ui.analyze.analysis import classify_whole
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
     annotated_jpeg,
@@ -24,12 +24,12 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 _FACES_PER_PAGE = 12
-#: Pixels of a crop on the page: three for each of its own, so that its grain stays visible.
+#: In pixels: three times the width of a 48x48 crop, so that its pixels are visible.
 _CROP_WIDTH = 144
 
 
 def show_results(photos: list[Photo], results: list[PhotoResult], detector: str) -> None:
-    """Draw everything below the ways in."""
+    """Draw summary, photo table, downloads and the chosen photo with its faces."""
     chosen = 0
     if len(results) > 1:
         _show_summary(results)
@@ -49,26 +49,27 @@ def _show_summary(results: list[PhotoResult]) -> None:
         st.metric("Failed", len(failed), border=True)
     if failed:
         with st.expander(
-            f"{len(failed)} of {len(results)} files could not be analyzed; the others are below",
+            f"{len(failed)} of {len(results)} files could not be analyzed; the other results are "
+            "below",
             icon=":material/warning:",
             expanded=True,
         ):
             for result in failed[:20]:
                 st.write(plain_text(result.error or ""))
             if len(failed) > 20:
-                st.caption(f"And {len(failed) - 20} more; the table below and the CSV name all.")
+                st.caption(f"And {len(failed) - 20} more; the table below and the CSV list all.")
 
 
 def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
-    """A table with a line per photo; the chosen one's row number."""
+    """Draw a table with one row per photo, and return the row of the chosen one."""
     keys = [photo.key for photo in photos]
-    # Streamlit remembers rows by number: when photos come or go, the table is a new one, in which
-    # the photo that was chosen stays so.
+    # Streamlit stores the selection by row number: after photos are added or removed a new table
+    # is drawn, in which the same photo is selected.
     first_choice = chosen_index(photos)
     rows = [
         {
             "Photo": result.file,
-            "Emotions": _emotions_in_words(result),
+            "Emotions": _emotion_counts(result),
             "Faces": len(result.faces),
         }
         for result in results
@@ -94,7 +95,7 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     return chosen
 
 
-def _emotions_in_words(result: PhotoResult) -> str:
+def _emotion_counts(result: PhotoResult) -> str:
     if result.error is not None:
         return "could not be analyzed"
     if not result.faces:
@@ -114,7 +115,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             key="download_csv",
             icon=":material/table:",
             on_click="ignore",
-            help="One line per face: file, box, label and all seven probabilities.",
+            help="One row per face: file, box, label and all probabilities.",
         )
         st.download_button(
             "JSON",
@@ -124,7 +125,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             key="download_json",
             icon=":material/data_object:",
             on_click="ignore",
-            help="The same as 'python -m fer_core classify --json' gives.",
+            help="The document that 'python -m fer_core classify --json' prints.",
         )
         if result.faces:
             st.download_button(
@@ -146,7 +147,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
                 key="download_archive",
                 icon=":material/folder_zip:",
                 on_click="ignore",
-                help="A zip of every photo that has a face. With many photos it takes a while.",
+                help="A zip of every photo with a face. Many photos take a while.",
             )
 
 
@@ -160,20 +161,20 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
         picture.image(shown, width="stretch", alt=f"{result.file}, no face found")
         with notice:
             st.warning(
-                f"No face found in {plain_text(result.file)} by {detector}. Try the other detector "
-                "in the sidebar, a sharper or larger photo, or one in which faces look at the "
-                "camera.",
+                f"No face found in {plain_text(result.file)} with the detector "
+                f"“{detector}”. Try another detector in the sidebar, a sharper or larger photo, or "
+                "one in which faces look at the camera.",
                 icon=":material/face:",
             )
             st.button(
-                "Take the whole picture as one face",
+                "Classify the whole picture as one face",
                 key=f"whole_{photo.key}",
-                on_click=take_whole,
+                on_click=classify_whole,
                 args=(photo,),
             )
         return
     is_numbered = len(result.faces) > 1
-    alt = f"{result.file} with {_emotions_in_words(result)} marked"
+    alt = f"{result.file} with {_emotion_counts(result)} marked"
     if len(result.faces) <= 2:
         picture, faces = st.columns([3, 2])
         picture.image(shown, width="stretch", alt=alt)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_core.vision.decode import decode_picture
+from fer_core.vision.decode import decode_picture, picture_slot
 from fer_core.vision.draw import annotate
 from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.photos import Photo
@@ -45,9 +47,16 @@ def keep_picture(photo: Photo, result: PhotoResult, image: NDArray[np.uint8]) ->
         result: Its result.
         image: Its pixels, upright RGB uint8 ``[height, width, 3]``.
     """
-    picture = Image.fromarray(_annotated(image, result))
-    picture.thumbnail((_DISPLAY_SIDE, _DISPLAY_SIDE))
-    st.session_state[_PICTURE] = (photo.key, result, _encoded(picture))
+    height, width = image.shape[:2]
+    scale = min(1.0, _DISPLAY_SIDE / max(height, width))
+    if scale < 1.0:
+        # Before the boxes are drawn: their lines stay sharp, and a large photo is not copied.
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    factors = (image.shape[1] / width, image.shape[0] / height)
+    faces = [replace(face, box=face.box.scaled(*factors)) for face in result.faces]
+    picture = annotate(image, faces, numbered=len(faces) > 1)
+    st.session_state[_PICTURE] = (photo.key, result, _encoded(Image.fromarray(picture)))
 
 
 def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
@@ -57,7 +66,9 @@ def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
     """
     kept = st.session_state.get(_PICTURE)
     if kept is None or kept[1] is not result:
-        keep_picture(photo, result, decode_picture(photo.read(), photo.name))
+        content = photo.read()
+        with picture_slot(content):
+            keep_picture(photo, result, decode_picture(content, photo.name))
     picture: bytes = st.session_state[_PICTURE][2]
     return picture
 
@@ -71,12 +82,11 @@ def forget_picture(held: frozenset[str]) -> None:
 
 def annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
     """Return the annotated photo with all its pixels, as a JPEG file."""
-    image = decode_picture(photo.read(), photo.name)
-    return _encoded(Image.fromarray(_annotated(image, result)))
-
-
-def _annotated(image: NDArray[np.uint8], result: PhotoResult) -> NDArray[np.uint8]:
-    return annotate(image, result.faces, numbered=len(result.faces) > 1)
+    content = photo.read()
+    with picture_slot(content):
+        image = decode_picture(content, photo.name)
+        image = annotate(image, result.faces, numbered=len(result.faces) > 1)
+        return _encoded(Image.fromarray(image))
 
 
 def _encoded(picture: Image.Image) -> bytes:

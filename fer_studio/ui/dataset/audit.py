@@ -1,4 +1,4 @@
-"""What is wrong with a dataset: duplicates, leaks, blanks, doubtful labels, and a map of it all."""
+"""Audit of a dataset: duplicates, leaks, blank images, doubtful labels, and a map of the faces."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAP = "map"
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
-    "near_leaks": "Near-duplicates across splits",
+    "near_leaks": "Near-leaks: near-duplicates across splits",
 }
 
 
 @section
 def show_audit(dataset: OpenDataset) -> None:
-    """Draw the counts, and the finding that is chosen."""
-    _show_figures(dataset)
+    """Draw the counts and the selected finding."""
+    _show_metrics(dataset)
     # A fixed place: were the progress bar drawn among the elements below, its end would move them
     # up, and the browser would replace them under the user's pointer and lose the focus.
     with st.container():
@@ -35,22 +35,24 @@ def show_audit(dataset: OpenDataset) -> None:
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     kind = st.selectbox(
-        "Look at",
+        "Finding",
         list(titles),
         format_func=titles.__getitem__,
         key="audit_finding",
         width=480,
-        help="The first ones compare pixels. The last ones ask a network, on a button press.",
+        help="The first ones compare pixels. The last ones use a model, when you press a button.",
     )
     if kind == _MAP:
         show_embedding(dataset)
     elif kind in NETWORK_FINDINGS:
         show_network_finding(dataset, kind)
     elif kind in ready:
-        _show_remedies(dataset, kind, near)
+        _show_quick_fixes(dataset, kind, near)
         show_finding(dataset, ready[kind], source=kind)
     else:
-        st.info("Still being looked for; it appears here by itself.", icon=":material/hourglass:")
+        st.info(
+            "The search is still running; the result appears here.", icon=":material/hourglass:"
+        )
 
 
 def _near_result(dataset: OpenDataset) -> NearResult | None:
@@ -61,7 +63,7 @@ def _near_result(dataset: OpenDataset) -> NearResult | None:
         return None
 
 
-def _show_figures(dataset: OpenDataset) -> None:
+def _show_metrics(dataset: OpenDataset) -> None:
     audit = exact_audit(dataset)
     with st.container(horizontal=True):
         st.metric(
@@ -83,8 +85,8 @@ def _show_figures(dataset: OpenDataset) -> None:
                 f"{split.capitalize()} in train",
                 f"{len(rows):,}",
                 border=True,
-                help=f"Images of {split} that also stand in train: a network has seen them, and "
-                f"its figures on {split} flatter.",
+                help=f"Images of {split} that also appear in train: a model trained on them gets "
+                f"too good results on {split}.",
             )
         st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True)
 
@@ -97,7 +99,7 @@ def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
 
 
 def _titles(ready: dict[str, Finding]) -> dict[str, str]:
-    """What the chooser calls every finding, with its counts where they are known."""
+    """Return the title of every finding, with its counts if they are known."""
     titles = {kind: _counted(finding) for kind, finding in ready.items()}
     for kind, title in _NEAR.items():
         titles.setdefault(kind, title)
@@ -112,9 +114,9 @@ def _counted(finding: Finding) -> str:
     return f"{finding.title}: {groups}{images}"
 
 
-def _show_remedies(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
-    remedies = [remedy for remedy in QUICK_FIXES if remedy.source == kind]
-    if remedies:
+def _show_quick_fixes(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
+    fixes = [fix for fix in QUICK_FIXES if fix.source == kind]
+    if fixes:
         show_curation_outcome()
-    for remedy in remedies:
-        offer_quick_fix(dataset, remedy, near.near if near else None)
+    for fix in fixes:
+        offer_quick_fix(dataset, fix, near.near if near else None)

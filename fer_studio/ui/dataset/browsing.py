@@ -1,4 +1,4 @@
-"""Looking at the faces: gallery, mean faces, pixel values, augmentation."""
+"""Browsing images: gallery, mean faces, pixel intensities, augmentation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from fer_core.charts.dataset import difference_map, grey_lines
-from fer_core.dataset.appearance import as_picture, grey_histogram, mean_faces
+from fer_core.charts.dataset import difference_map, gray_lines
+from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.emotions import EMOTIONS
 from fer_core.recipes import RECIPES, TrainingConfig
@@ -17,11 +17,11 @@ from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
 
-_VIEWS = ("Gallery", "Mean faces", "Grey values", "Augmentation")
+_VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
 
 _SHUFFLED = "at random"
 _AS_IMPORTED = "as imported"
-#: What the gallery can be ordered by: where the values come from, and whether the largest is first.
+#: Orders of the gallery: the measure to sort by, and whether the largest value is first.
 _ORDERS = {
     _SHUFFLED: None,
     _AS_IMPORTED: None,
@@ -31,8 +31,8 @@ _ORDERS = {
     "most contrast first": ("contrast", True),
     "blurriest first": ("sharpness", False),
     "sharpest first": ("sharpness", True),
-    "most like its class first": ("distance", False),
-    "least like its class first": ("distance", True),
+    "closest to class mean first": ("distance", False),
+    "farthest from class mean first": ("distance", True),
 }
 _SHUFFLES = "look_shuffles"
 _PREVIEWS = 12
@@ -41,7 +41,7 @@ _PREVIEW_SEED = "look_preview_seed"
 
 @section
 def show_browsing(dataset: OpenDataset) -> None:
-    """Draw the view that is open."""
+    """Draw the selected view."""
     view = st.segmented_control(
         "View",
         _VIEWS,
@@ -54,16 +54,16 @@ def show_browsing(dataset: OpenDataset) -> None:
         _show_gallery(dataset)
     elif view == "Mean faces":
         _show_mean_faces(dataset)
-    elif view == "Grey values":
-        _show_grey_values(dataset)
+    elif view == "Pixel intensities":
+        _show_intensities(dataset)
     else:
         _show_augmentation(dataset)
 
 
 def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
-    """Widgets for emotion and split; the rows they leave."""
+    """Draw the widgets for emotion and split, and return the matching rows."""
     emotion = st.selectbox(
-        "Emotion", ["all", *EMOTIONS], key=f"{key}_emotion", width=180, help="By the label given."
+        "Emotion", ["all", *EMOTIONS], key=f"{key}_emotion", width=180, help="By label."
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
     if emotion != "all":
@@ -94,7 +94,7 @@ def _show_gallery(dataset: OpenDataset) -> None:
         ordered,
         caption,
         name=lambda row: f"{dataset.faces.names[row]}, {dataset.caption(row)}",
-        # Another order or part begins at its first page.
+        # Another order or filter starts at its first page.
         key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
     )
 
@@ -118,7 +118,7 @@ def _ordered(
 
 
 class _Formatter:
-    """Puts the figure by which a gallery is ordered into words, for one row."""
+    """Formats the value that the gallery is sorted by, for one row."""
 
     def __init__(self, figure: str, values: NDArray[np.float32]) -> None:
         self._figure = figure
@@ -139,8 +139,8 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
     split = _choose_split(dataset, "means")
     means = _means(dataset.key, split, dataset)
     st.caption(
-        "The mean of all images of an emotion, pixel by pixel, its grey values stretched. What "
-        "shows is what these faces have in common."
+        "The mean of all images of an emotion, with stretched contrast. It shows what these faces "
+        "have in common."
     )
     show_faces([as_picture(mean) for mean in means.values()], list(means))
     if len(means) < 2:
@@ -169,7 +169,7 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         show_faces([as_picture(means[first]), as_picture(means[second])], [first, second])
         st.markdown(
             f"Red: the mean {first} face is brighter. Blue: the mean {second} face is brighter. "
-            "Where it is white, brightness does not tell the two apart."
+            "White: both have the same brightness."
         )
 
 
@@ -190,24 +190,24 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
     rows = _dataset.faces.rows(split)
     labels = _dataset.faces.labels[rows]
     return {
-        emotion: grey_histogram(_dataset.faces.images[rows[labels == index]])
+        emotion: gray_histogram(_dataset.faces.images[rows[labels == index]])
         for index, emotion in enumerate(EMOTIONS)
         if np.any(labels == index)
     }
 
 
-def _show_grey_values(dataset: OpenDataset) -> None:
-    split = _choose_split(dataset, "grey")
+def _show_intensities(dataset: OpenDataset) -> None:
+    split = _choose_split(dataset, "gray")
     st.caption(
-        "How bright the pixels of each emotion's images are. Click an emotion in the legend to "
-        "leave it out, twice to see it alone."
+        "Histogram of pixel intensities of each emotion. Click an emotion in the legend to hide "
+        "it, double-click to show only that emotion."
     )
     histograms = _histograms(dataset.key, split, dataset)
     st.plotly_chart(
-        grey_lines(histograms),
-        key=f"grey_{split}",
+        gray_lines(histograms),
+        key=f"gray_{split}",
         config={"displayModeBar": False},
-        alt="Lines: the share of pixels at each grey value, one line for each emotion",
+        alt="Lines: the share of pixels at each intensity, one line per emotion",
     )
 
 
@@ -219,7 +219,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
             index=list(RECIPES).index("plain-eight-sgd-cosine"),
             key="preview_recipe",
             width=320,
-            help="Recipes change each training image at random, anew each time it is seen.",
+            help="Recipes change each training image at random, differently in each epoch.",
         )
         rows = _choose_part(dataset, "preview")
         another = st.button("Another face", icon=":material/face:", key="preview_face")
@@ -234,16 +234,16 @@ def _show_augmentation(dataset: OpenDataset) -> None:
     config = RECIPES[recipe].config
     strengths = _strengths(config)
     st.caption(
-        f"{recipe} changes images by: {', '.join(strengths)}."
+        f"{recipe} augments images by: {', '.join(strengths)}."
         if strengths
-        else f"{recipe} shows every image as it is, without augmentation."
+        else f"{recipe} uses no augmentation."
     )
     face, previews = st.columns([1, 4])
     with face:
         st.image(
             face_png(dataset.faces.images[row]),
             width=FACE_WIDTH,
-            caption=f"the image: {dataset.caption(row)}",
+            caption=f"original: {dataset.caption(row)}",
             alt=f"{dataset.faces.names[row]}, as imported",
         )
     with previews:
@@ -257,16 +257,16 @@ def _show_augmentation(dataset: OpenDataset) -> None:
 
 
 def _strengths(config: TrainingConfig) -> list[str]:
-    """A recipe's augmentation in words."""
+    """Describe the augmentation of a recipe."""
     parts = (
         (config.flip, "mirroring half of them"),
-        (config.rotation_degrees, f"turning by up to {config.rotation_degrees:g}°"),
-        (config.shift_share, f"moving by up to {config.shift_share * FACE_SIZE:.0f} pixels"),
-        (config.zoom_share, f"zooming by up to {100 * config.zoom_share:g} %"),
+        (config.rotation_degrees, f"rotation by up to {config.rotation_degrees:g}°"),
+        (config.shift_share, f"shifts of up to {config.shift_share * FACE_SIZE:.0f} pixels"),
+        (config.zoom_share, f"zoom of up to {100 * config.zoom_share:g} %"),
         (config.brightness_share, f"brightness by up to {100 * config.brightness_share:g} %"),
         (config.contrast_share, f"contrast by up to {100 * config.contrast_share:g} %"),
         (config.blur_probability, f"blurring {100 * config.blur_probability:g} % of them"),
-        (config.noise_share, f"grain of up to {100 * config.noise_share:g} %"),
+        (config.noise_share, f"noise of up to {100 * config.noise_share:g} %"),
         (
             config.erasing_probability,
             f"covering a rectangle in {100 * config.erasing_probability:g} % of them",

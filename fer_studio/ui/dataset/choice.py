@@ -1,4 +1,4 @@
-"""Which dataset is open, the way to others, and the way out."""
+"""Selecting, importing and deleting datasets."""
 
 from __future__ import annotations
 
@@ -25,30 +25,29 @@ _NOT_DELETED = "dataset_not_deleted"
 
 
 def choose_dataset(settings: Settings) -> OpenDataset | None:
-    """Draw the chooser and the import; None, with what to do, if nothing can be shown."""
+    """Draw the selection and the import; None, with a hint on the page, if nothing can be shown."""
     finished = collect_finished_import()
     names = dataset_names(settings)
     if finished in names:
         st.session_state["dataset"] = finished
     deleted = st.session_state.pop(_DELETED, None)
     if deleted is not None:
-        st.toast(f"{deleted} is deleted.", icon=":material/delete:")
+        st.toast(f"{deleted} was deleted.", icon=":material/delete:")
     # Each part has a fixed place: what appears and goes in it leaves the place of all that follows
     # unchanged. Streamlit identifies containers and fragments by their place; one that moves is
     # replaced in the browser, and a click on it at that moment is lost.
-    notices, chooser, import_state = st.container(), st.container(), st.container()
+    notices, selection, import_state = st.container(), st.container(), st.container()
     name = None
     if names:
         if st.session_state.get("dataset") not in names:
             gone = st.session_state.pop("dataset", None)
             if gone is not None and gone != deleted:
                 notices.warning(
-                    f"The dataset {plain_text(str(gone))} is no longer there; another one is "
-                    "shown.",
+                    f"The dataset {plain_text(str(gone))} no longer exists; another one is shown.",
                     icon=":material/folder_off:",
                 )
-        with chooser:
-            name = _draw_chooser(names, settings)
+        with selection:
+            name = _draw_selection(names, settings)
     with import_state:
         show_import_state()
     with st.expander(
@@ -70,7 +69,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
         return None
 
 
-def _draw_chooser(names: list[str], settings: Settings) -> str:
+def _draw_selection(names: list[str], settings: Settings) -> str:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name: str = st.selectbox(
             "Dataset",
@@ -81,8 +80,8 @@ def _draw_chooser(names: list[str], settings: Settings) -> str:
             key="dataset",
             width=360,
             on_change=forget_notice,
-            help="Datasets that were imported on this server. Imported once, their pictures never "
-            "change; what is decided about single images lies beside them.",
+            help="Datasets imported on this server. Their images never change; your decisions "
+            "about images are stored separately.",
         )
         if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
             _confirm_deletion(name, settings)
@@ -110,8 +109,8 @@ def _show_empty_state(settings: Settings) -> None:
 @st.dialog("Delete this dataset?")
 def _confirm_deletion(name: str, settings: Settings) -> None:
     st.write(
-        f"**{plain_text(name)}** disappears from this server, with the decisions about its images "
-        "and the votes beside it. Models that were trained on it stay."
+        f"**{plain_text(name)}** is deleted from this server, including the decisions about its "
+        "images and its annotator votes. Models that were trained on it stay."
     )
     active: list[str] = []
     others: list[str] = []
@@ -121,15 +120,15 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
         show_error(unreadable)
     if active:
         st.warning(
-            f"A training on it is under way ({', '.join(plain_text(run) for run in active)}): it "
-            "has the images in memory and goes on, but could not be resumed after an interruption.",
+            f"A training on it is running ({', '.join(plain_text(run) for run in active)}). It has "
+            "the images in memory and continues, but could not be resumed after an interruption.",
             icon=":material/warning:",
         )
     if others:
         count = "One other training" if len(others) == 1 else f"{len(others)} other trainings"
-        st.caption(f"{count} on it could not be started, continued or evaluated again.")
+        st.caption(f"{count} on it could no longer be started, resumed or evaluated.")
     if _DELETED in st.session_state:
-        st.rerun()  # done, by the button below: closes this dialog
+        st.rerun()  # the button below was pressed: close this dialog
     error = st.session_state.pop(_NOT_DELETED, None)
     if error is not None:
         show_error(error)
@@ -142,7 +141,7 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
             on_click=_delete,
             args=(name, settings),
         )
-        if st.button("Keep it", key="delete_cancelled"):
+        if st.button("Cancel", key="delete_cancelled"):
             st.rerun()
 
 
@@ -158,7 +157,7 @@ def _delete(name: str, settings: Settings) -> None:
 
 
 def _runs_on(name: str, settings: Settings) -> tuple[list[str], list[str]]:
-    """Trainings on a dataset: those under way, and the others."""
+    """Return the titles of active trainings on a dataset, and of the others."""
     active: list[str] = []
     others: list[str] = []
     for run in list_runs(settings):

@@ -1,4 +1,4 @@
-"""The decisions about single images: what they change, the whole list, and the way back."""
+"""Clean up: quick fixes, the effect of all decisions, their list, undo and redo."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from fer_studio.ui.uploads import content_within
 
 _IMPORTED = "curation_import"
 _FACES_SHOWN = 12
-#: Decisions about every image of FER2013 take less than 10.
+#: Decisions about all images of FER2013 take less than 10 MB.
 _MAX_UPLOAD_MB = 50
-_ACTION_WORDS = {"drop": "dropped", "relabel": "relabelled", "keep": "kept"}
+_ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
 
 @section
@@ -47,17 +47,17 @@ def show_cleaning(dataset: OpenDataset) -> None:
     state = curation_state(dataset)
     show_curation_outcome()
     _show_effect(dataset, state)
-    st.header("In bulk", anchor=False)
+    st.header("Quick fixes", anchor=False)
     near = near_result(dataset)
-    for remedy in QUICK_FIXES:
-        offer_quick_fix(dataset, remedy, near.near if near else None)
-    st.header("Every decision", anchor=False)
+    for fix in QUICK_FIXES:
+        offer_quick_fix(dataset, fix, near.near if near else None)
+    st.header("All decisions", anchor=False)
     _show_problems(state)
     if state.curation.entries:
         _show_table(dataset, state)
     else:
         st.info(
-            "Nothing is decided yet. Use a remedy above, or choose images under Audit.",
+            "There are no decisions yet. Use a quick fix above, or select images under Audit.",
             icon=":material/rule:",
         )
     _show_exchange(dataset, state)
@@ -76,12 +76,13 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     before = dataset_overview(dataset).counts
     words = curated.in_words
     if words is None:
-        st.info("Trainings see these data as they were imported.", icon=":material/healing:")
+        st.info("Training uses these data as imported.", icon=":material/healing:")
         return
     st.info(
-        f"{words}. Trainings honour this and say so in the model's record; evaluation on request.",
+        f"{words}. Training applies this and records it in the model; evaluation applies it on "
+        "request.",
         icon=":material/healing:",
-        title="What training will see",
+        title="Effect on training",
     )
     if curated.warning:
         st.warning(plain_text(curated.warning), icon=":material/warning:")
@@ -95,8 +96,10 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                     delta=f"{now - was:,}" if now != was else None,
                     delta_color="off",
                     border=True,
+                    height="stretch",
                 )
-        st.metric("Relabelled", f"{sum(curated.relabelled.values()):,}", border=True)
+        relabeled = sum(curated.relabelled.values())
+        st.metric("Relabeled", f"{relabeled:,}", border=True, height="stretch")
     changed = [split for split in SPLITS if before[split] != after[split]]
     if changed:
         split = st.segmented_control(
@@ -107,14 +110,14 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                 change_bars(before[split], after[split]),
                 key=f"effect_{split}",
                 config={"displayModeBar": False},
-                alt=f"Images of {split} per emotion, as imported and as a training sees them",
+                alt=f"Images of {split} per emotion, as imported and as used in training",
             )
 
 
 def _show_problems(state: CurationState) -> None:
     if state.curation.problems:
         with st.expander(
-            f"{len(state.curation.problems)} lines of the file cannot be read",
+            f"{len(state.curation.problems)} lines of curation.csv cannot be read",
             icon=":material/warning:",
         ):
             for problem in state.curation.problems[:20]:
@@ -147,15 +150,15 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         height=min(38 + 35 * max(len(shown), 1), 320),
-        # Rows are remembered by number: another list is another table.
+        # The selection is stored by row number: another list needs another table.
         key=f"curation_table_{hash(tuple(entry.identity for entry in shown)) & 0xFFFFFFFF:x}",
-        alt="Every decision: image, split, what was decided, why, found by what, when",
+        alt="All decisions: image, split, decision, reason, source, time",
     )
     rows = [row for row in selection["selection"]["rows"] if row < len(shown)]
     chosen = [shown[row] for row in rows]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Take back {len(chosen):,} chosen" if chosen else "Take back chosen",
+            f"Remove {len(chosen):,} selected" if chosen else "Remove selected",
             icon=":material/backspace:",
             key="curation_remove",
             disabled=not chosen,
@@ -163,7 +166,7 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
             args=(dataset, chosen),
         )
         st.button(
-            f"Take back all {len(shown):,} shown",
+            f"Remove all {len(shown):,} shown",
             icon=":material/layers_clear:",
             key="curation_remove_all",
             disabled=not shown,
@@ -222,7 +225,7 @@ def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
                 type=["csv"],
                 key="curation_upload",
                 max_upload_size=_MAX_UPLOAD_MB,
-                help="As downloaded here, or as another person made it for the same images.",
+                help="A file downloaded here, or made by someone else for the same images.",
             )
             if st.form_submit_button("Import decisions", key="curation_import_start"):
                 if upload is None:
@@ -233,7 +236,7 @@ def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
                     st.session_state[_IMPORTED] = CurationFile(folder).import_csv(
                         content_within(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
-                    # The figures above have changed with it.
+                    # The numbers above have changed.
                     st.rerun()
         _show_imported()
 

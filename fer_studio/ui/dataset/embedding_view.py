@@ -1,4 +1,4 @@
-"""The map: faces as points, near each other where a network finds them alike."""
+"""The embedding map: faces as points, close to each other if a model finds them similar."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ EMBEDDING = JobKind("embedding", Role.EDITOR)
 
 _SAMPLES = (1000, 2000, 5000)
 Method = Literal["tsne", "pca"]
-_METHODS: dict[Method, str] = {"tsne": "t-SNE (neighbours)", "pca": "PCA (fast, large distances)"}
+_METHODS: dict[Method, str] = {
+    "tsne": "t-SNE (neighborhoods)",
+    "pca": "PCA (fast, global distances)",
+}
 
 
 def show_embedding(dataset: OpenDataset) -> None:
-    """Draw the choice of model and method, the button, the map and the faces chosen in it."""
+    """Draw the selection of model and method, the button, the map and the selected faces."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=300):
             bundle = choose_bundle(dataset.settings)
@@ -46,7 +49,7 @@ def show_embedding(dataset: OpenDataset) -> None:
             format_func=lambda count: f"{count:,}",
             key="map_sample",
             width=120,
-            help="So many are drawn at random, each emotion with its share.",
+            help="Size of a random sample that keeps the share of each emotion.",
         )
         is_pressed = st.button(
             "Draw the map",
@@ -61,7 +64,7 @@ def show_embedding(dataset: OpenDataset) -> None:
     job = job_on_request(
         EMBEDDING,
         key,
-        f"Asking {bundle.name} how alike the faces are",
+        f"Computing features with {bundle.name}",
         lambda job: _embed(dataset, bundle, method, sample, job),
         is_pressed=is_pressed,
         stop_key="stop_map",
@@ -71,8 +74,8 @@ def show_embedding(dataset: OpenDataset) -> None:
         return
     embedding = result_of(job)
     st.caption(
-        f"Asked: model **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point "
-        "to see its face, or draw a frame around several."
+        f"Model: **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point to see "
+        "its face, or select several with a box or lasso."
     )
     _show_map(dataset, embedding.rows, embedding.points)
 
@@ -83,7 +86,7 @@ def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, jo
     from fer_core.evaluation.features import bundle_features
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
-    job.start_phase("Drawing the map")
+    job.start_phase("Computing the map")
     return embed(dataset.faces, features, method=method, sample=sample, report=job.report)
 
 
@@ -102,15 +105,15 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
             config={"displaylogo": False, "scrollZoom": True},
-            alt=f"Map of {len(rows):,} faces, coloured by emotion; the table of findings above "
-            "needs no map",
+            alt=f"Map of {len(rows):,} faces, colored by emotion; the findings above are "
+            "available without the map",
         )
     chosen = np.array(_chosen_rows(event, rows), dtype=np.intp)
     with side:
         state = curation_state(dataset)
         caption = marked_caption(dataset, state)
         if not len(chosen):
-            st.info("No point is chosen. Here are some of the faces.", icon=":material/touch_app:")
+            st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
             show_gallery(faces.images, rows[:9], caption, key="map_some", page_size=9)
             return
         gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
@@ -125,14 +128,12 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             page_size=12,
         )
     offer_decisions(
-        Chosen(
-            dataset, tuple(picked), gallery=gallery, reason="stands out in the map", source="map"
-        )
+        Chosen(dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map")
     )
 
 
 def _chosen_rows(event: Any, rows: NDArray[np.intp]) -> list[int]:
-    """The dataset's rows of the points that are selected, each once."""
+    """Return the rows of the selected points, each once."""
     known = set(rows.tolist())
     chosen: dict[int, None] = {}
     for point in event["selection"]["points"]:

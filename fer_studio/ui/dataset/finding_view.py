@@ -1,4 +1,4 @@
-"""One finding: what it means, its counts, its faces, and what to do about them."""
+"""One finding: its explanation, counts and faces, and decisions about them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     """Draw a finding.
 
     Args:
-        dataset: Whose faces it is about.
-        finding: What was found.
-        source: What decisions made from it name as theirs.
+        dataset: The dataset that it is about.
+        finding: The finding.
+        source: Recorded as the source of decisions made here.
     """
     st.markdown(finding.explanation)
     for note in finding.notes:
@@ -46,13 +46,13 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
             key=f"{key}_csv",
             icon=":material/table:",
             on_click="ignore",
-            help="The images of this finding that the filters leave, one line each.",
+            help="The images of this finding that match the filters, one line each.",
         )
     st.caption(_counted(dataset, part, len(finding)))
     if not len(part):
-        # Deciding about the last ones hides them, and the buttons that would have told.
+        # Deciding about the last images hides them, and the buttons that show the outcome.
         show_curation_outcome()
-        st.info("The filters leave nothing of it.", icon=":material/filter_alt_off:")
+        st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
     chosen = _choose(dataset, part, state, f"{key}_{len(part)}")
     offer_decisions(
@@ -77,12 +77,12 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     split = "all"
     if len(present) > 1:
         split = st.selectbox("Split", ["all", *present], key=f"{key}_split", width=150)
-    emotion = st.selectbox("Labelled", ["all", *EMOTIONS], key=f"{key}_emotion", width=150)
+    emotion = st.selectbox("Labeled", ["all", *EMOTIONS], key=f"{key}_emotion", width=150)
     is_hidden = st.toggle(
-        "Hide what is decided",
+        "Hide decided images",
         value=True,
         key=f"{key}_hide",
-        help="Leaves out images that were dropped, relabelled or kept already.",
+        help="Hides images that were already dropped, relabeled or kept.",
     )
     if split != "all":
         finding = finding.of_split(dataset.faces, split)
@@ -94,7 +94,7 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
 
 
 def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
-    """What the filters leave, in words: of groups, of images, by split."""
+    """Describe the images that match the filters: groups, images, splits."""
     counts = part.counts(dataset.faces)
     splits = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])
     images = "1 image" if len(part) == 1 else f"{len(part):,} images"
@@ -104,7 +104,7 @@ def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
     shown = f"{images}: {splits}" if splits else images
     if len(part) != found:
         shown += f" (of {found:,} found)"
-    return f"{shown}. Most telling first, by {part.score_name}." if part.score_name else f"{shown}."
+    return f"{shown}. Sorted by {part.score_name}." if part.score_name else f"{shown}."
 
 
 def _choose(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Sections of the dataset page, each of which looks whether the dataset is still there."""
+"""Sections of the dataset page, which check that the dataset still exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_studio.ui.datasets import OpenDataset
 
 
 def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None]:
-    """As ``fer_studio.ui.guard.section``, for a dataset that may have been deleted meanwhile."""
+    """Extend ``fer_studio.ui.guard.section`` for a dataset that may have been deleted."""
 
     @functools.wraps(draw)
     def checked(dataset: OpenDataset) -> None:

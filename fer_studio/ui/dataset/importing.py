@@ -34,7 +34,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
 
-#: In megabytes. FER2013 as a table is about 300; the server holds an upload in memory.
+#: FER2013 as a table has about 300 MB; the server keeps an upload in memory.
 MAX_UPLOAD_MB = 600
 
 _WAYS = {
@@ -51,7 +51,7 @@ _UPLOAD_ROUND = "dataset_upload_round"
 
 @dataclass(frozen=True)
 class ImportNotice:
-    """What came of the last import of this session."""
+    """The result of the last import of this session."""
 
     name: str
     images: int
@@ -70,7 +70,7 @@ def collect_finished_import() -> str | None:
         return None
     del st.session_state[_STARTED]
     if job.was_cancelled:
-        st.toast("The import is stopped; nothing of it is kept.", icon=":material/stop_circle:")
+        st.toast("The import was stopped; nothing was stored.", icon=":material/stop_circle:")
         return None
     job_service().discard(job)
     if job.error is not None:
@@ -78,13 +78,13 @@ def collect_finished_import() -> str | None:
         return None
     name, images, skipped = job.result
     st.session_state[_NOTICE] = ImportNotice(name, images, skipped)
-    # The upload is in the dataset now; a new uploader lets the server forget its bytes.
+    # The dataset contains the upload now; a new uploader lets the server free its memory.
     st.session_state[_UPLOAD_ROUND] = st.session_state.get(_UPLOAD_ROUND, 0) + 1
     return str(name)
 
 
 def show_import_state() -> None:
-    """Imports under way, of any session, and what came of this session's last one."""
+    """Draw running imports of all sessions, and the result of this session's last one."""
     mine: Job | None = st.session_state.get(_STARTED)
     others = [job for job in job_service().unfinished(IMPORT) if job is not mine]
     if mine is not None:
@@ -97,11 +97,11 @@ def show_import_state() -> None:
     if notice.error is not None:
         show_error(notice.error)
         return
-    text = f"**{plain_text(notice.name)}** is imported: {notice.images:,} images"
+    text = f"**{plain_text(notice.name)}** was imported: {notice.images:,} images"
     if notice.skipped:
         st.warning(
             f"{text}; {notice.skipped:,} files or rows were skipped. The overview below lists "
-            "them with the reason.",
+            "them with their reasons.",
             icon=":material/playlist_remove:",
         )
     else:
@@ -109,14 +109,14 @@ def show_import_state() -> None:
 
 
 def forget_notice() -> None:
-    """What came of an import has been read once the person turns to something else."""
+    """Hide the result of an import when the user does something else."""
     st.session_state.pop(_NOTICE, None)
 
 
 def show_import(settings: Settings) -> None:
-    """Draw the ways in."""
+    """Draw the import form."""
     way = st.segmented_control(
-        "Where from",
+        "Source",
         list(_WAYS),
         format_func=_WAYS.__getitem__,
         default="upload",
@@ -153,7 +153,7 @@ def show_import(settings: Settings) -> None:
         else:
             _start_kaggle(token, name, split_choice, settings)
     except InputError as error:
-        # Kept, because an import of somebody else's that ends now would wipe it off the page.
+        # Stored, because another session's import that ends now would redraw the page without it.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, str(error))
         st.rerun()
 
@@ -173,11 +173,11 @@ def use_demo(settings: Settings) -> None:
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Zip or csv",
-        # By its content the reader knows what it is: other endings are told what is wrong.
+        # The reader recognizes the content and explains what is wrong with other files.
         type=["zip", "csv", "txt", "tsv"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOAD_ROUND, 0)}",
-        help="A zip of pictures in folders named after the emotions, FER2013's csv or FER+'s "
+        help="A zip of pictures in folders named after the emotions, FER2013's csv, or FER+'s "
         "folders. Nothing is unpacked to disk.",
     )
 
@@ -191,7 +191,7 @@ def _path_field(settings: Settings) -> str:
         help="A zip, a csv or a folder. FER_STUDIO_IMPORT_ROOTS names the folders from which this "
         "page may read.",
     )
-    st.caption(f"Read from these folders only: {roots}.")
+    st.caption(f"Allowed folders: {roots}.")
     return text.strip()
 
 
@@ -204,8 +204,8 @@ def _token_field() -> str:
         "Kaggle API token (optional)",
         type="password",
         key="import_token",
-        help="From your account's settings on Kaggle. It is used for this download and not kept. "
-        "A token in KAGGLE_API_TOKEN or ~/.kaggle is found without being typed here.",
+        help="From the settings of your Kaggle account. It is used for this download only and not "
+        "stored. A token in KAGGLE_API_TOKEN or ~/.kaggle is used automatically.",
     )
     return token.strip()
 
@@ -216,9 +216,9 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         "Name",
         value=default_name,
         key=f"import_name_{default_name}",
-        placeholder="as the file",
+        placeholder="name of the file",
         width=220,
-        help="Letters, digits, dots, dashes and underscores. Left empty, the file's own name.",
+        help="Letters, digits, dots, dashes and underscores. If empty, the name of the file.",
     )
     defaults = SplitChoice()
     validation = fields.number_input(
@@ -229,8 +229,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_validation",
         width=170,
-        help="Cut from the training images, each emotion alike, if the data have no validation "
-        "split of their own.",
+        help="Share of the training images of each emotion, if the data have no validation split.",
     )
     test = fields.number_input(
         "Test share (%)",
@@ -240,7 +239,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Likewise for the test split.",
+        help="Share of the training images of each emotion, if the data have no test split.",
     )
     seed = fields.number_input(
         "Seed",
@@ -249,7 +248,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         defaults.seed,
         key="import_seed",
         width=130,
-        help="The same seed cuts the same images.",
+        help="The same seed selects the same images.",
     )
     return str(name).strip(), (validation / 100, test / 100, int(seed))
 
@@ -276,17 +275,17 @@ def _start_upload(
     upload: UploadedFile | None, name: str, choice: SplitChoice, settings: Settings
 ) -> None:
     if upload is None:
-        raise InputError("There is no file yet; drop a zip or csv above, then press Import.")
+        raise InputError("No file was chosen; drop a zip or csv above, then press Import.")
     check_size(upload, MAX_UPLOAD_MB)
     wanted = _free_name(name, upload.name, settings)
 
     def work(job: Job) -> tuple[str, int, int]:
         with (
-            os_errors_as_input_errors(f"The upload cannot be kept in {settings.data_root}"),
+            os_errors_as_input_errors(f"The upload cannot be stored in {settings.data_root}"),
             _upload_folder(settings.data_root) as folder,
         ):
             path = folder / file_name(upload.name)
-            job.set_note("keeping the upload")
+            job.set_note("storing the upload")
             with path.open("wb") as file:
                 upload.seek(0)
                 shutil.copyfileobj(upload, file, 1 << 20)
@@ -300,13 +299,13 @@ def _start_upload(
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """The folders to import from: others who reach the app see nothing that nobody named."""
+    """Return the folders to import from; on a shared server only those that are configured."""
     return settings.import_roots if is_private() else settings.shared_import_roots
 
 
 @contextmanager
 def _upload_folder(root: Path) -> Iterator[Path]:
-    """Hidden, so that nobody takes it for a dataset; on the disk where the data go."""
+    """Create a hidden folder, on the same disk as ``data/``."""
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("upload", root) as folder:
         yield folder
@@ -314,7 +313,7 @@ def _upload_folder(root: Path) -> Iterator[Path]:
 
 def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -> None:
     if not text:
-        raise InputError("There is no path yet; type where the zip, csv or folder lies.")
+        raise InputError("No path was given; enter the path of a zip, csv or folder.")
     path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
     wanted = _free_name(name, path.name, settings)
 
@@ -355,7 +354,7 @@ def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
 
 
 def _free_name(name: str, source: str, settings: Settings) -> str:
-    """What the dataset will be called; a taken or unfit name is refused before anything is read."""
+    """Return the name of the new dataset; a taken or invalid name is refused before reading."""
     wanted = validated_name(name) if name else name_from_source(Path(source))
     taken = {one.lower() for one in dataset_names(settings)}
     if wanted.lower() in taken:
@@ -367,6 +366,8 @@ def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) ->
     require_editor()
     running = job_service().get(IMPORT, key)
     if running is not None and not running.is_finished:
-        raise InputError(f"{key!r} is being imported already; wait for its end, or name it apart.")
+        raise InputError(
+            f"{key!r} is already being imported; wait until it is done, or choose another name."
+        )
     st.session_state[_STARTED] = start_job(IMPORT, key, title, work)
     st.rerun()

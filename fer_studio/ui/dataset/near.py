@@ -1,4 +1,4 @@
-"""Near-duplicates of the open dataset: looked for once, in the background."""
+"""Near-duplicates of the open dataset: searched once, in the background."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NEAR_DUPLICATES = JobKind("near-duplicates", Role.EDITOR)
 
 @dataclass(frozen=True)
 class NearResult:
-    """What was found, and the findings made of it."""
+    """Near-duplicates and the findings about them."""
 
     near: NearDuplicates
     findings: dict[str, Finding]
 
 
 def near_result(dataset: OpenDataset) -> NearResult | None:
-    """The near-duplicates; None while they are being looked for, which is shown.
+    """Return the near-duplicates; None, with progress on the page, while they are searched.
 
     Raises:
-        InputError: The search has failed.
+        InputError: The search failed.
     """
     key = (dataset.key, str(dataset.folder))
 
@@ -36,7 +36,7 @@ def near_result(dataset: OpenDataset) -> NearResult | None:
 
     job = job_service().get(NEAR_DUPLICATES, key)
     if job is None:
-        job = start_job(NEAR_DUPLICATES, key, "Looking for near-duplicates", work)
+        job = start_job(NEAR_DUPLICATES, key, "Searching near-duplicates", work)
     if not job.is_finished:
         show_progress(job, stop_key=None)
         return None

@@ -1,4 +1,4 @@
-"""Findings that ask a network: made on a button press, naming the model that was asked."""
+"""Findings made with a model, when the user presses a button."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from fer_studio.ui.text import plain_text
 
 NETWORK_FINDING = JobKind("network finding", Role.EDITOR)
 
-#: What the chooser of findings calls those of this module, by their kind.
+#: Titles of the findings of this module, by kind.
 NETWORK_FINDINGS = {
-    "mislabelled": "Mislabelled candidates (asks a network)",
-    "non_faces": "Pictures that may show no face (asks a network)",
+    "mislabelled": "Candidates for wrong labels (uses a model)",
+    "non_faces": "Images that may not show a face (uses a model)",
 }
 
 
 def show_network_finding(dataset: OpenDataset, kind: str) -> None:
-    """Draw the choice of model, the button, and what was found."""
+    """Draw the selection of the model, the button, and the result."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=360):
             bundle = choose_bundle(dataset.settings)
@@ -45,7 +45,7 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
     job = job_on_request(
         NETWORK_FINDING,
         key,
-        f"Asking {bundle.name} about {'the ' + split if split else 'all'} images",
+        f"Checking {'the ' + split if split else 'all'} images with {bundle.name}",
         lambda job: _find(dataset, bundle, kind, split, job),
         is_pressed=is_pressed,
         stop_key=f"stop_{kind}",
@@ -54,7 +54,7 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
         st.caption(LONG_JOB_HINT)
         return
     finding: Finding = result_of(job)
-    st.caption(f"Asked: model **{plain_text(bundle.name)}**.")
+    st.caption(f"Model: **{plain_text(bundle.name)}**.")
     show_finding(dataset, finding, source=f"{kind}, {bundle.name}")
 
 
@@ -64,7 +64,7 @@ def _find(dataset: OpenDataset, bundle: Bundle, kind: str, split: str, job: Job)
     from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
-    job.start_phase("Weighing the answers")
+    job.start_phase("Ranking the images")
     if kind == "mislabelled":
         return find_label_candidates(
             dataset.faces, features, bundle.record, split, report=job.report

@@ -1,4 +1,4 @@
-"""What is in a dataset: counts, shares, and what the imbalance means."""
+"""Overview of a dataset: counts, shares, and class imbalance."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def show_overview(dataset: OpenDataset) -> None:
     figures = dataset_overview(dataset)
     if is_demo(str(dataset.folder)):
         st.info(
-            "These faces are drawn by the program, with errors injected on purpose. Their figures "
-            "say nothing about real faces.",
+            "These faces are drawn, with errors injected on purpose. Results on them say nothing "
+            "about real faces.",
             icon=":material/draw:",
         )
-    _show_figures(figures)
+    _show_metrics(figures)
     st.info(figures.in_words, icon=":material/school:", title="What the numbers mean")
     if figures.missing:
         st.warning(
-            f"There is no {' and no '.join(figures.missing)} image in {figures.reference}: a "
-            "network trained on these data can never learn it.",
+            f"There is no {' and no '.join(figures.missing)} image in {figures.reference}: a model "
+            "trained on these data cannot learn it.",
             icon=":material/warning:",
         )
     left, right = st.columns(2)
@@ -68,7 +68,7 @@ def show_overview(dataset: OpenDataset) -> None:
     _show_origin(dataset)
 
 
-def _show_figures(figures: Overview) -> None:
+def _show_metrics(figures: Overview) -> None:
     sizes = figures.split_sizes
     judged = "validation" if sizes["validation"] else figures.reference
     majority = figures.majority_accuracy(judged)
@@ -82,19 +82,20 @@ def _show_figures(figures: Overview) -> None:
             "Imbalance",
             "none" if figures.ratio is None else f"{figures.ratio:.1f} : 1",
             border=True,
-            help=f"Images of the largest class for each one of the smallest, in "
+            help=f"Class imbalance: size of the largest class relative to the smallest, in "
             f"{figures.reference}.",
         )
         st.metric(
-            f"Always “{figures.largest}”" if figures.largest else "Largest class",
+            "Majority-class baseline",
             "none" if majority is None else f"{100 * majority:.1f} %",
             border=True,
-            help=f"Accuracy on {judged} of naming {figures.reference}'s largest class each time.",
+            help=f"Accuracy on {judged} of always predicting the largest class of "
+            f"{figures.reference}" + (f", {figures.largest}." if figures.largest else "."),
         )
 
 
 def _show_table(figures: Overview, name: str) -> None:
-    # Empty until it is opened: what draws tables in the browser is a large download.
+    # Empty until it is opened, because the browser has to download a lot to draw tables.
     table = st.expander(
         "Counts, shares and class weights as a table",
         icon=":material/table:",
@@ -112,8 +113,8 @@ def _show_table(figures: Overview, name: str) -> None:
             column_config={
                 "Weight": st.column_config.NumberColumn(
                     format="%.2f",
-                    help="What each image would count in a loss that treats all emotions alike: "
-                    "the recipes' class weights.",
+                    help="Weight of each image in a loss in which all emotions count equally: the "
+                    "class weights of the recipes.",
                 ),
                 **{
                     f"{split} share": st.column_config.NumberColumn(format="%.1f %%")
@@ -151,19 +152,19 @@ def _show_skipped(dataset: OpenDataset) -> None:
     if not faces.skipped:
         return
     with st.expander(
-        f"{faces.skipped:,} files or rows were skipped at the import", icon=":material/warning:"
+        f"{faces.skipped:,} files or rows were skipped on import", icon=":material/warning:"
     ):
         st.dataframe(
             [
-                {"File or row": problem.name, "Why": problem.reason}
+                {"File or row": problem.name, "Reason": problem.reason}
                 for problem in faces.problems[:_LISTED]
             ],
             hide_index=True,
             height=min(38 + 35 * len(faces.problems[:_LISTED]), 300),
-            alt="What was skipped at the import, and why",
+            alt="Files and rows skipped on import, with reasons",
         )
         if len(faces.problems) > _LISTED:
-            st.caption(f"The first {_LISTED}; the CSV has all {len(faces.problems):,} lines.")
+            st.caption(f"The first {_LISTED}; the CSV contains all {len(faces.problems):,} lines.")
         st.download_button(
             "CSV",
             lambda: _skipped_csv(faces),
@@ -188,9 +189,9 @@ def _show_origin(dataset: OpenDataset) -> None:
     else:
         choice = record.split_choice
         text = (
-            f"From {source}, imported {day}. Chosen for splits that a source lacks: "
-            f"{100 * choice.validation_share:.0f} % for validation, "
-            f"{100 * choice.test_share:.0f} % for test and seed {choice.seed}."
+            f"Imported from {source}, {day}. Settings for missing splits: "
+            f"{100 * choice.validation_share:.0f} % validation, {100 * choice.test_share:.0f} % "
+            f"test, seed {choice.seed}."
         )
     st.caption(f"{text} Fingerprint {record.fingerprint[:12]}.")
 

@@ -1,4 +1,4 @@
-"""The sections of an open dataset."""
+"""The tabs of the dataset page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from fer_studio.ui.tabs import show_tabs
 
 
 def show_sections(dataset: OpenDataset) -> None:
-    """Draw the tabs and what is in the open one."""
+    """Draw the tabs and the content of the selected one."""
     show_tabs(
         {
             ":material/bar_chart: Overview": _overview,
-            ":material/visibility: Look": _look,
+            ":material/visibility: Browse images": _browsing,
             ":material/search: Audit": _audit,
-            ":material/healing: Remedies": _remedies,
-            ":material/how_to_vote: Votes": _votes,
+            ":material/healing: Clean up": _cleaning,
+            ":material/how_to_vote: Annotator votes": _votes,
         },
         dataset,
         key="dataset_section",
@@ -27,7 +27,7 @@ def _overview(dataset: OpenDataset) -> None:
     show_overview(dataset)
 
 
-def _look(dataset: OpenDataset) -> None:
+def _browsing(dataset: OpenDataset) -> None:
     from fer_studio.ui.dataset.browsing import show_browsing
 
     show_browsing(dataset)
@@ -39,7 +39,7 @@ def _audit(dataset: OpenDataset) -> None:
     show_audit(dataset)
 
 
-def _remedies(dataset: OpenDataset) -> None:
+def _cleaning(dataset: OpenDataset) -> None:
     from fer_studio.ui.dataset.cleaning import show_cleaning
 
     show_cleaning(dataset)

@@ -1,4 +1,4 @@
-"""FER+ votes: what ten people saw in each face."""
+"""FER+ votes: the labels of ten annotators for each face."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def show_votes(dataset: OpenDataset) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"From {plain_text(votes.source)}. {plain_text(votes.note)} Another labelling of the "
-            "same faces, not the truth."
+            f"From {plain_text(votes.source)}. {plain_text(votes.note)} A second labeling of the "
+            "same faces, not the ground truth."
         )
         st.button(
             "Remove the votes",
@@ -54,7 +54,7 @@ def show_votes(dataset: OpenDataset) -> None:
     problem = st.session_state.pop(_PROBLEM, None)
     if problem is not None:
         show_error(problem)
-    _show_figures(dataset, votes)
+    _show_metrics(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = st.segmented_control(
         "View",
@@ -74,7 +74,7 @@ def show_votes(dataset: OpenDataset) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Done before the page is drawn anew, so that the section then tells what went wrong."""
+    """Delete the votes; a callback, so that the redrawn section can show an error."""
     try:
         require_editor()
         remove_votes(folder)
@@ -84,10 +84,10 @@ def _remove(folder: Path) -> None:
 
 def _offer_import(dataset: OpenDataset) -> None:
     st.markdown(
-        "For FER2013 ten people each voted what every face shows "
-        "([FER+](https://github.com/microsoft/FERPlus), Barsoum et al. 2016). With their votes "
-        "this page shows how far they agree, with each other and with the labels, and which faces "
-        "are disputed."
+        "Ten annotators labeled every face of FER2013 again "
+        "([FER+](https://github.com/microsoft/FERPlus), Barsoum et al. 2016). With their votes, "
+        "this page shows how far they agree with each other and with the labels, and which faces "
+        "are ambiguous."
     )
     with st.form("votes_form", border=False, clear_on_submit=True):
         upload = st.file_uploader(
@@ -95,40 +95,40 @@ def _offer_import(dataset: OpenDataset) -> None:
             type=["csv"],
             key="votes_upload",
             max_upload_size=_MAX_UPLOAD_MB,
-            help="FER+'s own fer2013new.csv, or a csv with the path of each image and its votes.",
+            help="FER+'s fer2013new.csv, or a csv with the path of each image and its votes.",
         )
         is_pressed = st.form_submit_button("Add the votes", type="primary", key="votes_start")
     if not is_pressed:
         return
     if upload is None:
-        raise InputError("There is no file yet; drop the csv above, then press Add the votes.")
+        raise InputError("No file was chosen; drop the csv above, then press Add the votes.")
     require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
-    with st.spinner("Finding the images that were voted on…"):
+    with st.spinner("Matching votes to images…"):
         import_votes(content_within(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
     st.rerun()
 
 
-def _show_figures(dataset: OpenDataset, votes: Votes) -> None:
+def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
     split = st.selectbox("Split", ["all", *faces.present_splits], key="votes_split", width=180)
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
-        st.metric("Voted on", f"{len(voted):,} of {len(rows):,}", border=True)
+        st.metric("Images with votes", f"{len(voted):,} of {len(rows):,}", border=True)
         if len(voted):
             agreeing = np.mean(votes.plurality[voted] == faces.labels[voted])
             st.metric(
-                "Label is the commonest answer",
+                "Label is the most frequent answer",
                 f"{100 * agreeing:.1f} %",
                 border=True,
-                help="Of the images that were voted on.",
+                help="Of the images with votes.",
             )
             st.metric(
-                "Taggers who agree",
+                "Annotator agreement",
                 f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
                 border=True,
-                help="The share of the commonest answer, on average over the images.",
+                help="Share of the most frequent answer, averaged over the images.",
             )
     chart, words = st.columns([3, 2], vertical_alignment="center")
     shares = {one.emotion: one.share for one in class_agreement(faces, votes, split)}
@@ -136,7 +136,7 @@ def _show_figures(dataset: OpenDataset, votes: Votes) -> None:
         agreement_bars(shares),
         key=f"agreement_{split}",
         config={"displayModeBar": False},
-        alt="How often the taggers' commonest answer is the label: "
+        alt="How often the annotators' most frequent answer is the label: "
         + ", ".join(
             f"{emotion} {100 * share:.0f} %"
             for emotion, share in shares.items()
@@ -144,18 +144,17 @@ def _show_figures(dataset: OpenDataset, votes: Votes) -> None:
         ),
     )
     words.markdown(
-        "Where the taggers and the labels part, a network is punished for seeing what people see. "
-        "An emotion with a short bar cannot be learned well from these labels, whatever the "
-        "network."
+        "Where annotators and labels disagree, a model is penalized for predicting what people "
+        "see. An emotion with a short bar cannot be learned well from these labels."
     )
 
 
 def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        emotion = st.selectbox("Labelled", ["all", *EMOTIONS], key="votes_emotion", width=150)
+        emotion = st.selectbox("Labeled", ["all", *EMOTIONS], key="votes_emotion", width=150)
         order = st.selectbox(
-            "Order", ["most disputed first", "clearest first"], key="votes_order", width=200
+            "Order", ["most ambiguous first", "clearest first"], key="votes_order", width=200
         )
     rows = np.flatnonzero(votes.has_votes)
     split = st.session_state.get("votes_split", "all")
@@ -164,7 +163,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     if emotion != "all":
         rows = rows[faces.labels[rows] == EMOTIONS.index(emotion)]
     if not len(rows):
-        st.info("No such image was voted on.", icon=":material/search_off:")
+        st.info("No image with votes matches the filters.", icon=":material/search_off:")
         return
     values = votes.entropy[rows]
     ranks = np.argsort(values if order == "clearest first" else -values, kind="stable")
@@ -179,12 +178,12 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
 
 def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
     label = EMOTIONS[dataset.faces.labels[row]]
-    st.markdown(f"Labelled **{label}**" + (f" · **{mark}**" if mark else ""))
+    st.markdown(f"Labeled **{label}**" + (f" · **{mark}**" if mark else ""))
     face, chart = st.columns([1, 2], vertical_alignment="center")
     face.image(
         face_png(dataset.faces.images[row]),
         width=FACE_WIDTH,
-        alt=f"{dataset.faces.names[row]}, labelled {label}",
+        alt=f"{dataset.faces.names[row]}, labeled {label}",
     )
     with chart:
         show_votes_of_face(votes.distribution(row), key=f"votes_of_{row}")

@@ -1,1 +1,1 @@
-"""The sections of the evaluate page."""
+"""The evaluate page: choice of model and images (``selection``), and one module per tab."""

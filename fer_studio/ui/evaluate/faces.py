@@ -1,4 +1,4 @@
-"""Faces of an evaluation in pages, each with a button that opens it; rows where there are none."""
+"""Images of an evaluation in pages, each with a button to open it; a table without images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import streamlit as st
 from numpy import intp
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_studio.ui.curating import (
     Chosen,
@@ -15,99 +14,104 @@ from fer_studio.ui.curating import (
     offer_decisions,
     offer_undo,
 )
-from fer_studio.ui.evaluate.decision import SOURCE
-from fer_studio.ui.evaluate.example import open_example
-from fer_studio.ui.evaluate.subject import Subject
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.image_dialog import open_image
+from fer_studio.ui.evaluate.label_decision import SOURCE
 from fer_studio.ui.gallery import FACE_WIDTH, PAGE_SIZE, choose_faces, face_png, page_of
 from fer_studio.ui.text import plain_text
 
-#: Room beside a face for the words on its button.
+#: Wider than a face, for the text of its button.
 _CELL_WIDTH = FACE_WIDTH + 24
-_ROWS_LISTED = 500
+_MAX_ROWS = 500
 
 
-def need_pictures(subject: Subject, what: str) -> bool:
-    """Whether there are pictures; if not, say how to get them.
+def require_images(evaluation: LoadedEvaluation, purpose: str) -> bool:
+    """Return whether the evaluation has images; if not, show how to get them.
 
     Args:
-        subject: The evaluation.
-        what: What they would make possible, as the start of a sentence.
+        evaluation: The evaluation.
+        purpose: Start of the sentence, such as "To see their faces".
     """
-    if subject.faces is None:
+    if evaluation.faces is None:
         st.info(
-            f"{what}: choose a dataset above. The predictions that lie in the model's folder come "
-            "without pictures.",
+            f"{purpose}, choose a dataset above. The predictions stored in a model have no images.",
             icon=":material/image:",
         )
-    return subject.faces is not None
+    return evaluation.faces is not None
 
 
 def show_positions(
-    subject: Subject, positions: NDArray[intp], *, key: str, page_size: int = PAGE_SIZE
+    evaluation: LoadedEvaluation, positions: NDArray[intp], *, key: str, page_size: int = PAGE_SIZE
 ) -> None:
-    """Draw images of an evaluation in a given order.
+    """Show images of an evaluation in a given order.
 
     Args:
-        subject: The evaluation.
-        positions: Which of its images.
-        key: Of the widgets; what hangs on the images themselves is added to it, so that other
-            images begin at their first page.
-        page_size: Faces on a page.
+        evaluation: The evaluation.
+        positions: Positions of the images in the result.
+        key: Key of the widgets. A hash of the images is appended, so that a new selection starts
+            on its first page.
+        page_size: Images per page.
     """
-    if subject.faces is None:
-        _show_rows(subject, positions, key)
+    if evaluation.faces is None:
+        _show_rows(evaluation, positions, key)
         return
     is_choosing = st.toggle(
-        "Decide about several",
+        "Select several",
         key=f"{key}_several",
-        help="Choose faces by their boxes, and drop, relabel or keep them all at once.",
+        help="Select faces with checkboxes, and drop, relabel or keep them together.",
     )
-    key = f"{key}_{hash((subject.key, positions.tobytes())) & 0xFFFFFFFF:x}"
+    key = f"{key}_{hash((evaluation.key, positions.tobytes())) & 0xFFFFFFFF:x}"
     if is_choosing:
-        _choose_several(subject, positions, key, page_size)
+        _choose_several(evaluation, positions, key, page_size)
     else:
-        _show_pages(subject, positions, key, page_size)
+        _show_pages(evaluation, positions, key, page_size)
 
 
-def _show_pages(subject: Subject, positions: NDArray[intp], key: str, page_size: int) -> None:
-    """Faces, each with a button that opens it."""
+def _show_pages(
+    evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
+) -> None:
+    """Faces, each with a button to open it."""
     pages = page_of(positions, key=key, page_size=page_size)
-    state = _decisions(subject)
+    state = _decisions(evaluation)
     opened = None
     with st.container(horizontal=True, gap="small"):
         for position in map(int, pages):
-            verdict = _marked_verdict(subject, position, state)
+            text = _marked_text(evaluation, position, state)
             with st.container(width=_CELL_WIDTH, gap="xxsmall"):
                 st.image(
-                    face_png(subject.face(position)),
+                    face_png(evaluation.face(position)),
                     width=FACE_WIDTH,
-                    alt=f"Face {subject.result.names[position]}: {verdict}",
+                    alt=f"Face {evaluation.result.names[position]}: {text}",
                 )
                 if st.button(
-                    verdict,
+                    text,
                     key=f"{key}_{position}",
                     type="tertiary",
-                    help="Open it: all probabilities, and what the network looked at",
+                    help="Show all probabilities and which regions the network used",
                 ):
                     opened = position
     if opened is not None:
-        open_example(subject, positions, opened)
+        open_image(evaluation, positions, opened)
 
 
-def _choose_several(subject: Subject, positions: NDArray[intp], key: str, page_size: int) -> None:
-    """Faces with boxes, and the decisions about those that are chosen."""
-    dataset, result = subject.dataset, subject.result
-    assert dataset is not None  # asked only where there are pictures
+def _choose_several(
+    evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
+) -> None:
+    """Faces with checkboxes, and the decisions on the selected ones."""
+    dataset, result = evaluation.dataset, evaluation.result
+    assert dataset is not None  # called only if there are images
     state = curation_state(dataset)
-    dataset_rows = subject.dataset_rows
+    dataset_rows = evaluation.dataset_rows
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     key = f"{key}_choice"
     chosen = choose_faces(
         dataset.faces.images,
         dataset_rows[positions],
-        lambda row: _marked_verdict(subject, position_by_row[row], state),
+        lambda row: _marked_text(evaluation, position_by_row[row], state),
         key=key,
-        name=lambda row: f"{dataset.faces.names[row]}, {subject.verdict(position_by_row[row])}",
+        name=lambda row: (
+            f"{dataset.faces.names[row]}, {evaluation.prediction_text(position_by_row[row])}"
+        ),
         page_size=page_size,
     )
     offer_decisions(
@@ -115,7 +119,7 @@ def _choose_several(subject: Subject, positions: NDArray[intp], key: str, page_s
             dataset,
             tuple(chosen),
             gallery=key,
-            reason=f"as {subject.bundle.name} reads it",
+            reason=f"predicted by {evaluation.bundle.name}",
             source=SOURCE,
             suggested={
                 row: int(result.predicted[position])
@@ -127,37 +131,37 @@ def _choose_several(subject: Subject, positions: NDArray[intp], key: str, page_s
     offer_undo(dataset, state, key=f"{key}_undo")
 
 
-def _decisions(subject: Subject) -> CurationState | None:
-    """The decisions that the faces are marked with; none if they cannot be read, which is said."""
-    if subject.dataset is None:
+def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
+    """The decisions to mark faces with; None, with a warning, if they cannot be read."""
+    if evaluation.dataset is None:
         return None
     try:
-        return curation_state(subject.dataset)
+        return curation_state(evaluation.dataset)
     except InputError as error:
         st.warning(plain_text(str(error)), icon=":material/warning:")
         return None
 
 
-def _marked_verdict(subject: Subject, position: int, state: CurationState | None) -> str:
-    mark = "" if state is None else state.mark(int(subject.dataset_rows[position]))
-    verdict = subject.verdict(position)
-    return f"{verdict} · {mark}" if mark else verdict
+def _marked_text(evaluation: LoadedEvaluation, position: int, state: CurationState | None) -> str:
+    mark = "" if state is None else state.mark(int(evaluation.dataset_rows[position]))
+    text = evaluation.prediction_text(position)
+    return f"{text} · {mark}" if mark else text
 
 
-def _show_rows(subject: Subject, positions: NDArray[intp], key: str) -> None:
-    """Without pictures: what is known of each image, as a table."""
-    result = subject.result
-    shown = positions[:_ROWS_LISTED]
+def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str) -> None:
+    """Labels and predictions as a table, if there are no images."""
+    result = evaluation.result
+    shown = positions[:_MAX_ROWS]
     st.dataframe(
         [
             {
                 "Image": int(result.rows[position]),
-                "True": EMOTIONS[result.labels[position]],
-                "Predicted": EMOTIONS[result.predicted[position]],
+                "True": result.classes[result.labels[position]],
+                "Predicted": result.classes[result.predicted[position]],
                 "Confidence": float(result.confidence[position]),
                 **{
-                    emotion: float(result.probabilities[position, index])
-                    for index, emotion in enumerate(EMOTIONS)
+                    name: float(result.probabilities[position, index])
+                    for index, name in enumerate(result.classes)
                 },
             }
             for position in shown
@@ -167,10 +171,10 @@ def _show_rows(subject: Subject, positions: NDArray[intp], key: str) -> None:
         alt="Images with their true and predicted emotions and all probabilities",
         column_config={
             title: st.column_config.NumberColumn(format="percent")
-            for title in ("Confidence", *EMOTIONS)
+            for title in ("Confidence", *result.classes)
         },
     )
     if len(positions) > len(shown):
         st.caption(
-            f"The first {len(shown):,} of {len(positions):,}; the CSV of the report has all."
+            f"First {len(shown):,} of {len(positions):,} rows; the CSV in the Report tab has all."
         )

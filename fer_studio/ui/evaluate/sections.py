@@ -1,92 +1,95 @@
-"""The sections of a finished evaluation."""
+"""The tabs of a finished evaluation."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from fer_studio.ui.evaluate.subject import Subject
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.tabs import show_tabs
 from fer_studio.ui.text import plain_text
 
 
-def show_sections(subject: Subject) -> None:
-    """Draw what is evaluated, the tabs, and what is in the open one."""
-    _show_subject(subject)
+def show_sections(evaluation: LoadedEvaluation) -> None:
+    """Show the title line, the tabs, and the content of the open tab."""
+    _show_title(evaluation)
     show_tabs(
         {
-            ":material/speed: Headline": _headline,
-            ":material/bar_chart: Per emotion": _classes,
-            ":material/grid_on: Confusion": _confusion,
+            ":material/speed: Summary": _summary,
+            ":material/bar_chart: Per emotion": _per_class,
+            ":material/grid_on: Confusion matrix": _confusion,
             ":material/sentiment_stressed: Mistakes": _mistakes,
             ":material/balance: Calibration": _calibration,
-            ":material/blur_on: Conditions": _conditions,
+            ":material/blur_on: Robustness": _robustness,
             ":material/compare_arrows: Compare": _comparison,
-            ":material/description: Report": _downloads,
+            ":material/description: Report": _report,
         },
-        subject,
+        evaluation,
         key="evaluate_section",
     )
 
 
-def _show_subject(subject: Subject) -> None:
-    """Say in one line whose figures these are, and mark what changes their meaning."""
-    facts = subject.result.facts
+def _show_title(evaluation: LoadedEvaluation) -> None:
+    """Show model, data and number of images, with badges for what changes their meaning."""
+    facts = evaluation.result.facts
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"**{plain_text(subject.bundle.name)}** on {plain_text(subject.where)}: "
-            f"{subject.result.n:,} image{'' if subject.result.n == 1 else 's'}"
+            f"**{plain_text(evaluation.bundle.name)}** on {plain_text(evaluation.data_title)}: "
+            f"{evaluation.result.n:,} image{'' if evaluation.result.n == 1 else 's'}"
         )
         if facts.is_test:
             st.badge("Test images", icon=":material/lock_open:", color="orange")
         if facts.is_training_data:
-            st.badge("Trained on these", icon=":material/warning:", color="orange")
+            st.badge("Includes training images", icon=":material/warning:", color="orange")
         if facts.is_demo:
             st.badge("Demo: not real faces", icon=":material/draw:", color="orange")
 
 
-def _headline(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.headline import show_headline
-
-    show_headline(subject)
+# Each tab is imported when it is opened, so that the page starts without Plotly and SciPy.
 
 
-def _classes(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.per_emotion import show_per_emotion
+def _summary(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.summary_tab import show_summary
 
-    show_per_emotion(subject)
-
-
-def _confusion(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.confusion import show_confusion
-
-    show_confusion(subject)
+    show_summary(evaluation)
 
 
-def _mistakes(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.mistakes import show_mistakes
+def _per_class(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.per_class_tab import show_per_class
 
-    show_mistakes(subject)
-
-
-def _calibration(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.calibration import show_calibration
-
-    show_calibration(subject)
+    show_per_class(evaluation)
 
 
-def _conditions(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.conditions import show_conditions
+def _confusion(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.confusion_tab import show_confusion
 
-    show_conditions(subject)
-
-
-def _comparison(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.comparison import show_comparison
-
-    show_comparison(subject)
+    show_confusion(evaluation)
 
 
-def _downloads(subject: Subject) -> None:
-    from fer_studio.ui.evaluate.downloads import show_downloads
+def _mistakes(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.mistakes_tab import show_mistakes
 
-    show_downloads(subject)
+    show_mistakes(evaluation)
+
+
+def _calibration(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.calibration_tab import show_calibration
+
+    show_calibration(evaluation)
+
+
+def _robustness(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.robustness_tab import show_robustness
+
+    show_robustness(evaluation)
+
+
+def _comparison(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.comparison_tab import show_comparison
+
+    show_comparison(evaluation)
+
+
+def _report(evaluation: LoadedEvaluation) -> None:
+    from fer_studio.ui.evaluate.report_tab import show_report
+
+    show_report(evaluation)

@@ -1,4 +1,4 @@
-"""The controls of the live page: each acts at once, and none touches the stream."""
+"""The controls of the live page: each takes effect at once, without restarting the stream."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _CAMERA_SHAPE = (480, 640, 3)
 
 
 def choose_controls(session: LiveSession, settings: Settings) -> bool:
-    """Draw the sidebar and put what it says in force.
+    """Draw the sidebar and apply its values.
 
     Returns:
-        Whether there is a model, loaded and warm, to start a stream with. Otherwise the reason
-        stands on the page.
+        True if a model is loaded and warmed up, so that a stream can start; otherwise the page
+        shows the reason.
     """
     session.is_waiting = False
     _restore_choices(session, settings)
@@ -41,17 +41,17 @@ def choose_controls(session: LiveSession, settings: Settings) -> bool:
 
 
 def _restore_choices(session: LiveSession, settings: Settings) -> None:
-    """After a change of page, choose again what is in force."""
-    there = {
+    """Select the model and detector in use again after a page change."""
+    available = {
         "model": {bundle.name for bundle in list_bundles(settings)} if session.choice else set(),
         "detector": set(detector_names(settings)),
     }
     for key, name in session.choice.items():
-        if key not in st.session_state and name in there[key]:
+        if key not in st.session_state and name in available[key]:
             st.session_state[key] = name
 
 
-# A fragment: a change reruns this function alone, and the stream does not notice.
+# A fragment: a change reruns only this function and does not interrupt the stream.
 @st.fragment
 def _controls(session: LiveSession, settings: Settings) -> None:
     chosen_before = session.chosen
@@ -66,8 +66,8 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             format="%d %%",
             key="live_minimum_confidence",
             persist_state="session",
-            help="Faces whose likeliest emotion has a lower probability are drawn in grey, with a "
-            "question mark.",
+            help="Faces whose most probable emotion has a lower probability are drawn in gray with "
+            "a question mark.",
         )
         smoothing = st.slider(
             "Smoothing",
@@ -78,8 +78,8 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             format="%.1f s",
             key="live_smoothing",
             persist_state="session",
-            help="Over how many seconds probabilities and boxes are averaged. More is steadier, "
-            "less is quicker.",
+            help="Seconds over which probabilities and boxes are averaged. Longer is steadier, "
+            "shorter reacts faster.",
         )
         is_mirrored = st.toggle(
             "Mirror the picture", value=True, key="live_mirror", persist_state="session"
@@ -96,7 +96,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
     _open_chosen(session, bundle, detector, settings)
     if session.analyzer is None:
         return
-    session.take(
+    session.apply(
         LiveControls(
             session.analyzer,
             minimum_confidence=minimum_confidence / 100,
@@ -105,7 +105,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             **{name: name in overlays for name in _OVERLAYS},
         )
     )
-    # What was drawn without a model, or analyzed with another one, is drawn again.
+    # Draw again what was drawn without a model or analyzed with another one.
     is_new = session.chosen != chosen_before
     if session.is_waiting or (is_new and session.takes_snapshots):
         st.rerun()
@@ -114,13 +114,12 @@ def _controls(session: LiveSession, settings: Settings) -> None:
 def _open_chosen(
     session: LiveSession, bundle: Bundle | None, detector: str, settings: Settings
 ) -> None:
-    """Load and warm what is chosen, and only then exchange it for what is in force."""
+    """Load and warm up the chosen model and detector, and only then replace those in use."""
     if bundle is None:
         session.problem = None
         if session.analyzer is None:
             st.info(
-                "Live needs a model that reads the faces, and there is none yet: the sidebar says "
-                "how to get one.",
+                "Live needs a model to classify the faces. There is none yet: see the sidebar.",
                 icon=":material/model_training:",
             )
         return
@@ -138,7 +137,7 @@ def _open_chosen(
     except InputError as error:
         session.problem = str(error)
     except Exception as error:
-        # An imported network may fail in ways of its own, all of them at its first picture.
+        # An imported network may raise any exception, at its first picture.
         logger.exception("The model %s cannot be used", bundle.name)
         session.problem = (
             f"The model '{bundle.name}' cannot be used ({first_line(error)}); choose another one."

@@ -1,4 +1,4 @@
-"""Beside the picture: what is going on, how quick it is, and what each face shows."""
+"""Beside the live picture: the state of the stream, its speed, and the predictions per face."""
 
 from __future__ import annotations
 
@@ -15,18 +15,36 @@ from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-_MOST_FACES = 4
+_MAX_FACES = 4
 _REFRESH_SECONDS = 2.0
-#: Browsers find the way in two seconds, and give up after half a minute.
-_PATIENCE_SECONDS = 8.0
-_STANDSTILL_SECONDS = 3.0
-_FACELESS_SECONDS = 4.0
+#: Browsers connect within two seconds, and give up after half a minute.
+_SLOW_CONNECTION_SECONDS = 8.0
+_STALLED_SECONDS = 3.0
+_NO_FACE_SECONDS = 4.0
+#: From this rate on, motion looks smooth.
+_SMOOTH_FRAMES_PER_SECOND = 20.0
+#: Above this share of busy time, the processing of frames limits the frame rate.
+_BUSY_SHARE = 0.7
 
 
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
-    """Draw the readings; while there is a stream they refresh themselves."""
+    """Draw the predictions; they refresh automatically while a stream is active."""
     refresh = _REFRESH_SECONDS if session.is_active else None
     st.fragment(_show_predictions, run_every=refresh)(session, processor)
+
+
+def speed_text(snapshot: LiveSnapshot) -> str:
+    """Return the frame rate and what it means, such as "29 fps, smooth"."""
+    rate, milliseconds = snapshot.frames_per_second, snapshot.frame_milliseconds
+    if rate is None or milliseconds is None:
+        return "Measuring the frame rate…"
+    if rate >= _SMOOTH_FRAMES_PER_SECOND:
+        verdict = "smooth"
+    elif rate * milliseconds / 1000 < _BUSY_SHARE:
+        verdict = "slow: limited by camera, connection or server load"
+    else:
+        verdict = "slow: this server skips frames"
+    return f"{rate:.0f} fps, {verdict}"
 
 
 def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
@@ -36,7 +54,7 @@ def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     _show_state(session, snapshot)
     if session.problem is not None:
         st.error(
-            f"{plain_text(session.problem)} Until then the one before goes on.",
+            f"{plain_text(session.problem)} Until then the previous one is used.",
             icon=":material/error:",
         )
     if snapshot.error is not None:
@@ -44,20 +62,19 @@ def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     if not is_playing:
         return
     _show_speed(snapshot)
-    for face in snapshot.faces[:_MOST_FACES]:
+    for face in snapshot.faces[:_MAX_FACES]:
         _show_face(face, processor.controls.minimum_confidence)
-    if len(snapshot.faces) > _MOST_FACES:
-        st.caption(f"And {len(snapshot.faces) - _MOST_FACES} more, on the picture and below.")
+    if len(snapshot.faces) > _MAX_FACES:
+        st.caption(f"And {len(snapshot.faces) - _MAX_FACES} more, in the picture and below.")
 
 
 def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
-    """One sentence: where things stand, and what to do next."""
-    state = session.state
-    if state.is_playing:
+    """Draw one sentence: the state of the stream, and what to do next."""
+    if session.state.is_playing:
         _show_playing(snapshot)
         return
     connecting = session.connecting_seconds
-    if connecting is not None and connecting < _PATIENCE_SECONDS:
+    if connecting is not None and connecting < _SLOW_CONNECTION_SECONDS:
         st.info("Connecting…", icon=":material/sync:")
     elif connecting is not None or session.has_failed_to_connect:
         st.warning(
@@ -67,25 +84,25 @@ def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
         )
     else:
         st.info(
-            "Press **Start** and allow the camera when the browser asks. Every face then carries "
-            "its emotion, and its probabilities appear here.",
+            "Press **Start** and allow the camera when the browser asks. Every face is then marked "
+            "with its emotion, and its probabilities appear here.",
             icon=":material/videocam:",
         )
 
 
 def _show_playing(snapshot: LiveSnapshot) -> None:
-    still = snapshot.seconds_since_frame
-    faceless = snapshot.seconds_without_face
-    if still is None or still > _STANDSTILL_SECONDS:
+    seconds_since_frame = snapshot.seconds_since_frame
+    seconds_without_face = snapshot.seconds_without_face
+    if seconds_since_frame is None or seconds_since_frame > _STALLED_SECONDS:
         st.warning(
-            "No pictures arrive from the camera. Switch it on below the picture, or press Stop and "
-            "then Start.",
+            "The camera sends no pictures. Switch it on below the picture, or press Stop and then "
+            "Start.",
             icon=":material/videocam_off:",
         )
-    elif faceless is not None and faceless > _FACELESS_SECONDS:
+    elif seconds_without_face is not None and seconds_without_face > _NO_FACE_SECONDS:
         st.info(
-            f"No face for {faceless:.0f} s. Look at the camera with light on your face, come "
-            "closer, or try the other detector in the sidebar.",
+            f"No face for {seconds_without_face:.0f} s. Look at the camera with light on your "
+            "face, come closer, or try another detector in the sidebar.",
             icon=":material/face:",
         )
     else:
@@ -100,40 +117,39 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
 def _connection_advice(servers: list[dict[str, Any]]) -> str:
     if not servers:
         return (
-            "The camera works, but browser and app find no way to each other. If there is a "
-            "firewall or a router between them, whoever runs the app should name a TURN server in "
-            "FER_STUDIO_ICE_SERVERS or .streamlit/secrets.toml (docs/deploying.md). Snapshots work "
-            "without."
+            "The camera works, but browser and app cannot connect to each other. If there is a "
+            "firewall or a router between them, the administrator of this app should configure a "
+            "TURN server in FER_STUDIO_ICE_SERVERS or .streamlit/secrets.toml (docs/deploying.md). "
+            "Snapshots work without it."
         )
     urls = plain_text(", ".join(url for server in servers for url in server["urls"]))
     return (
-        f"Browser and app find no way to each other with {urls}. Whoever runs the app should check "
-        "its address, user name and password, and that browser and app can reach it "
-        "(docs/deploying.md). Snapshots work without."
+        f"Browser and app cannot connect to each other through {urls}. The administrator of this "
+        "app should check its address, user name and password, and that browser and app can reach "
+        "it (docs/deploying.md). Snapshots work without it."
     )
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
-    often = snapshot.detections_per_second
-    times = "" if often is None else f" {often:.0f} times a second"
-    # One line, and no metrics side by side: each refresh of those keeps a browser from showing
-    # frames for so long that the video suffers from being measured.
-    st.markdown(
-        f"**{_number(snapshot.frames_per_second)}** frames per second, "
-        f"**{_milliseconds(snapshot.frame_milliseconds)}** work per frame (95 % under "
-        f"{_milliseconds(snapshot.slow_frame_milliseconds)}; network "
-        f"{_milliseconds(snapshot.network_milliseconds)}), detection "
-        f"**{_milliseconds(snapshot.detection_milliseconds)}**{times}, "
-        f"**{snapshot.frames_dropped:,}** frames dropped",
-        help="Work per frame is the server's, median of the last frames; reading all faces with "
-        "the network is part of it. Detection goes on beside the frames, and faces are followed in "
-        "between. Frames are dropped when the one before took too long, so that the picture does "
-        "not lag.",
-    )
+    st.markdown(f"**{speed_text(snapshot)}**")
+    # One text instead of several metrics: each refresh of those delays the browser's video.
+    with st.expander("Details"):
+        st.markdown(
+            f"- Processing per frame: {_milliseconds(snapshot.frame_milliseconds)} (median), "
+            f"{_milliseconds(snapshot.slow_frame_milliseconds)} (95th percentile)\n"
+            f"- Of this, classification: {_milliseconds(snapshot.network_milliseconds)}\n"
+            f"- Face detection in the background: "
+            f"{_milliseconds(snapshot.detection_milliseconds)}, "
+            f"{_rate(snapshot.detections_per_second)}; faces are tracked in between\n"
+            f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if the previous "
+            "ones are still being processed, so that the picture is not delayed"
+        )
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+def _rate(per_second: float | None) -> str:
+    if per_second is None or per_second < 1:
+        return "less than once per second"
+    return f"{per_second:.0f} times per second"
 
 
 def _milliseconds(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The session's record on the live page: timeline, shares, table, downloads."""
+"""The record of a live session on the page: timeline, shares, table, downloads."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from fer_core.charts.live import (
     timeline_height,
 )
 from fer_core.live.session_record import RecordRows, SessionRecord
+from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.text import clock_time
 
 _CHARTS_SECONDS = 6.0
-#: A table costs the browser several frames of the video each time.
+#: Each refresh of the table delays the browser's video by several frames.
 _TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
-_MOST_TIMELINES = 3
+_MAX_TIMELINES = 3
 _CLEARED = "live_record_cleared"
-#: Whoever was seen longest; a face that came up for a moment has a number, too.
-_MOST_SHARES = 8
+#: The persons seen longest: a face that appeared for a moment has a number, too.
+_MAX_SHARES = 8
 _TABLE_ROWS = 100
 
 
 def show_record(session: LiveSession, record: SessionRecord) -> None:
-    """Draw the record; while there is a stream it refreshes itself."""
+    """Draw the record; it refreshes automatically while a stream is active."""
     st.header("This session", divider="gray")
     is_active = session.is_active
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
-    st.fragment(_show_lines, run_every=_TABLE_SECONDS if is_active else None)(record)
+    st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
 
 def _show_charts(record: SessionRecord) -> None:
@@ -40,25 +41,25 @@ def _show_charts(record: SessionRecord) -> None:
     end = float(rows.seconds[-1]) if len(rows) else 0.0
     recent = record.rows(since=end - _TIMELINE_SECONDS)
     st.markdown("**Probabilities over the last two minutes**")
-    persons = persons_seen_last(recent, _MOST_TIMELINES)
+    persons = persons_seen_last(recent, _MAX_TIMELINES)
     st.echarts_chart(
         emotion_timeline(recent, persons, end=end, span=_TIMELINE_SECONDS),
         height=timeline_height(len(persons)),
         key="live_timeline",
-        alt="Probabilities of the seven emotions over the last two minutes, stacked, per person",
+        alt="Probabilities of the emotions over the last two minutes, stacked, per person",
     )
     if len(rows):
         _show_shares(record, rows)
 
 
-def _show_lines(record: SessionRecord) -> None:
+def _show_rows(record: SessionRecord) -> None:
     rows = record.rows()
     if st.session_state.pop(_CLEARED, False):
-        st.rerun()  # the charts are another fragment's
+        st.rerun()  # the charts belong to another fragment
     if not len(rows):
         st.caption(
-            "Times, boxes and probabilities of every face are noted down here while the camera "
-            "runs, never its pictures. They can be downloaded, and are forgotten with this tab."
+            "While the camera runs, times, boxes and probabilities of every face are recorded "
+            "here, but no pictures. The record is lost on reload: download it first."
         )
         return
     _show_downloads(record, rows)
@@ -68,13 +69,13 @@ def _show_lines(record: SessionRecord) -> None:
 def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     shares = record.shares()
     counts = {person: int(np.count_nonzero(rows.persons == person)) for person in shares}
-    longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MOST_SHARES])
+    longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MAX_SHARES])
     st.markdown("**Share of time per emotion**")
     st.echarts_chart(
         emotion_shares({person: shares[person] for person in longest}),
         height=shares_height(len(longest)),
         key="live_shares",
-        alt="Share of the time in which each emotion was the likeliest: "
+        alt="Share of time in which each emotion was the most probable: "
         + "; ".join(
             f"person {person} "
             + ", ".join(
@@ -87,8 +88,8 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     )
     if len(shares) > len(longest):
         st.caption(
-            f"The {len(longest)} persons seen longest, of {len(shares)}; whoever leaves the "
-            "picture and comes back may get a new number. The downloads hold all."
+            f"The {len(longest)} persons seen longest, of {len(shares)}. A person who leaves the "
+            "picture and returns may get a new number. The downloads contain all."
         )
 
 
@@ -102,8 +103,7 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
             key="live_csv",
             icon=":material/table:",
             on_click="ignore",
-            help="One line per face and moment: time, person, box, label and all seven "
-            "probabilities.",
+            help="One row per face and time: time, person, box, label and all probabilities.",
         )
         st.download_button(
             "JSON",
@@ -113,7 +113,7 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
             key="live_json",
             icon=":material/data_object:",
             on_click="ignore",
-            help="The same, with the shares above.",
+            help="The same, with the shares of time above.",
         )
         st.button(
             "Clear the record",
@@ -121,13 +121,16 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
             icon=":material/delete:",
             on_click=_clear,
             args=(record,),
-            help="Forgets everything noted down so far. The stream goes on.",
+            help="Deletes all rows recorded so far. The stream continues.",
         )
-        st.caption(f"{len(rows):,} lines, {clock_time(float(rows.seconds[-1]))} minutes")
+        st.caption(
+            f"{duration_text(float(rows.seconds[-1]))}, {len(rows):,} rows. "
+            "Lost on reload: download first."
+        )
     if record.is_full:
         st.warning(
-            f"The record is full: {record.dropped_rows:,} later lines are not in it. Download it "
-            "and clear it to go on.",
+            f"The record is full: {record.dropped_rows:,} later rows are missing. Download it and "
+            "clear it to continue.",
             icon=":material/warning:",
         )
 
@@ -163,7 +166,7 @@ def _show_table(rows: RecordRows) -> None:
                 help="Left edge, upper edge, width and height in pixels of the camera's picture"
             ),
         },
-        alt="The latest lines of the record, newest first",
+        alt="The latest rows of the record, newest first",
     )
     if len(rows) > _TABLE_ROWS:
-        st.caption(f"The latest {_TABLE_ROWS} of {len(rows):,} lines; the downloads hold all.")
+        st.caption(f"The latest {_TABLE_ROWS} of {len(rows):,} rows; the downloads contain all.")

@@ -1,4 +1,4 @@
-"""What the live page keeps for one visitor: it outlives reruns, stops and changes of page."""
+"""The live page's state of one user; it survives reruns, stops and page changes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from fer_studio.ui.webrtc import StreamState, stream_state
 
 STREAM_KEY = "live_stream"
 _SESSION = "live_session"
-#: A connection that ends sooner without a picture was stopped by hand.
+#: A connection attempt that ends sooner was stopped by the user.
 _FAILURE_SECONDS = 4.0
 
 
 @dataclass
 class LiveSession:
-    """One visitor's stream.
+    """The stream of one user.
 
     Attributes:
-        processor: Reads the frames; None until a model has been loaded.
+        processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
         chosen: Identifies them: names and file versions.
         choice: Their names, by the key of their widget in the sidebar.
-        is_waiting: Whether the page was drawn without a model.
-        takes_snapshots: Whether single pictures take the stream's place.
-        problem: Why the model or detector that was chosen last is not in force, in one sentence.
-        ice_servers: Those that are offered to the browser.
-        connecting_since: When the browser began to look for the way here (monotonic seconds).
-        has_failed_to_connect: Whether its last attempt found none.
+        is_waiting: True if the page was drawn without a model.
+        takes_snapshots: True if the user takes single pictures instead of a stream.
+        problem: One sentence on why the latest choice of model or detector cannot be used.
+        ice_servers: The ICE servers offered to the browser.
+        connecting_since: When the browser started to connect (monotonic seconds).
+        has_failed_to_connect: True if its last attempt failed.
     """
 
     processor: LiveProcessor | None = None
@@ -50,40 +50,40 @@ class LiveSession:
     ice_servers: list[dict[str, Any]] = field(default_factory=list)
     connecting_since: float | None = None
     has_failed_to_connect: bool = False
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _process_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def state(self) -> StreamState:
-        """What the browser says."""
+        """The state that the browser reported."""
         return stream_state(STREAM_KEY)
 
     @property
     def is_active(self) -> bool:
-        """Whether there is a stream, or about to be one."""
+        """True if a stream is playing or connecting."""
         return self.state.is_playing or self.state.is_connecting
 
     @property
     def connecting_seconds(self) -> float | None:
-        """How long the browser has been connecting; None while it is not."""
+        """How long the browser has been connecting; None if it is not connecting."""
         if not self.state.is_connecting or self.connecting_since is None:
             return None
         return time.monotonic() - self.connecting_since
 
-    def take(self, controls: LiveControls) -> None:
-        """Put controls in force."""
+    def apply(self, controls: LiveControls) -> None:
+        """Use these controls from the next frame on."""
         if self.processor is None:
             self.processor = LiveProcessor(controls)
         else:
             self.processor.controls = controls
 
     def make_channel(self) -> VideoChannel:
-        """What a new connection goes through."""
+        """Create the video channel of a new connection."""
         processor = self.processor
-        assert processor is not None  # START is offered when there is one
+        assert processor is not None  # Start is enabled only with a model
 
         def process(image: NDArray[np.uint8], seconds: float) -> NDArray[np.uint8]:
-            # The thread of a connection that has just ended may still be at its last frame.
-            with self._turn:
+            # The thread of the previous connection may still be processing its last frame.
+            with self._process_lock:
                 return processor.process(image, seconds)
 
         def end() -> None:
@@ -91,8 +91,8 @@ class LiveSession:
 
         return VideoChannel(process, count_dropped=processor.count_dropped, on_end=end)
 
-    def note_change(self) -> None:
-        """Follow the stream's state; the component calls it when that changes."""
+    def on_state_change(self) -> None:
+        """Update the connection times; the component calls this when the stream's state changes."""
         state = self.state
         if state.is_connecting:
             self.connecting_since = time.monotonic()
@@ -104,6 +104,6 @@ class LiveSession:
 
 
 def live_session() -> LiveSession:
-    """This visitor's stream."""
+    """Return the stream of this user."""
     session: LiveSession = st.session_state.setdefault(_SESSION, LiveSession())
     return session

@@ -1,4 +1,4 @@
-"""Single pictures instead of the stream: they come the way that the page came."""
+"""Single pictures instead of a stream; they need no WebRTC connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_studio.ui.live.session import LiveSession
 
 
 def show_snapshots(session: LiveSession) -> None:
-    """Draw the camera and, below it, what was found in its picture."""
+    """Draw the camera and, below it, the results for its picture."""
     assert session.analyzer is not None  # the page requires a model
     assert session.chosen is not None
     snapshot = st.camera_input("Take a snapshot", key="live_snapshot", width=640)

@@ -1,4 +1,4 @@
-"""The picture of the live page: the webcam's stream, or what stands in its way."""
+"""The picture of the live page: the webcam stream, or why it is not available."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fer_studio.ui.webrtc import show_webcam
 
 
 def may_use_camera(url: str | None) -> bool:
-    """Whether browsers let a page at this address use the camera.
+    """Return True if browsers allow a page at this address to use the camera.
 
     Args:
-        url: The page's address as the browser knows it; None if it is not known.
+        url: The page's address in the browser; None if unknown.
     """
     if not url:
         return True
@@ -34,21 +34,21 @@ def may_use_camera(url: str | None) -> bool:
 
 
 def show_insecure_address(url: str) -> None:
-    """Say why there can be no camera at this address, and what to do."""
+    """Explain why the camera is not available at this address, and what to do."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     st.error(
         f"This page was opened as {plain_text(f'{parts.scheme}://{parts.netloc}')}, and browsers "
-        "let pages use the camera on HTTPS or on localhost only. On the machine that runs the app, "
-        f"open {plain_text(f'http://localhost{port}/live')}; from elsewhere, put the app behind "
-        "HTTPS as docs/deploying.md tells.",
+        "allow the camera only on HTTPS or localhost. On the machine that runs the app, open "
+        f"{plain_text(f'http://localhost{port}/live')}; for other machines, serve the app over "
+        "HTTPS (docs/deploying.md).",
         title="No camera at this address",
         icon=":material/no_encryption:",
     )
 
 
 def show_stream(session: LiveSession) -> None:
-    """Draw the webcam's picture with its buttons, and what to do when it does not start."""
+    """Draw the webcam's picture with its buttons, and help for connection errors."""
     session.ice_servers = []
     try:
         session.ice_servers = load_ice_servers()
@@ -63,7 +63,7 @@ def show_stream(session: LiveSession) -> None:
             STREAM_KEY,
             session.make_channel,
             ice_servers=session.ice_servers,
-            on_change=session.note_change,
+            on_change=session.on_state_change,
         )
     except InputError as error:
         show_error(error)
@@ -71,21 +71,21 @@ def show_stream(session: LiveSession) -> None:
         st.markdown(_HELP)
 
 
-#: The words in quotes are those that browsers put into the red message above the buttons.
+#: The terms in quotes appear in the red message that browsers show above the buttons.
 _HELP = """
 **Nothing happens, or "NotAllowedError"**: the browser or the system denies the camera. Click the
-camera sign beside the address, allow it, and press Start again. On macOS and Windows the browser
-itself also needs permission, in the system's privacy settings.
+camera icon next to the address, allow it, and press Start again. On macOS and Windows the browser
+also needs permission in the system's privacy settings.
 
-**"NotFoundError"**: there is no camera. Connect one, and press Start again.
+**"NotFoundError"**: no camera was found. Connect one, and press Start again.
 
-**"NotReadableError"**: another program uses the camera. Close it (a video call, mostly), or pick
-another camera with the button "Choose camera".
+**"NotReadableError"**: another program, such as a video call, uses the camera. Close it, or select
+another camera with "Choose camera".
 
-**"mediaDevices is undefined"**: browsers give the camera to pages on HTTPS or localhost only.
+**"mediaDevices is undefined"**: browsers allow the camera only on HTTPS or localhost.
 
-**"Connection is taking longer than expected"**: the camera works, but browser and app find no way
-to each other, mostly because of a firewall or a router between them. Whoever runs the app names a
-TURN server: docs/deploying.md tells how. Until then, switch to "Snapshots" above: they need no such
-connection.
+**"Connection is taking longer than expected"**: the camera works, but browser and app cannot
+connect to each other, usually because of a firewall or a router. The app's administrator should
+configure a TURN server (docs/deploying.md). Until then, switch to "Snapshots" above, which need no
+such connection.
 """

@@ -1,4 +1,4 @@
-"""How the sections of the live page lie."""
+"""The layout of the live page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _VIDEO, _SNAPSHOTS = "Video", "Snapshots"
 
 
 def show_live(session: LiveSession) -> None:
-    """Draw everything that needs a model."""
+    """Draw all sections that need a model."""
     processor = session.processor
-    assert processor is not None  # the model is there
+    assert processor is not None  # the page checks for a model first
     url = st.context.url
     if url is not None and not may_use_camera(url):
         show_insecure_address(url)
         return
-    way = st.segmented_control(
+    mode = st.segmented_control(
         "Camera",
         [_VIDEO, _SNAPSHOTS],
         default=_VIDEO,
@@ -31,7 +31,7 @@ def show_live(session: LiveSession) -> None:
         label_visibility="collapsed",
         help="Snapshots work where the video cannot connect.",
     )
-    session.takes_snapshots = way == _SNAPSHOTS
+    session.takes_snapshots = mode == _SNAPSHOTS
     if session.takes_snapshots:
         show_snapshots(session)
     else:

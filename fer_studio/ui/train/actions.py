@@ -1,4 +1,4 @@
-"""What can be done with a run: control it, continue it, name it, use its model, delete it."""
+"""Actions on a run: control, continue, name and delete it, and use its model."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from fer_studio.ui.train.formatting import format_percent, format_value
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
-    """The buttons that fit the run's state."""
+    """Draw the buttons that the run's state allows."""
     folder = RunFolder(run.path)
     with st.container(horizontal=True):
         if run.is_active:
             if run.state == "paused":
-                _button("Go on", "go_on", ":material/play_arrow:", lambda: request_resume(folder))
+                _button("Resume", "resume", ":material/play_arrow:", lambda: request_resume(folder))
             else:
                 _button(
                     "Pause",
                     "pause",
                     ":material/pause:",
                     lambda: request_pause(folder),
-                    help="Waits after the step under way; its memory stays taken.",
+                    help="Pauses after the current step; the process keeps its memory.",
                 )
             _button(
                 "Stop",
@@ -58,12 +58,12 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
                 ":material/stop:",
                 lambda: request_stop(folder),
                 done="Stopping: the best epoch so far becomes a model.",
-                help="Ends after the step under way and keeps the best epoch so far as a model.",
+                help="Ends after the current step and keeps the best epoch so far as a model.",
             )
             with st.popover("Kill…", icon=":material/dangerous:", key="kill_popover"):
                 st.markdown(
-                    "Ends the process at once. The epoch under way is lost and no model is made; "
-                    "the run can be continued behind its last finished epoch."
+                    "Ends the process at once. The current epoch is lost and no model is written; "
+                    "the run can be continued after its last finished epoch."
                 )
                 _button("Kill now", "kill", ":material/dangerous:", lambda: _kill(folder, settings))
         if run.can_continue:
@@ -75,16 +75,16 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
                 icon=":material/edit:",
                 on_click=start_from_run,
                 args=(run,),
-                help="Fills the form for a new training with this run's settings.",
+                help="Fills the form of a new training with this run's settings.",
             )
         if not run.is_active and run.state != "queued":
             with st.popover("Delete…", icon=":material/delete:", key="delete_popover"):
                 st.markdown(
-                    f"Removes {plain_text(run.title)} with its curves, log, checkpoint and model "
-                    "for good." + _default_warning(run, settings)
+                    f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and model "
+                    "permanently." + _default_warning(run, settings)
                 )
                 st.button(
-                    "Delete for good",
+                    "Delete permanently",
                     key="delete",
                     icon=":material/delete:",
                     on_click=_delete,
@@ -112,7 +112,7 @@ def _kill(folder: RunFolder, settings: Settings) -> None:
 def _default_warning(run: RunSummary, settings: Settings) -> str:
     if not run.has_bundle or default_bundle_name(settings) != run.id:
         return ""
-    return " **Its model is the app's default:** publish it under a name first, or choose another."
+    return " **Its model is the default model:** publish it first, or choose another default."
 
 
 def _delete(run: RunSummary, settings: Settings) -> None:
@@ -124,19 +124,20 @@ def _delete(run: RunSummary, settings: Settings) -> None:
 
 
 def _show_continue(run: RunSummary, settings: Settings) -> None:
-    is_whole = run.state == "finished"
+    is_complete = run.state == "finished"
     with st.popover("Continue…", icon=":material/resume:", key="continue_popover"):
         st.markdown(
-            f"Goes on behind epoch {run.epoch:,} with the optimizer's state, when its turn comes."
+            f"Continues after epoch {run.epoch:,} with the saved optimizer state, after the runs "
+            "that are pending."
         )
         key = f"continue_epochs_{run.id}"
         st.number_input(
-            "Epochs in all",
-            value=run.epochs + 10 if is_whole else max(run.epochs, 1),
+            "Total epochs",
+            value=run.epochs + 10 if is_complete else max(run.epochs, 1),
             step=1,
             key=key,
-            help="A schedule that knows its end, such as cosine, is stretched to it. Where early "
-            "stopping had ended the run, it is switched off.",
+            help="A schedule that depends on the total, such as cosine, is stretched. If early "
+            "stopping ended the run, it is switched off.",
         )
         st.button(
             "Continue training",
@@ -150,7 +151,7 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
 def _continue(run: RunSummary, key: str, settings: Settings) -> None:
     epochs = st.session_state.get(key)
     if epochs is None:
-        keep_problem("The number of epochs is empty; enter one.")
+        keep_problem("The number of epochs is missing; enter one.")
         return
     act(
         lambda: continue_run(
@@ -160,7 +161,7 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
 
 
 def show_record(run: RunSummary, settings: Settings) -> None:
-    """What does not change by itself: the model, name and note, the configuration."""
+    """Draw what changes only on request: the model, name and note, the configuration."""
     if run.has_bundle:
         _show_model(run, settings)
     if run.state == "damaged":
@@ -179,7 +180,7 @@ def show_record(run: RunSummary, settings: Settings) -> None:
         )
     if run.config is None:
         return
-    # Empty until it is opened: what shows code in the browser is a large download.
+    # Empty until it is opened, because the code element is a large download for the browser.
     record = st.expander(
         "Configuration",
         icon=":material/data_object:",
@@ -197,7 +198,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
     )
     recipe = RECIPES.get(run.recipe)
     if recipe is None:
-        st.caption("The recipe no longer exists; the run's own settings are whole.")
+        st.caption("The recipe no longer exists; the run holds all its settings.")
     else:
         differences = config_difference(recipe.config, config)
         for one in differences:
@@ -206,7 +207,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
                 f"(recipe: {plain_text(format_value(one.first))})"
             )
         if not differences:
-            st.caption("Exactly the recipe.")
+            st.caption("Same settings as the recipe.")
     text = config_as_text(config)
     st.download_button(
         "Download",
@@ -222,11 +223,11 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
 
 def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:
     label = RunLabel(st.session_state[name_key] or "", st.session_state[note_key] or "")
-    act(lambda: write_label(RunFolder(run.path), label), "Name and note are saved.")
+    act(lambda: write_label(RunFolder(run.path), label), "Name and note were saved.")
 
 
 def _show_model(run: RunSummary, settings: Settings) -> None:
-    """The run's bundle: its figures, and the ways to put it to use."""
+    """Draw the run's bundle: its metrics, and the ways to use it."""
     try:
         bundle = load_bundle(run.bundle_path, run.id)
     except InputError as error:
@@ -235,7 +236,7 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
     metrics = bundle.record.metrics.get("validation", {})
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
-        st.markdown("**The model**" + (" · the app's default" if is_default else ""))
+        st.markdown("**Trained model**" + (" · default model" if is_default else ""))
         st.caption(
             f"Validation, measured with the exported model: accuracy "
             f"{format_percent(metrics.get('accuracy'))}, macro F1 "
@@ -249,8 +250,8 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
                 icon=":material/star:",
                 disabled=is_default,
                 on_click=act,
-                args=(lambda: set_default_bundle(run.id, settings), "It is the default now."),
-                help="Every page and command uses it unless told otherwise.",
+                args=(lambda: set_default_bundle(run.id, settings), "It is now the default model."),
+                help="All pages and commands use it unless another model is chosen.",
             )
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
                 _show_publish(run, settings)
@@ -269,11 +270,11 @@ def _three_digits(value: object) -> str:
 
 
 def _show_publish(run: RunSummary, settings: Settings) -> None:
-    st.markdown("Copies the model to `models/`, where it stays when the run is deleted.")
+    st.markdown("Copies the model to `models/`, where it remains when the run is deleted.")
     key = f"publish_name_{run.id}"
-    st.text_input("Model's name", value=run.id[:64], key=key, max_chars=64)
+    st.text_input("Model name", value=run.id[:64], key=key, max_chars=64)
     default_key = f"publish_default_{run.id}"
-    st.toggle("Make it the default", key=default_key)
+    st.toggle("Make it the default model", key=default_key)
     st.button(
         "Publish",
         key="publish",

@@ -1,4 +1,4 @@
-"""A choice that is part of the page's address, so that a reload or a link leads back to it."""
+"""A selection that is part of the page's address, so that reloads and links restore it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ def choose_by_address(
     title: Callable[[str], str] = str,
     hint: str | None = None,
 ) -> str:
-    """A list of choices, of which the address holds the plain one.
+    """Draw a select box whose value is stored in the address.
 
-    Streamlit's own binding would hold the title, which changes when a run is given a name.
+    Streamlit's own binding would store the title, which changes when a run is renamed.
 
     Args:
-        label: Of the list.
-        options: At least one; the first is chosen unless the session or the address names another.
-        key: In the session and in the address.
-        title: What an option is called.
-        hint: Help.
+        label: The label of the select box.
+        options: At least one; the first is the default unless the session or the address has
+            another one.
+        key: The key in the session and in the address.
+        title: Returns the title of an option.
+        hint: The help text.
     """
     if st.session_state.get(key) not in options:
         named = st.query_params.get(key)

@@ -1,4 +1,4 @@
-"""Compare: all runs in a table, the curves and settings of those that were chosen."""
+"""Compare: all runs in a table, with the curves and settings of the selected ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show_compare(settings: Settings) -> None:
     if not runs:
         with st.container(border=True):
             st.markdown(
-                "**There is nothing to compare yet.** Each training appears here with its figures "
+                "**There are no runs to compare yet.** Each training appears here with its metrics "
                 "as soon as it is started."
             )
         return
@@ -41,12 +41,12 @@ def show_compare(settings: Settings) -> None:
             key="download_runs",
             icon=":material/table:",
             on_click="ignore",
-            help="The runs of the table with all their settings.",
+            help="The runs in the table with all their settings.",
         )
         if len(chosen) == 1:
             _show_actions(chosen[0], settings)
     if not chosen:
-        st.caption("Mark runs at the left of the table to see their curves and differences.")
+        st.caption("Select runs on the left of the table to see their curves and differences.")
         return
     _show_curves(chosen)
     if len(chosen) > 1:
@@ -103,10 +103,10 @@ def _row(run: RunSummary, default: str | None) -> dict[str, Any]:
 
 
 def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
-    """The table; the runs that are marked in it."""
+    """Draw the table and return the selected runs."""
     ids = [run.id for run in runs]
-    # Streamlit remembers rows by number: another list is another table, in which those that were
-    # marked stay so.
+    # Streamlit stores selected rows by number: another list is another table, in which the same
+    # runs are selected again.
     last: list[str] = st.session_state.get(_CHOSEN, [])
     rows = [ids.index(one) for one in last if one in ids]
     selection = st.dataframe(
@@ -118,9 +118,9 @@ def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
         key=f"runs_table_{hash(tuple(ids)) & 0xFFFFFFFF:x}",
         height=min(38 + 35 * max(len(runs), 1), 400),
         placeholder="-",
-        alt=f"{len(runs)} runs with their figures",
+        alt=f"{len(runs)} runs with their metrics",
         column_config={
-            "Run": st.column_config.TextColumn(width=200, help="★ marks the app's default model."),
+            "Run": st.column_config.TextColumn(width=200, help="★ marks the default model."),
             "Accuracy": st.column_config.NumberColumn(
                 format="%.1f %%", help="Validation accuracy at the best epoch"
             ),
@@ -135,7 +135,7 @@ def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
         },
     )
     marked = [row for row in selection["selection"]["rows"] if row < len(runs)]
-    # Those that the filter hides at the moment are kept in mind.
+    # Selected runs that the filter hides stay selected.
     hidden = [one for one in last if one not in ids]
     st.session_state[_CHOSEN] = hidden + [ids[row] for row in marked]
     return [runs[row] for row in marked]
@@ -150,8 +150,11 @@ def _show_actions(run: RunSummary, settings: Settings) -> None:
             icon=":material/star:",
             disabled=default_bundle_name(settings) == run.id,
             on_click=act,
-            args=(lambda: set_default_bundle(run.id, settings), f"{run.title} is the default now."),
-            help="Every page and command uses its model unless told otherwise.",
+            args=(
+                lambda: set_default_bundle(run.id, settings),
+                f"{run.title} is now the default model.",
+            ),
+            help="All pages and commands use its model unless another one is chosen.",
         )
 
 
@@ -172,10 +175,10 @@ def _show_curves(chosen: list[RunSummary]) -> None:
     )
     compared = chosen[:_MOST_COMPARED]
     if len(chosen) > _MOST_COMPARED:
-        st.caption(f"The first {_MOST_COMPARED} of {len(chosen)} runs are drawn.")
+        st.caption(f"The first {_MOST_COMPARED} of {len(chosen)} runs are shown.")
     curves = {run_title(run): read_run_epochs(run.path) for run in compared}
     if not any(curves.values()):
-        st.info("None of these runs has finished an epoch yet.", icon=":material/show_chart:")
+        st.info("These runs have not finished an epoch yet.", icon=":material/show_chart:")
         return
     st.plotly_chart(
         compared_curves(curves, figure_name),
@@ -186,7 +189,7 @@ def _show_curves(chosen: list[RunSummary]) -> None:
 
 
 def _show_differences(chosen: list[RunSummary]) -> None:
-    """The settings in which the chosen runs differ, a column for each run."""
+    """Draw the settings in which the selected runs differ, with a column per run."""
     readable = [run for run in chosen[:_MOST_COMPARED] if run.config is not None]
     st.markdown("**Differences in the settings**")
     rows = difference_rows(readable)
@@ -196,12 +199,12 @@ def _show_differences(chosen: list[RunSummary]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        alt="Settings in which the chosen runs differ",
+        alt="Settings in which the selected runs differ",
     )
 
 
 def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
-    """A row for each setting that is not the same in all runs: its label, then a value per run."""
+    """Return a row for each setting that differs between the runs: its label, a value per run."""
     if not runs or runs[0].config is None:
         return []
     labels = {"recipe": "Recipe", "data": "Dataset"}
@@ -225,7 +228,7 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
 
 
 def runs_as_csv(runs: list[RunSummary]) -> str:
-    """A line per run: identity, figures, then every setting."""
+    """Return a line per run: identity, metrics, then all settings."""
     settings = next((run.config for run in runs if run.config is not None), None)
     names = [field.name for field in setting_fields()] if settings is not None else []
     header = [

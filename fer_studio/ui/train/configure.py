@@ -1,4 +1,4 @@
-"""New training: data, recipe, settings, what it will take, and the button that starts it."""
+"""New training: data, recipe, settings, estimate and start."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ from fer_studio.ui.uploads import content_within
 
 VIEW = "view"
 NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
-#: The session's key, and the address's, of the run that is watched.
+#: The key of the shown run in the session and in the address.
 RUN = "run"
 
-#: The session's keys of what lies folded away: whether it is open.
+#: Session keys of the expanders: whether they are open.
 OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
 
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
-#: Where others reach the app, nobody types addresses that the server then calls or opens.
+#: If others can reach the app, users cannot type addresses that the server would open.
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
 _START_PROBLEM, _LOAD_MESSAGE = "start_problem", "load_message"
@@ -69,12 +69,16 @@ def show_configure(settings: Settings) -> None:
         _show_text(result.config, draft)
     with summary, st.container(border=True):
         st.header("This training", anchor=False)
-        _show_load_message()
-        for sentence in result.problems.values():
-            st.error(plain_text(sentence), icon=":material/error:")
-        if result.config is not None:
-            _show_difference(draft, result.config)
-            if dataset is not None:
+        # One container for what comes and goes, so that the estimate keeps its position: a click in
+        # a fragment that has moved meanwhile would be lost.
+        with st.container():
+            _show_load_message()
+            for sentence in result.problems.values():
+                st.error(plain_text(sentence), icon=":material/error:")
+            if result.config is not None:
+                _show_difference(draft, result.config)
+        with st.container():
+            if result.config is not None and dataset is not None:
                 show_estimate(result.config, dataset, settings)
         _show_start(dataset, result.config, settings)
 
@@ -88,8 +92,8 @@ def _choose_recipe() -> None:
         key=RECIPE,
         persist_state="session",
         on_change=change_recipe,
-        help="A whole training under a name, the quickest first. Every setting below can be "
-        "changed; what you change is kept while you look at other recipes.",
+        help="A complete set of training settings, the fastest first. You can change every setting "
+        "below; your changes are kept while you look at other recipes.",
     )
     recipe = recipe_by_name(name)
     published = f" Published result: {recipe.published_result}." if recipe.published_result else ""
@@ -97,10 +101,10 @@ def _choose_recipe() -> None:
 
 
 def _show_difference(draft: Draft, config: TrainingConfig) -> None:
-    """In what the form differs from its recipe, and the way back."""
+    """Draw the differences between the form and its recipe, and the button that resets them."""
     differences = config_difference(recipe_by_name(draft.recipe).config, config)
     if not differences:
-        st.caption(f"Exactly the recipe {draft.recipe}, seed {config.seed}.")
+        st.caption(f"Same settings as the recipe {draft.recipe}, seed {config.seed}.")
         return
     count = len(differences)
     st.markdown(f"**{count} setting{'s' if count != 1 else ''} changed from the recipe**")
@@ -118,7 +122,7 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
         alt="Settings that differ from the recipe",
     )
     st.button(
-        "Back to the recipe",
+        "Reset to the recipe",
         key="reset_recipe",
         type="tertiary",
         icon=":material/undo:",
@@ -128,7 +132,7 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
 
 
 def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
-    # Empty until it is opened: what draws code in the browser is larger than all else on the page.
+    # Empty until it is opened, because the code element is a large download for the browser.
     opened = st.expander(
         "Configuration as text", icon=":material/data_object:", key=OPEN_TEXT, on_change="rerun"
     )
@@ -136,7 +140,7 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
         return
     with opened:
         if config is None:
-            st.caption("The text appears as soon as the problems beside the form are solved.")
+            st.caption("Correct the settings first; then the configuration appears here.")
         else:
             text = config_as_text(config)
             st.download_button(
@@ -149,22 +153,22 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
                 on_click="ignore",
             )
             st.code(text, language="json", height=260)
-        # A new element for each upload: the file that was read is not read again.
+        # A new element after each upload, so that a file is not read twice.
         number = st.session_state.setdefault(_UPLOAD_COUNT, 0)
         key = f"{_UPLOAD}_{number}"
         st.file_uploader(
-            "Use a configuration (JSON)",
+            "Load a configuration (JSON)",
             type=["json"],
             key=key,
             on_change=_read_upload,
             args=(key,),
             max_upload_size=1,
-            help="What Download gives, or a run's config.json. It fills the form.",
+            help="A file from Download, or a run's config.json. It fills the form.",
         )
 
 
 def config_as_text(config: TrainingConfig) -> str:
-    """The configuration as it is shown, downloaded and uploaded."""
+    """Return the configuration as JSON text."""
     return json.dumps(config.to_json(), indent=2) + "\n"
 
 
@@ -173,26 +177,26 @@ def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None
 
     Args:
         text: The file's content.
-        name: What to call it in an error.
+        name: The file's name, for error messages.
 
     Returns:
-        The configuration, and its recipe's name where the file tells it.
+        The configuration, and its recipe's name if the file contains it.
 
     Raises:
-        InputError: It is neither.
+        InputError: The file is neither.
     """
     try:
         values: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{name} is no JSON; use a file that Download gave, or a run's config.json."
+            f"{name} is not valid JSON; use a file from Download, or a run's config.json."
         ) from error
     recipe = None
     if isinstance(values, dict) and isinstance(values.get("config"), dict):
         recipe, values = values.get("recipe"), values["config"]
     if not isinstance(values, dict):
         raise InputError(
-            f"{name} holds no settings; use a file that Download gave, or a run's config.json."
+            f"{name} contains no settings; use a file from Download, or a run's config.json."
         )
     try:
         config = validated_config(values)
@@ -212,26 +216,26 @@ def _read_upload(key: str) -> None:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
     load_config(config, recipe)
-    st.session_state[_LOAD_MESSAGE] = (True, f"The form shows {upload.name} now.")
+    st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
 
 def start_from_run(run: RunSummary) -> None:
-    """Fill the form from a run and show it; to be called back by a button."""
+    """Fill the form from a run and show it; the callback of a button."""
     if run.config is None:
         return
     load_config(run.config, run.recipe)
     st.session_state[DATASET] = run.data
     st.session_state[VIEW] = NEW_TRAINING
-    message = f"The form shows the settings of {run.title} now."
+    message = f"The form now shows the settings of {run.title}."
     if run.recipe not in RECIPES:
         message += f" Its recipe {run.recipe} no longer exists."
     if run.data != DEMO_NAME and run.data not in dataset_names(load_settings()):
-        message += f" Its dataset {run.data} is not among the imported ones: choose another."
+        message += f" Its dataset {run.data} is not imported: choose another one."
     st.session_state[_LOAD_MESSAGE] = (True, message)
 
 
 def _show_load_message() -> None:
-    """What became of the last upload or the last run that was taken over; told once."""
+    """Show the outcome of the last upload or of the last run that filled the form, once."""
     is_good, message = st.session_state.pop(_LOAD_MESSAGE, (True, ""))
     if message and is_good:
         st.success(plain_text(message), icon=":material/check:")
@@ -266,11 +270,11 @@ def _show_start(
     waiting, running = len(waiting_runs(settings)), len(active_runs(settings))
     if waiting or running >= settings.parallel_runs:
         st.caption(
-            f"{running} training{'s' if running != 1 else ''} under way, {waiting} waiting: this "
-            f"one will wait at place {waiting + 1}."
+            f"{running} training{'s' if running != 1 else ''} running, {waiting} pending: this one "
+            f"will wait at position {waiting + 1}."
         )
     st.caption(
-        "It runs in a process of its own: close the page, the browser or the app, and it goes on."
+        "It runs in the background and continues when you close the page, the browser or the app."
     )
 
 
@@ -280,7 +284,7 @@ def _show_note_and_tracking(settings: Settings) -> None:
         "Write TensorBoard event files",
         key=_TENSORBOARD,
         persist_state="session",
-        help="To tensorboard/ in the run's folder; look at them with 'tensorboard --logdir'.",
+        help="Written to tensorboard/ in the run's folder; view them with 'tensorboard --logdir'.",
     )
     if is_private():
         st.text_input(
@@ -288,23 +292,23 @@ def _show_note_and_tracking(settings: Settings) -> None:
             key=_MLFLOW,
             persist_state="session",
             placeholder="http://localhost:5000",
-            help="A server, folder or database of MLflow that also gets the figures; empty: none.",
+            help="A server, folder or database of MLflow that also receives the metrics; optional.",
         )
     elif settings.mlflow_address:
         st.toggle(
             "Log to this server's MLflow",
             key=_SHARED_MLFLOW,
             persist_state="session",
-            help="To the address in FER_STUDIO_MLFLOW, which whoever runs this server chose.",
+            help="The address is set by FER_STUDIO_MLFLOW on this server.",
         )
 
 
 def _start() -> None:
-    """Launch what the form holds at this moment, and go to the run."""
+    """Launch a training with the form's current values, and open its run."""
     draft = current_draft()
     result = checked(draft.values)
     if result.config is None:
-        return  # what was typed last is told beside the form
+        return  # the form shows the problem
     settings = load_settings()
     try:
         require_editor()
@@ -332,7 +336,7 @@ def _start() -> None:
 
 
 def _mlflow_address(settings: Settings) -> str:
-    """Where the training also logs to, as the form has it; empty for nowhere."""
+    """Return the MLflow address from the form; empty for none."""
     if is_private():
         return (st.session_state.get(_MLFLOW) or "").strip()
     return settings.mlflow_address if st.session_state.get(_SHARED_MLFLOW) else ""

@@ -1,4 +1,4 @@
-"""Which dataset to train on."""
+"""Choose the dataset to train on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ChosenDataset:
     """A dataset that can be trained on.
 
     Attributes:
-        name: What runs call it.
-        training_images: How many there are.
-        validation_images: How many there are.
+        name: Its name.
+        training_images: Number of training images.
+        validation_images: Number of validation images.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ChosenDataset:
 
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
-    """A list of the imported datasets and the demo set; None, with the reason shown, if unfit."""
+    """Draw the select box; return None and show the reason if the dataset cannot be used."""
     options = _offered(settings)
     imported = [name for name in options if name != DEMO_NAME]
     if st.session_state.get(DATASET) not in options:
@@ -43,12 +43,12 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         key=DATASET,
         persist_state="session",
         format_func=lambda name: "demo (drawn faces)" if name == DEMO_NAME else name,
-        help="Train and validation splits are used; test is kept for the evaluation.",
+        help="The train and validation splits are used; test is reserved for the evaluation.",
     )
     if not imported:
         st.caption(
-            "No dataset has been imported yet. Import one on the dataset page. The demo set is "
-            "there to try everything; its figures say nothing about real faces."
+            "No dataset has been imported yet. Import one on the dataset page, or try everything "
+            "with the demo set; its metrics say nothing about real faces."
         )
     try:
         training, validation = dataset_sizes(name, settings)
@@ -67,17 +67,17 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
 
 
 def chosen_dataset(settings: Settings) -> str:
-    """The choice as it stands, for a button's callback.
+    """Return the selected dataset in the callback of a button.
 
-    A callback comes before the list is drawn, and a program in the browser's place can send any
-    text as the choice, a path on this server for one.
+    A callback runs before the select box is drawn, and a manipulated client can send any text as
+    its value, for example a path on this server.
 
     Raises:
-        InputError: It is none of the list.
+        InputError: The value is not one of the options.
     """
     name: str = st.session_state[DATASET]
     if name not in _offered(settings):
-        raise InputError(f"There is no dataset {name!r} any more; choose another one.")
+        raise InputError(f"The dataset {name!r} no longer exists; choose another one.")
     return name
 
 
@@ -86,17 +86,17 @@ def _offered(settings: Settings) -> list[str]:
 
 
 def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
-    """How many training and validation images a dataset has.
+    """Return the numbers of training and validation images of a dataset.
 
     Raises:
-        InputError: It is damaged, or gone.
+        InputError: It is damaged, or does not exist.
     """
     record = settings.data_root / name / "dataset.json"
     if not record.is_file():
         if name == DEMO_NAME:
             sizes = demo_split_sizes()
             return sizes["train"], sizes["validation"]
-        raise InputError(f"The dataset {name!r} is gone; choose another one.")
+        raise InputError(f"The dataset {name!r} no longer exists; choose another one.")
     about = record.stat()
     return _sizes(name, (str(record), about.st_mtime_ns, about.st_ino), settings)
 

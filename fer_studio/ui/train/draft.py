@@ -1,7 +1,7 @@
-"""The configuration that is being made: what stands in the form, valid or not yet.
+"""The draft of a configuration: the values of the form, valid or not.
 
-The values live apart from the form's elements, because Streamlit forgets an element as soon as it
-is not drawn: on another page, behind another choice, while it does not apply.
+The values are stored apart from the form's widgets, because Streamlit drops a widget's value as
+soon as the widget is not drawn: on another page, in another tab, while the setting has no effect.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from fer_core.recipes import (
     RECIPES,
     SettingField,
     TrainingConfig,
+    effective_config,
     recipe_by_name,
     setting_fields,
 )
-from fer_core.training.search_space import combined_config
 
 _DRAFTS = "train_drafts"
 RECIPE = "train_recipe"
@@ -29,11 +29,11 @@ RECIPE = "train_recipe"
 
 @dataclass
 class Draft:
-    """The form's content for one recipe.
+    """The values of the form for one recipe.
 
     Attributes:
-        recipe: Its name.
-        values: What each setting's element holds, by field; steps are text.
+        recipe: The recipe's name.
+        values: The value of each setting's widget by field; steps are text.
     """
 
     recipe: str
@@ -42,11 +42,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class Checked:
-    """What has become of a draft.
+    """A validated draft.
 
     Attributes:
-        config: The training, where everything is well.
-        problems: A sentence by field; those that concern no one field stand under "".
+        config: The configuration; None if a value is not valid.
+        problems: A sentence by field; problems of several fields have the key "".
     """
 
     config: TrainingConfig | None
@@ -54,18 +54,18 @@ class Checked:
 
 
 def element_key(name: str) -> str:
-    """The session's key of a setting's element."""
+    """Return the session key of a setting's widget."""
     return f"setting_{name}"
 
 
 def chosen_recipe() -> str:
-    """The recipe whose form is shown; the quickest to train stands first."""
+    """Return the recipe whose form is shown; by default the fastest one to train."""
     name: str | None = st.session_state.get(RECIPE)
     return name if name in RECIPES else next(iter(RECIPES))
 
 
 def current_draft() -> Draft:
-    """The draft of the chosen recipe, with what its elements hold now."""
+    """Return the draft of the chosen recipe with the current values of its widgets."""
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     recipe = chosen_recipe()
     if recipe not in drafts:
@@ -78,27 +78,27 @@ def current_draft() -> Draft:
 
 
 def show_draft(draft: Draft) -> None:
-    """Let the elements hold a draft's values; only before they are drawn, as in a callback."""
+    """Set the widgets to a draft's values; only before they are drawn, as in a callback."""
     for name, value in draft.values.items():
         st.session_state[element_key(name)] = value
 
 
 def change_recipe() -> None:
-    """Show the newly chosen recipe's own draft: what was edited under another one is kept there."""
+    """Show the draft of the newly chosen recipe; each recipe keeps its own edits."""
     for name in form_values(TrainingConfig()):
         st.session_state.pop(element_key(name), None)
     show_draft(current_draft())
 
 
 def load_config(config: TrainingConfig, recipe: str | None = None) -> None:
-    """Fill the form from a configuration; only before the elements are drawn.
+    """Fill the form from a configuration; only before the widgets are drawn.
 
     Args:
-        config: What to show.
-        recipe: The one it is based on; where it is gone, the chosen one stays.
+        config: The configuration to show.
+        recipe: The recipe that it is based on; if it no longer exists, the chosen one stays.
     """
     if recipe in RECIPES:
-        # The elements still hold the other recipe's values, which stay with that one.
+        # The widgets still hold the values of the other recipe, which keeps them.
         current_draft()
         st.session_state[RECIPE] = recipe
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
@@ -108,22 +108,22 @@ def load_config(config: TrainingConfig, recipe: str | None = None) -> None:
 
 
 def form_values(config: TrainingConfig) -> dict[str, Any]:
-    """A configuration as the form's elements hold it."""
+    """Return a configuration as values of the form's widgets."""
     values = {entry.name: getattr(config, entry.name) for entry in setting_fields()}
     values["schedule_steps"] = steps_as_text(config.schedule_steps)
     return values
 
 
 def steps_as_text(steps: tuple[tuple[int, float], ...]) -> str:
-    """Pairs of epoch and rate as people type them: ``20: 0.00025, 30: 5e-05``."""
+    """Format pairs of epoch and learning rate as text: ``20: 0.00025, 30: 5e-05``."""
     return ", ".join(f"{epoch}: {rate:g}" for epoch, rate in steps)
 
 
 def steps_from_text(text: str) -> tuple[tuple[int, float], ...]:
-    """Read what ``steps_as_text`` writes.
+    """Parse the text that ``steps_as_text`` writes.
 
     Raises:
-        InputError: It cannot be read so.
+        InputError: The text is not valid.
     """
     steps = []
     for part in re.split(r"[,;\n]", text):
@@ -137,13 +137,13 @@ def steps_from_text(text: str) -> tuple[tuple[int, float], ...]:
         except ValueError as error:
             raise InputError(
                 "Steps should be pairs of epoch and learning rate such as 20: 0.00025, 30: "
-                f"0.00005; {part.strip()!r} is none."
+                f"0.00005; {part.strip()!r} is not such a pair."
             ) from error
     return tuple(steps)
 
 
-def bounds_in_words(entry: SettingField) -> str:
-    """What a number may be: "from 0 to 1", "above 0 and at most 10"."""
+def bounds_text(entry: SettingField) -> str:
+    """Describe the bounds of a number: "from 0 to 1", "above 0 and at most 10"."""
     low, high = entry.minimum, entry.maximum
     if low is None or high is None:
         return ""
@@ -159,7 +159,7 @@ def _short(number: float) -> str:
 
 
 def value_problem(entry: SettingField, value: Any) -> str | None:
-    """A sentence on what is wrong with one setting's value; None if nothing is."""
+    """Return a sentence about an invalid value of one setting; None if it is valid."""
     if entry.kind == "steps":
         try:
             steps_from_text(value or "")
@@ -169,22 +169,16 @@ def value_problem(entry: SettingField, value: Any) -> str | None:
     if entry.kind not in ("integer", "number") or (value is None and entry.is_optional):
         return None
     if value is None:
-        return f"{entry.label} is empty; enter a number {bounds_in_words(entry)}."
-    low = -float("inf") if entry.minimum is None else entry.minimum
-    high = float("inf") if entry.maximum is None else entry.maximum
-    is_in = (low < value or (entry.minimum_is_allowed and value == low)) and (
-        value < high or (entry.maximum_is_allowed and value == high)
-    )
-    if is_in:
+        return f"{entry.label} is missing; enter a number {bounds_text(entry)}."
+    if entry.is_within_bounds(value):
         return None
-    return f"{entry.label} should be {bounds_in_words(entry)}; it is {_short(value)}."
+    return f"{entry.label} should be {bounds_text(entry)}; it is {_short(value)}."
 
 
 def checked(values: Mapping[str, Any]) -> Checked:
-    """Make a configuration of the form's values, or say what is wrong with them.
+    """Build a configuration from the form's values, or say which are not valid.
 
-    Settings that have no effect beside the others are set to their defaults, whatever the form
-    still holds for them.
+    Settings without effect get their default values, whatever the form holds for them.
     """
     problems = {}
     for entry in setting_fields():
@@ -199,6 +193,6 @@ def checked(values: Mapping[str, Any]) -> Checked:
     applies = steps.applies_to(values)
     plain[steps.name] = steps_from_text(values[steps.name] or "") if applies else ()
     try:
-        return Checked(combined_config(plain), {})
+        return Checked(effective_config(plain), {})
     except InputError as error:
         return Checked(None, {"": str(error)})

@@ -1,4 +1,4 @@
-"""What a training will take: shown at once where it is known, measured in the background if not."""
+"""Estimates of time and memory: shown at once if known, otherwise measured in the background."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import streamlit as st
 from fer_core.access import Role
 from fer_core.dataset.store import DEMO_NAME
 from fer_core.jobs.job import Job, JobKind
-from fer_core.networks import ARCHITECTURES
 from fer_core.recipes import TrainingConfig
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 from fer_core.training.estimate import TrainingEstimate, cached_estimate, estimate_training
 from fer_studio.ui.access import leave_if_refused
@@ -23,7 +23,7 @@ from fer_studio.ui.train.feedback import act
 from fer_studio.ui.train.formatting import format_bytes, format_duration
 
 _POLL_SECONDS = 1.0
-#: How long the timing takes on two cores, most of it the loading of the training library.
+#: Typical duration on two cores, most of it for loading the training library.
 _USUAL_SECONDS = 15.0
 
 #: One at a time: two measurements at once would slow each other down.
@@ -33,7 +33,7 @@ _Key = tuple[str, int, int, str]
 
 
 def show_estimate(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> None:
-    """Draw parameters, memory and time; the rest of the page is not disturbed by a measurement."""
+    """Draw parameters, memory and time in a fragment that refreshes during a measurement."""
     key = _key(config, dataset, settings)
     # Any measurement counts, because one of 50 epochs also gives the time of 6.
     is_pending = _requested() is not None
@@ -78,24 +78,23 @@ def _draw(
     job, requested = job_service().get(ESTIMATE, key), _requested()
     is_pending = requested is not None
     if was_pending != is_pending:
-        st.rerun()  # which also begins or ends the polling
+        st.rerun()  # which also starts or ends the polling
     estimate, problem = _known_estimate(job, config, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters
     with st.container(horizontal=True):
-        st.metric("Weights", f"{parameters / 1e6:.2f} M", border=True)
+        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True)
         if estimate is not None:
             st.metric("Memory", format_bytes(estimate.memory_bytes), border=True)
-            st.metric("Time here", format_duration(estimate.seconds), border=True)
+            st.metric("Estimated time", format_duration(estimate.seconds), border=True)
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
-        _show_words(estimate, config, dataset, settings)
+        _show_details(estimate, config, dataset, settings)
     if requested is not None:
         seconds = time.monotonic() - requested
         st.progress(
             min(seconds / _USUAL_SECONDS, 0.95),
-            text=f"Timing a few steps in a process of their own: {seconds:.0f} of about "
-            f"{_USUAL_SECONDS:.0f} s",
+            text=f"Timing a few training steps: {seconds:.0f} of about {_USUAL_SECONDS:.0f} s",
         )
     elif estimate is None or estimate.was_busy:
         st.button(
@@ -104,15 +103,15 @@ def _draw(
             icon=":material/timer:",
             on_click=_start,
             args=(key, config, settings),
-            help="Times a few steps of exactly this training on this machine, which takes about "
-            "15 seconds, and is remembered.",
+            help="Times a few steps of this training on this machine. Takes about 15 seconds; the "
+            "result is kept.",
         )
 
 
 def _known_estimate(
     job: Job | None, config: TrainingConfig, dataset: ChosenDataset, settings: Settings
 ) -> tuple[TrainingEstimate | None, str]:
-    """What is known so far, and a sentence where the measurement failed."""
+    """Return the known estimate, and a sentence if the measurement failed."""
     if job is not None and job.is_finished and job.error is None:
         return job.result, ""
     problem = "" if job is None or job.error is None else job.error
@@ -120,13 +119,13 @@ def _known_estimate(
     return known, problem
 
 
-def _show_words(
+def _show_details(
     estimate: TrainingEstimate,
     config: TrainingConfig,
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
-    words = estimate.in_words
+    words = estimate.text
     if dataset.name != DEMO_NAME:
         demo = cached_estimate(config, *dataset_sizes(DEMO_NAME, settings), settings)
         if demo is not None:
@@ -136,6 +135,6 @@ def _show_words(
     if estimate.memory_bytes > free:
         st.warning(
             f"This training needs about {format_bytes(estimate.memory_bytes)} of memory and "
-            f"{format_bytes(free)} are free; take a smaller batch size, or close other programs.",
+            f"{format_bytes(free)} are free; choose a smaller batch size, or close other programs.",
             icon=":material/memory:",
         )

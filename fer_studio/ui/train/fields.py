@@ -1,4 +1,4 @@
-"""The form of a training's settings, made from the fields of ``TrainingConfig``."""
+"""The form of a training's settings, built from the fields of ``TrainingConfig``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import streamlit as st
 
 from fer_core.recipes import GROUPS, SettingField, setting_fields
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.draft import Draft, bounds_in_words, element_key, value_problem
+from fer_studio.ui.train.draft import Draft, bounds_text, element_key, value_problem
 
-#: The session's key of the group that is open, by its title.
+#: The session key of the open group, by its title.
 OPEN_GROUP = "open_settings"
 
 _COLUMNS = 2
 
 
 def show_fields(draft: Draft) -> None:
-    """Draw the open group of settings; those without effect beside the others are left out."""
-    # Only the open one: the browser takes longer for thirty elements than for all else on the page.
+    """Draw the open group of settings without those that have no effect."""
+    # Only the open group: thirty widgets take the browser longer than the rest of the page.
     tabs = st.tabs(list(GROUPS.values()), key=OPEN_GROUP, on_change="rerun")
     for tab, group in zip(tabs, GROUPS, strict=True):
         if tab.open:
@@ -49,7 +49,7 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             entry.label,
             entry.choices,
             key=key,
-            format_func=_choice_in_words,
+            format_func=_choice_label,
             help=entry.help,
         )
     elif entry.kind == "boolean":
@@ -62,8 +62,8 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             help=f"{entry.help}, such as 20: 0.00025, 30: 0.00005",
         )
     else:
-        # Bounds are checked here and not by the element, which would put back the last value and
-        # lose what was typed.
+        # The bounds are checked here, because the widget would restore its last value and drop what
+        # the user typed.
         value = st.number_input(
             entry.label,
             value=None,
@@ -71,7 +71,7 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             format=None if entry.kind == "integer" else "%g",
             key=key,
             placeholder="off" if entry.is_optional else "a number",
-            help=f"{entry.help}. A number {bounds_in_words(entry)}"
+            help=f"{entry.help}. A number {bounds_text(entry)}"
             + ("; empty: off." if entry.is_optional else "."),
         )
     draft.values[entry.name] = value
@@ -80,12 +80,12 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
         st.caption(f":red[:material/error: {plain_text(problem)}]")
 
 
-def _choice_in_words(choice: str) -> str:
+def _choice_label(choice: str) -> str:
     return choice.replace("_", " ")
 
 
 def _step(entry: SettingField) -> float:
-    """What one press on plus or minus adds."""
+    """Return the step of the plus and minus buttons."""
     if entry.is_logarithmic:
         return 1.0 if entry.maximum is not None and entry.maximum > 10 else 1e-4
     if entry.maximum is not None and entry.maximum > 5:

@@ -1,4 +1,4 @@
-"""Search: studies over the settings, their trials and Optuna's figures."""
+"""Search: hyperparameter studies, their trials and Optuna's charts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
-from fer_studio.ui.train.draft import bounds_in_words
+from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import act, keep_problem
 from fer_studio.ui.train.formatting import as_sentence, format_percent, format_value
 
@@ -58,8 +58,8 @@ def show_search(settings: Settings) -> None:
         _show_form(settings)
     if not names:
         st.caption(
-            "A search tries settings by itself: each trial is a run with a short training, poor "
-            "ones are ended early, and the best settings can be trained at length afterwards."
+            "A search tries different settings automatically: each trial is a short training, "
+            "unpromising ones end early, and you can then train the best settings for longer."
         )
         return
     name = choose_by_address("Search", names, key=STUDY)
@@ -73,7 +73,7 @@ def show_search(settings: Settings) -> None:
 
 
 def _show_form(settings: Settings) -> None:
-    """What to search; values stay while something about them is wrong."""
+    """Draw the form of a new search; it keeps its values until they are valid."""
     left, right = st.columns(2)
     with left:
         dataset = choose_dataset(settings)
@@ -83,7 +83,7 @@ def _show_form(settings: Settings) -> None:
             list(RECIPES),
             key="search_recipe",
             persist_state="session",
-            help="Its settings hold for every trial, but for those that are searched.",
+            help="Its settings apply to every trial, except those that the search varies.",
         )
     config = recipe_by_name(recipe).config
     by_name = {entry.name: entry for entry in searchable_fields()}
@@ -104,16 +104,16 @@ def _show_form(settings: Settings) -> None:
         st.number_input("Trials", value=20, step=1, key="search_trials", persist_state="session")
     with columns[2]:
         st.number_input(
-            "Epochs of a trial",
+            "Epochs per trial",
             value=_epochs_of_a_trial(config),
             step=1,
             key=f"search_epochs_{recipe}",
             persist_state="session",
-            help="Short trainings are enough to tell good settings from bad ones.",
+            help="Short trainings are enough to distinguish good settings from bad ones.",
         )
     with columns[3]:
         st.selectbox(
-            "Make best",
+            "Optimize for",
             list(_MONITORS),
             key="search_monitor",
             persist_state="session",
@@ -121,11 +121,11 @@ def _show_form(settings: Settings) -> None:
         )
     with st.expander("Pruning, seed, storage"):
         st.toggle(
-            "End hopeless trials early",
+            "End unpromising trials early",
             value=True,
             key="search_pruning",
             persist_state="session",
-            help="A trial that is below the median of the earlier ones at the same epoch ends.",
+            help="A trial ends if it is worse than the median of earlier trials at the same epoch.",
         )
         st.number_input(
             "Seed of the search", value=0, step=1, key="search_seed", persist_state="session"
@@ -135,17 +135,17 @@ def _show_form(settings: Settings) -> None:
                 "Storage address",
                 key="search_storage",
                 persist_state="session",
-                placeholder="a file of its own",
-                help="A database that Optuna understands, such as postgresql://…, lets several "
-                "machines work on one search.",
+                placeholder="a local file",
+                help="With a database that Optuna supports, such as postgresql://…, several "
+                "machines can work on one search.",
             )
         elif settings.study_storage:
             st.toggle(
-                "Keep it in this server's database",
+                "Store it in this server's database",
                 key="search_shared_storage",
                 persist_state="session",
-                help="At the address in FER_STUDIO_STUDY_STORAGE, which whoever runs this server "
-                "chose: several machines can work on one search there.",
+                help="The address is set by FER_STUDIO_STUDY_STORAGE on this server; several "
+                "machines can work on one search there.",
             )
     st.button(
         "Create and start",
@@ -159,7 +159,7 @@ def _show_form(settings: Settings) -> None:
 
 
 def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) -> None:
-    """The range or the choices of one setting."""
+    """Draw the range or the choices of one setting."""
     default = default_parameter(entry, config)
     key = _parameter_key(entry, recipe)
     if default.choices:
@@ -184,7 +184,7 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
             format=None if is_whole else "%g",
             key=f"{key}_low",
             persist_state="session",
-            help=f"{entry.help}. A number {bounds_in_words(entry)}.",
+            help=f"{entry.help}. A number {bounds_text(entry)}.",
         )
     with high_column:
         st.number_input(
@@ -201,7 +201,7 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
             value=default.log,
             key=f"{key}_log",
             persist_state="session",
-            help="Equal factors are equally likely, rather than equal differences.",
+            help="Sample on a logarithmic scale.",
         )
 
 
@@ -215,11 +215,11 @@ def _create(settings: Settings) -> None:
         return
     st.session_state[STUDY] = setup.name
     st.session_state["search_name"] = ""
-    act(lambda: launch_search(setup.name, settings), f"The search {setup.name} runs.")
+    act(lambda: launch_search(setup.name, settings), f"The search {setup.name} was started.")
 
 
 def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the form holds at this moment, which the page may not have been drawn with yet."""
+    """Return the form's current values, which may be newer than the drawn page."""
     state = st.session_state
     recipe: str = state["search_recipe"]
     config = recipe_by_name(recipe).config
@@ -261,7 +261,7 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
 
 
 def _storage(settings: Settings) -> str:
-    """Where the search is kept, as the form has it; empty for a file of its own."""
+    """Return the storage address from the form; empty for a local file."""
     if is_private():
         return (st.session_state["search_storage"] or "").strip()
     return settings.study_storage if st.session_state.get("search_shared_storage") else ""
@@ -276,27 +276,27 @@ def _epochs_of_a_trial(config: TrainingConfig) -> int:
 
 
 def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) -> StudySetup:
-    """A study from what the form holds.
+    """Build a study from the form's values.
 
     Args:
-        values: The study's own fields, and ``epochs``, those of a trial.
+        values: The study's fields, and ``epochs``, the epochs per trial.
         parameters: The fields of a ``SearchParameter`` for each setting to vary.
 
     Raises:
-        InputError: Something is missing or does not fit; the sentence says what.
+        InputError: A value is missing or not valid; the message says which.
     """
     if not values["name"]:
-        raise InputError("The search has no name yet; enter one.")
+        raise InputError("The search needs a name; enter one.")
     for what, key in (("trials", "trials"), ("epochs", "epochs"), ("seed", "seed")):
         if values[key] is None:
-            raise InputError(f"The number for {what} is empty; enter one.")
+            raise InputError(f"The number for {what} is missing; enter one.")
     study = {key: value for key, value in values.items() if key != "epochs"}
     config = changed_config(recipe_by_name(values["recipe"]).config, {"epochs": values["epochs"]})
     return study_setup(study | {"config": config, "space": search_space(parameters)})
 
 
 def _show_study(name: str, settings: Settings, was_running: bool) -> None:
-    """How far the search is; drawn anew while it runs."""
+    """Draw the state of a search; refreshed while it runs."""
     leave_if_refused("train")
     try:
         summary = study_summary(name, settings)
@@ -306,25 +306,25 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
     if (summary.state == "running") != was_running:
         st.rerun()
     setup = summary.setup
-    through = summary.finished + summary.pruned + summary.failed
+    completed = summary.finished + summary.pruned + summary.failed
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=_STATE_COLORS[summary.state])
         st.markdown(
             f"Recipe **{plain_text(setup.recipe)}** on **{plain_text(setup.data)}**, "
-            f"{setup.config.epochs} epoch{'s' if setup.config.epochs != 1 else ''} a trial, for "
-            f"the best validation {_MONITORS[setup.monitor]}."
+            f"{setup.config.epochs} epoch{'s' if setup.config.epochs != 1 else ''} per trial, "
+            f"optimized for validation {_MONITORS[setup.monitor]}."
         )
     st.progress(
-        min(through / setup.trials, 1.0),
-        text=f"{through} of {setup.trials} trials through: {summary.finished} finished, "
-        f"{summary.pruned} ended early, {summary.failed} failed; {summary.running} under way",
+        min(completed / setup.trials, 1.0),
+        text=f"{completed} of {setup.trials} trials: {summary.finished} finished, "
+        f"{summary.pruned} ended early, {summary.failed} failed; {summary.running} running",
     )
     _show_study_actions(summary, settings)
     if summary.best_trial is not None:
         _show_best(summary)
     if summary.trials:
         _show_trials(summary)
-        _show_figures(name, through, settings)
+        _show_figures(name, completed, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
 
@@ -340,7 +340,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 on_click=act,
                 args=(
                     lambda: stop_search(name, settings),
-                    "Stopping: the trial under way goes on when the search is resumed.",
+                    "Stopping: the current trial continues when the search is resumed.",
                 ),
             )
         elif summary.state == "stopped":
@@ -352,7 +352,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 step=1,
                 key="search_workers",
                 width=140,
-                help="Trials at the same time; no more runs than the queue allows.",
+                help="Trials at the same time, limited by the number of parallel runs.",
             )
             st.button(
                 "Resume" if summary.trials else "Start",
@@ -382,12 +382,12 @@ def _show_best(summary: StudySummary) -> None:
         )
         if best.run_id is not None:
             st.button(
-                "Open its run",
+                "Open run",
                 key="open_best",
                 icon=":material/visibility:",
                 on_click=_open_run,
                 args=(best.run_id,),
-                help="From there its settings can be trained at length and its model used.",
+                help="There you can train its settings for longer and use its model.",
             )
 
 
@@ -424,17 +424,17 @@ def _show_trials(summary: StudySummary) -> None:
     )
 
 
-def _show_figures(name: str, through: int, settings: Settings) -> None:
-    """Optuna's figures, drawn anew when a trial has ended: they take a moment."""
+def _show_figures(name: str, completed: int, settings: Settings) -> None:
+    """Draw Optuna's charts; they are slow and computed again only after a trial has ended."""
     kept = st.session_state.get(_FIGURES)
-    if kept is None or kept[0] != (name, through):
-        with st.spinner("Drawing Optuna's figures…"):
+    if kept is None or kept[0] != (name, completed):
+        with st.spinner("Drawing Optuna's charts…"):
             try:
                 figures = study_figures(name, settings)
             except InputError as error:
                 show_error(error)
                 return
-        kept = st.session_state[_FIGURES] = ((name, through), figures)
+        kept = st.session_state[_FIGURES] = ((name, completed), figures)
     figures = kept[1]
     if not figures:
         return

@@ -1,4 +1,4 @@
-"""The section that was chosen, and what is told above all of them."""
+"""Draw the chosen section, and the outcome of the last action above it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fer_studio.ui.train.feedback import show_outcome
 
 
 def show_section(view: str) -> None:
-    """Draw one section of the page; what the others need is not even imported."""
+    """Draw one section of the page; the modules of the others are not imported."""
     try:
         settings = load_settings()
     except InputError as error:
         show_error(error)
         return
-    if view != RUNS:  # where it stands beside the buttons
+    if view != RUNS:  # which shows it next to the buttons
         show_outcome()
     try:
         _show(view, settings)

@@ -1,4 +1,4 @@
-"""The queue: which runs wait, in which order, and how to change it."""
+"""The queue: the pending runs, and buttons to change their order."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from fer_studio.ui.train.formatting import run_title
 
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
-    """Draw the waiting runs; nothing where none waits."""
+    """Draw the pending runs; nothing without pending runs."""
     waiting = sorted(
         (run for run in runs if run.queue_position is not None),
         key=lambda run: run.queue_position or 0,
     )
     if not waiting:
         return
-    label = f"{len(waiting)} run{'s wait' if len(waiting) != 1 else ' waits'} in the queue"
+    label = f"{len(waiting)} pending run{'s' if len(waiting) != 1 else ''}"
     with st.expander(label, icon=":material/hourglass_empty:", expanded=True):
         st.caption(
-            f"{settings.parallel_runs} at a time; the next one starts by itself, even while the "
-            "app is closed."
+            f"{settings.parallel_runs} at a time; the next one starts automatically, even while "
+            "the app is closed."
         )
         for run in waiting:
             _show_waiting(run, len(waiting), settings)
         if len(active_runs(settings)) < settings.parallel_runs:
-            # Only after a run was killed from outside while no app was open to start the next one.
+            # Needed only after a run was killed from outside while the app was closed.
             st.button(
                 "Start next run",
                 key="start_next_run",
@@ -46,30 +46,30 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
 
 
 def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
-    folder, place = RunFolder(run.path), run.queue_position or 1
+    folder, position = RunFolder(run.path), run.queue_position or 1
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{place}.** {plain_text(run_title(run))}", width="stretch")
+        st.markdown(f"**{position}.** {plain_text(run_title(run))}", width="stretch")
         st.button(
             "Earlier",
             key=f"earlier_{run.id}",
             icon=":material/arrow_upward:",
-            disabled=place == 1,
+            disabled=position == 1,
             on_click=act,
-            args=(lambda: move_in_queue(folder, settings, place - 1),),
+            args=(lambda: move_in_queue(folder, settings, position - 1),),
         )
         st.button(
             "Later",
             key=f"later_{run.id}",
             icon=":material/arrow_downward:",
-            disabled=place == count,
+            disabled=position == count,
             on_click=act,
-            args=(lambda: move_in_queue(folder, settings, place + 1),),
+            args=(lambda: move_in_queue(folder, settings, position + 1),),
         )
         st.button(
-            "Take out",
+            "Remove",
             key=f"take_out_{run.id}",
             icon=":material/playlist_remove:",
             on_click=act,
             args=(lambda: remove_from_queue(folder, settings),),
-            help="The run stays and can be started later with Continue.",
+            help="The run remains and can be started later with Continue.",
         )

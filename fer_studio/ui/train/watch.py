@@ -1,4 +1,4 @@
-"""Runs: the queue, and one run as it is at this moment."""
+"""Runs: the queue, and the current state of one run."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def show_runs(settings: Settings) -> None:
 def _show_empty_state() -> None:
     with st.container(border=True):
         st.markdown(
-            "**No training has been started yet.** Choose a dataset and a recipe, press start, "
-            "and watch it here; the demo set takes minutes."
+            "**No training has been started yet.** Choose a dataset and a recipe, start the "
+            "training, and watch it here; the demo set takes minutes."
         )
         st.button("New training", key="first_training", icon=":material/add:", on_click=_go_to_form)
 
@@ -80,7 +80,7 @@ def _go_to_form() -> None:
 
 
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
-    """A list of the runs: those under way first, then those that wait, then the newest."""
+    """Draw the select box of runs: running ones first, then pending ones, then the newest."""
     ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
     by_id = {run.id: run for run in ordered}
     chosen = choose_by_address(
@@ -88,8 +88,8 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
         list(by_id),
         key=RUN,
         title=lambda run_id: run_title(by_id[run_id]),
-        hint="Runs under way stand first, then the newest. The choice is part of the page's "
-        "address, so that it can be kept as a bookmark.",
+        hint="Running runs come first, then pending ones, then the newest. The selection is part "
+        "of the page's address, so you can bookmark it.",
     )
     return by_id[chosen]
 
@@ -99,7 +99,7 @@ def _is_live(run: RunSummary) -> bool:
 
 
 def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
-    """What changes every second: state, progress, speed, and what can be done about it."""
+    """Draw what changes every second: state, progress, speed and actions."""
     leave_if_refused("train")
     run = run_summary(run.path, settings)
     if _is_live(run) != was_live or not run.path.exists():
@@ -116,7 +116,7 @@ def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
         elif run.reason and not _has_steps(run):
             st.markdown(plain_text(as_sentence(run.reason)))
     if is_demo(run.data):
-        st.caption("Demo data: drawn faces. The figures say nothing about real ones.")
+        st.caption("Demo data: drawn faces. The metrics say nothing about real ones.")
     if run.config is not None:
         _show_bars(run)
         _show_figures(run)
@@ -125,7 +125,7 @@ def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
 
 
 def _has_steps(run: RunSummary) -> bool:
-    """Whether the bars tell how far it is, which its reason would only repeat."""
+    """Return True if the bars show the progress, which the reason would only repeat."""
     return run.state == "running" and run.status is not None and run.status.steps > 0
 
 
@@ -135,22 +135,22 @@ def _show_bars(run: RunSummary) -> None:
     words = f"{run.epoch:,} of {run.epochs:,} epochs"
     if run.is_active and status is not None and status.steps:
         step_share = min(status.step / status.steps, 1.0)
-        # Validation belongs to the epoch under way, whose steps are all done then.
-        under_way = status.epoch > run.epoch
-        share += step_share / max(run.epochs, 1) if under_way else 0
+        # Validation belongs to the current epoch, whose steps are all finished then.
+        is_current = status.epoch > run.epoch
+        share += step_share / max(run.epochs, 1) if is_current else 0
         if status.seconds_left is not None:
             words += f" · about {format_duration(status.seconds_left)} left"
         st.progress(min(share, 1.0), text=words)
-        st.progress(step_share, text=_step_in_words(status))
+        st.progress(step_share, text=_step_text(status))
         return
     if run.state != "queued" or run.epoch:
         st.progress(min(share, 1.0), text=words)
 
 
-def _step_in_words(status: RunStatus) -> str:
+def _step_text(status: RunStatus) -> str:
     words = f"Epoch {status.epoch:,}: step {status.step:,} of {status.steps:,}"
     if status.step >= status.steps:
-        words = f"Epoch {status.epoch:,}: all {status.steps:,} steps done, validating"
+        words = f"Epoch {status.epoch:,}: all {status.steps:,} steps finished, validating"
     if status.loss is not None and status.accuracy is not None:
         words += f" · loss {status.loss:.3f}, accuracy {format_percent(status.accuracy)} so far"
     return words
@@ -162,7 +162,7 @@ def _show_figures(run: RunSummary) -> None:
             "Best validation accuracy",
             format_percent(run.validation_accuracy),
             border=True,
-            help="At the best epoch, which the setting 'Best epoch by' picks.",
+            help="At the best epoch, which the setting 'Select best epoch by' defines.",
         )
         st.metric("Macro F1", "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}", border=True)
         st.metric(
@@ -178,15 +178,15 @@ def _show_figures(run: RunSummary) -> None:
             "Speed",
             "-" if speed is None else f"{speed:,.0f}/s",
             border=True,
-            help="Images a second",
+            help="Images per second",
         )
         use = _resources(run)
         share = None if use is None else use.processor_share
         st.metric(
-            "Processor",
+            "CPU",
             "-" if use is None or share is None else f"{share:.1f} of {use.cores}",
             border=True,
-            help="Cores kept busy by this training",
+            help="Cores used by this training",
         )
         st.metric(
             "Memory",
@@ -200,7 +200,7 @@ def _show_figures(run: RunSummary) -> None:
 
 
 def _resources(run: RunSummary) -> ResourceUse | None:
-    """What the run takes now; the last look is kept, for the share since then."""
+    """Measure the run's process; the last measurement is kept for the CPU use since then."""
     run_id, earlier = st.session_state.get(_RESOURCES, ("", None))
     use = resource_use(run.status, earlier if run_id == run.id else None)
     st.session_state[_RESOURCES] = (run.id, use)
@@ -209,7 +209,7 @@ def _resources(run: RunSummary) -> ResourceUse | None:
 
 @dataclass(frozen=True)
 class _Figure:
-    """A figure of the section, and what it is called."""
+    """A chart of this section with its title."""
 
     name: str
     title: str
@@ -227,7 +227,7 @@ _ALL_FIGURES = (
 
 
 def _show_curves(run: RunSummary, settings: Settings) -> None:
-    """What grows with each epoch, and the log."""
+    """Draw the curves and the log."""
     leave_if_refused("train")
     run = run_summary(run.path, settings)
     epochs = read_run_epochs(run.path)
@@ -238,7 +238,7 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
                     mark = " (◆ best epoch)" if one.has_best else ""
                     st.markdown(f"**{one.title}**{mark}")
                     curves = _curves(one, run, len(epochs))
-                    # Without a key: it stays the same element while its rows grow.
+                    # Without a key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
                         curves.specification,
@@ -246,10 +246,10 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
                         alt=f"{one.alt} by epoch of {run.title}",
                     )
     elif run.is_active:
-        st.info("The curves begin when the first epoch is through.", icon=":material/show_chart:")
+        st.info("The curves appear after the first epoch.", icon=":material/show_chart:")
     text = log_tail(run.path, _LOG_LINES)
     if text:
-        # Empty until it is opened: what shows code in the browser is a large download.
+        # Empty until it is opened, because the code element is a large download for the browser.
         log = st.expander(
             "Log",
             icon=":material/article:",
@@ -262,9 +262,9 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
 
 
 def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
-    """The figure's rows, made anew only when an epoch was added.
+    """Return the chart's rows, computed again only after a new epoch.
 
-    The same rows are the same message, which Streamlit does not send again.
+    Streamlit does not send an unchanged chart again.
     """
     epochs = read_run_epochs(run.path)
     kept: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_FIGURES, {})

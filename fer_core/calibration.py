@@ -1,0 +1,121 @@
+"""What turns a network's probabilities into those that are shown: ``calibration.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError, first_line
+from fer_core.files import read_json
+from fer_core.metrics import adjust_for_prior, apply_temperature
+
+#: How far rare emotions are favored: not at all, as the model's calibration says, or further.
+Emphasis = Literal["none", "default", "strong"]
+EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
+
+#: What *strong* adds to the exponent of *default*.
+_STRONGER = 0.25
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logit adjustment, then temperature scaling.
+
+    Attributes:
+        temperature: Above 1 softens probabilities, below 1 sharpens them.
+        class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
+            None if unknown, and then nothing is adjusted.
+        prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
+        thresholds: By accuracy in percent, the confidence above which predictions reached it on
+            validation images; None if none did.
+    """
+
+    temperature: float = 1.0
+    class_prior: tuple[float, ...] | None = None
+    prior_exponent: float = 0.0
+    thresholds: dict[str, float | None] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``calibration.json`` holds of it."""
+        document: dict[str, Any] = {"temperature": self.temperature}
+        if self.class_prior is not None:
+            document["class_prior"] = dict(zip(EMOTIONS, self.class_prior, strict=True))
+            document["prior_exponent"] = self.prior_exponent
+        if self.thresholds:
+            document["confidence_thresholds"] = self.thresholds
+        return document
+
+    def exponent(self, emphasis: Emphasis = "default") -> float:
+        """The exponent at an emphasis on rare emotions."""
+        if self.class_prior is None or emphasis == "none":
+            return 0.0
+        if emphasis == "strong":
+            return min(self.prior_exponent + _STRONGER, 1.0)
+        return self.prior_exponent
+
+    def adjusted(
+        self, probabilities: NDArray[np.float32], emphasis: Emphasis = "default"
+    ) -> NDArray[np.float32]:
+        """Adjust probabilities of the network, float32 ``[n, 7]``, before temperature scaling."""
+        if self.class_prior is None:
+            return probabilities
+        return adjust_for_prior(probabilities, self.class_prior, self.exponent(emphasis))
+
+    def calibrated(
+        self, probabilities: NDArray[np.float32], emphasis: Emphasis = "default"
+    ) -> NDArray[np.float32]:
+        """Adjust and scale probabilities of the network, float32 ``[n, 7]``."""
+        return apply_temperature(self.adjusted(probabilities, emphasis), self.temperature)
+
+
+def read_calibration(path: Path, name: str) -> Calibration:
+    """Read ``calibration.json``; without the file the probabilities stay as they are.
+
+    Args:
+        path: The file.
+        name: The bundle's name, for messages.
+
+    Raises:
+        InputError: The file is damaged or has values out of range.
+    """
+    try:
+        document = read_json(path)
+        temperature = float(document["temperature"])
+        prior = document.get("class_prior")
+        calibration = Calibration(
+            temperature,
+            None if prior is None else tuple(float(prior[emotion]) for emotion in EMOTIONS),
+            float(document.get("prior_exponent", 0.0)),
+            {
+                str(key): None if value is None else float(value)
+                for key, value in document.get("confidence_thresholds", {}).items()
+            },
+        )
+    except FileNotFoundError:
+        return Calibration()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
+            "restore or delete the file."
+        ) from error
+    if not 0.01 <= temperature <= 100:
+        raise InputError(
+            f"The bundle {name!r} has the temperature {temperature}, expected is 0.01 to 100; "
+            f"restore or delete {path}."
+        )
+    shares = calibration.class_prior or (1.0,)
+    if not (
+        0 <= calibration.prior_exponent <= 1
+        and all(share >= 0 for share in shares)
+        and abs(sum(shares) - 1) < 0.01
+    ):
+        raise InputError(
+            f"The bundle {name!r} has a class prior or an exponent out of range: shares should sum "
+            f"to 1, the exponent should be 0 to 1; restore or delete {path}."
+        )
+    return calibration

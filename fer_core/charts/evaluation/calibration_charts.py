@@ -1,0 +1,98 @@
+"""Reliability diagram, and accuracy against coverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_core.charts.evaluation.style import (
+    FIRST,
+    GRAY,
+    MARGIN,
+    SECOND,
+    estimate_text,
+    percent_axis,
+    whiskers,
+)
+from fer_core.evaluation.calibration_analysis import CalibrationState
+from fer_core.evaluation.coverage import CoverageCurve
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def reliability_diagram(state: CalibrationState) -> go.Figure:
+    """Plot accuracy against confidence in bins of equal count, with the diagonal as reference."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=[0, 1],
+                y=[0, 1],
+                mode="lines",
+                line={"color": GRAY, "dash": "dash", "width": 1},
+                hoverinfo="skip",
+            ),
+            go.Scatter(
+                x=[one.mean_confidence for one in state.bins],
+                y=[one.accuracy.value for one in state.bins],
+                error_y=whiskers([one.accuracy for one in state.bins], FIRST),
+                mode="lines+markers",
+                marker={"size": 9, "color": FIRST},
+                line={"color": FIRST, "width": 1},
+                customdata=[
+                    (f"{one.count:,}", estimate_text(one.accuracy, ".1%")) for one in state.bins
+                ],
+                hovertemplate="%{customdata[0]} images, mean confidence %{x:.1%}<br>"
+                "accuracy %{customdata[1]}<extra></extra>",
+            ),
+        ]
+    )
+    label = {"showarrow": False, "xref": "paper", "yref": "paper", "font": {"size": 12}}
+    figure.add_annotation(x=0.02, y=0.98, text="underconfident", xanchor="left", **label)
+    figure.add_annotation(x=0.98, y=0.02, text="overconfident", xanchor="right", **label)
+    figure.update_layout(
+        height=400,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis=percent_axis("mean confidence of the bin", 0, 1.01),
+        yaxis=percent_axis("accuracy in the bin", 0, 1.01),
+    )
+    return figure
+
+
+def coverage_lines(curve: CoverageCurve, threshold: float) -> go.Figure:
+    """Plot accuracy and coverage against the minimum confidence.
+
+    Args:
+        curve: The values; a gap where no prediction is accepted.
+        threshold: The minimum confidence marked by a vertical line.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for name, values, color, dash in (
+        ("accuracy of accepted predictions", curve.accuracy, FIRST, "solid"),
+        ("accepted predictions (coverage)", curve.coverage, SECOND, "dash"),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=curve.thresholds,
+                y=np.asarray(values),
+                mode="lines",
+                line={"color": color, "dash": dash, "width": 2.5},
+                name=name,
+                hovertemplate=f"{name}: %{{y:.1%}}, minimum confidence %{{x:.0%}}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=threshold, line={"color": GRAY, "width": 2})
+    figure.update_layout(
+        height=340,
+        margin=MARGIN,
+        legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0},
+        xaxis=percent_axis("minimum confidence"),
+        yaxis=percent_axis("share", 0, 1.02),
+    )
+    return figure

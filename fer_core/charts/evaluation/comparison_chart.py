@@ -1,0 +1,69 @@
+"""Difference of two models per class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from fer_core.charts.evaluation.style import (
+    GRAY,
+    MARGIN,
+    class_axis,
+    class_color,
+    estimate_text,
+    whiskers,
+)
+from fer_core.evaluation.model_comparison import Comparison
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]) -> go.Figure:
+    """Plot the metric of the second model minus that of the first per class, with paired intervals.
+
+    Args:
+        comparison: The values; right of zero the second model is better.
+        metric: The metric to plot.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    extent = 0.05
+    for one in comparison.per_class:
+        color = class_color(one.name)
+        estimate = one.recall_difference if metric == "recall" else one.f1_difference
+        is_defined = estimate.value is not None
+        ends = (estimate.value, estimate.low, estimate.high)
+        extent = max([extent, *[abs(end) for end in ends if end is not None]])
+        figure.add_trace(
+            go.Scatter(
+                x=[estimate.value if is_defined else 0],
+                y=[one.name],
+                mode="markers" if is_defined else "text",
+                marker={"size": 11, "color": color},
+                error_x=whiskers([estimate], color),
+                text=["" if is_defined else "undefined"],
+                textposition="middle right",
+                hovertemplate=f"{one.name}: {estimate_text(estimate, '+.3f')}<br>"
+                f"{one.support:,} images<extra></extra>",
+            )
+        )
+    figure.add_vline(x=0, line={"color": GRAY})
+    title = {"recall": "recall", "f1": "F1"}[metric]
+    figure.update_layout(
+        height=340,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis={
+            # Symmetric: on the left the first model is better, on the right the second.
+            "range": [-1.1 * extent, 1.1 * extent],
+            "tickformat": "+.2f",
+            "title": {
+                "text": f"difference in {title} (above 0: second model is better)",
+                "standoff": 12,
+            },
+            "fixedrange": True,
+        },
+        yaxis=class_axis([one.name for one in comparison.per_class]),
+    )
+    return figure

@@ -1,0 +1,56 @@
+"""The confusion matrix as a static heatmap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.charts.evaluation.style import MARGIN
+from fer_core.evaluation.confusion import normalized_confusion
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Figure:
+    """Plot counts, with cells colored by their share of the row.
+
+    Args:
+        counts: int64 ``[classes, classes]``, rows true, columns predicted.
+        classes: Class names in order.
+    """
+    import plotly.graph_objects as go
+
+    shares = normalized_confusion(counts, "row")
+    names = list(classes)
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=names,
+            y=names,
+            text=[[f"{count:,}" for count in row] for row in counts.tolist()],
+            texttemplate="%{text}",
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "rgba(0, 114, 178, 0.03)"], [1, "rgba(0, 114, 178, 0.8)"]],
+            colorbar={"title": {"text": "share of row"}, "tickformat": ".0%", "thickness": 12},
+            hovertemplate="true %{y}, predicted %{x}: %{text} images, %{z:.1%} of the row"
+            "<extra></extra>",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.update_layout(
+        height=460,
+        margin=MARGIN,
+        xaxis={"title": {"text": "predicted", "standoff": 12}, "fixedrange": True},
+        yaxis={
+            "title": {"text": "true", "standoff": 12},
+            "autorange": "reversed",
+            "fixedrange": True,
+        },
+    )
+    return figure

@@ -1,0 +1,178 @@
+"""Metrics per class with intervals, one-vs-rest curves, and metrics by decision threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from fer_core.charts.evaluation.style import (
+    GRAY,
+    MARGIN,
+    class_axis,
+    class_color,
+    estimate_text,
+    number_axis,
+    percent_axis,
+    whiskers,
+)
+from fer_core.evaluation.per_class import ClassResult
+from fer_core.metrics import ThresholdCurve
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Metric = Literal["f1", "precision", "recall"]
+METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recall": "recall"}
+
+#: Below the plot, so that it does not cover the curves; it wraps to the width.
+_LEGEND = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
+_CURVE_HEIGHT = 420
+
+
+def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure:
+    """Plot one metric of all classes as points with intervals.
+
+    Args:
+        classes: The classes in order.
+        metric: The metric to plot.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for one in classes:
+        color = class_color(one.name)
+        estimate = getattr(one, metric)
+        is_defined = estimate.value is not None
+        figure.add_trace(
+            go.Scatter(
+                x=[estimate.value if is_defined else 0],
+                y=[one.name],
+                mode="markers+text" if is_defined else "text",
+                marker={"size": 11, "color": color},
+                error_x=whiskers([estimate], color),
+                text=[f"{estimate.value:.2f}" if is_defined else "undefined"],
+                textposition="top center" if is_defined else "middle right",
+                cliponaxis=False,
+                hovertemplate=f"{one.name}: {estimate_text(estimate, '.3f')}<br>"
+                f"{one.support:,} images, {one.predicted_count:,} predicted<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        height=380,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis=number_axis(METRIC_TITLES[metric], 0, 1),
+        # Space for the value above the uppermost point.
+        yaxis=class_axis([one.name for one in classes], top=-0.8),
+    )
+    return figure
+
+
+def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
+    """Plot the one-vs-rest ROC curve of each class; the diagonal is chance."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Scatter(
+            x=[0, 1],
+            y=[0, 1],
+            mode="lines",
+            line={"color": GRAY, "dash": "dash", "width": 1},
+            name="chance",
+            hoverinfo="skip",
+        )
+    )
+    for one in classes:
+        if one.roc is not None:
+            figure.add_trace(
+                _curve(
+                    one.roc.false_positive_rate,
+                    one.roc.true_positive_rate,
+                    one.name,
+                    f"area {one.auc:.3f}",
+                    hover="false positive rate %{x:.1%}, true positive rate %{y:.1%}",
+                )
+            )
+    return _with_square_axes(figure, "false positive rate", "true positive rate")
+
+
+def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
+    """Plot the one-vs-rest precision-recall curve of each class as steps."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for one in classes:
+        if one.precision_recall is not None:
+            figure.add_trace(
+                _curve(
+                    one.precision_recall.recall,
+                    one.precision_recall.precision,
+                    one.name,
+                    f"average {one.average_precision:.3f}",
+                    hover="recall %{x:.1%}, precision %{y:.1%}",
+                    shape="vh",
+                )
+            )
+    return _with_square_axes(figure, "recall", "precision")
+
+
+def _curve(x: Any, y: Any, name: str, area: str, *, hover: str, shape: str = "linear") -> Any:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": class_color(name), "width": 2, "shape": shape},
+        name=f"{name}, {area}",
+        hovertemplate=f"{name}: {hover}<extra></extra>",
+    )
+
+
+def _with_square_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
+    figure.update_layout(
+        height=_CURVE_HEIGHT,
+        margin=MARGIN,
+        showlegend=True,
+        legend=_LEGEND,
+        xaxis=percent_axis(x_title, -0.01, 1.01),
+        yaxis=percent_axis(y_title, -0.01, 1.02),
+    )
+    return figure
+
+
+def threshold_lines(curve: ThresholdCurve, class_name: str, threshold: float) -> go.Figure:
+    """Plot precision, recall and F1 of one class against the decision threshold.
+
+    Args:
+        curve: The values; gaps where a metric is undefined.
+        class_name: Determines the color; the three lines differ by their dashes.
+        threshold: The threshold marked by a vertical line.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for metric, values, dash in (
+        ("precision", curve.precision, "dash"),
+        ("recall", curve.recall, "dot"),
+        ("F1", curve.f1, "solid"),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=curve.thresholds,
+                y=values,
+                mode="lines",
+                line={"color": class_color(class_name), "dash": dash, "width": 2.5},
+                name=metric,
+                hovertemplate=f"{metric} %{{y:.3f}} at threshold %{{x:.0%}}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=threshold, line={"color": GRAY, "width": 2})
+    figure.update_layout(
+        height=340,
+        margin=MARGIN,
+        legend=_LEGEND | {"y": -0.25},
+        xaxis=percent_axis(f"threshold on the probability of {class_name}"),
+        yaxis=number_axis("precision, recall, F1", 0, 1.02),
+    )
+    return figure

@@ -1,0 +1,100 @@
+"""Accuracy by image quality, and under image corruptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fer_core.charts.evaluation.style import (
+    FIRST,
+    GRAY,
+    MARGIN,
+    estimate_text,
+    percent_axis,
+    whiskers,
+)
+from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def slice_points(slicing: Slicing, overall: float) -> go.Figure:
+    """Plot the accuracy on each slice with its interval.
+
+    Args:
+        slicing: The slices.
+        overall: Accuracy on all images, 0 to 1, drawn as a dashed line.
+    """
+    import plotly.graph_objects as go
+
+    names = [_range_text(one.low, one.high) for one in slicing.slices]
+    figure = go.Figure(
+        go.Scatter(
+            x=names,
+            y=[one.accuracy.value for one in slicing.slices],
+            error_y=whiskers([one.accuracy for one in slicing.slices], FIRST),
+            mode="markers",
+            marker={"size": 10, "color": FIRST},
+            customdata=[
+                (f"{one.n:,}", estimate_text(one.accuracy, ".1%")) for one in slicing.slices
+            ],
+            hovertemplate=f"{slicing.title.lower()} %{{x}}: %{{customdata[1]}} of "
+            "%{customdata[0]} images<extra></extra>",
+        )
+    )
+    figure.add_hline(y=overall, line={"color": GRAY, "dash": "dash"})
+    figure.update_layout(
+        height=300,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis={
+            "type": "category",
+            "tickangle": 0,
+            "title": {"text": slicing.unit or slicing.title.lower(), "standoff": 12},
+            "fixedrange": True,
+        },
+        yaxis=percent_axis("accuracy"),
+    )
+    return figure
+
+
+def _range_text(low: float, high: float) -> str:
+    first, last = (f"{value:,.0f}" if high >= 10 else f"{value:.2g}" for value in (low, high))
+    # Two lines, so that five labels fit side by side in a narrow chart.
+    return first if first == last else f"{first}<br>to {last}"
+
+
+def robustness_lines(curve: RobustnessCurve) -> go.Figure:
+    """Plot accuracy against the strength of a corruption, with intervals; unchanged images first.
+
+    The strengths are categories from mild to severe, because some units fall with severity.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Scatter(
+            x=[f"{point.strength:g}" for point in curve.points],
+            y=[point.accuracy.value for point in curve.points],
+            error_y=whiskers([point.accuracy for point in curve.points], FIRST),
+            mode="lines+markers",
+            line={"color": FIRST, "width": 2},
+            marker={"size": 8, "color": FIRST},
+            customdata=[estimate_text(point.accuracy, ".1%") for point in curve.points],
+            hovertemplate="%{x}: %{customdata}<extra></extra>",
+        )
+    )
+    unchanged = curve.points[0].accuracy.value
+    if unchanged is not None:
+        figure.add_hline(y=unchanged, line={"color": GRAY, "dash": "dash"})
+    figure.update_layout(
+        height=260,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis={
+            "type": "category",
+            "title": {"text": curve.unit, "standoff": 12},
+            "fixedrange": True,
+        },
+        yaxis=percent_axis("accuracy"),
+    )
+    return figure

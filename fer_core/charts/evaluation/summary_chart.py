@@ -1,0 +1,73 @@
+"""The overall metrics on one scale, with the majority-class baseline and human accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fer_core.charts.evaluation.style import (
+    FIRST,
+    GRAY,
+    MARGIN,
+    estimate_text,
+    percent_axis,
+    whiskers,
+)
+from fer_core.evaluation.result import EvaluationResult
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def summary_intervals(result: EvaluationResult) -> go.Figure:
+    """Plot accuracy, leak-free, balanced and top-2 accuracy as points with intervals.
+
+    A dashed line shows the majority-class baseline; a band shows human accuracy where it is known.
+    """
+    import plotly.graph_objects as go
+
+    named = {"accuracy": result.accuracy}
+    if result.leak_free_accuracy is not None:
+        named["leak-free accuracy"] = result.leak_free_accuracy
+    named |= {
+        "balanced accuracy": result.balanced_accuracy,
+        "top-2 accuracy": result.top2_accuracy,
+    }
+    defined = {name: one for name, one in named.items() if one.value is not None}
+    figure = go.Figure(
+        go.Scatter(
+            x=[one.value for one in defined.values()],
+            y=list(defined),
+            mode="markers",
+            marker={"size": 11, "color": FIRST},
+            error_x=whiskers(list(defined.values()), FIRST),
+            customdata=[estimate_text(one, ".1%") for one in defined.values()],
+            hovertemplate="%{y}: %{customdata}<extra></extra>",
+        )
+    )
+    label = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
+    baseline = result.baseline_accuracy
+    figure.add_vline(x=baseline, line={"color": GRAY, "dash": "dash"})
+    figure.add_annotation(
+        x=baseline, text=f"majority-class<br>baseline {100 * baseline:.0f} %", **label
+    )
+    if result.human_accuracy is not None:
+        middle, low, high = result.human_accuracy
+        figure.add_vrect(x0=low, x1=high, fillcolor=GRAY, opacity=0.25, line_width=0)
+        figure.add_annotation(
+            x=middle,
+            text=f"humans<br>{100 * middle:.0f} ± {100 * (high - middle):.0f} %",
+            **label,
+        )
+    figure.update_layout(
+        height=126 + 34 * len(named),
+        margin=MARGIN | {"t": 44},
+        showlegend=False,
+        xaxis=percent_axis("share of the images"),
+        yaxis={
+            "autorange": "reversed",
+            "type": "category",
+            "ticksuffix": "  ",
+            "fixedrange": True,
+        },
+    )
+    return figure

@@ -1,0 +1,41 @@
+"""``detectors`` and ``detectors fetch``: list the face detectors, and download YuNet's file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from fer_core.commands import Answer
+from fer_core.commands.arguments import add_command
+from fer_core.settings import Settings
+from fer_core.vision.detector_files import YUNET_URL, download_yunet, is_yunet_available, yunet_path
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``detectors`` and its subcommands."""
+    parser = add_command(subparsers, "detectors", "list the face detectors", _list)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    fetch_parser = add_command(
+        commands, "fetch", "download the recommended face detector unless it is present", _fetch
+    )
+    fetch_parser.add_argument("--url", default=YUNET_URL, help="where to download it from")
+
+
+def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    # Imported here: OpenCV is not needed to download the file.
+    from fer_core.vision.detect import detector_names
+
+    names = detector_names(settings)
+    document = [{"name": name, "default": name == names[0]} for name in names]
+    lines = [f"{name} (default)" if name == names[0] else name for name in names]
+    return Answer(document, "\n".join(lines))
+
+
+def _fetch(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    path = yunet_path(settings)
+    is_present = is_yunet_available(settings)
+    if not is_present:
+        path = download_yunet(settings, arguments.url)
+    state = "already present" if is_present else "downloaded"
+    document = {"name": "yunet", "path": str(path), "downloaded": not is_present}
+    return Answer(document, f"face detector yunet: {state} ({path})")

@@ -1,0 +1,75 @@
+"""Accuracy by image score and by corruption: the optional parts of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fer_core.metrics import Estimate
+
+
+@dataclass(frozen=True)
+class ScoreSlice:
+    """Images with similar scores.
+
+    Attributes:
+        low: Lowest score in the slice.
+        high: Highest score in the slice.
+        n: Number of images.
+        accuracy: Accuracy on the slice with Wilson's interval.
+    """
+
+    low: float
+    high: float
+    n: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """All images, divided by a score into slices of nearly equal count.
+
+    Attributes:
+        name: Name of the score.
+        title: Its title for display.
+        unit: Unit of its values.
+        slices: By rising score.
+        undefined_n: Number of images without a score; they are in none of the slices.
+    """
+
+    name: str
+    title: str
+    unit: str
+    slices: tuple[ScoreSlice, ...]
+    undefined_n: int
+
+
+@dataclass(frozen=True)
+class RobustnessPoint:
+    """Accuracy at one strength of a corruption.
+
+    Attributes:
+        strength: In the unit of the corruption.
+        accuracy: With Wilson's interval.
+    """
+
+    strength: float
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class RobustnessCurve:
+    """Accuracy under one corruption.
+
+    Attributes:
+        name: Name of the corruption.
+        title: Its title for display.
+        unit: Unit of its strengths.
+        points: The unchanged images first, then from mild to severe.
+        n: Number of images.
+    """
+
+    name: str
+    title: str
+    unit: str
+    points: tuple[RobustnessPoint, ...]
+    n: int

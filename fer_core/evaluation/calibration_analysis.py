@@ -1,0 +1,104 @@
+"""How well the predicted probabilities are calibrated, before and after temperature scaling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.metrics import (
+    Estimate,
+    ReliabilityBin,
+    calibration_error_by_chance,
+    calibration_error_estimates,
+    cross_validated_temperature,
+    fit_temperature,
+    log_loss,
+    reliability_bins,
+)
+
+FOLDS = 5
+#: With fewer images a fitted temperature is mostly chance.
+MIN_IMAGES = 20
+
+
+@dataclass(frozen=True)
+class CalibrationState:
+    """Calibration of one set of probabilities.
+
+    Attributes:
+        temperature: 1 for uncalibrated probabilities; None if each fold has its own temperature.
+        ece: Expected calibration error over 15 bins of equal count, with its interval.
+        ece_by_chance: Mean error that a perfectly calibrated model with the same confidences would
+            show on this number of images.
+        log_loss: Mean cross-entropy, natural logarithm.
+        bins: The reliability diagram, by rising confidence.
+    """
+
+    temperature: float | None
+    ece: Estimate
+    ece_by_chance: float | None
+    log_loss: float | None
+    bins: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationAnalysis:
+    """Calibration before and after temperature scaling.
+
+    Attributes:
+        uncalibrated: Probabilities of the network, without temperature scaling.
+        calibrated: At the temperature of the bundle, as analyze and live use it.
+        cross_validated: Each image at a temperature fitted without it: the value to publish. None
+            with fewer than ``MIN_IMAGES`` images.
+        fitted_temperature: The temperature fitted on all of these images; 1 if they are too few.
+        folds: Number of folds of ``cross_validated``.
+    """
+
+    uncalibrated: CalibrationState
+    calibrated: CalibrationState
+    cross_validated: CalibrationState | None
+    fitted_temperature: float
+    folds: int
+
+
+def analyze_calibration(
+    labels: NDArray[np.integer[Any]],
+    raw: NDArray[np.floating[Any]],
+    calibrated: NDArray[np.floating[Any]],
+    temperature: float,
+) -> CalibrationAnalysis:
+    """Measure calibration uncalibrated, calibrated, and cross-validated.
+
+    Args:
+        labels: True labels, ``[n]``.
+        raw: Probabilities before temperature scaling, ``[n, classes]``.
+        calibrated: Probabilities at ``temperature``, ``[n, classes]``.
+        temperature: The temperature of the bundle.
+    """
+    cases = [raw, calibrated]
+    has_enough = len(labels) >= MIN_IMAGES
+    if has_enough:
+        cases.append(cross_validated_temperature(labels, raw, FOLDS)[0])
+    temperatures = (1.0, temperature, None)
+    states = [
+        CalibrationState(
+            temperature=used,
+            ece=ece,
+            ece_by_chance=calibration_error_by_chance(probabilities),
+            log_loss=log_loss(labels, probabilities),
+            bins=reliability_bins(labels, probabilities),
+        )
+        for probabilities, used, ece in zip(
+            cases, temperatures, calibration_error_estimates(labels, cases), strict=False
+        )
+    ]
+    return CalibrationAnalysis(
+        uncalibrated=states[0],
+        calibrated=states[1],
+        cross_validated=states[2] if has_enough else None,
+        fitted_temperature=fit_temperature(labels, raw) if has_enough else 1.0,
+        folds=FOLDS,
+    )

@@ -1,0 +1,43 @@
+"""Metrics of many confusion matrices at once, as the bootstrap needs them.
+
+``confusions`` are counts ``[tables, classes, classes]``, rows true and columns predicted. Undefined
+values are NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.metrics import ratio
+
+
+def true_positives_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Return the correct predictions per class, ``[tables, classes]``."""
+    return np.diagonal(confusions, axis1=1, axis2=2)
+
+
+def precisions_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the precision per class, float64 ``[tables, classes]``."""
+    return ratio(true_positives_of(confusions), confusions.sum(axis=1))
+
+
+def recalls_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the recall per class, float64 ``[tables, classes]``."""
+    return ratio(true_positives_of(confusions), confusions.sum(axis=2))
+
+
+def f1s_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the F1 per class, float64 ``[tables, classes]``."""
+    return ratio(2 * true_positives_of(confusions), confusions.sum(axis=1) + confusions.sum(axis=2))
+
+
+def macro_f1_of(confusions: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the mean F1 over the classes that occur or are predicted, float64 ``[tables, 1]``."""
+    f1s = f1s_of(confusions)
+    defined = ~np.isnan(f1s)
+    return ratio(
+        np.where(defined, f1s, 0).sum(axis=1, keepdims=True), defined.sum(axis=1, keepdims=True)
+    )

@@ -1,0 +1,78 @@
+"""Selective prediction: accuracy and coverage when low-confidence predictions are rejected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.metrics import Estimate, proportion_estimate, ratio
+
+#: A threshold of 0.6 must accept a confidence of 0.6, which float32 represents only approximately.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class CoverageCurve:
+    """Coverage and accuracy by minimum confidence.
+
+    Attributes:
+        thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``; predictions at or above a threshold
+            are accepted.
+        coverage: Share of accepted predictions, float64 ``[101]``.
+        accuracy: Accuracy of the accepted predictions, float64 ``[101]``; NaN if there are none.
+    """
+
+    thresholds: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CoveragePoint:
+    """Coverage and accuracy at one minimum confidence.
+
+    Attributes:
+        threshold: Predictions at or above it are accepted.
+        coverage: Share of accepted predictions.
+        accepted: Number of accepted predictions.
+        accuracy: Accuracy of the accepted predictions with Wilson's interval; undefined if there
+            are none.
+    """
+
+    threshold: float
+    coverage: float
+    accepted: int
+    accuracy: Estimate
+
+
+def coverage_curve(
+    confidence: NDArray[np.floating], is_correct: NDArray[np.bool_]
+) -> CoverageCurve:
+    """Compute coverage and accuracy for each minimum confidence.
+
+    Args:
+        confidence: Probability of the predicted class, ``[n]`` with at least one image.
+        is_correct: Whether the prediction is correct, bool ``[n]``.
+    """
+    thresholds = np.linspace(0, 1, 101)
+    levels = thresholds - _TOLERANCE
+    accepted = len(confidence) - np.searchsorted(np.sort(confidence), levels)
+    confidence_of_correct = np.sort(confidence[is_correct])
+    correct = len(confidence_of_correct) - np.searchsorted(confidence_of_correct, levels)
+    return CoverageCurve(thresholds, accepted / len(confidence), ratio(correct, accepted))
+
+
+def coverage_point(
+    confidence: NDArray[np.floating], is_correct: NDArray[np.bool_], threshold: float
+) -> CoveragePoint:
+    """Compute coverage and accuracy for one minimum confidence (0 to 1)."""
+    is_accepted = confidence >= threshold - _TOLERANCE
+    accepted = int(is_accepted.sum())
+    return CoveragePoint(
+        threshold=threshold,
+        coverage=accepted / len(confidence),
+        accepted=accepted,
+        accuracy=proportion_estimate(int(is_correct[is_accepted].sum()), accepted),
+    )

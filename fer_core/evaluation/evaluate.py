@@ -1,0 +1,284 @@
+"""Create an ``EvaluationResult``: predict the images of a split, or read cached predictions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import PREDICTIONS_FILE, Bundle
+from fer_core.dataset.curation import CuratedFaceSet
+from fer_core.dataset.duplicates import content_keys, leaked_rows
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError, first_line
+from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
+from fer_core.evaluation.facts import facts_on_dataset, facts_on_own_predictions
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.files import read_arrays
+from fer_core.predictor import Predictor, check_network_file, load_predictor
+from fer_core.progress import ProgressReport
+from fer_core.settings import Settings
+
+#: Images between two progress reports: about a tenth of a second, in whole batches.
+_CHUNK_SIZE = 128
+
+
+def evaluate_split(
+    bundle: Bundle,
+    face_set: FaceSet,
+    split: str,
+    settings: Settings,
+    *,
+    dataset_name: str,
+    is_demo_data: bool = False,
+    curation: str | None = None,
+    predictor: Predictor | None = None,
+    report: ProgressReport | None = None,
+) -> EvaluationResult:
+    """Evaluate a bundle on a split; predictions are read from the cache if it has them.
+
+    The cache key covers the network and its input settings, the data, the split and the curation.
+    If another thread computes the same predictions, this call waits for them.
+
+    Args:
+        bundle: The model.
+        face_set: The data.
+        split: ``train``, ``validation``, ``test`` or ``all``.
+        settings: Contains the cache folder.
+        dataset_name: The name of the data, for messages and reports.
+        is_demo_data: Whether the data is the drawn demo set.
+        curation: Fingerprint of the applied curation; None without one.
+        predictor: The predictor of the bundle, if it is already open.
+        report: Called with the progress.
+
+    Raises:
+        InputError: The split does not exist or has no images, or the network cannot be used.
+    """
+    rows = _rows_of(face_set, split)
+    labels = face_set.labels[rows]
+    check_network_file(bundle.served_network, bundle.name)
+    key = cache_key(bundle, face_set.fingerprint, split, curation)
+    with _single_flight(key):
+        prediction = read_cached(settings, key, labels)
+        if prediction is None:
+            probabilities = _predict(
+                predictor or load_predictor(bundle), face_set.images, rows, report
+            )
+            prediction = CachedPrediction(labels, probabilities, _leak_flags(face_set, rows))
+            write_cached(settings, key, prediction)
+    return EvaluationResult(
+        bundle_name=bundle.name,
+        dataset_name=dataset_name,
+        split=split,
+        labels=labels,
+        raw_probabilities=bundle.calibration.adjusted(prediction.raw_probabilities),
+        temperature=bundle.temperature,
+        rows=rows,
+        names=tuple(face_set.names[row] for row in rows),
+        is_leaked=prediction.is_leaked,
+        data_fingerprint=face_set.fingerprint,
+        facts=facts_on_dataset(bundle, face_set, split, is_demo_data=is_demo_data),
+    )
+
+
+def evaluate_curated(
+    bundle: Bundle,
+    imported: FaceSet,
+    curated: CuratedFaceSet,
+    split: str,
+    settings: Settings,
+    *,
+    dataset_name: str,
+    is_demo_data: bool = False,
+    predictor: Predictor | None = None,
+    report: ProgressReport | None = None,
+) -> EvaluationResult:
+    """Evaluate a bundle on a split after the curation decisions were applied.
+
+    The rows of the result are rows of ``curated.faces``. The dataset is named "... (curated)" and
+    the first warning says what the curation changed, because metrics on curated images cannot be
+    compared with metrics on the published images.
+
+    Args:
+        bundle: The model.
+        imported: The data as imported: it shows which images the model was trained on.
+        curated: The data after curation.
+        split: ``train``, ``validation``, ``test`` or ``all``.
+        settings: Contains the cache folder.
+        dataset_name: The name of the data.
+        is_demo_data: Whether the data is the drawn demo set.
+        predictor: The predictor of the bundle, if it is already open.
+        report: Called with the progress.
+
+    Raises:
+        InputError: As for ``evaluate_split``.
+    """
+    result = evaluate_split(
+        bundle,
+        curated.faces,
+        split,
+        settings,
+        dataset_name=f"{dataset_name} (curated)",
+        is_demo_data=is_demo_data,
+        curation=curated.fingerprint,
+        predictor=predictor,
+        report=report,
+    )
+    facts = facts_on_dataset(
+        bundle, curated.faces, split, is_demo_data=is_demo_data, imported=imported
+    )
+    warnings = (curation_summary(curated, split), *facts.warnings)
+    return replace(result, facts=replace(facts, warnings=warnings))
+
+
+def curation_summary(curated: CuratedFaceSet, split: str) -> str:
+    """Return one sentence about what the curation changed in a split (or in ``all``)."""
+    splits = SPLITS if split == "all" else (split,)
+    dropped = sum(curated.dropped[one] for one in splits)
+    relabelled = sum(curated.relabelled[one] for one in splits)
+    images = f"{split} images" if split != "all" else "images"
+    if not dropped and not relabelled:
+        return f"The curation is applied; it does not change the {images}."
+    return (
+        f"The curation is applied: of the {images} {dropped:,} "
+        f"{'is' if dropped == 1 else 'are'} left out and {relabelled:,} "
+        f"{'has' if relabelled == 1 else 'have'} a new label. These metrics cannot be compared "
+        "with metrics on the published data."
+    )
+
+
+def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> EvaluationResult:
+    """Evaluate a predictor that is not a stored bundle, without the cache.
+
+    Args:
+        predictor: The model.
+        face_set: The data.
+        split: ``train``, ``validation``, ``test`` or ``all``.
+
+    Raises:
+        InputError: The split does not exist or has no images.
+    """
+    rows = _rows_of(face_set, split)
+    return EvaluationResult(
+        bundle_name="",
+        dataset_name=None,
+        split=split,
+        labels=face_set.labels[rows],
+        raw_probabilities=predictor.calibration.adjusted(
+            _predict(predictor, face_set.images, rows, None)
+        ),
+        temperature=predictor.temperature,
+        rows=rows,
+        is_leaked=_leak_flags(face_set, rows),
+    )
+
+
+def own_predictions(bundle: Bundle) -> EvaluationResult:
+    """Return the evaluation on the validation predictions stored in a bundle, without images.
+
+    Raises:
+        InputError: The bundle has no predictions, or they are damaged.
+    """
+    path = bundle.folder / PREDICTIONS_FILE
+    try:
+        arrays = read_arrays(path)
+        labels, probabilities = arrays["labels"], arrays["probabilities"]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"The model {bundle.name!r} contains no validation predictions ({PREDICTIONS_FILE} is "
+            "missing); choose a dataset to evaluate it on."
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"The validation predictions in {path} are damaged ({first_line(error)}); restore the "
+            "file, or choose a dataset to evaluate the model on."
+        ) from error
+    if not _are_predictions(labels, probabilities):
+        raise InputError(
+            f"{path} does not contain labels 0 to {len(EMOTIONS) - 1} and probabilities; restore "
+            "the file, or choose a dataset to evaluate the model on."
+        )
+    return EvaluationResult(
+        bundle_name=bundle.name,
+        dataset_name=None,
+        split="validation",
+        labels=labels.astype(np.int8),
+        raw_probabilities=bundle.calibration.adjusted(probabilities.astype(np.float32)),
+        temperature=bundle.temperature,
+        rows=np.arange(len(labels)),
+        data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),
+        facts=facts_on_own_predictions(bundle, labels),
+    )
+
+
+def _rows_of(face_set: FaceSet, split: str) -> NDArray[np.intp]:
+    rows = face_set.rows(split)
+    if not len(rows):
+        raise InputError(f"The dataset has no {split} images; choose another split.")
+    return rows
+
+
+def _are_predictions(labels: NDArray[np.int8], probabilities: NDArray[np.float32]) -> bool:
+    return bool(
+        labels.ndim == 1
+        and len(labels)
+        and np.issubdtype(labels.dtype, np.integer)
+        and labels.min() >= 0
+        and labels.max() < len(EMOTIONS)
+        and probabilities.shape == (len(labels), len(EMOTIONS))
+        and np.issubdtype(probabilities.dtype, np.floating)
+        # Comparisons with NaN are False, so NaN fails both checks.
+        and (probabilities >= 0).all()
+        and (np.abs(probabilities.sum(axis=1) - 1) < 0.01).all()
+    )
+
+
+def _predict(
+    predictor: Predictor,
+    images: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    report: ProgressReport | None,
+) -> NDArray[np.float32]:
+    """Probabilities before temperature scaling, float32 ``[n, classes]``."""
+    probabilities = np.empty((len(rows), len(EMOTIONS)), dtype=np.float32)
+    for start in range(0, len(rows), _CHUNK_SIZE):
+        if report is not None:
+            report(start, len(rows))
+        chunk = rows[start : start + _CHUNK_SIZE]
+        probabilities[start : start + len(chunk)] = predictor.probabilities(
+            images[chunk], calibrated=False
+        )
+    if report is not None:
+        report(len(rows), len(rows))
+    return probabilities
+
+
+def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    keys = content_keys(face_set.images)
+    leaked = [leaked_rows(face_set, split, keys) for split in ("validation", "test")]
+    return np.isin(rows, np.concatenate(leaked))
+
+
+_guard = threading.Lock()
+_in_flight: dict[str, tuple[threading.Lock, int]] = {}
+
+
+@contextmanager
+def _single_flight(key: str) -> Iterator[None]:
+    """Let only one thread at a time work on a key; a second thread then finds its cached result."""
+    with _guard:
+        lock, waiting = _in_flight.get(key, (threading.Lock(), 0))
+        _in_flight[key] = lock, waiting + 1
+    try:
+        with lock:
+            yield
+    finally:
+        with _guard:
+            lock, waiting = _in_flight.pop(key)
+            if waiting > 1:
+                _in_flight[key] = lock, waiting - 1

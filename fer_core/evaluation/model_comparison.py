@@ -1,0 +1,205 @@
+"""Comparison of two models on the same images, with a test of statistical significance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError
+from fer_core.evaluation.confusion_tables import f1s_of, recalls_of
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.metrics import Estimate, estimates_from_counts, mcnemar_test, ratio
+
+#: A difference with a p-value below it is called statistically significant.
+SIGNIFICANCE_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class ClassComparison:
+    """Two models on one class; differences are second model minus first model.
+
+    Attributes:
+        name: The class.
+        support: Number of images of the class.
+        first_recall: None if the class does not occur.
+        second_recall: The same for the second model.
+        first_f1: None if the class neither occurs nor is predicted.
+        second_f1: The same for the second model.
+        recall_difference: With its paired 95 % bootstrap interval.
+        f1_difference: With its paired 95 % bootstrap interval.
+    """
+
+    name: str
+    support: int
+    first_recall: float | None
+    second_recall: float | None
+    first_f1: float | None
+    second_f1: float | None
+    recall_difference: Estimate
+    f1_difference: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two models on the same ``n`` images.
+
+    Attributes:
+        first_name: The first model.
+        second_name: The second model.
+        n: Number of images.
+        first_accuracy: 0 to 1.
+        second_accuracy: 0 to 1.
+        difference: Accuracy of the second model minus that of the first, with a paired 95 %
+            bootstrap interval.
+        both_correct: Number of images that both models classify correctly.
+        only_first: Number of images that only the first model classifies correctly.
+        only_second: Number of images that only the second model classifies correctly.
+        both_wrong: Number of images that both models misclassify.
+        only_first_positions: These images, by falling confidence of the first model.
+        only_second_positions: These images, by falling confidence of the second model.
+        both_wrong_positions: These images, by falling confidence of the first model.
+        p_value: Of McNemar's test.
+        test: The variant of the test.
+        per_class: In the order of the classes.
+        sentence: The outcome as one sentence.
+    """
+
+    first_name: str
+    second_name: str
+    n: int
+    first_accuracy: float
+    second_accuracy: float
+    difference: Estimate
+    both_correct: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+    only_first_positions: NDArray[np.intp]
+    only_second_positions: NDArray[np.intp]
+    both_wrong_positions: NDArray[np.intp]
+    p_value: float
+    test: str
+    per_class: tuple[ClassComparison, ...]
+    sentence: str
+
+
+def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
+    """Compare two models.
+
+    Args:
+        first: The evaluation of the first model.
+        second: The evaluation of the second model on the same images.
+
+    Raises:
+        InputError: The images or classes differ, or it is unknown whether they are the same.
+    """
+    if (
+        not first.data_fingerprint
+        or first.data_fingerprint != second.data_fingerprint
+        or first.split != second.split
+        or first.classes != second.classes
+        or not np.array_equal(first.labels, second.labels)
+    ):
+        raise InputError(
+            f"{first.bundle_name!r} and {second.bundle_name!r} were not evaluated on the same "
+            "images; evaluate both on the same split of one dataset."
+        )
+    size = len(first.classes)
+    cells = (first.labels.astype(np.intp) * size + first.predicted) * size + second.predicted
+    counts = np.bincount(cells, minlength=size**3).reshape(size, size, size)
+    differences = estimates_from_counts(counts, _differences)
+    metrics = _metrics_of_both(counts[np.newaxis])
+    only_first = np.flatnonzero(first.is_correct & ~second.is_correct)
+    only_second = np.flatnonzero(second.is_correct & ~first.is_correct)
+    both_wrong = np.flatnonzero(~first.is_correct & ~second.is_correct)
+    p_value, test = mcnemar_test(len(only_first), len(only_second))
+    difference = differences["accuracy"][0]
+    return Comparison(
+        first_name=first.bundle_name,
+        second_name=second.bundle_name,
+        n=first.n,
+        first_accuracy=float(first.is_correct.mean()),
+        second_accuracy=float(second.is_correct.mean()),
+        difference=difference,
+        both_correct=int((first.is_correct & second.is_correct).sum()),
+        only_first=len(only_first),
+        only_second=len(only_second),
+        both_wrong=len(both_wrong),
+        only_first_positions=_by_confidence(only_first, first),
+        only_second_positions=_by_confidence(only_second, second),
+        both_wrong_positions=_by_confidence(both_wrong, first),
+        p_value=p_value,
+        test=test,
+        per_class=tuple(
+            ClassComparison(
+                name=name,
+                support=int(counts[index].sum()),
+                first_recall=_number(metrics["first_recall"][0, index]),
+                second_recall=_number(metrics["second_recall"][0, index]),
+                first_f1=_number(metrics["first_f1"][0, index]),
+                second_f1=_number(metrics["second_f1"][0, index]),
+                recall_difference=differences["recall"][index],
+                f1_difference=differences["f1"][index],
+            )
+            for index, name in enumerate(first.classes)
+        ),
+        sentence=_summary(first.bundle_name, second.bundle_name, difference, p_value, first.n),
+    )
+
+
+def _metrics_of_both(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
+    """Metrics of tables ``[tables, true, predicted by the first, predicted by the second]``."""
+    first, second = tables.sum(axis=3), tables.sum(axis=2)
+    total = tables.sum(axis=(1, 2, 3))[:, np.newaxis]
+    return {
+        "first_accuracy": ratio(np.trace(first, axis1=1, axis2=2)[:, np.newaxis], total),
+        "second_accuracy": ratio(np.trace(second, axis1=1, axis2=2)[:, np.newaxis], total),
+        "first_recall": recalls_of(first),
+        "second_recall": recalls_of(second),
+        "first_f1": f1s_of(first),
+        "second_f1": f1s_of(second),
+    }
+
+
+def _differences(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
+    both = _metrics_of_both(tables)
+    return {
+        name: both[f"second_{name}"] - both[f"first_{name}"]
+        for name in ("accuracy", "recall", "f1")
+    }
+
+
+def _by_confidence(positions: NDArray[np.intp], result: EvaluationResult) -> NDArray[np.intp]:
+    return positions[np.argsort(-result.confidence[positions], kind="stable")]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _summary(first: str, second: str, difference: Estimate, p_value: float, count: int) -> str:
+    assert difference.value is not None  # there are images
+    points = 100 * difference.value
+    chance = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    if points == 0:
+        start = f"{first} and {second} have the same accuracy on these {count:,} images"
+    else:
+        better, worse = (second, first) if points > 0 else (first, second)
+        start = (
+            f"The accuracy of {better} is {abs(points):.1f} percentage points higher than that of "
+            f"{worse} on these {count:,} images"
+        )
+    interval = ""
+    if difference.low is not None and difference.high is not None:
+        low, high = sorted((100 * difference.low, 100 * difference.high))
+        if points < 0:
+            low, high = -high, -low
+        interval = f" (95 % interval {low:.1f} to {high:.1f})"
+    if p_value < SIGNIFICANCE_LEVEL:
+        verdict = "the difference is statistically significant"
+    else:
+        verdict = "the difference is not statistically significant"
+    return f"{start}{interval}; McNemar's test gives {chance}: {verdict}."

@@ -1,0 +1,57 @@
+"""Overall metrics of an evaluation with 95 % bootstrap intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.evaluation.confusion_tables import macro_f1_of, recalls_of
+from fer_core.metrics import UNDEFINED, Estimate, estimates_from_counts, is_among_top, ratio
+
+
+def overall_estimates(
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
+) -> dict[str, Estimate]:
+    """Return accuracy, macro F1, balanced accuracy and top-2 accuracy by name.
+
+    Args:
+        labels: True labels, ``[n]`` with at least one image.
+        probabilities: ``[n, classes]``.
+    """
+    size = probabilities.shape[1]
+    among_two = is_among_top(labels, probabilities, 2)
+    cells = (labels.astype(np.intp) * size + probabilities.argmax(axis=1)) * 2 + among_two
+    counts = np.bincount(cells, minlength=size * size * 2).reshape(size, size, 2)
+    return {name: one[0] for name, one in estimates_from_counts(counts, _overall).items()}
+
+
+def accuracy_estimate(is_correct: NDArray[np.bool_]) -> Estimate:
+    """Return the share of correct predictions with its interval; undefined without images."""
+    if not len(is_correct):
+        return UNDEFINED
+    counts = np.bincount(is_correct.astype(np.intp), minlength=2)
+    return estimates_from_counts(counts, lambda tables: {"": _share_correct(tables)})[""][0]
+
+
+def _share_correct(tables: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    return ratio(tables[:, 1:], tables.sum(axis=1, keepdims=True))
+
+
+def _overall(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
+    """Metrics of tables ``[tables, true, predicted, true class among the two most probable]``."""
+    confusions = tables.sum(axis=3)
+    total = confusions.sum(axis=(1, 2))[:, np.newaxis]
+    correct = np.trace(confusions, axis1=1, axis2=2)[:, np.newaxis]
+    recalls = recalls_of(confusions)
+    defined = ~np.isnan(recalls)
+    return {
+        "accuracy": ratio(correct, total),
+        "macro_f1": macro_f1_of(confusions),
+        "balanced_accuracy": ratio(
+            np.where(defined, recalls, 0).sum(axis=1, keepdims=True),
+            defined.sum(axis=1, keepdims=True),
+        ),
+        "top2_accuracy": ratio(tables[..., 1].sum(axis=(1, 2))[:, np.newaxis], total),
+    }

@@ -1,0 +1,60 @@
+"""Evaluation against the votes of annotators instead of the labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.vote_targets import plurality_of_targets
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.metrics import cross_entropy
+
+
+def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> EvaluationResult:
+    """Return an evaluation with the plurality of the votes as true labels.
+
+    Args:
+        result: The evaluation against the labels.
+        targets: Vote distributions, float32 ``[n, classes]``; a row of zeros has no usable votes.
+
+    Returns:
+        The evaluation of the images whose votes have a single winner.
+    """
+    plurality = plurality_of_targets(targets)
+    positions = np.flatnonzero(plurality >= 0)
+    return replace(
+        result,
+        labels=plurality[positions].astype(np.int8),
+        raw_probabilities=result.raw_probabilities[positions],
+        rows=result.rows[positions],
+        names=tuple(result.names[position] for position in positions) if result.names else (),
+        is_leaked=None if result.is_leaked is None else result.is_leaked[positions],
+        slicings=(),
+        robustness=(),
+        is_against_votes=True,
+    )
+
+
+def metrics_against_votes(result: EvaluationResult, targets: NDArray[np.float32]) -> dict[str, Any]:
+    """Return the metrics against annotator votes, as ``votes`` in the record of a bundle.
+
+    Args:
+        result: The evaluation against the labels.
+        targets: Vote distributions, float32 ``[n, classes]``; a row of zeros has no usable votes.
+
+    Returns:
+        The document of ``EvaluationResult.to_json`` against the plurality, without ``leak_free``,
+        on images whose votes have a single winner. ``ties`` counts the images with tied votes;
+        ``loss`` is the cross-entropy to the distribution on all images with usable votes.
+    """
+    against_plurality = plurality_result(result, targets)
+    is_usable = targets.any(axis=1)
+    document = against_plurality.to_json()
+    del document["leak_free"]
+    return document | {
+        "loss": cross_entropy(targets[is_usable], result.probabilities[is_usable]),
+        "ties": int(is_usable.sum()) - against_plurality.n,
+    }

@@ -1,0 +1,35 @@
+"""McNemar's test: do two classifiers differ significantly on the same images?"""
+
+from __future__ import annotations
+
+#: With fewer discordant images the exact test is used.
+_EXACT_BELOW = 25
+
+EXACT_TEST = "exact binomial"
+CHI_SQUARED_TEST = "chi-squared with continuity correction"
+
+
+def mcnemar_test(only_first: int, only_second: int) -> tuple[float, str]:
+    """Test whether two classifiers have the same error rate.
+
+    Only discordant images count, which exactly one classifier gets right. With fewer than 25 of
+    them the two-sided exact binomial test is used, otherwise the chi-squared test with Edwards's
+    continuity correction. After McNemar, "Note on the sampling error of the difference between
+    correlated proportions or percentages", Psychometrika 12, 1947.
+
+    Args:
+        only_first: Number of images that only the first classifier gets right.
+        only_second: Number of images that only the second classifier gets right.
+
+    Returns:
+        The p-value, 0 to 1, and the name of the test used.
+    """
+    from scipy import stats
+
+    discordant = only_first + only_second
+    if not discordant:
+        return 1.0, EXACT_TEST
+    if discordant < _EXACT_BELOW:
+        return float(stats.binomtest(only_first, discordant).pvalue), EXACT_TEST
+    distance = max(abs(only_first - only_second) - 1, 0)
+    return float(stats.chi2.sf(distance**2 / discordant, df=1)), CHI_SQUARED_TEST

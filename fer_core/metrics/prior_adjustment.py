@@ -1,0 +1,106 @@
+"""Post-hoc logit adjustment: shift the decision toward classes that are rare in training.
+
+Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: the logarithm of each class's
+share of the training data, times an exponent, is subtracted from its logit. An exponent of 0
+changes nothing; 1 estimates what the network would say if all classes were equally common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.metrics.calibration import cross_validated_temperature
+from fer_core.metrics.classification import (
+    SMALLEST_PROBABILITY,
+    confusion_matrix,
+    macro_f1,
+    per_class_metrics,
+)
+
+#: Candidates of ``fit_prior_exponent``.
+EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
+
+#: With fewer accepted predictions an accuracy is mostly chance.
+_MIN_ACCEPTED = 20
+
+
+def adjust_for_prior(
+    probabilities: NDArray[np.floating[Any]], class_prior: Sequence[float], exponent: float
+) -> NDArray[np.float32]:
+    """Divide probabilities by a power of the class prior and normalize them.
+
+    Args:
+        probabilities: ``[n, classes]``, before temperature scaling.
+        class_prior: Share of each class in the training targets.
+        exponent: 0 to 1; at 0 the probabilities are returned as they are.
+
+    Returns:
+        float32 ``[n, classes]``.
+    """
+    if exponent == 0:
+        return np.asarray(probabilities, dtype=np.float32)
+    clipped = np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY)
+    prior = np.maximum(np.asarray(class_prior, np.float64), SMALLEST_PROBABILITY)
+    adjusted = clipped / prior**exponent
+    return np.asarray(adjusted / adjusted.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def fit_prior_exponent(
+    labels: NDArray[np.integer[Any]],
+    probabilities: NDArray[np.floating[Any]],
+    class_prior: Sequence[float],
+) -> float:
+    """Return the exponent of ``EXPONENTS`` with the highest macro F1, the smallest of equal ones.
+
+    Args:
+        labels: True labels, ``[n]``.
+        probabilities: ``[n, classes]``, before temperature scaling.
+        class_prior: Share of each class in the training targets.
+    """
+
+    def score(exponent: float) -> float:
+        predicted = adjust_for_prior(probabilities, class_prior, exponent).argmax(axis=1)
+        matrix = confusion_matrix(labels, predicted, probabilities.shape[1])
+        return macro_f1(per_class_metrics(matrix)) or 0.0
+
+    return max(EXPONENTS, key=score)
+
+
+def confidence_thresholds(
+    labels: NDArray[np.integer[Any]],
+    probabilities: NDArray[np.floating[Any]],
+    accuracies: Sequence[float] = (0.8, 0.9),
+) -> dict[str, float | None]:
+    """Return the least confidence above which predictions reach an accuracy.
+
+    Confidences are those of a temperature fitted without the image, by cross-validation, so that
+    the thresholds are not fitted to the images that they are measured on.
+
+    Args:
+        labels: True labels, ``[n]``.
+        probabilities: ``[n, classes]``, before temperature scaling.
+        accuracies: Wanted accuracies of the accepted predictions, 0 to 1.
+
+    Returns:
+        By accuracy in percent, such as ``"80"``: the threshold in steps of 0.01; 0 if all
+        predictions together reach it, None if no threshold with enough predictions does.
+    """
+    scaled, _ = cross_validated_temperature(labels, probabilities)
+    confidence = scaled.max(axis=1)
+    is_correct = scaled.argmax(axis=1) == labels
+    found: dict[str, float | None] = {}
+    for wanted in accuracies:
+        found[f"{100 * wanted:.0f}"] = next(
+            (
+                round(float(threshold), 2)
+                for threshold in np.linspace(0, 1, 101)
+                if (accepted := confidence >= threshold - 1e-6).sum() >= _MIN_ACCEPTED
+                and is_correct[accepted].mean() >= wanted
+            ),
+            None,
+        )
+    return found

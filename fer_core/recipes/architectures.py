@@ -1,0 +1,405 @@
+"""The network architectures, by name.
+
+Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0, 1] (channels
+last), to the probabilities of the seven emotions. Only layers of Keras are used, so that every
+architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
+functions, so that importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+#: Height, width, channels; None leaves a size open.
+InputShape = tuple[int | None, int | None, int]
+
+INPUT_SHAPE = (48, 48, 1)
+CLASS_COUNT = 7
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named network.
+
+    Attributes:
+        name: Its name in configurations.
+        summary: Its layers, in one line.
+        parameters: Number of trainable and other weights.
+        multiply_adds: Multiply-adds of the convolutions and dense layers for one image.
+        build: Builds the model. Its first argument scales the published dropout rates (1: as
+            published, 0: no dropout), the second is the shape of the input.
+        takes_any_size: True if height and width of the input may differ from 48: the network ends
+            in global pooling, and no two branches of it round an odd size differently.
+    """
+
+    name: str
+    summary: str
+    parameters: int
+    multiply_adds: int
+    build: Callable[[float, InputShape], keras.Model]
+    takes_any_size: bool = False
+
+
+def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = False) -> keras.Model:
+    """Build an architecture with fresh random weights.
+
+    Args:
+        name: A key of ``ARCHITECTURES``.
+        dropout_scale: Factor on the architecture's own dropout rates; products are limited to
+            0.9.
+        any_size: Leave height and width of the input open; only for architectures with
+            ``takes_any_size``. The weights are the same.
+
+    Returns:
+        A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
+        dtype policy; its softmax is always float32.
+    """
+    return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
+
+
+def count_multiply_adds(model: keras.Model) -> int:
+    """Return the multiply-adds of a model's convolutions and dense layers for one image."""
+    from keras import layers
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            height, width = layer.output.shape[1:3]
+            kernel_height, kernel_width, channels_in, channels_out = layer.kernel.shape
+            total += height * width * kernel_height * kernel_width * channels_in * channels_out
+        elif isinstance(layer, layers.Dense):
+            channels_in, channels_out = layer.kernel.shape
+            total += channels_in * channels_out
+    return int(total)
+
+
+def _input(shape: InputShape) -> Any:
+    import keras
+
+    return keras.Input(shape, name="pixels")
+
+
+def _dropout(tensor: Any, rate: float, scale: float) -> Any:
+    from keras import layers
+
+    rate = min(rate * scale, 0.9)
+    return layers.Dropout(rate)(tensor) if rate > 0 else tensor
+
+
+def _normalized_convolution(
+    tensor: Any,
+    filters: int,
+    *,
+    kernel_size: int = 3,
+    strides: int = 1,
+    activation: bool = True,
+    first_scale: str = "ones",
+) -> Any:
+    """Convolution, batch normalization and, unless switched off, ReLU.
+
+    ``first_scale`` is the initializer of the normalization's scale.
+    """
+    from keras import layers
+
+    tensor = layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )(tensor)
+    tensor = layers.BatchNormalization(gamma_initializer=first_scale)(tensor)
+    return layers.ReLU()(tensor) if activation else tensor
+
+
+def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
+    import keras
+    from keras import layers
+
+    # The softmax stays float32 in mixed precision: a mantissa of 8 bits is not precise enough.
+    tensor = layers.Dense(CLASS_COUNT, dtype="float32", name="logits")(tensor)
+    outputs = layers.Softmax(dtype="float32", name="probabilities")(tensor)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
+
+    The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3
+    convolutions with 32, 64 and 128 filters, each pair followed by pooling and dropout 0.25, then
+    one dense layer of 256.
+    """
+    from keras import layers
+
+    inputs = tensor = _input(shape)
+    for filters in (32, 64, 128):
+        for _ in range(2):
+            tensor = _normalized_convolution(tensor, filters)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, 0.25, dropout_scale)
+    tensor = layers.Flatten()(tensor)
+    tensor = layers.Dense(256, activation="relu")(tensor)
+    tensor = layers.BatchNormalization()(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "paired_convolutions")
+
+
+def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
+
+    The source does not give the L2 factor; chosen here is 0.01, the value of Keras's examples.
+    """
+    from keras import layers, regularizers
+
+    inputs = tensor = _input(shape)
+    for filters, rate in ((64, 0.3), (128, 0.3), (256, 0.4), (512, 0.4)):
+        tensor = _normalized_convolution(tensor, filters)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, rate, dropout_scale)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = layers.Dense(512, kernel_regularizer=regularizers.L2(0.01), use_bias=False)(tensor)
+    tensor = layers.BatchNormalization()(tensor)
+    tensor = layers.ReLU()(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "four_blocks_average_pooling")
+
+
+def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
+
+    The source does not give kernel, padding, dense width and dropout rate; chosen here are 3x3, no
+    padding (Keras's default), 128 and 0.5.
+    """
+    from keras import layers
+
+    inputs = tensor = _input(shape)
+    for filters in (32, 64, 128):
+        tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
+        tensor = layers.MaxPooling2D()(tensor)
+    tensor = layers.Flatten()(tensor)
+    tensor = layers.Dense(128, activation="relu")(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "three_convolutions")
+
+
+def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
+
+    The source does not give sizes; chosen here are the most common ones of this layout: 128, 256,
+    512 and 512 filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout
+    0.3).
+    """
+    from keras import layers
+
+    inputs = tensor = _input(shape)
+    for filters in (128, 256, 512, 512):
+        tensor = layers.Conv2D(filters, 3, activation="relu")(tensor)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, 0.4, dropout_scale)
+    tensor = layers.Flatten()(tensor)
+    for units, rate in ((512, 0.4), (256, 0.3)):
+        tensor = layers.Dense(units, activation="relu")(tensor)
+        tensor = _dropout(tensor, rate, dropout_scale)
+    return _classifier(inputs, tensor, "four_convolutions_wide")
+
+
+def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
+
+    The source does not give sizes; chosen here are 32, 64 and 128 filters with dropout 0.25 and a
+    dense layer of 256 with dropout 0.5.
+    """
+    from keras import layers
+
+    inputs = tensor = _input(shape)
+    for filters in (32, 64, 128):
+        tensor = layers.Conv2D(filters, 3, padding="same", activation="relu")(tensor)
+        tensor = layers.MaxPooling2D()(tensor)
+        tensor = _dropout(tensor, 0.25, dropout_scale)
+    tensor = layers.Flatten()(tensor)
+    tensor = layers.Dense(256, activation="relu")(tensor)
+    tensor = _dropout(tensor, 0.5, dropout_scale)
+    return _classifier(inputs, tensor, "three_convolutions_dropout")
+
+
+def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
+
+    On two CPU cores plain convolutions are compute-bound, while residual sums, depthwise
+    convolutions and squeeze-and-excitation are memory-bound.
+    """
+    from keras import layers
+
+    inputs = tensor = _input(shape)
+    for stage, filters in enumerate((32, 64, 128, 256)):
+        if stage > 0:
+            tensor = layers.MaxPooling2D()(tensor)
+        for _ in range(2):
+            tensor = _normalized_convolution(tensor, filters)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = _dropout(tensor, 0.3, dropout_scale)
+    return _classifier(inputs, tensor, "plain_eight")
+
+
+def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
+
+    One convolution alone works on all 48x48 pixels, where normalization and ReLU cost the most
+    memory traffic; the depth is where there are 12x12 and 6x6. Each convolution begins as the
+    identity on its first filters: Zagoruyko and Komodakis, "DiracNets: training very deep neural
+    networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10 in 3.29 seconds on
+    a single GPU", 2024.
+    """
+    import keras
+    from keras import layers
+
+    inputs = tensor = _input(shape)
+    for stage, (filters, depth) in enumerate(((32, 1), (64, 2), (128, 3), (256, 3))):
+        if stage > 0:
+            tensor = layers.MaxPooling2D()(tensor)
+        for _ in range(depth):
+            tensor = _normalized_convolution(tensor, filters)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = _dropout(tensor, 0.4, dropout_scale)
+    model = _classifier(inputs, tensor, "plain_nine")
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.kernel.shape[2] > 1:
+            _begin_as_identity(layer)
+    return model
+
+
+def _begin_as_identity(layer: Any) -> None:
+    """Let a convolution's first filters pass its input's channels on, one each."""
+    from keras import ops
+
+    kernel = ops.convert_to_numpy(layer.kernel).copy()
+    height, width, channels, _ = kernel.shape
+    kernel[..., :channels] = 0
+    for channel in range(channels):
+        kernel[height // 2, width // 2, channel, channel] = 1
+    layer.kernel.assign(kernel)
+
+
+def _channel_attention(tensor: Any) -> Any:
+    """Scale each channel by a weight computed from its global average.
+
+    Hu et al., "Squeeze-and-excitation networks", CVPR 2018, with a reduction of 8.
+    """
+    from keras import layers
+
+    channels = tensor.shape[-1]
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(tensor)
+    weights = layers.Conv2D(channels // 8, 1, activation="relu")(weights)
+    weights = layers.Conv2D(channels, 1, activation="sigmoid")(weights)
+    return layers.Multiply()([tensor, weights])
+
+
+def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
+    """Two normalized 3x3 convolutions with channel attention, added to the input.
+
+    The scale of the second convolution starts at 0, and the shortcut of a strided block averages
+    before its 1x1 convolution: He et al., "Bag of tricks for image classification with
+    convolutional neural networks", CVPR 2019.
+    """
+    from keras import layers
+
+    shortcut = tensor
+    if strides > 1:
+        shortcut = layers.AveragePooling2D(strides)(shortcut)
+    if shortcut.shape[-1] != filters:
+        shortcut = _normalized_convolution(shortcut, filters, kernel_size=1, activation=False)
+    tensor = _normalized_convolution(tensor, filters, strides=strides)
+    tensor = _normalized_convolution(tensor, filters, activation=False, first_scale="zeros")
+    return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
+
+
+def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras.Model:
+    """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
+
+    After He et al., "Deep residual learning for image recognition", CVPR 2016, reduced so that one
+    CPU core processes a face and its mirror image in less than 4 ms: only the first convolution
+    works at 48x48 pixels, and most layers work at 12x12 and 6x6.
+    """
+    from keras import layers
+
+    inputs = _input(shape)
+    tensor = _normalized_convolution(inputs, 32)
+    for filters, blocks in ((64, 1), (128, 2), (192, 2)):
+        for number in range(blocks):
+            tensor = _residual_block(tensor, filters, strides=2 if number == 0 else 1)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = _dropout(tensor, 0.3, dropout_scale)
+    return _classifier(inputs, tensor, "residual_eleven_attention")
+
+
+_ALL = (
+    Architecture(
+        "three_convolutions",
+        "convolutions 32, 64, 128 with max pooling, dense 128",
+        parameters=355_847,
+        multiply_adds=13_719_552,
+        build=_three_convolutions,
+    ),
+    Architecture(
+        "three_convolutions_dropout",
+        "convolutions 32, 64, 128 with max pooling and dropout, dense 256",
+        parameters=1_274_375,
+        multiply_adds=23_078_656,
+        build=_three_convolutions_dropout,
+    ),
+    Architecture(
+        "paired_convolutions",
+        "pairs of normalized convolutions 32, 64, 128 with max pooling and dropout, dense 256",
+        parameters=1_470_503,
+        multiply_adds=86_779_648,
+        build=_paired_convolutions,
+    ),
+    Architecture(
+        "four_blocks_average_pooling",
+        "normalized convolutions 64, 128, 256, 512 with dropout, average pooling, dense 512",
+        parameters=1_820_487,
+        multiply_adds=128_994_816,
+        build=_four_blocks_average_pooling,
+        takes_any_size=True,
+    ),
+    Architecture(
+        "four_convolutions_wide",
+        "convolutions 128, 256, 512, 512 with dropout, dense 512 and 256",
+        parameters=4_232_199,
+        multiply_adds=217_823_488,
+        build=_four_convolutions_wide,
+    ),
+    Architecture(
+        "plain_eight",
+        "eight normalized 3x3 convolutions in pairs of 32, 64, 128, 256, average pooling",
+        parameters=1_176_359,
+        multiply_adds=117_450_496,
+        build=_plain_eight,
+        takes_any_size=True,
+    ),
+    Architecture(
+        "plain_nine",
+        "nine normalized 3x3 convolutions of 32 to 256 filters that begin as identities, average "
+        "pooling",
+        parameters=1_905_831,
+        multiply_adds=138_684_160,
+        build=_plain_nine,
+        takes_any_size=True,
+    ),
+    Architecture(
+        "residual_eleven_attention",
+        "eleven 3x3 convolutions in residual blocks of 64, 128, 192 with channel attention",
+        parameters=1_860_095,
+        multiply_adds=153_899_328,
+        build=_residual_eleven_attention,
+    ),
+)
+
+#: Every architecture by name.
+ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _ALL}

@@ -1,0 +1,260 @@
+"""The fields of ``TrainingConfig`` for forms and commands, and configurations from values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
+
+from fer_core.errors import InputError
+from fer_core.recipes.architectures import ARCHITECTURES
+from fer_core.recipes.config import TrainingConfig
+from fer_core.validation import is_finite_number, location, sentence, shortened
+
+Kind = Literal["choice", "boolean", "integer", "number", "steps"]
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """One field of ``TrainingConfig``.
+
+    Attributes:
+        name: Its name.
+        label: Its label in forms.
+        help: What it does, in one line.
+        group: A key of ``GROUPS``.
+        kind: The kind of its value; *steps* are the pairs of ``schedule_steps``.
+        default: Its default value.
+        choices: The allowed values of a *choice*.
+        minimum: The lower bound of a number.
+        maximum: The upper bound of a number.
+        minimum_is_allowed: False if a value has to be above ``minimum``.
+        maximum_is_allowed: False if a value has to be below ``maximum``.
+        is_optional: True if None (off) is a value too.
+        is_logarithmic: True if steps by a factor are sensible.
+        applies: Pairs of another field and its values with which this field has an effect; all
+            pairs have to hold.
+    """
+
+    name: str
+    label: str
+    help: str
+    group: str
+    kind: Kind
+    default: Any
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    minimum_is_allowed: bool = True
+    maximum_is_allowed: bool = True
+    is_optional: bool = False
+    is_logarithmic: bool = False
+    applies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def applies_to(self, values: Mapping[str, Any]) -> bool:
+        """Return True if the field has an effect with these values of the other fields."""
+        return all(values.get(field) in allowed for field, allowed in self.applies)
+
+    def checked(self, value: Any) -> Any:
+        """Validate a value of this field.
+
+        Returns:
+            The value in the field's type.
+
+        Raises:
+            InputError: The value is not valid; the message says which values are.
+        """
+        try:
+            return _validator(self.name).validate_python(value)
+        except ValidationError as error:
+            raise InputError(self.problem(value) or f"{sentence(error, self.name)}.") from error
+
+    def problem(self, value: Any) -> str:
+        """Say which values are valid, for a value that is not; empty where only pydantic knows."""
+        received = f"Received: {self.name}={shortened(value)}."
+        if self.kind == "choice":
+            return f"{self.name} should be one of {', '.join(self.choices)}. {received}"
+        if self.kind in ("integer", "number") and is_finite_number(value):
+            if self.is_within_bounds(value):
+                return ""
+            return f"{self.name} should be {self._bounds()}. {received}"
+        return ""
+
+    def is_within_bounds(self, value: float) -> bool:
+        """Return True if a number is within the field's bounds."""
+        low = -float("inf") if self.minimum is None else self.minimum
+        high = float("inf") if self.maximum is None else self.maximum
+        is_above = low < value or (self.minimum_is_allowed and value == low)
+        return is_above and (value < high or (self.maximum_is_allowed and value == high))
+
+    def _bounds(self) -> str:
+        low = f"{'at least' if self.minimum_is_allowed else 'above'} {self.minimum:,.12g}"
+        high = f"{'at most' if self.maximum_is_allowed else 'below'} {self.maximum:,.12g}"
+        return f"{low} and {high}"
+
+
+@cache
+def setting_fields() -> tuple[SettingField, ...]:
+    """Return every field of ``TrainingConfig``, in its order."""
+    hints = get_type_hints(TrainingConfig)
+    return tuple(_setting_field(name, hints[name], info) for name, info in _model_fields().items())
+
+
+def _model_fields() -> dict[str, Any]:
+    assert is_pydantic_dataclass(TrainingConfig)
+    return TrainingConfig.__pydantic_fields__
+
+
+def _setting_field(name: str, annotation: Any, info: Any) -> SettingField:
+    types = get_args(annotation)
+    is_optional = NoneType in types
+    plain = types[0] if is_optional else annotation
+    choices: tuple[str, ...] = ()
+    kind: Kind
+    if name == "architecture":
+        kind, choices = "choice", tuple(ARCHITECTURES)
+    elif get_origin(plain) is Literal:
+        kind, choices = "choice", get_args(plain)
+    elif get_origin(plain) is tuple:
+        kind = "steps"
+    else:
+        kinds: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "number"}
+        kind = kinds[plain]
+    bounds = {
+        bound: getattr(one, bound)
+        for one in info.metadata
+        for bound in ("ge", "gt", "le", "lt")
+        if getattr(one, bound, None) is not None
+    }
+    return SettingField(
+        name=name,
+        label=info.title,
+        help=info.description,
+        kind=kind,
+        default=info.default,
+        choices=choices,
+        minimum=bounds.get("ge", bounds.get("gt")),
+        maximum=bounds.get("le", bounds.get("lt")),
+        minimum_is_allowed="gt" not in bounds,
+        maximum_is_allowed="lt" not in bounds,
+        is_optional=is_optional,
+        **info.json_schema_extra,
+    )
+
+
+@cache
+def _validator(name: str) -> TypeAdapter[Any]:
+    info = _model_fields()[name]
+    annotation = get_type_hints(TrainingConfig, include_extras=True)[name]
+    return TypeAdapter(Annotated[annotation, *info.metadata] if info.metadata else annotation)
+
+
+@dataclass(frozen=True)
+class ConfigDifference:
+    """A setting in which two configurations differ.
+
+    Attributes:
+        field: The field of ``TrainingConfig``.
+        label: Its label.
+        first: Its value in the first configuration.
+        second: Its value in the second.
+    """
+
+    field: str
+    label: str
+    first: Any
+    second: Any
+
+
+def config_difference(first: TrainingConfig, second: TrainingConfig) -> list[ConfigDifference]:
+    """Return the settings in which two configurations differ, in the fields' order."""
+    return [
+        ConfigDifference(
+            field.name, field.label, getattr(first, field.name), getattr(second, field.name)
+        )
+        for field in setting_fields()
+        if getattr(first, field.name) != getattr(second, field.name)
+    ]
+
+
+def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    """Return a copy of a configuration with some fields changed, validated again.
+
+    Args:
+        config: The configuration to copy.
+        changes: New values by field; a string is read as the field's type (``"none"`` is None).
+
+    Raises:
+        InputError: A field does not exist, or a value is not valid; the message says which.
+    """
+    by_name = {setting.name: setting for setting in setting_fields()}
+    unknown = [key for key in changes if key not in by_name]
+    if unknown:
+        raise InputError(
+            f"{unknown[0]!r} is not a setting of a training; choose from {', '.join(by_name)}."
+        )
+    read = {key: _read_text(by_name[key], value) for key, value in changes.items()}
+    return validated_config(config.to_json() | read)
+
+
+def validated_config(values: Any) -> TrainingConfig:
+    """Build a configuration from plain values, such as a run's ``config.json``.
+
+    Raises:
+        InputError: The values are not a valid configuration; the message says why.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"A configuration should be a JSON object. Received: {shortened(values)}.")
+    fields = {field.name: field for field in setting_fields()}
+    unknown = [key for key in values if key not in fields]
+    if unknown:
+        raise InputError(f"{shortened(unknown[0])} is not a setting of a training; remove it.")
+    try:
+        return TrainingConfig(**values)
+    except ValidationError as error:
+        name = location(error)
+        problem = fields[name].problem(values[name]) if name in fields else ""
+        raise InputError(problem or f"{sentence(error)}.") from error
+
+
+def effective_config(values: Mapping[str, Any]) -> TrainingConfig:
+    """Build a configuration in which every setting without effect has its default value.
+
+    Args:
+        values: All settings by field.
+
+    Raises:
+        InputError: The values are not a valid configuration; the message says why.
+    """
+    merged = dict(values)
+    for field in setting_fields():
+        if not field.applies_to(merged):
+            merged[field.name] = field.default
+    return validated_config(merged)
+
+
+def _read_text(setting: SettingField, value: Any) -> Any:
+    """Read text from the command line as JSON, or keep it if it is not JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() in ("none", "null"):
+        # One field has a choice with the name "none".
+        return None if setting.is_optional else value
+    if setting.kind == "boolean":
+        return _TRUTH_VALUES.get(value.lower(), value)
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+_TRUTH_VALUES = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}

@@ -1,0 +1,223 @@
+"""The calibration tab: reliability, temperature scaling, and accuracy by minimum confidence."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.charts.evaluation import coverage_lines, reliability_diagram
+from fer_core.errors import InputError
+from fer_core.evaluation.calibration_analysis import (
+    MIN_IMAGES,
+    CalibrationAnalysis,
+    CalibrationState,
+)
+from fer_core.evaluation.temperature_scaling import calibrate_bundle
+from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.formatting import (
+    UNDEFINED,
+    number,
+    number_interval,
+    percent,
+    percent_interval,
+)
+from fer_studio.ui.guard import section
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+_CALIBRATED = "Calibrated"
+_SUCCESS, _ERROR = "temperature_written", "temperature_not_written"
+
+
+@section
+def show_calibration(evaluation: LoadedEvaluation) -> None:
+    """Show calibration, temperature and coverage."""
+    success = st.session_state.pop(_SUCCESS, None)
+    if success is not None:
+        st.success(plain_text(success), icon=":material/check:")
+    failure = st.session_state.pop(_ERROR, None)
+    if failure is not None:
+        show_error(failure)
+    states = _states(evaluation.result.calibration)
+    # The table on the right needs more space than the square chart.
+    left, right = st.columns((0.45, 0.55), gap="medium")
+    with left:
+        name = st.segmented_control(
+            "Probabilities",
+            list(states),
+            default=_CALIBRATED,
+            required=True,
+            key="calibration_state",
+            help="Uncalibrated: output of the network. Calibrated: after temperature scaling, as "
+            "analyze and live use it. Cross-validated: each image at a temperature fitted without "
+            "it, which is the value to publish.",
+        )
+        state = states[name]
+        st.plotly_chart(
+            reliability_diagram(state),
+            key=f"reliability_{name}",
+            config={"displayModeBar": False},
+            alt=f"Reliability diagram, {name.lower()}: ECE {number(state.ece.value)}",
+        )
+    with right:
+        _show_errors(states)
+        _show_temperature(evaluation)
+    st.header("Accuracy by minimum confidence")
+    _show_coverage(evaluation)
+
+
+def _states(calibration: CalibrationAnalysis) -> dict[str, CalibrationState]:
+    states = {"Uncalibrated": calibration.uncalibrated, _CALIBRATED: calibration.calibrated}
+    if calibration.cross_validated is not None:
+        states["Cross-validated"] = calibration.cross_validated
+    return states
+
+
+def _show_errors(states: dict[str, CalibrationState]) -> None:
+    st.dataframe(
+        [
+            {
+                "Probabilities": name,
+                "ECE": state.ece.value,
+                "95 %": number_interval(state.ece),
+                "By chance": state.ece_by_chance,
+                "Temperature": state.temperature,
+                "Log loss": state.log_loss,
+            }
+            for name, state in states.items()
+        ],
+        hide_index=True,
+        placeholder="per fold",
+        alt="Expected calibration error uncalibrated, calibrated and cross-validated",
+        column_config={
+            "ECE": st.column_config.NumberColumn(
+                format="%.3f",
+                help="Expected calibration error over 15 bins of equal count: mean difference "
+                "between accuracy and confidence.",
+            ),
+            "By chance": st.column_config.NumberColumn(
+                format="%.3f",
+                help="ECE that a perfectly calibrated model with these confidences would show on "
+                "this number of images.",
+            ),
+            "Temperature": st.column_config.NumberColumn(
+                format="%.3f", help="Each fold of the cross-validation has its own temperature."
+            ),
+            "Log loss": st.column_config.NumberColumn(format="%.3f"),
+        },
+    )
+
+
+def _show_temperature(evaluation: LoadedEvaluation) -> None:
+    reason = _reason_not_to_fit(evaluation)
+    if reason is not None:
+        st.caption(reason)
+        return
+    fitted, current = (
+        evaluation.result.calibration.fitted_temperature,
+        evaluation.bundle.temperature,
+    )
+    st.markdown(
+        f"Temperature fitted on these images: **{fitted:.3f}**. Current temperature of the model: "
+        f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
+        "predicted emotion never changes."
+    )
+    is_same = abs(fitted - current) < 0.0005
+    if is_same:
+        st.caption(":material/check: The model already uses this temperature.")
+    if st.button(
+        "Save the temperature to the model…",
+        key="write_temperature",
+        icon=":material/thermostat:",
+        disabled=is_same,
+    ):
+        _confirm(evaluation, fitted)
+
+
+def _reason_not_to_fit(evaluation: LoadedEvaluation) -> str | None:
+    """Why no temperature can be fitted to these images; None if it can."""
+    if not may_edit():
+        return ":material/lock: Only editors can save a temperature to the model."
+    result = evaluation.result
+    if result.split != "validation":
+        return "A temperature is fitted on validation images: choose that split to save one."
+    if result.n < MIN_IMAGES:
+        return f"At least {MIN_IMAGES} images are needed to fit a temperature."
+    if result.facts.is_demo and not evaluation.bundle.record.is_demo:
+        return "A temperature for real faces cannot be fitted on drawn faces."
+    return None
+
+
+@st.dialog("Save this temperature?", icon=":material/thermostat:")
+def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
+    st.write(
+        f"The temperature of **{plain_text(evaluation.bundle.name)}** changes from "
+        f"{evaluation.bundle.temperature:.3f} to {temperature:.3f}. All pages and commands will "
+        "show its probabilities at this temperature; the predicted emotions do not change."
+    )
+    with st.container(horizontal=True):
+        is_saved = st.button(
+            "Save",
+            type="primary",
+            key="temperature_confirmed",
+            on_click=_save,
+            args=(evaluation,),
+        )
+        # Both buttons close the dialog; the page then shows the current temperature.
+        if st.button("Cancel", key="temperature_left") or is_saved:
+            st.rerun()
+
+
+def _save(evaluation: LoadedEvaluation) -> None:
+    """Save the temperature; the outcome is shown on the page after the dialog has closed."""
+    try:
+        require_editor()
+        bundle = calibrate_bundle(evaluation.bundle, evaluation.result)
+    except InputError as error:
+        st.session_state[_ERROR] = str(error)
+    else:
+        st.session_state[_SUCCESS] = (
+            f"The temperature of {bundle.name} is now {bundle.temperature:.3f}."
+        )
+
+
+def _show_coverage(evaluation: LoadedEvaluation) -> None:
+    threshold = st.slider(
+        "Minimum confidence",
+        0,
+        100,
+        50,
+        format="%d %%",
+        key="unsure_below",
+        width=420,
+        help="Predictions with a lower confidence are rejected.",
+    )
+    result = evaluation.result
+    point = result.coverage_at(threshold / 100)
+    with st.container(horizontal=True):
+        st.metric(
+            "Accepted predictions",
+            percent(point.coverage),
+            delta=f"{point.accepted:,} of {result.n:,} images",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            width=220,
+            help="Share of the images that reach the minimum confidence (coverage).",
+        )
+        st.metric(
+            "Accuracy of these",
+            percent(point.accuracy.value) if point.accepted else UNDEFINED,
+            delta=percent_interval(point.accuracy) or None,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            width=220,
+        )
+    st.plotly_chart(
+        coverage_lines(result.coverage, threshold / 100),
+        key="coverage_chart",
+        config={"displayModeBar": False},
+        alt=f"Minimum confidence {threshold} %: {percent(point.coverage)} of the predictions are "
+        f"accepted, with an accuracy of {percent(point.accuracy.value)}",
+    )

@@ -1,0 +1,177 @@
+"""The compare tab: two models on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import streamlit as st
+from numpy import intp
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle, list_bundles
+from fer_core.charts.evaluation import difference_intervals
+from fer_core.evaluation.model_comparison import Comparison, compare
+from fer_studio.ui.choices import bundle_title
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
+from fer_studio.ui.evaluate.faces import show_positions
+from fer_studio.ui.evaluate.formatting import number, percent
+from fer_studio.ui.guard import section
+from fer_studio.ui.jobs import show_progress
+from fer_studio.ui.text import plain_text
+
+
+@section
+def show_comparison(evaluation: LoadedEvaluation) -> None:
+    """Show the choice of the second model and the comparison."""
+    others = {
+        bundle.name: bundle
+        for bundle in list_bundles(evaluation.settings)
+        if bundle.name != evaluation.bundle.name
+    }
+    if not others:
+        st.info(
+            "There is only one model: train or import a second one to compare them.",
+            icon=":material/compare_arrows:",
+        )
+        return
+    if st.session_state.get("compared_model") not in others:
+        st.session_state.pop("compared_model", None)
+    name = st.selectbox(
+        "Compare with",
+        list(others),
+        format_func=lambda name: bundle_title(others[name]),
+        key="compared_model",
+        width=330,
+        help="The second model, on the same images.",
+    )
+    second = _second_evaluation(evaluation, others[name])
+    if second is not None:
+        _show(evaluation, second, _compared(evaluation.key, second.key, evaluation, second))
+
+
+def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluation | None:
+    """The second model on the same images; None, with a button or progress, if not evaluated."""
+    if first.request is None:
+        return own_evaluation(bundle, first.settings)
+    request = replace(first.request, bundle=bundle)
+    running = request.running()
+    if running is not None:
+        show_progress(running, stop_key="stop_other_evaluation")
+        return None
+    if request.has_failed and st.button(
+        "Try again", icon=":material/refresh:", key="evaluate_other_again"
+    ):
+        request.forget_failure()
+        request.start()
+        st.rerun()
+    found = request.finished()
+    if found is None and st.button(
+        f"Evaluate {plain_text(bundle.name)} on the same {first.result.n:,} images",
+        type="primary",
+        icon=":material/play_arrow:",
+        key="evaluate_other",
+    ):
+        request.start()
+        st.rerun()
+    return found
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _compared(
+    first_key: str, second_key: str, _first: LoadedEvaluation, _second: LoadedEvaluation
+) -> Comparison:
+    return compare(_first.result, _second.result)
+
+
+def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison) -> None:
+    st.info(plain_text(comparison.sentence), icon=":material/balance:")
+    with st.container(horizontal=True):
+        st.metric("Accuracy, first model", percent(comparison.first_accuracy), border=True)
+        st.metric("Accuracy, second model", percent(comparison.second_accuracy), border=True)
+        st.metric("Both correct", f"{comparison.both_correct:,}", border=True)
+        st.metric("Only first correct", f"{comparison.only_first:,}", border=True)
+        st.metric("Only second correct", f"{comparison.only_second:,}", border=True)
+        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True)
+    st.caption(
+        f"First model: {plain_text(comparison.first_name)}. Second model: "
+        f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "
+        "that exactly one of them classifies correctly."
+    )
+    _show_classes(comparison)
+    _show_examples(first, second, comparison)
+
+
+def _show_classes(comparison: Comparison) -> None:
+    name: Literal["f1", "recall"] = st.segmented_control(
+        "Difference in",
+        ("f1", "recall"),
+        default="f1",
+        required=True,
+        format_func=lambda name: {"f1": "F1", "recall": "Recall"}[name],
+        key="compared_figure",
+    )
+    st.plotly_chart(
+        difference_intervals(comparison, name),
+        key=f"difference_{name}",
+        config={"displayModeBar": False},
+        alt="Second model minus first model: "
+        + ", ".join(
+            f"{one.name} "
+            f"{number((one.recall_difference if name == 'recall' else one.f1_difference).value)}"
+            for one in comparison.per_class
+        ),
+    )
+    with st.expander("Show as table", icon=":material/table:"):
+        st.dataframe(
+            [
+                {
+                    "Emotion": one.name,
+                    "Images": one.support,
+                    "First F1": one.first_f1,
+                    "Second F1": one.second_f1,
+                    "Difference in F1": one.f1_difference.value,
+                    "First recall": one.first_recall,
+                    "Second recall": one.second_recall,
+                    "Difference in recall": one.recall_difference.value,
+                }
+                for one in comparison.per_class
+            ],
+            hide_index=True,
+            placeholder="undefined",
+            alt="F1 and recall of both models per emotion",
+            column_config={
+                **{
+                    title: st.column_config.NumberColumn(format="%.3f")
+                    for title in ("First F1", "Second F1", "First recall", "Second recall")
+                },
+                **{
+                    title: st.column_config.NumberColumn(format="%+.3f")
+                    for title in ("Difference in F1", "Difference in recall")
+                },
+            },
+        )
+
+
+def _show_examples(
+    first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison
+) -> None:
+    groups: dict[str, tuple[LoadedEvaluation, NDArray[intp]]] = {
+        "Only first correct": (second, comparison.only_first_positions),
+        "Only second correct": (first, comparison.only_second_positions),
+        "Both wrong": (first, comparison.both_wrong_positions),
+    }
+    title = st.segmented_control(
+        "Examples",
+        list(groups),
+        default="Only first correct",
+        required=True,
+        format_func=lambda title: f"{title} ({len(groups[title][1]):,})",
+        key="compared_examples",
+    )
+    wrong, positions = groups[title]
+    if not len(positions):
+        st.info("There are no such images.", icon=":material/search_off:")
+        return
+    st.caption(f"Below each face: the prediction of {plain_text(wrong.bundle.name)}.")
+    show_positions(wrong, positions, key="compared")

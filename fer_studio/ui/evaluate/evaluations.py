@@ -1,0 +1,224 @@
+"""The evaluation shown on the page, and requests for evaluations that may not exist yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.access import Role
+from fer_core.bundle import PREDICTIONS_FILE, Bundle
+from fer_core.dataset.curation import CuratedFaceSet
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.store import is_demo
+from fer_core.errors import InputError
+from fer_core.evaluation.cache import cache_key, read_cached
+from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split, own_predictions
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.jobs.job import Job, JobKind
+from fer_core.settings import Settings
+from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.jobs import job_service, start_job
+from fer_studio.ui.loaders import open_predictor
+
+EVALUATION = JobKind("evaluation", Role.VIEWER)
+
+#: Cached results; each keeps the metrics that were computed from it.
+_MAX_RESULTS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedEvaluation:
+    """A finished evaluation with its images, if it has any.
+
+    Attributes:
+        key: Changes with everything that the metrics depend on.
+        bundle: The model.
+        result: Its predictions and metrics.
+        request: The request that it answers; None for the predictions stored in the bundle.
+        settings: The folders of the program.
+    """
+
+    key: str
+    bundle: Bundle
+    result: EvaluationResult
+    request: EvaluationRequest | None
+    settings: Settings
+
+    @property
+    def dataset(self) -> OpenDataset | None:
+        """The data as imported; None without images."""
+        return None if self.request is None else self.request.dataset
+
+    @property
+    def faces(self) -> FaceSet | None:
+        """The images that the rows of the result refer to; None without images."""
+        return None if self.request is None else self.request.faces
+
+    @property
+    def dataset_rows(self) -> NDArray[np.intp]:
+        """Row of each image in the dataset as imported, ``[n]``."""
+        if self.request is None or self.request.curated is None:
+            return self.result.rows
+        return self.request.curated.rows[self.result.rows]
+
+    @property
+    def data_title(self) -> str:
+        """Short description of the evaluated images."""
+        if self.result.dataset_name is None:
+            return "its own validation images"
+        part = "all images" if self.result.split == "all" else f"{self.result.split} images"
+        return f"the {part} of {self.result.dataset_name}"
+
+    def face(self, position: int) -> NDArray[np.uint8]:
+        """Return the image at a position of the result, uint8 ``[48, 48]``."""
+        assert self.faces is not None  # called only if there are images
+        image: NDArray[np.uint8] = self.faces.images[self.result.rows[position]]
+        return image
+
+    def prediction_text(self, position: int) -> str:
+        """Return true class, predicted class and confidence of an image as short text."""
+        classes = self.result.classes
+        true = classes[self.result.labels[position]]
+        predicted = classes[self.result.predicted[position]]
+        share = f"{100 * self.result.confidence[position]:.0f}\N{NO-BREAK SPACE}%"
+        return f"{true}, {share}" if true == predicted else f"{true} → {predicted}, {share}"
+
+
+def own_evaluation(bundle: Bundle, settings: Settings) -> LoadedEvaluation:
+    """Return the evaluation of a model on its own validation predictions.
+
+    Raises:
+        InputError: The bundle has none, or they are damaged.
+    """
+    key = _own_key(bundle)
+    return LoadedEvaluation(key, bundle, _own_result(key, bundle), None, settings)
+
+
+def _own_key(bundle: Bundle) -> str:
+    try:
+        stat = (bundle.folder / PREDICTIONS_FILE).stat()
+    except OSError:
+        return repr((bundle.content_key, None))
+    return repr((bundle.content_key, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
+def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
+    return own_predictions(_bundle)
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationRequest:
+    """A model and a split of a dataset that may not have been evaluated yet.
+
+    Attributes:
+        bundle: The model.
+        dataset: The data as imported.
+        split: ``train``, ``validation``, ``test`` or ``all``.
+        settings: The folders of the program.
+        curated: The data after curation, if the curation is applied.
+    """
+
+    bundle: Bundle
+    dataset: OpenDataset
+    split: str
+    settings: Settings
+    curated: CuratedFaceSet | None = None
+
+    @property
+    def faces(self) -> FaceSet:
+        """The images to evaluate."""
+        return self.dataset.faces if self.curated is None else self.curated.faces
+
+    @property
+    def curation(self) -> str | None:
+        """Fingerprint of the applied curation; None without one."""
+        return None if self.curated is None else self.curated.fingerprint
+
+    @property
+    def key(self) -> str:
+        """Changes with everything that the predictions depend on."""
+        parts = (
+            self.bundle.content_key,
+            self.faces.fingerprint,
+            self.dataset.name,
+            self.split,
+            self.curation,
+        )
+        return repr(parts)
+
+    def finished(self) -> LoadedEvaluation | None:
+        """Return the evaluation from this or an earlier session; None if there is none yet.
+
+        Raises:
+            InputError: The evaluation failed, or is impossible.
+        """
+        faces, key = self.faces, self.key
+        if not len(faces.rows(self.split)):
+            # Raises the error about the empty split; nothing is predicted.
+            self._evaluate(None)
+        job = job_service().get(EVALUATION, key)
+        if job is not None and job.is_finished:
+            if job.error is not None:
+                raise InputError(job.error)
+            if job.result is not None:
+                return LoadedEvaluation(key, self.bundle, job.result, self, self.settings)
+        if job is None and self._is_cached(faces):
+            return LoadedEvaluation(key, self.bundle, _cached(key, self), self, self.settings)
+        return None
+
+    def running(self) -> Job | None:
+        """Return the job that computes it, in this session or another."""
+        job = job_service().get(EVALUATION, self.key)
+        return None if job is None or job.is_finished else job
+
+    def start(self) -> None:
+        """Start the job; sessions with the same request share it."""
+        rows = len(self.faces.rows(self.split))
+        start_job(
+            EVALUATION,
+            self.key,
+            f"Evaluating {self.bundle.name} on {rows:,} images",
+            self._evaluate,
+        )
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last job failed."""
+        job = job_service().get(EVALUATION, self.key)
+        return job is not None and job.error is not None
+
+    def forget_failure(self) -> None:
+        """Remove the failed job, so that it can be started again."""
+        job = job_service().get(EVALUATION, self.key)
+        if job is not None:
+            job_service().discard(job)
+
+    def _is_cached(self, faces: FaceSet) -> bool:
+        if not self.bundle.served_network.is_file():
+            return False
+        key = cache_key(self.bundle, faces.fingerprint, self.split, self.curation)
+        return read_cached(self.settings, key, faces.labels[faces.rows(self.split)]) is not None
+
+    def _evaluate(self, job: Job | None) -> EvaluationResult:
+        options: dict[str, Any] = {
+            "dataset_name": self.dataset.name,
+            "is_demo_data": is_demo(str(self.dataset.folder)),
+            "predictor": (
+                open_predictor(self.bundle) if self.bundle.served_network.is_file() else None
+            ),
+            "report": None if job is None else job.report,
+        }
+        bundle, faces, split, settings = self.bundle, self.dataset.faces, self.split, self.settings
+        if self.curated is None:
+            return evaluate_split(bundle, faces, split, settings, **options)
+        return evaluate_curated(bundle, faces, self.curated, split, settings, **options)
+
+
+@st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
+def _cached(key: str, _request: EvaluationRequest) -> EvaluationResult:
+    return _request._evaluate(None)

@@ -1,0 +1,31 @@
+"""Metrics as text: values and intervals."""
+
+from __future__ import annotations
+
+from fer_core.metrics import Estimate
+
+UNDEFINED = "undefined"
+
+
+def percent(value: float | None) -> str:
+    """Return a share as text, such as ``68.3 %``."""
+    return UNDEFINED if value is None else f"{100 * value:.1f} %"
+
+
+def number(value: float | None) -> str:
+    """Return a number as text, such as ``0.656``."""
+    return UNDEFINED if value is None else f"{value:.3f}"
+
+
+def percent_interval(estimate: Estimate) -> str:
+    """Return the interval of a share; empty if undefined."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %"
+
+
+def number_interval(estimate: Estimate) -> str:
+    """Return the interval of a number; empty if undefined."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{estimate.low:.3f} to {estimate.high:.3f}"

@@ -1,0 +1,76 @@
+"""Findings about the evaluated images themselves, independent of the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.votes import Votes, votes_findings
+from fer_core.errors import InputError
+from fer_studio.ui.datasets import dataset_votes, exact_audit
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.text import plain_text
+
+
+def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
+    """Return which images of an evaluation each finding applies to: title to bool ``[n]``.
+
+    Findings without images are omitted.
+    """
+    dataset, faces = evaluation.dataset, evaluation.faces
+    if dataset is None or faces is None:
+        return {}
+    result = evaluation.result
+    audit = exact_audit(dataset)
+    rows = evaluation.dataset_rows
+    masks = {
+        # Among the evaluated images: a copy in train that the curation dropped does not count.
+        "Also appears in train": (
+            np.zeros(result.n, dtype=bool) if result.is_leaked is None else result.is_leaked
+        ),
+        "Conflicting labels": np.isin(rows, _joined(audit.conflicting_groups)),
+        "Exact duplicate": np.isin(rows, _joined(audit.groups)),
+        "Blank": np.isin(rows, audit.blank_rows),
+    }
+    votes = votes_of(evaluation)
+    if votes is not None:
+        masks |= _masks_of_votes(
+            evaluation.key, hash(votes.counts.tobytes()), votes, faces, evaluation
+        )
+    return {title: mask for title, mask in masks.items() if mask.any()}
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _masks_of_votes(
+    key: str, votes_key: int, _votes: Votes, _faces: FaceSet, _evaluation: LoadedEvaluation
+) -> dict[str, NDArray[np.bool_]]:
+    return {
+        finding.title: np.isin(_evaluation.result.rows, finding.rows)
+        for finding in votes_findings(_faces, _votes).values()
+    }
+
+
+def votes_of(evaluation: LoadedEvaluation) -> Votes | None:
+    """Return the FER+ votes by the rows of the result; None without votes.
+
+    If they cannot be read, a warning is shown here and everything else works without votes.
+    """
+    if evaluation.request is None:
+        return None
+    try:
+        votes = dataset_votes(evaluation.request.dataset)
+    except InputError as error:
+        st.warning(plain_text(str(error)), icon=":material/how_to_vote:")
+        return None
+    curated = evaluation.request.curated
+    if votes is None or curated is None:
+        return votes
+    return replace(votes, counts=votes.counts[curated.rows])
+
+
+def _joined(groups: tuple[NDArray[np.intp], ...]) -> NDArray[np.intp]:
+    return np.concatenate(groups) if groups else np.empty(0, np.intp)

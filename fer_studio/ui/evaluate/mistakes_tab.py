@@ -1,0 +1,78 @@
+"""The mistakes tab: misclassified images, filtered and sorted."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.evaluation.mistakes import ORDERS, find_mistakes
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.faces import require_images, show_positions
+from fer_studio.ui.evaluate.image_findings import findings_of
+from fer_studio.ui.guard import section
+
+_ANY = "any"
+
+_ORDER_HELP = {
+    "most_confident": "Sorted by confidence, highest first: the label of these images is often "
+    "doubtful.",
+    "closest": "Sorted by the margin between predicted and true emotion, smallest first.",
+    "least_likely_truth": "Sorted by the probability of the true emotion, lowest first.",
+}
+
+
+@section
+def show_mistakes(evaluation: LoadedEvaluation) -> None:
+    """Show the filters and the images."""
+    result = evaluation.result
+    if result.is_correct.all():
+        st.info("All images are classified correctly.", icon=":material/check:")
+        return
+    classes = result.classes
+    findings = findings_of(evaluation)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.selectbox(
+            "Sort by",
+            list(ORDERS),
+            format_func=lambda name: ORDERS[name],
+            key="mistakes_order",
+            width=240,
+        )
+        true = st.selectbox("True", [_ANY, *classes], key="mistakes_true", width=140)
+        predicted = st.selectbox("Predicted", [_ANY, *classes], key="mistakes_predicted", width=140)
+        finding = _ANY
+        if findings:
+            if st.session_state.get("mistakes_finding", _ANY) not in (_ANY, *findings):
+                del st.session_state["mistakes_finding"]
+            finding = st.selectbox(
+                "Audit result",
+                [_ANY, *findings],
+                key="mistakes_finding",
+                width=210,
+                help="Problems of the images themselves, independent of the model.",
+            )
+        low, high = st.slider(
+            "Confidence", 0, 100, (0, 100), format="%d %%", key="mistakes_confidence", width=200
+        )
+    positions = find_mistakes(
+        result,
+        order=order,
+        true=None if true == _ANY else classes.index(true),
+        predicted=None if predicted == _ANY else classes.index(predicted),
+        confidence=(low / 100, high / 100),
+        among=findings.get(finding),
+    )
+    total = int((~result.is_correct).sum())
+    if not len(positions):
+        st.info(
+            f"These filters exclude all {total:,} mistakes; relax them.",
+            icon=":material/search_off:",
+        )
+        return
+    shown = (
+        f"All {total:,} mistakes"
+        if len(positions) == total
+        else f"{len(positions):,} of {total:,} mistakes"
+    )
+    st.caption(f"{shown}. {_ORDER_HELP[order]}")
+    require_images(evaluation, "To see the faces and which regions the network used")
+    show_positions(evaluation, positions, key="mistakes")

@@ -1,0 +1,171 @@
+"""The tab of each emotion: table, intervals, curves, decision threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from fer_core.charts.evaluation import (
+    class_intervals,
+    precision_recall_lines,
+    roc_lines,
+    threshold_lines,
+)
+from fer_core.charts.evaluation.per_class_charts import METRIC_TITLES
+from fer_core.evaluation.per_class import ClassResult
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.formatting import UNDEFINED, number, number_interval
+from fer_studio.ui.guard import section
+
+_VIEWS = ("Metrics", "Curves", "Threshold")
+
+
+@section
+def show_per_class(evaluation: LoadedEvaluation) -> None:
+    """Show the selected view."""
+    view = st.segmented_control(
+        "View",
+        _VIEWS,
+        default=_VIEWS[0],
+        required=True,
+        key="per_emotion_view",
+        label_visibility="collapsed",
+    )
+    if view == "Metrics":
+        _show_metrics(evaluation.result.per_class)
+    elif view == "Curves":
+        _show_curves(evaluation.result.per_class)
+    else:
+        _show_threshold(evaluation)
+
+
+def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
+    name = st.segmented_control(
+        "Chart",
+        list(METRIC_TITLES),
+        default="f1",
+        required=True,
+        format_func=lambda name: METRIC_TITLES[name][:1].upper() + METRIC_TITLES[name][1:],
+        key="per_emotion_figure",
+        help="Precision: share of correct predictions among the predictions of this emotion. "
+        "Recall: share of the images of this emotion that are predicted correctly. F1: harmonic "
+        "mean of both.",
+    )
+    values = ", ".join(f"{one.name} {number(getattr(one, name).value)}" for one in classes)
+    st.plotly_chart(
+        class_intervals(classes, name),
+        key=f"class_chart_{name}",
+        config={"displayModeBar": False},
+        alt=f"{METRIC_TITLES[name]} with its interval: {values}",
+    )
+    st.dataframe(
+        [
+            {
+                "Emotion": one.name,
+                "F1": one.f1.value,
+                "F1, 95 %": number_interval(one.f1),
+                "Precision": one.precision.value,
+                "Precision, 95 %": number_interval(one.precision),
+                "Recall": one.recall.value,
+                "Recall, 95 %": number_interval(one.recall),
+                "Images": one.support,
+                "Predicted": one.predicted_count,
+                "ROC AUC": one.auc,
+                "Average precision": one.average_precision,
+            }
+            for one in classes
+        ],
+        hide_index=True,
+        placeholder=UNDEFINED,
+        alt="Precision, recall, F1 and their intervals per emotion",
+        column_config={
+            "Emotion": st.column_config.TextColumn(pinned=True, width=90),
+            **{
+                title: st.column_config.NumberColumn(format="%.3f")
+                for title in ("F1", "Precision", "Recall", "ROC AUC", "Average precision")
+            },
+            "Images": st.column_config.NumberColumn(
+                format="localized", help="Number of images of this emotion (support)."
+            ),
+            "Predicted": st.column_config.NumberColumn(
+                format="localized", help="Number of images predicted as this emotion."
+            ),
+        },
+    )
+    st.caption("Intervals are 95 % bootstrap intervals.")
+
+
+def _show_curves(classes: tuple[ClassResult, ...]) -> None:
+    st.caption(
+        "Each emotion against the rest. Click a name in the legend to hide its curve, double-click "
+        "to show it alone."
+    )
+    left, right = st.columns(2)
+    areas = ", ".join(f"{one.name} {number(one.auc)}" for one in classes)
+    with left:
+        st.markdown("**ROC curves**")
+        st.plotly_chart(
+            roc_lines(classes),
+            key="roc_chart",
+            config={"displayModeBar": False},
+            alt=f"ROC curves; area under the curve: {areas}",
+        )
+    averages = ", ".join(f"{one.name} {number(one.average_precision)}" for one in classes)
+    with right:
+        st.markdown("**Precision-recall curves**")
+        st.plotly_chart(
+            precision_recall_lines(classes),
+            key="precision_recall_chart",
+            config={"displayModeBar": False},
+            alt=f"Precision-recall curves; average precision: {averages}",
+        )
+    undefined = [one.name for one in classes if one.roc is None]
+    if undefined:
+        st.caption(f"Undefined, because only one class occurs: {', '.join(undefined)}.")
+
+
+def _show_threshold(evaluation: LoadedEvaluation) -> None:
+    result = evaluation.result
+    st.caption(
+        "One emotion as a yes/no decision: the answer is yes if its probability reaches the "
+        "threshold, even if another emotion is more probable."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Emotion",
+            result.classes,
+            # The most frequent emotion has the smoothest curve.
+            index=result.majority_class,
+            key="threshold_emotion",
+            width=180,
+        )
+        curve = result.threshold_curve(result.classes.index(name))
+        best = curve.best_f1_threshold
+        threshold = st.slider(
+            "Threshold on the probability",
+            0,
+            100,
+            50 if best is None else round(100 * best),
+            format="%d %%",
+            key=f"threshold_{name}",
+            width=420,
+        )
+    with st.container(horizontal=True):
+        for title, values in (
+            ("Precision", curve.precision),
+            ("Recall", curve.recall),
+            ("F1", curve.f1),
+        ):
+            value = float(values[threshold])
+            st.metric(title, number(None if np.isnan(value) else value), border=True, width=150)
+    st.plotly_chart(
+        threshold_lines(curve, name, threshold / 100),
+        key=f"threshold_chart_{name}",
+        config={"displayModeBar": False},
+        alt=f"Precision, recall and F1 of {name} by threshold on its probability",
+    )
+    if best is not None:
+        st.caption(
+            f"F1 is highest at {100 * best:.0f} % on these images; expect a slightly lower F1 on "
+            "new images."
+        )

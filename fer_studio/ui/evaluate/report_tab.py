@@ -1,0 +1,125 @@
+"""The report tab: downloads of the evaluation, and the model card."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import streamlit as st
+
+from fer_core.charts.evaluation import report_figures
+from fer_core.errors import InputError
+from fer_core.evaluation.result import EvaluationResult
+from fer_core.evaluation.tables import classes_csv, evaluation_document, predictions_csv
+from fer_core.model_card import write_evaluation_card
+from fer_core.report.html import html_report
+from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.robustness_tab import measured_robustness, quality_slicings
+from fer_studio.ui.guard import section
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+
+@section
+def show_report(evaluation: LoadedEvaluation) -> None:
+    """Show the downloads and the model card."""
+    stem = _file_stem(evaluation)
+    st.markdown(
+        "**The complete evaluation as one HTML file**: metrics, tables, charts, warnings and "
+        "limits. It opens in any browser without internet access. The camera button of each chart "
+        "saves it as SVG."
+    )
+    if evaluation.faces is not None and not measured_robustness(evaluation):
+        st.caption("To include robustness curves, measure them in the tab Robustness first.")
+    st.download_button(
+        "Report",
+        lambda: _html(evaluation),
+        f"{stem}.html",
+        "text/html",
+        key="download_report",
+        icon=":material/description:",
+        on_click="ignore",
+        type="primary",
+    )
+    st.markdown("**For other programs**")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Predictions as CSV",
+            lambda: predictions_csv(evaluation.result),
+            f"{stem}-predictions.csv",
+            "text/csv",
+            key="download_predictions",
+            icon=":material/table:",
+            on_click="ignore",
+            help="One line per image: name, true and predicted emotion, all probabilities.",
+        )
+        st.download_button(
+            "Metrics per emotion as CSV",
+            lambda: classes_csv(evaluation.result),
+            f"{stem}-emotions.csv",
+            "text/csv",
+            key="download_classes",
+            icon=":material/table:",
+            on_click="ignore",
+            help="Precision, recall and F1 with intervals; undefined values are empty.",
+        )
+        st.download_button(
+            "Complete evaluation as JSON",
+            lambda: json.dumps(evaluation_document(_detailed(evaluation)), indent=2) + "\n",
+            f"{stem}.json",
+            "application/json",
+            key="download_json",
+            icon=":material/data_object:",
+            on_click="ignore",
+            help="Same content as 'python -m fer_core evaluate --assessment'.",
+        )
+    if may_edit():
+        _show_card(evaluation)
+
+
+def _detailed(evaluation: LoadedEvaluation) -> EvaluationResult:
+    """The result with slices and measured robustness, cached for several downloads."""
+    robustness = measured_robustness(evaluation)
+    key = (evaluation.key, len(robustness), sum(curve.n for curve in robustness))
+    return _cached_details(key, evaluation)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _cached_details(key: tuple[str, int, int], _evaluation: LoadedEvaluation) -> EvaluationResult:
+    return replace(
+        _evaluation.result,
+        slicings=quality_slicings(_evaluation),
+        robustness=measured_robustness(_evaluation),
+    )
+
+
+def _html(evaluation: LoadedEvaluation) -> str:
+    result = _detailed(evaluation)
+    return html_report(result, evaluation.bundle, report_figures(result))
+
+
+def _file_stem(evaluation: LoadedEvaluation) -> str:
+    result = evaluation.result
+    name = f"{evaluation.bundle.name}-on-{result.dataset_name or 'own'}-{result.split}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+
+
+def _show_card(evaluation: LoadedEvaluation) -> None:
+    st.markdown("**Model card**")
+    st.caption(
+        f"Writes these metrics into the model card of {plain_text(evaluation.bundle.name)}. They "
+        "replace earlier metrics on the same images; the rest of the card is kept."
+    )
+    if st.button("Write the model card", icon=":material/badge:", key="write_card"):
+        try:
+            require_editor()
+            document = evaluation_document(_detailed(evaluation))
+            path = write_evaluation_card(evaluation.bundle, document)
+        except InputError as error:
+            show_error(error)
+        else:
+            st.success(plain_text(f"Written to {path}."), icon=":material/check:")
+            with st.expander("Show the card", icon=":material/article:"):
+                st.markdown(path.read_text(encoding="utf-8"))

@@ -1,0 +1,213 @@
+"""The robustness tab: accuracy by image quality, and under image corruptions."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from fer_core.access import Role
+from fer_core.charts.evaluation import robustness_lines, slice_points
+from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
+from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted
+from fer_core.evaluation.robustness import measure_robustness
+from fer_core.evaluation.slices import image_slicings, slice_by_score
+from fer_core.jobs.job import JobKind
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.faces import require_images
+from fer_studio.ui.evaluate.formatting import percent, percent_interval
+from fer_studio.ui.evaluate.image_findings import votes_of
+from fer_studio.ui.gallery import show_faces
+from fer_studio.ui.guard import section
+from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
+from fer_studio.ui.loaders import open_predictor
+
+ROBUSTNESS = JobKind("robustness", Role.VIEWER)
+
+_SIZES = (100, 400, 1000)
+
+
+@section
+def show_robustness(evaluation: LoadedEvaluation) -> None:
+    """Show accuracy by image quality and under corruptions."""
+    if not require_images(evaluation, "To measure accuracy by image quality and under corruptions"):
+        return
+    st.header("By image quality")
+    _show_slices(evaluation)
+    st.header("Corruptions")
+    _show_corruptions(evaluation)
+
+
+def _show_slices(evaluation: LoadedEvaluation) -> None:
+    with st.spinner("Measuring image quality…"):
+        slicings = (*quality_slicings(evaluation), *_agreement_slicing(evaluation))
+    overall = float(evaluation.result.is_correct.mean())
+    # Four charts side by side would be too narrow.
+    columns = st.columns(3 if len(slicings) == 3 else 2)
+    for number, slicing in enumerate(slicings):
+        with columns[number % len(columns)]:
+            st.markdown(f"**{slicing.title}**")
+            st.plotly_chart(
+                slice_points(slicing, overall),
+                key=f"slices_{slicing.name}",
+                config={"displayModeBar": False},
+                alt=f"Accuracy by {slicing.title.lower()}: "
+                + ", ".join(percent(one.accuracy.value) for one in slicing.slices),
+            )
+    st.caption(
+        "Slices of nearly equal size, with Wilson's 95 % intervals. Dashed: accuracy on all "
+        f"images, {percent(overall)}."
+    )
+    with st.expander("Show as table", icon=":material/table:"):
+        st.dataframe(
+            [
+                {
+                    "Score": slicing.title,
+                    "From": one.low,
+                    "To": one.high,
+                    "Images": one.n,
+                    "Accuracy": one.accuracy.value,
+                    "95 %": percent_interval(one.accuracy),
+                }
+                for slicing in slicings
+                for one in slicing.slices
+            ],
+            hide_index=True,
+            alt="Accuracy by " + ", ".join(slicing.title.lower() for slicing in slicings),
+            column_config={
+                "From": st.column_config.NumberColumn(format="%.1f"),
+                "To": st.column_config.NumberColumn(format="%.1f"),
+                "Accuracy": st.column_config.NumberColumn(format="percent"),
+            },
+        )
+
+
+def _agreement_slicing(evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
+    """Accuracy by agreement of the FER+ annotators; empty if the images have no votes."""
+    votes = votes_of(evaluation)
+    if votes is None:
+        return ()
+    slicing = slice_by_score(
+        evaluation.result,
+        100 * votes.agreement[evaluation.result.rows].astype(np.float64),
+        name="agreement",
+        title="Agreement of FER+ annotators",
+        unit="votes for the most frequent answer (%)",
+    )
+    return (slicing,) if slicing.slices else ()
+
+
+def quality_slicings(evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
+    """Return accuracy by brightness, contrast and sharpness; empty without images."""
+    return () if evaluation.faces is None else _slicings(evaluation.key, evaluation)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _slicings(key: str, _evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
+    assert _evaluation.faces is not None  # called only if there are images
+    return image_slicings(_evaluation.result, _evaluation.faces)
+
+
+def measured_robustness(evaluation: LoadedEvaluation) -> tuple[RobustnessCurve, ...]:
+    """Return the measured curves of an evaluation; empty if it was not measured."""
+    for size in reversed(_SIZES):
+        job = job_service().get(ROBUSTNESS, _key(evaluation, size))
+        if job is not None and job.result is not None:
+            curves: tuple[RobustnessCurve, ...] = job.result
+            return curves
+    return ()
+
+
+def _key(evaluation: LoadedEvaluation, size: int) -> tuple[str, int]:
+    return (evaluation.key, size)
+
+
+def _show_corruptions(evaluation: LoadedEvaluation) -> None:
+    _show_previews(evaluation)
+    size = _choose_size(evaluation)
+    key = _key(evaluation, size)
+    job = job_service().get(ROBUSTNESS, key)
+    if job is not None and not job.is_finished:
+        show_progress(job, stop_key="stop_robustness")
+        return
+    if job is None or job.was_cancelled:
+        steps = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
+        if st.button(
+            "Measure robustness", icon=":material/play_arrow:", type="primary", key="robustness"
+        ):
+            _start(evaluation, size)
+            st.rerun()
+        st.caption(
+            f"Each image is predicted {steps} times, under {len(CORRUPTIONS)} corruptions of "
+            "several strengths. This takes from some seconds to a few minutes, in the background. "
+            "The curves are kept until the server stops and are included in the report."
+        )
+        return
+    _show_curves(result_of(job))
+
+
+def _choose_size(evaluation: LoadedEvaluation) -> int:
+    count = evaluation.result.n
+    sizes = [size for size in _SIZES if size < count] or [_SIZES[0]]
+    size: int = st.segmented_control(
+        "Images",
+        sizes,
+        default=sizes[min(1, len(sizes) - 1)],
+        required=True,
+        format_func=lambda size: f"{min(size, count):,}",
+        key=f"robustness_size_{len(sizes)}",
+        help="A fixed random sample of the evaluated images. Fewer images are faster, more images "
+        "give narrower intervals.",
+    )
+    return size
+
+
+def _start(evaluation: LoadedEvaluation, size: int) -> None:
+    faces = evaluation.faces
+    assert faces is not None  # called only if there are images
+    predictor = open_predictor(evaluation.bundle)
+    start_job(
+        ROBUSTNESS,
+        _key(evaluation, size),
+        "Predicting corrupted images",
+        lambda job: measure_robustness(
+            predictor, evaluation.result, faces, max_images=size, report=job.report
+        ),
+    )
+
+
+def _show_previews(evaluation: LoadedEvaluation) -> None:
+    titles = {corruption.title: corruption for corruption in CORRUPTIONS}
+    with st.expander("Preview the corruptions", icon=":material/blur_on:"):
+        title = st.selectbox("Corruption", list(titles), key="previewed_corruption", width=260)
+        corruption = titles[title]
+        face = evaluation.face(0)[np.newaxis]
+        images = [face[0]] + [
+            corrupted(face, corruption.name, strength)[0] for strength in corruption.strengths
+        ]
+        captions = ["unchanged", *[f"{strength:g}" for strength in corruption.strengths]]
+        show_faces(
+            images,
+            captions,
+            names=[f"A face, {title.lower()} {caption}" for caption in captions],
+        )
+        st.caption(f"Unit of the strengths: {corruption.unit}.")
+
+
+def _show_curves(curves: tuple[RobustnessCurve, ...]) -> None:
+    columns = st.columns(2)
+    for number, curve in enumerate(curves):
+        with columns[number % 2]:
+            st.markdown(f"**{curve.title}**")
+            st.plotly_chart(
+                robustness_lines(curve),
+                key=f"robustness_{curve.name}",
+                config={"displayModeBar": False},
+                alt=f"Accuracy under {curve.title.lower()}: "
+                + ", ".join(
+                    f"{point.strength:g}: {percent(point.accuracy.value)}" for point in curve.points
+                ),
+            )
+    st.caption(
+        f"Accuracy on {curves[0].n:,} of the images, with Wilson's 95 % intervals: unchanged "
+        "images on the left, rising severity to the right."
+    )

@@ -1,0 +1,213 @@
+"""Selection of model, images, split and curation, and the start of an evaluation."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.bundle import damaged_bundles, list_bundles
+from fer_core.dataset.curation import CuratedFaceSet
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.store import DEMO_NAME
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_studio.ui.choices import choose_bundle
+from fer_studio.ui.curating import curation_state
+from fer_studio.ui.datasets import OpenDataset, open_dataset
+from fer_studio.ui.evaluate.dataset_options import curated_dataset, offered_datasets
+from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation, own_evaluation
+from fer_studio.ui.jobs import show_progress
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+#: Selects the predictions stored in the bundle. Not a valid dataset name.
+_OWN = ".own"
+_DATA = "evaluated_data"
+_CURATED = "evaluated_curated"
+_MODEL = "model"
+_ADDRESS_MODEL = "evaluate_address_model"
+
+
+def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
+    """Show the selection; None, with the next step on the page, if there are no metrics yet."""
+    _take_model_from_address(settings)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=330):
+            bundle = choose_bundle(settings)
+        data = _choose_data(settings) if bundle is not None else _OWN
+        split_place = st.container(width=220)
+        curation_place = st.container(width="content")
+    _show_damaged(settings)
+    if bundle is None:
+        return None
+    _keep_model_in_address(bundle.name)
+    try:
+        if data == _OWN:
+            split_place.selectbox(
+                "Split",
+                ["validation"],
+                disabled=True,
+                key="own_split",
+                help="A model contains only the predictions for its validation images.",
+            )
+            return own_evaluation(bundle, settings)
+        dataset = open_dataset(data, settings)
+        with curation_place:
+            curated = _choose_curation(dataset)
+        with split_place:
+            split = _choose_split(dataset.faces if curated is None else curated.faces)
+        return _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
+    except InputError as error:
+        show_error(error)
+        return None
+
+
+def _take_model_from_address(settings: Settings) -> None:
+    """Select the model named in the address, unless another one was selected since then."""
+    named = st.query_params.get(_MODEL)
+    # Streamlit clears the widgets of this page when the visitor comes from another page.
+    has_selected = _DATA in st.session_state
+    if named is None or (has_selected and named == st.session_state.get(_ADDRESS_MODEL)):
+        return
+    st.session_state[_ADDRESS_MODEL] = named
+    if any(bundle.name == named for bundle in list_bundles(settings)):
+        st.session_state[_MODEL] = named
+    else:
+        st.warning(
+            f"The model {plain_text(named)} does not exist or cannot be used; choose another one.",
+            icon=":material/link_off:",
+        )
+
+
+def _keep_model_in_address(name: str) -> None:
+    """If the address names a model, update it to the selected one, so that a reload keeps it."""
+    if _MODEL in st.query_params and st.query_params[_MODEL] != name:
+        st.query_params[_MODEL] = name
+        st.session_state[_ADDRESS_MODEL] = name
+
+
+def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
+    """Show the curation toggle; return the curated data if it is on."""
+    try:
+        state = curation_state(dataset)
+    except InputError as error:
+        # The metrics on the data as imported do not need the curation.
+        show_error(error)
+        return None
+    counts = state.curation.counts()
+    has_decisions = bool(counts["drop"] or counts["relabel"])
+    if not has_decisions:
+        st.session_state[_CURATED] = False
+    is_applied = st.toggle(
+        "Apply my data-cleaning decisions",
+        key=_CURATED,
+        disabled=not has_decisions,
+        help=f"Leaves out dropped images ({counts['drop']:,}) and uses new labels "
+        f"({counts['relabel']:,}) in all splits. Metrics on curated images cannot be compared with "
+        "metrics on the published data."
+        if has_decisions
+        else "No image of this dataset has been dropped or relabeled. Make decisions in the tab "
+        "Mistakes or on the dataset page.",
+    )
+    return curated_dataset(dataset, state) if is_applied else None
+
+
+def _choose_data(settings: Settings) -> str:
+    names = offered_datasets(settings)
+    selected = st.session_state.get(_DATA, _OWN)
+    if selected not in (_OWN, *names):
+        del st.session_state[_DATA]
+        st.warning(
+            f"The dataset {plain_text(selected)} no longer exists; the predictions stored in the "
+            "model are shown.",
+            icon=":material/folder_off:",
+        )
+    titles = {_OWN: "the model's own validation predictions"}
+    titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
+    data: str = st.selectbox(
+        "Images",
+        [_OWN, *names],
+        format_func=lambda name: titles[name],
+        key=_DATA,
+        width=330,
+        help="A model contains its predictions for the validation images of its training, without "
+        "the images. Choose a dataset to see the images as well.",
+    )
+    return data
+
+
+def _choose_split(faces: FaceSet) -> str:
+    counts = {split: len(faces.rows(split)) for split in (*SPLITS, "all")}
+    split: str = st.selectbox(
+        "Split",
+        list(counts),
+        index=SPLITS.index("validation"),
+        format_func=lambda split: f"{split} ({counts[split]:,} images)",
+        key="evaluated_split",
+        help="Choose models on validation. Evaluate on test once, for the final report: metrics "
+        "become too optimistic if you use them to choose a model.",
+    )
+    return split
+
+
+def _show_damaged(settings: Settings) -> None:
+    sentences = damaged_bundles(settings)
+    if sentences:
+        count = "One model" if len(sentences) == 1 else f"{len(sentences)} models"
+        with st.expander(f"{count} cannot be used", icon=":material/warning:"):
+            for sentence in sentences:
+                st.write(plain_text(sentence))
+
+
+def _evaluated(request: EvaluationRequest) -> LoadedEvaluation | None:
+    """The evaluation, if it is finished; otherwise show its progress or the button to start it."""
+    running = request.running()
+    if running is not None:
+        show_progress(running, stop_key="stop_evaluation")
+        return None
+    try:
+        evaluation = request.finished()
+    except InputError as error:
+        show_error(error)
+        if request.has_failed and st.button(
+            "Try again", icon=":material/refresh:", key="evaluate_again"
+        ):
+            request.forget_failure()
+            request.start()
+            st.rerun()
+        return None
+    if evaluation is None:
+        _offer(request)
+    return evaluation
+
+
+def _offer(request: EvaluationRequest) -> None:
+    count = len(request.faces.rows(request.split))
+    name = plain_text(request.bundle.name)
+    with st.container(border=True):
+        st.markdown(
+            f"**{name} has not been evaluated on {_images_title(request, count)} yet.** This takes "
+            "some seconds per thousand images, in the background. The result is saved, so it opens "
+            "at once next time."
+        )
+        if request.split in ("test", "all"):
+            st.markdown(
+                ":material/warning: This includes test images. Evaluate on them once, after you "
+                "have chosen the model."
+            )
+        if st.button(
+            f"Evaluate on {count:,} images",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="evaluate",
+        ):
+            request.start()
+            st.rerun()
+
+
+def _images_title(request: EvaluationRequest, count: int) -> str:
+    dataset = plain_text(request.dataset.name)
+    if request.curated is not None:
+        dataset += " (curated)"
+    if request.split == "all":
+        return f"all {count:,} images of {dataset}"
+    return f"the {count:,} {request.split} images of {dataset}"

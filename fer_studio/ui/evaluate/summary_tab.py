@@ -1,0 +1,101 @@
+"""The summary tab: overall metrics with intervals and reference values."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.charts.evaluation import summary_intervals
+from fer_core.evaluation.result import EvaluationResult
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.formatting import number, number_interval, percent, percent_interval
+from fer_studio.ui.guard import section
+from fer_studio.ui.text import plain_text
+
+
+@section
+def show_summary(evaluation: LoadedEvaluation) -> None:
+    """Show the overall metrics, the warnings and the chart."""
+    result = evaluation.result
+    _show_metrics(result)
+    for warning in result.facts.warnings:
+        st.warning(plain_text(warning), icon=":material/warning:")
+    st.plotly_chart(
+        summary_intervals(result),
+        key="summary_chart",
+        config={"displayModeBar": False},
+        alt=f"Accuracy {percent(result.accuracy.value)}, balanced accuracy "
+        f"{percent(result.balanced_accuracy.value)} and top-2 accuracy "
+        f"{percent(result.top2_accuracy.value)} with their intervals",
+    )
+    st.caption(_explanation(result))
+
+
+def _show_metrics(result: EvaluationResult) -> None:
+    def show(title: str, value: str, interval: str, text: str) -> None:
+        st.metric(
+            title,
+            value,
+            # The second line of a metric shows the interval instead of a change.
+            delta=interval or None,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help=text,
+        )
+
+    with st.container(horizontal=True):
+        show(
+            "Accuracy",
+            percent(result.accuracy.value),
+            percent_interval(result.accuracy),
+            "Share of correctly classified images.",
+        )
+        if result.leak_free_accuracy is not None:
+            show(
+                "Leak-free accuracy",
+                percent(result.leak_free_accuracy.value),
+                percent_interval(result.leak_free_accuracy),
+                f"Accuracy on the {result.leak_free_n:,} images whose pixels do not also appear in "
+                "train, with any label.",
+            )
+        show(
+            "Macro F1",
+            number(result.macro_f1.value),
+            number_interval(result.macro_f1),
+            "Mean F1 over the emotions, each with the same weight.",
+        )
+        show(
+            "Balanced accuracy",
+            percent(result.balanced_accuracy.value),
+            percent_interval(result.balanced_accuracy),
+            "Mean recall over the emotions that occur.",
+        )
+        show(
+            "Log loss",
+            number(result.log_loss.value),
+            number_interval(result.log_loss),
+            "Mean cross-entropy after temperature scaling, natural logarithm. Lower is better; "
+            "equal probabilities for all seven emotions give 1.946.",
+        )
+        show(
+            "Top-2 accuracy",
+            percent(result.top2_accuracy.value),
+            percent_interval(result.top2_accuracy),
+            "Share of images whose true emotion is among the two most probable.",
+        )
+
+
+def _explanation(result: EvaluationResult) -> str:
+    sentences = [
+        "Intervals are 95 % bootstrap intervals.",
+        "The majority-class baseline, which always predicts "
+        f"{result.classes[result.majority_class]}, reaches {percent(result.baseline_accuracy)}.",
+    ]
+    if result.human_accuracy is not None:
+        sentences.append("Human accuracy on FER2013 is 65 ± 5 % (Goodfellow et al., 2013).")
+    if result.leak_free_accuracy is None:
+        sentences.append(
+            "A model folder does not record which of the images also appear in train: choose the "
+            "dataset to see the leak-free accuracy."
+        )
+    return " ".join(sentences)
