@@ -1,8 +1,8 @@
-"""The bill: all speed and memory figures in one table, beside those of others.
+"""All figures of speed and memory in one table, with comparisons to other packages.
 
-``python -m benchmarks`` needs nothing but the checkout. With ``--data``, ``--photo`` and
-``--video`` real data are measured too, with ``--peers`` the packages that people would use instead.
-Every part runs in an interpreter of its own: none pays for what another has loaded.
+``python -m benchmarks`` needs only the checkout. ``--data``, ``--photo`` and ``--video`` add
+measurements on real data, ``--peers`` other packages for the same task. Every part runs in a
+separate process, so that modules loaded by one part do not influence another.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class _Part:
     """A part of the table.
 
     Attributes:
-        module: Of this package; only imported where the part is measured.
-        measure: Given the module and the command's options.
-        needs: The option without which there is nothing to measure.
+        module: Its module in this package, imported only when the part is measured.
+        measure: Runs the measurement; it gets the module and the options of the command.
+        needs: The option that it requires, if any.
     """
 
     module: str
@@ -55,7 +55,7 @@ def _analyze(module: Any, options: argparse.Namespace) -> list[Measurement]:
     return rows if options.photo is None else rows + module.measure(options.photo)
 
 
-#: By name, in the table's order.
+#: By name, in the order of the table.
 _PARTS: dict[str, _Part] = {
     "start-up": _Part("startup", _plainly),
     "pages": _Part("pages", _plainly),
@@ -82,7 +82,7 @@ _PARTS: dict[str, _Part] = {
 
 
 def _measured(part: str) -> list[Measurement]:
-    """A part, run by this very command in another process; a failure is a row of its own."""
+    """Measure a part in another process with this command. A failure becomes a row."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks", *sys.argv[1:], "--child", part],
@@ -106,7 +106,7 @@ def _load() -> Measurement:
 
 
 def main() -> int:
-    """Print the table, row by row as they come; 1 where a part failed."""
+    """Print the table row by row. Return the exit code, 1 if a part failed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure; only meaningful when nothing else runs.",

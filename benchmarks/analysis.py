@@ -32,10 +32,10 @@ def five_faces() -> NDArray[np.uint8]:
 
 
 def measure(photo: Path | None) -> list[Measurement]:
-    """Time per photo with each detector that is there.
+    """Time per photo with each available detector.
 
     Args:
-        photo: A photo to measure, brought to 1280x720; by default one is composed.
+        photo: A photo to measure, resized to 1280x720; by default a composed one.
     """
     settings = load_settings()
     if photo is None:

@@ -1,4 +1,4 @@
-"""Auditing a dataset: duplicates, near-duplicates and doubtful labels, in seconds and memory."""
+"""Audits of a dataset: seconds and memory for duplicates, near-duplicates and label candidates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fer_core.settings import load_settings
 
 
 def measure(data: Path) -> list[Measurement]:
-    """Seconds of each check of a dataset's archive or folder, and the memory of all."""
+    """Seconds of each check of a dataset's archive or folder, and the peak memory of all."""
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(load_settings(), data_root=Path(folder))
         name, _ = import_dataset(data, settings)
@@ -65,5 +65,5 @@ def _seconds(action: Callable[[], object]) -> float:
 
 
 def _megabytes() -> float:
-    """The most memory that this process has had."""
+    """The peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,10 +1,9 @@
-"""Do the networks and the training give the same under every Keras backend?
+"""Agreement of networks and training between the backends of Keras.
 
-``python -m benchmarks.backends DATA tensorflow=PYTHON torch=PYTHON jax=PYTHON`` runs itself once
-under each backend with the interpreter named for it (each has the backend, Keras, NumPy, OpenCV,
-and SciPy; none needs the others). Every architecture gets the same weights and pictures;
-then a recipe trains straight from DATA (a zip or folder) on a small share of it for one epoch. The
-first backend named is what the others are compared with.
+``python -m benchmarks.backends DATA tensorflow=PYTHON torch=PYTHON jax=PYTHON`` runs once with each
+backend, in the interpreter that is given for it (with the backend, Keras, NumPy, OpenCV and SciPy
+installed). Every architecture gets the same weights and images; then a recipe trains for one epoch
+on a small part of DATA (a zip or folder). The first backend is the reference for the others.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _TRAINING_SHARE = 20  # every twentieth image
 
 
 def network_outputs() -> dict[str, NDArray[Any]]:
-    """Probabilities of every architecture for the same pictures under the same weights."""
+    """Probabilities of every architecture for the same images with the same weights."""
     from fer_core.recipes.architectures import ARCHITECTURES, INPUT_SHAPE, build_network
 
     pictures = np.random.default_rng(0).random((8, *INPUT_SHAPE), dtype=np.float32)
@@ -35,7 +34,7 @@ def network_outputs() -> dict[str, NDArray[Any]]:
         generator = np.random.default_rng(1)
         weights = []
         for array in model.get_weights():
-            # Drawn here, since each backend's own initializers differ; variances stay positive.
+            # Drawn here, because the initializers of the backends differ. Variances are positive.
             scale = 1 / np.sqrt(max(np.prod(array.shape[:-1]), 1))
             drawn = generator.standard_normal(array.shape) * scale
             weights.append(np.abs(drawn) + 0.5 if array.ndim == 1 else drawn)
@@ -45,7 +44,7 @@ def network_outputs() -> dict[str, NDArray[Any]]:
 
 
 def training_losses(data: str) -> NDArray[np.float64]:
-    """Losses of one epoch of a recipe, from the same first weights, without dropout."""
+    """Losses of one epoch of a recipe, from the same initial weights, without dropout."""
     from fer_core.dataset.store import load_dataset
     from fer_core.recipes import RECIPES, changed_config
     from fer_core.settings import load_settings

@@ -1,13 +1,13 @@
-"""Measure how YuNet's face box relates to the square in which FER2013's faces were cut.
+"""The relation between YuNet's face box and the square of a FER2013 image.
 
-FER2013's pictures are the squares of OpenCV's frontal-face cascade, shrunk to 48x48. Enlarged and
-padded, so that YuNet finds the face again, each of them shows where that square lies around
-YuNet's box. The medians printed here are the constants of ``fer_core/vision/crop.py``.
+FER2013's images are the squares of OpenCV's frontal-face cascade, resized to 48x48. Each image is
+enlarged and padded, so that YuNet detects the face, which gives the position of the square relative
+to YuNet's box. The medians printed here are the constants of ``fer_core/vision/crop.py``.
 
     python benchmarks/crop_geometry.py fer2013.zip face_detection_yunet_2023mar.onnx [photos]
 
-With a folder of photos, the same figures are taken from the faces that both YuNet and the cascade
-find there, as a cross-check that does not depend on padding.
+With a folder of photos, the same figures are computed from the faces that both YuNet and the
+cascade detect there: a cross-check that does not depend on the padding.
 """
 
 import argparse
@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 FACE_SIDE = 48
 ENLARGEMENT = 4
 PADDING = FACE_SIDE * ENLARGEMENT // 2
-#: Weaker detections are more often a wrong guess at a wrong place than a face.
+#: Detections with a lower score are usually wrong.
 LOWEST_SCORE = 0.8
 
 
 def open_yunet(path: Path) -> cv2.FaceDetectorYN:
-    """YuNet with a low threshold; weak detections are dropped later."""
+    """YuNet with a low threshold; weak detections are removed later."""
     return cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.6, 0.3, 5000)
 
 
 def yunet_boxes(detector: cv2.FaceDetectorYN, picture: cv2.typing.MatLike) -> NDArray[np.float32]:
-    """Sure faces in a BGR picture: float32 ``[n, 5]`` of x, y, width, height and score."""
+    """Reliable faces in a BGR image: float32 ``[n, 5]`` of x, y, width, height and score."""
     detector.setInputSize((picture.shape[1], picture.shape[0]))
     found = detector.detect(picture)[1]
     if found is None:
@@ -46,12 +46,12 @@ def relation(square: tuple[float, float, float], box: NDArray[np.float32]) -> li
     """The figures of one face.
 
     Args:
-        square: Centre x, centre y and side of the reference square, in pixels.
+        square: Center x, center y and side of the reference square, in pixels.
         box: x, y, width, height of YuNet's box, in the same pixels.
 
     Returns:
-        Side over width, over height and over their geometric mean; the square's centre relative
-        to the box's, right and down, in box widths and heights; width over height.
+        Side over width, over height and over their geometric mean; the center of the square
+        relative to that of the box, right and down, in box widths and heights; width over height.
     """
     centre_x, centre_y, side = square
     x, y, width, height = (float(value) for value in box[:4])
@@ -68,7 +68,7 @@ def relation(square: tuple[float, float, float], box: NDArray[np.float32]) -> li
 def fer2013_relations(
     archive_path: Path, detector: cv2.FaceDetectorYN, count: int, border: int
 ) -> Iterator[tuple[str, list[float]]]:
-    """The figures of random training faces, each with its emotion's folder name."""
+    """The figures of random training faces, each with the name of its emotion's folder."""
     with zipfile.ZipFile(archive_path) as archive:
         names = [name for name in archive.namelist() if name.startswith("train/")]
         names = [name for name in names if name.endswith(".jpg")]
@@ -89,15 +89,15 @@ def fer2013_relations(
 
 
 def photo_relations(photos: Path, detector: cv2.FaceDetectorYN) -> Iterator[list[float]]:
-    """The figures of the faces in photos that the cascade finds too."""
+    """The figures of the faces in photos that the cascade detects as well."""
     folder = Path(cv2.__file__).parent / "data"
     cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
     for path in sorted(photos.iterdir()):
         picture = cv2.imread(str(path))
         if picture is None:
             continue
-        grey = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
-        squares = cascade.detectMultiScale(grey, 1.05, 8, minSize=(20, 20))
+        gray = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+        squares = cascade.detectMultiScale(gray, 1.05, 8, minSize=(20, 20))
         for box in yunet_boxes(detector, picture):
             for x, y, side, _ in squares:
                 figures = relation((x + side / 2, y + side / 2, side), box)
@@ -133,8 +133,8 @@ def main() -> None:
     report("FER2013, edge repeated", [figures for _, figures in replicated])
     for emotion in sorted({emotion for emotion, _ in replicated}):
         report(f"  {emotion}", [figures for name, figures in replicated if name == emotion])
-    grey = fer2013_relations(options.archive, detector, options.count, cv2.BORDER_CONSTANT)
-    report("FER2013, padded with grey", [figures for _, figures in grey])
+    gray = fer2013_relations(options.archive, detector, options.count, cv2.BORDER_CONSTANT)
+    report("FER2013, padded with gray", [figures for _, figures in gray])
     if options.photos:
         report("Photos, against the cascade", list(photo_relations(options.photos, detector)))
 

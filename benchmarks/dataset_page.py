@@ -34,7 +34,7 @@ _REPEATS = 5
 
 
 def measure(data: Path) -> list[Measurement]:
-    """Import a dataset into an empty home, open the page on it and click through it."""
+    """Import a dataset into empty folders, open the page and click through it."""
     from playwright.sync_api import sync_playwright
 
     if chromium_path() is None:
@@ -75,7 +75,7 @@ def _click_through(page: Page) -> list[Measurement]:
     results = []
     for name in ("Browse images", "Clean up", "Annotator votes", "Audit", "Overview"):
         tab(name)  # the first time, what it shows is computed
-    # Near-duplicates are looked for in the background; clicks are timed when all is quiet.
+    # Near-duplicates are searched in the background; clicks are timed after that.
     tab("Audit")
     while page.get_by_test_id("stProgress").count():
         page.wait_for_timeout(500)
@@ -100,7 +100,7 @@ def _open(page: Page, name: str) -> None:
 
 
 def _toggle(page: Page) -> None:
-    # The box itself is hidden behind what is drawn of it: chosen with the keyboard.
+    # The input itself is covered by its decoration, so select with the keyboard.
     page.get_by_role("main").get_by_role("checkbox", name="·").nth(1).press("Space")
 
 
@@ -110,7 +110,7 @@ def _timed(
     action: Callable[[], None],
     back: Callable[[], None],
 ) -> Measurement:
-    """The median time from a click until the page is at rest again."""
+    """The median time from a click until the page is idle again."""
     durations = []
     for _ in range(_REPEATS):
         start = time.perf_counter()
@@ -123,7 +123,7 @@ def _timed(
 
 
 def _rest(page: Page) -> None:
-    """Wait until the script has begun, if it does within 50 ms, and ended."""
+    """Wait until the script has started, if it does within 50 ms, and finished."""
     page.wait_for_timeout(50)
     page.locator(IDLE).wait_for()
 

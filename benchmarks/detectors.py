@@ -1,18 +1,18 @@
-"""How many faces each detector finds, how many false ones, and how long it takes.
+"""Recall, false detections and time of each face detector.
 
 ``python -m benchmarks.detectors PHOTOS [--videos VIDEOS]``, three tables:
 
-* photos: each photo of a folder whole, shrunk, mirrored, darkened, blurred and tilted. The faces of
-  the untouched photo, as YuNet finds them, are the reference, so the folder should hold photos
-  whose faces YuNet is known to find rightly (count them once). Pictures without faces count as
-  false alarms only;
-* videos, where a folder of them is given: frames spread over each; YuNet's faces are the reference,
-  so that its own row says nothing;
-* composed: the astronaut that scikit-image carries, at several sizes over its pictures without
-  faces, and these pictures alone. Where her face is is known; nothing else is a face.
+* photos: each photo of a folder unchanged, shrunk, mirrored, darkened, blurred and rotated. The
+  reference is YuNet's detections in the unchanged photo, so the folder should contain photos in
+  which YuNet detects all faces (count them once). Images without faces count for false detections
+  only;
+* videos, if a folder is given: frames from all parts of each video. The reference is YuNet, so that
+  its own row has no meaning;
+* composed: the astronaut of scikit-image, at several sizes over images without faces, and these
+  images alone. The position of her face is known; everything else is not a face.
 
-Beside our detectors stand OpenCV's frontal cascade alone with the settings of most tutorials (scale
-1.1, 5 votes) and with careful ones (scale 1.2, 8 votes).
+For comparison, the frontal cascade of OpenCV alone is included with the settings of most tutorials
+(scale 1.1, 5 neighbors) and with strict ones (scale 1.2, 8 neighbors).
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from fer_core.vision.sample import sample_picture
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[FaceBox]]
-#: How a changed picture is made: 2x3, from the photo's pixels to its own, and then its grey values.
+#: A changed image: a 2x3 matrix from the photo's pixels to its pixels, and a change of intensities.
 Change = tuple[NDArray[np.float64], Callable[[Picture], Picture]]
 
 _FRAMES_OF_A_VIDEO = 25
-#: The astronaut's face as a person marks it in the untouched 512x512 picture.
+#: The astronaut's face, labeled manually in the original 512x512 image.
 _ASTRONAUT = FaceBox(173, 66, 103, 103)
 _ASTRONAUT_SIDE = 512
 #: Her face is then 26 to 84 pixels wide.
@@ -62,8 +62,8 @@ def _cascade(scale: float, votes: int) -> Detect:
     cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
 
     def detect(image: Picture) -> list[FaceBox]:
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        found = cascade.detectMultiScale(grey, scale, votes)
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        found = cascade.detectMultiScale(gray, scale, votes)
         return [FaceBox(*(int(number) for number in row)) for row in found]
 
     return detect
@@ -108,7 +108,7 @@ def _changed(image: Picture, matrix: NDArray[np.float64]) -> Picture:
 
 
 def _is_hit(box: FaceBox, face: FaceBox, matrix: NDArray[np.float64]) -> bool:
-    """Whether a box's middle lies on a face, and its size is of the same order."""
+    """Return True if the center of a box is on a face and their sizes are similar."""
     center = matrix @ (face.x + face.width / 2, face.y + face.height / 2, 1.0)
     scale = float(np.hypot(*matrix[:, 0]))
     size = scale * (face.width * face.height) ** 0.5
@@ -127,7 +127,7 @@ def _photos(folder: Path, reference: Detect) -> Iterator[Shown]:
 def _frames(folder: Path, reference: Detect) -> Iterator[Shown]:
     for path in sorted(folder.iterdir()):
         video = cv2.VideoCapture(str(path))
-        # Read through and not sought: many files tell a wrong length, or seek to key frames only.
+        # Read sequentially: many files have a wrong length, or seek to key frames only.
         frames = []
         while True:
             is_read, frame = video.read()

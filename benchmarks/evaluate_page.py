@@ -1,4 +1,4 @@
-"""The evaluate page on data of FER2013's size: what a click costs, and the memory of it all."""
+"""The evaluate page on data of FER2013's size: seconds per click, and peak memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from benchmarks.evaluation import _fer2013_sized
 from benchmarks.measurement import Measurement, milliseconds
 from fer_core.dataset.store import _save
 
-# Run in an interpreter of its own, for its memory. Streamlit's own test driver runs the script as
-# the server does; what the browser adds is not in it.
+# Run in a separate process, to measure its memory. Streamlit's AppTest runs the script as the
+# server does; the time of the browser is not included.
 _PROGRAM = """
 import json, time
 from streamlit.testing.v1 import AppTest
@@ -60,7 +60,7 @@ print(json.dumps({"seconds": seconds, "cold": cold, "warm": warm}))
 
 
 def measure() -> list[Measurement]:
-    """Seconds of the page's clicks, and its peak memory."""
+    """Seconds per click, and peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "noise"
         home.mkdir()

@@ -1,10 +1,10 @@
-"""Trains the face / no-face network: ``python -m benchmarks.face_check_training FER2013.zip``.
+"""Training of the face check: ``python -m benchmarks.face_check_training FER2013.zip``.
 
-Positives are FER2013's training pictures, which the frontal cascade cut: shifted, turned, scaled,
-blurred and lit differently. Negatives are what the cascade proposes, and random squares, in
-pictures without faces (scikit-image's and scikit-learn's own), in drawn cloth, and in mosaics of
-FER2013's faces wherever the square is not a face's (a piece, a seam, a face upside down). A few
-minutes on two cores. The result is the file that :mod:`fer_core.vision.face_check` loads.
+Positive examples are FER2013's training images, which were cropped by the frontal cascade: shifted,
+rotated, scaled, blurred, with other brightness. Negative examples are detections of the cascade and
+random squares in images without faces (of scikit-image and scikit-learn), in drawn clothing, and in
+mosaics of FER2013's faces if the square is not that of a face (a part, a seam, an inverted face).
+It takes a few minutes on two cores and writes the file for :mod:`fer_core.vision.face_check`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from fer_core.vision.face_check import INPUT_SIDE, WEIGHTS_PATH, standardized
 Grey = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 
-#: Face-free pictures in the packages. Left out: the astronaut and the cameraman, and the coins,
-#: which show portraits. The astronaut stays unseen for tests and benchmarks.
+#: Images without faces in these packages. Excluded: the astronaut, the cameraman, and the coins,
+#: which show portraits. The astronaut is reserved for tests and benchmarks.
 FACE_FREE = {
     "skimage": [
         "brick.png",
@@ -59,7 +59,7 @@ _FER_SIDE = 48
 
 
 def face_free_paths() -> list[Path]:
-    """The packaged pictures that show no face."""
+    """The images without faces in the packages."""
     paths = []
     for package, names in FACE_FREE.items():
         spec = find_spec(package)
@@ -80,7 +80,7 @@ def _fer2013(path: Path, prefix: str) -> Grey:
 
 
 def _relit(square: Grey, rng: np.random.Generator) -> Grey:
-    """A square at the network's size, after blur, another light and noise."""
+    """A square at the network's input size, with blur, another brightness and noise."""
     side = int(rng.integers(20, 64)) if rng.random() < 0.6 else INPUT_SIDE
     way = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
     resized = cv2.resize(square, (side, side), interpolation=way)
@@ -101,7 +101,7 @@ def _relit(square: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _moved_face(face: Grey, behind: Grey, rng: np.random.Generator) -> Grey:
-    """A face shifted, turned and scaled, before another picture or its own stretched edge."""
+    """A face, shifted, rotated and scaled, on another image or its own stretched border."""
     scale = float(np.exp(rng.uniform(np.log(0.85), np.log(1.2))))
     angle = float(np.clip(rng.normal(0, 9), -25, 25))
     middle = _FER_SIDE / 2
@@ -119,7 +119,7 @@ def _moved_face(face: Grey, behind: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _cloth(rng: np.random.Generator) -> Grey:
-    """A drawn piece of clothing: folds, a pattern, a collar, buttons, fingers."""
+    """A drawing of clothing: folds, a pattern, a collar, buttons, fingers."""
     side = 240
     grid_y, grid_x = np.mgrid[0:side, 0:side].astype(np.float32) / side
 
@@ -171,9 +171,9 @@ def _cloth(rng: np.random.Generator) -> Grey:
         start, width = rng.random(2) * side, int(rng.integers(6, 26))
         turn, tone = float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(90, 230))
         ahead = np.array([np.cos(turn), np.sin(turn)])
-        beside = np.array([-ahead[1], ahead[0]])
+        across = np.array([-ahead[1], ahead[0]])
         for index in range(4):
-            root = start + beside * index * (width + 2)
+            root = start + across * index * (width + 2)
             tip = root + ahead * width * float(rng.uniform(2, 4.5))
             ends = [tuple(int(v) for v in one) for one in (root, tip)]
             cv2.line(picture, ends[0], ends[1], 0.6 * tone, width + 3, cv2.LINE_AA)
@@ -183,7 +183,7 @@ def _cloth(rng: np.random.Generator) -> Grey:
 
 
 class _Proposals:
-    """What a cascade cut short takes for a face: fifty times what the whole one does."""
+    """False detections of a cascade without its last stages: fifty times those of the full one."""
 
     def __init__(self, stages: int) -> None:
         package = Path(cv2.__file__).parent / "data"
@@ -218,7 +218,7 @@ def _random_squares(picture: Grey, count: int, rng: np.random.Generator) -> list
 
 
 def _varied(picture: Grey, rng: np.random.Generator) -> Grey:
-    """A face-free picture turned, scaled, mirrored or in negative: other edges for the cascade."""
+    """An image without faces, rotated, scaled, mirrored or inverted, to vary its edges."""
     scale = float(rng.uniform(0.35, 1.1)) * min(1.0, 500 / max(picture.shape))
     size = (max(60, int(picture.shape[1] * scale)), max(60, int(picture.shape[0] * scale)))
     picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -234,7 +234,7 @@ def _varied(picture: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _mosaic(faces: Grey, rng: np.random.Generator) -> tuple[Grey, list[tuple[float, float, float]]]:
-    """Faces side by side and the squares (centre, side) in which they stand upright."""
+    """A mosaic of faces, and the squares (center, side) of its upright faces."""
     count = 5
     side = int(rng.integers(40, 76))
     chosen = faces[rng.integers(0, len(faces), count * count)]
@@ -259,7 +259,7 @@ def _is_near_a_face(
 
 
 def _negatives(faces: Grey, amount: int, rng: np.random.Generator) -> list[Grey]:
-    """Squares without a face, as they stand in their pictures."""
+    """Squares without a face, from their images."""
     proposals = [_Proposals(stages) for stages in (12, 16, 20)]
     pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in face_free_paths()]
     squares: list[Grey] = []
@@ -292,7 +292,7 @@ def _negatives(faces: Grey, amount: int, rng: np.random.Generator) -> list[Grey]
 
 
 def _misaligned(faces: Grey, count: int, rng: np.random.Generator) -> list[Grey]:
-    """Pieces of faces, faces far too small, and faces whose parts changed places."""
+    """Parts of faces, faces that are too small, and faces with swapped parts."""
     squares = []
     for face in faces[rng.integers(0, len(faces), count)]:
         way = rng.random()
@@ -303,7 +303,7 @@ def _misaligned(faces: Grey, count: int, rng: np.random.Generator) -> list[Grey]
         else:
             half = _FER_SIDE // 2
             parts = [face[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
-            # Not left for right: that is still much of a face.
+            # Left and right halves are not swapped: the result would still resemble a face.
             order = (2, 3, 0, 1) if rng.random() < 0.5 else (0, 3, 2, 1)
             upper = np.hstack([parts[order[0]], parts[order[1]]])
             lower = np.hstack([parts[order[2]], parts[order[3]]])
@@ -314,7 +314,7 @@ def _misaligned(faces: Grey, count: int, rng: np.random.Generator) -> list[Grey]
 def _training_rows(
     faces: Grey, others: list[Grey], face_rounds: int, other_rounds: int, rng: np.random.Generator
 ) -> tuple[Rows, Rows]:
-    """Squares ready for the network, and 1 for a face and 0 for none."""
+    """Squares as network input, and their labels: 1 for a face, 0 otherwise."""
     squares = []
     for _ in range(face_rounds):
         for face in faces:
@@ -330,13 +330,13 @@ def _training_rows(
 
 
 def _train(rows: Rows, labels: Rows, check: tuple[Rows, Rows], epochs: int) -> list[Rows]:
-    """Train, and give kernels and offsets, with normalization folded in."""
+    """Train, and return kernels and biases with the normalization folded in."""
     import keras
 
     keras.utils.set_random_seed(1)
     layers: list[keras.layers.Layer] = [keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 1))]
     for filters, stride in ((16, 2), (32, 2), (40, 1), (56, 2)):
-        # Padded by hand alike on all sides, as ONNX's Conv does it.
+        # Padded explicitly and equally on all sides, as in ONNX's Conv.
         layers += [
             keras.layers.ZeroPadding2D(1),
             keras.layers.Conv2D(filters, 3, stride, use_bias=False),
@@ -376,7 +376,7 @@ def _train(rows: Rows, labels: Rows, check: tuple[Rows, Rows], epochs: int) -> l
             factor = gamma / np.sqrt(variance + layer.epsilon)
             weights += [(last * factor).transpose(3, 2, 0, 1), beta - mean * factor]
         elif isinstance(layer, keras.layers.Dense):
-            # From Keras's order of a flattened picture to ONNX's: channels first.
+            # From the order of Keras's Flatten to ONNX's: channels first.
             side = INPUT_SIDE // 8
             kernel = values[0].reshape(side, side, -1, 1).transpose(2, 0, 1, 3).reshape(-1, 1)
             weights += [kernel, values[1]]
@@ -384,7 +384,7 @@ def _train(rows: Rows, labels: Rows, check: tuple[Rows, Rows], epochs: int) -> l
 
 
 def _write_onnx(weights: list[Rows], path: Path) -> None:
-    """The network as ONNX: float32 ``[n, 1, side, side]`` in, probabilities ``[n, 1]`` out."""
+    """Write the network as ONNX: float32 ``[n, 1, side, side]`` to probabilities ``[n, 1]``."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

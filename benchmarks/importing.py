@@ -1,4 +1,4 @@
-"""Importing a dataset and loading it again."""
+"""Import of a dataset, and loading of the imported one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers, and tabs of a real Chromium with a made-up camera, for measuring streams."""
+"""Servers, and tabs of a real Chromium with a simulated camera, for measurements of streams."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _COMPONENT = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
 _PATIENCE_SECONDS = 40.0
-#: A stream is taken to move when it has shown so many new frames, and some more a while later.
+#: A stream counts as playing after this many new frames, if more follow a moment later.
 _MOVING_FRAMES = 10
 _STILL_MOVING_SECONDS, _STILL_MOVING_FRAMES = 2.0, 4
 
-#: What a page can at best be: frames come back as they came.
+#: The fastest possible page: it returns frames unchanged.
 _BARE_PAGE = """
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
@@ -52,11 +52,10 @@ webrtc_streamer(
 
 @contextlib.contextmanager
 def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
-    """The app with the models of the checkout.
+    """Run the app with the models of the checkout.
 
     Args:
-        yunet: YuNet's file, to be there as if it had been downloaded; None leaves it at what the
-            checkout has.
+        yunet: YuNet's file, used as if it had been downloaded; None uses what the checkout has.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -64,7 +63,7 @@ def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
             "FER_STUDIO_DATA": str(folder / "data"),
             "FER_STUDIO_RUNS": str(folder / "runs"),
         }
-        # Servers elsewhere are no part of what is measured.
+        # Without STUN and TURN servers, which are not part of the measurement.
         environment.pop("FER_STUDIO_ICE_SERVERS", None)
         if yunet is not None:
             models = folder / "models"
@@ -78,7 +77,7 @@ def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
 
 @contextlib.contextmanager
 def bare_server() -> Iterator[PageServer]:
-    """A page that passes frames through untouched."""
+    """Run a server with a page that returns frames unchanged."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
@@ -88,11 +87,11 @@ def bare_server() -> Iterator[PageServer]:
 
 @contextlib.contextmanager
 def open_browser_with_camera(playwright: Playwright, camera: Path) -> Iterator[Browser]:
-    """A Chromium whose camera plays a file.
+    """Open a Chromium whose camera plays a file.
 
     Args:
-        playwright: Drives it.
-        camera: As ``write_camera_file`` makes it.
+        playwright: Playwright.
+        camera: A file written by ``write_camera_file``.
     """
     browser = playwright.chromium.launch(
         executable_path=chromium_path(),
@@ -115,20 +114,20 @@ def open_browser_with_camera(playwright: Playwright, camera: Path) -> Iterator[B
 
 
 class Tab:
-    """A visitor with one stream.
+    """A tab with one stream.
 
     Attributes:
-        page: What they see.
+        page: The page in the tab.
     """
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
     def start(self) -> None:
-        """Press Start as soon as the page is there, and wait until the picture moves.
+        """Click Start as soon as the page is complete, and wait until the stream plays.
 
         Raises:
-            TimeoutError: It does not, or not for long.
+            TimeoutError: It does not play, or stops.
         """
         button = self.page.frame_locator(_COMPONENT).first.get_by_role(
             "button", name=re.compile(r"^\s*start\s*$", re.IGNORECASE)
@@ -143,34 +142,34 @@ class Tab:
             raise TimeoutError("the picture stood still again")
 
     def wait_for_annotations(self) -> float:
-        """Seconds from pressing Start to the first frame on the screen that was drawn upon.
+        """Seconds from the click on Start to the first annotated frame.
 
         Raises:
-            TimeoutError: There is none.
+            TimeoutError: There is no annotated frame.
         """
         self._wait("no annotated frame came", lambda: self.is_annotated)
         return self._since_pressed("firstAnnotated")
 
     @property
     def first_frame_seconds(self) -> float:
-        """From pressing Start to the first frame on the screen."""
+        """Seconds from the click on Start to the first displayed frame."""
         return self._since_pressed("firstShown")
 
     @property
     def is_annotated(self) -> bool:
-        """Whether a frame has come back drawn upon."""
+        """True if an annotated frame was displayed."""
         return self._note("firstAnnotated") is not None
 
     def stop_comparing(self) -> None:
-        """Spare the browser the search for annotations."""
+        """Stop the search for annotations, which takes time in the browser."""
         self._frame().evaluate("liveProbe.isComparing = false")
 
     def now(self) -> float:
-        """The moment, in milliseconds of the tab's own clock."""
+        """The time, in milliseconds of the tab's clock."""
         return float(self._frame().evaluate("performance.now()"))
 
     def playing(self, start: float) -> Playing:
-        """How the stream has played from a moment to now."""
+        """The playback of the stream from a given time until now."""
         sent, shown, end = self._frame().evaluate(
             "[liveProbe.sent, liveProbe.shown, performance.now()]"
         )
@@ -205,7 +204,7 @@ class Tab:
 
 @contextlib.contextmanager
 def open_tab(browser: Browser, url: str) -> Iterator[Tab]:
-    """A visitor of their own, on a page."""
+    """Open a page in a new browser context."""
     context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 1000})
     try:
         context.set_default_timeout(1000 * _PATIENCE_SECONDS)
@@ -220,6 +219,6 @@ def open_tab(browser: Browser, url: str) -> Iterator[Tab]:
 def _close(opened: Browser | BrowserContext) -> None:
     from playwright.sync_api import Error as BrowserError
 
-    # Whatever ended the measurement may have ended the browser, and is what is to be told.
+    # If the browser died, the original error is the one to report.
     with contextlib.suppress(BrowserError):
         opened.close()

@@ -1,4 +1,4 @@
-"""A video as a webcam gives it: 640x480, thirty frames a second, without end."""
+"""A video as a webcam sends it: 640x480, 30 frames per second, in an endless loop."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ Picture = NDArray[np.uint8]
 
 FRAMES_PER_SECOND = 30
 WIDTH, HEIGHT = 640, 480
-#: The strip of black and white cells that carries a frame's number lies in the lowest sixteenth.
+#: The lowest sixteenth of a frame contains its number, as black and white cells.
 STRIP_CELLS = 24
 _STRIP_START, _STRIP_END = "1011", "0010"
-#: A delay as long as the film cannot be told from a short one.
+#: Delays longer than the video cannot be distinguished from short ones.
 _SHORTEST_FILM_FRAMES = 20 * FRAMES_PER_SECOND
 _NUMBERS = 4096
 
 
 def load_loop(path: Path) -> list[Picture]:
-    """Read a video as a loop without a jump: forwards, then backwards.
+    """Read a video as a loop without a jump: forward, then backward.
 
     Args:
         path: Any video that FFmpeg reads.
 
     Returns:
-        RGB, uint8 ``[480, 640, 3]``, at thirty frames a second; what does not have that shape is
-        cut about its middle.
+        RGB frames, uint8 ``[480, 640, 3]``, 30 per second, cropped around the center if necessary.
 
     Raises:
         ValueError: It has fewer than two frames.
@@ -56,7 +55,7 @@ def load_loop(path: Path) -> list[Picture]:
 
 
 def sample_loop(seconds: float = 4.0) -> list[Picture]:
-    """The sample picture's person before a webcam, who sways and comes closer and goes again.
+    """The person of the sample photo in front of a webcam, moving sideways and back and forth.
 
     Returns:
         As ``load_loop``.
@@ -69,7 +68,7 @@ def sample_loop(seconds: float = 4.0) -> list[Picture]:
     height, width = person.shape[:2]
     pictures = []
     for angle in np.linspace(0, np.pi, round(seconds * FRAMES_PER_SECOND / 2)):
-        # Her face is about a quarter of the picture's height, above its middle.
+        # Her face has about a quarter of the image's height and is above the center.
         scale = 1.1 + 0.25 * np.sin(angle)
         left = WIDTH / 2 - scale * width / 2 + 90 * np.cos(angle)
         top = HEIGHT / 2 - scale * height / 2.6
@@ -88,9 +87,9 @@ def sample_loop(seconds: float = 4.0) -> list[Picture]:
 
 
 def write_camera_file(loop: list[Picture], path: Path) -> None:
-    """Write what Chromium plays as its camera: numbered frames, as Motion JPEG.
+    """Write a file for Chromium's camera: numbered frames, as Motion JPEG.
 
-    Chromium plays such files at thirty frames a second, again and again.
+    Chromium plays such files in a loop, at 30 frames per second.
     """
     count = min(-(-_SHORTEST_FILM_FRAMES // len(loop)) * len(loop), _NUMBERS)
     quality: list[Any] = [cv2.IMWRITE_JPEG_QUALITY, 90]
@@ -113,7 +112,7 @@ def _fitted(picture: Picture) -> Picture:
 
 
 def _draw_strip(picture: NDArray[Any], number: int) -> None:
-    """Draw a number: a mark, twelve bits, four to check them, a mark; all read from the left."""
+    """Draw a number: a mark, twelve bits, four check bits, a mark; from left to right."""
     check = (number ^ (number >> 4) ^ (number >> 8) ^ 0b0101) & 0xF
     bits = f"{_STRIP_START}{number:012b}{check:04b}{_STRIP_END}"
     top = HEIGHT - HEIGHT // 16

@@ -1,8 +1,8 @@
 """The live page's processor without a browser: ``python -m benchmarks.live_engine [VIDEO]``.
 
-The video runs forwards and backwards at thirty frames a second, as from a camera: a frame that
-comes while another is worked on is passed over. Every frame's boxes are then held against what the
-detector finds when it looks at that very frame.
+The video is played forward and backward at 30 frames per second, as from a camera: a frame that
+arrives while another one is processed is dropped. The boxes of every frame are then compared with
+the detections of the detector in the same frame.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from fer_core.vision.detect import FaceDetector, detector_names, make_detector
 from fer_core.vision.face import Face
 from fer_core.vision.yunet import YuNetDetector
 
-#: Intersection over union from which two boxes agree.
+#: Minimum intersection over union of two matching boxes.
 _AGREEMENT = 0.7
-#: Until the first looks have been taken and everything is loaded.
+#: Seconds until the first detections are finished and everything is loaded.
 _WARM_UP_FRAMES = 60
 _SAMPLES = 20
 
@@ -118,7 +118,7 @@ def measure(
 
 
 def _plain(loop: Sequence[Picture]) -> Measurement:
-    """Every frame through the detector and the network, as a script does that follows nobody."""
+    """Detection and prediction in every frame, as in a script without tracking."""
     script = PlainScript()
     frames = cycle(loop[:: max(1, len(loop) // 20)])
     seconds = median_seconds(lambda: script.read(next(frames)))
@@ -241,7 +241,7 @@ def _memory(
 
 
 def _agree(boxes: Sequence[FaceBox], faces: Sequence[FaceBox]) -> bool:
-    """Whether every face has a box of its own, in the right place, and no box is left over."""
+    """Return True if every face has exactly one matching box, and no box is without a face."""
     free = list(boxes)
     for face in faces:
         best = max(free, key=lambda box: box.iou(face), default=None)

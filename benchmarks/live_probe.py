@@ -1,4 +1,4 @@
-"""What runs in the browser beside a page under measurement, and what its notes say.
+"""The script that runs in the browser next to a measured page, and the analysis of its records.
 
 It reads the frames' numbers, as ``live_camera`` has drawn them, where the camera delivers them and
 where they are put on the screen, and compares the pictures until one comes back drawn upon.
@@ -143,14 +143,14 @@ Moments = Sequence[tuple[float, int]]
 
 @dataclass(frozen=True)
 class Playing:
-    """How a stream played for a while.
+    """The playback of a stream during a period.
 
     Attributes:
-        seconds: How long it was watched.
-        new_frames: Frames put on the screen that showed something new: not those shown again.
+        seconds: The length of the period.
+        new_frames: Number of displayed frames with new content; repeated frames do not count.
         delays: From the camera to the screen, in milliseconds, of each new frame that was also read
             at the camera.
-        longest_pause: Without a new frame, in milliseconds.
+        longest_pause: The longest time without a new frame, in milliseconds.
     """
 
     seconds: float
@@ -160,23 +160,23 @@ class Playing:
 
     @property
     def new_frames_per_second(self) -> float:
-        """The rate at which the picture really changes."""
+        """New frames per second."""
         return self.new_frames / self.seconds
 
 
 def playing(sent: Moments, shown: Moments, start: float, end: float) -> Playing:
-    """Read a probe's notes.
+    """Analyze the records of the script.
 
     Args:
-        sent: Moment and number of every frame that the camera gave.
-        shown: Likewise of every one put on the screen, again and again if it was.
-        start: Of the time to be judged, in milliseconds.
-        end: Likewise.
+        sent: Time and number of every frame of the camera.
+        shown: Time and number of every displayed frame, repeated ones included.
+        start: Start of the period, in milliseconds.
+        end: End of the period, in milliseconds.
     """
     given: dict[int, list[float]] = {}
     for moment, number in sent:
         given.setdefault(number, []).append(moment)
-    # A frame that the probe missed at the camera would be taken for the same one a film earlier.
+    # A frame that was missed at the camera would match the same one of the previous loop.
     film = min(
         (later - before for times in given.values() for before, later in pairwise(times)),
         default=math.inf,

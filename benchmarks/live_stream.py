@@ -1,8 +1,8 @@
 """The live page in a real browser: ``python -m benchmarks.live_stream VIDEO [--parts …]``.
 
-Chromium's camera plays the video; every frame carries its number, so that a frame on the screen is
-known by what it shows. Beside the page stands a bare one that sends frames back untouched, measured
-in the same run, by turns. Only meaningful when nothing else runs.
+Chromium's camera plays the video. Every frame contains its number, so that a displayed frame can be
+identified. A minimal page that returns frames unchanged is measured alternately in the same run,
+for comparison. The figures are meaningful only if nothing else runs.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ Part = Literal["playing", "cold", "warm", "changes", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 _OURS, _BARE = "the page", "a bare page"
-#: The connection's rate and the page's own caches settle in this time.
+#: Seconds until the connection's bit rate and the caches of the page are stable.
 _SETTLING_SECONDS = 5.0
-#: A stream that shows nothing new for so long has stopped.
+#: Seconds without a new frame after which a stream counts as stopped.
 _STANDSTILL_MILLISECONDS = 2000.0
 _BETWEEN_CHANGES_MILLISECONDS = 120
 _MEMORY_SAMPLE_SECONDS = 5.0
 _AT_LEAST = {1: 0.9, 2: 0.8}
 _BARE_STARTS = 3
-#: A bare page's stream now and then does not start (streamlit-webrtc itself): what the app is
-#: compared with is another try, so that the comparison is not lost. The app has only one.
+#: The stream of the minimal page sometimes does not start (a defect of streamlit-webrtc). It gets
+#: several attempts, so that the comparison is not lost. The app has only one.
 _BARE_TRIES = 3
 
 _T = TypeVar("_T")
@@ -53,16 +53,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured.
+    """The extent of the measurement.
 
     Attributes:
-        parts: Which parts.
-        rounds: How often page and bare page take turns, with one tab and with two.
-        seconds: For which each of them is watched.
-        cold_starts: Each with a fresh server and a fresh browser.
-        warm_starts: Each in a fresh tab.
-        changes: Quick changes of widgets while playing.
-        minutes: For which memory is watched.
+        parts: The parts to measure.
+        rounds: How often the page and the minimal page alternate, with one tab and with two.
+        seconds: Duration of each observation.
+        cold_starts: Number of starts with a new server and a new browser.
+        warm_starts: Number of starts in a new tab.
+        changes: Number of quick changes of widgets during playback.
+        minutes: Duration of the memory measurement.
     """
 
     parts: Sequence[Part] = PARTS
@@ -74,17 +74,17 @@ class Extent:
     minutes: float = 10.0
 
 
-#: Some minutes, beside all other measurements.
+#: A few minutes, for the table of all measurements.
 SHORT = Extent(rounds=2, seconds=15.0, cold_starts=3, warm_starts=5, minutes=2.0)
 
 
 @dataclass(frozen=True)
 class _Watched:
-    """One page, watched once.
+    """One observation of a page.
 
     Attributes:
-        tabs: How the stream of each tab played.
-        load: What the server took of a core.
+        tabs: The playback in each tab.
+        load: CPU load of the server, 1 for one core.
     """
 
     tabs: list[Playing]
@@ -93,11 +93,11 @@ class _Watched:
 
 @dataclass(frozen=True)
 class _Start:
-    """A start that worked.
+    """A successful start.
 
     Attributes:
-        first: Seconds from pressing Start to the first frame on the screen.
-        annotated: Likewise to the first one drawn upon.
+        first: Seconds from the click on Start to the first displayed frame.
+        annotated: Seconds from the click on Start to the first annotated frame.
     """
 
     first: float
@@ -108,9 +108,9 @@ def measure(video: Path, extent: Extent, yunet: Path | None = None) -> list[Meas
     """Measure the page.
 
     Args:
-        video: With a face, for the browser's camera.
-        extent: How much.
-        yunet: YuNet's file, to measure with it where the checkout does not have it.
+        video: A video with a face, for the browser's camera.
+        extent: The extent of the measurement.
+        yunet: YuNet's file, to measure with it if the checkout does not have it.
 
     Raises:
         ValueError: The video cannot be used.
@@ -138,7 +138,7 @@ def measure(video: Path, extent: Extent, yunet: Path | None = None) -> list[Meas
             try:
                 measurements += by_part[part]()
             except (TimeoutError, BrowserError) as error:
-                # What the other parts have measured is not lost with this one.
+                # The results of the other parts are not lost with this one.
                 measurements.append(Measurement(part, "failed", str(error).splitlines()[0]))
         return measurements
 
@@ -153,7 +153,7 @@ class _Bench:
         self._yunet = yunet
 
     def playing(self) -> list[Measurement]:
-        """Both pages by turns, with one tab and with two."""
+        """Both pages alternately, with one tab and with two."""
         measurements: list[Measurement] = []
         with self._served() as (browser, ours), bare_server() as bare:
             servers = {_OURS: ours, _BARE: bare}
@@ -177,7 +177,7 @@ class _Bench:
         return measurements
 
     def cold_starts(self) -> list[Measurement]:
-        """Fresh server, fresh browser."""
+        """Starts with a new server and a new browser."""
 
         def start() -> _Start:
             with self._served() as (browser, server):
@@ -190,7 +190,7 @@ class _Bench:
         ]
 
     def warm_starts(self) -> list[Measurement]:
-        """Fresh tabs of one server and one browser."""
+        """Starts in new tabs of one server and one browser."""
         with self._served() as (browser, server), bare_server() as bare:
             self._warm_up(browser, server)
             starts, failures = _tried(
@@ -198,21 +198,21 @@ class _Bench:
             )
             bare_start = partial(_bare_start, browser, bare)
             bare_times = [_trying(_BARE_TRIES, _BARE, bare_start) for _ in range(_BARE_STARTS)]
-        beside = f"; {_BARE} {statistics.median(bare_times):.2f} s"
+        comparison = f"; {_BARE} {statistics.median(bare_times):.2f} s"
         return [
             _moving("warm starts that show moving frames", starts, failures),
-            *_times("warm", starts, beside, "; bound 3 s"),
+            *_times("warm", starts, comparison, "; bound 3 s"),
         ]
 
     def changes(self) -> list[Measurement]:
-        """Widgets changed in quick succession while the stream plays."""
+        """Quick changes of widgets while the stream plays."""
         with self._served() as (browser, server), _tabs(browser, server, 1) as (tab,):
             tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
             begin = tab.now()
             for number in range(self._extent.changes):
                 _change(tab, number)
                 tab.page.wait_for_timeout(_BETWEEN_CHANGES_MILLISECONDS)
-            # What stops a stream may do so a while later.
+            # A stream may stop some time after its cause.
             tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
             played = tab.playing(begin)
         stands = played.longest_pause > _STANDSTILL_MILLISECONDS
@@ -226,7 +226,7 @@ class _Bench:
         ]
 
     def memory(self) -> list[Measurement]:
-        """One tab that plays for minutes, and then is closed."""
+        """One tab that plays for minutes and is then closed."""
         seconds = 60 * self._extent.minutes
         with self._served() as (browser, server):
             self._warm_up(browser, server)
@@ -243,7 +243,7 @@ class _Bench:
                 played = tab.playing(begin)
             time.sleep(2 * _MEMORY_SAMPLE_SECONDS)
             after = server.memory_megabytes
-        # The first fifth fills what is filled once.
+        # The first fifth fills caches.
         settled = len(held) // 5
         slope = float(np.polyfit(moments[settled:], held[settled:], 1)[0]) * 60
         return [
@@ -270,7 +270,7 @@ class _Bench:
     def _play(
         self, browser: Browser, server: PageServer, count: int, tells_speed: bool
     ) -> tuple[_Watched, _Speed | None]:
-        """Watch a page in some tabs, and read what it says itself where it says something."""
+        """Observe a page in some tabs, and read its own figures if it has any."""
         with _tabs(browser, server, count) as opened:
             seen = self._watch(server, opened)
             return seen, _speed(opened[0]) if tells_speed else None
@@ -302,7 +302,7 @@ def _trying(tries: int, what: str, action: Callable[[], _T]) -> _T:
 
 @contextlib.contextmanager
 def _tabs(browser: Browser, server: PageServer, count: int) -> Iterator[list[Tab]]:
-    """Tabs whose streams play; only numbers are read in them."""
+    """Open tabs with playing streams; only frame numbers are read in them."""
     with contextlib.ExitStack() as stack:
         tabs = []
         for _ in range(count):
@@ -321,10 +321,11 @@ def _started(browser: Browser, server: PageServer) -> _Start:
 
 
 def _bare_start(browser: Browser, server: PageServer) -> float:
-    """Seconds to the bare page's first frame.
+    """Seconds to the first frame of the minimal page.
 
     Raises:
-        RuntimeError: Its frames seem to be drawn upon: then nothing said of annotations is right.
+        RuntimeError: Its frames appear to be annotated, so that the detection of annotations is
+            wrong.
     """
     with open_tab(browser, server.url) as tab:
         tab.start()
@@ -334,7 +335,7 @@ def _bare_start(browser: Browser, server: PageServer) -> float:
 
 
 def _tried(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
-    """Starts that worked, and why the others did not."""
+    """The successful starts, and the reasons of the failed ones."""
     from playwright.sync_api import Error as BrowserError
 
     starts: list[_Start] = []
@@ -364,9 +365,9 @@ def _times(
         Measurement(
             f"{kind} start: from pressing Start to the first {what}, median",
             f"{statistics.median(times):.2f} s",
-            f"longest {max(times):.2f} s{beside}",
+            f"longest {max(times):.2f} s{comparison}",
         )
-        for what, times, beside in (
+        for what, times, comparison in (
             ("frame on the screen", [one.first for one in starts], first),
             ("annotated frame", [one.annotated for one in starts], annotated),
         )
@@ -405,7 +406,7 @@ def _compared(tabs: int, ours: Sequence[_Watched], bare: Sequence[_Watched]) -> 
 
 
 def _rates(runs: Sequence[_Watched]) -> list[float]:
-    """New frames a second of each tab, the median of all runs."""
+    """New frames per second of each tab, the median of all runs."""
     by_tab = zip(*([one.new_frames_per_second for one in run.tabs] for run in runs), strict=True)
     return [statistics.median(rates) for rates in by_tab]
 
@@ -424,12 +425,12 @@ def _listed(rates: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class _Speed:
-    """What the page itself says about a stream.
+    """The page's own figures of a stream.
 
     Attributes:
         typical: Time per frame, median, as text.
         slow: Its 95th percentile, as text.
-        dropped: Frames passed over since the stream began, as text.
+        dropped: Number of dropped frames since the start of the stream, as text.
     """
 
     typical: str
@@ -461,9 +462,9 @@ def _work(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
 
 
 def _change(tab: Tab, number: int) -> None:
-    """Change a widget as a person does who plays with them: another one every time."""
+    """Change a widget, each time another one."""
     if number % 3 == 0:
-        # The box itself is hidden behind what is drawn of it.
+        # The input itself is covered by its decoration.
         tab.page.get_by_text("Mirror the picture").click()
     elif number % 3 == 1:
         tab.page.get_by_role("button", name="Bars", exact=True).click()

@@ -1,4 +1,4 @@
-"""What a measurement is, and how the table of them is printed."""
+"""A measurement, and the table of measurements."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure, beside what it is to be compared with.
+    """A figure, and what it is compared with.
 
     Attributes:
-        what: In words.
-        value: With its unit, as text.
-        beside: The peer measured in the same run, or the bound, as text.
+        what: A description.
+        value: The figure with its unit.
+        comparison: The same figure of another program in the same run, or the upper bound.
     """
 
     what: str
     value: str
-    beside: str = ""
+    comparison: str = ""
 
 
 def median_seconds(action: Callable[[], object], repeats: int = 20, warm_up: int = 3) -> float:
@@ -36,18 +36,18 @@ def median_seconds(action: Callable[[], object], repeats: int = 20, warm_up: int
 
 
 def milliseconds(seconds: float) -> str:
-    """A duration in milliseconds as text."""
+    """Format a duration in milliseconds."""
     return f"{seconds * 1000:.1f} ms"
 
 
 def table_head() -> str:
     """The first lines of a Markdown table of measurements."""
-    return "| what | figure | beside |\n|---|---|---|"
+    return "| what | figure | compared with |\n|---|---|---|"
 
 
 def table_row(one: Measurement) -> str:
-    """A measurement as a line of that table."""
-    return f"| {one.what} | {one.value} | {one.beside} |"
+    """A measurement as a row of that table."""
+    return f"| {one.what} | {one.value} | {one.comparison} |"
 
 
 def print_table(measurements: list[Measurement]) -> None:

@@ -1,7 +1,7 @@
-"""Each page in a real browser: until it shows something, until it is whole, and a first click.
+"""Each page in a real browser: time to the first content, to the complete page, and of a click.
 
-One server, the pages in the order of the navigation, and its memory after each of them; beside them
-stands a bare page of Streamlit, measured by turns. Alone: ``python -m benchmarks.pages``.
+One server, the pages in the order of the navigation, and its memory after each of them. A minimal
+Streamlit page is measured alternately, for comparison. ``python -m benchmarks.pages``.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class _Visit:
     """Seconds of one visit.
 
     Attributes:
-        painted: From the request to the page's title and first element.
-        whole: From the request to the last thing on the page.
-        answered: From the first click to what it shows; 0 where nothing is clicked.
+        painted: From the request to the title and the first element.
+        whole: From the request to the last element of the page.
+        answered: From the first click to its result; 0 if nothing is clicked.
     """
 
     painted: float
@@ -81,7 +81,7 @@ def _confusion(page: Page) -> None:
     page.get_by_test_id("stDataFrame").locator("visible=true").first.wait_for()
 
 
-#: By page: what is clicked first, in words, and the click, which waits for what it shows.
+#: By page: a description of the first click, and the click itself, which waits for its result.
 _CLICKS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "analyze": ("the sample picture's face", _sample),
     "live": ("another way of looking", _snapshots),
@@ -92,7 +92,7 @@ _CLICKS: dict[str, tuple[str, Callable[[Page], None]]] = {
 
 
 def measure() -> list[Measurement]:
-    """Paint, whole page and first click of every page, and the server's memory."""
+    """First content, complete page and first click of every page, and the server's memory."""
     if chromium_path() is None:
         return [Measurement("pages", "not measured", "Chromium is not installed")]
     from playwright.sync_api import sync_playwright
@@ -113,7 +113,7 @@ def measure() -> list[Measurement]:
             started = server.memory_megabytes
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             context.set_default_timeout(_PATIENCE_MILLISECONDS)
-            # By turns: the machine's pace changes. The first turn meets a fresh server.
+            # Alternating: the speed of the machine varies. The first round has a fresh server.
             for _ in range(_ROUNDS + 1):
                 for name, (_, click) in _CLICKS.items():
                     visits[name].append(_visit(context, f"{server.url}/{name}", "h1", click))
@@ -179,7 +179,7 @@ def _figures(name: str, visits: list[_Visit], bare: list[_Visit]) -> list[Measur
 
 
 def _write_faces(folder: Path, count: int = 2100) -> None:
-    """A dataset of noise, as quick to show as faces."""
+    """A dataset of noise, which is drawn as fast as faces."""
     generator = np.random.default_rng(0)
     folder.mkdir(parents=True)
     faces = FaceSet(

@@ -1,8 +1,8 @@
-"""A photo through the analyzer, and through what people would use in its place.
+"""Analysis of a photo, compared with other programs for the same task.
 
-Every one of them reads the same picture in a process of its own, by turns: a plain Keras script,
-and packages from the index, each installed into an environment of its own in the folder that is
-named. ``python -m benchmarks.peers [--photo FILE] [--peers FOLDER]``.
+All of them analyze the same image alternately, in separate processes: a plain Keras script, and
+packages from the index, each installed into a separate environment in the given folder.
+``python -m benchmarks.peers [--photo FILE] [--peers FOLDER]``.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ read = lambda: DeepFace.analyze(
 
 @dataclass(frozen=True)
 class _Peer:
-    """Something that reads emotions from a photo.
+    """A program that classifies the emotions in a photo.
 
     Attributes:
-        name: For people.
-        making: The program's part that makes ``read``.
-        requirements: To be installed for it; none for what needs only this project.
+        name: Its name in the table.
+        making: The code that defines ``read``.
+        requirements: The packages that it needs; empty if it needs only this project.
     """
 
     name: str
@@ -114,13 +114,13 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class _Run:
-    """What one process told.
+    """The figures of one process.
 
     Attributes:
-        faces: How many it found.
-        first: Seconds from its start to the first answer.
-        again: Seconds of a later answer, the median.
-        megabytes: The most memory that it held.
+        faces: Number of detected faces.
+        first: Seconds from its start to the first result.
+        again: Median seconds of a later result.
+        megabytes: Peak memory.
     """
 
     faces: int
@@ -130,12 +130,12 @@ class _Run:
 
 
 def measure(photo: Path | None = None, folder: Path | None = None) -> list[Measurement]:
-    """Read one photo with each of them.
+    """Analyze one photo with each program.
 
     Args:
-        photo: Brought to 1280x720; by default one is composed.
-        folder: Where the packages' environments are, or are made, which takes minutes and
-            gigabytes; None leaves the packages out.
+        photo: The photo, resized to 1280x720; by default a composed one.
+        folder: The folder of the packages' environments. Missing ones are created, which takes
+            minutes and gigabytes. None omits the packages.
     """
     peers: dict[_Peer, str] = {_THIS: sys.executable, _SCRIPT: sys.executable}
     problems: dict[_Peer, str] = {}
@@ -175,7 +175,7 @@ def _picture(photo: Path | None) -> NDArray[np.uint8]:
 
 
 def _installed(peer: _Peer, folder: Path) -> Path:
-    """The interpreter of a peer's own environment, which is made where it is not there yet."""
+    """The interpreter of a program's environment, which is created if it does not exist."""
     home = folder.resolve() / peer.name
     python = home / "bin" / "python"
     ready = home / "installed"
@@ -220,14 +220,14 @@ def _told(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement:
     figure = f"{milliseconds(again)}, {faces} faces"
     if faces:
         figure += f" ({milliseconds(again / faces)} a face)"
-    beside = f"first answer of a fresh process {first:.1f} s, {megabytes:.0f} MB"
+    comparison = f"first answer of a fresh process {first:.1f} s, {megabytes:.0f} MB"
     if peer is not _THIS and ours:
-        beside += (
-            f"; beside FER Studio {again / _median(ours, 'again'):.1f} times the time a photo, "
+        comparison += (
+            f"; versus FER Studio {again / _median(ours, 'again'):.1f} times the time a photo, "
             f"{first / _median(ours, 'first'):.1f} times that of the first answer, "
             f"{megabytes / _median(ours, 'megabytes'):.1f} times the memory"
         )
-    return Measurement(f"photo with {peer.name}", figure, beside)
+    return Measurement(f"photo with {peer.name}", figure, comparison)
 
 
 def _median(runs: list[_Run], name: str) -> float:

@@ -1,4 +1,4 @@
-"""What a tutorial's reader writes: OpenCV's cascade, then ``model.predict()`` for each face."""
+"""A script as in tutorials: OpenCV's cascade, then ``model.predict()`` for each face."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_core.settings import load_settings
 
 
 class PlainScript:
-    """The default model, as Keras serves it to a script that knows nothing of this project."""
+    """The default model, used with Keras only, without the predictor of this project."""
 
     def __init__(self) -> None:
         prepare_backend()

@@ -1,4 +1,4 @@
-"""One face through the predictor, beside the ways in which Keras would serve it."""
+"""Prediction for one face, compared with the ways in which Keras predicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import load_settings
 
-# Run in an interpreter of their own: from nothing to the first answer, and the memory it took.
+# Run in separate processes: time from the start to the first prediction, and peak memory.
 _COLD_ONNX = """
 import sys, numpy as np
 from fer_core.bundle import find_bundle
@@ -37,7 +37,7 @@ model.predict(np.zeros((1, 48, 48, 1), np.float32), verbose=0)
 _REPORT = """
 import time
 seconds = time.time() - {start}
-# Not getrusage: its peak is handed on from the process that started this one.
+# Not getrusage: its peak includes that of the parent process.
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"):
         print(seconds, int(line.split()[1]) / 1024)
@@ -45,7 +45,7 @@ for line in open("/proc/self/status"):
 
 
 def _cold_start(program: str) -> tuple[float, float]:
-    """Seconds and peak megabytes of a fresh interpreter that runs a program."""
+    """Seconds and peak memory in MB of a new process that runs a program."""
     launcher = f"import time; start = time.time(){program}" + _REPORT.format(start="start")
     answers = []
     for _ in range(3):
@@ -61,7 +61,7 @@ def measure() -> list[Measurement]:
     """Latency of one face, warm and cold."""
     bundle: Bundle = find_bundle(None, load_settings())
     predictor = load_predictor(bundle)
-    # The same single pass that the peers make: one face, no mirror image, no temperature.
+    # The same single pass as in Keras: one face, no mirror image, no temperature.
     single_pass = Predictor(replace(bundle.record, flip_averaging=False), predictor._network)
     face = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8)
     pixels = face.astype(np.float32)[..., np.newaxis] / np.float32(255)

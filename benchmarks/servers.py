@@ -1,4 +1,4 @@
-"""Servers that are measured, and the browser that looks at them."""
+"""Servers and browsers for measurements."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from fer_core.settings import PROJECT_ROOT, Settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
-#: The page's script has ended, and all of it has arrived.
+#: Matches when the script of the page has finished and everything was received.
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-#: What stands last on every page.
+#: Part of the last text on every page.
 LAST_WORDS = "banned in the European Union"
 
-#: What stands on the bare page, beside the last words.
+#: A text on the minimal page.
 BARE_WORDS = "As little as a page can be"
 
 _START_SECONDS = 60.0
@@ -45,7 +45,7 @@ class PageServer:
     """A running server.
 
     Attributes:
-        url: Of the page that is measured.
+        url: The address of the measured page.
     """
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
@@ -54,12 +54,12 @@ class PageServer:
 
     @property
     def memory_megabytes(self) -> float:
-        """What it holds in memory, its children included."""
+        """Resident memory of the server and its child processes."""
         return float(sum(one.memory_info().rss for one in self._family())) / 2**20
 
     @property
     def busy_seconds(self) -> float:
-        """What it has spent of a core."""
+        """CPU time of the server and its child processes."""
         return float(sum(sum(one.cpu_times()[:2]) for one in self._family()))
 
     def _family(self) -> list[Any]:
@@ -67,7 +67,7 @@ class PageServer:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """What leads a server to these folders."""
+    """The environment variables of a server that uses these folders."""
     return os.environ | {
         "FER_STUDIO_DATA": str(settings.data_root),
         "FER_STUDIO_RUNS": str(settings.runs_root),
@@ -83,16 +83,16 @@ def serve(
     environment: Mapping[str, str] | None = None,
     path: str = "",
 ) -> Iterator[PageServer]:
-    """A server of a script, the app's by default, until the block ends.
+    """Run a Streamlit server for the duration of the block.
 
     Args:
-        script: What Streamlit runs.
-        folder: Where it is started.
-        environment: All of it; by default this process's own.
-        path: Of the page, after the server's address.
+        script: The main script; by default that of the app.
+        folder: Its working directory.
+        environment: All environment variables; by default those of this process.
+        path: The path of the page.
 
     Raises:
-        TimeoutError: It does not answer within a minute; its last words are told.
+        TimeoutError: It does not answer within a minute. The message has the end of its log.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -126,7 +126,7 @@ def serve(
 
 @contextlib.contextmanager
 def bare_page() -> Iterator[PageServer]:
-    """The quickest page that Streamlit can show here: a title and two lines."""
+    """Run a server with a minimal page: a title and two lines."""
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
         with serve("bare.py", folder=Path(name)) as server:
@@ -145,13 +145,13 @@ def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def chromium_path() -> str | None:
-    """The browser to measure in; None if there is none."""
+    """The path of Chromium; None if it is not installed."""
     return os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
 
 
 @contextlib.contextmanager
 def open_browser(playwright: Playwright) -> Iterator[Browser]:
-    """A Chromium that has already opened a first page, which is slow and not what is measured."""
+    """Open Chromium and a first page, because the first page of a browser is slow."""
     browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
     try:
         page = browser.new_page()

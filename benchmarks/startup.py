@@ -1,4 +1,4 @@
-"""From a fresh server to something useful on the screen, in a real browser."""
+"""Time from the start of a server to the first useful content, in a real browser."""
 
 from __future__ import annotations
 

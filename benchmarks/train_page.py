@@ -1,6 +1,6 @@
-"""The train page with 200 finished runs, from the browser's request to the last thing on it.
+"""The train page with 200 finished runs: time from the request to the complete page.
 
-Alone: ``python -m benchmarks.train_page``.
+``python -m benchmarks.train_page``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EPOCHS = 50
 _REPEATS = 5
 _BARE = "a bare page"
 
-#: What stands on each section when all of it is there.
+#: A text that each section shows when it is complete.
 _SECTIONS = {
     "New training": "Start training",
     "Runs": "Learning rate",
@@ -105,7 +105,7 @@ def _measure_page(settings: Settings) -> list[Measurement]:
     ):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         addresses = {one: f"{server.url}/train?view={one}" for one in _SECTIONS}
-        # By turns: the machine's pace changes.
+        # Alternating: the speed of the machine varies.
         for turn in range(_REPEATS + 1):
             for section, last in (*_SECTIONS.items(), (_BARE, BARE_WORDS)):
                 page = context.new_page()

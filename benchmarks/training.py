@@ -1,9 +1,9 @@
-"""Our training loop beside the bare network's steps and beside the tutorials' way of training.
+"""The training loop, compared with the network's steps alone and with the training of tutorials.
 
-Recipe B on FER2013's number of pixels: images per second through ``fit`` (augmentation, metrics,
-checkpoints and progress included), through ``train_on_batch`` on random tensors that lie ready (the
-floor that no loop can beat), and through ``model.fit`` over a Python generator that loads each JPEG
-by itself and augments it with SciPy, as tutorials do. ``python -m benchmarks.training``.
+Recipe B on images of FER2013's size: images per second of ``fit`` (with augmentation, metrics,
+checkpoints and progress), of ``train_on_batch`` on prepared random tensors (the upper bound), and
+of ``model.fit`` with a Python generator that loads and augments one JPEG at a time with SciPy, as
+in tutorials. ``python -m benchmarks.training``.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from fer_core.training.run_folder import RunFolder, RunSetup
 _RECIPE = "four-block-cnn-step-schedule"
 _WARM_UP = 3
 
-#: FER2013's own numbers.
+#: The numbers of images in FER2013.
 _TRAINING_IMAGES = 28_709
 _VALIDATION_IMAGES = 3_589
 
 
 def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
-    """Time all three, in turns, so that other work on the machine meets all of them.
+    """Measure all three alternately, so that other work on the machine affects all of them.
 
     Args:
-        steps: Of each measurement.
-        rounds: Measurements of each; the best one counts.
+        steps: Number of steps per measurement.
+        rounds: Number of measurements of each; the best one is used.
     """
     prepare_backend()
     from fer_core.training.model_setup import compiled_model
@@ -91,7 +91,7 @@ def _faces(training: int, validation: int) -> FaceSet:
 
 
 def _bare_steps(model: Any, config: TrainingConfig, steps: int) -> float:
-    """Images per second of ``train_on_batch`` on one batch that lies ready."""
+    """Images per second of ``train_on_batch`` on one prepared batch."""
     generator = np.random.default_rng(0)
     pixels = generator.random((config.batch_size, FACE_SIZE, FACE_SIZE, 1), dtype=np.float32)
     targets = np.eye(len(EMOTIONS), dtype=np.float32)[np.arange(config.batch_size) % 7]
@@ -159,7 +159,7 @@ def _write_pictures(faces: FaceSet, folder: Path) -> list[Path]:
 
 
 def _tutorial_steps(model: Any, paths: list[Path], config: TrainingConfig, steps: int) -> float:
-    """Images per second of ``model.fit`` over a generator that does one picture at a time."""
+    """Images per second of ``model.fit`` with a generator that prepares one image at a time."""
     import keras
     from scipy import ndimage
 

@@ -64,7 +64,7 @@ class World:
         }
 
     def furnish(self) -> None:
-        """Draw the demo set, train on it and publish the model, beside the shipped ones.
+        """Import the demo set, train on it and publish the model, next to the shipped ones.
 
         What an earlier call has left in the folders is used as it is.
         """
@@ -88,7 +88,7 @@ class World:
         )
 
     def write_camera_video(self) -> Path:
-        """What Chromium's made-up camera shows: the astronaut, swaying before a grey wall."""
+        """The video of Chromium's simulated camera: the astronaut, moving, on a gray background."""
         astronaut = np.asarray(Image.open(io.BytesIO(sample_picture()[1])).convert("RGB"))
         astronaut = astronaut[:400, 60:460]
         path = self.root / "camera.y4m"
@@ -188,7 +188,7 @@ _SCENES = {
 
 
 def take(browser: Browser, url: str, name: str) -> bytes:
-    """One page's picture, as PNG of 256 colours."""
+    """The screenshot of a page, as PNG of 256 colors."""
     address, scheme, prepare = _SCENES[name]
     context = browser.new_context(
         viewport={"width": _SIZE["width"], "height": _SIZE["height"]},
@@ -211,14 +211,14 @@ def take(browser: Browser, url: str, name: str) -> bytes:
 
 
 def _few_colors(picture: Image.Image) -> Image.Image:
-    """The picture in 256 colours, among them white and those of emotions, however thin a bar is."""
+    """Reduce an image to 256 colors, including white and the colors of the emotions."""
     kept = ["#FFFFFF", *EMOTION_COLORS.values()]
     channels = [int(color[i : i + 2], 16) for color in kept for i in (1, 3, 5)]
     common = picture.quantize(256 - len(kept)).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette(channels + common[: 768 - len(channels)])
     reduced = picture.quantize(palette=palette, dither=Image.Dither.NONE)
-    # Pillow takes a colour near by for the nearest one; these are to be exact.
+    # Pillow sometimes chooses a similar color instead of the exact one.
     pixels, numbers = np.asarray(picture), np.array(reduced)
     for number in range(len(kept)):
         numbers[(pixels == channels[3 * number : 3 * number + 3]).all(axis=2)] = number

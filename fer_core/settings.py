@@ -1,6 +1,7 @@
 """The root folders and the environment variables of the program, in one settings object."""
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,15 @@ def is_installed_package() -> bool:
 def is_shipped_model(folder: Path) -> bool:
     """Return True if a bundle's folder belongs to the installed package and must not change."""
     return folder.resolve().is_relative_to(_PACKAGED_MODELS)
+
+
+def module_command(module: str) -> list[str]:
+    """The command that runs a module of this project in a child process, from ``PROJECT_ROOT``.
+
+    In an installed package ``PROJECT_ROOT`` is the folder of all packages. It must not become the
+    first entry of the module search path, in front of the standard library.
+    """
+    return [sys.executable, *(["-P"] if is_installed_package() else []), "-m", module]
 
 
 def load_settings() -> Settings:

@@ -111,7 +111,7 @@ def test_only_verified_addresses_count(said: dict[str, Any], is_in: bool) -> Non
 
 
 @pytest.mark.parametrize("value", [False, None, "true", 1])
-def test_who_has_not_logged_in_is_nobody(value: object) -> None:
+def test_a_visitor_without_a_login_has_no_role(value: object) -> None:
     visitor = decided(is_logged_in=value)
     assert visitor.role is Role.NOBODY
     assert not visitor.is_logged_in
@@ -131,14 +131,14 @@ def test_who_has_not_logged_in_is_nobody(value: object) -> None:
         (True, False),
     ],
 )
-def test_a_login_counts_for_some_hours(since: object, is_in: bool) -> None:
+def test_a_login_expires(since: object, is_in: bool) -> None:
     secrets = {"auth": AUTH, "access": ACCESS | {"login_hours": 2}}
     visitor = decided(secrets, iat=since)
     assert visitor.role is (Role.VIEWER if is_in else Role.NOBODY)
     assert bool(visitor.providers) is not is_in
 
 
-def test_a_day_unless_told_otherwise() -> None:
+def test_a_login_is_valid_for_a_day_by_default() -> None:
     assert decided(iat=NOW - 24 * 3600).role is Role.VIEWER
     assert decided(iat=NOW - 24 * 3600 - 1).role is Role.NOBODY
 
@@ -190,7 +190,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("secrets", "said"), WRONG)
-def test_a_wrong_configuration_lets_nobody_in(secrets: dict[str, Any], said: str) -> None:
+def test_an_invalid_configuration_closes_the_app(secrets: dict[str, Any], said: str) -> None:
     visitor = decided(secrets, email="ada@example.org")
     assert visitor.role is Role.NOBODY
     assert visitor.is_shared
@@ -222,7 +222,7 @@ def test_the_variable_and_the_file_must_agree(
     assert said in visitor.reason
 
 
-def test_a_required_login_that_is_configured_is_fine() -> None:
+def test_a_required_login_that_is_configured_is_accepted() -> None:
     assert decided(login="required", email="ada@example.org").role is Role.EDITOR
 
 
@@ -242,7 +242,7 @@ def test_several_providers_and_a_login_on_localhost() -> None:
     assert rules.providers == ("default", "google")
 
 
-def test_what_a_role_does_not_hold_is_refused_where_it_is_done() -> None:
+def test_an_action_without_the_role_is_refused() -> None:
     decided(email="ada@example.org").require(Role.EDITOR)
     viewer = decided(email="bob@example.org")
     viewer.require(Role.VIEWER)

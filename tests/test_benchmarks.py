@@ -21,7 +21,7 @@ def test_every_part_has_a_module_that_measures(name: str) -> None:
     assert callable(module.measure)
 
 
-def test_a_part_without_its_data_says_what_to_name() -> None:
+def test_a_part_without_its_data_names_the_option() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--only", "import", "audit"],
         cwd=PROJECT_ROOT,
@@ -56,7 +56,7 @@ def test_a_part_that_fails_is_a_row_and_the_command_says_so(tmp_path: Path) -> N
     assert "none.zip" in done.stderr
 
 
-def test_the_sample_film_shows_one_face_in_every_frame() -> None:
+def test_the_sample_video_shows_one_face_in_every_frame() -> None:
     loop = sample_loop(seconds=1)
     assert len(loop) == 28
     assert {picture.shape for picture in loop} == {(HEIGHT, WIDTH, 3)}
@@ -65,7 +65,7 @@ def test_the_sample_film_shows_one_face_in_every_frame() -> None:
     assert [len(detector.detect(picture)) for picture in loop[:15:7]] == [1, 1, 1]
 
 
-def test_a_peer_is_run_in_a_process_of_its_own_and_told_beside_ours() -> None:
+def test_a_peer_is_run_in_a_separate_process_and_compared() -> None:
     peer = _Peer("a peer", "read = lambda: [1, 2]\n")
     run = _run(peer, sys.executable, PROJECT_ROOT / "app.py")
     assert run.faces == 2
@@ -75,12 +75,12 @@ def test_a_peer_is_run_in_a_process_of_its_own_and_told_beside_ours() -> None:
     assert _told(peer, [theirs], [ours]) == Measurement(
         "photo with a peer",
         "60.0 ms, 2 faces (30.0 ms a face)",
-        "first answer of a fresh process 2.0 s, 300 MB; beside FER Studio 6.0 times the time a "
+        "first answer of a fresh process 2.0 s, 300 MB; versus FER Studio 6.0 times the time a "
         "photo, 4.0 times that of the first answer, 3.0 times the memory",
     )
 
 
-def test_a_peer_that_breaks_is_told_by_its_last_words() -> None:
+def test_a_failing_peer_is_reported_with_its_last_line() -> None:
     with pytest.raises(subprocess.CalledProcessError) as broken:
         _run(_Peer("broken", "raise OSError('no weights')\n"), sys.executable, PROJECT_ROOT)
     assert _last_words(broken.value) == "OSError: no weights"

@@ -46,7 +46,7 @@ def test_a_reader_sees_the_old_content_until_the_end(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError, match="full disk"), replaced_file(path) as temporary:
@@ -123,7 +123,7 @@ def test_a_replaced_folder_keeps_nothing_of_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_folder_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_failed_folder_leaves_the_old_one_and_no_temporary_folder(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     path.mkdir()
     (path / "old.txt").write_text("old")
@@ -135,7 +135,7 @@ def test_a_failed_folder_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a": 1' + "0" * 400 + "}"])
-def test_what_is_no_usable_json_is_a_value_error(text: str) -> None:
+def test_unusable_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         parse_json(text)
 
@@ -167,7 +167,7 @@ HUGE = _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000
     ],
     ids=["empty", "cut", "one array", "more than there is memory", "text", "other bytes"],
 )
-def test_what_is_no_archive_of_arrays_is_a_value_error(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_archive_of_arrays_is_a_value_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(content)
     with pytest.raises((ValueError, OSError)):
@@ -196,7 +196,7 @@ def test_a_refusal_says_what_to_do(number: int, remedy: str) -> None:
     assert remedy in str(caught.value)
 
 
-def test_a_new_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_file_is_complete_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.json"
 
     def refuse(*_: object) -> None:
@@ -247,7 +247,7 @@ def test_the_rename_of_a_new_folder_replaces_nothing(
     assert [path.name for path in place.iterdir()] == ["old"]
 
 
-def test_a_new_folder_is_there_as_a_whole_and_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
+def test_a_new_folder_is_complete_or_absent(tmp_path: Path) -> None:
     with new_folder(tmp_path / "data" / "one") as folder:
         (folder / "file").write_text("x")
         assert not (tmp_path / "data" / "one").exists()
@@ -283,7 +283,7 @@ def test_a_folder_that_cannot_take_the_place_leaves_the_old_one(
 
 
 @pytest.mark.parametrize("content", ["[" * 200_000, "{", "\ud800"])
-def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: str) -> None:
+def test_invalid_json_is_a_value_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "note.json"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(ValueError, match=r"nested too deeply|property name|codec"):
@@ -294,7 +294,7 @@ def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: str) -> None:
     ("text", "made"),
     [("FER 2013 (1)", "FER-2013-1"), ("../etc", "etc"), ("表", ""), ("x" * 70, "x" * 64)],
 )
-def test_a_plain_name_is_made_of_what_can_stand_in_one(text: str, made: str) -> None:
+def test_a_plain_name_keeps_valid_characters_only(text: str, made: str) -> None:
     assert not is_plain_name(text)
     assert plain_name(text) == made
     assert is_plain_name(made) or not made

@@ -43,7 +43,7 @@ def prose(page: Path) -> str:
 COMMANDS = [words[3:] for _, words in shell_lines() if words[:3] == ["python", "-m", "fer_core"]]
 
 
-def test_the_pages_are_seen() -> None:
+def test_the_commands_of_the_documents_are_found() -> None:
     assert len(COMMANDS) > 15
     assert ["recipes"] in COMMANDS
 
@@ -60,13 +60,13 @@ def test_every_command_is_understood(arguments: list[str]) -> None:
     assert recipe is None or recipe in RECIPES
 
 
-def test_a_mistyped_command_would_be_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistyped_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args(["dataset", "look-at", "fer2013"])
     assert "look-at" in capsys.readouterr().err
 
 
-def test_every_other_program_is_there() -> None:
+def test_every_other_program_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (PROJECT_ROOT / "Makefile").read_text(), re.M))
     for page, words in shell_lines():
         match words:
@@ -82,7 +82,7 @@ def test_every_other_program_is_there() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         if target.startswith("https://"):
             continue
@@ -105,7 +105,7 @@ def test_every_picture_is_described_and_small() -> None:
         assert (PROJECT_ROOT / target).stat().st_size <= 250_000, target
 
 
-def test_the_tree_is_true() -> None:
+def test_the_tree_is_correct() -> None:
     (tree,) = (block for block in blocks(README, "") if block.startswith("app.py"))
     made_by_use = {"data/", "runs/"}
     named = set()
@@ -154,7 +154,7 @@ def test_the_environment_variables_are_those_that_are_read() -> None:
     assert in_pages <= read_by_compose.union(*code.values())
 
 
-def test_every_recipe_stands_in_the_table_the_quickest_first() -> None:
+def test_the_table_has_every_recipe_the_fastest_first() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \|", prose(README), re.M)
     assert [name for name in rows if name in RECIPES] == list(RECIPES)
 

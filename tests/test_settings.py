@@ -1,6 +1,7 @@
 """The root folders and the environment variables."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fer_core.settings import (
     is_installed_package,
     is_shipped_model,
     load_settings,
+    module_command,
 )
 
 VARIABLES = (
@@ -150,6 +152,16 @@ def test_the_cache_is_in_the_data_folder(settings: Settings) -> None:
 
 def test_detectors_are_in_the_models_folder(settings: Settings) -> None:
     assert settings.detectors_root == settings.models_root / "detectors"
+
+
+def test_child_processes_of_an_installed_package_do_not_search_its_folder_first(
+    packaged_models: Path,
+) -> None:
+    assert module_command("fer_core.x") == [sys.executable, "-P", "-m", "fer_core.x"]
+
+
+def test_child_processes_of_a_checkout_find_its_code() -> None:
+    assert module_command("fer_core.x") == [sys.executable, "-m", "fer_core.x"]
 
 
 def test_a_missing_package_names_the_command_that_installs_it(packaged_models: Path) -> None:

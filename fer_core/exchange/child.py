@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fer_core.errors import InputError, first_line
-from fer_core.settings import PROJECT_ROOT
+from fer_core.settings import PROJECT_ROOT, module_command
 
 _REFUSED = 3
 
@@ -65,7 +65,8 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         ChildError: It ended without a result.
     """
     command = [
-        *(sys.executable, "-m", module, str(limits.memory), str(limits.cpu_seconds)),
+        *module_command(module),
+        *(str(limits.memory), str(limits.cpu_seconds)),
         *arguments,
     ]
     # One memory arena: every thread would reserve another one, which counts as address space.

@@ -220,7 +220,7 @@ def _make_idle(layer: dict[str, Any]) -> None:
     layer["config"] = kept | {"activation": "linear"}
 
 
-#: What Keras 2 wrote into these layers and Keras 3 does not understand; none of it had a meaning.
+#: Keys of Keras 2 that Keras 3 rejects. They had no effect.
 _DROPPED = {
     "DepthwiseConv2D": ("groups",),
     "Conv2DTranspose": ("groups",),

@@ -83,7 +83,7 @@ def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasP
         )
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder:
         if is_json:
-            yield _from_json(path, weights or _weights_beside(path), Path(folder))
+            yield _from_json(path, weights or _weights_next_to(path), Path(folder))
         elif is_hdf5(path):
             yield _from_hdf5(path, Path(folder))
         elif zipfile.is_zipfile(path):
@@ -123,7 +123,7 @@ def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
     )
 
 
-def _weights_beside(path: Path) -> Path:
+def _weights_next_to(path: Path) -> Path:
     names = [path.stem + suffix for suffix in _WEIGHTS_SUFFIXES]
     for name in names:
         if path.with_name(name).is_file():

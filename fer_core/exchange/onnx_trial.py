@@ -1,6 +1,6 @@
 """A foreign ONNX network is prepared and tried in a child process with limits.
 
-What a network costs cannot be told from its file: sizes of tensors can depend on the image, and a
+What a network costs cannot be seen in its file: sizes of tensors can depend on the image, and a
 small file can describe hours of arithmetic.
 """
 

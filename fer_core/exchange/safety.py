@@ -10,7 +10,7 @@ from fer_core.errors import InputError, first_line
 MAX_BYTES = 500 * 1024 * 1024
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_KINDS = "a .keras, .h5 or .onnx file, or an architecture .json with its weights beside it"
+_KINDS = "a .keras, .h5 or .onnx file, or an architecture .json with its weights in the same folder"
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz")
 
 

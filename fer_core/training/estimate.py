@@ -26,7 +26,7 @@ from fer_core.files import read_json, write_json
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.recipes.architectures import ARCHITECTURES
-from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.settings import PROJECT_ROOT, Settings, module_command
 from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
 from fer_core.training.model_setup import compiled_model
 from fer_core.training.queue import active_runs
@@ -247,7 +247,7 @@ def _remembered(config: TrainingConfig, settings: Settings) -> Speed | None:
 def _measure_in_process(config: TrainingConfig, *, is_busy: bool) -> Speed:
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "fer_core.training.estimate"],
+            module_command("fer_core.training.estimate"),
             input=json.dumps(config.to_json()),
             cwd=PROJECT_ROOT,
             capture_output=True,

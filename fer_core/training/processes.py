@@ -8,13 +8,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.settings import PROJECT_ROOT, Settings, module_command
 
 #: Environment variable with the descriptor of an open file that holds the run's lock.
 LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
@@ -187,7 +186,7 @@ def spawn(
         LOCK_VARIABLE: str(lock),
     }
     child = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [*module_command(module), *arguments],
         cwd=PROJECT_ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -104,7 +104,7 @@ def test_a_bundle_from_elsewhere_is_tried_as_well(
     assert not (settings.models_root / "guest").exists()
 
 
-def test_a_child_that_does_not_end_is_stopped(tmp_path: Path) -> None:
+def test_a_child_over_its_time_limit_is_stopped(tmp_path: Path) -> None:
     network = tmp_path / "never"
     os.mkfifo(network)  # reading waits for a writer
     with pytest.raises(ChildError, match="time: 1 s"):

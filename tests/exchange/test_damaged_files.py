@@ -114,7 +114,7 @@ def test_mutated_files_are_used_or_refused_but_nothing_else(
     assert refused > tried / 4
 
 
-def test_a_crash_of_the_hdf5_library_is_a_refusal(
+def test_a_crash_of_the_hdf5_library_is_reported(
     sample: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crash = tmp_path / "crash"

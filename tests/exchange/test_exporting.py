@@ -40,7 +40,7 @@ def model(sample: Any, settings: Settings) -> Bundle:
         ("json", ["mine.json", "mine.meta.json", "mine.weights.h5"]),
     ],
 )
-def test_what_was_exported_comes_back_as_it_was(
+def test_an_exported_model_is_imported_unchanged(
     *,
     model: Bundle,
     form: ExportFormat,
@@ -95,7 +95,7 @@ def test_the_output_is_the_current_folder_unless_named(
         export_model(model, "litert", tmp_path / "mine.bin")
 
 
-def test_a_model_that_came_as_onnx_goes_as_onnx_only(
+def test_a_model_imported_from_onnx_is_exported_as_onnx_only(
     sample: Any, settings: Settings, tmp_path: Path
 ) -> None:
     request = ImportRequest(labels=ALPHABETICAL)
@@ -118,7 +118,7 @@ def test_formats_in_one_folder_share_their_notes(model: Bundle, tmp_path: Path) 
     assert not (tmp_path / "a.json").exists()
 
 
-def test_an_export_that_computes_something_else_is_not_written(
+def test_an_export_with_other_results_is_not_written(
     model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(*_: object) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -132,7 +132,7 @@ def test_an_export_that_computes_something_else_is_not_written(
     assert list(out.iterdir()) == []
 
 
-def test_a_missing_served_network_is_made_first(model: Bundle, tmp_path: Path) -> None:
+def test_a_missing_served_network_is_exported_first(model: Bundle, tmp_path: Path) -> None:
     model.served_network.unlink()
     assert export_model(model, "onnx", tmp_path / "mine.onnx").files[0].is_file()
     assert model.served_network.is_file()

@@ -31,7 +31,7 @@ def left_behind(settings: Settings) -> list[str]:
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".json"])
-def test_each_format_becomes_a_bundle_that_answers_alike(
+def test_each_format_becomes_a_bundle_with_equal_predictions(
     sample: Any, suffix: str, settings: Settings, crops: NDArray[np.uint8]
 ) -> None:
     path = sample.folder / "json" / "tiny.json" if suffix == ".json" else sample.file(suffix)
@@ -58,7 +58,7 @@ def test_each_format_becomes_a_bundle_that_answers_alike(
     assert "Recipe" not in card
 
 
-def test_a_network_of_keras_2_comes_with_its_json_and_its_weights(
+def test_a_network_of_keras_2_is_imported_from_json_and_weights(
     legacy: tuple[Path, NDArray, NDArray], settings: Settings, crops: NDArray[np.uint8]
 ) -> None:
     path, kernel, bias = legacy
@@ -82,7 +82,7 @@ def test_weights_can_be_named(
     np.testing.assert_allclose(answers(bundle, crops), sample.expected(crops), atol=1e-5)
 
 
-def test_labels_in_another_order_are_put_in_ours(
+def test_labels_in_another_order_are_reordered(
     sample: Any, settings: Settings, crops: NDArray[np.uint8]
 ) -> None:
     bundle = import_model(sample.file(".keras"), settings, ImportRequest(labels=ALPHABETICAL))
@@ -91,7 +91,7 @@ def test_labels_in_another_order_are_put_in_ours(
     assert bundle.record.labels == ALPHABETICAL
 
 
-def test_unknown_labels_are_asked_for_and_nothing_is_left(sample: Any, settings: Settings) -> None:
+def test_missing_labels_are_requested(sample: Any, settings: Settings) -> None:
     with pytest.raises(
         InputError,
         match=r"tiny.keras does not define the labels of its seven outputs; .*--labels "
@@ -117,7 +117,7 @@ def test_logits_get_a_softmax(build: Callable, settings: Settings, tmp_path: Pat
     ("scale", "factor", "offset"),
     [("unit", 1 / 255, 0), ("bytes", 1, 0), ("signed", 2 / 255, -1)],
 )
-def test_grey_values_are_fed_as_asked(
+def test_pixel_intensities_are_scaled_as_requested(
     *, sample: Any, settings: Settings, scale: Any, factor: float, offset: float, crops: NDArray
 ) -> None:
     request = ImportRequest(labels=EMOTIONS, scale=scale)
@@ -129,7 +129,7 @@ def test_grey_values_are_fed_as_asked(
     assert bundle.record.source.assumptions == ()
 
 
-def test_a_network_that_scales_itself_is_fed_bytes(
+def test_a_network_that_scales_its_input_gets_bytes(
     build: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
 ) -> None:
     from keras import layers
@@ -146,7 +146,7 @@ def test_a_network_that_scales_itself_is_fed_bytes(
     np.testing.assert_allclose(answers(bundle, crops), expected, atol=1e-5)
 
 
-def test_a_larger_colour_network_gets_the_face_enlarged_in_three_channels(
+def test_a_larger_color_network_gets_the_face_enlarged_in_three_channels(
     build: Callable, settings: Settings, tmp_path: Path
 ) -> None:
     model = build(64, 3)

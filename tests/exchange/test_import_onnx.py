@@ -36,7 +36,7 @@ def changes(bundle: Bundle) -> str:
     return "; ".join(bundle.record.source.changes)
 
 
-def test_what_keras_exported_is_served_as_it_is(
+def test_a_network_exported_by_keras_is_served_unchanged(
     sample: Any, settings: Settings, crops: NDArray[np.uint8]
 ) -> None:
     bundle = import_model(sample.file(".onnx"), settings, KNOWN)
@@ -67,7 +67,7 @@ def test_channels_first_one_by_one_and_logits_are_served(
     assert bundle.record.parameters == 48 * 48 * 7
 
 
-def test_a_network_that_only_claims_to_take_many_is_run_one_by_one(
+def test_a_network_with_a_fixed_inner_batch_size_is_run_one_by_one(
     onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
 ) -> None:
     model = onnx_model(flat_rows=1)
@@ -81,7 +81,7 @@ def test_a_network_that_only_claims_to_take_many_is_run_one_by_one(
     ("operation", "value", "scale"),
     [("Mul", 1 / 255, 1), ("Div", 255, 1), ("Sub", 127.5, 1), ("Mul", 2, 1 / 255)],
 )
-def test_a_network_that_scales_itself_is_fed_bytes(
+def test_a_network_that_scales_its_input_gets_bytes(
     *,
     onnx_model: Callable,
     settings: Settings,
@@ -168,7 +168,7 @@ def test_a_tensor_too_large_to_serve_is_refused(
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 
-def test_weights_cannot_be_named_for_it(sample: Any, settings: Settings) -> None:
+def test_weights_cannot_be_given_for_onnx(sample: Any, settings: Settings) -> None:
     request = ImportRequest(labels=EMOTIONS, weights=sample.file(".h5"))
     with pytest.raises(InputError, match="omit --weights"):
         import_model(sample.file(".onnx"), settings, request)

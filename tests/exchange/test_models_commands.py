@@ -13,7 +13,7 @@ from fer_core.settings import Settings
 LABELS = ",".join(EMOTIONS)
 
 
-def test_a_network_comes_in_and_goes_out(
+def test_a_network_is_imported_and_exported(
     run: Callable, sample: Any, tmp_path: Path, settings: Settings
 ) -> None:
     answer = run("models", "import", sample.file(".h5"), "--labels", LABELS, "--json")
@@ -48,7 +48,7 @@ def test_a_network_comes_in_and_goes_out(
         (("--labels", LABELS, "--weights", "x.h5"), "omit --weights"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(
+def test_an_invalid_request_is_reported_in_one_line(
     run: Callable, sample: Any, settings: Settings, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("models", "import", sample.file(".keras"), *arguments).refusal
@@ -61,7 +61,7 @@ def test_synonyms_are_understood(run: Callable, sample: Any) -> None:
     assert document["labels"] == labels.split(", ")
 
 
-def test_a_bundle_says_itself_how_it_is_fed(run: Callable, bundle: Bundle) -> None:
+def test_options_of_a_model_file_are_refused_for_a_bundle(run: Callable, bundle: Bundle) -> None:
     refusal = run("models", "import", bundle.folder, "--labels", LABELS).refusal
     assert "omit --weights, --labels and --scale" in refusal
 

@@ -47,9 +47,7 @@ def test_a_network_that_differs_is_not_written(
     assert not [file for file in bundle.folder.iterdir() if file.name.startswith(".")]
 
 
-def test_without_the_libraries_the_reason_is_told(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_packages_are_named(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else found(name)
@@ -59,13 +57,13 @@ def test_without_the_libraries_the_reason_is_told(
         export_onnx(bundle)
 
 
-def test_a_missing_keras_model_is_told(bundle: Bundle) -> None:
+def test_a_missing_keras_model_is_reported(bundle: Bundle) -> None:
     with pytest.raises(InputError, match=r"'small' has no model\.keras"):
         export_onnx(bundle)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x05\x06" + bytes(18), b"half"])
-def test_a_damaged_keras_model_is_told_in_one_sentence(
+def test_a_damaged_keras_model_is_reported_in_one_sentence(
     network: Any, bundle: Bundle, content: bytes
 ) -> None:
     path = bundle.folder / "model.keras"

@@ -98,7 +98,7 @@ def test_a_lambda_is_refused_and_does_not_run(
     assert not marker.exists()
 
 
-def test_the_lambda_of_that_test_would_run_if_it_were_let_in(tmp_path: Path) -> None:
+def test_the_lambda_of_the_test_above_would_run_without_the_check(tmp_path: Path) -> None:
     layer = lambda_that_writes(tmp_path / "executed")
     code = marshal.loads(base64.b64decode(layer["config"]["function"]["config"]["code"]))
     eval(code)
@@ -128,7 +128,7 @@ def test_the_lambda_of_that_test_would_run_if_it_were_let_in(tmp_path: Path) -> 
         ({"class_name": "__typespec__", "spec_name": "x", "config": []}, "'__typespec__'"),
     ],
 )
-def test_whatever_is_not_known_arithmetic_is_refused(
+def test_everything_but_known_arithmetic_is_refused(
     sample: Any, refused: Callable, tmp_path: Path, layer: dict[str, Any], words: str
 ) -> None:
     inside = {"class_name": "Dense", "config": {"name": "d", "units": 7, "kernel": [layer]}}
@@ -139,7 +139,7 @@ def test_whatever_is_not_known_arithmetic_is_refused(
         refused(path, words)
 
 
-def test_a_persons_own_loss_does_not_matter(sample: Any, tmp_path: Path) -> None:
+def test_a_custom_loss_is_ignored(sample: Any, tmp_path: Path) -> None:
     config = json.loads(sample.model.to_json())
     config["compile_config"] = {"loss": {"class_name": "MyLoss", "module": "mine"}}
     path = rewritten(

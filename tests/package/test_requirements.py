@@ -70,12 +70,8 @@ def test_what_is_imported_is_declared_and_the_reverse(declared: Declared) -> Non
     optional = [pin for extra in ("train", "search", "mlflow") for pin in declared.extras[extra]]
     available = names_of([*declared.base, *optional])
     assert imported - available == set()
-    assert available - imported - NOT_IMPORTED.keys() - NOT_YET_IMPORTED == set()
+    assert available - imported - NOT_IMPORTED.keys() == set()
     assert NOT_IMPORTED.keys() <= available
-
-
-#: Declared ahead of the code that imports them.
-NOT_YET_IMPORTED = {"jinja2"}
 
 
 def test_what_the_tests_import_is_declared(declared: Declared) -> None:

@@ -97,7 +97,7 @@ def is_bare(app: AppTest) -> bool:
 
 
 @pytest.mark.parametrize("page", [entry.name for entry in PAGES])
-def test_who_has_not_logged_in_sees_a_login_and_nothing_else(
+def test_a_visitor_without_a_login_sees_the_login_only(
     home: Settings, open_as: OpenAs, page: str
 ) -> None:
     app = open_as(None, page)
@@ -108,7 +108,7 @@ def test_who_has_not_logged_in_sees_a_login_and_nothing_else(
 
 
 @pytest.mark.parametrize("page", [entry.name for entry in PAGES])
-def test_a_stranger_is_told_so_and_can_take_another_account(
+def test_an_address_without_a_role_can_log_in_with_another_account(
     home: Settings, open_as: OpenAs, page: str
 ) -> None:
     app = open_as(STRANGER, page)
@@ -118,7 +118,7 @@ def test_a_stranger_is_told_so_and_can_take_another_account(
 
 
 @pytest.mark.parametrize("page", ["dataset", "train"])
-def test_a_viewer_is_told_that_a_page_is_for_editors(
+def test_a_viewer_sees_that_a_page_is_for_editors(
     home: Settings, faces: str, open_as: OpenAs, page: str
 ) -> None:
     app = open_as(VIEWER, page)
@@ -137,7 +137,7 @@ def test_a_viewer_analyzes_and_evaluates(home: Settings, open_as: OpenAs) -> Non
 
 
 @pytest.mark.parametrize("page", ["dataset", "train", "analyze"])
-def test_an_editor_sees_all(home: Settings, faces: str, open_as: OpenAs, page: str) -> None:
+def test_an_editor_sees_every_page(home: Settings, faces: str, open_as: OpenAs, page: str) -> None:
     app = open_as(EDITOR, page)
     assert f"{EDITOR}, editor" in said(app)
     wanted = {"dataset": "Delete…", "train": "Start training", "analyze": "Download YuNet"}
@@ -153,7 +153,7 @@ def test_an_editor_sees_all(home: Settings, faces: str, open_as: OpenAs, page: s
         (EDITOR, ["analyze", "live", "dataset", "train", "evaluate"]),
     ],
 )
-def test_the_navigation_shows_what_is_for_the_visitor(
+def test_the_navigation_shows_the_pages_of_the_role(
     home: Settings,
     open_as: OpenAs,
     monkeypatch: pytest.MonkeyPatch,
@@ -181,7 +181,7 @@ def test_the_navigation_shows_what_is_for_the_visitor(
         (SECRETS | {"access": {"admins": [EDITOR]}}, "unknown key 'admins'"),
     ],
 )
-def test_a_wrong_configuration_closes_the_server_and_says_what_to_mend(
+def test_an_invalid_configuration_closes_the_server_and_says_what_to_fix(
     home: Settings, open_as: OpenAs, broken: dict[str, Any], what: str
 ) -> None:
     for page in ("train", "analyze"):
@@ -201,7 +201,7 @@ def test_a_login_that_is_required_and_not_configured_closes_the_server(
     assert "FER_STUDIO_LOGIN is 'required'" in said(app)
 
 
-def test_a_wrong_setting_is_a_sentence_on_every_page(
+def test_an_invalid_setting_is_reported_on_every_page(
     home: Settings, monkeypatch: pytest.MonkeyPatch, open_as: OpenAs
 ) -> None:
     monkeypatch.setenv("FER_STUDIO_PARALLEL_RUNS", "many")
@@ -243,7 +243,7 @@ def test_secrets_that_cannot_be_read_close_the_server(home: Settings, secrets_fi
     assert "secrets.toml cannot be read" in admission().reason
 
 
-def test_secrets_of_other_things_change_nothing(home: Settings, secrets_file: Path) -> None:
+def test_unrelated_secrets_have_no_effect(home: Settings, secrets_file: Path) -> None:
     secrets_file.write_text('[webrtc]\nice_servers = [{ urls = "stun:stun.example.org" }]\n')
     assert _secrets() == {"webrtc": {"ice_servers": [{"urls": "stun:stun.example.org"}]}}
     assert not admission().is_shared
@@ -254,9 +254,7 @@ def demote(app: AppTest) -> None:
     app.secrets = SECRETS | {"access": {"editors": ["other@example.org"], "viewers": [EDITOR]}}
 
 
-def test_a_training_is_not_started_by_who_has_lost_the_role(
-    home: Settings, faces: str, open_as: OpenAs
-) -> None:
+def test_starting_a_training_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "train", train_data=faces)
     start = app.button(key="start_training")
     assert not start.disabled
@@ -266,9 +264,7 @@ def test_a_training_is_not_started_by_who_has_lost_the_role(
     assert "This page is for editors" in said(app)
 
 
-def test_a_search_is_not_created_by_who_has_lost_the_role(
-    home: Settings, faces: str, open_as: OpenAs
-) -> None:
+def test_creating_a_search_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "train", view="Search", train_data=faces)
     app.text_input(key="search_name").set_value("rates")
     demote(app)
@@ -276,9 +272,7 @@ def test_a_search_is_not_created_by_who_has_lost_the_role(
     assert study_names(home) == []
 
 
-def test_a_dataset_is_not_deleted_by_who_has_lost_the_role(
-    home: Settings, faces: str, open_as: OpenAs
-) -> None:
+def test_deleting_a_dataset_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "dataset")
     app.button(key="delete_dataset").click().run()
     demote(app)
@@ -286,16 +280,14 @@ def test_a_dataset_is_not_deleted_by_who_has_lost_the_role(
     assert dataset_names(home) == [faces]
 
 
-def test_nothing_is_imported_by_who_has_lost_the_role(home: Settings, open_as: OpenAs) -> None:
+def test_importing_requires_the_role(home: Settings, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "dataset", import_way="demo")
     demote(app)
     app.button(key="import_demo").click().run()
     assert dataset_names(home) == []
 
 
-def test_images_are_not_decided_about_by_who_has_lost_the_role(
-    home: Settings, faces: str, open_as: OpenAs
-) -> None:
+def test_curating_images_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Clean up")
     decisions = home.data_root / faces / "curation.csv"
     demote(app)
@@ -306,7 +298,7 @@ def test_images_are_not_decided_about_by_who_has_lost_the_role(
     assert decisions.exists()
 
 
-def test_where_others_reach_the_app_nobody_types_addresses(
+def test_a_shared_server_takes_no_addresses_from_pages(
     home: Settings, faces: str, open_as: OpenAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else an editor could have the server call or open whatever it can reach."""
@@ -379,7 +371,7 @@ def test_a_choice_is_checked_where_it_is_used(
     assert f"The dataset '{faces}' no longer exists" in said(app)
 
 
-def test_where_others_reach_the_app_downloads_are_not_read(
+def test_a_shared_server_does_not_read_downloads(
     home: Settings, open_as: OpenAs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     downloads = tmp_path / "Downloads"
@@ -395,7 +387,7 @@ def test_where_others_reach_the_app_downloads_are_not_read(
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", None])
-def test_an_app_that_others_reach_without_a_login_warns(
+def test_a_reachable_app_without_a_login_shows_a_warning(
     home: Settings,
     open_as: OpenAs,
     monkeypatch: pytest.MonkeyPatch,
@@ -424,7 +416,7 @@ def test_an_app_that_others_reach_without_a_login_warns(
         ("localhost.evil.net", False),
     ],
 )
-def test_which_addresses_are_this_machines_alone(host: str, is_local: bool) -> None:
+def test_addresses_of_this_machine_are_recognized(host: str, is_local: bool) -> None:
     assert _is_local(host) is is_local
 
 
@@ -432,7 +424,7 @@ def test_which_addresses_are_this_machines_alone(host: str, is_local: bool) -> N
     ("host", "is_own"),
     [("localhost:8501", True), ("[::1]:8501", True), ("faces.example.org", False), (None, True)],
 )
-def test_a_proxy_s_name_tells_that_others_reach_the_app(
+def test_the_host_name_of_a_proxy_counts_as_reachable(
     home: Settings,
     secrets_file: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -454,7 +446,7 @@ CHANGES = {
 }
 
 
-def test_whatever_changes_something_asks_for_the_role() -> None:
+def test_every_change_requires_the_role() -> None:
     """Every module that imports a function from that list also imports what asks."""
     found = set()
     for path in sorted((PROJECT_ROOT / "fer_studio").rglob("*.py")):
