@@ -143,7 +143,7 @@ def _measured(
     result = evaluate_split(bundle, face_set, split, settings, **options)
     if votes is None:
         return result, None
-    against_votes = evaluate_against_votes(result, votes.votes, votes.targets)
+    against_votes = evaluate_against_votes(result, votes.votes.counts[result.rows])
     return against_votes.result, against_votes
 
 

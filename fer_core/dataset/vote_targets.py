@@ -99,28 +99,42 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
         kind: ``votes_distribution`` normalizes the votes for the seven emotions;
             ``votes_majority`` gives the emotion with most votes the whole mass.
     """
-    counts = without_single_votes(votes.counts)
-    emotions = counts[:, EMOTION_COLUMNS].astype(np.float32)
-    most = emotions.max(axis=1)
-    is_emotion = most > counts[:, _OTHER_COLUMNS].max(axis=1)
-    is_tied = (emotions == most[:, None]).sum(axis=1) > 1
-    usable = is_emotion & votes.has_votes
-    targets = emotions
-    if kind == "votes_majority":
-        usable &= ~is_tied
-        targets = np.eye(len(EMOTIONS), dtype=np.float32)[emotions.argmax(axis=1)]
-    targets = np.where(usable[:, None], targets, 0)
-    targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)
+    targets = target_distributions(votes.counts, kind)
+    is_usable = np.asarray(targets.any(axis=1))
+    has_emotion = target_distributions(votes.counts, "votes_distribution").any(axis=1)
+    is_emotion = np.asarray(is_usable | has_emotion)
     reasons = {
         "no votes": ~votes.has_votes,
         "other answer": votes.has_votes & ~is_emotion,
-        "tie": is_emotion & votes.has_votes & ~usable,
+        "tie": is_emotion & ~is_usable,
     }
     left_out: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
     for reason, chosen in reasons.items():
         for split, count in face_set.count_by_split(chosen).items():
             left_out[split][reason] = count
-    return VoteTargets(kind, targets.astype(np.float32), left_out)
+    return VoteTargets(kind, targets, left_out)
+
+
+def target_distributions(counts: NDArray[np.uint8], kind: VoteTargetKind) -> NDArray[np.float32]:
+    """Turn votes per answer into distributions over the emotions.
+
+    Args:
+        counts: uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
+        kind: As for ``vote_targets``.
+
+    Returns:
+        float32 ``[n, 7]``; a row of zeros where the votes are not usable.
+    """
+    counts = without_single_votes(counts)
+    emotions = counts[:, EMOTION_COLUMNS].astype(np.float32)
+    most = emotions.max(axis=1, initial=0)
+    is_usable = most > counts[:, _OTHER_COLUMNS].max(axis=1, initial=0)
+    targets = emotions
+    if kind == "votes_majority":
+        is_usable &= (emotions == most[:, None]).sum(axis=1) == 1
+        targets = np.eye(len(EMOTIONS), dtype=np.float32)[emotions.argmax(axis=1)]
+    targets = np.where(is_usable[:, None], targets, np.float32(0))
+    return np.asarray(targets / np.maximum(targets.sum(axis=1, keepdims=True), 1), np.float32)
 
 
 def class_prior(targets: VoteTargets, face_set: FaceSet) -> NDArray[np.float64]:

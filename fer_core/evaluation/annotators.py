@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.vote_targets import VoteTargets
-from fer_core.dataset.votes import EMOTION_COLUMNS, Votes
+from fer_core.dataset.vote_targets import target_distributions
+from fer_core.dataset.votes import EMOTION_COLUMNS
 from fer_core.errors import InputError
 from fer_core.evaluation.overall import accuracy_estimate
 from fer_core.evaluation.result import EvaluationResult
@@ -96,21 +96,17 @@ def _number(estimate: Estimate, pattern: str) -> str:
     return f"{text} ({estimate.low:{pattern}} to {estimate.high:{pattern}})"
 
 
-def evaluate_against_votes(
-    result: EvaluationResult, votes: Votes, targets: VoteTargets
-) -> VoteEvaluation:
+def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) -> VoteEvaluation:
     """Compare an evaluation with annotator votes.
 
     Args:
         result: The evaluation against the labels.
-        votes: The votes of the whole dataset.
-        targets: Their distributions, as ``vote_targets`` returns them for ``votes_distribution``.
+        counts: Votes for its images, uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
 
     Raises:
         InputError: No image of the evaluation has votes with a single winner.
     """
-    counts = votes.counts[result.rows]
-    distributions = targets.targets[result.rows]
+    distributions = target_distributions(counts, "votes_distribution")
     against = _named(plurality_result(result, distributions), result.n)
     is_usable, has_votes = distributions.any(axis=1), counts.any(axis=1)
     # The rows of a result are distinct, so that a row tells the position in ``result``.
@@ -146,7 +142,8 @@ def _named(against: EvaluationResult, count: int) -> EvaluationResult:
         "are left out. These metrics cannot be compared with metrics against the labels."
     )
     facts = replace(against.facts, is_fer2013=False, warnings=(warning, *against.facts.warnings))
-    return replace(against, dataset_name=f"{against.dataset_name} (votes)", facts=facts)
+    name = against.dataset_name
+    return replace(against, dataset_name=None if name is None else f"{name} (votes)", facts=facts)
 
 
 def leave_one_out_agreement(

@@ -14,6 +14,7 @@ from fer_core.bundle import PREDICTIONS_FILE, Bundle
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.duplicates import content_keys, leaked_rows
 from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
@@ -214,6 +215,21 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
         data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),
         facts=facts_on_own_predictions(bundle, labels),
     )
+
+
+def own_votes(bundle: Bundle) -> NDArray[np.uint8] | None:
+    """Return the annotator votes stored with the predictions in a bundle, uint8 ``[n, 10]``.
+
+    None if the bundle has none, or they do not fit; only models that learned votes have them.
+    """
+    try:
+        arrays = read_arrays(bundle.folder / PREDICTIONS_FILE)
+    except (OSError, ValueError):
+        return None
+    votes, count = arrays.get("votes"), len(arrays.get("labels", ()))
+    if votes is None or votes.dtype != np.uint8 or votes.shape != (count, len(VOTE_COLUMNS)):
+        return None
+    return votes
 
 
 def _rows_of(face_set: FaceSet, split: str) -> NDArray[np.intp]:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.vote_targets import vote_targets
-from fer_core.dataset.votes import Votes
+from fer_core.dataset.vote_targets import plurality_of_targets, target_distributions
 from fer_core.evaluation.annotators import evaluate_against_votes, leave_one_out_agreement
 from fer_core.evaluation.result import EvaluationResult
 
@@ -53,8 +52,6 @@ def test_the_evaluation_against_votes(
     faces = draw_faces([HAPPY, SAD, SAD, SAD, SAD], splits="validation")
     probabilities = np.full((5, 7), 0.05)
     probabilities[np.arange(5), [HAPPY, SAD, SAD, SAD, SAD]] = 0.7
-    votes = Votes(COUNTS, "votes.csv", "")
-    targets = vote_targets(votes, faces, "votes_distribution")
     # Rows in another order than the dataset's.
     order = np.array([1, 0, 2, 4, 3])
     result = make_result(
@@ -64,7 +61,7 @@ def test_the_evaluation_against_votes(
         names=tuple("abcde"),
         is_leaked=np.array([True, False, False, False, False]),
     )
-    found = evaluate_against_votes(result, votes, targets)
+    found = evaluate_against_votes(result, COUNTS[order])
     assert found.result.rows.tolist() == [1, 0]
     assert found.result.labels.tolist() == [NEUTRAL, HAPPY]
     assert found.result.names == ("a", "b")
@@ -84,13 +81,12 @@ def test_the_evaluation_against_votes(
 def test_on_the_real_votes_one_annotator_agrees_with_the_others_as_published(
     real_data: Path, real_faces: FaceSet
 ) -> None:
-    from fer_core.dataset.vote_targets import plurality_of_targets
     from fer_core.dataset.votes_file import match_votes, parse_votes
 
     table = parse_votes((real_data / "ferplus_votes.csv").read_bytes(), "votes")
     votes = match_votes(table, real_faces, "votes")
     rows = real_faces.rows("validation")
-    targets = vote_targets(votes, real_faces, "votes_distribution").targets[rows]
+    targets = target_distributions(votes.counts[rows], "votes_distribution")
     single = plurality_of_targets(targets) >= 0
     people, _ = leave_one_out_agreement(votes.counts[rows][single], np.zeros(3372, np.intp))
     assert people.mean() == pytest.approx(0.771, abs=0.001)

@@ -936,6 +936,25 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     assert "FER+ annotators" in plain(app.markdown)
 
 
+def test_the_summary_shows_the_annotators_own_agreement(
+    with_votes: Settings, open_app: OpenApp
+) -> None:
+    app = evaluate(choose_data(open_app(), "tiny"))
+    assert "Against the people who labeled the images" in texts(app.header)
+    shown = {metric.label: metric.value for metric in app.metric}
+    # All annotators agree wherever there is a winner.
+    assert shown["One annotator"] == "100.0 %"
+    assert shown["Agreement"] == shown["Model, measured alike"] == shown["Clear images"]
+    # One tie and one image that is not a face are left out.
+    assert "on the 19 images with a single winner" in plain(app.caption)
+    assert "1 images with tied votes, 1 with another answer first" in plain(app.caption)
+    table = app.dataframe[-1].value
+    assert table["Images"].sum() == 19
+    # Without votes the section is absent.
+    (with_votes.data_root / "tiny" / "votes.npz").unlink()
+    assert "Against the people who labeled the images" not in texts(app.run().header)
+
+
 def test_accuracy_by_agreement_of_the_annotators(with_votes: Settings, open_app: OpenApp) -> None:
     app = open_section(evaluate(choose_data(open_app(), "tiny")), "Robustness")
     table = app.dataframe[0].value

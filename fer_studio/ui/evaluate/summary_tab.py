@@ -6,6 +6,7 @@ import streamlit as st
 
 from fer_core.charts.evaluation import summary_intervals
 from fer_core.evaluation.result import EvaluationResult
+from fer_studio.ui.evaluate.annotators_section import show_annotators
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.formatting import number, number_interval, percent, percent_interval
 from fer_studio.ui.guard import section
@@ -28,6 +29,7 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
         f"{percent(result.top2_accuracy.value)} with their intervals",
     )
     st.caption(_explanation(result))
+    show_annotators(evaluation)
 
 
 def _show_metrics(result: EvaluationResult) -> None:
