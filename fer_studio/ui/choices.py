@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.bundle import Bundle, default_bundle_name, find_bundle, list_bundles
+from fer_core.calibration import EMPHASES, Emphasis
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.detect import detector_names
@@ -60,6 +61,32 @@ def bundle_title(bundle: Bundle) -> str:
         # Its accuracy cannot be compared with those on real faces.
         title = f"{bundle.name} (demo data)"
     return title
+
+
+_EMPHASIS_TITLES: dict[Emphasis, str] = {
+    "none": "None",
+    "default": "Default",
+    "strong": "Strong",
+}
+
+
+def choose_emphasis(bundle: Bundle | None) -> Emphasis:
+    """Draw the emphasis on rare emotions; without a class prior there is nothing to choose."""
+    if bundle is None or bundle.calibration.class_prior is None:
+        return "default"
+    # A pill that is clicked again is no longer selected; ``required`` keeps one.
+    emphasis: Emphasis = st.segmented_control(
+        "Emphasis on rare emotions",
+        EMPHASES,
+        default="default",
+        required=True,
+        format_func=lambda name: _EMPHASIS_TITLES[name],
+        key="emphasis",
+        help="Rare emotions, such as fear and disgust, are found more often and common ones, such "
+        "as neutral, less often. Default: as the model was calibrated, for the best macro F1. "
+        "Strong suits posed expressions.",
+    )
+    return emphasis
 
 
 def choose_detector(settings: Settings) -> str:

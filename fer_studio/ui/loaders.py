@@ -5,19 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.bundle import Bundle
+from fer_core.calibration import Emphasis
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings
 from fer_core.vision.detect import FaceDetector, make_detector
 
 
-def open_predictor(bundle: Bundle) -> Predictor:
+def open_predictor(bundle: Bundle, emphasis: Emphasis = "default") -> Predictor:
     """Return the predictor of a bundle. It is opened again only if the bundle's files change."""
-    return _open_predictor(bundle.content_key, bundle)
+    return _open_predictor(bundle.content_key, emphasis, bundle)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _open_predictor(content_key: tuple[str, ...], _bundle: Bundle) -> Predictor:
-    return load_predictor(_bundle)
+def _open_predictor(content_key: tuple[str, ...], emphasis: Emphasis, _bundle: Bundle) -> Predictor:
+    return load_predictor(_bundle, emphasis=emphasis)
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from fer_core.bundle import write_calibration
+from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 from fer_core.vision.sample import sample_picture
@@ -112,6 +114,26 @@ def test_the_sample_picture_shows_one_face_with_all_probabilities(
     top = [text for text in texts(app.markdown) if text.endswith("%**")]
     assert len(top) == 1
     assert not app.dataframe
+
+
+def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    assert not app.sidebar.get("button_group")
+    prior = (0.16, 0.01, 0.03, 0.3, 0.1, 0.1, 0.3)
+    write_calibration(home.models_root / "small", Calibration(1.0, prior, 0.25), "validation")
+    app = open_app()
+    (emphasis,) = app.sidebar.get("button_group")
+    assert emphasis.label == "Emphasis on rare emotions"
+    app.button(key="choose_sample").click().run()
+    neutral = []
+    for choice in ("none", "default", "strong"):
+        app.sidebar.get("button_group")[0].set_value(choice).run()
+        assert_sound(app)
+        neutral.append(int(str(charts(app)[0]["neutral"]).removesuffix(" %")))
+    # The commonest emotion loses what rarer ones gain.
+    assert neutral[0] > neutral[1] > neutral[2]
 
 
 def test_the_sample_picture_can_be_removed_again(

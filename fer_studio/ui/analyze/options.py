@@ -9,7 +9,7 @@ import streamlit as st
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
-from fer_studio.ui.choices import DETECTOR_TITLES, choose_bundle, choose_detector
+from fer_studio.ui.choices import DETECTOR_TITLES, choose_bundle, choose_detector, choose_emphasis
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
 
@@ -35,6 +35,7 @@ def choose_options(settings: Settings) -> Options | None:
     """Draw the sidebar; return None, with the reason on the page, if no model can be used."""
     with st.sidebar:
         bundle = choose_bundle(settings)
+        emphasis = choose_emphasis(bundle)
         detector = choose_detector(settings)
         is_whole = st.toggle(
             "Skip face detection (already cropped)",
@@ -45,13 +46,13 @@ def choose_options(settings: Settings) -> Options | None:
     if bundle is None:
         return None
     try:
-        analyzer = Analyzer(open_predictor(bundle), open_detector(detector, settings))
+        analyzer = Analyzer(open_predictor(bundle, emphasis), open_detector(detector, settings))
     except InputError as error:
         show_error(error)
         return None
     return Options(
         analyzer=analyzer,
-        key=(*bundle.content_key, detector, str(is_whole)),
+        key=(*bundle.content_key, emphasis, detector, str(is_whole)),
         whole=True if is_whole else None,
         detector=DETECTOR_TITLES[detector],
     )

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.bundle import Bundle, list_bundles
+from fer_core.calibration import Emphasis
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import MAX_SMOOTHING_SECONDS, LiveControls
 from fer_core.settings import Settings
@@ -15,7 +16,7 @@ from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.detect import detector_names
 from fer_core.vision.face import Face
-from fer_studio.ui.choices import choose_bundle, choose_detector
+from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -57,6 +58,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
     chosen_before = session.chosen
     with st.sidebar:
         bundle = choose_bundle(settings)
+        emphasis = choose_emphasis(bundle)
         detector = choose_detector(settings)
         minimum_confidence = st.slider(
             "Minimum confidence",
@@ -93,7 +95,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             key="live_overlays",
             persist_state="session",
         )
-    _open_chosen(session, bundle, detector, settings)
+    _open_chosen(session, bundle, emphasis, detector, settings)
     if session.analyzer is None:
         return
     session.apply(
@@ -112,7 +114,11 @@ def _controls(session: LiveSession, settings: Settings) -> None:
 
 
 def _open_chosen(
-    session: LiveSession, bundle: Bundle | None, detector: str, settings: Settings
+    session: LiveSession,
+    bundle: Bundle | None,
+    emphasis: Emphasis,
+    detector: str,
+    settings: Settings,
 ) -> None:
     """Load and warm up the chosen model and detector, and only then replace those in use."""
     if bundle is None:
@@ -123,13 +129,13 @@ def _open_chosen(
                 icon=":material/model_training:",
             )
         return
-    chosen = (*bundle.content_key, detector)
+    chosen = (*bundle.content_key, emphasis, detector)
     if chosen == session.chosen:
         session.problem = None
         return
     try:
         with st.spinner("Preparing the model…"):
-            analyzer = Analyzer(open_predictor(bundle), open_detector(detector, settings))
+            analyzer = Analyzer(open_predictor(bundle, emphasis), open_detector(detector, settings))
             # The first call of each takes many times longer than the following ones.
             frame = np.zeros(_CAMERA_SHAPE, np.uint8)
             analyzer.detect(frame)
