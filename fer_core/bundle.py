@@ -137,6 +137,18 @@ class BundleRecord:
         return bool(self.targets.get("kind", "labels") != "labels")
 
     @property
+    def validation_accuracy(self) -> float | None:
+        """Accuracy on validation against what was learned: the labels, or the votes' plurality.
+
+        None if unknown.
+        """
+        metrics = self.metrics.get("validation", {})
+        if self.learned_votes:
+            metrics = metrics.get("votes", {})
+        accuracy = metrics.get("accuracy")
+        return accuracy if isinstance(accuracy, float) else None
+
+    @property
     def is_demo(self) -> bool:
         """True if it was trained on the demo set: its metrics say nothing about real faces."""
         return bool(self.dataset.get("kind") == "demo")

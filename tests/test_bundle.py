@@ -14,6 +14,7 @@ import pytest
 from fer_core import bundle as bundle_module
 from fer_core.bundle import (
     Bundle,
+    BundleRecord,
     damaged_bundles,
     default_bundle_name,
     find_bundle,
@@ -332,3 +333,14 @@ def test_a_bundle_deleted_while_one_looks_is_not_a_crash(
     # The deletion falls between finding the published ones and those of the runs, or just after.
     assert names(settings) == ["small"]
     assert known.content_key != whole
+
+
+def test_the_validation_accuracy_is_against_what_was_learned(
+    make_record: Callable[..., BundleRecord],
+) -> None:
+    metrics = {"validation": {"accuracy": 0.6, "votes": {"accuracy": 0.86}}}
+    assert make_record(metrics=metrics).validation_accuracy == 0.6
+    votes = {"kind": "votes_distribution"}
+    assert make_record(metrics=metrics, targets=votes).validation_accuracy == 0.86
+    assert make_record(metrics={}, targets=votes).validation_accuracy is None
+    assert make_record(metrics={"validation": {"accuracy": "?"}}).validation_accuracy is None

@@ -98,8 +98,10 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _accuracy_in_words(bundle: Bundle) -> str:
     if bundle.record.is_demo:
         return "demo data"
-    accuracy = bundle.record.metrics.get("validation", {}).get("accuracy")
-    return "unknown" if accuracy is None else f"{accuracy:.2%}"
+    accuracy = bundle.record.validation_accuracy
+    if accuracy is None:
+        return "unknown"
+    return f"{accuracy:.2%}" + (" (votes)" if bundle.record.learned_votes else "")
 
 
 def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:

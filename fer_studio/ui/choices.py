@@ -48,15 +48,17 @@ def choose_bundle(settings: Settings) -> Bundle | None:
         format_func=lambda name: bundle_title(bundles[name]),
         key="model",
         help="The model that classifies the faces. The accuracy is that on the validation images "
-        "of its training data. The default model is first.",
+        "of its training data, against the labels or, for a model that learned annotator votes, "
+        "against their plurality. The default model is first.",
     )
     return bundles[name]
 
 
 def bundle_title(bundle: Bundle) -> str:
     """Return the name of a model with its accuracy on validation."""
-    accuracy = bundle.record.metrics.get("validation", {}).get("accuracy")
-    title = bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %)"
+    accuracy = bundle.record.validation_accuracy
+    against = " of votes" if bundle.record.learned_votes else ""
+    title = bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %{against})"
     if bundle.record.is_demo:
         # Its accuracy cannot be compared with those on real faces.
         title = f"{bundle.name} (demo data)"
