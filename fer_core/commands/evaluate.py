@@ -213,18 +213,18 @@ def _write_files(
         write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
         _print_message(f"wrote {arguments.assessment}")
     if arguments.report:
-        write_file(arguments.report, _html(result, bundle))
+        write_file(arguments.report, _html(result, bundle, votes))
         _print_message(f"wrote {arguments.report}")
     if arguments.write_card:
         _print_message(f"wrote {write_evaluation_card(bundle, document)}")
 
 
-def _html(result: EvaluationResult, bundle: Bundle) -> str:
+def _html(result: EvaluationResult, bundle: Bundle, votes: VoteEvaluation | None) -> str:
     # Plotly is slow to import, and only the report needs it.
     from fer_core.charts.evaluation import report_figures
     from fer_core.report.html import html_report
 
-    return html_report(result, bundle, report_figures(result))
+    return html_report(result, bundle, report_figures(result), votes=votes)
 
 
 def _print_message(line: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fer_core.bundle import Bundle
+from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_core.evaluation.calibration_analysis import CalibrationState
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate
@@ -19,7 +20,11 @@ _UNDEFINED = "undefined"
 
 
 def html_report(
-    result: EvaluationResult, bundle: Bundle, figures: Sequence[tuple[str, str, go.Figure]]
+    result: EvaluationResult,
+    bundle: Bundle,
+    figures: Sequence[tuple[str, str, go.Figure]],
+    *,
+    votes: VoteEvaluation | None = None,
 ) -> str:
     """Render an evaluation as one HTML file.
 
@@ -27,6 +32,7 @@ def html_report(
         result: The evaluation.
         bundle: The evaluated model.
         figures: Title, caption and Plotly figure of each chart, in order.
+        votes: The comparison with annotators, for an evaluation against their votes.
 
     Returns:
         The complete file. It loads no external resources: Plotly's script is included once.
@@ -48,7 +54,7 @@ def html_report(
         warnings=(*demo_warning, *result.facts.warnings),
         result=result,
         percent=_percent,
-        summary_rows=_summary_rows(result),
+        summary_rows=_summary_rows(result) + _vote_rows(votes),
         class_rows=_class_rows(result),
         confusion_rows=[
             [name, *[f"{count:,}" for count in row]]
@@ -87,6 +93,24 @@ def _summary_rows(result: EvaluationResult) -> list[list[str]]:
         title = f"Accuracy on the {result.leak_free_n:,} images that do not also appear in train"
         rows.append([title, *_percent_cells(result.leak_free_accuracy)])
     return rows
+
+
+def _vote_rows(votes: VoteEvaluation | None) -> list[list[str]]:
+    if votes is None:
+        return []
+    clear = (
+        f"Accuracy on {votes.clear_n:,} images with {CLEAR_SHARE:.0%} of the votes on one answer"
+    )
+    return [
+        [clear, *_percent_cells(votes.clear_accuracy)],
+        [
+            "One annotator against the plurality of the others",
+            *_percent_cells(votes.annotator_agreement),
+        ],
+        ["The model against the same plurality", *_percent_cells(votes.model_agreement)],
+        ["Cross-entropy to the votes", *_number_cells(votes.cross_entropy)],
+        ["Images with tied votes, left out", f"{votes.ties:,}", ""],
+    ]
 
 
 def _class_rows(result: EvaluationResult) -> list[list[str]]:

@@ -178,7 +178,7 @@ def test_against_votes(
     refusal = run(*arguments, "--against", "votes").refusal
     assert "faces has no votes to evaluate against" in refusal
     run("dataset", "votes", "faces", "--import", table)
-    card = ("--write-card", "--assessment", tmp_path / "all.json")
+    card = ("--write-card", "--assessment", tmp_path / "all.json", "--report", tmp_path / "r.html")
     document = run(*arguments, "--against", "votes", "--json", *card).document
     assert document["n"] == len(names) - 1
     assert document["per_class"]["happy"]["support"] == len(names) - 1
@@ -192,6 +192,9 @@ def test_against_votes(
     text = (bundle.folder / "README.md").read_text(encoding="utf-8")
     assert "## Evaluation on faces (votes), all" in text
     assert "| one annotator against the plurality of the others | 90.0%" in text
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    _, after_title = page.split("One annotator against the plurality of the others", 1)
+    assert "90.0 %" in after_title[:60]
     printed = run(*arguments, "--against", "votes").out
     assert "one annotator 90.0%" in printed
     refusal = run(*arguments, "--against", "votes", "--curated").refusal
