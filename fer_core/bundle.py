@@ -44,6 +44,8 @@ CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
+#: More of a damaged ``models/default`` would only fill messages.
+_MAX_DEFAULT_CHARACTERS = 200
 
 #: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
@@ -289,7 +291,8 @@ def default_bundle_name(settings: Settings) -> str | None:
     """Return the name in ``models/default``, or the shipped default; None without either."""
     for root in settings.model_roots:
         try:
-            name = (root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
+            with (root / _DEFAULT_FILE).open(encoding="utf-8") as file:
+                name = file.read(_MAX_DEFAULT_CHARACTERS).strip()
         except (OSError, UnicodeDecodeError):
             continue
         if name:

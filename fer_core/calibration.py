@@ -118,4 +118,10 @@ def read_calibration(path: Path, name: str) -> Calibration:
             f"The bundle {name!r} has a class prior or an exponent out of range: shares should sum "
             f"to 1, the exponent should be 0 to 1; restore or delete {path}."
         )
+    for key, value in calibration.thresholds.items():
+        if not (key.isdecimal() and (value is None or 0 <= value <= 1)):
+            raise InputError(
+                f"The bundle {name!r} has the confidence threshold {key}: {value}, expected are an "
+                f"accuracy in percent and a confidence of 0 to 1; restore or delete {path}."
+            )
     return calibration

@@ -10,6 +10,7 @@ queue.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import time
 import warnings
@@ -36,6 +37,8 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 if TYPE_CHECKING:
     import optuna
     import plotly.graph_objects as go
+
+logger = logging.getLogger(__name__)
 
 _STUDIES_FOLDER = ".studies"
 _SETUP_FILE = "study.json"
@@ -363,12 +366,24 @@ def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
         Charts by name: *history*, *importance*, *parallel*, *slice* and *intermediate*.
 
     Raises:
-        InputError: No study has this name, or its storage cannot be read.
+        InputError: No study has this name, or its storage cannot be read or is damaged.
     """
     study = load_study(name, settings)
+    setup = read_study_setup(name, settings)
+    try:
+        return _figures(study, setup)
+    except Exception as error:
+        # In a damaged database, a value can be missing or of another type.
+        logger.exception("The charts of the study %s cannot be drawn", name)
+        raise InputError(
+            f"The charts of the study {name!r} cannot be drawn ({first_line(error)}); its database "
+            "may be damaged: restore it from a backup, or create a new study."
+        ) from error
+
+
+def _figures(study: optuna.Study, setup: StudySetup) -> dict[str, go.Figure]:
     from optuna import visualization
 
-    setup = read_study_setup(name, settings)
     trials = study.get_trials(deepcopy=False)
     finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
     target = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "loss": "Loss"}[setup.monitor]
@@ -443,9 +458,15 @@ def open_study(
         sampled = len(study.get_trials(deepcopy=False))
     except Exception as error:
         # Each database driver raises its own types.
+        check = (
+            "check its address, and that the database is running"
+            if setup.storage
+            else f"restore {_DATABASE_FILE} in its folder and make it writable, or create a new "
+            "study"
+        )
         raise InputError(
-            f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); check "
-            "its address, and that the database is running."
+            f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); "
+            f"{check}."
         ) from error
     study.sampler = optuna.samplers.TPESampler(
         seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True
