@@ -26,6 +26,7 @@ from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     PLAIN_NAME,
+    cannot_read,
     existing_path,
     is_plain_name,
     new_folder,
@@ -203,6 +204,8 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
             f"{folder} is not a bundle ({RECORD_FILE} is missing); choose another model or restore "
             "the file."
         ) from error
+    except PermissionError as error:
+        raise cannot_read(record_path, error) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"The bundle {name!r} is damaged: {record_path} cannot be understood "
@@ -334,9 +337,13 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
             names = ", ".join(bundle.name for bundle in list_bundles(settings))
             if names:
                 raise InputError(
-                    "No default model is set (models/default is missing or empty); choose one of "
+                    "No default model is set (models/default is missing, empty or unreadable); "
+                    "choose one of "
                     f"{names} with 'python -m fer_core models default NAME'."
                 )
+            damages = damaged_bundles(settings)
+            if damages:
+                raise InputError(damages[0])
             raise InputError(
                 "There is no model yet (models/default is missing); train one with "
                 "'python -m fer_core train', or restore the models folder."

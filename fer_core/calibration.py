@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
-from fer_core.files import read_json
+from fer_core.files import cannot_read, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
 #: How far rare emotions are favored: not at all, as the model's calibration says, or further.
@@ -98,6 +98,8 @@ def read_calibration(path: Path, name: str) -> Calibration:
         )
     except FileNotFoundError:
         return Calibration()
+    except PermissionError as error:
+        raise cannot_read(path, error) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "

@@ -26,7 +26,13 @@ from pydantic.dataclasses import dataclass
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
 from fer_core.extras import require_packages
-from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
+from fer_core.files import (
+    cannot_read,
+    os_errors_as_input_errors,
+    read_json,
+    write_json,
+    write_new_json,
+)
 from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
@@ -177,9 +183,9 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
     folder = study_folder(setup.name, settings)
-    if (folder / _SETUP_FILE).exists():
-        raise InputError(_taken(setup.name))
     try:
+        if (folder / _SETUP_FILE).exists():
+            raise InputError(_taken(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
         open_study(setup, settings, create=True)
         # The address of a storage may contain a password.
@@ -216,6 +222,8 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
     except FileNotFoundError as error:
         known = ", ".join(study_names(settings)) or "none so far"
         raise InputError(f"There is no study {name!r}; studies: {known}.") from error
+    except PermissionError as error:
+        raise cannot_read(path, error) from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{path} is damaged ({first_line(error)}); create a new study with another name."
