@@ -26,6 +26,7 @@ from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     PLAIN_NAME,
+    cannot_read,
     existing_path,
     is_plain_name,
     new_folder,
@@ -44,6 +45,8 @@ CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
+#: More of a damaged ``models/default`` would only fill messages.
+_MAX_DEFAULT_CHARACTERS = 200
 
 #: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
@@ -213,6 +216,8 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
             f"{folder} is not a bundle ({RECORD_FILE} is missing); choose another model or restore "
             "the file."
         ) from error
+    except PermissionError as error:
+        raise cannot_read(record_path, error) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"The bundle {name!r} is damaged: {record_path} cannot be understood "
@@ -301,7 +306,8 @@ def default_bundle_name(settings: Settings) -> str | None:
     """Return the name in ``models/default``, or the shipped default; None without either."""
     for root in settings.model_roots:
         try:
-            name = (root / _DEFAULT_FILE).read_text(encoding="utf-8").strip()
+            with (root / _DEFAULT_FILE).open(encoding="utf-8") as file:
+                name = file.read(_MAX_DEFAULT_CHARACTERS).strip()
         except (OSError, UnicodeDecodeError):
             continue
         if name:
@@ -343,9 +349,13 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
             names = ", ".join(bundle.name for bundle in list_bundles(settings))
             if names:
                 raise InputError(
-                    "No default model is set (models/default is missing or empty); choose one of "
+                    "No default model is set (models/default is missing, empty or unreadable); "
+                    "choose one of "
                     f"{names} with 'python -m fer_core models default NAME'."
                 )
+            damages = damaged_bundles(settings)
+            if damages:
+                raise InputError(damages[0])
             raise InputError(
                 "There is no model yet (models/default is missing); train one with "
                 "'python -m fer_core train', or restore the models folder."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
-from fer_core.files import read_json
+from fer_core.files import cannot_read, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
 #: How far rare emotions are favored: not at all, as the model's calibration says, or further.
@@ -98,6 +98,8 @@ def read_calibration(path: Path, name: str) -> Calibration:
         )
     except FileNotFoundError:
         return Calibration()
+    except PermissionError as error:
+        raise cannot_read(path, error) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
@@ -118,4 +120,10 @@ def read_calibration(path: Path, name: str) -> Calibration:
             f"The bundle {name!r} has a class prior or an exponent out of range: shares should sum "
             f"to 1, the exponent should be 0 to 1; restore or delete {path}."
         )
+    for key, value in calibration.thresholds.items():
+        if not (key.isdecimal() and (value is None or 0 <= value <= 1)):
+            raise InputError(
+                f"The bundle {name!r} has the confidence threshold {key}: {value}, expected are an "
+                f"accuracy in percent and a confidence of 0 to 1; restore or delete {path}."
+            )
     return calibration

@@ -194,6 +194,18 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
         raise InputError(f"{sentence} ({reason}); nothing was changed: {remedy}.") from error
 
 
+def cannot_read(path: Path, error: OSError) -> InputError:
+    """Return the error for a file or folder that exists and that the system does not open.
+
+    It is not damaged: deleting or replacing it would be the wrong advice.
+    """
+    reason = error.strerror or type(error).__name__
+    return InputError(
+        f"{path} cannot be read ({reason}); check its permissions: the user who runs this program "
+        "should be allowed to read it."
+    )
+
+
 def existing_path(text: str) -> Path | None:
     """The path that a user typed (``~`` is the home folder), or None if it does not exist.
 

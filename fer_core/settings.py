@@ -102,7 +102,8 @@ def load_settings() -> Settings:
     addresses.
 
     Raises:
-        InputError: The number of trainings or the login setting is invalid.
+        InputError: The number of trainings or the login setting is invalid, or a root folder
+            exists and cannot be read.
     """
     default_root = _default_root()
 
@@ -113,10 +114,13 @@ def load_settings() -> Settings:
     named = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
     named_roots = _folders(folder.strip() for folder in named if folder.strip())
     next_to_data = _folders([data_root.parent / "imports"])
+    runs_root, models_root = root("FER_STUDIO_RUNS", "runs"), root("FER_STUDIO_MODELS", "models")
+    for folder in (data_root, runs_root, models_root):
+        _check_readable(folder)
     return Settings(
         data_root=data_root,
-        runs_root=root("FER_STUDIO_RUNS", "runs"),
-        models_root=root("FER_STUDIO_MODELS", "models"),
+        runs_root=runs_root,
+        models_root=models_root,
         parallel_runs=_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
         import_roots=named_roots or next_to_data + _folders(["~/Downloads"]),
         shared_import_roots=named_roots or next_to_data,
@@ -125,6 +129,22 @@ def load_settings() -> Settings:
         study_storage=os.environ.get("FER_STUDIO_STUDY_STORAGE", "").strip(),
         shipped_models_root=_PACKAGED_MODELS if is_installed_package() else None,
     )
+
+
+def _check_readable(root: Path) -> None:
+    """Raise ``InputError`` if a root folder exists and cannot be read; a missing one is created."""
+    try:
+        os.scandir(root).close()
+        # Opening a file in a folder takes another permission than listing the folder. pathlib
+        # would drop the dot.
+        os.lstat(f"{root}{os.sep}.")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(
+            f"The folder {root} cannot be read ({error.strerror}); make it readable for the user "
+            "who runs this program, or set another folder."
+        ) from error
 
 
 def _default_root() -> Path:

@@ -20,6 +20,7 @@ FOUNDATION = {
     "provenance",
     "progress",
     "csv_text",
+    "jpeg_scans",
     "onnx_session",
     "stale_files",
     "validation",

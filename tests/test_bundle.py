@@ -203,6 +203,15 @@ def test_a_default_file_without_a_name_leads_to_the_models_there_are(
         find_bundle(None, settings)
 
 
+def test_a_default_file_of_megabytes_does_not_fill_the_message(
+    settings: Settings, bundle: Bundle
+) -> None:
+    (settings.models_root / "default").write_text("x" * 5_000_000)
+    with pytest.raises(InputError, match="There is no model 'xxx") as refused:
+        find_bundle(None, settings)
+    assert len(str(refused.value)) < 500
+
+
 def test_only_a_model_that_is_there_becomes_the_default(settings: Settings, bundle: Bundle) -> None:
     with pytest.raises(InputError, match="no model 'typo'"):
         set_default_bundle("typo", settings)

@@ -9,5 +9,8 @@ FACES_FILE = "faces.npz"
 
 
 def is_imported(folder: Path) -> bool:
-    """Return True if a folder contains an imported dataset."""
-    return (folder / RECORD_FILE).is_file()
+    """Return True if a folder contains an imported dataset; False if it cannot be read."""
+    try:
+        return (folder / RECORD_FILE).is_file()
+    except PermissionError:
+        return False

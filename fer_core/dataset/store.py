@@ -20,6 +20,7 @@ from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     PLAIN_NAME,
+    cannot_read,
     delete_folder,
     existing_path,
     is_plain_name,
@@ -192,6 +193,8 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
         return DatasetRecord(
             str(record["source"]), str(record["imported"]), str(record["fingerprint"]), choice
         )
+    except PermissionError as error:
+        raise cannot_read(folder / RECORD_FILE, error) from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder, error) from error
 
@@ -372,7 +375,8 @@ def install_demo_set(settings: Settings) -> None:
         return
     if folder.exists():
         raise InputError(
-            f"{folder} should contain the demo set and contains something else; move it away."
+            f"{folder} should contain the demo set and contains something else, or cannot be read; "
+            "check its permissions, or move it away."
         )
     try:
         with _new_folder(folder) as made:
@@ -395,6 +399,8 @@ def _load(folder: Path) -> FaceSet:
                 names=tuple(names.split("\n")),
                 problems=tuple(Problem(*entry) for entry in record["problems"]),
             )
+    except PermissionError as error:
+        raise cannot_read(Path(error.filename or folder), error) from error
     except Exception as error:
         # NumPy raises a different type for each way in which a file can be damaged.
         raise _damaged(folder, error) from error

@@ -346,7 +346,8 @@ def _active_summary(summary: RunSummary) -> RunSummary:
 
 
 def _read_facts(path: Path) -> _Facts:
-    stamp = (*(_file_stamp(path / name) for name in _FILES), RunFolder(path).bundle_path.exists())
+    has_bundle_folder = _file_stamp(RunFolder(path).bundle_path) is not None
+    stamp = (*(_file_stamp(path / name) for name in _FILES), has_bundle_folder)
     with _guard:
         known = _facts.get(path)
         if known is None or known.stamp != stamp:
@@ -372,7 +373,7 @@ def _facts_from_files(path: Path, stamp: tuple[object, ...]) -> _Facts:
         name=label.name,
         note=label.note,
         started=_started(path),
-        has_bundle=(run.bundle_path / "bundle.json").is_file(),
+        has_bundle=_file_stamp(run.bundle_path / "bundle.json") is not None,
     )
     try:
         setup = run.read_setup()

@@ -29,6 +29,7 @@ from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
+    cannot_read,
     is_disk_full,
     os_errors_as_input_errors,
     parse_json,
@@ -317,6 +318,8 @@ class RunFolder:
             ) from error
         except InputError as error:
             raise InputError(f"{path} is not a valid configuration: {error}") from error
+        except PermissionError as error:
+            raise cannot_read(path, error) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); start a new run.") from error
 

@@ -10,6 +10,7 @@ queue.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import time
 import warnings
@@ -25,7 +26,13 @@ from pydantic.dataclasses import dataclass
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
 from fer_core.extras import require_packages
-from fer_core.files import os_errors_as_input_errors, read_json, write_json, write_new_json
+from fer_core.files import (
+    cannot_read,
+    os_errors_as_input_errors,
+    read_json,
+    write_json,
+    write_new_json,
+)
 from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
@@ -36,6 +43,8 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 if TYPE_CHECKING:
     import optuna
     import plotly.graph_objects as go
+
+logger = logging.getLogger(__name__)
 
 _STUDIES_FOLDER = ".studies"
 _SETUP_FILE = "study.json"
@@ -174,9 +183,9 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
     folder = study_folder(setup.name, settings)
-    if (folder / _SETUP_FILE).exists():
-        raise InputError(_taken(setup.name))
     try:
+        if (folder / _SETUP_FILE).exists():
+            raise InputError(_taken(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
         open_study(setup, settings, create=True)
         # The address of a storage may contain a password.
@@ -213,6 +222,8 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
     except FileNotFoundError as error:
         known = ", ".join(study_names(settings)) or "none so far"
         raise InputError(f"There is no study {name!r}; studies: {known}.") from error
+    except PermissionError as error:
+        raise cannot_read(path, error) from error
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{path} is damaged ({first_line(error)}); create a new study with another name."
@@ -363,12 +374,24 @@ def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
         Charts by name: *history*, *importance*, *parallel*, *slice* and *intermediate*.
 
     Raises:
-        InputError: No study has this name, or its storage cannot be read.
+        InputError: No study has this name, or its storage cannot be read or is damaged.
     """
     study = load_study(name, settings)
+    setup = read_study_setup(name, settings)
+    try:
+        return _figures(study, setup)
+    except Exception as error:
+        # In a damaged database, a value can be missing or of another type.
+        logger.exception("The charts of the study %s cannot be drawn", name)
+        raise InputError(
+            f"The charts of the study {name!r} cannot be drawn ({first_line(error)}); its database "
+            "may be damaged: restore it from a backup, or create a new study."
+        ) from error
+
+
+def _figures(study: optuna.Study, setup: StudySetup) -> dict[str, go.Figure]:
     from optuna import visualization
 
-    setup = read_study_setup(name, settings)
     trials = study.get_trials(deepcopy=False)
     finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
     target = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "loss": "Loss"}[setup.monitor]
@@ -443,9 +466,15 @@ def open_study(
         sampled = len(study.get_trials(deepcopy=False))
     except Exception as error:
         # Each database driver raises its own types.
+        check = (
+            "check its address, and that the database is running"
+            if setup.storage
+            else f"restore {_DATABASE_FILE} in its folder and make it writable, or create a new "
+            "study"
+        )
         raise InputError(
-            f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); check "
-            "its address, and that the database is running."
+            f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); "
+            f"{check}."
         ) from error
     study.sampler = optuna.samplers.TPESampler(
         seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True

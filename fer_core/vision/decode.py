@@ -1,7 +1,6 @@
 """Decode a picture file's bytes to upright RGB pixels, with limits on memory and time."""
 
 import io
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from fer_core.errors import InputError
+from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 
 #: Pictures with more pixels are refused from their header.
 MAX_PIXELS = 100_000_000
@@ -33,12 +33,6 @@ _LARGE_BYTES = 140_000_000
 _STRIP_PIXELS = 4_000_000
 
 MAX_DECODE_SECONDS = 60.0
-#: A progressive JPEG has about ten scans. Each one is a pass over all pixels, however few bytes it
-#: takes in the file.
-MAX_JPEG_SCANS = 100
-#: The next marker after compressed data, in which 0xFF is followed by 0 or a restart marker only.
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_JPEG_START_OF_SCAN, _JPEG_END = 0xDA, 0xD9
 
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
@@ -86,7 +80,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
     with picture_slot(content):
         image = _open(content, name)
         _check_size(image, name)
-        if content.startswith(b"\xff\xd8") and _has_too_many_scans(content):
+        if has_too_many_scans(content):
             raise InputError(
                 f"{name} is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes "
                 "to decode; open it in a picture editor and save it again."
@@ -181,23 +175,6 @@ class _TimeLimitedFile(io.BytesIO):
         if time.monotonic() > self._deadline:
             raise TimeoutError
         return super().read(size)
-
-
-def _has_too_many_scans(content: bytes) -> bool:
-    """Return True if the first picture of a JPEG file has more than ``MAX_JPEG_SCANS`` scans."""
-    scans, position = 0, 2
-    while (found := _JPEG_MARKER.search(content, position)) is not None:
-        marker = content[found.end() - 1]
-        if marker == _JPEG_END:
-            return False
-        if marker == _JPEG_START_OF_SCAN:
-            scans += 1
-            if scans > MAX_JPEG_SCANS:
-                return True
-        # A segment with its length, in which any bytes may occur: they are skipped.
-        length = int.from_bytes(content[found.end() : found.end() + 2], "big")
-        position = found.end() + max(length, 2)
-    return False
 
 
 def _opener(content: bytes) -> _Opener | None:

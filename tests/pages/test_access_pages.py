@@ -462,6 +462,44 @@ def test_every_change_requires_the_role() -> None:
     assert found == CHANGES
 
 
+#: What a fragment calls to read the visitor's role again.
+ROLE_CHECKS = {"leave_if_refused", "admission"}
+
+
+def names_in(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def is_fragment(node: ast.AST) -> bool:
+    """Whether an expression is ``st.fragment`` or ``st.dialog``, with or without arguments."""
+    target = node.func if isinstance(node, ast.Call) else node
+    return isinstance(target, ast.Attribute) and target.attr in {"fragment", "dialog"}
+
+
+def fragments_in(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    """The functions of a module that Streamlit may run without their page."""
+    functions = {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
+    found = {
+        name: function
+        for name, function in functions.items()
+        if any(is_fragment(decorator) for decorator in function.decorator_list)
+    }
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and is_fragment(call.func) and call.args:
+            found |= {name: functions[name] for name in names_in(call.args[0]) & set(functions)}
+    return found
+
+
+def test_every_fragment_checks_the_role() -> None:
+    """A fragment and a dialog run without the page, which checked the role when it was drawn."""
+    count = 0
+    for path in sorted((PROJECT_ROOT / "fer_studio").rglob("*.py")):
+        for name, function in fragments_in(ast.parse(path.read_text(encoding="utf-8"))).items():
+            count += 1
+            assert names_in(function) & ROLE_CHECKS, f"{path.name}: {name}"
+    assert count >= 14
+
+
 def test_the_configuration_of_the_server_keeps_strangers_out() -> None:
     assert st.get_option("server.enableXsrfProtection") is True
     assert st.get_option("server.enableCORS") is True

@@ -2,10 +2,12 @@
 
 import json
 import platform
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +24,7 @@ from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunSt
 from fer_core.training.search import (
     StudySetup,
     create_study,
+    launch_search,
     list_studies,
     stop_search,
     study_figures,
@@ -229,6 +232,40 @@ def test_a_damaged_study_does_not_hide_others(settings: Settings, tmp_path: Path
     (listed,), (damage,) = list_studies(settings)
     assert listed.name == "second"
     assert "study.json is damaged (it is nested too deeply)" in damage
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(5000)])
+def test_a_damaged_database_is_reported_in_one_sentence(
+    settings: Settings, tmp_path: Path, content: bytes
+) -> None:
+    create_study(setup(str(tmp_path)), settings)
+    (settings.runs_root / ".studies" / "first" / "study.db").write_bytes(content)
+    for action in (study_summary, study_figures, launch_search):
+        with pytest.raises(InputError, match=r"'first' cannot be used.*restore study.db"):
+            action("first", settings)
+    assert list_studies(settings)[0] == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from trial_values",
+        "delete from study_directions",
+        "update trials set number = NULL",
+    ],
+)
+def test_a_database_with_damaged_values_is_reported_in_one_sentence(
+    settings: Settings, tmp_path: Path, stand_in: Callable[..., None], damage: str
+) -> None:
+    """It opens, and Optuna's charts raise any exception."""
+    stand_in()
+    create_study(setup(str(tmp_path), trials=3), settings)
+    run_search("first", settings)
+    path = settings.runs_root / ".studies" / "first" / "study.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(damage)
+    with pytest.raises(InputError, match="charts of the study 'first' cannot be drawn"):
+        study_figures("first", settings)
 
 
 def test_a_trial_that_a_dead_worker_left_behind_is_retried(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fer_core.errors import InputError
+from fer_core.jpeg_scans import MAX_JPEG_SCANS
 from fer_core.settings import PROJECT_ROOT
 from fer_core.vision import decode
 from fer_core.vision.decode import MAX_PIXELS, decode_picture, picture_slot
@@ -349,6 +350,19 @@ def test_a_progressive_jpeg_with_thousands_of_scans_is_refused() -> None:
     assert decode_picture(content, "a").shape == (60, 80, 3)
     few = content[:last_scan] + content[last_scan:-2] * 50 + content[-2:]
     assert decode_picture(few, "a").shape == (60, 80, 3)
+
+
+def test_scans_behind_a_marker_without_a_length_are_counted() -> None:
+    """Decoders skip the two bytes of the marker 0x01; what follows is not its length."""
+    content = encoded(photo(), "JPEG", progressive=True)
+    last_scan = content.rindex(b"\xff\xda")
+    scan = content[last_scan:-2]
+    # Read as a length, the first bytes of the scan (FF DA) would hide that many bytes.
+    hidden = int.from_bytes(b"\xff\xda", "big") // len(scan)
+    fill = b"\xff" * (int.from_bytes(b"\xff\xda", "big") - hidden * len(scan))
+    block = b"\xff\x01" + scan * hidden + fill
+    blocks = block * (3 * MAX_JPEG_SCANS // hidden)
+    assert "more than 100 scans" in refusal(content[:-2] + blocks + content[-2:])
 
 
 def test_scan_markers_in_metadata_are_not_counted() -> None:

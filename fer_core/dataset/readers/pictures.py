@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.dataset.readers.problems import SkipReason
+from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
 
@@ -19,6 +20,9 @@ MAX_SIDE = 4096
 
 _EMPTY = SkipReason("is empty")
 _UNREADABLE = SkipReason("is not a picture that can be read")
+_TOO_MANY_SCANS = SkipReason(
+    f"is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes to decode"
+)
 _TOO_LARGE = SkipReason(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
 
 
@@ -37,6 +41,9 @@ def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
         return _UNREADABLE
     if pixels > MAX_SIDE * MAX_SIDE:
         return _TOO_LARGE
+    # OpenCV cannot be interrupted.
+    if has_too_many_scans(content):
+        return _TOO_MANY_SCANS
     try:
         picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error:

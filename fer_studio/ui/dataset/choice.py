@@ -8,7 +8,7 @@ from fer_core.dataset.store import DEMO_NAME, dataset_names, delete_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.registry import list_runs
-from fer_studio.ui.access import require_editor
+from fer_studio.ui.access import leave_if_refused, require_editor
 from fer_studio.ui.dataset.importing import (
     collect_finished_import,
     forget_notice,
@@ -108,6 +108,7 @@ def _show_empty_state(settings: Settings) -> None:
 
 @st.dialog("Delete this dataset?")
 def _confirm_deletion(name: str, settings: Settings) -> None:
+    leave_if_refused("dataset")
     st.write(
         f"**{plain_text(name)}** is deleted from this server, including the decisions about its "
         "images and its annotator votes. Models that were trained on it stay."

@@ -12,7 +12,7 @@ from fer_core.evaluation.calibration_analysis import (
     CalibrationState,
 )
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
-from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.formatting import (
     UNDEFINED,
@@ -155,6 +155,7 @@ def _reason_not_to_fit(evaluation: LoadedEvaluation) -> str | None:
 
 @st.dialog("Save this temperature?", icon=":material/thermostat:")
 def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
+    leave_if_refused("evaluate")
     st.write(
         f"The temperature of **{plain_text(evaluation.bundle.name)}** changes from "
         f"{evaluation.bundle.temperature:.3f} to {temperature:.3f}. All pages and commands will "

@@ -10,6 +10,7 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS
 from fer_core.errors import InputError
 from fer_core.evaluation.explanation import Explainer, Explanation, overlay
+from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.bars import show_probabilities, show_votes_of_face
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_findings import findings_of, votes_of
@@ -39,6 +40,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
 
 @st.dialog("Prediction", width="large", icon=":material/visibility:")
 def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> None:
+    leave_if_refused("evaluate")
     step = st.session_state.get(_STEP, 0) % len(positions)
     position = int(positions[step])
     _show_steps(step, len(positions))

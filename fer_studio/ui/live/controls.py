@@ -16,6 +16,7 @@ from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.detect import detector_names
 from fer_core.vision.face import Face
+from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
@@ -55,6 +56,7 @@ def _restore_choices(session: LiveSession, settings: Settings) -> None:
 # A fragment: a change reruns only this function and does not interrupt the stream.
 @st.fragment
 def _controls(session: LiveSession, settings: Settings) -> None:
+    leave_if_refused("live")
     chosen_before = session.chosen
     with st.sidebar:
         bundle = choose_bundle(settings)

@@ -13,6 +13,7 @@ from fer_core.charts.live import (
     timeline_height,
 )
 from fer_core.live.session_record import RecordRows, SessionRecord
+from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.text import clock_time
@@ -37,6 +38,7 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
 
 
 def _show_charts(record: SessionRecord) -> None:
+    leave_if_refused("live")
     rows = record.rows()
     end = float(rows.seconds[-1]) if len(rows) else 0.0
     recent = record.rows(since=end - _TIMELINE_SECONDS)
@@ -53,6 +55,7 @@ def _show_charts(record: SessionRecord) -> None:
 
 
 def _show_rows(record: SessionRecord) -> None:
+    leave_if_refused("live")
     rows = record.rows()
     if st.session_state.pop(_CLEARED, False):
         st.rerun()  # the charts belong to another fragment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.live.recording import VideoRecording
+from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
@@ -21,6 +22,7 @@ def show_recording(session: LiveSession, recording: VideoRecording) -> None:
 
 
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
+    leave_if_refused("live")
     # The recording may have ended at its maximum length or with the stream.
     st.session_state[_SWITCH] = recording.is_running
     maximum = duration_text(recording.max_seconds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from fer_core.dataset.demo.shipped import demo_split_sizes
+from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
@@ -92,7 +93,7 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
         InputError: It is damaged, or does not exist.
     """
     record = settings.data_root / name / "dataset.json"
-    if not record.is_file():
+    if not is_imported(record.parent):
         if name == DEMO_NAME:
             sizes = demo_split_sizes()
             return sizes["train"], sizes["validation"]

@@ -1,0 +1,36 @@
+"""Count the scans of a JPEG file before it is decoded.
+
+A progressive JPEG has about ten scans. Each one is a pass over all pixels, however few bytes it
+takes in the file, so that a small file with thousands of them keeps a core busy for minutes.
+"""
+
+import re
+
+MAX_JPEG_SCANS = 100
+#: The next marker after compressed data, in which 0xFF is followed by 0 or a restart marker only.
+#: 0x01 is the other marker that has no length: decoders skip its two bytes.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
+_START_OF_SCAN, _END = 0xDA, 0xD9
+
+
+def has_too_many_scans(content: bytes) -> bool:
+    """Return True if a file is a JPEG whose first picture has more than ``MAX_JPEG_SCANS`` scans.
+
+    Args:
+        content: The whole file, in any format.
+    """
+    if not content.startswith(b"\xff\xd8"):
+        return False
+    scans, position = 0, 2
+    while (found := _MARKER.search(content, position)) is not None:
+        marker = content[found.end() - 1]
+        if marker == _END:
+            return False
+        if marker == _START_OF_SCAN:
+            scans += 1
+            if scans > MAX_JPEG_SCANS:
+                return True
+        # A segment with its length, in which any bytes may occur: they are skipped.
+        length = int.from_bytes(content[found.end() : found.end() + 2], "big")
+        position = found.end() + max(length, 2)
+    return False
