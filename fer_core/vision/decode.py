@@ -257,7 +257,7 @@ def _is_cut_short(content: bytes, error: Exception) -> bool:
 
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 (upright) if it is missing or invalid."""
-    # Damaged metadata is no reason to refuse a picture with valid pixels.
+    # A picture with valid pixels is accepted even if its metadata is damaged.
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:
