@@ -1,7 +1,7 @@
-"""Work on foreign files in a child process, with limits for its memory and time.
+"""Process untrusted files in a child process, with limits for its memory and time.
 
 A hostile or damaged file can crash the library that reads it, or make it use all memory or
-processor time. In a child process that ends the child only.
+processor time. In a child process, this ends only the child.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     """
     memory, cpu_seconds, *arguments = sys.argv[1:]
     _apply_limits(int(memory), int(cpu_seconds))
-    # Libraries that print must not mix with the result.
+    # Output printed by libraries must not mix with the result.
     result_file = os.dup(1)
     os.dup2(2, 1)
     code = 0
@@ -117,7 +117,7 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     except InputError as error:
         result, code = str(error), _REFUSED
     except Exception as error:
-        # For a damaged file, each library raises many types of its own.
+        # Each library raises its own exception types for a damaged file.
         print(first_line(error), file=sys.stderr)
         return 1
     with os.fdopen(result_file, "w", encoding="utf-8") as output:

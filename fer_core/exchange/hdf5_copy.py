@@ -1,8 +1,8 @@
-"""Copies of foreign HDF5 files, checked and written in a child process.
+"""Copies of untrusted HDF5 files, checked and written in a child process.
 
 A damaged HDF5 file can crash the library that reads it, and with it the whole process. Therefore a
-child process reads it, refuses what no model needs and writes the rest to a new file. The app
-opens only that copy.
+child process reads it, rejects content that no model needs and writes the rest to a new file. The
+app opens only that copy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
     """Copy the plain numbers and text of an HDF5 file.
 
     External links, external storage and virtual datasets would read other files of this machine
-    into the model; unknown filters would load plug-ins. All of these are refused.
+    into the model; unknown filters would load plug-ins. All of these are rejected.
 
     Args:
         content: The HDF5 file.
@@ -55,7 +55,7 @@ def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
         ) from failure
 
 
-def _work(arguments: list[str]) -> str:
+def _run_in_child(arguments: list[str]) -> str:
     """Make the copy, in the child."""
     import h5py
 
@@ -69,12 +69,12 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
     import h5py
 
     _copy_attributes(file, clean)
-    waiting: list[tuple[h5py.Group, h5py.Group, int]] = [(file, clean, 0)]
+    pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, clean, 0)]
     seen = 0
     size = 0
     addresses = {h5py.h5o.get_info(file.id).addr}
-    while waiting:
-        group, clean_group, depth = waiting.pop()
+    while pending:
+        group, clean_group, depth = pending.pop()
         for name in group:
             seen += 1
             if seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
@@ -99,7 +99,7 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
             if isinstance(item, h5py.Group):
                 inner = clean_group.create_group(name)
                 _copy_attributes(item, inner)
-                waiting.append((item, inner, depth + 1))
+                pending.append((item, inner, depth + 1))
                 continue
             _check_dataset(item, path)
             size += item.size * item.dtype.itemsize
@@ -148,4 +148,4 @@ def _copy_attributes(item: Any, clean: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(child_main(_work))
+    sys.exit(child_main(_run_in_child))
