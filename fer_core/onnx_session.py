@@ -22,7 +22,7 @@ def open_session(
     Raises:
         Exception: The network cannot be used. ONNX Runtime raises many types of its own.
     """
-    # ONNX Runtime collects usage data for its makers unless this is set before its import.
+    # ONNX Runtime sends usage data to its developers unless this is set before its import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Imported here, because a machine that only trains may not have it.
     import onnxruntime
