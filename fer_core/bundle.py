@@ -1,6 +1,6 @@
 """Bundles: a trained model as a folder, published, listed, chosen and imported.
 
-``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (what is served),
+``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
 probabilities) and ``README.md`` (the model card). A run's own bundle, ``runs/<id>/bundle/``, is
 listed under the run's name.
@@ -45,7 +45,7 @@ PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
 
-#: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
+#: In addition to the bundles, ``models/`` holds the default's name and the detectors' files.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
@@ -150,8 +150,8 @@ class Bundle:
         name: Its name; for the bundle of a run, the run's name.
         folder: Its folder.
         record: The content of its ``bundle.json``.
-        calibration: The content of its ``calibration.json``; without that file neither adjusts nor
-            scales anything.
+        calibration: The content of its ``calibration.json``; without that file, probabilities are
+            served unchanged.
     """
 
     name: str
@@ -175,10 +175,10 @@ class Bundle:
         parts = [str(self.folder)]
         for name in (RECORD_FILE, CALIBRATION_FILE, SERVED_NETWORK_FILE):
             try:
-                facts = (self.folder / name).stat()
+                stat = (self.folder / name).stat()
             except OSError:  # missing, or just removed
                 continue
-            parts.append(f"{name}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
+            parts.append(f"{name}:{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ino}")
         return tuple(parts)
 
 
@@ -269,13 +269,13 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     named = [(path.parent.name, path.parent) for path in published]
     named += [(path.parent.parent.name, path.parent) for path in of_runs]
     bundles: dict[str, Bundle] = {}
-    damages = []
+    errors = []
     for name, folder in named:
         try:
             bundles.setdefault(name, load_bundle(folder, name))
         except InputError as error:
-            damages.append(str(error))
-    return list(bundles.values()), damages
+            errors.append(str(error))
+    return list(bundles.values()), errors
 
 
 def _last_change(path: Path) -> int:

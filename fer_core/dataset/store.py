@@ -228,7 +228,7 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and its target is not deleted from here; remove it manually."
         )
     try:
-        # A change of the curation that is under way finishes first.
+        # Wait for a running change of the curation.
         with dataset_lock(folder):
             delete_folder(folder)
     except OSError as error:

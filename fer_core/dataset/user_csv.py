@@ -19,10 +19,10 @@ class CsvKind:
     """The expected kind of file.
 
     Attributes:
-        name: In messages, behind "not a": "curation file".
+        name: For messages, after "is not a": "curation file".
         required: Columns that it must have.
         expected: Its columns, for messages.
-        instead: In messages, the file to provide instead of one that is far too large.
+        instead: For messages, the file to provide instead of one that is far too large.
         max_bytes: A larger file is refused.
         synonyms: Other names of columns, in lower case.
     """
