@@ -89,9 +89,9 @@ class BundleRecord:
         versions: Versions of Python and the libraries.
         created: UTC, ISO 8601.
         source: For an imported model, the file that it came from.
-        targets: What was learned: ``kind`` as in ``TrainingConfig.targets`` and, for votes, their
-            file, that single votes were dropped, and how many images were left out and why. Empty
-            where unknown, and in bundles of earlier versions, which learned labels.
+        targets: The training targets, as ``VoteRecord.to_json`` returns them for votes; ``kind`` is
+            one of ``TrainingConfig.targets``. Empty if unknown, and in bundles of earlier versions,
+            which were trained on labels.
     """
 
     labels: tuple[Text, ...]

@@ -155,7 +155,7 @@ def delete_folder(path: Path) -> None:
     No new file is written, so that it works on a full disk.
 
     Raises:
-        OSError: The system refuses. The folder stays.
+        OSError: The folder cannot be renamed; it is unchanged.
     """
     renamed = _hidden_name(path, ".deleted.")
     path.rename(renamed)
@@ -248,7 +248,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a file of arrays written by ``np.savez``. Arrays of Python objects are refused.
+    """Read a file of arrays written by ``np.savez``. Arrays of Python objects are rejected.
 
     Raises:
         OSError: It cannot be read.

@@ -170,7 +170,7 @@ def _votes(votes: dict[str, Any] | None) -> list[str]:
         f"{_with_interval(votes['model_agreement'], '.1%')} |",
         f"| accuracy on the {clear['n']:,} images with at least {clear['share']:.0%} of the votes "
         f"on one answer | {_with_interval(clear['accuracy'], '.1%')} |",
-        f"| left out: tied votes, another answer first, no votes | {votes['ties']:,}, "
+        f"| excluded: tied votes, no emotion with the most votes, no votes | {votes['ties']:,}, "
         f"{votes['other_answer']:,}, {votes['no_votes']:,} |",
     ]
 
@@ -210,7 +210,7 @@ def _as_text(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
-#: Limits of every model, whatever its metrics.
+#: Limits of every model, independent of its metrics.
 LIMITS = (
     "The network classifies the facial expression in a single image, as annotators of web photos "
     "labeled it. It cannot know what a person feels, means or is. Annotators agree only partly "

@@ -21,7 +21,7 @@ from pydantic import (
 
 Record = TypeVar("Record")
 
-#: Records that refuse unknown keys, and records that ignore the keys of other versions.
+#: Records that reject unknown keys, and records that ignore the keys of other versions.
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 IGNORE_UNKNOWN = ConfigDict(extra="ignore")
 

@@ -112,7 +112,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     """Return the rows of images by name, each row once.
 
     Raises:
-        InputError: There is no image of a name.
+        InputError: No image has one of the names.
     """
     by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):

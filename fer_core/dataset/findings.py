@@ -233,13 +233,13 @@ def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
     return f"{', '.join(places)}; {', '.join(labels)}"
 
 
-def _crossing(
+def _groups_with_leaks(
     face_set: FaceSet, groups: Sequence[NDArray[np.intp]], leaked: dict[str, NDArray[np.intp]]
 ) -> list[NDArray[np.intp]]:
     """Return the groups with a leaked image, their held-out images first."""
     rows = np.concatenate([*leaked.values(), np.zeros(0, np.intp)])
-    crossing = [group for group in groups if np.isin(group, rows).any()]
-    return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in crossing]
+    leaking = [group for group in groups if np.isin(group, rows).any()]
+    return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in leaking]
 
 
 def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> dict[str, Finding]:
@@ -287,7 +287,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "Leaks: validation and test images in train",
             "These validation and test images also appear in train. A model has seen them in "
             "training, so its results on them are too good.",
-            _crossing(face_set, groups, audit.leaked_rows),
+            _groups_with_leaks(face_set, groups, audit.leaked_rows),
             face_set,
             score_name=copies,
         ),
@@ -346,7 +346,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             "Near-leaks: near-duplicates across splits",
             "These validation and test images have a near-duplicate in train, so results on them "
             "are too good.",
-            _crossing(face_set, groups, near.leaked_rows),
+            _groups_with_leaks(face_set, groups, near.leaked_rows),
             face_set,
             score_name=correlation,
             scores=scores,

@@ -200,7 +200,7 @@ def imported_folder(name: str, settings: Settings) -> Path:
     """Return the folder of an imported dataset.
 
     Args:
-        name: The name of a dataset; paths are refused.
+        name: The name of a dataset; paths are rejected.
         settings: Where ``data/`` is.
 
     Raises:

@@ -26,11 +26,12 @@ class VoteEvaluation:
     """The evaluation of a model against annotator votes.
 
     Attributes:
-        result: The evaluation against the plurality, on the images on which one
-            emotion wins after single votes were dropped.
+        result: The evaluation against the plurality, on the images on which one emotion wins after
+            single votes were dropped.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
-        other_answer: Number of images on which contempt, unknown or not a face has the most votes.
+        other_answer: Number of images on which no emotion has more votes than each of contempt,
+            unknown and not a face.
         ties: Number of images on which emotions tie.
         cross_entropy: Mean cross-entropy to the distribution of the votes, natural logarithm, ties
             included.
@@ -58,10 +59,10 @@ class VoteEvaluation:
     def summary(self) -> str:
         """The values that ``result`` does not have, as text with one line per value."""
         return (
-            f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} with another "
-            f"answer first, {self.no_votes:,} without votes\n"
+            f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} on which no "
+            f"emotion has the most votes, {self.no_votes:,} without votes\n"
             f"cross-entropy to the votes {_number(self.cross_entropy, '.3f')}\n"
-            f"against the plurality of all annotators but one: one annotator "
+            f"agreement with the plurality of all annotators but one: the remaining annotator "
             f"{_number(self.annotator_agreement, '.1%')}, the model "
             f"{_number(self.model_agreement, '.1%')}\n"
             f"{self.clear_n:,} clear images (at least {CLEAR_SHARE:.0%} of the votes on one "
@@ -179,9 +180,9 @@ def leave_one_out_agreement(
         voters = given[:, answer]
         others = given.copy()
         others[:, answer] -= 1
-        is_first = others == others.max(axis=1, keepdims=True)
-        share = voters / is_first.sum(axis=1)
-        annotators += np.where(is_first[:, answer], share, 0)
-        model += np.where(is_first[images, answers], share, 0)
+        is_most_frequent = others == others.max(axis=1, keepdims=True)
+        share = voters / is_most_frequent.sum(axis=1)
+        annotators += np.where(is_most_frequent[:, answer], share, 0)
+        model += np.where(is_most_frequent[images, answers], share, 0)
     total = given.sum(axis=1)
     return annotators / total, model / total

@@ -105,12 +105,12 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
 
 def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The nodes that the output depends on, in execution order."""
-    wanted = {model.graph.output[0].name}
+    needed = {model.graph.output[0].name}
     kept = []
     for node in reversed(model.graph.node):
-        if wanted.intersection(node.output):
+        if needed.intersection(node.output):
             kept.append(node)
-            wanted.update(name for name in node.input if name)
+            needed.update(name for name in node.input if name)
     return kept[::-1]
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 from fer_core.errors import InputError, first_line
 from fer_core.settings import PROJECT_ROOT, module_command
 
-_REFUSED = 3
+_REJECTED_EXIT_CODE = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         Its result: what it wrote to standard output.
 
     Raises:
-        InputError: It refused the file.
+        InputError: It rejected the file.
         ChildError: It ended without a result.
     """
     command = [
@@ -87,7 +87,7 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         raise ChildError("time", f"{limits.seconds:g} s") from error
     if child.returncode == 0:
         return child.stdout
-    if child.returncode == _REFUSED:
+    if child.returncode == _REJECTED_EXIT_CODE:
         raise InputError(child.stdout.strip())
     if child.returncode < 0:
         is_over_time = -child.returncode == getattr(signal, "SIGXCPU", None)
@@ -101,7 +101,7 @@ def child_main(work: Callable[[list[str]], str]) -> int:
 
     Args:
         work: Gets the command line and returns the result for the parent. It raises ``InputError``
-            to refuse the file.
+            to reject the file.
 
     Returns:
         The exit code.
@@ -115,7 +115,7 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     try:
         result = work(arguments)
     except InputError as error:
-        result, code = str(error), _REFUSED
+        result, code = str(error), _REJECTED_EXIT_CODE
     except Exception as error:
         # Each library raises its own exception types for a damaged file.
         print(first_line(error), file=sys.stderr)

@@ -26,42 +26,43 @@ _FILTERS = (1, 2, 3)
 _LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
 
 
-def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
+def copy_hdf5(source: Path, target: Path, named_path: Path) -> None:
     """Copy the plain numbers and text of an HDF5 file.
 
     External links, external storage and virtual datasets would read other files of this machine
     into the model; unknown filters would load plug-ins. All of these are rejected.
 
     Args:
-        content: The HDF5 file.
-        copy: The path of the copy.
-        path: The file that the user named, for messages. ``content`` is this file or part of it.
+        source: The HDF5 file.
+        target: The path of the copy.
+        named_path: The file that the user named, for messages. ``source`` is this file or was
+            extracted from it.
 
     Raises:
         InputError: The file contains anything else, is too large, or is damaged.
     """
     try:
-        run_child(__name__, [str(content), str(copy), str(path)], _LIMITS)
+        run_child(__name__, [str(source), str(target), str(named_path)], _LIMITS)
     except ChildError as failure:
         if failure.cause == "time":
             raise InputError(
-                f"{path} takes more than {_LIMITS.cpu_seconds} s to read as HDF5; save it again "
-                "with Keras."
+                f"{named_path} takes more than {_LIMITS.cpu_seconds} s to read as HDF5; save it "
+                "again with Keras."
             ) from failure
         is_crash = failure.cause == "crash"
         reason = "the HDF5 library itself fails on it" if is_crash else failure.detail
         raise InputError(
-            f"{path} is damaged: it cannot be read as HDF5 ({reason}); save or copy it again."
+            f"{named_path} is damaged: it cannot be read as HDF5 ({reason}); save or copy it again."
         ) from failure
 
 
 def _run_in_child(arguments: list[str]) -> str:
-    """Make the copy, in the child."""
+    """Copy the file, in the child."""
     import h5py
 
-    content, copy, path = (Path(argument) for argument in arguments)
-    with h5py.File(content, "r") as file, h5py.File(copy, "w", libver="latest") as clean:
-        _copy_groups(file, clean, path)
+    source, target, named_path = (Path(argument) for argument in arguments)
+    with h5py.File(source, "r") as file, h5py.File(target, "w", libver="latest") as clean:
+        _copy_groups(file, clean, named_path)
     return ""
 
 

@@ -1,9 +1,9 @@
 """The architecture in a Keras file: checked by name, then converted to the current format.
 
 Keras builds every class and function that a config names. This module accepts only layers,
-initializers and similar objects that are known to be pure arithmetic. Everything else is refused
+initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
 before Keras sees it, so that a file cannot choose code to run. The list is closed on purpose: what
-a later version of Keras adds is refused until it has been reviewed.
+a later version of Keras adds is rejected until it has been reviewed.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Refuse an architecture that could run code.
+    """Reject an architecture that could run code.
 
     Raises:
         InputError: It names an object that is not on the list.

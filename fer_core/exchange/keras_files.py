@@ -260,7 +260,7 @@ def _from_json_text(text: str, path: Path) -> keras.Model:
 
 
 def _check_network_size(text: str, path: Path) -> None:
-    """Refuse a network that is too large, before memory for its weights is allocated.
+    """Reject a network that is too large, before memory for its weights is allocated.
 
     Inside a ``StatelessScope`` Keras computes the shapes of weights without allocating them; on
     exit it would allocate all of them. The scope belongs to its thread, so it is entered in a

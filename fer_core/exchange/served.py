@@ -74,7 +74,7 @@ def load_keras_model(bundle: Bundle) -> keras.Model:
     """Load a bundle's ``model.keras`` in Keras's safe mode, without its optimizer.
 
     Raises:
-        InputError: The file is missing, damaged, or holds code that safe mode refuses.
+        InputError: The file is missing, damaged, or contains code that safe mode rejects.
     """
     import keras
 

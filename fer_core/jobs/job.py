@@ -95,7 +95,7 @@ class Job:
         self.note = note
 
     def start_phase(self, title: str) -> None:
-        """Begin the next phase of the work, with a title and progress of its own."""
+        """Begin the next phase of the work, with its own title and progress."""
         self.title, self.done, self.total, self.note = title, 0, 0, ""
         self.started = time.monotonic()
 

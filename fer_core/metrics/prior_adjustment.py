@@ -54,7 +54,7 @@ def fit_prior_exponent(
     probabilities: NDArray[np.floating[Any]],
     class_prior: Sequence[float],
 ) -> float:
-    """Return the exponent of ``EXPONENTS`` with the highest macro F1, the smallest of equal ones.
+    """Return the exponent of ``EXPONENTS`` with the highest macro F1, the smallest in case of ties.
 
     Args:
         labels: True labels, ``[n]``.

@@ -154,10 +154,10 @@ def extend_run(run: RunFolder, epochs: int) -> None:
                 f"The run {run.path.name} has {len(done)} finished epochs; request at least that "
                 f"many. Received: epochs={epochs}"
             )
-        wanted: dict[str, object] = {"epochs": epochs}
+        changes: dict[str, object] = {"epochs": epochs}
         if len(done) < epochs and has_stalled(done, setup.config):
-            wanted["early_stopping_patience"] = None
-        config = changed_config(setup.config, wanted)
+            changes["early_stopping_patience"] = None
+        config = changed_config(setup.config, changes)
         if config != setup.config:
             run.change_setup(_with_change(setup, config, len(done)))
 

@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from fer_core.errors import InputError
 
-#: Pictures with more pixels are refused from their header.
+#: Pictures with more pixels are rejected after reading their header.
 MAX_PIXELS = 100_000_000
 #: Memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels in color
 #: or with transparency, and ``MAX_PIXELS`` in gray.

@@ -89,8 +89,9 @@ def _label_and_split(name: str) -> tuple[int, int, bool] | SkipReason | None:
         return SkipReason(f"is of class {shortened(folders[-1])!r}, not one of the seven emotions")
     label = EMOTIONS.index(emotion)
     folder_split = split_from_name(folders[-2]) if len(folders) > 1 else None
-    # If FER2013's files are in folders of other splits, somebody moved them on purpose. So the file
-    # name only counts if the folder does not determine the split, as in Kaggle's common test/.
+    # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
+    # file name is used only if the folder does not determine the split, as in Kaggle's common
+    # test/.
     if folder_split is None or folder_split == (SPLITS.index("test"), False):
         file_split = _official_split(file_name)
         if file_split is not None and (file_split[1] or folder_split is None):

@@ -127,7 +127,7 @@ class _Votes:
     def __init__(self, names: list[str], problems: ProblemLog) -> None:
         self._known = set(names)
         self._problems = problems
-        #: Pictures that are in a label file, also if their row cannot be used.
+        #: Pictures that are in a label file, even if their row cannot be used.
         self.mentioned: set[str] = set()
         self.faces: dict[str, VotedFace] = {}
 
