@@ -23,8 +23,8 @@ from fer_core.dataset.face_set import FACE_SIZE, FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, changed_config, recipe_by_name
-from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.training_progress import TrainingProgress
 
 _RECIPE = "four-block-cnn-step-schedule"
 _WARM_UP = 3

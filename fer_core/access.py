@@ -32,7 +32,7 @@ class Role(IntEnum):
     curation, trainings and models.
     """
 
-    NOBODY = 0
+    NONE = 0
     VIEWER = 1
     EDITOR = 2
 
@@ -48,14 +48,14 @@ _LISTS = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
 _KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
 _DEFAULT_HOURS = 24.0
 #: Streamlit's own cookie lasts 30 days.
-_MOST_HOURS = 720.0
+_MAX_HOURS = 720.0
 #: An attacker who guesses the secret can forge logins.
-_SHORTEST_COOKIE_SECRET = 32
+_MIN_COOKIE_SECRET_LENGTH = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 #: Plain addresses only: quoted ones may contain a second "@".
-_PERSON = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
-_EVERYBODY_OF = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
+_ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+_DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,14 @@ class Admission:
         return self.role >= (Role.EDITOR if page in EDITOR_PAGES else Role.VIEWER)
 
     def require(self, role: Role) -> None:
-        """Make sure that the visitor has a role. Call it where an action runs, not in its drawing.
+        """Make sure that the visitor has a role. Call it when an action runs, not on drawing.
 
         Raises:
             InputError: The visitor's role is lower.
         """
         if self.role >= role:
             return
-        if self.role is Role.NOBODY:
+        if self.role is Role.NONE:
             raise InputError(f"Nothing was changed: {self.reason}")
         raise InputError(
             f"Nothing was changed: this requires the role editor, and {self.person} is a "
@@ -127,9 +127,9 @@ class AccessRules:
         """
 
         email = claims.get("email")
-        person = email if isinstance(email, str) and _PERSON.fullmatch(email) else ""
+        person = email if isinstance(email, str) and _ADDRESS_PATTERN.fullmatch(email) else ""
         # For these reasons the visitor is sent to the login.
-        reason = self._why_log_in(claims, now)
+        reason = self._login_error(claims, now)
         if reason:
             return self._refused(reason, person, is_logged_in=False)
         if not person:
@@ -139,7 +139,7 @@ class AccessRules:
                 f"Your identity provider does not confirm that {person} is verified; verify the "
                 "address there and log in again."
             )
-        elif self._role_of(person) is Role.NOBODY:
+        elif self._role_of(person) is Role.NONE:
             reason = (
                 f"You are logged in as {person}, which has no role on this server; ask its "
                 "administrator for one, or log out and use another account."
@@ -149,10 +149,10 @@ class AccessRules:
         return Admission(self._role_of(person), True, person, is_logged_in=True)
 
     def _refused(self, reason: str, person: str, *, is_logged_in: bool) -> Admission:
-        return Admission(Role.NOBODY, True, person, is_logged_in, self.providers, reason)
+        return Admission(Role.NONE, True, person, is_logged_in, self.providers, reason)
 
-    def _why_log_in(self, claims: Mapping[str, Any], now: float) -> str:
-        """Why the login is not valid; empty if it is."""
+    def _login_error(self, claims: Mapping[str, Any], now: float) -> str:
+        """Return why the login is not valid; empty if it is."""
         if claims.get("is_logged_in") is not True:
             return "This server requires a login; log in to continue."
         since = claims.get("iat")
@@ -171,11 +171,11 @@ class AccessRules:
     def _role_of(self, email: str) -> Role:
         # The address is ASCII here, so that no other letter becomes an ASCII letter in lower case.
         email = email.lower()
-        everybody = f"*@{email.rpartition('@')[2]}"
+        any_address_of_domain = f"*@{email.rpartition('@')[2]}"
         for name, role in _LISTS.items():
-            if email in getattr(self, name) or everybody in getattr(self, name):
+            if email in getattr(self, name) or any_address_of_domain in getattr(self, name):
                 return role
-        return Role.NOBODY
+        return Role.NONE
 
 
 def decide(
@@ -199,13 +199,13 @@ def decide(
 
 
 def closed(reason: str) -> Admission:
-    """The admission of every visitor while the app is closed.
+    """Return the admission of every visitor while the app is closed.
 
     Args:
         reason: Why it is closed, as a sentence.
     """
     return Admission(
-        Role.NOBODY,
+        Role.NONE,
         is_shared=True,
         reason=f"This server is closed until its administrator fixes the configuration: {reason}",
     )
@@ -253,15 +253,15 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
     if "auth" not in secrets:
         raise InputError("secrets.toml has [access] but no [auth] to log in with; add it.")
     return AccessRules(
-        editors=_people(access, "editors"),
-        viewers=_people(access, "viewers"),
+        editors=_addresses(access, "editors"),
+        viewers=_addresses(access, "viewers"),
         providers=_providers(secrets["auth"]),
         login_hours=_hours(access.get("login_hours", _DEFAULT_HOURS)),
         trusted_issuers=_issuers(access.get("trusted_issuers", [])),
     )
 
 
-def _people(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if key not in access:
         return ()
     entries = access[key]
@@ -271,8 +271,10 @@ def _people(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
             '["ada@example.org", "*@example.org"].'
         )
     for number, entry in enumerate(entries, start=1):
-        is_person = isinstance(entry, str) and "*" not in entry and _PERSON.fullmatch(entry)
-        if not is_person and not (isinstance(entry, str) and _EVERYBODY_OF.fullmatch(entry)):
+        is_person = (
+            isinstance(entry, str) and "*" not in entry and _ADDRESS_PATTERN.fullmatch(entry)
+        )
+        if not is_person and not (isinstance(entry, str) and _DOMAIN_PATTERN.fullmatch(entry)):
             raise InputError(
                 f"Entry {number} of {key} in {_SECTION} should be an address such as "
                 "ada@example.org, or *@example.org for all of a domain."
@@ -283,9 +285,9 @@ def _people(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
 def _hours(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         value = -1
-    if not 0 < value <= _MOST_HOURS:
+    if not 0 < value <= _MAX_HOURS:
         raise InputError(
-            f"login_hours in {_SECTION} should be a number above 0 and at most {_MOST_HOURS:.0f}."
+            f"login_hours in {_SECTION} should be a number above 0 and at most {_MAX_HOURS:.0f}."
         )
     return float(value)
 
@@ -311,10 +313,10 @@ def _providers(auth: object) -> tuple[str, ...]:
             "/oauth2callback, with https:// unless it is localhost."
         )
     secret = auth.get("cookie_secret")
-    if not isinstance(secret, str) or len(secret) < _SHORTEST_COOKIE_SECRET:
+    if not isinstance(secret, str) or len(secret) < _MIN_COOKIE_SECRET_LENGTH:
         raise InputError(
             "cookie_secret in [auth] in secrets.toml should be at least "
-            f"{_SHORTEST_COOKIE_SECRET} random characters; make one with 'python -c \"import "
+            f"{_MIN_COOKIE_SECRET_LENGTH} random characters; make one with 'python -c \"import "
             "secrets; print(secrets.token_hex(32))\"'."
         )
     sections = {

@@ -1,6 +1,6 @@
 """Bundles: a trained model as a folder, published, listed, chosen and imported.
 
-``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (what is served),
+``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
 probabilities) and ``README.md`` (the model card). A run's own bundle, ``runs/<id>/bundle/``, is
 listed under the run's name.
@@ -48,7 +48,7 @@ _DEFAULT_FILE = "default"
 #: More of a damaged ``models/default`` would only fill messages.
 _MAX_DEFAULT_CHARACTERS = 200
 
-#: Beside the bundles, ``models/`` holds the default's name and the detectors' files.
+#: In addition to the bundles, ``models/`` holds the default's name and the detectors' files.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
@@ -92,9 +92,9 @@ class BundleRecord:
         versions: Versions of Python and the libraries.
         created: UTC, ISO 8601.
         source: For an imported model, the file that it came from.
-        targets: What was learned: ``kind`` as in ``TrainingConfig.targets`` and, for votes, their
-            file, that single votes were dropped, and how many images were left out and why. Empty
-            where unknown, and in bundles of earlier versions, which learned labels.
+        targets: The training targets, as ``VoteRecord.to_json`` returns them for votes; ``kind`` is
+            one of ``TrainingConfig.targets``. Empty if unknown, and in bundles of earlier versions,
+            which were trained on labels.
     """
 
     labels: tuple[Text, ...]
@@ -165,8 +165,8 @@ class Bundle:
         name: Its name; for the bundle of a run, the run's name.
         folder: Its folder.
         record: The content of its ``bundle.json``.
-        calibration: The content of its ``calibration.json``; without that file neither adjusts nor
-            scales anything.
+        calibration: The content of its ``calibration.json``; without that file, probabilities are
+            served unchanged.
     """
 
     name: str
@@ -190,10 +190,10 @@ class Bundle:
         parts = [str(self.folder)]
         for name in (RECORD_FILE, CALIBRATION_FILE, SERVED_NETWORK_FILE):
             try:
-                facts = (self.folder / name).stat()
+                stat = (self.folder / name).stat()
             except OSError:  # missing, or just removed
                 continue
-            parts.append(f"{name}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
+            parts.append(f"{name}:{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ino}")
         return tuple(parts)
 
 
@@ -286,13 +286,13 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     named = [(path.parent.name, path.parent) for path in published]
     named += [(path.parent.parent.name, path.parent) for path in of_runs]
     bundles: dict[str, Bundle] = {}
-    damages = []
+    errors = []
     for name, folder in named:
         try:
             bundles.setdefault(name, load_bundle(folder, name))
         except InputError as error:
-            damages.append(str(error))
-    return list(bundles.values()), damages
+            errors.append(str(error))
+    return list(bundles.values()), errors
 
 
 def _last_change(path: Path) -> int:

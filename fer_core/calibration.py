@@ -1,4 +1,4 @@
-"""What turns a network's probabilities into those that are shown: ``calibration.json``."""
+"""Calibration of a network's probabilities: the content of ``calibration.json``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fer_core.errors import InputError, first_line
 from fer_core.files import cannot_read, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
-#: How far rare emotions are favored: not at all, as the model's calibration says, or further.
+#: The adjustment in favor of rare emotions: none, as calibrated, or stronger than calibrated.
 Emphasis = Literal["none", "default", "strong"]
 EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
 
-#: What *strong* adds to the exponent of *default*.
-_STRONGER = 0.25
+#: Added to the calibrated exponent for *strong*.
+_STRONG_EXPONENT_INCREMENT = 0.25
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Calibration:
     Attributes:
         temperature: Above 1 softens probabilities, below 1 sharpens them.
         class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
-            None if unknown, and then nothing is adjusted.
+            None if unknown; there is no adjustment in this case.
         prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
         thresholds: By accuracy in percent, the confidence above which predictions reached it on
             validation images; None if none did.
@@ -41,7 +41,7 @@ class Calibration:
     thresholds: dict[str, float | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``calibration.json`` holds of it."""
+        """Return the part of ``calibration.json`` that ``read_calibration`` reads."""
         document: dict[str, Any] = {"temperature": self.temperature}
         if self.class_prior is not None:
             document["class_prior"] = dict(zip(EMOTIONS, self.class_prior, strict=True))
@@ -51,11 +51,11 @@ class Calibration:
         return document
 
     def exponent(self, emphasis: Emphasis = "default") -> float:
-        """The exponent at an emphasis on rare emotions."""
+        """Return the exponent for an emphasis on rare emotions."""
         if self.class_prior is None or emphasis == "none":
             return 0.0
         if emphasis == "strong":
-            return min(self.prior_exponent + _STRONGER, 1.0)
+            return min(self.prior_exponent + _STRONG_EXPONENT_INCREMENT, 1.0)
         return self.prior_exponent
 
     def adjusted(
@@ -74,7 +74,7 @@ class Calibration:
 
 
 def read_calibration(path: Path, name: str) -> Calibration:
-    """Read ``calibration.json``; without the file the probabilities stay as they are.
+    """Read ``calibration.json``; without the file the probabilities are unchanged.
 
     Args:
         path: The file.
@@ -107,7 +107,7 @@ def read_calibration(path: Path, name: str) -> Calibration:
         ) from error
     if not 0.01 <= temperature <= 100:
         raise InputError(
-            f"The bundle {name!r} has the temperature {temperature}, expected is 0.01 to 100; "
+            f"The bundle {name!r} has the temperature {temperature}, which should be 0.01 to 100; "
             f"restore or delete {path}."
         )
     shares = calibration.class_prior or (1.0,)

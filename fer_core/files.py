@@ -50,7 +50,7 @@ def plain_name(text: str) -> str:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path next to ``path`` to write to, and rename it to ``path`` at the end.
+    """Provide a temporary path next to ``path`` to write to, and rename it to ``path`` at the end.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
     """
@@ -74,7 +74,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
+    """Provide a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
 
     An existing folder at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """
@@ -100,7 +100,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
+    """Provide a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
 
     If the body raises, the temporary folder is removed.
 
@@ -155,11 +155,11 @@ def delete_folder(path: Path) -> None:
     No new file is written, so that it works on a full disk.
 
     Raises:
-        OSError: The system refuses. The folder stays.
+        OSError: The folder cannot be renamed; it is unchanged.
     """
-    doomed = _hidden_name(path, ".deleted.")
-    path.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    renamed = _hidden_name(path, ".deleted.")
+    path.rename(renamed)
+    shutil.rmtree(renamed, ignore_errors=True)
 
 
 def _hidden_name(path: Path, beginning: str) -> Path:
@@ -186,12 +186,12 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         if is_disk_full(error):
-            remedy = "free some space and try again"
+            advice = "free some space and try again"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            remedy = "make it writable and try again"
+            advice = "make it writable and try again"
         else:
-            remedy = "check its permissions and the free space"
-        raise InputError(f"{sentence} ({reason}); nothing was changed: {remedy}.") from error
+            advice = "check its permissions and the free space"
+        raise InputError(f"{sentence} ({reason}); nothing was changed: {advice}.") from error
 
 
 def cannot_read(path: Path, error: OSError) -> InputError:
@@ -260,7 +260,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a file of arrays written by ``np.savez``. Arrays of Python objects are refused.
+    """Read a file of arrays written by ``np.savez``. Arrays of Python objects are rejected.
 
     Raises:
         OSError: It cannot be read.
@@ -287,18 +287,18 @@ def write_new_json(path: Path, document: Any) -> bool:
         is.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    whole = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
     try:
-        write_text(whole, text)
+        write_text(temporary, text)
         try:
-            os.link(whole, path)
+            os.link(temporary, path)
         except FileExistsError:
             return False
         except OSError:
             # A file system without links: not atomic there, but still exclusive.
             return _write_exclusively(path, text)
     finally:
-        whole.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return True
 
 

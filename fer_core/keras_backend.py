@@ -16,7 +16,7 @@ def require_backend() -> None:
     """Make sure that Keras can be used, without importing it.
 
     Raises:
-        InputError: Keras is not installed, or has no backend, or not the wanted one.
+        InputError: Keras or the requested backend is not installed.
     """
     if "keras" not in sys.modules:
         _choose_backend()
@@ -48,10 +48,10 @@ def _choose_backend() -> str:
             "Training and Keras models need Keras with TensorFlow, JAX or PyTorch, not installed "
             f"here; run '{install_command('train')}'."
         )
-    wanted = os.environ.get("KERAS_BACKEND")
-    if wanted and wanted not in installed:
+    requested = os.environ.get("KERAS_BACKEND")
+    if requested and requested not in installed:
         raise InputError(
-            f"KERAS_BACKEND is {wanted!r}, which is not installed; set it to one of "
+            f"KERAS_BACKEND is {requested!r}, which is not installed; set it to one of "
             f"{', '.join(installed)}."
         )
-    return wanted or installed[0]
+    return requested or installed[0]

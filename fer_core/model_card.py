@@ -170,7 +170,7 @@ def _votes(votes: dict[str, Any] | None) -> list[str]:
         f"{_with_interval(votes['model_agreement'], '.1%')} |",
         f"| accuracy on the {clear['n']:,} images with at least {clear['share']:.0%} of the votes "
         f"on one answer | {_with_interval(clear['accuracy'], '.1%')} |",
-        f"| left out: tied votes, another answer first, no votes | {votes['ties']:,}, "
+        f"| excluded: tied votes, no emotion with the most votes, no votes | {votes['ties']:,}, "
         f"{votes['other_answer']:,}, {votes['no_votes']:,} |",
     ]
 
@@ -210,7 +210,7 @@ def _as_text(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
-#: Limits of every model, whatever its metrics.
+#: Limits of every model, independent of its metrics.
 LIMITS = (
     "The network classifies the facial expression in a single image, as annotators of web photos "
     "labeled it. It cannot know what a person feels, means or is. Annotators agree only partly "
@@ -327,10 +327,10 @@ def _calibration(record: BundleRecord, calibration: Calibration) -> str:
         text = f"Temperature {temperature:.3f}, imported with the model."
     if record.flip_averaging:
         text += " Predictions are the mean over the face and its mirror image."
-    return text + _beside_temperature(calibration)
+    return text + _adjustment_and_thresholds(calibration)
 
 
-def _beside_temperature(calibration: Calibration) -> str:
+def _adjustment_and_thresholds(calibration: Calibration) -> str:
     """Paragraphs on logit adjustment and confidence thresholds; empty without both."""
     text = ""
     if calibration.class_prior is not None:
@@ -346,23 +346,23 @@ def _beside_temperature(calibration: Calibration) -> str:
     reached = {key: value for key, value in calibration.thresholds.items() if value is not None}
     if reached:
         parts = ", ".join(
-            f"{key} % of the answers with a confidence of at least {value:.2f}"
+            f"{key} % of the predictions with a confidence of at least {value:.2f}"
             for key, value in reached.items()
         )
-        text += f"\n\n**Confidence:** on validation, cross-validated, right are {parts}."
+        text += f"\n\n**Confidence:** on validation (cross-validated), {parts} are correct."
     return text
 
 
-_BESIDE_TEMPERATURE = re.compile(r"\n\n\*\*(?:Logit adjustment|Confidence):\*\*[^\n]*")
+_ADJUSTMENT_AND_THRESHOLDS = re.compile(r"\n\n\*\*(?:Logit adjustment|Confidence):\*\*[^\n]*")
 
 
 def _with_calibration(card: str, calibration: Calibration) -> str:
-    """A card whose paragraphs beside the temperature are those of a calibration."""
-    card = _BESIDE_TEMPERATURE.sub("", card)
+    """Return a card with the paragraphs on logit adjustment and thresholds of a calibration."""
+    card = _ADJUSTMENT_AND_THRESHOLDS.sub("", card)
     match = re.search(r"^Temperature \d[^\n]*", card, flags=re.MULTILINE)
     if match is None:
         return card
-    return card[: match.end()] + _beside_temperature(calibration) + card[match.end() :]
+    return card[: match.end()] + _adjustment_and_thresholds(calibration) + card[match.end() :]
 
 
 def _metrics(split: str, metrics: dict[str, Any]) -> str:

@@ -20,9 +20,9 @@ def open_session(
         threads: Number of threads for one run; by default one per core.
 
     Raises:
-        Exception: The network cannot be used. ONNX Runtime raises many types of its own.
+        Exception: The network cannot be used. ONNX Runtime raises many own exception types.
     """
-    # ONNX Runtime collects usage data for its makers unless this is set before its import.
+    # ONNX Runtime sends usage data to its developers unless this is set before its import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Imported here, because a machine that only trains may not have it.
     import onnxruntime

@@ -76,10 +76,10 @@ class Predictor:
             network: Runs the network on one batch.
             temperature: Softens (above 1) or sharpens (below 1) the probabilities.
             calibration: Logit adjustment and temperature together, instead of ``temperature``.
-            emphasis: How far rare emotions are favored.
+            emphasis: The adjustment in favor of rare emotions.
         """
         positions = positions_in_emotion_order(record.labels)
-        assert positions is not None  # the record has checked its labels
+        assert positions is not None  # checked by BundleRecord
         self._positions = positions
         self._record = record
         self._network = network
@@ -160,7 +160,7 @@ def load_predictor(
     Args:
         bundle: The model.
         threads: Threads for one prediction; by default one per core, the default of ONNX Runtime.
-        emphasis: How far rare emotions are favored.
+        emphasis: The adjustment in favor of rare emotions.
 
     Raises:
         InputError: ``model.onnx`` is missing, damaged or has another shape than the record says.
@@ -239,7 +239,7 @@ def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
         len(shape) == len(expected) + 1
         and (shape[0] == 1 or not isinstance(shape[0], int))
         and all(
-            size == wanted or not isinstance(size, int)
-            for size, wanted in zip(shape[1:], expected, strict=True)
+            size == expected_size or not isinstance(size, int)
+            for size, expected_size in zip(shape[1:], expected, strict=True)
         )
     )

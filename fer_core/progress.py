@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Called regularly with the done and the total amount, in any unit. An exception it raises ends the
-#: work.
+#: Called regularly with the finished and the total amount, in any unit. An exception it raises
+#: ends the work.
 ProgressReport = Callable[[int, int], None]

@@ -21,7 +21,7 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def hardware_in_words() -> str:
+def hardware_text() -> str:
     """The model of the CPU and its number of cores, as text."""
     processor = platform.processor() or platform.machine()
     try:

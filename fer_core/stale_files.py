@@ -1,4 +1,4 @@
-"""Removes temporary files of processes that died, and restores folders that they moved aside.
+"""Removes temporary files of processes that died, and restores folders that they were replacing.
 
 Temporary files are hidden, so that nothing else reads them; they only use space.
 """
@@ -27,24 +27,24 @@ _DEPTH = 3
 
 
 def remove_stale_temp_files(settings: Settings) -> list[Path]:
-    """Remove what processes that died left half written or half removed.
+    """Remove incomplete files and folders of processes that died.
 
     A temporary folder is removed as soon as its process is gone, any other temporary file after a
-    day without a change. A folder that was moved aside for another one that never took its place is
-    moved back.
+    day without a change. If a process died while it replaced a folder, the old folder is
+    restored.
 
     Returns:
-        What was removed or moved back. What the system refuses is left for the next time.
+        What was removed or restored. Files that cannot be removed stay until the next call.
     """
-    cleared = []
+    handled = []
     for root in (settings.data_root, settings.runs_root, settings.models_root):
         for path in _parts(root, _DEPTH):
             try:
-                if _brought_back(path) or _removed(path):
-                    cleared.append(path)
+                if _restored(path) or _removed(path):
+                    handled.append(path)
             except OSError:
                 continue  # another process was faster, or has more rights than this one
-    return cleared
+    return handled
 
 
 def _parts(folder: Path, depth: int) -> Iterator[Path]:
@@ -61,7 +61,7 @@ def _parts(folder: Path, depth: int) -> Iterator[Path]:
             yield from _parts(Path(entry.path), depth - 1)
 
 
-def _brought_back(path: Path) -> bool:
+def _restored(path: Path) -> bool:
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
@@ -100,10 +100,10 @@ def _has_writer(path: Path) -> bool:
 
 def _last_change(path: Path) -> float:
     """Return the newest modification time of a file or of a folder's content, as a timestamp."""
-    youngest = path.lstat().st_mtime
+    newest = path.lstat().st_mtime
     if path.is_symlink():
-        return youngest
+        return newest
     for folder, _, files in os.walk(path):
         inside = (Path(folder), *(Path(folder) / file for file in files))
-        youngest = max([youngest, *(one.lstat().st_mtime for one in inside)])
-    return youngest
+        newest = max([newest, *(one.lstat().st_mtime for one in inside)])
+    return newest

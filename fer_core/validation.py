@@ -21,7 +21,7 @@ from pydantic import (
 
 Record = TypeVar("Record")
 
-#: Records that refuse unknown keys, and records that ignore the keys of other versions.
+#: Records that reject unknown keys, and records that ignore the keys of other versions.
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 IGNORE_UNKNOWN = ConfigDict(extra="ignore")
 
@@ -32,9 +32,9 @@ def _integral_float_to_int(value: Any) -> Any:
 
 Text = StrictStr
 Flag = StrictBool
-#: A whole number; 2.0 is one, True is not.
+#: A whole number; 2.0 is valid, True is not.
 Integer = Annotated[int, Strict(), BeforeValidator(_integral_float_to_int)]
-#: A finite number; 2 is one, True and "2" are not.
+#: A finite number; 2 is valid, True and "2" are not.
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 
 _EXPECTED = {
@@ -82,14 +82,14 @@ def from_dict(kind: type[Record], values: Any) -> Record:
 
 
 def sentence(error: ValidationError, field: str = "") -> str:
-    """Return the first problem of a validation as a sentence without a full stop.
+    """Return the first error of a validation as a sentence without a full stop.
 
     Args:
         error: What pydantic raised.
         field: The name of the validated field; empty for a whole record.
     """
-    problem = error.errors(include_url=False)[0]
-    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    detail = error.errors(include_url=False)[0]
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     name = ".".join(filter(None, (field, location(error))))
     if kind == "value_error":
         message = str(context["error"]).removesuffix(".")
@@ -97,7 +97,7 @@ def sentence(error: ValidationError, field: str = "") -> str:
     if kind == "missing":
         return f"{name} is missing"
     if kind == "unexpected_keyword_argument":
-        return f"{shortened(str(problem['loc'][-1]))} is unknown"
+        return f"{shortened(str(detail['loc'][-1]))} is unknown"
     if kind == "literal_error":
         expected = f"one of {context['expected'].replace(' or ', ', ')}".replace("'", "")
     elif kind in _BOUNDS:
@@ -108,7 +108,7 @@ def sentence(error: ValidationError, field: str = "") -> str:
     elif kind in _EXPECTED:
         expected = _EXPECTED[kind]
     else:
-        return f"{name}: {problem['msg']}"
+        return f"{name}: {detail['msg']}"
     return f"{name} should be {expected}. Received: {shortened(value)}"
 
 
@@ -128,7 +128,7 @@ def is_finite_number(value: Any) -> bool:
 
 
 def shortened(value: Any) -> str:
-    """Return a value as a sentence can quote it, whatever its length."""
+    """Return a value as text for a message, shortened if it is long."""
     is_huge = isinstance(value, int) and abs(value) >= 1 << 1023
     text = "a huge number" if is_huge else repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -44,31 +44,31 @@ def test_without_a_configuration_everything_is_allowed() -> None:
         ("ADA@EXAMPLE.ORG", Role.EDITOR),
         ("bob@example.org", Role.VIEWER),
         ("guest@other.net", Role.VIEWER),
-        ("other@other.net", Role.NOBODY),
-        ("bob@sub.example.org", Role.NOBODY),
-        ("bob@badexample.org", Role.NOBODY),
-        ("bob@example.org.evil.net", Role.NOBODY),
+        ("other@other.net", Role.NONE),
+        ("bob@sub.example.org", Role.NONE),
+        ("bob@badexample.org", Role.NONE),
+        ("bob@example.org.evil.net", Role.NONE),
         # A second @ in quotes, an address in brackets, what surrounds it.
-        ('"bob@evil.net"@example.org', Role.NOBODY),
-        ("bob@evil.net@example.org", Role.NOBODY),
-        ("Bob <bob@example.org>", Role.NOBODY),
-        (" bob@example.org", Role.NOBODY),
-        ("bob@example.org\n", Role.NOBODY),
+        ('"bob@evil.net"@example.org', Role.NONE),
+        ("bob@evil.net@example.org", Role.NONE),
+        ("Bob <bob@example.org>", Role.NONE),
+        (" bob@example.org", Role.NONE),
+        ("bob@example.org\n", Role.NONE),
         ("*@example.org", Role.VIEWER),  # an odd name, but one of that domain
         # Letters that become plain ones in lower case: the Kelvin sign, the dotted I.
-        ("boo\N{KELVIN SIGN}@example.org", Role.NOBODY),
-        ("ada@\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}example.org", Role.NOBODY),
-        ("@example.org", Role.NOBODY),
-        ("", Role.NOBODY),
-        (None, Role.NOBODY),
-        (["ada@example.org"], Role.NOBODY),
+        ("boo\N{KELVIN SIGN}@example.org", Role.NONE),
+        ("ada@\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}example.org", Role.NONE),
+        ("@example.org", Role.NONE),
+        ("", Role.NONE),
+        (None, Role.NONE),
+        (["ada@example.org"], Role.NONE),
     ],
 )
 def test_the_address_gives_the_role(email: object, role: Role) -> None:
     visitor = decided(email=email)
     assert visitor.role is role
     assert visitor.is_logged_in
-    assert bool(visitor.reason) is (role is Role.NOBODY)
+    assert bool(visitor.reason) is (role is Role.NONE)
 
 
 @pytest.mark.parametrize("page", ["analyze", "live", "dataset", "train", "evaluate"])
@@ -104,7 +104,7 @@ def test_only_verified_addresses_count(said: dict[str, Any], is_in: bool) -> Non
     }
     known = {key: value for key, value in claims().items() if key != "email_verified"} | said
     visitor = decide(secrets, "as configured", known, NOW)
-    assert visitor.role is (Role.VIEWER if is_in else Role.NOBODY)
+    assert visitor.role is (Role.VIEWER if is_in else Role.NONE)
     if not is_in:
         assert "verified" in visitor.reason
         assert visitor.is_logged_in  # what helps is another account: the way out is offered
@@ -113,7 +113,7 @@ def test_only_verified_addresses_count(said: dict[str, Any], is_in: bool) -> Non
 @pytest.mark.parametrize("value", [False, None, "true", 1])
 def test_a_visitor_without_a_login_has_no_role(value: object) -> None:
     visitor = decided(is_logged_in=value)
-    assert visitor.role is Role.NOBODY
+    assert visitor.role is Role.NONE
     assert not visitor.is_logged_in
     assert visitor.providers == ("default",)
     assert visitor.reason == "This server requires a login; log in to continue."
@@ -134,13 +134,13 @@ def test_a_visitor_without_a_login_has_no_role(value: object) -> None:
 def test_a_login_expires(since: object, is_in: bool) -> None:
     secrets = {"auth": AUTH, "access": ACCESS | {"login_hours": 2}}
     visitor = decided(secrets, iat=since)
-    assert visitor.role is (Role.VIEWER if is_in else Role.NOBODY)
+    assert visitor.role is (Role.VIEWER if is_in else Role.NONE)
     assert bool(visitor.providers) is not is_in
 
 
 def test_a_login_is_valid_for_a_day_by_default() -> None:
     assert decided(iat=NOW - 24 * 3600).role is Role.VIEWER
-    assert decided(iat=NOW - 24 * 3600 - 1).role is Role.NOBODY
+    assert decided(iat=NOW - 24 * 3600 - 1).role is Role.NONE
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -192,7 +192,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("secrets", "said"), WRONG)
 def test_an_invalid_configuration_closes_the_app(secrets: dict[str, Any], said: str) -> None:
     visitor = decided(secrets, email="ada@example.org")
-    assert visitor.role is Role.NOBODY
+    assert visitor.role is Role.NONE
     assert visitor.is_shared
     assert visitor.providers == ()
     assert said in visitor.reason
@@ -218,7 +218,7 @@ def test_the_variable_and_the_file_must_agree(
     secrets: dict[str, Any], login: LoginSetting, said: str
 ) -> None:
     visitor = decide(secrets, login, claims("ada@example.org"), NOW)
-    assert visitor.role is Role.NOBODY
+    assert visitor.role is Role.NONE
     assert said in visitor.reason
 
 

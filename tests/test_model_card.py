@@ -105,7 +105,7 @@ def test_logit_adjustment_and_confidence_are_told(record: BundleRecord) -> None:
     assert "(share of the training targets)^0.25" in card
     assert "disgust 2.0%, fear 3.0%" in card
     assert (
-        "right are 80 % of the answers with a confidence of at least 0.00, 90 % of the answers "
-        "with a confidence of at least 0.71." in card
+        "80 % of the predictions with a confidence of at least 0.00, 90 % of the predictions "
+        "with a confidence of at least 0.71 are correct." in card
     )
     assert "**Logit adjustment:**" not in model_card("mine", record, 0.9)

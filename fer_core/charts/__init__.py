@@ -1,5 +1,5 @@
 """Charts: data in, Plotly figure out; pure. One module per subject.
 
-Every figure gives an emotion the one colour that it has everywhere, labels its axes with units and
-leaves fonts and backgrounds to the page's theme, light or dark.
+Every figure uses the fixed color of each emotion and labels its axes with units. Fonts and
+backgrounds come from the page's theme, light or dark.
 """

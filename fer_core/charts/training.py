@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 #: More points cannot be distinguished on a screen.
-MOST_POINTS = 400
+MAX_POINTS = 400
 
 #: Readable on white and on black; the line styles differ as well as the colors.
 _VALIDATION_COLOR = "#2B8CCB"
-_TWO_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
+_SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST = "#E69F00"
 
 #: Each epoch gets a marker up to this number of epochs.
-_MOST_MARKED = 12
+_MAX_MARKED = 12
 
 #: Okabe and Ito's palette; further runs use the same colors in other line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
 _RUN_STYLES = ("solid", "dash", "dot", "dashdot")
 
-ComparedFigure = Literal["validation_accuracy", "validation_macro_f1", "validation_loss", "loss"]
+ComparedMetric = Literal["validation_accuracy", "validation_macro_f1", "validation_loss", "loss"]
 
 #: Title of each metric for comparing runs, and whether it is a fraction.
-COMPARED_FIGURES: dict[ComparedFigure, tuple[str, bool]] = {
+COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
     "validation_accuracy": ("Validation accuracy", True),
     "validation_macro_f1": ("Validation macro F1", False),
     "validation_loss": ("Validation loss", False),
@@ -38,7 +38,7 @@ COMPARED_FIGURES: dict[ComparedFigure, tuple[str, bool]] = {
 }
 
 
-def thinned(values: Sequence[float | None], most: int = MOST_POINTS) -> list[int]:
+def thinned(values: Sequence[float | None], max_points: int = MAX_POINTS) -> list[int]:
     """Choose the values of a curve to draw so that its shape is preserved.
 
     The curve is divided into sections of equal length; the lowest and the highest value of each
@@ -46,18 +46,18 @@ def thinned(values: Sequence[float | None], most: int = MOST_POINTS) -> list[int
 
     Args:
         values: The curve, at equal distances; None is a gap.
-        most: The largest number of values to keep, at least 4.
+        max_points: The largest number of values to keep, at least 4.
 
     Returns:
         Increasing positions in ``values``.
     """
     count = len(values)
-    if count <= most:
+    if count <= max_points:
         return list(range(count))
     kept = {0, count - 1}
-    stretches = (most - 2) // 2
-    for number in range(stretches):
-        start, end = number * count // stretches, (number + 1) * count // stretches
+    sections = (max_points - 2) // 2
+    for number in range(sections):
+        start, end = number * count // sections, (number + 1) * count // sections
         known = [position for position in range(start, end) if values[position] is not None]
         if known:
             kept.add(min(known, key=lambda position: values[position] or 0.0))
@@ -88,7 +88,7 @@ def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) ->
         "validation": [one.validation_loss for one in epochs],
     }
     return _live_curves(
-        epochs, curves, _TWO_COLORS, "loss (cross-entropy)", form=".4f", best_epoch=best_epoch
+        epochs, curves, _SPLIT_COLORS, "loss (cross-entropy)", form=".4f", best_epoch=best_epoch
     )
 
 
@@ -99,7 +99,7 @@ def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None
         "validation": [100 * one.validation_accuracy for one in epochs],
     }
     return _live_curves(
-        epochs, curves, _TWO_COLORS, "accuracy (%)", form=".1f", best_epoch=best_epoch
+        epochs, curves, _SPLIT_COLORS, "accuracy (%)", form=".1f", best_epoch=best_epoch
     )
 
 
@@ -129,15 +129,15 @@ def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
 
 
 def compared_curves(
-    runs: Mapping[str, Sequence[EpochRecord]], figure_name: ComparedFigure
+    runs: Mapping[str, Sequence[EpochRecord]], metric_name: ComparedMetric
 ) -> go.Figure:
     """Draw one metric of several runs over their epochs.
 
     Args:
         runs: The epochs of each run by its title.
-        figure_name: A key of ``COMPARED_FIGURES``.
+        metric_name: A key of ``COMPARED_METRICS``.
     """
-    title, is_percent = COMPARED_FIGURES[figure_name]
+    title, is_percent = COMPARED_METRICS[metric_name]
     figure = _empty_figure(title.lower(), is_percent=is_percent)
     for number, (name, epochs) in enumerate(runs.items()):
         factor = 100 if is_percent else 1
@@ -147,7 +147,7 @@ def compared_curves(
             figure,
             name,
             epochs,
-            [factor * getattr(one, figure_name) for one in epochs],
+            [factor * getattr(one, metric_name) for one in epochs],
             line=line,
             form="%{y:.1f} %" if is_percent else "%{y:.4f}",
         )
@@ -191,7 +191,7 @@ def _add_curve(
             y=[values[position] for position in kept],
             name=name,
             # A line through a single point is invisible.
-            mode="lines+markers" if len(kept) <= _MOST_MARKED else "lines",
+            mode="lines+markers" if len(kept) <= _MAX_MARKED else "lines",
             line=line,
             marker={"size": 6},
             hovertemplate=form,
@@ -210,7 +210,11 @@ def _live_curves(
     scale: dict[str, Any] | None = None,
 ) -> LiveCurves:
     kept = sorted(
-        {position for values in curves.values() for position in thinned(values, _share(curves))}
+        {
+            position
+            for values in curves.values()
+            for position in thinned(values, _points_per_curve(curves))
+        }
         | ({best_epoch - 1} if best_epoch is not None and best_epoch <= len(epochs) else set())
     )
     rows = [
@@ -220,7 +224,7 @@ def _live_curves(
             "value": values[position],
             "is_best": epochs[position].epoch == best_epoch and name == "validation",
             # A line through a single point is invisible.
-            "is_point": len(epochs) <= _MOST_MARKED,
+            "is_point": len(epochs) <= _MAX_MARKED,
         }
         for name, values in curves.items()
         for position in kept
@@ -228,8 +232,8 @@ def _live_curves(
     return LiveCurves(rows, _specification(list(curves), colors, quantity, form, scale or {}))
 
 
-def _share(curves: Mapping[str, Sequence[float | None]]) -> int:
-    return max(MOST_POINTS // len(curves), 4)
+def _points_per_curve(curves: Mapping[str, Sequence[float | None]]) -> int:
+    return max(MAX_POINTS // len(curves), 4)
 
 
 def _specification(
@@ -308,7 +312,7 @@ def _specification(
                 "mark": {"type": "rule", "color": "#8A8A8A"},
                 "params": [
                     {
-                        "name": "looked_at",
+                        "name": "hovered",
                         "select": {
                             "type": "point",
                             "fields": ["epoch"],
@@ -320,7 +324,7 @@ def _specification(
                 ],
                 "encoding": {
                     "opacity": {
-                        "condition": {"param": "looked_at", "empty": False, "value": 0.6},
+                        "condition": {"param": "hovered", "empty": False, "value": 0.6},
                         "value": 0,
                     },
                     "tooltip": [

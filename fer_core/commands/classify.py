@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.photo import PhotoResult
 
-#: Larger files are refused as a mistake: no supported picture needs so much.
+#: Larger files are rejected: no supported picture is this large.
 _MAX_FILE_BYTES = 200 * 2**20
 
 
@@ -35,8 +35,8 @@ def add_parser(subparsers: Any) -> None:
         "--emphasis",
         choices=EMPHASES,
         default="default",
-        help="how far rare emotions are favored: as the model was calibrated (default), not at "
-        "all, or more strongly",
+        help="the adjustment in favor of rare emotions: as calibrated (default), none, or stronger "
+        "than calibrated",
     )
     parser.add_argument(
         "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"

@@ -72,17 +72,17 @@ def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
     return file, face_set
 
 
-def _changed(change: CurationChange, *warnings: str | None) -> Answer:
+def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
     """Return the answer of a change."""
     document = {
-        "change": change.in_words,
+        "change": change.summary,
         "added": change.added,
         "replaced": change.replaced,
         "removed": change.removed,
         "counts": change.curation.counts(),
         "warnings": [warning for warning in warnings if warning],
     }
-    return Answer(document, "\n".join([change.in_words, *filter(None, warnings)]))
+    return Answer(document, "\n".join([change.summary, *filter(None, warnings)]))
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -93,8 +93,8 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "counts": curation.counts(),
         "entries": [asdict(entry) for entry in curation.entries],
         "effect": curated.to_json(),
-        "undo": undoable.in_words if (undoable := file.undoable()) else None,
-        "redo": redoable.in_words if (redoable := file.redoable()) else None,
+        "undo": undoable.summary if (undoable := file.undoable()) else None,
+        "redo": redoable.summary if (redoable := file.redoable()) else None,
         "problems": list(curation.problems),
         "warnings": [curated.warning] if curated.warning else [],
     }
@@ -104,7 +104,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
         for entry in curation.entries
     ]
     lines += [*curation.problems, *([curated.warning] if curated.warning else [])]
-    lines.append(curated.in_words or "no image is dropped or relabeled")
+    lines.append(curated.summary or "no image is dropped or relabeled")
     return Answer(document, "\n".join(lines))
 
 
@@ -112,7 +112,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     """Return the rows of images by name, each row once.
 
     Raises:
-        InputError: There is no image of a name.
+        InputError: No image has one of the names.
     """
     by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):
@@ -139,7 +139,7 @@ def _decide(arguments: argparse.Namespace, settings: Settings) -> Answer:
         reason=arguments.reason,
         source=_SOURCE,
     )
-    return _changed(file.change(entries))
+    return _change_answer(file.change(entries))
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -156,17 +156,17 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
             f"Nothing was decided about {', '.join(sorted(names)[:3])}; "
             f"'python -m fer_core dataset curate list {arguments.data}' shows all decisions."
         )
-    return _changed(file.remove(identities))
+    return _change_answer(file.remove(identities))
 
 
 def _undo(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, _ = _file(arguments.data, settings)
-    return _changed(file.undo())
+    return _change_answer(file.undo())
 
 
 def _redo(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, _ = _file(arguments.data, settings)
-    return _changed(file.redo())
+    return _change_answer(file.redo())
 
 
 def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -175,7 +175,7 @@ def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
     near = None
     if fix.needs_near:
         near = cached_near_duplicates(face_set, file.folder, ProgressLines("comparing"))
-    return _changed(
+    return _change_answer(
         file.change_with(
             lambda curation: quick_fix_entries(fix.name, face_set, curation, near=near)
         )
@@ -193,4 +193,4 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
     done = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
-    return _changed(done.change, *done.problems, done.warning)
+    return _change_answer(done.change, *done.problems, done.warning)

@@ -128,8 +128,9 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
             f"\n{document['near_duplicate_images']:,} images in "
             f"{document['near_duplicate_groups']:,} groups of near-duplicates, "
             f"{document['near_duplicate_conflicting_groups']:,} of them with conflicting labels"
-            f"\nnearly also in train: {len(near.leaked_rows['validation']):,} validation and "
-            f"{len(near.leaked_rows['test']):,} test images\nnearly blank images: {nearly_blank:,}"
+            f"\nnear-duplicates of train images: {len(near.leaked_rows['validation']):,} "
+            f"validation and {len(near.leaked_rows['test']):,} test images\nnearly blank images: "
+            f"{nearly_blank:,}"
         )
         if not near.is_complete:
             text += "\nso many images look alike that not all pairs were verified"

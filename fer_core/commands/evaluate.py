@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
         choices=["labels", "votes"],
         default="labels",
         help="the true classes: the dataset's labels (default), or the plurality of its "
-        "annotators' votes, with the annotators' own agreement beside it",
+        "annotators' votes, together with the agreement between the annotators",
     )
     parser.add_argument(
         "--curated",
@@ -113,12 +113,12 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
     if curated is not None:
         document["curation"] = curated.to_json()
-        heading += f", curated: {curated.in_words or 'no changes'}"
+        heading += f", curated: {curated.summary or 'no changes'}"
     text = _text(document)
     if against_votes is not None:
         document["votes"] = against_votes.to_json()
         heading += ", against the plurality of annotator votes"
-        text += f"\n{against_votes.in_words}"
+        text += f"\n{against_votes.summary}"
     return Answer(document, f"{heading}\n{text}")
 
 

@@ -112,8 +112,8 @@ def _find(
         )
         if kind == "mislabelled":
             return find_label_candidates(face_set, features, bundle.record, arguments.split)
-        judge = FaceCheck().probabilities
-        finding = find_non_faces(face_set, features, face_probabilities=judge)
+        face_check = FaceCheck().probabilities
+        finding = find_non_faces(face_set, features, face_probabilities=face_check)
     elif kind in _EXACT:
         finding = exact_findings(face_set)[kind]
     elif kind in _NEAR:

@@ -75,8 +75,8 @@ def add_parser(subparsers: Any) -> None:
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
     default = default_bundle_name(settings)
     bundles = list_bundles(settings)
-    for damage in damaged_bundles(settings):
-        print(damage, file=sys.stderr)
+    for error in damaged_bundles(settings):
+        print(error, file=sys.stderr)
     document = [_document(bundle, default) for bundle in bundles]
     if not bundles:
         return Answer(document, "no models yet; train one with 'python -m fer_core train'")
@@ -86,7 +86,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
             [
                 bundle.name + (" (default)" if bundle.name == default else ""),
                 f"{bundle.record.parameters:,}",
-                _accuracy_in_words(bundle),
+                _accuracy_text(bundle),
                 bundle.record.recipe or "imported",
             ]
         )
@@ -95,7 +95,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
     )
 
 
-def _accuracy_in_words(bundle: Bundle) -> str:
+def _accuracy_text(bundle: Bundle) -> str:
     if bundle.record.is_demo:
         return "demo data"
     accuracy = bundle.record.validation_accuracy

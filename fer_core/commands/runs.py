@@ -19,7 +19,6 @@ from fer_core.training.control import (
     write_label,
 )
 from fer_core.training.launcher import continue_run, extend_run
-from fer_core.training.progress import format_duration
 from fer_core.training.queue import (
     enqueue,
     move_in_queue,
@@ -28,12 +27,13 @@ from fer_core.training.queue import (
     waiting_runs,
 )
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
+from fer_core.training.training_progress import format_duration
 
 _RUN_HELP = "a run's folder under runs/, or a path"
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``runs`` with its actions; without one it lists."""
+    """Add ``runs`` with its actions; without an action it lists the runs."""
     parser = add_command(subparsers, "runs", "list the trainings, or act on one", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list every run with its state", _list)
@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
     kill = add_command(actions, "kill", "end the process of a training at once", _kill)
     delete = add_command(actions, "delete", "delete a run permanently", _delete)
     label = add_command(actions, "label", "change the name or the note of a run", _label)
-    further = add_command(
+    continue_command = add_command(
         actions,
         "continue",
         "continue a run in the background, optionally for more epochs",
@@ -56,11 +56,13 @@ def add_parser(subparsers: Any) -> None:
     queue = add_command(
         actions, "queue", "list and start pending runs, or change their order", _queue
     )
-    for each in (show, stop, pause, resume, kill, delete, label, further, extend):
+    for each in (show, stop, pause, resume, kill, delete, label, continue_command, extend):
         each.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
     label.add_argument("--name", help="the name; an empty one removes it")
     label.add_argument("--note", help="a note; an empty one removes it")
-    further.add_argument("--epochs", type=int, metavar="N", help="the new total number of epochs")
+    continue_command.add_argument(
+        "--epochs", type=int, metavar="N", help="the new total number of epochs"
+    )
     extend.add_argument("--epochs", type=int, metavar="N", required=True, help="the new total")
     queue.add_argument("--add", metavar="RUN", help="add a run at the end")
     queue.add_argument("--remove", metavar="RUN", help="remove a run")

@@ -34,7 +34,7 @@ from fer_core.training.search_worker import run_search
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``search`` with its actions; without one it lists."""
+    """Add ``search`` with its actions; without an action it lists the searches."""
     parser = add_command(subparsers, "search", "search for better settings", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list the searches on this machine", _list)
@@ -85,9 +85,9 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    studies, damages = list_studies(settings)
-    for damage in damages:
-        print(damage, file=sys.stderr)
+    studies, errors = list_studies(settings)
+    for error in errors:
+        print(error, file=sys.stderr)
     rows = [
         [
             study.name,
@@ -121,15 +121,15 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ),
         settings,
     )
-    return _work(arguments, settings, worker=0)
+    return _run_or_launch(arguments, settings, worker=0)
 
 
 def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
     read_study_setup(arguments.name, settings)
-    return _work(arguments, settings, worker=arguments.worker)
+    return _run_or_launch(arguments, settings, worker=arguments.worker)
 
 
-def _work(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
     if arguments.background:
         launch_search(arguments.name, settings, arguments.workers)
         return _answer(study_summary(arguments.name, settings))
@@ -191,9 +191,9 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        for number, handler in earlier.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

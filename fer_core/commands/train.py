@@ -68,7 +68,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # Created first, so that reading the data counts.
+    # Created first, so that the time for reading the data is part of the budget.
     budget = None if arguments.minutes is None else TimeBudget(arguments.minutes)
     if arguments.estimate:
         return _estimate(arguments, settings)
@@ -95,8 +95,8 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
     others = (arguments.publish, arguments.run_dir, arguments.minutes)
     if any(other is not None for other in others):
         raise InputError(
-            "--queue makes its run under runs/, trains it completely and does not publish it; omit "
-            "--run-dir, --minutes and --publish, or omit --queue."
+            "--queue creates its run under runs/, trains it completely and does not publish it; "
+            "omit --run-dir, --minutes and --publish, or omit --queue."
         )
     if arguments.resume:
         run = _run_to_resume(arguments)

@@ -150,7 +150,7 @@ def entries_for(
         ValueError: The action does not fit the label, or a row is out of range.
     """
     chosen = [int(row) for row in rows]
-    return _made(
+    return _entries(
         face_set,
         chosen,
         [action] * len(chosen),
@@ -183,7 +183,7 @@ def relabel_entries(
         for row, label in zip(rows, labels, strict=True)
         if label >= 0 and label != face_set.labels[row]
     ]
-    return _made(
+    return _entries(
         face_set,
         [row for row, _ in pairs],
         ["relabel"] * len(pairs),
@@ -193,7 +193,7 @@ def relabel_entries(
     )
 
 
-def _made(
+def _entries(
     face_set: FaceSet,
     rows: list[int],
     actions: list[str],
@@ -264,7 +264,7 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
         return CurationMatch({}, ())
     keys = content_keys(face_set.images)
     texts = [key_text(key) for key in keys]
-    # Several rows have one name if an archive contains two members of that name.
+    # An archive may contain two members with the same name, so a name may have several rows.
     by_identity: dict[Identity, list[int]] = {}
     for row, identity in enumerate(zip(face_set.names, texts, strict=True)):
         by_identity.setdefault(identity, []).append(row)
@@ -326,7 +326,7 @@ class CuratedFaceSet:
         return self.match.warning
 
     @property
-    def in_words(self) -> str | None:
+    def summary(self) -> str | None:
         """The changes as text, for a model's record; None if nothing was changed."""
         parts = []
         for split in SPLITS:

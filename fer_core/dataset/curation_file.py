@@ -47,14 +47,14 @@ class CurationChange:
     """The effect of a change.
 
     Attributes:
-        in_words: For a message: "312 images dropped".
+        summary: For a message: "312 images dropped".
         added: Images that had no decision before.
         replaced: Images whose decision is a different one now.
         removed: Images that no longer have a decision.
         curation: All decisions after the change.
     """
 
-    in_words: str
+    summary: str
     added: int
     replaced: int
     removed: int
@@ -83,11 +83,11 @@ class CurationBatch:
 
     Attributes:
         id: Identifies the batch; pass it to ``undo`` or ``redo``.
-        in_words: For a button: "312 images dropped".
+        summary: For a button: "312 images dropped".
     """
 
     id: str
-    in_words: str
+    summary: str
 
 
 @dataclass(frozen=True)
@@ -170,10 +170,10 @@ class CurationFile:
     def content_key(self) -> tuple[str | int, ...]:
         """A key for caches, which changes whenever the decisions change."""
         try:
-            facts = self.path.stat()
+            stat = self.path.stat()
         except OSError:
             return (str(self.path),)
-        return str(self.path), facts.st_mtime_ns, facts.st_size, facts.st_ino
+        return str(self.path), stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     def read(self) -> Curation:
         """Return the decisions; none if there is no file.
@@ -213,12 +213,12 @@ class CurationFile:
             InputError: The dataset was deleted, or the file cannot be read or written.
         """
 
-        def changed(old: _Entries) -> tuple[_Entries, str]:
+        def compute(old: _Entries) -> tuple[_Entries, str]:
             entries = tuple(decide(Curation(tuple(old.values()))))
             new = {entry.identity: entry for entry in entries}
-            return old | new, _in_words(new.values())
+            return old | new, _counts_text(new.values())
 
-        return self._changed(changed)
+        return self._update(compute)
 
     def remove(self, identities: Iterable[Identity]) -> CurationChange:
         """Remove decisions, in one batch.
@@ -231,12 +231,12 @@ class CurationFile:
         """
         gone = set(identities)
 
-        def changed(old: _Entries) -> tuple[_Entries, str]:
+        def compute(old: _Entries) -> tuple[_Entries, str]:
             count = len(gone & old.keys())
             words = f"{count:,} decision{'' if count == 1 else 's'} removed"
             return {key: entry for key, entry in old.items() if key not in gone}, words
 
-        return self._changed(changed)
+        return self._update(compute)
 
     def undo_images(self, identities: Iterable[Identity]) -> CurationChange:
         """Undo the last decision about each of these images and no other image, in one batch.
@@ -252,13 +252,13 @@ class CurationFile:
         """
         chosen = set(identities)
 
-        def changed(old: _Entries) -> tuple[_Entries, str]:
+        def compute(old: _Entries) -> tuple[_Entries, str]:
             earlier = _earlier_decisions(self._read_history().done, chosen)
-            new = _with(old, {identity: earlier.get(identity) for identity in chosen})
+            new = _with_decisions(old, {identity: earlier.get(identity) for identity in chosen})
             count = len(chosen)
             return new, f"decision about {count:,} image{'' if count == 1 else 's'} undone"
 
-        return self._changed(changed, undoes_images=True)
+        return self._update(compute, undoes_images=True)
 
     def import_csv(self, content: bytes, label: str, face_set: FaceSet) -> CurationImport:
         """Add the decisions of an exported file, in one batch.
@@ -303,7 +303,7 @@ class CurationFile:
                 raise InputError("There is no change of the curation left to undo.")
             batch = history.done[-1]
             _check_last(batch, batch_id, "undone")
-            change, replaced = self._applied(batch, f"undone: {batch.words}")
+            change, replaced = self._apply_batch(batch, f"undone: {batch.words}")
             undone = _Batch(batch.id, batch.words, replaced, batch.undoes_images)
             self._write(change.curation, _History(history.done[:-1], (*history.undone, undone)))
             return change
@@ -324,30 +324,30 @@ class CurationFile:
                 raise InputError("There is no change of the curation left to redo.")
             batch = history.undone[-1]
             _check_last(batch, batch_id, "redone")
-            change, replaced = self._applied(batch, f"redone: {batch.words}")
+            change, replaced = self._apply_batch(batch, f"redone: {batch.words}")
             done = _Batch(batch.id, batch.words, replaced, batch.undoes_images)
             self._write(change.curation, _History((*history.done, done), history.undone[:-1]))
             return change
 
-    def _applied(
+    def _apply_batch(
         self, batch: _Batch, words: str
     ) -> tuple[CurationChange, dict[Identity, CurationEntry | None]]:
         """Return the change that a batch's earlier decisions make, and what it replaces."""
         old = self._entries()
         replaced = {identity: old.get(identity) for identity in batch.before}
-        return _change(old, _with(old, batch.before), words), replaced
+        return _change_between(old, _with_decisions(old, batch.before), words), replaced
 
-    def _changed(
+    def _update(
         self,
-        changed: Callable[[_Entries], tuple[_Entries, str]],
+        compute: Callable[[_Entries], tuple[_Entries, str]],
         *,
         undoes_images: bool = False,
     ) -> CurationChange:
         with self._locked():
             old = self._entries()
-            new, words = changed(old)
+            new, words = compute(old)
             touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-            change = _change(old, new, words)
+            change = _change_between(old, new, words)
             if touched:
                 before = {identity: old.get(identity) for identity in touched}
                 batch = _Batch(uuid.uuid4().hex[:16], words, before, undoes_images)
@@ -422,7 +422,7 @@ def _check_last(batch: _Batch, batch_id: str | None, done: str) -> None:
         )
 
 
-def _with(old: _Entries, decisions: dict[Identity, CurationEntry | None]) -> _Entries:
+def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | None]) -> _Entries:
     """Return the entries with these decisions; None removes an image's decision."""
     new = dict(old)
     for identity, entry in decisions.items():
@@ -448,7 +448,7 @@ def _earlier_decisions(
     return {identity: known[-1] for identity, known in earlier.items() if known}
 
 
-def _in_words(entries: Iterable[CurationEntry]) -> str:
+def _counts_text(entries: Iterable[CurationEntry]) -> str:
     counts = dict.fromkeys(ACTIONS, 0)
     for entry in entries:
         counts[entry.action] += 1
@@ -460,10 +460,10 @@ def _in_words(entries: Iterable[CurationEntry]) -> str:
     return ", ".join(parts) or "nothing changed"
 
 
-def _change(old: _Entries, new: _Entries, words: str) -> CurationChange:
+def _change_between(old: _Entries, new: _Entries, words: str) -> CurationChange:
     both = old.keys() & new.keys()
     return CurationChange(
-        in_words=words,
+        summary=words,
         added=len(new.keys() - old.keys()),
         replaced=sum(old[key] != new[key] for key in both),
         removed=len(old.keys() - new.keys()),

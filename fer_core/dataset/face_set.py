@@ -43,8 +43,8 @@ class FaceSet:
         labels: int8 ``[n]``, indices into ``EMOTIONS``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         names: The origin of each image, ``n`` of them.
-        problems: What was skipped on reading, and why; of each kind at most a thousand, and one
-            entry that counts the rest.
+        problems: The files and rows that were skipped on reading, and why: at most a thousand of
+            each kind, and one entry with the number of further ones.
         targets: float32 ``[n, 7]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None to train on the labels.

@@ -1,4 +1,4 @@
-"""FER+: the answers among which its ten annotators per face chose."""
+"""The possible answers of the ten annotators who voted on each face in FER+."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Finding:
         """
         if split == "all":
             return self
-        return self._with(np.isin(self.rows, face_set.rows(split)))
+        return self._filtered_by_group(np.isin(self.rows, face_set.rows(split)))
 
     def of_label(self, face_set: FaceSet, emotion: str) -> Finding:
         """Return the images with a label; a group with one of them stays whole.
@@ -113,7 +113,7 @@ class Finding:
         """
         if emotion not in EMOTIONS:
             raise InputError(f"There is no emotion {emotion!r}; choose from {', '.join(EMOTIONS)}.")
-        return self._with(face_set.labels[self.rows] == EMOTIONS.index(emotion))
+        return self._filtered_by_group(face_set.labels[self.rows] == EMOTIONS.index(emotion))
 
     def without(self, rows: Iterable[int]) -> Finding:
         """Return the finding without these images, and without groups of one image."""
@@ -123,7 +123,8 @@ class Finding:
         sizes = np.bincount(left.group_numbers)
         return left.filtered(sizes[left.group_numbers] > 1)
 
-    def _with(self, fits: NDArray[np.bool_]) -> Finding:
+    def _filtered_by_group(self, fits: NDArray[np.bool_]) -> Finding:
+        """Like ``filtered``, but a group with at least one true value stays whole."""
         if self.is_grouped:
             fits = np.isin(self.group_numbers, self.group_numbers[fits])
         return self.filtered(fits)
@@ -204,7 +205,7 @@ def _grouped_finding(
 ) -> Finding:
     sizes = [len(group) for group in groups]
     rows = np.concatenate([*groups, np.zeros(0, np.intp)]).astype(np.intp)
-    figures = (
+    values = (
         np.repeat(np.array(sizes, np.float32), sizes)
         if scores is None
         else np.array([scores.get(int(row), 1.0) for row in rows], np.float32)
@@ -216,7 +217,7 @@ def _grouped_finding(
         explanation=explanation,
         score_name=score_name,
         rows=rows,
-        scores=figures,
+        scores=values,
         reasons=reasons,
         suggested=np.full(len(rows), NO_LABEL, np.int8),
         group_numbers=np.repeat(np.arange(len(groups), dtype=np.int32), sizes),
@@ -232,13 +233,13 @@ def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
     return f"{', '.join(places)}; {', '.join(labels)}"
 
 
-def _crossing(
+def _groups_with_leaks(
     face_set: FaceSet, groups: Sequence[NDArray[np.intp]], leaked: dict[str, NDArray[np.intp]]
 ) -> list[NDArray[np.intp]]:
     """Return the groups with a leaked image, their held-out images first."""
     rows = np.concatenate([*leaked.values(), np.zeros(0, np.intp)])
-    crossing = [group for group in groups if np.isin(group, rows).any()]
-    return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in crossing]
+    leaking = [group for group in groups if np.isin(group, rows).any()]
+    return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in leaking]
 
 
 def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> dict[str, Finding]:
@@ -254,7 +255,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         one split, if there are two or more.
     """
     audit = audit or audit_duplicates(face_set)
-    # The largest groups first: they tell most about the origin of the data.
+    # The largest groups first: they say most about the origin of the data.
     groups = sorted(audit.groups, key=lambda group: (-len(group), int(group[0])))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
     repeats = [
@@ -286,7 +287,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "Leaks: validation and test images in train",
             "These validation and test images also appear in train. A model has seen them in "
             "training, so its results on them are too good.",
-            _crossing(face_set, groups, audit.leaked_rows),
+            _groups_with_leaks(face_set, groups, audit.leaked_rows),
             face_set,
             score_name=copies,
         ),
@@ -308,9 +309,9 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
         for row, correlation in zip(pair.tolist(), near.correlation.tolist(), strict=True):
             best[row] = max(best.get(row, -1.0), correlation)
     keys = content_keys(face_set.images)
-    by_key = {int(keys[row]): figure for row, figure in best.items()}
+    by_key = {int(keys[row]): score for row, score in best.items()}
     scores = {int(row): by_key.get(int(keys[row]), 1.0) for group in near.groups for row in group}
-    # The most similar first: the less similar ones are less certain.
+    # The most similar pairs first, because less similar ones are less certain.
     groups = sorted(near.groups, key=lambda group: -max(scores[int(row)] for row in group))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
     notes = [
@@ -345,7 +346,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             "Near-leaks: near-duplicates across splits",
             "These validation and test images have a near-duplicate in train, so results on them "
             "are too good.",
-            _crossing(face_set, groups, near.leaked_rows),
+            _groups_with_leaks(face_set, groups, near.leaked_rows),
             face_set,
             score_name=correlation,
             scores=scores,
@@ -355,15 +356,18 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
 
 
 def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
-    """Return images that show nothing or nearly nothing, the emptiest first: kind *blanks*."""
+    """Return images that show nothing or nearly nothing, the most uniform first: kind *blanks*."""
     blank, nearly = quality.blank_rows(), quality.nearly_blank_rows()
     rows = np.concatenate([blank, nearly])
-    scores = quality.even_share[rows]
+    scores = quality.uniform_share[rows]
     order = np.concatenate(
-        [np.arange(len(blank)), len(blank) + np.argsort(-quality.even_share[nearly], kind="stable")]
+        [
+            np.arange(len(blank)),
+            len(blank) + np.argsort(-quality.uniform_share[nearly], kind="stable"),
+        ]
     ).astype(np.intp)
     reasons = ["a single intensity"] * len(blank) + [
-        f"{quality.even_share[row]:.0%} of the pixels have one intensity" for row in nearly
+        f"{quality.uniform_share[row]:.0%} of the pixels have one intensity" for row in nearly
     ]
     return ranked_finding(
         "blanks",

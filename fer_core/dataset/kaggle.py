@@ -54,10 +54,10 @@ def import_from_kaggle(
         The name and the data.
 
     Raises:
-        InputError: Kaggle cannot be reached or refuses, or as for ``import_dataset``.
+        InputError: Kaggle cannot be reached or rejects the request, or as for ``import_dataset``.
     """
     with (
-        os_errors_as_input_errors(f"A download cannot be kept in {settings.data_root}"),
+        os_errors_as_input_errors(f"A download cannot be stored in {settings.data_root}"),
         _download_folder(settings.data_root) as temporary,
     ):
         folder = temporary / KAGGLE_HANDLE.replace("/", "-")
@@ -86,7 +86,7 @@ def _download(folder: Path, token: str | None, downloaded: Callable[[int], None]
         raise
     except Exception as error:
         # requests, kagglesdk and the system raise different types of errors.
-        raise _refusal(error, has_token=token is not None) from error
+        raise _download_error(error, has_token=token is not None) from error
 
 
 def _is_done(future: Future[None]) -> bool:
@@ -124,7 +124,7 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _refusal(error: Exception, *, has_token: bool) -> InputError:
+def _download_error(error: Exception, *, has_token: bool) -> InputError:
     """Return the message for an error; it never contains the token."""
     import requests
 
@@ -140,9 +140,9 @@ def _refusal(error: Exception, *, has_token: bool) -> InputError:
             f"{_OR_MANUALLY}."
         )
     if status in (401, 403):
-        what = "refuses this token" if has_token else "asks for an API token"
+        what = "rejects this token" if has_token else "asks for an API token"
         return InputError(
-            f"Kaggle {what}; make one in your account's settings ({_TOKENS_URL}) and give "
+            f"Kaggle {what}; create one in your account's settings ({_TOKENS_URL}) and enter "
             f"it here, {_OR_MANUALLY}."
         )
     if status == 429:

@@ -1,4 +1,4 @@
-"""The lock of an imported dataset's folder, which everything that changes its files holds."""
+"""The lock of an imported dataset's folder; all code that changes its files holds it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _POLL_SECONDS = 0.01
 def dataset_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a dataset's folder, across threads and processes.
 
-    The lock cannot be taken again by the thread that holds it. It ends with the process that holds
-    it, also if that is killed.
+    The lock is not reentrant: the thread that holds it cannot take it again. It is released when
+    its process ends, even if the process is killed.
 
     Args:
         folder: ``data/<name>``.
 
     Raises:
-        InputError: There is no dataset, at the latest when it is this caller's turn.
+        InputError: The dataset does not exist, or was deleted while this caller waited.
         OSError: The lock file cannot be created.
     """
     # Imported here because it takes a tenth of a second to load.
@@ -36,14 +36,14 @@ def dataset_lock(folder: Path) -> Iterator[None]:
 
     path = folder.parent / _LOCKS_FOLDER / f"{folder.name}.lock"
     if not is_imported(folder):
-        raise _gone(folder)
+        raise _no_longer_exists(folder)
     path.parent.mkdir(exist_ok=True)
     with FileLock(path, poll_interval=_POLL_SECONDS):
         # It may have been deleted while this caller waited.
         if not is_imported(folder):
-            raise _gone(folder)
+            raise _no_longer_exists(folder)
         yield
 
 
-def _gone(folder: Path) -> InputError:
+def _no_longer_exists(folder: Path) -> InputError:
     return InputError(f"The dataset {folder.name!r} no longer exists; choose another one.")

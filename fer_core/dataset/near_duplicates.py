@@ -32,9 +32,9 @@ _CANDIDATE_SIMILARITY = 0.9
 #: Shifts that the verification tries, in pixels to each side.
 _LARGEST_SHIFT = 3
 
-#: From this correlation on, two images show the same photo. Chosen by inspecting FER2013: all pairs
-#: between this and 0.93 were the same photo, below 0.9 one in three was not. Mirrored faces are
-#: similar because faces are symmetric, so they need a higher correlation.
+#: Minimum correlation of two images that show the same photo. Chosen by inspecting FER2013: all
+#: pairs between this and 0.93 were the same photo, below 0.9 one in three was not. Mirrored faces
+#: are similar because faces are symmetric, so they need a higher correlation.
 MIN_CORRELATION = 0.92
 MIN_MIRRORED_CORRELATION = 0.95
 
@@ -95,7 +95,7 @@ def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None
         face_set: The data.
         report: Called with the number of comparisons done and of all comparisons.
     """
-    return _grouped(face_set, _pairs(face_set, report))
+    return _with_groups(face_set, _pairs(face_set, report))
 
 
 def cached_near_duplicates(
@@ -109,7 +109,7 @@ def cached_near_duplicates(
         report: Called with the number of comparisons done and of all comparisons.
     """
     key = f"{_VERSION}-{face_set.fingerprint}"
-    return _grouped(
+    return _with_groups(
         face_set,
         cached_arrays(folder, "near-duplicates", key, lambda: _pairs(face_set, report)),
     )
@@ -198,9 +198,9 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     }
 
 
-def _grouped(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
+def _with_groups(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
     first, second = pairs["first"], pairs["second"]
-    group_of = _connected(len(face_set), first, second)
+    group_of = _components(len(face_set), first, second)
     keys = content_keys(face_set.images)
     members: dict[int, set[int]] = {}
     by_key: dict[int, list[int]] = {}
@@ -223,8 +223,8 @@ def _grouped(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
     )
 
 
-def _connected(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> list[int]:
-    """For each row the smallest row that pairs connect it with."""
+def _components(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> list[int]:
+    """Return the connected component of each row, named by its smallest row (union-find)."""
     parent = list(range(count))
 
     def root(row: int) -> int:
@@ -247,7 +247,8 @@ def _near_leaks(
 ) -> dict[str, NDArray[np.intp]]:
     """Held-out rows with a near-duplicate, but no exact copy, in train.
 
-    By pairs and not by groups: two images of one group may be alike only through a third.
+    Pairs are used instead of groups: two images of a group may differ and be connected only by a
+    third one that resembles both.
     """
     train_keys = np.unique(keys[face_set.rows("train")])
     one, other = keys[first], keys[second]

@@ -104,7 +104,7 @@ def quick_fix_entries(
     Images that already have a decision (dropped, kept or relabeled) are left alone.
 
     Args:
-        name: Of one of ``QUICK_FIXES``.
+        name: Name of one of ``QUICK_FIXES``.
         face_set: The dataset as imported.
         curation: The earlier decisions.
         near: The near-duplicates of the dataset, where the quick fix needs them.
@@ -144,7 +144,7 @@ def _near_copies(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
 
 
 def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:
-    """Return training rows that repeat an earlier one; the last image that is left stays."""
+    """Return training rows that repeat an earlier one that is not dropped."""
     rows = np.setdiff1d(face_set.rows("train"), np.array(sorted(dropped), np.intp))
     pairs = np.stack([content_keys(face_set.images)[rows], face_set.labels[rows]])
     _, first = np.unique(pairs, axis=1, return_index=True)

@@ -1,4 +1,4 @@
-"""Splitting validation and test sets off data that do not have them."""
+"""Creation of missing validation and test splits from the training images."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SplitChoice:
             raise InputError(f"The seed of the split should be 0 or above; received {self.seed}.")
 
 
-def cut_missing_splits(
+def create_missing_splits(
     labels: NDArray[np.int8], splits: NDArray[np.int8], choice: SplitChoice
 ) -> NDArray[np.int8]:
     """Move a stratified share of the training images into each split that is empty.

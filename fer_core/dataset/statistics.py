@@ -76,7 +76,7 @@ class Overview:
     @property
     def smallest(self) -> str | None:
         """The rarest emotion of the reference split that has at least one image."""
-        counts = {one: count for one, count in self.counts[self.reference].items() if count}
+        counts = {emotion: count for emotion, count in self.counts[self.reference].items() if count}
         return min(counts, key=counts.__getitem__) if counts else None
 
     @property
@@ -94,9 +94,9 @@ class Overview:
         n / (classes * n of the class), as in scikit-learn's "balanced" weights, for the classes
         that have images.
         """
-        counts = {one: count for one, count in self.counts[self.reference].items() if count}
+        counts = {emotion: count for emotion, count in self.counts[self.reference].items() if count}
         total = sum(counts.values())
-        return {one: total / (len(counts) * count) for one, count in counts.items()}
+        return {emotion: total / (len(counts) * count) for emotion, count in counts.items()}
 
     def majority_accuracy(self, split: str) -> float | None:
         """Return the majority-class baseline: accuracy of always predicting the largest class.
@@ -113,18 +113,18 @@ class Overview:
         return counts[self.largest] / sum(counts.values())
 
     @property
-    def in_words(self) -> str:
+    def summary(self) -> str:
         """The meaning of the class imbalance, for users who have never trained a network."""
         largest, smallest, ratio = self.largest, self.smallest, self.ratio
         if largest is None or smallest is None or ratio is None:
             return "There are no images."
         if len(self.class_weights) == 1:
             return f"All images show one emotion, {largest}: there is nothing to classify."
-        judged = "validation" if self.counts.get("validation") else self.reference
-        accuracy = self.majority_accuracy(judged)
+        evaluated = "validation" if self.counts.get("validation") else self.reference
+        accuracy = self.majority_accuracy(evaluated)
         constant = (
             f"A model that always predicts “{largest}” is right on "
-            f"{100 * (accuracy or 0):.0f} % of the {judged} images (majority-class baseline)"
+            f"{100 * (accuracy or 0):.0f} % of the {evaluated} images (majority-class baseline)"
         )
         if ratio <= BALANCED_RATIO:
             return (

@@ -203,7 +203,7 @@ def imported_folder(name: str, settings: Settings) -> Path:
     """Return the folder of an imported dataset.
 
     Args:
-        name: The name of a dataset; paths are refused.
+        name: The name of a dataset; paths are rejected.
         settings: Where ``data/`` is.
 
     Raises:
@@ -231,7 +231,7 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and its target is not deleted from here; remove it manually."
         )
     try:
-        # A change of the curation that is under way finishes first.
+        # Wait for a running change of the curation.
         with dataset_lock(folder):
             delete_folder(folder)
     except OSError as error:

@@ -19,11 +19,11 @@ class CsvKind:
     """The expected kind of file.
 
     Attributes:
-        name: In messages, behind "not a": "curation file".
+        name: For messages, after "is not a": "curation file".
         required: Columns that it must have.
         expected: Its columns, for messages.
-        instead: In messages, the file to provide instead of one that is far too large.
-        max_bytes: A larger file is refused.
+        instead: For messages, the file to provide instead of one that is far too large.
+        max_bytes: Larger files are rejected.
         synonyms: Other names of columns, in lower case.
     """
 
@@ -76,7 +76,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
     """
     if len(content) > kind.max_bytes:
         raise InputError(
-            f"{label} is larger than {kind.max_bytes >> 20} MB and thus not a {kind.name}; "
+            f"{label} is larger than {kind.max_bytes >> 20} MB and therefore not a {kind.name}; "
             f"provide {kind.instead}."
         )
     try:
@@ -85,7 +85,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
         raise InputError(
             f"{label} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
         ) from error
-    # Split in the same way as the reader does, so that its line numbers count these.
+    # Split like csv.reader does, so that its line numbers are indices into this list.
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines)
     try:
@@ -93,15 +93,15 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
     except csv.Error as error:
         raise InputError(
             f"{label} is not a {kind.name}: its first line cannot be read ({first_line(error)}); "
-            f"expected are {kind.expected}."
+            f"expected: {kind.expected}."
         ) from error
     header = [cell.strip().lower() for cell in cells]
     header = [kind.synonyms.get(cell, cell) for cell in header]
     missing = [column for column in kind.required if column not in header]
     if missing:
         raise InputError(
-            f"{label} is not a {kind.name}: its first line lacks {', '.join(missing)}; expected "
-            f"are {kind.expected}."
+            f"{label} is not a {kind.name}: its first line lacks {', '.join(missing)}; expected: "
+            f"{kind.expected}."
         )
 
     def rows() -> Iterator[CsvRow]:

@@ -1,9 +1,9 @@
-"""What a training learns from annotator votes: one target distribution per image.
+"""Training targets from annotator votes: one distribution per image.
 
 Single votes are dropped as outliers, as in Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep
 networks for facial expression recognition with crowd-sourced label distribution", ICMI 2016. An
-image is usable if one of the seven emotions then has more votes than contempt, *unknown* and *not a
-face* each have; a tie between emotions is a valid distribution.
+image is usable if one of the seven emotions then has more votes than each of contempt, *unknown*
+and *not a face*; a tie between emotions is a valid distribution.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class VoteTargets:
     """Target distributions for the images of a dataset.
 
     Attributes:
-        kind: How votes became targets.
+        kind: How votes are converted to targets.
         targets: float32 ``[n, 7]`` in the order of ``EMOTIONS``; a row sums to 1, or to 0 where the
             image has no usable votes.
         left_out: Images without a target, per split and reason: *no votes*; *other answer*, where
-            no emotion has more votes than contempt, unknown and not a face; *tie*, for
+            no emotion has more votes than each of contempt, unknown and not a face; *tie*, for
             ``votes_majority``, where emotions tie for the first place.
     """
 
@@ -45,7 +45,7 @@ class VoteTargets:
     left_out: dict[str, dict[str, int]]
 
     @property
-    def in_words(self) -> str:
+    def summary(self) -> str:
         """How many training and validation images are left out, and why."""
         parts = []
         for split in ("train", "validation"):
@@ -61,20 +61,20 @@ class VoteTargets:
 
 @dataclass(frozen=True)
 class VoteRecord:
-    """The votes that a training learns.
+    """The votes that a training learns from.
 
     Attributes:
-        votes: As they were imported.
-        targets: What was made of them.
+        votes: The votes as imported.
+        targets: The target distributions computed from them.
     """
 
     votes: Votes
     targets: VoteTargets
 
     @property
-    def in_words(self) -> str:
+    def summary(self) -> str:
         """What is learned and what is left out, in one line."""
-        return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.in_words}"
+        return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.summary}"
 
     def class_prior(self, face_set: FaceSet) -> NDArray[np.float64]:
         """Share of each emotion in the training targets, float64 ``[7]``; equal without any."""
@@ -97,7 +97,7 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
         votes: One row per image of ``face_set``.
         face_set: The dataset, for its splits.
         kind: ``votes_distribution`` normalizes the votes for the seven emotions;
-            ``votes_majority`` gives the emotion with most votes the whole mass.
+            ``votes_majority`` is a one-hot target for the emotion with most votes.
     """
     targets = target_distributions(votes.counts, kind)
     is_usable = np.asarray(targets.any(axis=1))
@@ -149,7 +149,7 @@ def class_prior(targets: VoteTargets, face_set: FaceSet) -> NDArray[np.float64]:
 
 
 def with_vote_targets(face_set: FaceSet, votes: VoteRecord | None) -> FaceSet:
-    """The same images and labels with targets from votes; as they are for None."""
+    """Return the dataset with targets from votes; unchanged if ``votes`` is None."""
     return face_set if votes is None else replace(face_set, targets=votes.targets.targets)
 
 

@@ -148,14 +148,14 @@ class ClassAgreement:
 
     @property
     def share(self) -> float | None:
-        """Share of the images on which taggers and label agree; None without any."""
+        """Share of the images on which annotators and label agree; None without any."""
         return self.agreeing / self.voted if self.voted else None
 
 
 def class_agreement(
     face_set: FaceSet, votes: Votes, split: str = "all"
 ) -> tuple[ClassAgreement, ...]:
-    """How taggers and labels agree, by class in the order of ``EMOTIONS``.
+    """Return how far annotators and labels agree, by class in the order of ``EMOTIONS``.
 
     Raises:
         InputError: There is no such split.

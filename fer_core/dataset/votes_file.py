@@ -124,9 +124,9 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     Raises:
         InputError: No row can be matched, or the rows are in another order.
     """
-    rows_of, way = _by_name(table, face_set), "by the names of pictures"
+    rows_of, method = _by_name(table, face_set), "by the names of pictures"
     if not rows_of:
-        rows_of, way = _by_position(table, face_set), "by their position in the table"
+        rows_of, method = _by_position(table, face_set), "by their position in the table"
     counts = np.zeros((len(face_set), len(VOTE_COLUMNS)), np.uint8)
     for row, position in rows_of.items():
         counts[row] = table.counts[position]
@@ -140,12 +140,12 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
         )
     voted = votes.plurality >= 0
     agreement = (votes.plurality == face_set.labels)[voted].mean() if voted.any() else 1.0
-    if way != "by the names of pictures" and agreement < _MIN_AGREEMENT:
+    if method != "by the names of pictures" and agreement < _MIN_AGREEMENT:
         raise InputError(
             f"The votes in {label} are in another order than this dataset's images: they agree "
             f"with its labels on only {agreement:.0%}; import fer2013.csv in its original order."
         )
-    note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {way}"
+    note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {method}"
     if copies:
         note += f", {copies:,} of them as exact copies of a matched image"
     if table.skipped:
@@ -158,7 +158,7 @@ def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
 
     Names are compared from the end of the path. Two pictures may have the same file name under
     different emotions, so longer parts of the path are compared first. If a table contains a
-    picture several times, because equal pictures have one name in it, its first row counts.
+    name several times (equal pictures share one name), its first row counts.
     """
     found: dict[int, int] = {}
     taken: set[int] = set()
@@ -189,11 +189,11 @@ def _to_copies(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
 
 
 def _tails(
-    names: tuple[str, ...], parts: int, left_out: Container[int]
+    names: tuple[str, ...], parts: int, excluded: Container[int]
 ) -> dict[tuple[str, ...], list[int]]:
     tails: dict[tuple[str, ...], list[int]] = {}
     for number, name in enumerate(names):
-        if name and number not in left_out:
+        if name and number not in excluded:
             tails.setdefault(PurePosixPath(name).parts[-parts:], []).append(number)
     return tails
 
@@ -210,9 +210,9 @@ def _by_position(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     # A line that could not be read has no split.
     named = [(row, split) for row, position in found.items() if (split := table.splits[position])]
     agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
-    # In a table of training faces only, validation and test were split off them.
-    is_training_alone = {split for _, split in named} == {"train"}
-    fits = bool(named) and (is_training_alone or agreeing >= 0.99 * len(named))
+    # If the table has training faces only, validation and test were split off later.
+    is_training_only = {split for _, split in named} == {"train"}
+    fits = bool(named) and (is_training_only or agreeing >= 0.99 * len(named))
     return found if fits else {}
 
 

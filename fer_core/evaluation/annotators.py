@@ -26,20 +26,21 @@ class VoteEvaluation:
     """The evaluation of a model against annotator votes.
 
     Attributes:
-        result: The evaluation against the plurality, on the images whose votes have a single
-            winner among the emotions once single votes are dropped.
-        voted: Images with votes.
-        no_votes: Images without.
-        other_answer: Images on which no emotion has more votes than contempt, unknown and not a
-            face each have.
-        ties: Images on which emotions tie.
+        result: The evaluation against the plurality, on the images on which one emotion wins after
+            single votes were dropped.
+        voted: Number of images with votes.
+        no_votes: Number of images without votes.
+        other_answer: Number of images on which no emotion has more votes than each of contempt,
+            unknown and not a face.
+        ties: Number of images on which emotions tie.
         cross_entropy: Mean cross-entropy to the distribution of the votes, natural logarithm, ties
             included.
         annotator_agreement: Mean agreement of one annotator with the plurality of the others, on
-            the images of ``result``. Where answers tie for that plurality, each counts its share.
-        model_agreement: The same for the model: it is compared with the plurality of all
-            annotators but one, so that both are measured alike.
-        clear_n: Images of ``result`` with at least ``CLEAR_SHARE`` of all votes on one answer.
+            the images of ``result``; see ``leave_one_out_agreement``.
+        model_agreement: Mean agreement of the model with the plurality of all annotators but one,
+            so that it can be compared with ``annotator_agreement``.
+        clear_n: Number of images of ``result`` with at least ``CLEAR_SHARE`` of all votes on one
+            answer.
         clear_accuracy: Accuracy against the plurality on those.
     """
 
@@ -55,13 +56,13 @@ class VoteEvaluation:
     clear_accuracy: Estimate
 
     @property
-    def in_words(self) -> str:
-        """The figures beside the metrics of ``result``, a line each."""
+    def summary(self) -> str:
+        """The values that ``result`` does not have, as text with one line per value."""
         return (
-            f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} with another "
-            f"answer first, {self.no_votes:,} without votes\n"
+            f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} on which no "
+            f"emotion has the most votes, {self.no_votes:,} without votes\n"
             f"cross-entropy to the votes {_number(self.cross_entropy, '.3f')}\n"
-            f"against the plurality of all annotators but one: one annotator "
+            f"agreement with the plurality of all annotators but one: the remaining annotator "
             f"{_number(self.annotator_agreement, '.1%')}, the model "
             f"{_number(self.model_agreement, '.1%')}\n"
             f"{self.clear_n:,} clear images (at least {CLEAR_SHARE:.0%} of the votes on one "
@@ -87,7 +88,7 @@ class VoteEvaluation:
 
 
 def _number(estimate: Estimate, pattern: str) -> str:
-    """A value with its interval."""
+    """Format a value with its interval."""
     if estimate.value is None:
         return "undefined"
     text = format(estimate.value, pattern)
@@ -107,43 +108,47 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
         InputError: No image of the evaluation has votes with a single winner.
     """
     distributions = target_distributions(counts, "votes_distribution")
-    against = _named(plurality_result(result, distributions), result.n)
+    against_votes = _labeled_by_votes(plurality_result(result, distributions), result.n)
     is_usable, has_votes = distributions.any(axis=1), counts.any(axis=1)
-    # The rows of a result are distinct, so that a row tells the position in ``result``.
-    kept = np.flatnonzero(np.isin(result.rows, against.rows))
-    of_people, of_model = leave_one_out_agreement(counts[kept], against.predicted)
+    # The rows of a result are distinct, so each row has one position in ``result``.
+    kept = np.flatnonzero(np.isin(result.rows, against_votes.rows))
+    annotators, model = leave_one_out_agreement(counts[kept], against_votes.predicted)
     is_clear = counts[kept].max(axis=1) >= CLEAR_SHARE * counts[kept].sum(axis=1) - 1e-9
     return VoteEvaluation(
-        result=against,
+        result=against_votes,
         voted=int(has_votes.sum()),
         no_votes=int((~has_votes).sum()),
         other_answer=int((has_votes & ~is_usable).sum()),
-        ties=int(is_usable.sum()) - against.n,
+        ties=int(is_usable.sum()) - against_votes.n,
         cross_entropy=mean_estimate(
             cross_entropies(distributions[is_usable], result.probabilities[is_usable])
         ),
-        annotator_agreement=mean_estimate(of_people),
-        model_agreement=mean_estimate(of_model),
+        annotator_agreement=mean_estimate(annotators),
+        model_agreement=mean_estimate(model),
         clear_n=int(is_clear.sum()),
-        clear_accuracy=accuracy_estimate(against.is_correct[is_clear]),
+        clear_accuracy=accuracy_estimate(against_votes.is_correct[is_clear]),
     )
 
 
-def _named(against: EvaluationResult, count: int) -> EvaluationResult:
-    """The evaluation with a name and a warning that say what its labels are."""
-    if not against.n:
+def _labeled_by_votes(against_votes: EvaluationResult, count: int) -> EvaluationResult:
+    """Return the evaluation with a name and a warning that state that its labels are votes."""
+    if not against_votes.n:
         raise InputError(
-            f"None of the {count:,} {against.split} images has votes with a single winner; import "
-            "votes for this split, or evaluate against the labels."
+            f"None of the {count:,} {against_votes.split} images has votes with a single winner; "
+            "import votes for this split, or evaluate against the labels."
         )
     warning = (
         "The true class is the plurality of annotator votes, single votes dropped: "
-        f"{against.n:,} of {count:,} images have a single winner among the emotions, the others "
-        "are left out. These metrics cannot be compared with metrics against the labels."
+        f"{against_votes.n:,} of {count:,} images have a single winner among the emotions, the "
+        "others are left out. These metrics cannot be compared with metrics against the labels."
     )
-    facts = replace(against.facts, is_fer2013=False, warnings=(warning, *against.facts.warnings))
-    name = against.dataset_name
-    return replace(against, dataset_name=None if name is None else f"{name} (votes)", facts=facts)
+    facts = replace(
+        against_votes.facts, is_fer2013=False, warnings=(warning, *against_votes.facts.warnings)
+    )
+    name = against_votes.dataset_name
+    return replace(
+        against_votes, dataset_name=None if name is None else f"{name} (votes)", facts=facts
+    )
 
 
 def leave_one_out_agreement(
@@ -151,10 +156,10 @@ def leave_one_out_agreement(
     predicted: NDArray[np.integer[Any]],
     columns: Sequence[int] = tuple(EMOTION_COLUMNS),
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compare annotators, and predictions, with the plurality of all annotators but one.
+    """Compare annotators, and predictions, with the plurality of the other annotators.
 
-    Each annotator is left out in turn. Of ``k`` answers that tie for the plurality of the others
-    each counts as one ``k``-th.
+    Each annotator is left out in turn. If ``k`` answers tie for the plurality of the others,
+    agreement with any of them counts as ``1 / k``.
 
     Args:
         counts: Votes per answer, uint8 ``[n, answers]``, at least two for each image.
@@ -168,15 +173,15 @@ def leave_one_out_agreement(
     given = counts.astype(np.int64)
     images = np.arange(len(given))
     answers = np.asarray(columns)[predicted]
-    of_people = np.zeros(len(given))
-    of_model = np.zeros(len(given))
+    annotators = np.zeros(len(given))
+    model = np.zeros(len(given))
     for answer in range(given.shape[1]):
         voters = given[:, answer]
         others = given.copy()
         others[:, answer] -= 1
-        is_first = others == others.max(axis=1, keepdims=True)
-        share = voters / is_first.sum(axis=1)
-        of_people += np.where(is_first[:, answer], share, 0)
-        of_model += np.where(is_first[images, answers], share, 0)
+        is_most_frequent = others == others.max(axis=1, keepdims=True)
+        share = voters / is_most_frequent.sum(axis=1)
+        annotators += np.where(is_most_frequent[:, answer], share, 0)
+        model += np.where(is_most_frequent[images, answers], share, 0)
     total = given.sum(axis=1)
-    return of_people / total, of_model / total
+    return annotators / total, model / total

@@ -1,4 +1,4 @@
-"""The confusion matrix in shares, and the images behind its cells."""
+"""The normalized confusion matrix, and the images in its cells."""
 
 from __future__ import annotations
 

@@ -280,21 +280,21 @@ def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     return np.isin(rows, np.concatenate(leaked))
 
 
-_guard = threading.Lock()
+_in_flight_lock = threading.Lock()
 _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 
 @contextmanager
 def _single_flight(key: str) -> Iterator[None]:
     """Let only one thread at a time work on a key; a second thread then finds its cached result."""
-    with _guard:
+    with _in_flight_lock:
         lock, waiting = _in_flight.get(key, (threading.Lock(), 0))
         _in_flight[key] = lock, waiting + 1
     try:
         with lock:
             yield
     finally:
-        with _guard:
+        with _in_flight_lock:
             lock, waiting = _in_flight.pop(key)
             if waiting > 1:
                 _in_flight[key] = lock, waiting - 1

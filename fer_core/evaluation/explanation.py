@@ -134,7 +134,7 @@ class _GradCam:
 
     def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
         positions = positions_in_emotion_order(record.labels)
-        assert positions is not None  # the record has checked its labels
+        assert positions is not None  # checked by BundleRecord
         self._cut = cut
         self._record = record
         self._positions = positions
@@ -146,18 +146,18 @@ class _GradCam:
         if self._record.flip_averaging:
             # The prediction is the mean over both images, so the map is too.
             heat = (heat + self._of(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
-        return _sized(heat)
+        return _resized_and_scaled(heat)
 
     def _of(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
         """The map of one image in the size of the feature map, not scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
-        raised = np.repeat(maps[np.newaxis], 2 * count, axis=0)
+        shifted = np.repeat(maps[np.newaxis], 2 * count, axis=0)
         channels = np.arange(count)
-        raised[channels, channels] += step
-        raised[count + channels, channels] -= step
-        scores = self._cut.head(raised)[:, self._positions[emotion]].astype(np.float64)
+        shifted[channels, channels] += step
+        shifted[count + channels, channels] -= step
+        scores = self._cut.head(shifted)[:, self._positions[emotion]].astype(np.float64)
         slopes = (scores[:count] - scores[count:]) / (2 * float(step))
         weights = slopes / (maps.shape[1] * maps.shape[2])
         return np.asarray(np.maximum(np.tensordot(weights, maps, axes=1), 0), np.float32)
@@ -189,14 +189,14 @@ class _Occlusion:
             image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
         probabilities = self._predictor.probabilities(images, calibrated=False)[:, emotion]
         scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
-        falls, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
+        decreases, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
         for score, (top, left) in zip(scores[1:], places, strict=True):
-            falls[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
+            decreases[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
             covered[top : top + _PATCH, left : left + _PATCH] += 1
-        return _sized(np.maximum(falls / covered, 0).astype(np.float32))
+        return _resized_and_scaled(np.maximum(decreases / covered, 0).astype(np.float32))
 
 
-def _sized(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+def _resized_and_scaled(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """Resize a map to the size of the face and scale it to 0 to 1."""
     sized = cv2.resize(heat, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
     highest = float(sized.max())

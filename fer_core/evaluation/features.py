@@ -109,7 +109,7 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
     positions = positions_in_emotion_order(bundle.record.labels)
-    assert positions is not None  # the record has checked its labels
+    assert positions is not None  # checked by BundleRecord
     # Many imported networks were exported with a fixed batch size of 1.
     batch = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
     count = len(face_set)

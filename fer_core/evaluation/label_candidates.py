@@ -4,8 +4,8 @@ Doubtful labels are found by confident learning (Northcutt, Jiang and Chuang, "C
 estimating uncertainty in dataset labels", 2021) with the authors' library ``cleanlab``. It needs
 probabilities from a model that was not trained on the labels in question. On train these are
 out-of-fold predictions: a linear classifier on the features of a model predicts each fold after it
-was fitted to the others. On validation and test the predictions of the model are used if its record
-says that it was trained on this dataset, and so only on its training images.
+was fitted to the others. On validation and test the predictions of the model itself are used if its
+record says that it was trained on the training images of this dataset.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _REFERENCE = 8192
 _CHECK_SIDE = 32
 
 #: Maps squares, uint8 ``[n, 32, 32]``, to the probability that each shows a face, float32 ``[n]``.
-FaceJudge = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+FaceCheckFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def has_not_seen(record: BundleRecord, face_set: FaceSet, split: str) -> bool:
-    """Return whether the record of a model says that it was not trained on this split."""
+def is_held_out(record: BundleRecord, face_set: FaceSet, split: str) -> bool:
+    """Return True if the record of a model says that it was not trained on this split."""
     return (
         split in ("validation", "test")
         and record.recipe is not None
@@ -80,7 +80,7 @@ def find_label_candidates(
     if split == "all":
         raise InputError("Doubtful labels are searched in a single split; choose one of the three.")
     notes: list[str] = []
-    if has_not_seen(record, face_set, split):
+    if is_held_out(record, face_set, split):
         if not record.config.get("exclude_leaks"):
             is_leaked = np.isin(rows, leaked_rows(face_set, split))
             rows = rows[~is_leaked]
@@ -210,7 +210,7 @@ def find_non_faces(
     face_set: FaceSet,
     features: FaceFeatures,
     *,
-    face_probabilities: FaceJudge | None = None,
+    face_probabilities: FaceCheckFunction | None = None,
     report: ProgressReport | None = None,
     limit: int = 500,
 ) -> Finding:
@@ -218,7 +218,7 @@ def find_non_faces(
 
     The mean of two ranks: the mean distance to the ten nearest neighbors in feature space (Kuan and
     Mueller, "Back to the basics: revisiting out-of-distribution detection baselines", 2022), and
-    the improbability according to the face check.
+    the probability of not being a face according to the face check.
 
     Args:
         face_set: The data.
@@ -233,15 +233,15 @@ def find_non_faces(
     count = len(face_set)
     distances = _neighbor_distances(features.values, report)
     scores = [distances]
-    doubts = np.zeros(count, np.float32)
+    non_face_probabilities = np.zeros(count, np.float32)
     if face_probabilities is not None:
         for start in range(0, count, 1024):
             part = face_set.images[start : start + 1024]
             squares = np.stack(
                 [cv2.resize(face, (_CHECK_SIDE, _CHECK_SIDE), None, 0, 0, 3) for face in part]
             )
-            doubts[start : start + len(part)] = 1 - face_probabilities(squares)
-        scores.append(doubts)
+            non_face_probabilities[start : start + len(part)] = 1 - face_probabilities(squares)
+        scores.append(non_face_probabilities)
     ranks = np.mean([_ranks(score) for score in scores], axis=0)
     order = np.argsort(-ranks, kind="stable")[:limit]
     return ranked_finding(
@@ -253,7 +253,7 @@ def find_non_faces(
         scores=ranks[order].astype(np.float32),
         reasons=[
             f"distance {distances[row]:.2f}"
-            + (f", face check {1 - doubts[row]:.0%}" if len(scores) > 1 else "")
+            + (f", face check {1 - non_face_probabilities[row]:.0%}" if len(scores) > 1 else "")
             for row in order
         ],
         notes=(

@@ -45,7 +45,7 @@ def find_mistakes(
         raise InputError(f"Unknown order {order!r}; choose one of {', '.join(ORDERS)}.")
     if among is not None and among.shape != (result.n,):
         raise ValueError(f"among should be [{result.n}]. Received: {list(among.shape)}")
-    of_truth = result.probabilities[np.arange(result.n), result.labels]
+    true_class_probability = result.probabilities[np.arange(result.n), result.labels]
     # Sliders have steps of 0.01, which float32 represents only approximately.
     low, high = confidence[0] - 1e-6, confidence[1] + 1e-6
     kept = ~result.is_correct & (result.confidence >= low) & (result.confidence <= high)
@@ -57,8 +57,8 @@ def find_mistakes(
         kept &= among
     ranks = {
         "most_confident": -result.confidence,
-        "closest": result.confidence - of_truth,
-        "least_likely_truth": of_truth,
+        "closest": result.confidence - true_class_probability,
+        "least_likely_truth": true_class_probability,
     }[order]
     positions = np.flatnonzero(kept)
     return positions[np.argsort(ranks[positions], kind="stable")]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Transposes of a feature map from channels first to last, and back.
 _TO_CHANNELS_LAST, _TO_CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 #: Operations that do not change values, only their shape or type.
-_PASSING = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape")
+_VALUE_PRESERVING = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape")
 #: Values passed to the head at once: limits the memory.
 _VALUES_AT_ONCE = 4_000_000
 
@@ -72,7 +72,9 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     tensors = list(dict.fromkeys([*convolved, *bottlenecks]))
     values = dict(
         zip(
-            tensors, _run(_part(model, nodes, input_name, tensors), input_name, sample), strict=True
+            tensors,
+            _run(_subnetwork(model, nodes, input_name, tensors), input_name, sample),
+            strict=True,
         )
     )
     spatial = [name for name in convolved if _is_spatial(values[name])]
@@ -83,18 +85,18 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     tensor, is_channels_last = _last_feature_map(nodes, candidates, values)
     scores, is_logarithm_needed = _scores_before_softmax(nodes, output_name, tensor)
     start = _position(nodes, tensor) + 1
-    body = _session(_part(model, nodes[:start], input_name, [tensor]))
-    head = _session(_part(model, nodes[start:], tensor, [scores]))
-    one_by_one = not _takes_several(head, tensor, values[tensor])
+    body = _session(_subnetwork(model, nodes[:start], input_name, [tensor]))
+    head = _session(_subnetwork(model, nodes[start:], tensor, [scores]))
+    one_by_one = not _supports_batches(head, tensor, values[tensor])
 
     def run_body(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        maps = _in_parts(body, input_name, pixels, one_by_one=True)
+        maps = _run_in_chunks(body, input_name, pixels, one_by_one=True)
         return np.ascontiguousarray(maps.transpose(0, 3, 1, 2)) if is_channels_last else maps
 
     def run_head(maps: NDArray[np.float32]) -> NDArray[np.float32]:
         if is_channels_last:
             maps = np.ascontiguousarray(maps.transpose(0, 2, 3, 1))
-        scores_batch = _in_parts(head, tensor, maps, one_by_one=one_by_one)
+        scores_batch = _run_in_chunks(head, tensor, maps, one_by_one=one_by_one)
         scores_batch = scores_batch.reshape(len(maps), -1)
         return np.log(np.maximum(scores_batch, 1e-12)) if is_logarithm_needed else scores_batch
 
@@ -103,12 +105,12 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
 
 def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The nodes that the output depends on, in execution order."""
-    wanted = {model.graph.output[0].name}
+    needed = {model.graph.output[0].name}
     kept = []
     for node in reversed(model.graph.node):
-        if wanted.intersection(node.output):
+        if needed.intersection(node.output):
             kept.append(node)
-            wanted.update(name for name in node.input if name)
+            needed.update(name for name in node.input if name)
     return kept[::-1]
 
 
@@ -178,21 +180,21 @@ def _scores_before_softmax(
     nodes: list[onnx.NodeProto], output_name: str, tensor: str
 ) -> tuple[str, bool]:
     """The input of the final softmax, and whether to take logarithms because there is none."""
-    maker = {name: node for node in nodes for name in node.output}
+    producers = {name: node for node in nodes for name in node.output}
     name = output_name
-    while name in maker and name != tensor:
-        node = maker[name]
+    while name in producers and name != tensor:
+        node = producers[name]
         if node.op_type == "Softmax":
             if node.input[0] == tensor:
                 break
             return node.input[0], False
-        if node.op_type not in _PASSING:
+        if node.op_type not in _VALUE_PRESERVING:
             break
         name = node.input[0]
     return output_name, True
 
 
-def _part(
+def _subnetwork(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
     """A network of some of the nodes; all inputs other than ``input_name`` must be constant."""
@@ -200,14 +202,14 @@ def _part(
     from onnx import helper
 
     used = {name for node in nodes for name in node.input}
-    made = {name for node in nodes for name in node.output}
+    produced = {name for node in nodes for name in node.output}
     initial = [tensor for tensor in model.graph.initializer if tensor.name in used]
     constants = [
         node
         for node in model.graph.node
-        if node.op_type == "Constant" and node.output[0] in used and node.output[0] not in made
+        if node.op_type == "Constant" and node.output[0] in used and node.output[0] not in produced
     ]
-    known = made | {tensor.name for tensor in initial} | {input_name, ""}
+    known = produced | {tensor.name for tensor in initial} | {input_name, ""}
     known.update(node.output[0] for node in constants)
     if used - known:
         raise NoFeatureMapError(
@@ -243,7 +245,7 @@ def _run(
     return [np.asarray(value) for value in _session(model).run(None, {input_name: sample})]
 
 
-def _takes_several(session: Any, input_name: str, value: NDArray[np.float32]) -> bool:
+def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32]) -> bool:
     """Whether a batch of two gives the same result as one: the network may fix the batch size."""
     try:
         one = np.asarray(session.run(None, {input_name: value})[0])
@@ -254,7 +256,7 @@ def _takes_several(session: Any, input_name: str, value: NDArray[np.float32]) ->
     return two.shape[0] == 2 * one.shape[0] and np.allclose(two, np.concatenate([one, one]), 1e-4)
 
 
-def _in_parts(
+def _run_in_chunks(
     session: Any, input_name: str, values: NDArray[np.float32], *, one_by_one: bool
 ) -> NDArray[np.float32]:
     at_once = 1 if one_by_one else max(1, _VALUES_AT_ONCE // max(1, values[0].size))

@@ -70,8 +70,8 @@ class EvaluationResult:
         classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
         slicings: Accuracy by image quality; empty unless added with ``dataclasses.replace``,
             because it needs the images.
-        robustness: Accuracy under image corruptions; empty unless added likewise, because it takes
-            minutes to measure.
+        robustness: Accuracy under image corruptions; empty unless added in the same way, because
+            it takes minutes to measure.
         is_against_votes: The labels are the plurality of annotator votes.
 
     Raises:

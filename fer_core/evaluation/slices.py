@@ -1,4 +1,4 @@
-"""Accuracy on slices of the images, such as dark and bright ones, or those annotators dispute."""
+"""Accuracy on slices of the images, such as dark, bright or disputed images."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def calibrate_bundle(
     if bundle.record.learned_votes and not result.is_against_votes:
         raise InputError(
             f"{bundle.name!r} learned annotator votes, and a temperature fitted to labels would "
-            "not suit it; evaluate it against votes."
+            "not be valid for it; evaluate it against votes."
         )
     labels, adjusted = result.labels, result.raw_probabilities
     if class_prior is not None:

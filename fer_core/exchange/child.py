@@ -1,7 +1,7 @@
-"""Work on foreign files in a child process, with limits for its memory and time.
+"""Process untrusted files in a child process, with limits for its memory and time.
 
 A hostile or damaged file can crash the library that reads it, or make it use all memory or
-processor time. In a child process that ends the child only.
+processor time. In a child process, this ends only the child.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 from fer_core.errors import InputError, first_line
 from fer_core.settings import PROJECT_ROOT, module_command
 
-_REFUSED = 3
+_REJECTED_EXIT_CODE = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         Its result: what it wrote to standard output.
 
     Raises:
-        InputError: It refused the file.
+        InputError: It rejected the file.
         ChildError: It ended without a result.
     """
     command = [
@@ -87,7 +87,7 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         raise ChildError("time", f"{limits.seconds:g} s") from error
     if child.returncode == 0:
         return child.stdout
-    if child.returncode == _REFUSED:
+    if child.returncode == _REJECTED_EXIT_CODE:
         raise InputError(child.stdout.strip())
     if child.returncode < 0:
         is_over_time = -child.returncode == getattr(signal, "SIGXCPU", None)
@@ -101,23 +101,23 @@ def child_main(work: Callable[[list[str]], str]) -> int:
 
     Args:
         work: Gets the command line and returns the result for the parent. It raises ``InputError``
-            to refuse the file.
+            to reject the file.
 
     Returns:
         The exit code.
     """
     memory, cpu_seconds, *arguments = sys.argv[1:]
     _apply_limits(int(memory), int(cpu_seconds))
-    # Libraries that print must not mix with the result.
+    # Output printed by libraries must not mix with the result.
     result_file = os.dup(1)
     os.dup2(2, 1)
     code = 0
     try:
         result = work(arguments)
     except InputError as error:
-        result, code = str(error), _REFUSED
+        result, code = str(error), _REJECTED_EXIT_CODE
     except Exception as error:
-        # For a damaged file, each library raises many types of its own.
+        # Each library raises its own exception types for a damaged file.
         print(first_line(error), file=sys.stderr)
         return 1
     with os.fdopen(result_file, "w", encoding="utf-8") as output:

@@ -96,12 +96,12 @@ def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None)
         files = tuple(target.with_name(file.name) for file in produced)
         notes = target.with_name(stem + META_SUFFIX)
         # Two formats in one folder share their notes, if these are equal.
-        is_noted = (
+        has_equal_notes = (
             notes.is_file() and notes.read_bytes() == (Path(folder) / notes.name).read_bytes()
         )
-        _check_free(tuple(file for file in files if not (is_noted and file == notes)))
-        for file, place in zip(produced, files, strict=True):
-            file.replace(place)
+        _check_free(tuple(file for file in files if not (has_equal_notes and file == notes)))
+        for file, destination in zip(produced, files, strict=True):
+            file.replace(destination)
     return Exported(files, difference)
 
 

@@ -1,8 +1,8 @@
-"""Copies of foreign HDF5 files, checked and written in a child process.
+"""Copies of untrusted HDF5 files, checked and written in a child process.
 
 A damaged HDF5 file can crash the library that reads it, and with it the whole process. Therefore a
-child process reads it, refuses what no model needs and writes the rest to a new file. The app
-opens only that copy.
+child process reads it, rejects content that no model needs and writes the rest to a new file. The
+app opens only that copy.
 """
 
 from __future__ import annotations
@@ -26,42 +26,43 @@ _FILTERS = (1, 2, 3)
 _LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
 
 
-def copy_hdf5(content: Path, copy: Path, path: Path) -> None:
+def copy_hdf5(source: Path, target: Path, named_path: Path) -> None:
     """Copy the plain numbers and text of an HDF5 file.
 
     External links, external storage and virtual datasets would read other files of this machine
-    into the model; unknown filters would load plug-ins. All of these are refused.
+    into the model; unknown filters would load plug-ins. All of these are rejected.
 
     Args:
-        content: The HDF5 file.
-        copy: The path of the copy.
-        path: The file that the user named, for messages. ``content`` is this file or part of it.
+        source: The HDF5 file.
+        target: The path of the copy.
+        named_path: The file that the user named, for messages. ``source`` is this file or was
+            extracted from it.
 
     Raises:
         InputError: The file contains anything else, is too large, or is damaged.
     """
     try:
-        run_child(__name__, [str(content), str(copy), str(path)], _LIMITS)
+        run_child(__name__, [str(source), str(target), str(named_path)], _LIMITS)
     except ChildError as failure:
         if failure.cause == "time":
             raise InputError(
-                f"{path} takes more than {_LIMITS.cpu_seconds} s to read as HDF5; save it again "
-                "with Keras."
+                f"{named_path} takes more than {_LIMITS.cpu_seconds} s to read as HDF5; save it "
+                "again with Keras."
             ) from failure
         is_crash = failure.cause == "crash"
         reason = "the HDF5 library itself fails on it" if is_crash else failure.detail
         raise InputError(
-            f"{path} is damaged: it cannot be read as HDF5 ({reason}); save or copy it again."
+            f"{named_path} is damaged: it cannot be read as HDF5 ({reason}); save or copy it again."
         ) from failure
 
 
-def _work(arguments: list[str]) -> str:
-    """Make the copy, in the child."""
+def _run_in_child(arguments: list[str]) -> str:
+    """Copy the file, in the child."""
     import h5py
 
-    content, copy, path = (Path(argument) for argument in arguments)
-    with h5py.File(content, "r") as file, h5py.File(copy, "w", libver="latest") as clean:
-        _copy_groups(file, clean, path)
+    source, target, named_path = (Path(argument) for argument in arguments)
+    with h5py.File(source, "r") as file, h5py.File(target, "w", libver="latest") as clean:
+        _copy_groups(file, clean, named_path)
     return ""
 
 
@@ -69,12 +70,12 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
     import h5py
 
     _copy_attributes(file, clean)
-    waiting: list[tuple[h5py.Group, h5py.Group, int]] = [(file, clean, 0)]
+    pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, clean, 0)]
     seen = 0
     size = 0
     addresses = {h5py.h5o.get_info(file.id).addr}
-    while waiting:
-        group, clean_group, depth = waiting.pop()
+    while pending:
+        group, clean_group, depth = pending.pop()
         for name in group:
             seen += 1
             if seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
@@ -99,7 +100,7 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
             if isinstance(item, h5py.Group):
                 inner = clean_group.create_group(name)
                 _copy_attributes(item, inner)
-                waiting.append((item, inner, depth + 1))
+                pending.append((item, inner, depth + 1))
                 continue
             _check_dataset(item, path)
             size += item.size * item.dtype.itemsize
@@ -148,4 +149,4 @@ def _copy_attributes(item: Any, clean: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(child_main(_work))
+    sys.exit(child_main(_run_in_child))

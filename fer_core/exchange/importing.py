@@ -67,7 +67,7 @@ class ImportRequest:
         name: The name of the model; by default that of the file.
         weights: For an architecture ``.json``, the file with its weights.
         labels: The labels of the outputs in their order; None if not known.
-        scale: The range of the pixel intensities; None for a guess.
+        scale: The range of the pixel intensities; None to infer it.
     """
 
     name: str | None = None
@@ -178,7 +178,7 @@ def _import_keras(
     rows = run_network(keras_network(model), pixels, f"The model of {path}")
     if not are_probabilities(rows):
         model = _with_softmax(model)
-        record = _changed(record, _SOFTMAX_ADDED)
+        record = _with_change(record, _SOFTMAX_ADDED)
     model.save(folder / KERAS_MODEL_FILE)
     write_onnx(model, folder / SERVED_NETWORK_FILE, path.name, pictures=pixels)
     return record
@@ -206,11 +206,11 @@ def _import_onnx(
         takes_bytes=prepared.takes_bytes,
     )
     if prepared.softmax_added:
-        record = _changed(record, _SOFTMAX_ADDED)
+        record = _with_change(record, _SOFTMAX_ADDED)
     if prepared.channels_first:
-        record = _changed(record, "it expects channels first: a transposition was added")
+        record = _with_change(record, "it expects channels first: a transposition was added")
     if prepared.one_by_one:
-        record = _changed(record, "it processes one image at a time, which is slower")
+        record = _with_change(record, "it processes one image at a time, which is slower")
     return record
 
 
@@ -229,7 +229,7 @@ def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tupl
     raise labels_needed(path)
 
 
-def _changed(record: BundleRecord, change: str) -> BundleRecord:
+def _with_change(record: BundleRecord, change: str) -> BundleRecord:
     source = record.source
     assert source is not None
     return replace(record, source=replace(source, changes=(*source.changes, change)))

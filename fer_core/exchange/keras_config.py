@@ -1,9 +1,9 @@
-"""The architecture in a Keras file: checked by name, then converted to the present format.
+"""The architecture in a Keras file: checked by name, then converted to the current format.
 
 Keras builds every class and function that a config names. This module accepts only layers,
-initializers and similar objects that are known to be pure arithmetic. Everything else is refused
+initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
 before Keras sees it, so that a file cannot choose code to run. The list is closed on purpose: what
-a later version of Keras adds is refused until it has been reviewed.
+a later version of Keras adds is rejected until it has been reviewed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _MODULE = re.compile(
 
 
 def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
-    """Parse an architecture and make sure that all objects in it are harmless.
+    """Parse an architecture and check that it contains only allowed objects.
 
     Args:
         text: The JSON document.
@@ -108,7 +108,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Refuse an architecture that could run code.
+    """Reject an architecture that could run code.
 
     Raises:
         InputError: It names an object that is not on the list.
@@ -121,7 +121,7 @@ def check_config(config: Any, path: Path) -> None:
         if module is not None and not (
             module == "builtins" or (isinstance(module, str) and _MODULE.fullmatch(module))
         ):
-            raise _foreign(f"something from the module {str(module)[:80]!r}", path)
+            raise _not_allowed(f"something from the module {str(module)[:80]!r}", path)
 
 
 def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
@@ -132,37 +132,37 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
         )
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
-            raise _foreign(f"the function {str(node.get('config'))[:80]!r}", path)
+            raise _not_allowed(f"the function {str(node.get('config'))[:80]!r}", path)
         allowed = (None, node["config"])
     elif isinstance(name, str) and name in _CLASSES:
         allowed = (None, name)
     else:
-        raise _foreign(f"{str(name)[:80]!r}", path)
+        raise _not_allowed(f"{str(name)[:80]!r}", path)
     if node.get("registered_name") not in allowed:
-        raise _foreign(f"the registered object {str(node['registered_name'])[:80]!r}", path)
+        raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 
-def _foreign(what: str, path: Path) -> InputError:
+def _not_allowed(what: str, path: Path) -> InputError:
     return InputError(
         f"{path} uses {what}, which is not one of the Keras layers that can be imported without "
-        "running foreign code; export the network as ONNX and import that."
+        "running code from the file; export the network as ONNX and import that."
     )
 
 
 def _dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
     """All JSON objects in a document. No recursion: the file determines the depth."""
-    waiting = [config]
+    pending = [config]
     seen = 0
-    while waiting:
-        node = waiting.pop()
+    while pending:
+        node = pending.pop()
         seen += 1
         if seen > _MAX_CONFIG_NODES:
             raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
         if isinstance(node, dict):
             yield node
-            waiting.extend(node.values())
+            pending.extend(node.values())
         elif isinstance(node, list):
-            waiting.extend(node)
+            pending.extend(node)
 
 
 #: Layers that are active in training only. Some exporters leave them enabled.
@@ -179,7 +179,7 @@ def modern_config(config: dict[str, Any], path: Path) -> tuple[dict[str, Any], t
 
     Keras 1 and 2 wrote a plain list of layers, no modules, and the input shape on the first layer.
     All arithmetic becomes float32, which is also the type of the stored weights, and the batch size
-    becomes variable. Augmentation layers become layers without effect.
+    becomes variable. Augmentation layers become identity layers.
 
     Returns:
         The architecture, and a description of each change.
@@ -191,7 +191,7 @@ def modern_config(config: dict[str, Any], path: Path) -> tuple[dict[str, Any], t
     for node in _dictionaries(config, path):
         if node.get("class_name") in _AUGMENTATION and isinstance(node.get("config"), dict):
             changes = ("its augmentation layers were removed: they are active in training only",)
-            _make_idle(node)
+            _make_identity(node)
         if node.get("class_name") in _MODELS:
             _modernize_model(node, path)
         elif "class_name" in node:
@@ -209,8 +209,8 @@ def modern_config(config: dict[str, Any], path: Path) -> tuple[dict[str, Any], t
     return config, changes
 
 
-def _make_idle(layer: dict[str, Any]) -> None:
-    """Turn a layer into one that hands on what it gets, under the same name."""
+def _make_identity(layer: dict[str, Any]) -> None:
+    """Replace a layer by an identity layer with the same name."""
     layer["class_name"] = "Activation"
     kept = {
         key: layer["config"][key]
@@ -287,12 +287,12 @@ def expects_bytes(config: dict[str, Any]) -> bool:
         elif name == "Rescaling" and isinstance(inner, dict):
             scale = inner.get("scale")
             return isinstance(scale, (int, float)) and abs(scale) < 0.05
-        elif name != "InputLayer" and not _is_idle(layer):
+        elif name != "InputLayer" and not _is_identity(layer):
             return False
     return False
 
 
-def _is_idle(layer: dict[str, Any]) -> bool:
+def _is_identity(layer: dict[str, Any]) -> bool:
     inner = layer.get("config")
     return (
         isinstance(inner, dict)

@@ -165,7 +165,7 @@ def _from_archive(path: Path, folder: Path) -> KerasParts:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path)
             config = read_config(archive.read(_CONFIG_MEMBER), path)
-            unpacked_weights = folder / "foreign.h5"
+            unpacked_weights = folder / "unpacked.h5"
             with archive.open(_WEIGHTS_MEMBER) as packed, unpacked_weights.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
     except InputError:
@@ -194,8 +194,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
             "export the network as ONNX (torch.onnx.export) or .keras and import that."
         )
     for name in names:
-        place = PurePosixPath(name.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts:
+        member_path = PurePosixPath(name.replace("\\", "/"))
+        if member_path.is_absolute() or ".." in member_path.parts:
             raise InputError(
                 f"{path} contains {name!r}, a path outside of the archive; save it with Keras."
             )
@@ -226,7 +226,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
     with warnings.catch_warnings():
         # Warnings about old formats of the architecture, which the import converts.
         warnings.simplefilter("ignore")
-        _check_extent(text, parts.path)
+        _check_network_size(text, parts.path)
         model = _from_json_text(text, parts.path)
         try:
             model.load_weights(parts.weights)
@@ -259,8 +259,8 @@ def _from_json_text(text: str, path: Path) -> keras.Model:
     return model
 
 
-def _check_extent(text: str, path: Path) -> None:
-    """Refuse a network that is too large, before memory for its weights is allocated.
+def _check_network_size(text: str, path: Path) -> None:
+    """Reject a network that is too large, before memory for its weights is allocated.
 
     Inside a ``StatelessScope`` Keras computes the shapes of weights without allocating them; on
     exit it would allocate all of them. The scope belongs to its thread, so it is entered in a
@@ -268,7 +268,7 @@ def _check_extent(text: str, path: Path) -> None:
     """
     import keras
 
-    outcome: list[InputError] = []
+    errors: list[InputError] = []
 
     def measure() -> None:
         keras.StatelessScope().__enter__()
@@ -287,9 +287,9 @@ def _check_extent(text: str, path: Path) -> None:
                     f"{_MAX_LAYER_VALUES:,} that can be imported; import a smaller one."
                 )
         except InputError as error:
-            outcome.append(error)
+            errors.append(error)
         except Exception as error:
-            outcome.append(
+            errors.append(
                 InputError(
                     f"The architecture in {path} cannot be built ({first_line(error)[:200]}); "
                     "save the model again with Keras, or export it as ONNX."
@@ -299,8 +299,8 @@ def _check_extent(text: str, path: Path) -> None:
     thread = threading.Thread(target=measure)
     thread.start()
     thread.join()
-    if outcome:
-        raise outcome[0]
+    if errors:
+        raise errors[0]
 
 
 def _as_list(outputs: Any) -> list[Any]:

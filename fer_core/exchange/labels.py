@@ -84,14 +84,14 @@ def read_notes(path: Path) -> FileNotes | None:
     Raises:
         InputError: They are damaged.
     """
-    place = path.with_name(path.stem + META_SUFFIX)
-    if not place.is_file():
+    notes_path = path.with_name(path.stem + META_SUFFIX)
+    if not notes_path.is_file():
         return None
     try:
-        return from_dict(FileNotes, read_json(place))
+        return from_dict(FileNotes, read_json(notes_path))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{place} is invalid ({first_line(error)}); restore or delete it."
+            f"{notes_path} is invalid ({first_line(error)}); restore or delete it."
         ) from error
 
 

@@ -27,11 +27,11 @@ def write_litert(model: keras.Model, path: Path, name: str) -> None:
     import tensorflow
 
     # With TensorFlow operations as a fallback, a phone would need TensorFlow to run the file.
-    only_its_own = {"supported_ops": [tensorflow.lite.OpsSet.TFLITE_BUILTINS]}
+    builtin_operations = {"supported_ops": [tensorflow.lite.OpsSet.TFLITE_BUILTINS]}
     try:
         # The converter prints to standard output, which is for the result of the command.
         with contextlib.redirect_stdout(io.StringIO()):
-            model.export(path, format="litert", verbose=False, target_spec=only_its_own)
+            model.export(path, format="litert", verbose=False, target_spec=builtin_operations)
     except Exception as error:
         raise InputError(
             f"The model {name!r} cannot be written as LiteRT ({first_line(error)[:200]}); export "
@@ -55,14 +55,14 @@ def open_litert_network(path: Path) -> Network:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interpreter = Interpreter(str(path))
-    place = interpreter.get_input_details()[0]["index"]
-    answer = interpreter.get_output_details()[0]["index"]
+    input_index = interpreter.get_input_details()[0]["index"]
+    output_index = interpreter.get_output_details()[0]["index"]
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        interpreter.resize_tensor_input(place, pixels.shape)
+        interpreter.resize_tensor_input(input_index, pixels.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(place, pixels)
+        interpreter.set_tensor(input_index, pixels)
         interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(answer), dtype=np.float32)
+        return np.asarray(interpreter.get_tensor(output_index), dtype=np.float32)
 
     return run

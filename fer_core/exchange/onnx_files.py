@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 _LOOPS = ("Loop", "Scan")
 #: Largest tensor between two operations for one image: 256 MB.
 _MAX_TENSOR_VALUES = 64_000_000
-#: A network for intensities of 0 to 255 first divides them, or subtracts a mean.
-_LARGEST_UNIT_FACTOR = 0.05
-_LEAST_BYTE_OFFSET = 20.0
+#: A network for intensities of 0 to 255 first multiplies them by at most this factor, or subtracts
+#: a mean of at least this value.
+_MAX_BYTE_FACTOR = 0.05
+_MIN_BYTE_OFFSET = 20.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ class OnnxNetwork:
 
 
 def check_onnx_file(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file and make sure that it is valid, complete, and of standard operations only.
+    """Read an ONNX file and check that it is valid, complete and contains standard operations only.
 
     Raises:
-        InputError: It is not.
+        InputError: It is invalid, incomplete or contains other operations.
     """
     import onnx
 
@@ -63,7 +64,7 @@ def check_onnx_file(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:
-        # Protobuf raises errors of its own types.
+        # Protobuf raises its own exception types.
         raise InputError(
             f"{path} is damaged: it cannot be read as ONNX ({first_line(error)[:200]}); export or "
             "copy it again."
@@ -126,24 +127,26 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
         raise InputError(
             f"{path} does not take float32 images; export the network with a float32 input."
         )
-    taken, given = _shape(inputs[0]), _shape(outputs[0])
-    if len(given) != 2 or given[1] not in (CLASS_COUNT, None):
-        raise InputError(wrong_output(path, given))
-    if len(taken) != 4 or (taken[0] is not None and taken[0] != 1):
-        raise InputError(wrong_input(path, taken))
-    channels_first = taken[3] not in (1, 3) and taken[1] in (1, 3)
+    input_sizes, output_sizes = _shape(inputs[0]), _shape(outputs[0])
+    if len(output_sizes) != 2 or output_sizes[1] not in (CLASS_COUNT, None):
+        raise InputError(wrong_output(path, output_sizes))
+    if len(input_sizes) != 4 or (input_sizes[0] is not None and input_sizes[0] != 1):
+        raise InputError(wrong_input(path, input_sizes))
+    channels_first = input_sizes[3] not in (1, 3) and input_sizes[1] in (1, 3)
     height, width, channels = (
-        (taken[2], taken[3], taken[1]) if channels_first else (taken[1], taken[2], taken[3])
+        (input_sizes[2], input_sizes[3], input_sizes[1])
+        if channels_first
+        else (input_sizes[1], input_sizes[2], input_sizes[3])
     )
     shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
     if not is_served_shape(shape):
-        raise InputError(wrong_input(path, taken))
+        raise InputError(wrong_input(path, input_sizes))
     return OnnxNetwork(
         path,
         model,
         shape,
         channels_first,
-        one_by_one=taken[0] == 1,
+        one_by_one=input_sizes[0] == 1,
         parameters=sum(
             math.prod(tensor.dims)
             for tensor in model.graph.initializer
@@ -159,22 +162,22 @@ def is_served_shape(shape: tuple[int, int, int]) -> bool:
 
 
 def wrong_input(path: Path, shape: object) -> str:
-    """The message about an unsupported input shape."""
+    """Return the message about an unsupported input shape."""
     return (
-        f"{path} takes {_in_words(shape)}; import a network for images of 48x48x1 (also 24 to 256 "
-        "pixels a side, gray or RGB: faces are resized), one at a time or any number."
+        f"{path} takes {_shape_text(shape)}; import a network for images of 48x48x1 (also 24 to "
+        "256 pixels a side, gray or RGB: faces are resized), one at a time or any number."
     )
 
 
 def wrong_output(path: Path, shape: object) -> str:
-    """The message about an unsupported output shape."""
+    """Return the message about an unsupported output shape."""
     return (
-        f"{path} returns {_in_words(shape)}; import a network that returns {CLASS_COUNT} values "
+        f"{path} returns {_shape_text(shape)}; import a network that returns {CLASS_COUNT} values "
         "per image, one for each emotion."
     )
 
 
-def _in_words(shape: object) -> str:
+def _shape_text(shape: object) -> str:
     return str(shape).replace("None", "n")
 
 
@@ -196,19 +199,19 @@ def write_served(
     model.CopyFrom(network.model)
     graph = model.graph
     initial = {tensor.name for tensor in graph.initializer}
-    (taken,) = (value for value in graph.input if value.name not in initial)
-    given = graph.output[0]
+    (input_value,) = (value for value in graph.input if value.name not in initial)
+    output_value = graph.output[0]
     batch: int | str = 1 if network.one_by_one or one_by_one else "n"
     picture = (batch, *network.input_shape)
     if network.channels_first:
         graph.node.insert(
-            0, helper.make_node("Transpose", ["fer_pixels"], [taken.name], perm=[0, 3, 1, 2])
+            0, helper.make_node("Transpose", ["fer_pixels"], [input_value.name], perm=[0, 3, 1, 2])
         )
-    name_in = "fer_pixels" if network.channels_first else taken.name
-    name_out = given.name
+    name_in = "fer_pixels" if network.channels_first else input_value.name
+    name_out = output_value.name
     if softmax:
         name_out = "fer_probabilities"
-        graph.node.append(helper.make_node("Softmax", [given.name], [name_out], axis=1))
+        graph.node.append(helper.make_node("Softmax", [output_value.name], [name_out], axis=1))
     value_in = helper.make_tensor_value_info(name_in, onnx.TensorProto.FLOAT, picture)
     value_out = helper.make_tensor_value_info(
         name_out, onnx.TensorProto.FLOAT, [batch, CLASS_COUNT]
@@ -252,10 +255,10 @@ def _is_for_bytes(operation: str, constant: onnx.TensorProto) -> bool:
     if values.size == 0 or values.size > 3 or values.min() == 0:
         return False
     if operation == "Mul":
-        return bool(values.max() < _LARGEST_UNIT_FACTOR)
+        return bool(values.max() < _MAX_BYTE_FACTOR)
     if operation == "Div":
-        return bool(values.min() > 1 / _LARGEST_UNIT_FACTOR)
-    return bool(values.min() > _LEAST_BYTE_OFFSET)
+        return bool(values.min() > 1 / _MAX_BYTE_FACTOR)
+    return bool(values.min() > _MIN_BYTE_OFFSET)
 
 
 def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
@@ -272,13 +275,13 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    waiting: list[Any] = [graph]
-    while waiting:
-        current = waiting.pop()
+    pending: list[Any] = [graph]
+    while pending:
+        current = pending.pop()
         yield current
         for node in current.node:
             for attribute in node.attribute:
-                waiting.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
+                pending.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

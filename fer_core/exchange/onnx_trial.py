@@ -1,7 +1,7 @@
-"""A foreign ONNX network is prepared and tried in a child process with limits.
+"""Prepare and test an untrusted ONNX network in a child process with limits.
 
-What a network costs cannot be seen in its file: sizes of tensors can depend on the image, and a
-small file can describe hours of arithmetic.
+The cost of a network cannot be determined from its file: tensor sizes can depend on the image, and
+a small file can require hours of computation.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _THREADS = 2
 
 @dataclass(frozen=True)
 class PreparedNetwork:
-    """What was found out about a foreign network.
+    """Properties of an untrusted network that a trial run determined.
 
     Attributes:
         input_shape: Height, width and channels of its input.
@@ -65,12 +65,13 @@ def prepare_network(
     *,
     limits: Limits | None = None,
 ) -> PreparedNetwork:
-    """Write a foreign network in the form that is served, and try it, in a child process.
+    """Write an untrusted network in the form that is served, and run it, in a child process.
 
     Args:
         path: The ONNX file.
         served: Where to write.
-        scaling: Factor and offset applied to pixel intensities; None for a guess by its operations.
+        scaling: Factor and offset applied to pixel intensities; None to infer them from its
+            operations.
         limits: For the child; by default ``LIMITS``.
 
     Raises:
@@ -78,12 +79,12 @@ def prepare_network(
             the seven emotions.
     """
     arguments = ["prepare", str(path), str(served), json.dumps(scaling)]
-    answer = json.loads(_tried(path, arguments, limits or LIMITS))
+    answer = json.loads(_run_limited(path, arguments, limits or LIMITS))
     return PreparedNetwork(**answer | {"input_shape": tuple(answer["input_shape"])})
 
 
 def try_bundle(folder: Path, *, limits: Limits | None = None) -> None:
-    """Try the served network of a bundle in a child process.
+    """Run the served network of a bundle in a child process.
 
     Args:
         folder: The bundle's folder; it contains ``model.onnx``.
@@ -92,10 +93,10 @@ def try_bundle(folder: Path, *, limits: Limits | None = None) -> None:
     Raises:
         InputError: As ``prepare_network``.
     """
-    _tried(folder / "model.onnx", ["bundle", str(folder)], limits or LIMITS)
+    _run_limited(folder / "model.onnx", ["bundle", str(folder)], limits or LIMITS)
 
 
-def _tried(path: Path, arguments: list[str], limits: Limits) -> str:
+def _run_limited(path: Path, arguments: list[str], limits: Limits) -> str:
     try:
         return run_child(__name__, arguments, limits)
     except ChildError as failure:
@@ -111,8 +112,8 @@ def _tried(path: Path, arguments: list[str], limits: Limits) -> str:
         ) from failure
 
 
-def _work(arguments: list[str]) -> str:
-    """Do the work, in the child."""
+def _run_in_child(arguments: list[str]) -> str:
+    """Execute a request of the parent process, in the child."""
     if arguments[0] == "bundle":
         _try_bundle(Path(arguments[1]))
         return ""
@@ -150,7 +151,7 @@ def _prepare(path: Path, served: Path, scaling: tuple[float, float] | None) -> P
     try:
         check_equal(run_written(softmax=softmax), expected, what, TOLERANCE)
     except InputError:
-        # It declares any number of images, but a size inside is fixed.
+        # It declares a variable batch size, but one of its operations has a fixed size.
         check_equal(run_written(softmax=softmax, one_by_one=True), expected, what, TOLERANCE)
         one_by_one = True
     _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
@@ -182,7 +183,7 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
 
 
 def _record_for(shape: tuple[int, int, int], factor: float, offset: float) -> BundleRecord:
-    """A record that says how the network is fed; nothing else in it is used."""
+    """Return a record with the format of the input; its other values are not used."""
     return BundleRecord(
         labels=EMOTIONS,
         input_shape=shape,
@@ -203,4 +204,4 @@ def _record_for(shape: tuple[int, int, int], factor: float, offset: float) -> Bu
 
 
 if __name__ == "__main__":
-    sys.exit(child_main(_work))
+    sys.exit(child_main(_run_in_child))

@@ -74,7 +74,7 @@ def load_keras_model(bundle: Bundle) -> keras.Model:
     """Load a bundle's ``model.keras`` in Keras's safe mode, without its optimizer.
 
     Raises:
-        InputError: The file is missing, damaged, or holds code that safe mode refuses.
+        InputError: The file is missing, damaged, or contains code that safe mode rejects.
     """
     import keras
 
@@ -128,7 +128,7 @@ def write_onnx(
         # tf2onnx and TensorFlow raise many types for unsupported layers.
         raise InputError(
             f"The Keras model of {name!r} cannot be converted to ONNX ({first_line(error)[:200]}); "
-            "use other layers, or export the network as ONNX where it was made."
+            "use other layers, or export the network as ONNX with the program that created it."
         ) from error
     served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
     check_equal(served(pictures), expected, f"The ONNX network of {name!r}", TOLERANCE)

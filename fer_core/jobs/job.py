@@ -17,8 +17,7 @@ _MIN_ESTIMATE_SECONDS = 1.0
 class JobCancelledError(BaseException):
     """Raised inside a job's work after a user has cancelled the job.
 
-    It is not an ``Exception``, so that code which treats any failure of a file as damage does not
-    catch it.
+    It is not an ``Exception``, so that an ``except Exception`` inside the work does not catch it.
     """
 
 
@@ -96,15 +95,15 @@ class Job:
         self.note = note
 
     def start_phase(self, title: str) -> None:
-        """Begin the next phase of the work, with a title and progress of its own."""
+        """Begin the next phase of the work, with its own title and progress."""
         self.title, self.done, self.total, self.note = title, 0, 0, ""
         self.started = time.monotonic()
 
     def may_be_cancelled_by(self, visitor: Admission) -> bool:
         """Return True if a visitor may cancel the job.
 
-        It takes the role of the job's kind and, unless the visitor is an editor, having started
-        the job: one viewer does not stop another viewer's evaluation.
+        The visitor needs the role that the job's kind requires. A visitor who is not an editor
+        can only cancel jobs that he or she started.
         """
         is_allowed = visitor.role >= self.kind.role
         return is_allowed and (visitor.role >= Role.EDITOR or visitor.person == self.owner)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fer_core.emotions import emotion_color_rgb
 from fer_core.live.controls import LiveControls
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.draw import LabelledBox, draw_boxes, face_color, label_text
+from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
 from fer_core.vision.face import Face
 
 #: Shares of the picture's longer side.
@@ -45,7 +45,7 @@ def draw_overlay(
         image = draw_boxes(
             image,
             [
-                LabelledBox(
+                LabeledBox(
                     face.box,
                     face_color(face, minimum),
                     label_text(face, minimum, face.track_id) if controls.shows_labels else "",
@@ -68,7 +68,7 @@ def _mirrored(face: Face, picture_width: int) -> Face:
 
 
 def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
-    """Draw a bar per class in a panel beside a face, on the side with more space."""
+    """Draw a bar per class in a panel next to a face, on the side with more space."""
     assert face.probabilities is not None  # only classified faces are drawn
     height, width = image.shape[:2]
     text_size = max(_SMALLEST_BAR_TEXT, round(max(height, width) * _BAR_TEXT_SHARE))

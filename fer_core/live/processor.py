@@ -24,15 +24,15 @@ from fer_core.live.overlay import draw_overlay
 from fer_core.live.recording import VideoRecording
 from fer_core.live.session_record import SessionRecord
 from fer_core.live.snapshot import LiveSnapshot
-from fer_core.live.statistics import Durations, Rate
+from fer_core.live.stream_statistics import Durations, Rate
 from fer_core.vision.face import Face
 
 logger = logging.getLogger(__name__)
 
 #: Time per frame for classification; if there are too many faces for it, they take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
-#: A face is classified at most this often: expressions change more slowly, and the probabilities
-#: are smoothed.
+#: Minimum time between two classifications of a face: expressions change more slowly, and the
+#: probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
 #: A larger step of the camera's clock means that the stream was interrupted or replaced.
 _MAX_GAP_SECONDS = 2.0
@@ -58,7 +58,7 @@ class LiveProcessor:
             record: Collects the predictions over time; a new one by default.
             executor: Runs the face detection; by default a thread that all streams share.
         """
-        # An empty record is falsy.
+        # Not "record or …", because an empty record is falsy.
         if record is None:
             record = SessionRecord(controls.analyzer.predictor.classes)
         self.record = record
@@ -165,7 +165,7 @@ class LiveProcessor:
         self._controls_in_use = controls
         self._error = None
         if new.detector is not old.detector:
-            # The detectors' boxes have different shapes, so a running detection is of no use.
+            # The detectors' boxes have different shapes: discard the result of a running detection.
             self._scheduler.reset()
         if new.predictor is not old.predictor:
             for track in self._tracker.confirmed_tracks:
@@ -192,7 +192,7 @@ class LiveProcessor:
     def _analyze(
         self, image: NDArray[np.uint8], seconds: float, controls: LiveControls
     ) -> tuple[Face, ...]:
-        """Track the faces into this frame, include a finished detection, and classify."""
+        """Follow the tracks to this frame, include a finished detection, and classify."""
         flow = self._advance(image, seconds)
         result = self._scheduler.take_result()
         if result is not None:

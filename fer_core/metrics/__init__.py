@@ -5,16 +5,6 @@ summing to 1. An undefined metric, such as the recall of a class that does not o
 0 or 1.
 """
 
-from fer_core.metrics.calibration import (
-    ReliabilityBin,
-    apply_temperature,
-    calibration_error_by_chance,
-    calibration_error_estimates,
-    cross_validated_temperature,
-    expected_calibration_error,
-    fit_temperature,
-    reliability_bins,
-)
 from fer_core.metrics.classification import (
     SMALLEST_PROBABILITY,
     ClassMetrics,
@@ -55,6 +45,16 @@ from fer_core.metrics.prior_adjustment import (
     adjust_for_prior,
     confidence_thresholds,
     fit_prior_exponent,
+)
+from fer_core.metrics.probability_calibration import (
+    ReliabilityBin,
+    apply_temperature,
+    calibration_error_by_chance,
+    calibration_error_estimates,
+    cross_validated_temperature,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_bins,
 )
 
 __all__ = [

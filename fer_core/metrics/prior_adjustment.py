@@ -2,7 +2,7 @@
 
 Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: the logarithm of each class's
 share of the training data, times an exponent, is subtracted from its logit. An exponent of 0
-changes nothing; 1 estimates what the network would say if all classes were equally common.
+changes nothing; 1 estimates what the network would predict if all classes were equally common.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.metrics.calibration import cross_validated_temperature
 from fer_core.metrics.classification import (
     SMALLEST_PROBABILITY,
     confusion_matrix,
     macro_f1,
     per_class_metrics,
 )
+from fer_core.metrics.probability_calibration import cross_validated_temperature
 
 #: Candidates of ``fit_prior_exponent``.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
@@ -54,7 +54,7 @@ def fit_prior_exponent(
     probabilities: NDArray[np.floating[Any]],
     class_prior: Sequence[float],
 ) -> float:
-    """Return the exponent of ``EXPONENTS`` with the highest macro F1, the smallest of equal ones.
+    """Return the exponent of ``EXPONENTS`` with the highest macro F1, the smallest in case of ties.
 
     Args:
         labels: True labels, ``[n]``.
@@ -75,7 +75,7 @@ def confidence_thresholds(
     probabilities: NDArray[np.floating[Any]],
     accuracies: Sequence[float] = (0.8, 0.9),
 ) -> dict[str, float | None]:
-    """Return the least confidence above which predictions reach an accuracy.
+    """Return the lowest confidence above which predictions reach an accuracy.
 
     Confidences are those of a temperature fitted without the image, by cross-validation, so that
     the thresholds are not fitted to the images that they are measured on.
@@ -83,7 +83,7 @@ def confidence_thresholds(
     Args:
         labels: True labels, ``[n]``.
         probabilities: ``[n, classes]``, before temperature scaling.
-        accuracies: Wanted accuracies of the accepted predictions, 0 to 1.
+        accuracies: Target accuracies of the accepted predictions, 0 to 1.
 
     Returns:
         By accuracy in percent, such as ``"80"``: the threshold in steps of 0.01; 0 if all
@@ -93,13 +93,13 @@ def confidence_thresholds(
     confidence = scaled.max(axis=1)
     is_correct = scaled.argmax(axis=1) == labels
     found: dict[str, float | None] = {}
-    for wanted in accuracies:
-        found[f"{100 * wanted:.0f}"] = next(
+    for target in accuracies:
+        found[f"{100 * target:.0f}"] = next(
             (
                 round(float(threshold), 2)
                 for threshold in np.linspace(0, 1, 101)
                 if (accepted := confidence >= threshold - 1e-6).sum() >= _MIN_ACCEPTED
-                and is_correct[accepted].mean() >= wanted
+                and is_correct[accepted].mean() >= target
             ),
             None,
         )

@@ -34,7 +34,7 @@ class Architecture:
         build: Builds the model. Its first argument scales the published dropout rates (1: as
             published, 0: no dropout), the second is the shape of the input.
         takes_any_size: True if height and width of the input may differ from 48: the network ends
-            in global pooling, and no two branches of it round an odd size differently.
+            in global pooling, and all of its branches round odd sizes in the same way.
     """
 
     name: str
@@ -251,10 +251,10 @@ def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
     One convolution alone works on all 48x48 pixels, where normalization and ReLU cost the most
-    memory traffic; the depth is where there are 12x12 and 6x6. Each convolution begins as the
-    identity on its first filters: Zagoruyko and Komodakis, "DiracNets: training very deep neural
-    networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10 in 3.29 seconds on
-    a single GPU", 2024.
+    memory traffic; most convolutions work at 12x12 and 6x6. The first filters of each
+    convolution are initialized as the identity: Zagoruyko and Komodakis, "DiracNets: training very
+    deep neural networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10 in
+    3.29 seconds on a single GPU", 2024.
     """
     import keras
     from keras import layers
@@ -270,12 +270,12 @@ def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
     model = _classifier(inputs, tensor, "plain_nine")
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D) and layer.kernel.shape[2] > 1:
-            _begin_as_identity(layer)
+            _initialize_as_identity(layer)
     return model
 
 
-def _begin_as_identity(layer: Any) -> None:
-    """Let a convolution's first filters pass its input's channels on, one each."""
+def _initialize_as_identity(layer: Any) -> None:
+    """Initialize a convolution so that its first filters copy the channels of its input."""
     from keras import ops
 
     kernel = ops.convert_to_numpy(layer.kernel).copy()
@@ -385,7 +385,7 @@ _ALL = (
     ),
     Architecture(
         "plain_nine",
-        "nine normalized 3x3 convolutions of 32 to 256 filters that begin as identities, average "
+        "nine normalized 3x3 convolutions of 32 to 256 filters initialized as identities, average "
         "pooling",
         parameters=1_905_831,
         multiply_adds=138_684_160,

@@ -1,7 +1,7 @@
 """The configuration of a training: one type, whose fields carry their bounds and descriptions.
 
-The train form, ``--set key=value``, the space of a search and the difference of two runs derive
-from the fields of ``TrainingConfig``: a new hyperparameter is one field here and its use in
+The train form, ``--set key=value``, search spaces and the comparison of two runs are derived from
+the fields of ``TrainingConfig``: a new hyperparameter is one field here and its use in
 ``fer_core.training``.
 """
 
@@ -45,8 +45,8 @@ def _setting(
         group: A key of ``GROUPS``.
         label: Its label in forms.
         description: What it does, in one line.
-        only_for: Values of other fields without which this field has no effect.
-        is_logarithmic: True if steps by a factor are sensible.
+        only_for: The values of other fields with which this field has an effect.
+        is_logarithmic: True if it is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
     extra: Any = {

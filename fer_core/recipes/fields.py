@@ -37,7 +37,7 @@ class SettingField:
         minimum_is_allowed: False if a value has to be above ``minimum``.
         maximum_is_allowed: False if a value has to be below ``maximum``.
         is_optional: True if None (off) is a value too.
-        is_logarithmic: True if steps by a factor are sensible.
+        is_logarithmic: True if it is best varied on a logarithmic scale.
         applies: Pairs of another field and its values with which this field has an effect; all
             pairs have to hold.
     """
@@ -73,10 +73,12 @@ class SettingField:
         try:
             return _validator(self.name).validate_python(value)
         except ValidationError as error:
-            raise InputError(self.problem(value) or f"{sentence(error, self.name)}.") from error
+            raise InputError(
+                self.error_message(value) or f"{sentence(error, self.name)}."
+            ) from error
 
-    def problem(self, value: Any) -> str:
-        """Say which values are valid, for a value that is not; empty where only pydantic knows."""
+    def error_message(self, value: Any) -> str:
+        """Return the message for an invalid value; empty if pydantic's message should be used."""
         received = f"Received: {self.name}={shortened(value)}."
         if self.kind == "choice":
             return f"{self.name} should be one of {', '.join(self.choices)}. {received}"
@@ -219,8 +221,8 @@ def validated_config(values: Any) -> TrainingConfig:
         return TrainingConfig(**values)
     except ValidationError as error:
         name = location(error)
-        problem = fields[name].problem(values[name]) if name in fields else ""
-        raise InputError(problem or f"{sentence(error)}.") from error
+        message = fields[name].error_message(values[name]) if name in fields else ""
+        raise InputError(message or f"{sentence(error)}.") from error
 
 
 def effective_config(values: Mapping[str, Any]) -> TrainingConfig:

@@ -1,4 +1,4 @@
-"""The named recipes: configurations under a name that anyone can run again."""
+"""The named recipes: training configurations under a fixed name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fer_core.recipes.config import TrainingConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named training that anyone can run again.
+    """A named training configuration.
 
     Attributes:
         name: Its name on the command line and on the train page; describes its content.
         summary: One line for lists.
         published_result: The result that its author reported; empty for our own recipes.
-        config: The training.
+        config: The configuration.
     """
 
     name: str
@@ -59,14 +59,14 @@ def _recipe_a() -> Recipe:
 
 
 def _recipe_b() -> Recipe:
-    """Recipe B: Adam in steps of 5e-4, 2.5e-4 (epoch 20) and 5e-5 (epoch 30).
+    """Recipe B: Adam with learning rates of 5e-4, 2.5e-4 (epoch 20) and 5e-5 (epoch 30).
 
     The source does not give epochs, batch size and augmentation; chosen here are 50 epochs, batch
     size 64 and no augmentation.
     """
     return Recipe(
         name="four-block-cnn-step-schedule",
-        summary="Four blocks of 64 to 512 filters with average pooling and L2; Adam in three steps",
+        summary="Four blocks of 64 to 512 filters with average pooling and L2; Adam, step schedule",
         published_result="none given",
         config=TrainingConfig(
             architecture="four_blocks_average_pooling",
@@ -159,11 +159,11 @@ def _two_core_recipe() -> Recipe:
     From the strongest published recipes: SGD with Nesterov momentum and a cosine schedule, weight
     decay, label smoothing, strong geometric augmentation, erasing, averaged weights, flip
     averaging. Keras decouples weight decay from the momentum, so that 5e-3 here equals 5e-4 in
-    other programs with a momentum of 0.9. Blur, noise, brightness and contrast imitate webcams.
+    other programs with a momentum of 0.9. Blur, noise, brightness and contrast simulate webcams.
     """
     return Recipe(
         name="plain-eight-sgd-cosine",
-        summary="Eight plain convolutions; SGD under a cosine, strong augmentation, averaged "
+        summary="Eight plain convolutions; SGD, cosine schedule, strong augmentation, averaged "
         "weights: the best choice for two CPU cores",
         published_result="",
         config=TrainingConfig(
@@ -199,16 +199,16 @@ def _labels_recipe() -> Recipe:
     """Our own recipe for FER2013's labels: a deeper plain network, half of its epochs at 36 pixels.
 
     Compared with the two-core recipe: batch size 128 with twice the learning rate, and weaker
-    augmentation with one long cosine.
+    augmentation with one long cosine schedule.
     """
-    shorter = _two_core_recipe()
+    base = _two_core_recipe()
     return Recipe(
         name="plain-nine-sgd-cosine",
-        summary="Nine plain convolutions; SGD under one long cosine, the first half of the epochs "
-        "on 36x36 pixels, averaged weights",
+        summary="Nine plain convolutions; SGD, one long cosine schedule, the first half of the "
+        "epochs on 36x36 pixels, averaged weights",
         published_result="",
         config=replace(
-            shorter.config,
+            base.config,
             architecture="plain_nine",
             epochs=72,
             low_resolution_epochs=36,
@@ -226,9 +226,9 @@ def _votes_recipe() -> Recipe:
     """Our own recipe for the votes of FER2013's annotators (FER+) instead of its labels.
 
     Vote distributions are smooth already, so there is no label smoothing. In the last sixth of the
-    epochs, at the low end of the cosine, classes are sampled in proportion to the square root of
-    their size, which improves fear and disgust. The cross-entropy on validation, where classes keep
-    their sizes, does not reflect that, so the last epoch is kept.
+    epochs, at the end of the cosine schedule, classes are sampled in proportion to the square root
+    of their size, which improves fear and disgust. The cross-entropy on validation, where classes
+    keep their sizes, does not reflect that, so the last epoch is kept.
     """
     labels = _labels_recipe()
     return Recipe(
@@ -257,14 +257,14 @@ def _gpu_recipe() -> Recipe:
     mixup, averaged weights, flip averaging. Shift, zoom, rotation and erasing are slightly stronger
     than in the two-core recipe, because five times the epochs with twice the depth overfit more.
     """
-    shorter = _two_core_recipe()
+    base = _two_core_recipe()
     return Recipe(
         name="residual-attention-sgd-cosine-mixup",
-        summary="Eleven residual convolutions with channel attention; SGD under a cosine, mixup, "
+        summary="Eleven residual convolutions with channel attention; SGD, cosine schedule, mixup, "
         "240 epochs: for a GPU",
         published_result="",
         config=replace(
-            shorter.config,
+            base.config,
             architecture="residual_eleven_attention",
             epochs=240,
             batch_size=128,

@@ -32,7 +32,7 @@ from fer_core.files import replaced_folder, write_json, write_text
 from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
 from fer_core.predictor import Network, Predictor, open_onnx_network
-from fer_core.provenance import hardware_in_words, installed_versions
+from fer_core.provenance import hardware_text, installed_versions
 from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
 from fer_core.training.model_setup import float32_copy
@@ -55,7 +55,7 @@ def write_bundle(
     ``models export`` completes it.
 
     Args:
-        setup: What was trained.
+        setup: The configuration of the run.
         face_set: The data as imported, on which the metrics are measured; with targets if votes
             were learned.
         curated: The data that was trained on.
@@ -89,7 +89,7 @@ def write_bundle(
             "counts": class_counts(face_set),
             "curation": curated.to_json(),
         },
-        curation=_curation_in_words(curated, config.exclude_leaks),
+        curation=_curation_text(curated, config.exclude_leaks),
         training={
             "epochs": len(result.epochs),
             "best_epoch": result.best_epoch,
@@ -98,7 +98,7 @@ def write_bundle(
             "training_images": len(training_rows(curated.faces, config)),
             "stopped_early_by_request": result.was_stopped,
             "backend": keras.backend.backend(),
-            "hardware": hardware_in_words(),
+            "hardware": hardware_text(),
         },
         metrics={},
         versions=installed_versions(),
@@ -131,18 +131,18 @@ def write_bundle(
             )
             write_calibration(folder, predictor.calibration, "validation, plurality of votes")
         evaluation = evaluate_predictor(predictor, face_set, "validation")
-        figures = evaluation.to_json()
+        validation_metrics = evaluation.to_json()
         if votes is not None:
-            figures["votes"] = metrics_against_votes(evaluation, targets)
-        record = replace(record, metrics={"validation": figures})
+            validation_metrics["votes"] = metrics_against_votes(evaluation, targets)
+        record = replace(record, metrics={"validation": validation_metrics})
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.calibration))
     return load_bundle(run.bundle_path, name)
 
 
-def _curation_in_words(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
+def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
     """Describe what was excluded or relabeled in the training data; None for nothing."""
-    parts = [curated.in_words] if curated.in_words else []
+    parts = [curated.summary] if curated.summary else []
     if excludes_leaks:
         parts.append("training images that also appear in validation or test excluded")
     return "; ".join(parts) or None

@@ -78,7 +78,7 @@ def is_active(run: RunFolder) -> bool:
 
 
 def request_stop(run: RunFolder) -> None:
-    """Request a training to end after the current step and to keep the best model so far.
+    """Ask a training to end after the current step and to keep the best model so far.
 
     Raises:
         InputError: It is not running, or the folder cannot be written.
@@ -87,17 +87,17 @@ def request_stop(run: RunFolder) -> None:
 
 
 def request_pause(run: RunFolder) -> None:
-    """Request a training to pause after the current step; raises as ``request_stop``."""
+    """Ask a training to pause after the current step; raises as ``request_stop``."""
     _request(run, "pause")
 
 
 def request_resume(run: RunFolder) -> None:
-    """Request a paused training to resume; raises as ``request_stop``."""
+    """Ask a paused training to resume; raises as ``request_stop``."""
     _request(run, "resume")
 
 
 def request_prune(run: RunFolder) -> None:
-    """Request an unpromising trial to end without a model; raises as ``request_stop``."""
+    """Ask an unpromising trial to end without a model; raises as ``request_stop``."""
     _request(run, "prune")
 
 
@@ -176,12 +176,12 @@ class RunControl:
 
     def _pause(self) -> Request | None:
         start, status = self._clock(), self._run.read_status()
-        beat = -float("inf")
+        last_write = -float("inf")
         request: Request | None = "pause"
         while request == "pause" and not self._stop.is_set():
             now = self._clock()
-            if status is not None and now - beat >= 2.0:
-                beat = now
+            if status is not None and now - last_write >= 2.0:
+                last_write = now
                 self._run.write_status(_paused(status))
             self._sleep(self.INTERVAL)
             request = self._request()
@@ -247,7 +247,7 @@ def _kill_with_children(process_id: int) -> None:
 
     try:
         process = psutil.Process(process_id)
-        family = [process, *process.children(recursive=True)]
+        processes = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied as error:
@@ -255,7 +255,7 @@ def _kill_with_children(process_id: int) -> None:
     # A training that a shell script started shares its process group with that script.
     if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
         os.killpg(process_id, signal.SIGKILL)
-    for member in family:
+    for member in processes:
         try:
             member.kill()
         except psutil.NoSuchProcess:

@@ -32,7 +32,7 @@ from fer_core.training.model_setup import compiled_model
 from fer_core.training.queue import active_runs
 
 #: Settings that do not affect the duration of a step.
-_WITHOUT_INFLUENCE = {
+_NOT_AFFECTING_SPEED = {
     "epochs",
     "seed",
     "learning_rate",
@@ -56,7 +56,7 @@ _WITHOUT_INFLUENCE = {
     "flip_averaging",
 }
 
-#: Settings that affect the duration only by being 0 or not.
+#: Settings that affect the duration only by whether they are 0.
 _SWITCHES = {
     "dropout_scale",
     "weight_decay",
@@ -74,16 +74,16 @@ _SWITCHES = {
 }
 
 _WARM_UP_STEPS = 2
-_LEAST_STEPS = 3
-_MOST_STEPS = 50
+_MIN_STEPS = 3
+_MAX_STEPS = 50
 _MEASURING_SECONDS = 4.0
-_PATIENCE_SECONDS = 180.0
+_TIMEOUT_SECONDS = 180.0
 _FACE_BYTES = FACE_SIZE * FACE_SIZE
 
 
 @dataclass(frozen=True)
 class Speed:
-    """A measurement.
+    """The measured speed of a training.
 
     Attributes:
         training_seconds: Per training image, augmentation included.
@@ -111,7 +111,7 @@ class TrainingEstimate:
         seconds_per_epoch: Seconds per epoch, validation included.
         seconds: Seconds of the whole training, including the start.
         epochs: Total number of epochs; early stopping may end it sooner.
-        may_end_sooner: True if early stopping is on.
+        may_end_sooner: True if early stopping is enabled.
         training_images: Training images per epoch.
         validation_images: Validation images per epoch.
         was_busy: True if another training was running during the measurement, so that the actual
@@ -133,8 +133,8 @@ class TrainingEstimate:
     def text(self) -> str:
         """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
         words = (
-            f"about {_roughly(self.seconds)} on this machine "
-            f"({_roughly(self.seconds_per_epoch)} per epoch, "
+            f"about {_format_estimate(self.seconds)} on this machine "
+            f"({_format_estimate(self.seconds_per_epoch)} per epoch, "
             f"{self.epochs:,} epoch{'s' if self.epochs != 1 else ''})"
         )
         if self.may_end_sooner:
@@ -148,7 +148,7 @@ class TrainingEstimate:
         return asdict(self) | {"in_words": self.text}
 
 
-def _roughly(seconds: float) -> str:
+def _format_estimate(seconds: float) -> str:
     """Format a duration with the precision of an estimate."""
     if seconds < 10:
         return f"{seconds:.1f} seconds"
@@ -166,7 +166,7 @@ def cached_estimate(
     config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
 ) -> TrainingEstimate | None:
     """Return the estimate from an earlier measurement; None if there is none. Fast."""
-    speed = _remembered(config, settings)
+    speed = _cached_speed(config, settings)
     return None if speed is None else _estimate(speed, config, training_images, validation_images)
 
 
@@ -188,11 +188,11 @@ def estimate_training(
         InputError: The steps cannot be executed on this machine; the message says why.
     """
     is_busy = bool(active_runs(settings))
-    speed = _remembered(config, settings)
+    speed = _cached_speed(config, settings)
     if speed is None or (speed.was_busy and not is_busy):
         speed = _measure_in_process(config, is_busy=is_busy)
         with suppress(OSError):  # without a cache it is measured again next time
-            write_json(_memory_path(config, settings), asdict(speed))
+            write_json(_cache_path(config, settings), asdict(speed))
     return _estimate(speed, config, training_images, validation_images)
 
 
@@ -224,21 +224,21 @@ def _full_epochs(config: TrainingConfig) -> float:
     return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
 
-def _memory_path(config: TrainingConfig, settings: Settings) -> Path:
+def _cache_path(config: TrainingConfig, settings: Settings) -> Path:
     values = config.to_json()
     key: dict[str, Any] = {
         name: bool(value) if name in _SWITCHES else value
         for name, value in values.items()
-        if name not in _WITHOUT_INFLUENCE
+        if name not in _NOT_AFFECTING_SPEED
     }
     key |= {"cores": os.cpu_count(), "backend": os.environ.get("KERAS_BACKEND", "")}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return settings.runs_root / ".estimates" / f"{digest[:32]}.json"
 
 
-def _remembered(config: TrainingConfig, settings: Settings) -> Speed | None:
+def _cached_speed(config: TrainingConfig, settings: Settings) -> Speed | None:
     try:
-        speed = Speed(**read_json(_memory_path(config, settings)))
+        speed = Speed(**read_json(_cache_path(config, settings)))
         return speed if speed.training_seconds > 0 else None
     except (OSError, ValueError, TypeError):
         return None
@@ -252,12 +252,12 @@ def _measure_in_process(config: TrainingConfig, *, is_busy: bool) -> Speed:
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(
-            f"A few steps of {config.architecture} took longer than {_PATIENCE_SECONDS:.0f} s; "
+            f"A few steps of {config.architecture} took longer than {_TIMEOUT_SECONDS:.0f} s; "
             "try a smaller batch_size, or wait until the machine is less busy."
         ) from error
     if answer.returncode < 0:
@@ -278,7 +278,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
     prepare_backend()
     from fer_core.training.fit import predict_in_batches
 
-    # The labels drawn here are timed as targets too, at full resolution.
+    # Votes as targets take the same time as labels; the steps are timed at full resolution.
     config = replace(config, targets="labels", low_resolution_epochs=0)
     model = compiled_model(config)
     generator = np.random.default_rng(0)
@@ -294,7 +294,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
     batches = TrainingBatches(faces, config)
     durations: list[float] = []
     startup = 0.0
-    steps = (batch for epoch in range(_MOST_STEPS) for batch in batches.epoch(epoch))
+    steps = (batch for epoch in range(_MAX_STEPS) for batch in batches.epoch(epoch))
     before = time.perf_counter()
     for done, batch in enumerate(steps, start=1):
         model.train_on_batch(
@@ -306,9 +306,9 @@ def measure_speed(config: TrainingConfig) -> Speed:
         elif done > _WARM_UP_STEPS:
             durations.append(now - before)
         before = now
-        if len(durations) >= _LEAST_STEPS and sum(durations) > _MEASURING_SECONDS:
+        if len(durations) >= _MIN_STEPS and sum(durations) > _MEASURING_SECONDS:
             break
-        if len(durations) >= _MOST_STEPS:
+        if len(durations) >= _MAX_STEPS:
             break
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
     predict_in_batches(model, images)
@@ -319,11 +319,11 @@ def measure_speed(config: TrainingConfig) -> Speed:
         training_seconds=float(np.median(durations)) / batches.images_per_step,
         validation_seconds=(time.perf_counter() - before) / len(images),
         startup_seconds=startup,
-        memory_bytes=_most_memory(),
+        memory_bytes=_peak_memory(),
     )
 
 
-def _most_memory() -> int:
+def _peak_memory() -> int:
     """Return the peak physical memory of this process in bytes."""
     try:
         import resource

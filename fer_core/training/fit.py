@@ -32,10 +32,10 @@ from fer_core.training.model_setup import (
     state_arrays,
     trace_both_sizes,
 )
-from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, has_stalled
 from fer_core.training.schedule import learning_rate_at
 from fer_core.training.tracking import EpochObserver
+from fer_core.training.training_progress import TrainingProgress
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +46,7 @@ _PREDICTION_BATCH = 256
 
 @dataclass(frozen=True)
 class FitResult:
-    """How the loop ended.
+    """The result of the training loop.
 
     Attributes:
         epochs: The finished epochs, in order.
@@ -63,7 +63,7 @@ class FitResult:
 
 @dataclass(frozen=True)
 class FitContext:
-    """What surrounds a training without influence on its result.
+    """Callbacks and the clock of a training, which do not affect its result.
 
     Attributes:
         progress: Reports steps and epochs; by default to the terminal and the run's folder.
@@ -131,7 +131,7 @@ def fit(
     context = context or FitContext()
     clock, observer = context.clock, context.observer
     progress = context.progress or TrainingProgress(run, config.epochs, clock=clock)
-    training, validation = _parts(face_set, config)
+    training, validation = _split_data(face_set, config)
     batches = TrainingBatches(training, config)
     model = compiled_model(config)
     if config.low_resolution_epochs:
@@ -184,8 +184,8 @@ def fit(
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
-        # The checkpoint is on disk before the epoch counts as finished, and the previous one until
-        # then: whenever the process dies, the last finished epoch has its checkpoint.
+        # The new checkpoint is written before the epoch counts as finished, and the previous one is
+        # deleted after that: the last finished epoch has a checkpoint, even after a crash.
         run.save_arrays(_checkpoint_name(record.epoch), state_arrays(model))
         run.append_epoch(record)
         (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
@@ -197,7 +197,7 @@ def fit(
     return FitResult(history, best_epoch(history, config.monitor), was_stopped=False)
 
 
-def _parts(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, FaceSet]:
+def _split_data(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, FaceSet]:
     """Return the training images and the validation images.
 
     Raises:
@@ -291,16 +291,16 @@ def _epoch_record(
     else:
         labels = validation.labels
         validation_loss = log_loss(labels, probabilities)
-    figures = per_class_metrics(confusion_matrix(labels, probabilities.argmax(axis=1)))
+    per_class = per_class_metrics(confusion_matrix(labels, probabilities.argmax(axis=1)))
     return EpochRecord(
         epoch=epoch,
         loss=training_means["loss"],
         accuracy=training_means["accuracy"],
         validation_loss=_defined(validation_loss),
         validation_accuracy=_defined(accuracy(labels, probabilities)),
-        validation_macro_f1=_defined(macro_f1(figures)),
+        validation_macro_f1=_defined(macro_f1(per_class)),
         validation_recall={
-            emotion: figure.recall for emotion, figure in zip(EMOTIONS, figures, strict=True)
+            emotion: values.recall for emotion, values in zip(EMOTIONS, per_class, strict=True)
         },
         learning_rate=learning_rate,
         images_per_second=images_per_second,
@@ -308,6 +308,6 @@ def _epoch_record(
     )
 
 
-def _defined(figure: float | None) -> float:
+def _defined(value: float | None) -> float:
     """Return a metric; 0 if it is undefined because emotions tie on every image."""
-    return 0.0 if figure is None else figure
+    return 0.0 if value is None else value

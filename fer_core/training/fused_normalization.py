@@ -2,8 +2,8 @@
 
 Keras computes the moments and applies them in several passes over the data, each of them in
 float32. TensorFlow's fused operation reads and writes half-precision values once, which makes a
-training step of plain convolutions about a third faster on a processor. What is saved is always
-built from Keras's own layers: the weights are the same.
+training step of plain convolutions about a third faster on a processor. The saved model is always
+built from Keras's own layers; its weights are the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def with_fused_normalization(model: keras.Model) -> keras.Model:
-    """A copy of a model, with the same weights, whose batch normalizations are fused.
+    """Return a copy of a model, with the same weights, whose batch normalizations are fused.
 
     Args:
         model: Not compiled, of Keras's own layers, channels last, under the TensorFlow backend.
@@ -48,13 +48,13 @@ def _fused_layer() -> Any:
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
-            nothing = tf.constant([], tf.float32)
+            empty = tf.constant([], tf.float32)
             result = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,
                 scale=self.gamma,
                 offset=self.beta,
-                mean=nothing,
-                variance=nothing,
+                mean=empty,
+                variance=empty,
                 epsilon=self.epsilon,
                 data_format="NHWC",
                 is_training=True,

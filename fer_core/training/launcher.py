@@ -1,4 +1,4 @@
-"""The launcher: checks a training once, makes its run and puts it into the queue."""
+"""The launcher: checks a training once, creates its run and adds it to the queue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fer_core.training.tracking import check_tracking
 
 
 def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "") -> RunFolder:
-    """Make a run and start it in the background, at once or when its turn comes.
+    """Create a run and start it in the background, or add it to the queue.
 
     Args:
         setup: What to train.
@@ -55,12 +55,12 @@ def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "
 
 
 def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) -> RunFolder:
-    """Check a training, then make its run without starting it.
+    """Check a training, then create its run without starting it.
 
     These checks happen here only: the job that trains the run later relies on them. An imported
-    dataset's fingerprint is kept with the run, so that the job notices if the dataset was replaced
-    while the run was pending. The fingerprint of data that are read from a path is unknown until
-    the job has read them.
+    dataset's fingerprint is stored with the run, so that the job notices if the dataset was
+    replaced while the run was pending. The fingerprint of data that are read from a path is unknown
+    until the job has read them.
 
     Args:
         setup: What to train.
@@ -69,7 +69,7 @@ def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) 
 
     Raises:
         InputError: The dataset is missing or damaged, the disk has too little space, Keras or a
-            library for the requested tracking is missing, or the folder holds a run already or
+            library for the requested tracking is missing, or the folder already contains a run or
             cannot be written.
     """
     fingerprint = _recorded_fingerprint(setup.data, settings)
@@ -100,7 +100,7 @@ def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
 
 
 def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = None) -> None:
-    """Resume a run after its last finished epoch, in the background, when its turn comes.
+    """Resume a run after its last finished epoch, in the background (queued if necessary).
 
     If early stopping had ended it and more epochs are requested, early stopping is switched off.
 
@@ -133,8 +133,8 @@ def find_resumable_run(folder: Path) -> RunFolder:
     """Return the run in a folder, to be resumed in this process.
 
     Raises:
-        InputError: The folder holds no run, Keras or a library for its tracking is missing, or the
-            disk has too little space.
+        InputError: The folder contains no run, Keras or a library for its tracking is missing, or
+            the disk has too little space.
     """
     run = RunFolder(folder)
     _check_resources(run.read_setup(), run.path)
@@ -147,17 +147,17 @@ def extend_run(run: RunFolder, epochs: int) -> None:
     Raises:
         InputError: The run is being trained, or has more finished epochs than requested.
     """
-    with run.held() as setup:
+    with run.locked() as setup:
         done = run.read_epochs()
         if epochs < max(len(done), 1):
             raise InputError(
                 f"The run {run.path.name} has {len(done)} finished epochs; request at least that "
                 f"many. Received: epochs={epochs}"
             )
-        wanted: dict[str, object] = {"epochs": epochs}
+        changes: dict[str, object] = {"epochs": epochs}
         if len(done) < epochs and has_stalled(done, setup.config):
-            wanted["early_stopping_patience"] = None
-        config = changed_config(setup.config, wanted)
+            changes["early_stopping_patience"] = None
+        config = changed_config(setup.config, changes)
         if config != setup.config:
             run.change_setup(_with_change(setup, config, len(done)))
 

@@ -46,8 +46,8 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         # compiler takes longer than it saves; JAX always compiles.
         jit_compile=keras.backend.backend() == "jax",
     )
-    # The model's optimizer, because for float16 Keras wraps ours in one that scales the loss, and a
-    # checkpoint holds the variables of both.
+    # For float16, Keras wraps the optimizer in one that scales the loss; a checkpoint needs the
+    # variables of both.
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -58,8 +58,8 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
 
     if config.loss == "focal":
         # Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5. Its alpha is
-        # 1 here, because class weights, if configured, come with each image; label smoothing comes
-        # first, as for cross-entropy.
+        # 1 here, because class weights, if configured, are sample weights. Label smoothing is
+        # applied first, as for cross-entropy.
         return keras.losses.CategoricalFocalCrossentropy(
             alpha=1.0, gamma=config.focal_gamma, label_smoothing=config.label_smoothing
         )

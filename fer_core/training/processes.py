@@ -26,7 +26,7 @@ def process_start(process_id: int) -> float | None:
     """Return the start time of a process in seconds; None if it does not exist or is unknown.
 
     On Linux the time counts from the machine's start. A time since 1970 would change whenever the
-    machine's clock is set, and a live process would be mistaken for a later one.
+    machine's clock is set, and a live process would not be recognized.
     """
     try:
         # After the program's name in brackets, which may contain anything; proc(5), field 22.
@@ -69,14 +69,14 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
     return began is not None and abs(began - started) < _START_TOLERANCE
 
 
-def lock_file(path: Path, patience: float = 0.0) -> int | None:
+def lock_file(path: Path, timeout: float = 0.0) -> int | None:
     """Lock an existing file for this process until the returned descriptor is closed.
 
     On systems without such locks (Windows) two processes do not notice each other.
 
     Args:
         path: The file.
-        patience: Seconds to wait for another process to release the lock.
+        timeout: Seconds to wait for another process to release the lock.
 
     Returns:
         The descriptor of the open file; None if another process holds the lock.
@@ -84,10 +84,10 @@ def lock_file(path: Path, patience: float = 0.0) -> int | None:
     Raises:
         OSError: The file cannot be opened.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         descriptor = os.open(path, os.O_RDONLY)
-        if _try_lock(descriptor) and _is_still(path, descriptor):
+        if _try_lock(descriptor) and _is_same_file(path, descriptor):
             return descriptor
         os.close(descriptor)
         if time.monotonic() >= deadline:
@@ -107,8 +107,8 @@ def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
     return True
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Return True if a path still names an open file, which may have been replaced since."""
+def _is_same_file(path: Path, descriptor: int) -> bool:
+    """Return True if a path still refers to an open file; it may have been replaced."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -137,12 +137,12 @@ def is_locked(path: Path) -> bool | None:
 def inherited_lock(path: Path) -> int | None:
     """Return the descriptor of a file's lock that this process inherited; None if it did not.
 
-    The process that starts a training locks the run and passes the lock on, so that a second start
-    cannot come between.
+    The process that starts a training locks the run and passes the lock on, so that no other
+    process can start the same run in between.
     """
     try:
         descriptor = int(os.environ[LOCK_VARIABLE])
-        if not _is_still(path, descriptor):
+        if not _is_same_file(path, descriptor):
             return None
     except (KeyError, ValueError, OSError):
         return None

@@ -1,6 +1,6 @@
 """The queue of pending runs: a file per run in ``runs/.queue/``.
 
-Every change happens under one lock. The queue needs no process of its own: a job that ends starts
+Every change happens under one lock. There is no process for the queue: a job that ends starts
 the next one.
 """
 
@@ -50,7 +50,7 @@ def enqueue(run: RunFolder, settings: Settings) -> None:
         InputError: It is being trained, is pending already, or is not in ``runs/``.
     """
     run.read_setup()
-    _check_place(run, settings)
+    _check_is_in_runs(run, settings)
     with _locked_queue(settings):
         if is_active(run):
             raise InputError(f"The run {run.path.name} is being trained already.")
@@ -68,7 +68,7 @@ def remove_from_queue(run: RunFolder, settings: Settings) -> None:
         InputError: It is not in the queue.
     """
     with _locked_queue(settings):
-        _check_waits(run, settings)
+        _check_is_queued(run, settings)
         _entry_path(run.path.name, settings).unlink(missing_ok=True)
 
 
@@ -84,14 +84,14 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
         InputError: It is not in the queue.
     """
     with _locked_queue(settings):
-        _check_waits(run, settings)
+        _check_is_queued(run, settings)
         others = [entry for entry in _entries(settings) if entry.run_id != run.path.name]
-        place = min(max(position - 1, 0), len(others))
-        order = _order_between(others[:place], others[place:])
+        index = min(max(position - 1, 0), len(others))
+        order = _order_between(others[:index], others[index:])
         if order is not None:
             _write_entry(run.path.name, order, settings)  # one file: an atomic move
             return
-        others.insert(place, _Entry(0.0, run.path.name))
+        others.insert(index, _Entry(0.0, run.path.name))
         for number, entry in enumerate(others, start=1):
             _write_entry(entry.run_id, number, settings)
 
@@ -152,8 +152,8 @@ def _start(run: RunFolder, settings: Settings) -> bool:
     stay in the queue.
     """
     try:
-        # A process that only checks the lock holds it for a moment, too.
-        lock = lock_file(run.path / SETUP_FILE, patience=0.5)
+        # A process that only checks the lock also holds it for a moment.
+        lock = lock_file(run.path / SETUP_FILE, timeout=0.5)
     except OSError:
         return False
     if lock is None:
@@ -187,7 +187,7 @@ def _open_log(run: RunFolder) -> int | None:
     """Open the log of a run that is about to start; mark the run as failed if that is impossible.
 
     Raises:
-        InputError: The disk is full, which no other run in the queue would survive either.
+        InputError: The disk is full, so no other run in the queue could start either.
     """
     try:
         (run.path / CONTROL_FILE).unlink(missing_ok=True)
@@ -210,7 +210,7 @@ def _open_log(run: RunFolder) -> int | None:
 
 
 def continue_queue(settings: Settings) -> None:
-    """Start pending runs after a run has ended; a problem of the queue is logged, not raised."""
+    """Start pending runs after a run has ended; an error of the queue is logged, not raised."""
     try:
         start_pending_runs(settings)
     except InputError as error:
@@ -252,7 +252,7 @@ def _locked_queue(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def _check_place(run: RunFolder, settings: Settings) -> None:
+def _check_is_in_runs(run: RunFolder, settings: Settings) -> None:
     if run.path.parent.resolve() != settings.runs_root.resolve():
         raise InputError(
             f"{run.path} is not in {settings.runs_root} and cannot be queued; start it with "
@@ -260,7 +260,7 @@ def _check_place(run: RunFolder, settings: Settings) -> None:
         )
 
 
-def _check_waits(run: RunFolder, settings: Settings) -> None:
+def _check_is_queued(run: RunFolder, settings: Settings) -> None:
     if not _entry_path(run.path.name, settings).exists():
         raise InputError(
             f"The run {run.path.name} is not in the queue; reload the page or the list."

@@ -34,11 +34,11 @@ from fer_core.training.run_folder import (
     RunSetup,
     RunStatus,
     best_epoch,
+    consecutive_epochs,
     epoch_record,
-    unbroken_epochs,
 )
 
-RealState = Literal[
+ActualState = Literal[
     "queued",
     "starting",
     "running",
@@ -93,7 +93,7 @@ class RunSummary:
 
     id: str
     path: Path
-    state: RealState
+    state: ActualState
     reason: str
     name: str = ""
     note: str = ""
@@ -151,8 +151,8 @@ class RunSummary:
 
 
 @dataclass
-class _Facts:
-    """What a run's files say, whether or not its process is alive."""
+class _RunFiles:
+    """The content of a run's files, which does not depend on whether its process is alive."""
 
     stamp: tuple[object, ...]
     summary: RunSummary
@@ -169,10 +169,10 @@ class _EpochFile:
     epochs: tuple[EpochRecord, ...] = ()
 
 
-_facts: dict[Path, _Facts] = {}
+_files_by_path: dict[Path, _RunFiles] = {}
 _epoch_files: dict[Path, _EpochFile] = {}
 #: Sessions of the app are threads of one process.
-_guard = threading.RLock()
+_lock = threading.RLock()
 
 
 def list_runs(settings: Settings) -> list[RunSummary]:
@@ -196,12 +196,14 @@ def list_runs(settings: Settings) -> list[RunSummary]:
             "folder's permissions."
         ) from error
     positions = _queue_positions(settings)
-    with _guard:
+    with _lock:
         existing = set(folders)
         for deleted in [
-            path for path in _facts if path.parent == settings.runs_root and path not in existing
+            path
+            for path in _files_by_path
+            if path.parent == settings.runs_root and path not in existing
         ]:
-            _facts.pop(deleted, None)
+            _files_by_path.pop(deleted, None)
             _epoch_files.pop(deleted, None)
     summaries = [_summary(path, positions) for path in folders if not _is_empty(path)]
     oldest = datetime.min.replace(tzinfo=UTC)
@@ -232,15 +234,15 @@ def find_run(name: str, settings: Settings) -> RunFolder:
 
 def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
     """Return a run's finished epochs; only the new lines of a file that grew are read."""
-    with _guard:
+    with _lock:
         known = _epoch_files.setdefault(path, _EpochFile())
         try:
             with (path / EPOCHS_FILE).open("rb") as file:
-                about = os.fstat(file.fileno())
-                identity = (about.st_dev, about.st_ino)
-                if identity != known.identity or about.st_size < known.position:
+                stat = os.fstat(file.fileno())
+                identity = (stat.st_dev, stat.st_ino)
+                if identity != known.identity or stat.st_size < known.position:
                     known = _epoch_files[path] = _EpochFile(identity)
-                if about.st_size == known.position:
+                if stat.st_size == known.position:
                     return known.epochs
                 file.seek(known.position)
                 text = file.read()
@@ -256,7 +258,7 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         known.position += end
         last = epoch_record(text[end:].decode("utf-8", errors="replace"))
         records = known.records if last is None else known.records | {last.epoch: last}
-        known.epochs = tuple(unbroken_epochs(records))
+        known.epochs = tuple(consecutive_epochs(records))
         return known.epochs
 
 
@@ -288,9 +290,9 @@ def _is_empty(path: Path) -> bool:
 
 
 def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
-    facts = _read_facts(path)
-    summary = facts.summary
-    if facts.setup is None:
+    files = _read_files(path)
+    summary = files.summary
+    if files.setup is None:
         return summary
     if is_active(RunFolder(path)):
         return _active_summary(summary)
@@ -310,7 +312,7 @@ def _inactive_summary(summary: RunSummary) -> RunSummary:
     return replace(summary, state=state, reason=reason)
 
 
-def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[RealState, str]:
+def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualState, str]:
     if status is None:
         if not log_tail(run.path, 1):
             return "new", "was never started"
@@ -345,25 +347,25 @@ def _active_summary(summary: RunSummary) -> RunSummary:
     )
 
 
-def _read_facts(path: Path) -> _Facts:
+def _read_files(path: Path) -> _RunFiles:
     has_bundle_folder = _file_stamp(RunFolder(path).bundle_path) is not None
     stamp = (*(_file_stamp(path / name) for name in _FILES), has_bundle_folder)
-    with _guard:
-        known = _facts.get(path)
+    with _lock:
+        known = _files_by_path.get(path)
         if known is None or known.stamp != stamp:
-            known = _facts[path] = _facts_from_files(path, stamp)
+            known = _files_by_path[path] = _parse_files(path, stamp)
         return known
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int] | None:
     try:
-        about = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return about.st_mtime_ns, about.st_size, about.st_ino
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def _facts_from_files(path: Path, stamp: tuple[object, ...]) -> _Facts:
+def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
     run, label = RunFolder(path), read_label(RunFolder(path))
     summary = RunSummary(
         id=path.name,
@@ -378,9 +380,9 @@ def _facts_from_files(path: Path, stamp: tuple[object, ...]) -> _Facts:
     try:
         setup = run.read_setup()
     except InputError as error:
-        return _Facts(stamp, replace(summary, reason=str(error)), None)
+        return _RunFiles(stamp, replace(summary, reason=str(error)), None)
     epochs, status = read_run_epochs(path), run.read_status()
-    return _Facts(
+    return _RunFiles(
         stamp,
         replace(
             summary,
@@ -391,13 +393,13 @@ def _facts_from_files(path: Path, stamp: tuple[object, ...]) -> _Facts:
             trial=setup.trial,
             epochs=setup.config.epochs,
             status=status,
-            **_figures(epochs, setup.config),
+            **_best_metrics(epochs, setup.config),
         ),
         setup,
     )
 
 
-def _figures(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
+def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
     best = best_epoch(epochs, config.monitor)
     chosen = None if best is None else epochs[best - 1]
     return {
@@ -430,7 +432,7 @@ def _started(path: Path) -> datetime | None:
 
 
 def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
-    """Say why the process of a run ended without reporting its end."""
+    """Return why the process of a run ended without reporting its end."""
     last_beat = _aware(status.updated)
     control = read_control(run)
     where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "during preparation"

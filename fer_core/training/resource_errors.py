@@ -22,7 +22,7 @@ _MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 
 
 def bytes_on_disk(config: TrainingConfig) -> int:
-    """The largest disk space that a run needs, in bytes.
+    """Return the maximum disk space that a run needs, in bytes.
 
     The best weights and two checkpoints (weights, up to two optimizer values per weight, the
     average) while one replaces the other, then the two networks of the bundle while they replace
@@ -73,15 +73,15 @@ def failure_reason(error: BaseException, run: RunFolder) -> str:
     if isinstance(error, InputError):
         return str(error)
     done = len(run.read_epochs())
-    kept = f"epoch {done} is safe on disk" if done else "no epoch was finished yet"
+    progress = f"epoch {done} is saved" if done else "no epoch was finished yet"
     if is_disk_full(error):
-        return f"The disk is full; {kept}: free some space and continue the run."
+        return f"The disk is full; {progress}: free some space and continue the run."
     if is_memory_error(error):
         return (
-            f"There was not enough memory; {kept}: close other programs and continue the run, or "
-            "start a new one with a smaller batch_size."
+            f"There was not enough memory; {progress}: close other programs and continue the run, "
+            "or start a new one with a smaller batch_size."
         )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or type(error).__name__}; {kept}."
+        return f"{where}{error.strerror or type(error).__name__}; {progress}."
     return first_line(error)

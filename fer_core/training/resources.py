@@ -54,9 +54,9 @@ def resource_use(
         return None
     try:
         process = psutil.Process(status.process_id)
-        family = [process, *process.children(recursive=True)]
+        processes = [process, *process.children(recursive=True)]
         seconds, memory = 0.0, 0
-        for member in family:
+        for member in processes:
             with member.oneshot():
                 times = member.cpu_times()
                 seconds += times.user + times.system

@@ -1,4 +1,4 @@
-"""A run's folder on disk, which holds the whole state of a training.
+"""A run's folder on disk, which contains the whole state of a training.
 
 The launcher writes ``config.json`` once (and again, under the run's lock, when the number of epochs
 changes); pages and commands write ``control.json`` and ``label.json``; only the training job writes
@@ -64,8 +64,9 @@ LOG_FILE = "train.log"
 #: In ``runs/``: the folder with a file per pending run, named after the run.
 QUEUE_FOLDER = ".queue"
 
-#: A lock that is held longer belongs to a training; a check holds it only for a moment.
-_LOCK_PATIENCE = 0.5
+#: A lock that is held longer belongs to a training; a process that only checks the lock holds it
+#: for a moment.
+_LOCK_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -99,7 +100,7 @@ class ConfigChange:
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class RunSetup:
-    """What a run trains, and on which data: the content of ``config.json``.
+    """The configuration and data of a run: the content of ``config.json``.
 
     Attributes:
         recipe: The recipe's name; the recipe may no longer exist, because ``config`` is complete.
@@ -240,7 +241,7 @@ def epoch_record(line: str) -> EpochRecord | None:
         return None
 
 
-def unbroken_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
+def consecutive_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
     """Return the epochs before the first missing one; later ones have no valid predecessor."""
     finished: list[EpochRecord] = []
     while len(finished) + 1 in records:
@@ -275,10 +276,10 @@ class RunFolder:
         return self.path / "bundle"
 
     def create(self, setup: RunSetup) -> None:
-        """Make the folder and write ``config.json``.
+        """Create the folder and write ``config.json``.
 
         Raises:
-            InputError: The folder already holds a run, or cannot be made.
+            InputError: The folder already contains a run, or cannot be created.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -290,7 +291,7 @@ class RunFolder:
             ) from error
         if not is_new:
             raise InputError(
-                f"{self.path} already holds a run; continue it with --resume, or choose another "
+                f"{self.path} already contains a run; continue it with --resume, or choose another "
                 "folder."
             )
 
@@ -307,14 +308,14 @@ class RunFolder:
         """Read ``config.json``.
 
         Raises:
-            InputError: The folder holds no run, or its configuration is damaged or outdated.
+            InputError: The folder contains no run, or its configuration is damaged or outdated.
         """
         path = self.path / SETUP_FILE
         try:
             return RunSetup.from_json(read_json(path))
         except FileNotFoundError as error:
             raise InputError(
-                f"{self.path} holds no run (config.json is missing); choose the folder of a run."
+                f"{self.path} contains no run (config.json is missing); choose the folder of a run."
             ) from error
         except InputError as error:
             raise InputError(f"{path} is not a valid configuration: {error}") from error
@@ -354,7 +355,7 @@ class RunFolder:
         self.save_arrays(VOTES_FILE, arrays)
 
     def read_votes(self) -> Votes | None:
-        """The votes that the run was begun with; None if it was not begun with any.
+        """Return the votes that the run started with; None if it started without votes.
 
         Raises:
             InputError: They are damaged.
@@ -371,7 +372,7 @@ class RunFolder:
             ) from error
 
     @contextmanager
-    def held(self) -> Iterator[RunSetup]:
+    def locked(self) -> Iterator[RunSetup]:
         """Lock the run for this process, and read its setup under the lock.
 
         The system releases the lock when the process ends, however it ends. An old request in
@@ -382,7 +383,7 @@ class RunFolder:
             The content of ``config.json``.
 
         Raises:
-            InputError: The folder holds no run, its configuration is damaged, or another process
+            InputError: The folder contains no run, its configuration is damaged, or another process
                 trains it.
         """
         path = self.path / SETUP_FILE
@@ -390,9 +391,9 @@ class RunFolder:
         is_inherited = descriptor is not None
         if descriptor is None:
             try:
-                descriptor = lock_file(path, _LOCK_PATIENCE)
+                descriptor = lock_file(path, _LOCK_TIMEOUT)
             except OSError:
-                self.read_setup()  # says what is wrong
+                self.read_setup()  # raises an error with a better message
                 raise
         if descriptor is None:
             raise InputError(
@@ -401,7 +402,9 @@ class RunFolder:
             )
         try:
             if not is_inherited:
-                with suppress(OSError):  # a folder that cannot be written fails soon enough
+                with suppress(
+                    OSError
+                ):  # if the folder is not writable, the first write raises an error
                     (self.path / CONTROL_FILE).unlink(missing_ok=True)
             yield self.read_setup()
         finally:
@@ -443,7 +446,9 @@ class RunFolder:
         except OSError:
             return []
         records = map(epoch_record, text.splitlines())
-        return unbroken_epochs({record.epoch: record for record in records if record is not None})
+        return consecutive_epochs(
+            {record.epoch: record for record in records if record is not None}
+        )
 
     def save_arrays(self, name: str, arrays: dict[str, NDArray[Any]]) -> None:
         """Replace a file of arrays, such as a checkpoint."""
@@ -467,17 +472,17 @@ class RunFolder:
 
 
 def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
-    """Make a new folder under ``runs/``, named after the current time and the recipe.
+    """Create a new folder under ``runs/``, named after the current time and the recipe.
 
     Raises:
         InputError: ``runs/`` cannot be written.
     """
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)[:60]}"
-    with os_errors_as_input_errors(f"No run can be made in {settings.runs_root}"):
+    with os_errors_as_input_errors(f"No run can be created in {settings.runs_root}"):
         settings.runs_root.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(1):
             path = settings.runs_root / (stem if number == 1 else f"{stem}-{number}")
             with suppress(FileExistsError):
-                path.mkdir()  # made at once, so that no other process takes the name
+                path.mkdir()  # created at once, so that no other process takes the name
                 break
     return RunFolder(path)

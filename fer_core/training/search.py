@@ -50,12 +50,12 @@ _STUDIES_FOLDER = ".studies"
 _SETUP_FILE = "study.json"
 _DATABASE_FILE = "study.db"
 _LOG_FILE = "search.log"
-_CLAIM_FILE = "claim.lock"
+_TRIAL_LOCK_FILE = "claim.lock"
 STOP_FILE = "stop"
-_MOST_WORKERS = 64
+_MAX_WORKERS = 64
 
 #: User attributes of a trial: the name of its run, and why it failed.
-RUN_ATTRIBUTE, PROBLEM_ATTRIBUTE = "run", "problem"
+RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
 
 #: Trials that have to be finished before others are pruned.
 _UNPRUNED_TRIALS = 3
@@ -171,7 +171,7 @@ class StudySummary:
 
 
 def create_study(setup: StudySetup, settings: Settings) -> None:
-    """Create a study; ``launch_search`` or ``run_search`` works on it.
+    """Create a study; ``launch_search`` or ``run_search`` runs its trials.
 
     Raises:
         InputError: The name is taken or not valid, the dataset does not exist, the space does not
@@ -232,13 +232,13 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
 
 def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
     """Return all readable studies by name, and a sentence for each damaged one."""
-    studies, damages = [], []
+    studies, errors = [], []
     for name in study_names(settings):
         try:
             studies.append(study_summary(name, settings))
         except InputError as error:
-            damages.append(str(error))
-    return studies, damages
+            errors.append(str(error))
+    return studies, errors
 
 
 def study_summary(name: str, settings: Settings) -> StudySummary:
@@ -260,7 +260,7 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     completed = counts["finished"] + counts["pruned"] + counts["failed"]
     state: Literal["running", "finished", "stopped"] = (
         "running"
-        if living_workers(name, settings)
+        if active_workers(name, settings)
         else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(
@@ -299,11 +299,11 @@ def _trial_summary(trial: optuna.trial.FrozenTrial) -> TrialSummary:
         value=trial.value,
         values=dict(trial.params),
         run_id=trial.user_attrs.get(RUN_ATTRIBUTE),
-        problem=trial.user_attrs.get(PROBLEM_ATTRIBUTE, ""),
+        problem=trial.user_attrs.get(FAILURE_ATTRIBUTE, ""),
     )
 
 
-def living_workers(name: str, settings: Settings) -> int:
+def active_workers(name: str, settings: Settings) -> int:
     """Return the number of processes on this machine that work on a study."""
     return sum(bool(is_locked(path)) for path in study_folder(name, settings).glob("worker-*.lock"))
 
@@ -316,19 +316,19 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
     Raises:
         InputError: The search is running already, is complete, or cannot be read.
     """
-    if not 1 <= workers <= _MOST_WORKERS:
-        raise InputError(f"A search may have 1 to {_MOST_WORKERS} workers. Received: {workers}")
+    if not 1 <= workers <= _MAX_WORKERS:
+        raise InputError(f"A search may have 1 to {_MAX_WORKERS} workers. Received: {workers}")
     if study_summary(name, settings).state == "finished":
         raise InputError(f"The search {name!r} is complete; create a new one to search further.")
     folder = study_folder(name, settings)
-    with os_errors_as_input_errors(f"The search in {folder} cannot be started"), claimed(folder):
-        if living_workers(name, settings):
+    with os_errors_as_input_errors(f"The search in {folder} cannot be started"), trial_lock(folder):
+        if active_workers(name, settings):
             raise InputError(f"The search {name!r} is running already.")
         (folder / STOP_FILE).unlink(missing_ok=True)
         for number in range(workers):
             path = worker_path(folder, number)
             path.touch()
-            lock = lock_file(path, patience=0.5)
+            lock = lock_file(path, timeout=0.5)
             if lock is None:
                 raise InputError(f"The search {name!r} is running already.")
             try:
@@ -351,7 +351,7 @@ def stop_search(name: str, settings: Settings) -> None:
         InputError: No worker on this machine is running.
     """
     read_study_setup(name, settings)
-    if not living_workers(name, settings):
+    if not active_workers(name, settings):
         raise InputError(f"The search {name!r} is not running and cannot be stopped.")
     folder = study_folder(name, settings)
     with os_errors_as_input_errors(f"The search in {folder} cannot be stopped"):
@@ -422,7 +422,7 @@ def open_study(
     Args:
         setup: The study's setup.
         settings: Where ``runs/`` is.
-        worker: The number of the worker; each one samples other values.
+        worker: The number of the worker; each worker samples different values.
         create: True to create the study if it does not exist.
         has_heartbeat: True for a worker: its trials report that they are alive, and stale trials
             are retried.
@@ -433,9 +433,9 @@ def open_study(
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna
 
-    # A failed trial would be a warning with a traceback; the trial itself holds the reason.
+    # Do not log a traceback for a failed trial; the trial itself contains the reason.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # The heartbeat is experimental in name only: it has existed since Optuna 2.
+    # The heartbeat is marked as experimental, but has been stable since Optuna 2.
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     url = setup.storage or f"sqlite:///{study_folder(setup.name, settings) / _DATABASE_FILE}"
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
@@ -462,7 +462,7 @@ def open_study(
                 storage=storage, study_name=setup.name, direction=direction, load_if_exists=True
             )
         study = optuna.load_study(study_name=setup.name, storage=storage, pruner=pruner)
-        # Another seed for each worker and after each resume, so that no values are repeated.
+        # A different seed for each worker and after each resume, so that no values are repeated.
         sampled = len(study.get_trials(deepcopy=False))
     except Exception as error:
         # Each database driver raises its own types.
@@ -503,11 +503,11 @@ def worker_path(folder: Path, number: int) -> Path:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Prevent the study's other workers on this machine from taking a trial."""
-    path = folder / _CLAIM_FILE
+def trial_lock(folder: Path) -> Iterator[None]:
+    """Prevent the study's other workers on this machine from creating a trial."""
+    path = folder / _TRIAL_LOCK_FILE
     path.touch()
-    descriptor = lock_file(path, patience=60.0)
+    descriptor = lock_file(path, timeout=60.0)
     if descriptor is None:
         raise InputError(
             f"The search in {folder} is locked by a process that does not respond; end it first."

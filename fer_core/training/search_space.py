@@ -19,7 +19,7 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Number, Text, from_dict
 if TYPE_CHECKING:
     import optuna
 
-#: Not searched: the seed does not affect quality, the monitored metric belongs to the search, and
+#: Not searched: the seed does not affect quality, the monitored metric is set by the search, and
 #: the steps of a schedule are not a number.
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
@@ -163,15 +163,17 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )
-    room = highest if field.maximum_is_allowed else lowest + 0.999 * (highest - lowest)
-    floor = lowest if field.minimum_is_allowed else lowest + 0.001 * (highest - lowest)
+    highest_allowed = highest if field.maximum_is_allowed else lowest + 0.999 * (highest - lowest)
+    lowest_allowed = lowest if field.minimum_is_allowed else lowest + 0.001 * (highest - lowest)
     return SearchParameter(
-        field=field.name, low=max(floor, value / 2), high=min(room, max(value * 2, floor + 1e-6))
+        field=field.name,
+        low=max(lowest_allowed, value / 2),
+        high=min(highest_allowed, max(value * 2, lowest_allowed + 1e-6)),
     )
 
 
 def check_space(space: SearchSpace, base: TrainingConfig) -> None:
-    """Check each end and each choice alone in a configuration.
+    """Check each end of a range, and each choice, in an otherwise unchanged configuration.
 
     Raises:
         InputError: One of them cannot be combined with the rest.

@@ -1,4 +1,4 @@
-"""Work on a search: each trial is launched as a run, watched, pruned and reported to its study.
+"""Run the trials of a search: each is launched as a run, monitored, pruned and reported.
 
 Optuna's heartbeat notices a trial whose worker has died, on any machine, and its retry callback
 puts the trial back into the study. The retry continues the run of that trial.
@@ -23,17 +23,17 @@ from fer_core.training.queue import continue_queue, remove_from_queue
 from fer_core.training.registry import RunSummary, read_run_epochs, run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 from fer_core.training.search import (
-    PROBLEM_ATTRIBUTE,
+    FAILURE_ATTRIBUTE,
     RUN_ATTRIBUTE,
     STOP_FILE,
     StudySetup,
     StudySummary,
-    claimed,
     current_trials,
     open_study,
     read_study_setup,
     study_folder,
     study_summary,
+    trial_lock,
     worker_path,
 )
 
@@ -57,7 +57,7 @@ def run_search(
         name: The study's name.
         settings: Where ``runs/`` is.
         worker: The number of this worker; only one process may have each number.
-        stop: An event that ends it, as ``stop_search`` does.
+        stop: An event that ends the work, as ``stop_search`` does.
 
     Raises:
         InputError: The study cannot be read, or a worker with this number is running.
@@ -68,7 +68,7 @@ def run_search(
     lock = inherited_lock(path)
     if lock is None:
         (folder / STOP_FILE).unlink(missing_ok=True)
-        lock = lock_file(path, patience=0.5)
+        lock = lock_file(path, timeout=0.5)
     if lock is None:
         raise InputError(f"Worker {worker} of the search {name!r} is already running.")
     try:
@@ -93,14 +93,14 @@ class _Worker:
     def work(self) -> None:
         self._retry_trials_of_earlier_versions()
         while not self._is_stopped():
-            # The claim is held until the trial is taken, so that workers on this machine together
-            # take exactly the planned number of trials.
-            with ExitStack() as claim:
-                claim.enter_context(claimed(self._folder))
+            # The lock is held until the trial is created, so that the workers on this machine
+            # together run exactly the planned number of trials.
+            with ExitStack() as lock:
+                lock.enter_context(trial_lock(self._folder))
                 state = self._next_step()
                 if state == "take":
                     self._study.optimize(
-                        lambda trial, claim=claim: self._objective(trial, claim),
+                        lambda trial, lock=lock: self._objective(trial, lock),
                         n_trials=1,
                         catch=(_TrialFailedError,),
                     )
@@ -134,16 +134,16 @@ class _Worker:
     def _is_stopped(self) -> bool:
         return self._stop.is_set() or (self._folder / STOP_FILE).exists()
 
-    def _objective(self, trial: optuna.Trial, claim: ExitStack) -> float:
+    def _objective(self, trial: optuna.Trial, lock: ExitStack) -> float:
         """Train one trial and return the monitored metric of its best epoch."""
-        claim.close()
-        return self._follow(trial, self._run_of(trial))
+        lock.close()
+        return self._follow(trial, self._run_for(trial))
 
-    def _run_of(self, trial: optuna.Trial) -> RunFolder:
+    def _run_for(self, trial: optuna.Trial) -> RunFolder:
         """Launch the trial's run, or continue the run of the trial that is retried."""
         run_id = trial.user_attrs.get(RUN_ATTRIBUTE)
         if run_id is None:
-            return self._launched(trial)
+            return self._launch_run(trial)
         run = RunFolder(self._settings.runs_root / run_id)
         if run_summary(run.path, self._settings).state in ("failed", "stopped", "new"):
             try:
@@ -152,7 +152,7 @@ class _Worker:
                 raise self._failure(trial, str(error)) from error
         return run
 
-    def _launched(self, trial: optuna.Trial) -> RunFolder:
+    def _launch_run(self, trial: optuna.Trial) -> RunFolder:
         setup = self._setup
         try:
             config = setup.space.suggest(trial, setup.config)
@@ -172,7 +172,7 @@ class _Worker:
             )
         except InputError as error:
             # A full disk or a deleted dataset: every later trial would fail as well.
-            trial.set_user_attr(PROBLEM_ATTRIBUTE, str(error))
+            trial.set_user_attr(FAILURE_ATTRIBUTE, str(error))
             raise
         trial.set_user_attr(RUN_ATTRIBUTE, run.path.name)
         return run
@@ -235,9 +235,9 @@ class _Worker:
         raise self._failure(trial, summary.reason)
 
     @staticmethod
-    def _failure(trial: optuna.Trial, problem: str) -> _TrialFailedError:
-        trial.set_user_attr(PROBLEM_ATTRIBUTE, problem)
-        return _TrialFailedError(problem)
+    def _failure(trial: optuna.Trial, reason: str) -> _TrialFailedError:
+        trial.set_user_attr(FAILURE_ATTRIBUTE, reason)
+        return _TrialFailedError(reason)
 
     def _metric(self, record: EpochRecord) -> float:
         return {

@@ -77,7 +77,7 @@ class RunTracking:
         """Pass the metrics of an epoch to the callbacks."""
         if self._callbacks is None:
             return
-        figures = {
+        metrics = {
             "loss": record.loss,
             "accuracy": record.accuracy,
             "val_loss": record.validation_loss,
@@ -85,12 +85,12 @@ class RunTracking:
             "val_macro_f1": record.validation_macro_f1,
             "images_per_second": record.images_per_second,
         }
-        figures |= {
+        metrics |= {
             f"val_recall_{emotion}": recall
             for emotion, recall in record.validation_recall.items()
             if recall is not None
         }
-        self._callbacks.on_epoch_end(record.epoch - 1, figures)
+        self._callbacks.on_epoch_end(record.epoch - 1, metrics)
 
     def end(self) -> None:
         """Close the event files and the connection."""
@@ -104,7 +104,7 @@ class RunTracking:
             mlflow.end_run()
 
     def _mlflow_callback(self, uri: str) -> Any:
-        # MLflow reports its own use to its makers unless this is set before its import.
+        # MLflow sends usage data to its developers unless this is set before its import.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
         import mlflow.keras

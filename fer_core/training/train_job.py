@@ -31,12 +31,12 @@ from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.settings import Settings, load_settings
 from fer_core.training.control import RunControl
-from fer_core.training.progress import TrainingProgress, format_duration, is_open_file
 from fer_core.training.queue import continue_queue
 from fer_core.training.resource_errors import failure_reason, is_resource_error
 from fer_core.training.run_folder import LOG_FILE, RunFolder, RunSetup, RunState, RunStatus
 from fer_core.training.time_budget import TimeBudget
 from fer_core.training.tracking import RunTracking
+from fer_core.training.training_progress import TrainingProgress, format_duration, is_open_file
 
 if TYPE_CHECKING:
     from fer_core.training.fit import FitResult
@@ -80,7 +80,7 @@ class TrainingOutcome:
 def run_training(
     run: RunFolder, settings: Settings, budget: TimeBudget | None = None
 ) -> TrainingOutcome:
-    """Train a run after its last finished epoch, write its bundle, then start pending runs.
+    """Train a run from its last finished epoch on, write its bundle, then start pending runs.
 
     An interrupt (Ctrl-C) or terminate signal ends the training cleanly with the best model so far,
     as a request in ``control.json`` does; a second signal ends it at once.
@@ -98,7 +98,7 @@ def run_training(
         MemoryError: There was not enough memory; ``status.json`` says what to do.
     """
     try:
-        with run.held() as setup, _stop_on_signals() as stop:
+        with run.locked() as setup, _stop_on_signals() as stop:
             return _train_and_record_failure(setup, run, settings, stop, budget)
     finally:
         continue_queue(settings)
@@ -111,7 +111,7 @@ def _train_and_record_failure(
     stop: threading.Event,
     budget: TimeBudget | None,
 ) -> TrainingOutcome:
-    """Train; whatever ends it, ``status.json`` and the log say so."""
+    """Train; write the reason of any failure to ``status.json`` and the log."""
     control = RunControl(run, stop)
     try:
         return _train(setup, run, settings, control, budget)
@@ -163,8 +163,8 @@ def _train(
     face_set = with_vote_targets(face_set, votes)
     curated = _curated(setup, face_set, run, settings, done)
     for sentence in (
-        votes and votes.in_words,
-        curated.in_words and f"curation: {curated.in_words}",
+        votes and votes.summary,
+        curated.summary and f"curation: {curated.summary}",
         curated.warning,
     ):
         if sentence:
@@ -249,7 +249,7 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
 
 
 def _too_short(budget: TimeBudget, result: FitResult) -> str:
-    """Why a budget was too short; the same budget would be too short again."""
+    """Return the message that the budget was too short for one epoch."""
     before = ""
     if result.epochs:
         before = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
@@ -275,14 +275,14 @@ def _outcome(
 def _curated(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> CuratedFaceSet:
-    """The data with the curation that the run started with, whatever was decided since.
+    """Return the data with the curation that the run started with, without later decisions.
 
     Only training images are curated, so that validation metrics of different runs are comparable.
     """
     curation = run.read_curation()
     if curation is None:
         curation = Curation()
-        # A run of an earlier version that has finished epochs started without a curation.
+        # A run of an previous version that has finished epochs started without a curation.
         if setup.config.use_curation and not epochs_done:
             file = curation_file(setup.data, settings)
             if file is not None:
@@ -299,7 +299,9 @@ def _curated(
 def _votes(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> VoteRecord | None:
-    """The votes that the run started with, whatever was imported since; None to learn labels.
+    """Return the votes that the run started with; None to learn labels.
+
+    Votes that were imported later are ignored.
 
     Raises:
         InputError: The run learns votes and its dataset has none.
@@ -341,8 +343,8 @@ def _check_fingerprint(
         InputError: The dataset has changed since.
     """
     status = run.read_status()
-    of_first_start = None if status is None else status.fingerprint
-    for fingerprint in (setup.fingerprint, of_first_start):
+    first_start_fingerprint = None if status is None else status.fingerprint
+    for fingerprint in (setup.fingerprint, first_start_fingerprint):
         if fingerprint is not None and fingerprint != face_set.fingerprint:
             raise InputError(
                 f"The dataset {setup.data} has changed since this run was launched (other images, "
@@ -369,11 +371,11 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread receives signals
         return
-    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        for number, handler in earlier.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 

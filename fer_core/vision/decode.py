@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 
-#: Pictures with more pixels are refused from their header.
+#: Pictures with more pixels are rejected after reading their header.
 MAX_PIXELS = 100_000_000
 #: Memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels in color
 #: or with transparency, and ``MAX_PIXELS`` in gray.
@@ -234,7 +234,7 @@ def _is_cut_short(content: bytes, error: Exception) -> bool:
 
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 (upright) if it is missing or invalid."""
-    # Damaged metadata is no reason to refuse a picture with valid pixels.
+    # A picture with valid pixels is accepted even if its metadata is damaged.
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:

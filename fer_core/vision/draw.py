@@ -21,12 +21,12 @@ _SMALLEST_TEXT_SHARE = 1 / 80
 _SMALLEST_TEXT = 10
 #: A label may be wider than its face by this factor before its text becomes smaller.
 _LABEL_OVERHANG = 1.15
-#: Of faces whose score is below the minimum.
+#: Color of faces whose score is below the minimum.
 _GRAY = (90, 90, 90)
 
 
 @dataclass(frozen=True)
-class LabelledBox:
+class LabeledBox:
     """A box to draw.
 
     Attributes:
@@ -109,7 +109,7 @@ def annotate(
     return draw_boxes(
         image,
         [
-            LabelledBox(
+            LabeledBox(
                 face.box,
                 face_color(face, minimum_confidence),
                 label_text(face, minimum_confidence, number if numbered else None),
@@ -133,7 +133,7 @@ def face_color(face: Face, minimum_confidence: float | None = None) -> tuple[int
     return emotion_color_rgb(face.label) if face.is_confident(minimum_confidence) else _GRAY
 
 
-def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabelledBox]) -> NDArray[np.uint8]:
+def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabeledBox]) -> NDArray[np.uint8]:
     """Draw boxes with their texts, each text at the position where it covers least.
 
     Args:
@@ -162,11 +162,11 @@ def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabelledBox]) -> NDA
             continue
         label = _fitting_label(pen, one.text, area, (width, height))
         others = [other for other in areas if other is not area]
-        place = _best_place(label, area, (width, height), others, taken)
-        taken.append(place)
-        pen.rectangle(_corners(place), fill=one.color)
+        position = _best_position(label, area, (width, height), others, taken)
+        taken.append(position)
+        pen.rectangle(_corners(position), fill=one.color)
         pen.text(
-            (place.x + place.width / 2, place.y + place.height / 2),
+            (position.x + position.width / 2, position.y + position.height / 2),
             label.text,
             font=label.font,
             fill=_readable_on(one.color),
@@ -232,7 +232,7 @@ def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
     return _Label(text, font, width, size + padding, padding)
 
 
-def _best_place(
+def _best_position(
     label: _Label,
     area: _Area,
     picture_size: tuple[int, int],
@@ -243,7 +243,7 @@ def _best_place(
     width, height = picture_size
     lefts = (area.x, area.x + (area.width - label.width) // 2, area.right - label.width)
     tops = (area.y - label.height, area.bottom, area.bottom - label.height, area.y)
-    places = [
+    positions = [
         _clipped(
             (
                 max(0, min(left, width - label.width)),
@@ -258,13 +258,13 @@ def _best_place(
         for left in lefts
     ]
 
-    def cost(place: _Area) -> float:
+    def cost(position: _Area) -> float:
         # Covering another label makes both unreadable; covering another face is worse than
         # covering the label's own.
         return (
-            4.0 * sum(place.intersection(one) for one in taken)
-            + 2.0 * sum(place.intersection(one) for one in others)
-            + 1.0 * place.intersection(area)
+            4.0 * sum(position.intersection(one) for one in taken)
+            + 2.0 * sum(position.intersection(one) for one in others)
+            + 1.0 * position.intersection(area)
         )
 
-    return min(places, key=cost)
+    return min(positions, key=cost)

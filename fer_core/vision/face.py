@@ -1,4 +1,4 @@
-"""``Face``: one face on its way from the detector through classification to the drawing."""
+"""``Face``: one face, from the detector through classification to the drawing."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def standardized(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class FaceCheck:
-    """Predicts whether a square shows one upright face, cropped as by the frontal cascade.
+    """Predicts whether a square shows one upright face, as the frontal cascade crops it.
 
     Threads may share it. The network is loaded at the first call.
     """
@@ -88,8 +88,10 @@ def cut_squares(
     """
     cut = np.zeros((len(squares), INPUT_SIDE, INPUT_SIDE), np.uint8)
     for index, (x, y, side) in enumerate(squares):
-        whole = max(2, round(side))
-        part = cv2.getRectSubPix(gray, (whole, whole), (x + (side - 1) / 2, y + (side - 1) / 2))
-        method = cv2.INTER_AREA if whole > INPUT_SIDE else cv2.INTER_LINEAR
+        side_pixels = max(2, round(side))
+        part = cv2.getRectSubPix(
+            gray, (side_pixels, side_pixels), (x + (side - 1) / 2, y + (side - 1) / 2)
+        )
+        method = cv2.INTER_AREA if side_pixels > INPUT_SIDE else cv2.INTER_LINEAR
         cut[index] = cv2.resize(part, (INPUT_SIDE, INPUT_SIDE), interpolation=method)
     return cut

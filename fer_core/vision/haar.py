@@ -14,7 +14,7 @@ from fer_core.vision.face import Face
 from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
 
-#: By definition: FER2013's pictures are this cascade's boxes.
+#: The identity, because FER2013's pictures were cropped to the boxes of this cascade.
 HAAR_GEOMETRY = BoxGeometry(side=1.0, right=0.0, down=0.0)
 
 # The package's own folder instead of cv2.data, which OpenCV's type stubs do not declare.
@@ -27,7 +27,7 @@ _SMALLEST_FACE = 20
 # face is missing among these candidates, while requiring two windows misses some turned and blurred
 # faces.
 _CANDIDATE_SCALE = 1.1
-_SAME_PLACE = 0.2
+_GROUPING_TOLERANCE = 0.2
 
 # Two scores are combined per candidate: the logit of the face check's probability, and the
 # logarithm of the number of agreeing windows. The weights are those of a logistic regression on 713
@@ -40,7 +40,7 @@ _WINDOWS_WEIGHT = 0.99
 _OFFSET = -1.67
 #: The minimum log-odds of a face. Above 0, the point of equal odds, because a false face is worse
 #: than a missed one.
-_MINIMUM_EVIDENCE = 0.8
+_MIN_LOG_ODDS = 0.8
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,17 @@ class HaarDetector:
         checked = self._face_check.probabilities(cut_squares(gray, squares))
         accepted = []
         for candidate, probability in zip(candidates, checked, strict=True):
-            evidence = _logit(float(probability)) * _CHECK_WEIGHT + _OFFSET
-            evidence += math.log(candidate.windows) * _WINDOWS_WEIGHT
-            if evidence >= _MINIMUM_EVIDENCE:
-                accepted.append((evidence, candidate.box))
+            log_odds = _logit(float(probability)) * _CHECK_WEIGHT + _OFFSET
+            log_odds += math.log(candidate.windows) * _WINDOWS_WEIGHT
+            if log_odds >= _MIN_LOG_ODDS:
+                accepted.append((log_odds, candidate.box))
         faces: list[tuple[float, FaceBox]] = []
-        for evidence, box in sorted(accepted, key=lambda one: -one[0]):
+        for log_odds, box in sorted(accepted, key=lambda one: -one[0]):
             if not any(box.is_same_face(known) for _, known in faces):
-                faces.append((evidence, box))
+                faces.append((log_odds, box))
         return [
-            Face(_scaled(box, factor_x, factor_y), detection_score=1 / (1 + math.exp(-evidence)))
-            for evidence, box in faces
+            Face(_scaled(box, factor_x, factor_y), detection_score=1 / (1 + math.exp(-log_odds)))
+            for log_odds, box in faces
         ]
 
     def _candidates(self, gray: NDArray[np.uint8]) -> list[_Candidate]:
@@ -106,10 +106,10 @@ class HaarDetector:
         # Sorted, because the order of the cascade's threads varies. Every window twice, because
         # OpenCV drops groups of a single window.
         rows = sorted([int(number) for number in window] for window in windows)
-        places, counts = cv2.groupRectangles(rows * 2, 1, _SAME_PLACE)
+        boxes, counts = cv2.groupRectangles(rows * 2, 1, _GROUPING_TOLERANCE)
         return [
             _Candidate(FaceBox(int(x), int(y), int(side), int(side)), int(count) // 2)
-            for (x, y, side, _), count in zip(places, np.ravel(counts), strict=True)
+            for (x, y, side, _), count in zip(boxes, np.ravel(counts), strict=True)
         ]
 
 

@@ -141,7 +141,7 @@ def show_person(visitor: Admission) -> None:
     if not visitor.is_logged_in:
         return
     with st.sidebar.container(horizontal=True, vertical_alignment="center"):
-        role = "" if visitor.role is Role.NOBODY else f", {visitor.role.name.lower()}"
+        role = "" if visitor.role is Role.NONE else f", {visitor.role.name.lower()}"
         st.caption(f"{plain_text(visitor.person or 'Logged in')}{role}", width="stretch")
         _offer_logout("logout")
 
@@ -152,7 +152,7 @@ def _offer_logout(key: str) -> None:
 
 def show_refusal(visitor: Admission) -> None:
     """Show, instead of a page, why the visitor may not use it, and what to do."""
-    if visitor.role is not Role.NOBODY:
+    if visitor.role is not Role.NONE:
         st.info(
             f"This page is for editors; {plain_text(visitor.person)} is a "
             f"{visitor.role.name.lower()} on this server. Ask its administrator for the role.",

@@ -100,7 +100,7 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
     except InputError as error:
         st.session_state[_ERROR] = str(error)
         return False
-    st.session_state[_DONE] = f"{done.in_words[:1].upper()}{done.in_words[1:]}."
+    st.session_state[_DONE] = f"{done.summary[:1].upper()}{done.summary[1:]}."
     return True
 
 
@@ -225,7 +225,7 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
         return
     undoable = state.file.undoable()
     st.button(
-        f"Undo: {undoable.in_words}" if undoable else "Nothing to undo",
+        f"Undo: {undoable.summary}" if undoable else "Nothing to undo",
         icon=":material/undo:",
         key=key,
         disabled=undoable is None,
@@ -235,7 +235,7 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
     redoable = state.file.redoable()
     if redoable is not None:
         st.button(
-            f"Redo: {redoable.in_words}",
+            f"Redo: {redoable.summary}",
             icon=":material/redo:",
             key=f"{key}_redo",
             on_click=_redo,

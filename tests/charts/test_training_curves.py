@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from fer_core.charts.training import (
-    COMPARED_FIGURES,
-    MOST_POINTS,
+    COMPARED_METRICS,
+    MAX_POINTS,
     LiveCurves,
     accuracy_curves,
     compared_curves,
@@ -47,7 +47,7 @@ def test_long_curves_keep_their_ends_and_their_spikes() -> None:
     values = [1.0] * 10_000
     values[1234], values[7777] = 9.0, -9.0
     kept = thinned(values)
-    assert len(kept) <= MOST_POINTS
+    assert len(kept) <= MAX_POINTS
     assert {0, 1234, 7777, 9999} <= set(kept)
     assert kept == sorted(kept)
 
@@ -136,7 +136,7 @@ def test_few_epochs_are_marked_and_many_are_not() -> None:
     ],
 )
 def test_runs_are_compared_by_any_figure(name: str, values: list[float]) -> None:
-    assert name in COMPARED_FIGURES
+    assert name in COMPARED_METRICS
     figure = compared_curves({"one": EPOCHS, "two": EPOCHS[:1], "none": []}, name)  # type: ignore[arg-type]
     assert [curve.name for curve in figure.data] == ["one", "two", "none"]
     assert list(figure.data[0].y) == values
@@ -154,7 +154,7 @@ def test_a_thousand_epochs_stay_small() -> None:
     epochs = [record(number + 1, number % 17 / 20) for number in range(1000)]
     for curves in (loss_curves(epochs, 5), recall_curves(epochs)):
         shown = {row["epoch"] for row in curves.rows}
-        assert len(shown) <= MOST_POINTS + 1
+        assert len(shown) <= MAX_POINTS + 1
         assert {1, 1000} <= shown
 
 

@@ -170,7 +170,7 @@ def test_a_process_that_cannot_write_says_what_is_safe(
     run("runs", "continue", folder.path.name)
     wait_until(lambda: state(run, folder)["state"] == "failed", "it did not fail")
     document = state(run, folder)
-    assert "epoch 1 is safe on disk" in document["reason"]
+    assert "epoch 1 is saved" in document["reason"]
     assert "ended: " in document["log"]
 
 
@@ -207,7 +207,7 @@ def test_runs_that_cannot_be_written_are_reported(
 ) -> None:
     settings.runs_root.write_text("a file where a folder should be")
     refusal = run("train", *SMALL, "--data", kaggle_zip, "--queue").refusal
-    assert "No run can be made in" in refusal and "check its permissions" in refusal
+    assert "No run can be created in" in refusal and "check its permissions" in refusal
 
 
 def test_a_search_trains_its_trials_as_runs_and_prunes_none_too_early(

@@ -279,7 +279,7 @@ def test_a_run_folder_is_used_once(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("{}")
     refusal = run("train", *SMALL, "--data", kaggle_zip, "--run-dir", tmp_path / "mine").refusal
-    assert "already holds a run" in refusal
+    assert "already contains a run" in refusal
 
 
 @pytest.mark.parametrize(

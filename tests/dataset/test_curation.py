@@ -108,7 +108,7 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
     np.testing.assert_array_equal(curated.faces.images, faces.images[curated.rows])
     assert curated.dropped == {"train": 1, "validation": 0, "test": 1}
     assert curated.relabelled == {"train": 1, "validation": 0, "test": 0}
-    assert curated.in_words == (
+    assert curated.summary == (
         "1 training image dropped (1 of them train copies of validation or test images), "
         "1 training image relabeled, 1 test image dropped"
     )
@@ -118,14 +118,14 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
 def test_training_alone_can_be_curated(faces: FaceSet) -> None:
     curated = apply_curation(faces, decide(faces, [0, 4, 5], "drop"), ("train",))
     assert curated.rows.tolist() == [1, 2, 3, 4, 5]
-    assert curated.in_words == "1 training image dropped"
+    assert curated.summary == "1 training image dropped"
 
 
 def test_without_decisions_nothing_changes(faces: FaceSet) -> None:
     for curation in (Curation(), decide(faces, [0, 4], "keep")):
         curated = apply_curation(faces, curation)
         assert curated.faces.fingerprint == faces.fingerprint
-        assert curated.in_words is None
+        assert curated.summary is None
         assert curated.fingerprint == Curation().fingerprint
 
 

@@ -61,7 +61,7 @@ def actions(file: CurationFile) -> dict[str, str]:
 
 def undoable(file: CurationFile) -> str | None:
     batch = file.undoable()
-    return batch.in_words if batch else None
+    return batch.summary if batch else None
 
 
 def test_a_dataset_read_from_a_path_has_no_curation(
@@ -75,15 +75,15 @@ def test_changes_replace_and_can_be_undone_one_by_one(file: CurationFile, faces:
     names = faces.names
     assert file.undoable() is None
     first = file.change(decided(faces, 0, 1))
-    assert (first.in_words, first.added, first.replaced) == ("2 images dropped", 2, 0)
+    assert (first.summary, first.added, first.replaced) == ("2 images dropped", 2, 0)
     second = file.change(decided(faces, 1, 2, action="relabel", label="sad"))
     assert (second.added, second.replaced, second.removed) == (1, 1, 0)
     third = file.remove([second.curation.entries[0].identity])
-    assert (third.removed, third.in_words) == (1, "1 decision removed")
+    assert (third.removed, third.summary) == (1, "1 decision removed")
     assert actions(file) == {names[1]: "relabel", names[2]: "relabel"}
     file.undo()
     assert actions(file) == {names[0]: "drop", names[1]: "relabel", names[2]: "relabel"}
-    assert file.undo().in_words == "undone: 2 images relabeled"
+    assert file.undo().summary == "undone: 2 images relabeled"
     assert actions(file) == {names[0]: "drop", names[1]: "drop"}
     assert undoable(file) == "2 images dropped"
     file.undo()
@@ -155,8 +155,8 @@ def test_an_undo_can_be_redone_until_the_next_change(file: CurationFile, faces: 
     file.undo()
     redoable = file.redoable()
     assert redoable is not None
-    assert redoable.in_words == "2 images dropped"
-    assert file.redo(redoable.id).in_words == "redone: 2 images dropped"
+    assert redoable.summary == "2 images dropped"
+    assert file.redo(redoable.id).summary == "redone: 2 images dropped"
     assert actions(file) == {faces.names[0]: "drop", faces.names[1]: "drop"}
     with pytest.raises(InputError, match=r"Nothing was redone.*“2 images relabeled”"):
         file.redo(redoable.id)
@@ -175,7 +175,7 @@ def test_the_last_decision_about_one_image_is_undone_alone(
     (identity,) = (entry.identity for entry in file.read().entries)
     file.change(decided(faces, *range(20)))
     done = file.undo_images([identity])
-    assert (done.in_words, done.replaced) == ("decision about 1 image undone", 1)
+    assert (done.summary, done.replaced) == ("decision about 1 image undone", 1)
     assert actions(file)[faces.names[3]] == "relabel"
     assert len(file.read()) == 20
     file.undo_images([identity])

@@ -17,7 +17,7 @@ def test_figures_of_known_images() -> None:
     np.testing.assert_allclose(quality.contrast[:2], [0, 100], atol=1e-4)
     # The Laplacian is 200 in one column of 48 and -200 in the next.
     np.testing.assert_allclose(quality.sharpness[:2], [0, 2 / 48 * 200**2], rtol=1e-4)
-    np.testing.assert_allclose(quality.even_share, [1, 0.5, 15 / 16], rtol=1e-6)
+    np.testing.assert_allclose(quality.uniform_share, [1, 0.5, 15 / 16], rtol=1e-6)
     assert quality.blank_rows().tolist() == [0]
     assert quality.nearly_blank_rows().tolist() == [2]
 
@@ -25,9 +25,9 @@ def test_figures_of_known_images() -> None:
 def test_one_gray_takes_in_those_beside_it() -> None:
     image = np.full((1, 48, 48), 100, np.uint8)
     image[0, :24] = 108  # 104 has both within 4
-    assert image_quality(image).even_share[0] == pytest.approx(1)
+    assert image_quality(image).uniform_share[0] == pytest.approx(1)
     image[0, :24] = 109
-    assert image_quality(image).even_share[0] == pytest.approx(0.5)
+    assert image_quality(image).uniform_share[0] == pytest.approx(0.5)
 
 
 def test_no_images_have_no_figures() -> None:

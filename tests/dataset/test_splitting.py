@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fer_core.dataset.splitting import SplitChoice, cut_missing_splits
+from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.errors import InputError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -24,7 +24,7 @@ def count(labels: NDArray[np.int8], splits: NDArray[np.int8], split: int) -> lis
 
 def test_each_class_gives_its_share() -> None:
     labels = labels_of({0: 100, 1: 20, 3: 47})
-    splits = cut_missing_splits(labels, np.zeros(167, np.int8), SplitChoice(0.1, 0.2))
+    splits = create_missing_splits(labels, np.zeros(167, np.int8), SplitChoice(0.1, 0.2))
     assert count(labels, splits, VALIDATION) == [10, 2, 0, 5, 0, 0, 0]
     assert count(labels, splits, TEST) == [20, 4, 0, 9, 0, 0, 0]
     assert count(labels, splits, TRAIN) == [70, 14, 0, 33, 0, 0, 0]
@@ -33,7 +33,7 @@ def test_each_class_gives_its_share() -> None:
 def test_a_split_that_is_there_stays_as_it_is() -> None:
     labels = labels_of({0: 40, 6: 40})
     given_splits = np.where(np.arange(80) < 16, TEST, TRAIN).astype(np.int8)
-    splits = cut_missing_splits(labels, given_splits, SplitChoice(0.25, 0.1))
+    splits = create_missing_splits(labels, given_splits, SplitChoice(0.25, 0.1))
     np.testing.assert_array_equal(splits == TEST, given_splits == TEST)
     divided = count(labels, given_splits, TRAIN)
     assert count(labels, splits, VALIDATION) == [round(0.25 * number) for number in divided]
@@ -44,14 +44,14 @@ def test_with_both_splits_there_nothing_is_cut() -> None:
     labels = labels_of({0: 10, 1: 10})
     given_splits = np.array([TRAIN] * 18 + [VALIDATION, TEST], np.int8)
     np.testing.assert_array_equal(
-        cut_missing_splits(labels, given_splits, SplitChoice()), given_splits
+        create_missing_splits(labels, given_splits, SplitChoice()), given_splits
     )
 
 
 def test_the_seed_decides() -> None:
     labels, nothing = labels_of({0: 50, 1: 50}), np.zeros(100, np.int8)
     first, again, other = (
-        cut_missing_splits(labels, nothing, SplitChoice(seed=seed)) for seed in (4, 4, 5)
+        create_missing_splits(labels, nothing, SplitChoice(seed=seed)) for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -68,7 +68,7 @@ def test_no_class_loses_its_last_training_image(
     counts: dict[int, int], validation: float, test: float, seed: int
 ) -> None:
     labels = labels_of(counts)
-    splits = cut_missing_splits(
+    splits = create_missing_splits(
         labels, np.zeros(len(labels), np.int8), SplitChoice(validation, test, seed)
     )
     assert set(labels[splits == TRAIN]) == set(counts)

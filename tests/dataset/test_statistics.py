@@ -47,7 +47,7 @@ def test_always_saying_the_commonest_emotion(unbalanced: FaceSet) -> None:
 
 
 def test_the_sentence_names_the_figures(unbalanced: FaceSet) -> None:
-    words = overview(unbalanced).in_words
+    words = overview(unbalanced).summary
     assert words.startswith("For every disgust face there are 6.0 happy faces.")
     assert "right on 50 % of the validation images" in words
     assert "3.3 times" in words
@@ -57,19 +57,19 @@ def test_the_sentence_names_the_figures(unbalanced: FaceSet) -> None:
 def test_a_balanced_set_is_called_so(tiny_faces: FaceSet) -> None:
     figures = overview(tiny_faces)
     assert figures.ratio == 1
-    assert figures.in_words.startswith("The emotions are about equally frequent.")
-    assert "right on 14 % of the validation images" in figures.in_words
+    assert figures.summary.startswith("The emotions are about equally frequent.")
+    assert "right on 14 % of the validation images" in figures.summary
 
 
 def test_one_emotion_alone_is_nothing_to_learn(draw_faces: Callable[..., FaceSet]) -> None:
-    assert "nothing to classify" in overview(draw_faces([HAPPY, HAPPY])).in_words
+    assert "nothing to classify" in overview(draw_faces([HAPPY, HAPPY])).summary
 
 
 def test_without_train_the_first_split_is_judged(draw_faces: Callable[..., FaceSet]) -> None:
     figures = overview(draw_faces([HAPPY, HAPPY, SAD], splits="test"))
     assert figures.reference == "test"
     assert figures.ratio == 2
-    assert "right on 67 % of the test images" in figures.in_words
+    assert "right on 67 % of the test images" in figures.summary
 
 
 def test_no_images_at_all(draw_faces: Callable[..., FaceSet]) -> None:
@@ -78,7 +78,7 @@ def test_no_images_at_all(draw_faces: Callable[..., FaceSet]) -> None:
     assert figures.largest is None
     assert figures.class_weights == {}
     assert figures.missing == ()
-    assert figures.in_words == "There are no images."
+    assert figures.summary == "There are no images."
 
 
 def test_the_figures_of_fer2013(real_faces: FaceSet) -> None:
@@ -86,4 +86,4 @@ def test_the_figures_of_fer2013(real_faces: FaceSet) -> None:
     assert figures.split_sizes == {"train": 28_709, "validation": 3_589, "test": 0}
     assert figures.ratio == pytest.approx(16.5, abs=0.05)
     assert figures.majority_accuracy("validation") == pytest.approx(895 / 3589)
-    assert "16.5 happy faces" in figures.in_words
+    assert "16.5 happy faces" in figures.summary

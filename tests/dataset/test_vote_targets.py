@@ -58,7 +58,7 @@ def test_distributions_computed_by_hand(faces: FaceSet) -> None:
     assert found.targets.dtype == np.float32
     assert found.left_out["train"] == {"no votes": 0, "other answer": 2, "tie": 0}
     assert found.left_out["validation"] == {"no votes": 1, "other answer": 1, "tie": 0}
-    assert found.in_words == (
+    assert found.summary == (
         "2 training images left out (2 other answer); "
         "2 validation images left out (1 no votes, 1 other answer)"
     )

@@ -225,7 +225,7 @@ def test_empty_folders_and_archives_inside_are_listed(
         assert len(faces) == 6
         assert {problem.name: problem.reason for problem in faces.problems} == {
             "train/fear": "is an empty folder",
-            "more.zip": "is an archive inside, which is not opened; import it separately",
+            "more.zip": "is an archive inside the source and is not opened; import it separately",
         }
 
 

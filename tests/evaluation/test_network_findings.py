@@ -19,7 +19,7 @@ from fer_core.evaluation.features import MAX_FEATURES, FaceFeatures, bundle_feat
 from fer_core.evaluation.label_candidates import (
     find_label_candidates,
     find_non_faces,
-    has_not_seen,
+    is_held_out,
     principal_components,
 )
 from fer_core.predictor import load_predictor
@@ -174,7 +174,7 @@ def test_validation_uses_the_predictions_of_the_model(
 ) -> None:
     relabeled = mislabelled(faces, [215, 250])
     record = trained_on(make_record, relabeled, exclude_leaks=True)
-    assert has_not_seen(record, relabeled, "validation")
+    assert is_held_out(record, relabeled, "validation")
     finding = find_label_candidates(relabeled, features, record, "validation")
     assert len(finding)
     assert set(finding.rows.tolist()) <= {215, 250}
@@ -204,7 +204,7 @@ def test_predictions_on_possible_training_images_are_not_used(
     changes: dict[str, Any],
 ) -> None:
     record = make_record(**changes)
-    assert not has_not_seen(record, faces, "validation")
+    assert not is_held_out(record, faces, "validation")
     wrong = [*range(212, 258, 5)]
     relabeled = mislabelled(faces, wrong)
     # Its probabilities would hide what is wrong.

@@ -30,7 +30,7 @@ import sys, time
 from pathlib import Path
 from fer_core.training.run_folder import RunFolder, RunStatus
 run = RunFolder(Path(sys.argv[1]))
-with run.held():
+with run.locked():
     run.write_status(RunStatus("running", "training", epoch=1, epochs=5, step=1, steps=9))
     time.sleep(120)
 """
@@ -88,7 +88,7 @@ def test_a_running_training_is_recognized_and_can_be_killed(
 def test_a_request_with_another_time_stamp_is_accepted(
     run: RunFolder, set_clock: Callable[[float], None], seconds: float
 ) -> None:
-    with run.held():
+    with run.locked():
         control = RunControl(run, threading.Event())
         set_clock(seconds)
         request_stop(run)

@@ -15,7 +15,7 @@ from fer_core.jobs.service import JobService
 
 VIEW = JobKind("evaluation", Role.VIEWER)
 EDIT = JobKind("import", Role.EDITOR)
-NOBODY = Admission(Role.NOBODY, is_shared=True, reason="log in first.")
+NOBODY = Admission(Role.NONE, is_shared=True, reason="log in first.")
 ANN = Admission(Role.VIEWER, is_shared=True, person="ann@example.org")
 BOB = Admission(Role.VIEWER, is_shared=True, person="bob@example.org")
 EDITOR = Admission(Role.EDITOR, is_shared=True, person="ed@example.org")

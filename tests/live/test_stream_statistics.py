@@ -1,6 +1,6 @@
 import pytest
 
-from fer_core.live.statistics import Durations, Rate
+from fer_core.live.stream_statistics import Durations, Rate
 
 
 def test_a_rate_falls_while_nothing_comes() -> None:

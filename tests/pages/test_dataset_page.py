@@ -476,7 +476,7 @@ def test_deletion_warns_of_a_training_under_way(
     (home_with_faces.runs_root / "broken").mkdir()
     (home_with_faces.runs_root / "broken" / "config.json").write_text("{")
     app = open_page(open_app)
-    with busy.held():
+    with busy.locked():
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
     assert "A training on it is running (busy)" in plain(app.warning)

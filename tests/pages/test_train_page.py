@@ -640,7 +640,7 @@ def test_a_running_run_can_be_stopped_and_paused(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
     run = make_run(home, "alive", epochs=2)
-    with run.held():
+    with run.locked():
         run.write_status(
             RunStatus(
                 "running", "epoch 3/50", epoch=3, epochs=50, step=30, steps=60,

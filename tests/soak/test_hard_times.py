@@ -154,7 +154,7 @@ def test_a_full_disk_ends_a_training_which_can_be_resumed(
         after="timeout -s INT 60 {python} -m fer_core train --resume {home}/runs/one",
     )
     assert "The disk is full" in out, out
-    assert "is safe on disk" in out, out
+    assert "is saved" in out, out
     assert "Traceback" not in out, out
     assert "the dataset is whole" in out, out
     assert "resuming after epoch" in out, out

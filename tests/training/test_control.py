@@ -39,7 +39,7 @@ import subprocess, sys, time
 from pathlib import Path
 from fer_core.training.run_folder import RunFolder, RunStatus
 run = RunFolder(Path(sys.argv[1]))
-with run.held():
+with run.locked():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     run.write_status(RunStatus("running", str(child.pid), epoch=2, epochs=3, step=1, steps=9))
     time.sleep(60)
@@ -109,7 +109,7 @@ def test_a_prune_ends_it_and_says_so(run: RunFolder) -> None:
 
 def test_a_request_from_before_the_run_was_taken_is_not_for_it(run: RunFolder) -> None:
     ask(run, "stop")
-    with run.held():
+    with run.locked():
         assert not RunControl(run, threading.Event()).should_stop()
 
 
@@ -192,7 +192,7 @@ def test_a_number_that_another_process_has_reused_is_not_killed(
 ) -> None:
     monkeypatch.setattr("fer_core.training.control._START_SECONDS", 0.1)
     run.write_status(RunStatus("running", "x", process_id=os.getpid(), process_started=12345.0))
-    with run.held(), pytest.raises(InputError, match="did not write its process ID"):
+    with run.locked(), pytest.raises(InputError, match="did not write its process ID"):
         kill_run(run)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.training.progress import TrainingProgress, format_duration
 from fer_core.training.run_folder import EpochRecord, RunFolder
+from fer_core.training.training_progress import TrainingProgress, format_duration
 
 
 class Clock:

@@ -32,7 +32,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from fer_core.training.run_folder import RunFolder
-with RunFolder(Path(sys.argv[1])).held():
+with RunFolder(Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -145,7 +145,7 @@ def test_the_order_can_be_changed(settings: Settings) -> None:
 
 def test_a_run_waits_once_and_not_while_it_is_trained(settings: Settings, tmp_path: Path) -> None:
     run = make(settings, "a")
-    with run.held(), pytest.raises(InputError, match="being trained already"):
+    with run.locked(), pytest.raises(InputError, match="being trained already"):
         enqueue(run, settings)
     enqueue(run, settings)
     with pytest.raises(InputError, match="is in the queue already"):

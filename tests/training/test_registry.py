@@ -106,7 +106,7 @@ def test_a_full_disk_is_reported(settings: Settings, monkeypatch: pytest.MonkeyP
 
 def test_a_held_run_is_alive(settings: Settings) -> None:
     run = make(settings, "one")
-    with run.held():
+    with run.locked():
         # Held, and what its status says is of an earlier process.
         run.write_status(RunStatus("failed", "an old reason", **GONE))
         assert run_summary(run.path, settings).state == "starting"

@@ -44,7 +44,7 @@ def test_what_was_asked_for_comes_back_equal(run: RunFolder) -> None:
 
 
 def test_a_folder_holds_one_run(run: RunFolder) -> None:
-    with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(InputError, match="already contains a run; continue it with --resume"):
         run.create(replace(SETUP, data="other"))
     assert run.read_setup().data == "faces"
 
@@ -59,7 +59,7 @@ def test_an_empty_folder_may_be_named_and_a_file_may_not(tmp_path: Path) -> None
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no run \(config.json is missing\)"):
+    with pytest.raises(InputError, match=r"contains no run \(config.json is missing\)"):
         RunFolder(tmp_path).read_setup()
 
 
@@ -201,10 +201,10 @@ def test_a_run_that_is_being_trained_is_not_trained_by_another(tmp_path: Path) -
     run = RunFolder(tmp_path)
     run.create(RunSetup(recipe="a", data="b", config=TrainingConfig()))
     with (
-        run.held(),
+        run.locked(),
         pytest.raises(InputError, match="trained by another process"),
-        RunFolder(tmp_path).held(),
+        RunFolder(tmp_path).locked(),
     ):
         pass
-    with RunFolder(tmp_path).held():
+    with RunFolder(tmp_path).locked():
         pass  # let go

@@ -184,8 +184,8 @@ def test_a_search_goes_through_its_trials_and_finds_the_best(
     assert {(run.study, run.trial) for run in runs} == {("first", number) for number in range(6)}
     assert all(run.config is not None and run.config.monitor == "accuracy" for run in runs)
     assert study_names(settings) == ["first"]
-    (listed,), damages = list_studies(settings)
-    assert damages == []
+    (listed,), errors = list_studies(settings)
+    assert errors == []
     document = json.loads(json.dumps(listed.to_json()))
     assert document["trials"][0]["run_id"] == "trial-0"
     # Nothing is left to do, and nothing is done.

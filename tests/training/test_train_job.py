@@ -23,9 +23,9 @@ from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunControl, is_active, request_prune
 from fer_core.training.launcher import create_run
-from fer_core.training.progress import TrainingProgress
 from fer_core.training.run_folder import RunFolder, RunSetup, new_run_folder
 from fer_core.training.train_job import TrainingOutcome, main, run_training
+from fer_core.training.training_progress import TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -376,7 +376,7 @@ def test_a_full_disk_leaves_the_finished_epochs_from_which_the_run_resumes(
         start(run, trained.data, trained.settings)
     status = run.read_status()
     assert status is not None
-    assert status.message.startswith("The disk is full; epoch 1 is safe on disk")
+    assert status.message.startswith("The disk is full; epoch 1 is saved")
     assert (run.path / "checkpoint-00001.npz").is_file()
     monkeypatch.undo()
     assert run_training(run, trained.settings).epochs == 2
@@ -412,7 +412,7 @@ def test_a_disk_with_too_little_space_is_reported_before_the_training(
 
 
 def test_a_folder_without_a_run_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no run"):
+    with pytest.raises(InputError, match="contains no run"):
         run_training(RunFolder(tmp_path), settings)
     assert list(tmp_path.iterdir()) == []
 

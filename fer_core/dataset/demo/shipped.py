@@ -77,7 +77,7 @@ def write_demo_set(faces: FaceSet, errors: InjectedErrors, folder: Path = _FOLDE
     """
     if np.any(np.diff(faces.splits) < 0):
         raise ValueError("faces should be ordered by split")
-    # This strategy gives the smallest file: the noise in the images leaves little to repeat.
+    # This strategy gives the smallest file: noisy images have few repeated patterns.
     options = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, 1]
     _, encoded = cv2.imencode(".png", _to_tiles(faces.images), options)
     (folder / _FACES_FILE).write_bytes(encoded.tobytes())

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.class_folders import names_an_emotion, read_class_folders
+from fer_core.dataset.readers.class_folders import is_in_emotion_folder, read_class_folders
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables, read_tables
 from fer_core.dataset.readers.ferplus_folders import find_vote_tables, read_ferplus_folders
 from fer_core.dataset.readers.pictures import is_picture
@@ -30,7 +30,9 @@ SUPPORTED = (
 )
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_INNER_ARCHIVE = SkipReason("is an archive inside, which is not opened; import it separately")
+_INNER_ARCHIVE = SkipReason(
+    "is an archive inside the source and is not opened; import it separately"
+)
 _SKIPPED_TABLE = SkipReason("was skipped because there are pictures as well; import it separately")
 
 
@@ -79,7 +81,7 @@ def _read_file(
     *,
     report: ProgressReport | None,
 ) -> FaceSet:
-    """Read a single file, which can only be a table, whatever its name."""
+    """Read a single file, which can only be a table; its name does not matter."""
     tables = find_tables(source, names, problems)
     if tables:
         return read_tables(source, tables, choice, problems, report)
@@ -109,7 +111,7 @@ def _read_files(
         return read_ferplus_folders(source, names, choice, problems, report)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     tables = find_tables(source, table_names, problems)
-    if any(names_an_emotion(name) for name in names):
+    if any(is_in_emotion_folder(name) for name in names):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)
         return read_class_folders(source, names, choice, problems, report)

@@ -25,8 +25,8 @@ def read_class_folders(
     """Read ``<split>/<emotion>/picture`` or ``<emotion>/picture``, at any depth.
 
     FER2013's official splits are recognized by the prefixes of file names, also inside Kaggle's
-    common ``test/`` folder; then missing splits stay missing. For any other source, missing splits
-    are created as stratified shares of the training images.
+    common ``test/`` folder; in this case missing splits stay missing. For any other source, missing
+    splits are created as stratified shares of the training images.
 
     Args:
         source: The files.
@@ -40,7 +40,7 @@ def read_class_folders(
     """
     placed: dict[str, tuple[int, int, bool]] = {}
     for name in names:
-        place = _place(name)
+        place = _label_and_split(name)
         if isinstance(place, SkipReason):
             problems.add(name, place)
         elif place is not None:
@@ -54,7 +54,7 @@ def read_class_folders(
         else:
             label, split, is_official = placed[name]
             rows.add(face, label, split, name)
-            rows.official_splits |= is_official
+            rows.has_official_splits |= is_official
         if report is not None and (done % 500 == 0 or done == len(placed)):
             report(done, len(placed))
 
@@ -67,12 +67,12 @@ def read_class_folders(
     return rows.to_face_set(split_choice, problems)
 
 
-def names_an_emotion(name: str) -> bool:
+def is_in_emotion_folder(name: str) -> bool:
     """Return True if a file is a picture in a folder named after one of the seven emotions."""
-    return isinstance(_place(name), tuple)
+    return isinstance(_label_and_split(name), tuple)
 
 
-def _place(name: str) -> tuple[int, int, bool] | SkipReason | None:
+def _label_and_split(name: str) -> tuple[int, int, bool] | SkipReason | None:
     """Return label, split and whether the split is an official test set of FER2013.
 
     Returns:
@@ -89,8 +89,9 @@ def _place(name: str) -> tuple[int, int, bool] | SkipReason | None:
         return SkipReason(f"is of class {shortened(folders[-1])!r}, not one of the seven emotions")
     label = EMOTIONS.index(emotion)
     folder_split = split_from_name(folders[-2]) if len(folders) > 1 else None
-    # Moving FER2013's files to other folders is intentional: their names count only if the folder
-    # does not determine the split, as in Kaggle's common test/.
+    # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
+    # file name is used only if the folder does not determine the split, as in Kaggle's common
+    # test/.
     if folder_split is None or folder_split == (SPLITS.index("test"), False):
         file_split = _official_split(file_name)
         if file_split is not None and (file_split[1] or folder_split is None):

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
-from fer_core.dataset.readers.progress import ReadMeter
+from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import RowParser, TableColumns, table_columns
 from fer_core.dataset.readers.text_lines import text_lines
@@ -80,9 +80,10 @@ def read_tables(
 ) -> FaceSet:
     """Read tables with one face per row, in the order of their rows.
 
-    The splits come from a Usage column if there is one, and then official splits that are missing
-    stay missing. Otherwise they come from the names of tables (``test.csv``), all other tables are
-    training data, and missing splits are created. Rows without a label are counted and skipped.
+    The splits come from a Usage column if there is one; in this case official splits that are
+    missing stay missing. Otherwise they come from the names of tables (``test.csv``), all other
+    tables are training data, and missing splits are created. Rows without a label are counted and
+    skipped.
 
     Args:
         source: Contains the tables.
@@ -106,7 +107,7 @@ def read_tables(
             # No row of a damaged file can be trusted: a wrong checksum, which is detected at the
             # end, shows that some pixels are wrong, but not which ones.
             raise InputError(
-                f"{_place(source, table)} is damaged ({error_text(error)}); download it again."
+                f"{_location(source, table)} is damaged ({error_text(error)}); download it again."
             ) from error
     if not rows:
         raise InputError(_nothing_usable(source, chosen, problems))
@@ -147,17 +148,17 @@ def _read_table(
                 problems.add(name, row)
                 continue
             rows.add(row.image, row.label, split if row.split is None else row.split, name)
-            rows.official_splits |= row.is_official or is_official
+            rows.has_official_splits |= row.is_official or is_official
 
 
-def _place(source: Source, table: FaceTable) -> str:
+def _location(source: Source, table: FaceTable) -> str:
     return source.label if source.label == table.name else f"{table.name} in {source.label}"
 
 
 def _nothing_usable(source: Source, tables: list[FaceTable], problems: ProblemLog) -> str:
     if all(table.columns.label is None for table in tables):
         return (
-            f"{_place(source, tables[0])} has no column 'emotion' and therefore no labels; "
+            f"{_location(source, tables[0])} has no column 'emotion' and therefore no labels; "
             "provide the table with labels (fer2013.csv, icml_face_data.csv or train.csv)."
         )
-    return f"{_place(source, tables[0])} contains no usable row{problems.first_in_brackets()}"
+    return f"{_location(source, tables[0])} contains no usable row{problems.first_in_brackets()}"

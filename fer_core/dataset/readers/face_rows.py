@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.dataset.readers.problems import ProblemLog, as_text
-from fer_core.dataset.splitting import SplitChoice, cut_missing_splits
+from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.errors import InputError
 
 #: More faces than any public dataset has; with 2,304 bytes each they take 2.3 GB.
@@ -31,7 +31,7 @@ class FaceRows:
         self._splits = array("b")
         self._names: list[str] = []
         #: Whether splits come from FER2013's official names; then missing splits are not created.
-        self.official_splits = False
+        self.has_official_splits = False
 
     def __len__(self) -> int:
         return len(self._names)
@@ -70,8 +70,8 @@ class FaceRows:
         """
         labels = np.array(self._labels, dtype=np.int8)
         splits = np.array(self._splits, dtype=np.int8)
-        if not self.official_splits:
-            splits = cut_missing_splits(labels, splits, split_choice)
+        if not self.has_official_splits:
+            splits = create_missing_splits(labels, splits, split_choice)
         self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
         return FaceSet(self._images, labels, splits, tuple(self._names), problems.listed())
 

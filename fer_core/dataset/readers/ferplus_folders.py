@@ -15,7 +15,7 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
-from fer_core.dataset.readers.progress import ReadMeter
+from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import split_line
 from fer_core.dataset.readers.text_lines import text_lines
@@ -97,7 +97,7 @@ def read_ferplus_folders(
             problems.add(name, face)
         else:
             rows.add(face, voted[name].label, voted[name].split, name)
-            rows.official_splits |= voted[name].split != SPLITS.index("train")
+            rows.has_official_splits |= voted[name].split != SPLITS.index("train")
         if report is not None and (done % 500 == 0 or done == len(voted)):
             report(done, len(voted))
     if not rows:
@@ -127,7 +127,7 @@ class _Votes:
     def __init__(self, names: list[str], problems: ProblemLog) -> None:
         self._known = set(names)
         self._problems = problems
-        #: Pictures that are in a label file, also if their row cannot be used.
+        #: Pictures that are in a label file, even if their row cannot be used.
         self.mentioned: set[str] = set()
         self.faces: dict[str, VotedFace] = {}
 

@@ -74,7 +74,7 @@ def _stated_pixels(content: bytes) -> int | None:
         return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big")
     if content.startswith(b"\xff\xd8"):
         return _stated_jpeg_pixels(content)
-    return _stated_pixels_of_others(content)
+    return _stated_pixels_by_pillow(content)
 
 
 def _has_oversized_chunk(content: bytes) -> bool:
@@ -107,7 +107,7 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
     return None
 
 
-def _stated_pixels_of_others(content: bytes) -> int | None:
+def _stated_pixels_by_pillow(content: bytes) -> int | None:
     from PIL import Image
 
     try:

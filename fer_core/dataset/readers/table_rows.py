@@ -122,13 +122,13 @@ class RowParser:
         split, is_official = None, False
         if self._split is not None:
             usage = _text(fields[self._split])
-            place = split_from_name(usage)
-            if place is None:
+            named_split = split_from_name(usage)
+            if named_split is None:
                 return SkipReason(
                     f"has the usage {usage!r}, not Training, PublicTest or PrivateTest",
                     "has a usage other than Training, PublicTest or PrivateTest",
                 )
-            split, is_official = place
+            split, is_official = named_split
         image = parse_pixels(fields[self._pixels])
         return (
             image if isinstance(image, SkipReason) else TableRow(image, label, split, is_official)

@@ -74,7 +74,7 @@ def _applied(
 def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     curated, after = _applied(dataset.key, state.file.content_key, dataset, state.curation)
     before = dataset_overview(dataset).counts
-    words = curated.in_words
+    words = curated.summary
     if words is None:
         st.info("Training uses these data as imported.", icon=":material/healing:")
         return
@@ -245,7 +245,7 @@ def _show_imported() -> None:
     done: CurationImport | None = st.session_state.get(_IMPORTED)
     if done is None:
         return
-    st.success(plain_text(done.change.in_words), icon=":material/check:")
+    st.success(plain_text(done.change.summary), icon=":material/check:")
     if done.warning:
         st.warning(plain_text(done.warning), icon=":material/warning:")
     for problem in done.problems[:20]:

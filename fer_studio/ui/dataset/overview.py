@@ -30,7 +30,7 @@ def show_overview(dataset: OpenDataset) -> None:
             icon=":material/draw:",
         )
     _show_metrics(figures)
-    st.info(figures.in_words, icon=":material/school:", title="What the numbers mean")
+    st.info(figures.summary, icon=":material/school:", title="What the numbers mean")
     if figures.missing:
         st.warning(
             f"There is no {' and no '.join(figures.missing)} image in {figures.reference}: a model "

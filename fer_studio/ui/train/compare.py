@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.bundle import default_bundle_name, set_default_bundle
-from fer_core.charts.training import COMPARED_FIGURES, compared_curves
+from fer_core.charts.training import COMPARED_METRICS, compared_curves
 from fer_core.csv_text import csv_text
 from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
@@ -164,12 +164,12 @@ def _open(run_id: str) -> None:
 
 
 def _show_curves(chosen: list[RunSummary]) -> None:
-    figure_name = st.segmented_control(
+    metric_name = st.segmented_control(
         "Curves",
-        list(COMPARED_FIGURES),
-        default=next(iter(COMPARED_FIGURES)),
+        list(COMPARED_METRICS),
+        default=next(iter(COMPARED_METRICS)),
         required=True,
-        format_func=lambda name: COMPARED_FIGURES[name][0],
+        format_func=lambda name: COMPARED_METRICS[name][0],
         key="compared_figure",
         persist_state="session",
     )
@@ -181,10 +181,10 @@ def _show_curves(chosen: list[RunSummary]) -> None:
         st.info("These runs have not finished an epoch yet.", icon=":material/show_chart:")
         return
     st.plotly_chart(
-        compared_curves(curves, figure_name),
+        compared_curves(curves, metric_name),
         key="compared_curves",
         config={"displayModeBar": False},
-        alt=f"{COMPARED_FIGURES[figure_name][0]} by epoch of {', '.join(curves)}",
+        alt=f"{COMPARED_METRICS[metric_name][0]} by epoch of {', '.join(curves)}",
     )
 
 

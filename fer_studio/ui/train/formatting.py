@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fer_core.training.registry import RealState, RunSummary
+from fer_core.training.registry import ActualState, RunSummary
 
 _Color = Literal["blue", "green", "orange", "red", "gray"]
 
 #: Color and icon of each state, shown next to its name.
-STATE_LOOKS: dict[RealState, tuple[_Color, str]] = {
+STATE_LOOKS: dict[ActualState, tuple[_Color, str]] = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "starting": ("blue", ":material/rocket_launch:"),
     "running": ("blue", ":material/play_arrow:"),
