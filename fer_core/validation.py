@@ -128,7 +128,7 @@ def is_finite_number(value: Any) -> bool:
 
 
 def shortened(value: Any) -> str:
-    """Return a value as a sentence can quote it, whatever its length."""
+    """Return a value as short text that can be quoted in a sentence."""
     is_huge = isinstance(value, int) and abs(value) >= 1 << 1023
     text = "a huge number" if is_huge else repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

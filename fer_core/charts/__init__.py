@@ -1,5 +1,5 @@
-"""Charts: data in, Plotly figure out; pure. One module per subject.
+"""Charts: pure functions from data to Plotly figures, one module per subject.
 
-Every figure gives an emotion the one colour that it has everywhere, labels its axes with units and
-leaves fonts and backgrounds to the page's theme, light or dark.
+Each emotion has the same color in all figures. Axes are labeled with units. Fonts and backgrounds
+are those of the page's theme, light or dark.
 """

@@ -1,7 +1,7 @@
 """Charts of a live session: current faces, emotions over time, and shares of time.
 
 Unlike the other charts these are option objects of Apache ECharts, which draws on a canvas. They
-are redrawn every few seconds beside a running video; each redraw with Plotly blocks the browser's
+are redrawn every few seconds next to a running video; each redraw with Plotly blocks the browser's
 video for a tenth of a second.
 """
 

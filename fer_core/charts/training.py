@@ -12,8 +12,8 @@ from fer_core.training.run_folder import EpochRecord
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: More points cannot be distinguished on a screen.
-MOST_POINTS = 400
+#: Maximum number of points per chart; more cannot be distinguished on a screen.
+MAX_POINTS = 400
 
 #: Readable on white and on black; the line styles differ as well as the colors.
 _VALIDATION_COLOR = "#2B8CCB"
@@ -21,7 +21,7 @@ _TWO_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST = "#E69F00"
 
 #: Each epoch gets a marker up to this number of epochs.
-_MOST_MARKED = 12
+_MAX_MARKED_EPOCHS = 12
 
 #: Okabe and Ito's palette; further runs use the same colors in other line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
@@ -38,26 +38,26 @@ COMPARED_FIGURES: dict[ComparedFigure, tuple[str, bool]] = {
 }
 
 
-def thinned(values: Sequence[float | None], most: int = MOST_POINTS) -> list[int]:
-    """Choose the values of a curve to draw so that its shape is preserved.
+def downsampled(values: Sequence[float | None], max_count: int = MAX_POINTS) -> list[int]:
+    """Return the positions of the values to draw so that the shape of a curve is preserved.
 
     The curve is divided into sections of equal length; the lowest and the highest value of each
     section are kept, and the first and the last value of the curve.
 
     Args:
         values: The curve, at equal distances; None is a gap.
-        most: The largest number of values to keep, at least 4.
+        max_count: Maximum number of values to keep, at least 4.
 
     Returns:
         Increasing positions in ``values``.
     """
     count = len(values)
-    if count <= most:
+    if count <= max_count:
         return list(range(count))
     kept = {0, count - 1}
-    stretches = (most - 2) // 2
-    for number in range(stretches):
-        start, end = number * count // stretches, (number + 1) * count // stretches
+    sections = (max_count - 2) // 2
+    for number in range(sections):
+        start, end = number * count // sections, (number + 1) * count // sections
         known = [position for position in range(start, end) if values[position] is not None]
         if known:
             kept.add(min(known, key=lambda position: values[position] or 0.0))
@@ -82,48 +82,58 @@ class LiveCurves:
 
 
 def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
-    """Training and validation loss per epoch; the best epoch is marked on the latter."""
+    """Return training and validation loss per epoch; the best epoch is marked on the latter."""
     curves = {
         "training": [one.loss for one in epochs],
         "validation": [one.validation_loss for one in epochs],
     }
     return _live_curves(
-        epochs, curves, _TWO_COLORS, "loss (cross-entropy)", form=".4f", best_epoch=best_epoch
+        epochs,
+        curves,
+        _TWO_COLORS,
+        "loss (cross-entropy)",
+        number_format=".4f",
+        best_epoch=best_epoch,
     )
 
 
 def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
-    """Training and validation accuracy by epoch, in percent; the best epoch is marked."""
+    """Return training and validation accuracy by epoch, in percent; the best epoch is marked."""
     curves = {
         "training": [100 * one.accuracy for one in epochs],
         "validation": [100 * one.validation_accuracy for one in epochs],
     }
     return _live_curves(
-        epochs, curves, _TWO_COLORS, "accuracy (%)", form=".1f", best_epoch=best_epoch
+        epochs, curves, _TWO_COLORS, "accuracy (%)", number_format=".1f", best_epoch=best_epoch
     )
 
 
 def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """Validation recall per epoch and emotion, in percent; gaps for emotions without images."""
+    """Return validation recall per emotion, in percent; gaps for emotions without images."""
     curves: dict[str, list[float | None]] = {}
     for emotion in EMOTIONS:
         recalls = [one.validation_recall.get(emotion) for one in epochs]
         curves[emotion] = [None if recall is None else 100 * recall for recall in recalls]
     return _live_curves(
-        epochs, curves, EMOTION_COLORS, "recall (%)", form=".0f", scale={"domain": [0, 100]}
+        epochs,
+        curves,
+        EMOTION_COLORS,
+        "recall (%)",
+        number_format=".0f",
+        scale={"domain": [0, 100]},
     )
 
 
 def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """The learning rate at each epoch's end, on a logarithmic axis."""
-    # A cosine may end at exactly 0, which a logarithmic axis cannot show.
+    """Return the learning rate at the end of each epoch, on a logarithmic axis."""
+    # A cosine schedule may end at exactly 0, which a logarithmic axis cannot show.
     rates = [one.learning_rate if one.learning_rate > 0 else None for one in epochs]
     return _live_curves(
         epochs,
         {"learning rate": rates},
         {"learning rate": _VALIDATION_COLOR},
         "learning rate",
-        form=".3~g",
+        number_format=".3~g",
         scale={"type": "log", "nice": False},
     )
 
@@ -149,7 +159,7 @@ def compared_curves(
             epochs,
             [factor * getattr(one, figure_name) for one in epochs],
             line=line,
-            form="%{y:.1f} %" if is_percent else "%{y:.4f}",
+            number_format="%{y:.1f} %" if is_percent else "%{y:.4f}",
         )
     figure.update_layout(height=380)
     return figure
@@ -180,21 +190,21 @@ def _add_curve(
     values: Sequence[float | None],
     *,
     line: dict[str, Any],
-    form: str,
+    number_format: str,
 ) -> None:
     import plotly.graph_objects as go
 
-    kept = thinned(values)
+    kept = downsampled(values)
     figure.add_trace(
         go.Scatter(
             x=[epochs[position].epoch for position in kept],
             y=[values[position] for position in kept],
             name=name,
             # A line through a single point is invisible.
-            mode="lines+markers" if len(kept) <= _MOST_MARKED else "lines",
+            mode="lines+markers" if len(kept) <= _MAX_MARKED_EPOCHS else "lines",
             line=line,
             marker={"size": 6},
-            hovertemplate=form,
+            hovertemplate=number_format,
         )
     )
 
@@ -205,12 +215,12 @@ def _live_curves(
     colors: Mapping[str, str],
     quantity: str,
     *,
-    form: str,
+    number_format: str,
     best_epoch: int | None = None,
     scale: dict[str, Any] | None = None,
 ) -> LiveCurves:
     kept = sorted(
-        {position for values in curves.values() for position in thinned(values, _share(curves))}
+        {position for values in curves.values() for position in downsampled(values, _share(curves))}
         | ({best_epoch - 1} if best_epoch is not None and best_epoch <= len(epochs) else set())
     )
     rows = [
@@ -220,23 +230,25 @@ def _live_curves(
             "value": values[position],
             "is_best": epochs[position].epoch == best_epoch and name == "validation",
             # A line through a single point is invisible.
-            "is_point": len(epochs) <= _MOST_MARKED,
+            "is_point": len(epochs) <= _MAX_MARKED_EPOCHS,
         }
         for name, values in curves.items()
         for position in kept
     ]
-    return LiveCurves(rows, _specification(list(curves), colors, quantity, form, scale or {}))
+    return LiveCurves(
+        rows, _specification(list(curves), colors, quantity, number_format, scale or {})
+    )
 
 
 def _share(curves: Mapping[str, Sequence[float | None]]) -> int:
-    return max(MOST_POINTS // len(curves), 4)
+    return max(MAX_POINTS // len(curves), 4)
 
 
 def _specification(
     names: list[str],
     colors: Mapping[str, str],
     quantity: str,
-    form: str,
+    number_format: str,
     scale: dict[str, Any],
 ) -> dict[str, Any]:
     value = {
@@ -308,7 +320,7 @@ def _specification(
                 "mark": {"type": "rule", "color": "#8A8A8A"},
                 "params": [
                     {
-                        "name": "looked_at",
+                        "name": "hovered",
                         "select": {
                             "type": "point",
                             "fields": ["epoch"],
@@ -320,13 +332,18 @@ def _specification(
                 ],
                 "encoding": {
                     "opacity": {
-                        "condition": {"param": "looked_at", "empty": False, "value": 0.6},
+                        "condition": {"param": "hovered", "empty": False, "value": 0.6},
                         "value": 0,
                     },
                     "tooltip": [
                         {"field": "epoch", "type": "quantitative", "title": "epoch"},
                         *(
-                            {"field": name, "type": "quantitative", "format": form, "title": name}
+                            {
+                                "field": name,
+                                "type": "quantitative",
+                                "format": number_format,
+                                "title": name,
+                            }
                             for name in names
                         ),
                     ],

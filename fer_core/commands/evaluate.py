@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
         choices=["labels", "votes"],
         default="labels",
         help="the true classes: the dataset's labels (default), or the plurality of its "
-        "annotators' votes, with the annotators' own agreement beside it",
+        "annotators' votes, together with the agreement of the annotators",
     )
     parser.add_argument(
         "--curated",

@@ -56,7 +56,7 @@ class VoteEvaluation:
 
     @property
     def in_words(self) -> str:
-        """The figures beside the metrics of ``result``, a line each."""
+        """Return the figures in addition to the metrics of ``result``, one line each."""
         return (
             f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} with another "
             f"answer first, {self.no_votes:,} without votes\n"
@@ -113,7 +113,7 @@ def evaluate_against_votes(
     distributions = targets.targets[result.rows]
     against = _named(plurality_result(result, distributions), result.n)
     is_usable, has_votes = distributions.any(axis=1), counts.any(axis=1)
-    # The rows of a result are distinct, so that a row tells the position in ``result``.
+    # The rows of a result are distinct, so that a row identifies the position in ``result``.
     kept = np.flatnonzero(np.isin(result.rows, against.rows))
     of_people, of_model = leave_one_out_agreement(counts[kept], against.predicted)
     is_clear = counts[kept].max(axis=1) >= CLEAR_SHARE * counts[kept].sum(axis=1) - 1e-9

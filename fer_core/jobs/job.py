@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.access import Admission, Role
 
-#: With less elapsed time than this, a time estimate would be a guess.
+#: Elapsed time before a time estimate is shown; earlier estimates are not reliable.
 _MIN_ESTIMATE_SECONDS = 1.0
 
 
@@ -96,15 +96,15 @@ class Job:
         self.note = note
 
     def start_phase(self, title: str) -> None:
-        """Begin the next phase of the work, with a title and progress of its own."""
+        """Begin the next phase of the work, with its own title and progress."""
         self.title, self.done, self.total, self.note = title, 0, 0, ""
         self.started = time.monotonic()
 
     def may_be_cancelled_by(self, visitor: Admission) -> bool:
         """Return True if a visitor may cancel the job.
 
-        It takes the role of the job's kind and, unless the visitor is an editor, having started
-        the job: one viewer does not stop another viewer's evaluation.
+        The visitor needs the role of the job's kind. Visitors who are not editors can cancel only
+        jobs that they started.
         """
         is_allowed = visitor.role >= self.kind.role
         return is_allowed and (visitor.role >= Role.EDITOR or visitor.person == self.owner)

@@ -68,7 +68,7 @@ def _mirrored(face: Face, picture_width: int) -> Face:
 
 
 def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
-    """Draw a bar per class in a panel beside a face, on the side with more space."""
+    """Draw a bar per class in a panel next to a face, on the side with more space."""
     assert face.probabilities is not None  # only classified faces are drawn
     height, width = image.shape[:2]
     text_size = max(_SMALLEST_BAR_TEXT, round(max(height, width) * _BAR_TEXT_SHARE))

@@ -100,7 +100,7 @@ def _normalized_convolution(
     activation: bool = True,
     first_scale: str = "ones",
 ) -> Any:
-    """Convolution, batch normalization and, unless switched off, ReLU.
+    """Apply convolution, batch normalization and, optionally, ReLU.
 
     ``first_scale`` is the initializer of the normalization's scale.
     """
@@ -250,11 +250,11 @@ def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
 def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
-    One convolution alone works on all 48x48 pixels, where normalization and ReLU cost the most
-    memory traffic; the depth is where there are 12x12 and 6x6. Each convolution begins as the
-    identity on its first filters: Zagoruyko and Komodakis, "DiracNets: training very deep neural
-    networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10 in 3.29 seconds on
-    a single GPU", 2024.
+    Only one convolution works on all 48x48 pixels, where normalization and ReLU cost the most
+    memory traffic; most layers work at 12x12 and 6x6. The first filters of
+    each convolution are initialized as the identity: Zagoruyko and Komodakis, "DiracNets: training
+    very deep neural networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10
+    in 3.29 seconds on a single GPU", 2024.
     """
     import keras
     from keras import layers
@@ -270,12 +270,12 @@ def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
     model = _classifier(inputs, tensor, "plain_nine")
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D) and layer.kernel.shape[2] > 1:
-            _begin_as_identity(layer)
+            _initialize_as_identity(layer)
     return model
 
 
-def _begin_as_identity(layer: Any) -> None:
-    """Let a convolution's first filters pass its input's channels on, one each."""
+def _initialize_as_identity(layer: Any) -> None:
+    """Initialize the first filters of a convolution as the identity of its input channels."""
     from keras import ops
 
     kernel = ops.convert_to_numpy(layer.kernel).copy()

@@ -46,7 +46,7 @@ def _setting(
         label: Its label in forms.
         description: What it does, in one line.
         only_for: Values of other fields without which this field has no effect.
-        is_logarithmic: True if steps by a factor are sensible.
+        is_logarithmic: True if the value is varied by factors rather than by differences.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
     extra: Any = {

@@ -37,7 +37,7 @@ class SettingField:
         minimum_is_allowed: False if a value has to be above ``minimum``.
         maximum_is_allowed: False if a value has to be below ``maximum``.
         is_optional: True if None (off) is a value too.
-        is_logarithmic: True if steps by a factor are sensible.
+        is_logarithmic: True if the value is varied by factors rather than by differences.
         applies: Pairs of another field and its values with which this field has an effect; all
             pairs have to hold.
     """
@@ -76,7 +76,7 @@ class SettingField:
             raise InputError(self.problem(value) or f"{sentence(error, self.name)}.") from error
 
     def problem(self, value: Any) -> str:
-        """Say which values are valid, for a value that is not; empty where only pydantic knows."""
+        """Return a sentence about an invalid value; empty if pydantic has the better message."""
         received = f"Received: {self.name}={shortened(value)}."
         if self.kind == "choice":
             return f"{self.name} should be one of {', '.join(self.choices)}. {received}"

@@ -1,4 +1,4 @@
-"""The named recipes: configurations under a name that anyone can run again."""
+"""The named recipes: named configurations that anyone can reproduce."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_core.recipes.config import TrainingConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named training that anyone can run again.
+    """A named training that anyone can reproduce.
 
     Attributes:
         name: Its name on the command line and on the train page; describes its content.
@@ -159,7 +159,7 @@ def _two_core_recipe() -> Recipe:
     From the strongest published recipes: SGD with Nesterov momentum and a cosine schedule, weight
     decay, label smoothing, strong geometric augmentation, erasing, averaged weights, flip
     averaging. Keras decouples weight decay from the momentum, so that 5e-3 here equals 5e-4 in
-    other programs with a momentum of 0.9. Blur, noise, brightness and contrast imitate webcams.
+    other programs with a momentum of 0.9. Blur, noise, brightness and contrast simulate webcams.
     """
     return Recipe(
         name="plain-eight-sgd-cosine",
@@ -201,14 +201,14 @@ def _labels_recipe() -> Recipe:
     Compared with the two-core recipe: batch size 128 with twice the learning rate, and weaker
     augmentation with one long cosine.
     """
-    shorter = _two_core_recipe()
+    base = _two_core_recipe()
     return Recipe(
         name="plain-nine-sgd-cosine",
         summary="Nine plain convolutions; SGD under one long cosine, the first half of the epochs "
         "on 36x36 pixels, averaged weights",
         published_result="",
         config=replace(
-            shorter.config,
+            base.config,
             architecture="plain_nine",
             epochs=72,
             low_resolution_epochs=36,
@@ -257,14 +257,14 @@ def _gpu_recipe() -> Recipe:
     mixup, averaged weights, flip averaging. Shift, zoom, rotation and erasing are slightly stronger
     than in the two-core recipe, because five times the epochs with twice the depth overfit more.
     """
-    shorter = _two_core_recipe()
+    base = _two_core_recipe()
     return Recipe(
         name="residual-attention-sgd-cosine-mixup",
         summary="Eleven residual convolutions with channel attention; SGD under a cosine, mixup, "
         "240 epochs: for a GPU",
         published_result="",
         config=replace(
-            shorter.config,
+            base.config,
             architecture="residual_eleven_attention",
             epochs=240,
             batch_size=128,

@@ -111,7 +111,7 @@ def _train_and_record_failure(
     stop: threading.Event,
     budget: TimeBudget | None,
 ) -> TrainingOutcome:
-    """Train; whatever ends it, ``status.json`` and the log say so."""
+    """Train, and record how it ended in ``status.json`` and the log."""
     control = RunControl(run, stop)
     try:
         return _train(setup, run, settings, control, budget)
@@ -275,7 +275,7 @@ def _outcome(
 def _curated(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> CuratedFaceSet:
-    """The data with the curation that the run started with, whatever was decided since.
+    """The data with the curation that the run started with; later decisions are ignored.
 
     Only training images are curated, so that validation metrics of different runs are comparable.
     """
@@ -299,7 +299,7 @@ def _curated(
 def _votes(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> VoteRecord | None:
-    """The votes that the run started with, whatever was imported since; None to learn labels.
+    """The votes that the run started with; later imports are ignored. None to learn labels.
 
     Raises:
         InputError: The run learns votes and its dataset has none.
