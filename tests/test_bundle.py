@@ -170,8 +170,8 @@ def test_damaged_and_half_made_bundles_are_not_listed(
     (damaged / "bundle.json").write_text("{")
     settings.detectors_root.mkdir()
     assert names(settings) == ["small"]
-    (told,) = damaged_bundles(settings)
-    assert "'damaged' is damaged" in told
+    (message,) = damaged_bundles(settings)
+    assert "'damaged' is damaged" in message
 
 
 def test_no_folder_at_all_means_no_models(settings: Settings) -> None:

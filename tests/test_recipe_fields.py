@@ -21,7 +21,7 @@ from fer_core.recipes.architectures import ARCHITECTURES
 FIELDS = {field.name: field for field in setting_fields()}
 
 
-def test_every_field_stands_in_a_group_with_a_label_and_help() -> None:
+def test_every_field_has_a_group_a_label_and_help() -> None:
     assert list(FIELDS) == [field.name for field in fields(TrainingConfig)]
     assert {field.group for field in FIELDS.values()} == set(GROUPS)
     labels = [field.label for field in FIELDS.values()]

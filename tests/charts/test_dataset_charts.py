@@ -31,7 +31,7 @@ def test_counts_stand_at_their_emotion_in_its_colour() -> None:
     assert figure.layout.xaxis.title.text == "train images"
 
 
-def test_shares_are_told_apart_by_pattern_and_named_in_the_legend() -> None:
+def test_splits_have_different_patterns_and_a_legend() -> None:
     shares = {
         "train": {"happy": 0.75, "sad": 0.25},
         "validation": {"happy": 0.5, "sad": 0.5},
@@ -81,7 +81,7 @@ def test_every_point_of_the_map_carries_its_row() -> None:
     assert by_name["happy"].marker.color == EMOTION_COLORS["happy"]
 
 
-def test_before_and_after_stand_beside_each_other() -> None:
+def test_counts_before_and_after_are_grouped_by_emotion() -> None:
     after = COUNTS | {"happy": 10}
     drawn = [trace for trace in change_bars(COUNTS, after).data if trace.x != (None,)]
     assert [trace.y[EMOTIONS.index("happy")] for trace in drawn] == [1000, 10]

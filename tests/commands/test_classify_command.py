@@ -199,7 +199,7 @@ def test_haar_is_the_default_without_yunets_file(
     [
         (("--detector", "crystal-ball"), "crystal-ball"),
         (("--detector", "yunet"), "yunet"),
-        (("--model", "nobody"), "nobody"),
+        (("--model", "unknown-model"), "unknown-model"),
         (("--model", "../../etc"), "../../etc"),
     ],
 )

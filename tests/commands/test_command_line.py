@@ -41,7 +41,7 @@ def test_the_program_answers_as_a_process_with_one_document_and_nothing_else(
         (("train", "--epochs", "many"), "many"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused_in_one_line(
+def test_invalid_arguments_give_a_one_line_error(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run(*arguments).refusal
@@ -123,12 +123,12 @@ def test_a_model_can_be_imported_and_made_the_default(
     ("arguments", "words"),
     [
         (("models", "import", "nowhere"), "nowhere"),
-        (("models", "default", "nobody"), "nobody"),
-        (("models", "export", "nobody"), "nobody"),
+        (("models", "default", "unknown-model"), "unknown-model"),
+        (("models", "export", "unknown-model"), "unknown-model"),
         (("models", "import", str(PROJECT_ROOT / "tests")), "bundle.json is missing"),
     ],
 )
-def test_models_that_are_not_there_are_refused_in_one_line(
+def test_missing_models_give_a_one_line_error(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run(*arguments).refusal

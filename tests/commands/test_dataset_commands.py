@@ -84,7 +84,7 @@ def test_the_share_and_the_seed_decide_the_cut(
         (("--name", "../outside"), "../outside"),
     ],
 )
-def test_an_unfit_choice_is_refused_in_one_line(
+def test_an_invalid_choice_gives_a_one_line_error(
     run: Callable, kaggle_zip: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("dataset", "import", kaggle_zip, *arguments).refusal
@@ -178,7 +178,7 @@ def test_an_absent_split_is_an_empty_object(
 
 
 @pytest.mark.parametrize("command", ["info", "audit"])
-def test_what_is_not_there_is_refused_in_one_line(run: Callable, command: str) -> None:
+def test_a_missing_dataset_gives_a_one_line_error(run: Callable, command: str) -> None:
     assert "nowhere" in run("dataset", command, "nowhere").refusal
 
 

@@ -163,7 +163,7 @@ def test_a_process_that_cannot_write_says_what_is_safe(
     run("train", *SMALL, "--data", kaggle_zip, "--epochs", 1, "--run-dir", folder.path)
     assert state(run, folder)["state"] == "finished"
     run("runs", "extend", folder.path, "--epochs", 2)
-    # Where the checkpoint should go lies a folder.
+    # A folder has the path of the checkpoint.
     checkpoint = folder.path / "checkpoint-00002.npz"
     checkpoint.mkdir()
     (checkpoint / "x").write_text("x")

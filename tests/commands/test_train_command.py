@@ -47,7 +47,7 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the training is too slow, or stands still"
+        assert time.monotonic() < deadline, "the training is too slow, or hangs"
         time.sleep(0.02)
 
 
@@ -59,7 +59,7 @@ def without_timings(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def started(start: Callable) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """As ``start``, and whatever a failed test leaves running is ended."""
+    """As ``start``; processes that a failed test leaves running are ended."""
     processes = []
 
     def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
@@ -81,7 +81,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
-    """Three epochs without an interruption, published, in a process of its own."""
+    """Three epochs without an interruption, published, in a separate process."""
     return run_process(
         *("train", *SMALL, "--data", kaggle_zip, "--epochs", 3),
         *("--run-dir", home / "whole", "--publish", "trained", "--json"),

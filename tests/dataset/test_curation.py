@@ -73,7 +73,9 @@ def test_columns_may_stand_in_any_order_and_the_last_line_about_an_image_counts(
         ("a.png", "key is missing"),
     ],
 )
-def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, words: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number_and_the_others_apply(
+    line: str, words: str
+) -> None:
     curation = parse_curation((HEADER + LINE + line + "\n\n" + LINE).encode(), "mine.csv")
     assert len(curation) == 1
     (problem,) = curation.problems
@@ -90,7 +92,7 @@ def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, wo
         (b"name,key,action\n\xff\xfe", "not text in UTF-8"),
     ],
 )
-def test_what_is_no_curation_is_refused(content: bytes, words: str) -> None:
+def test_files_that_are_not_curations_are_refused(content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         parse_curation(content, "mine.csv")
 
@@ -129,7 +131,7 @@ def test_without_decisions_nothing_changes(faces: FaceSet) -> None:
         assert curated.fingerprint == Curation().fingerprint
 
 
-def test_the_fingerprint_tells_what_changes_the_data(faces: FaceSet) -> None:
+def test_the_fingerprint_depends_on_decisions_that_change_the_data(faces: FaceSet) -> None:
     one = decide(faces, [0], "drop")
     assert one.fingerprint != Curation().fingerprint
     assert one.fingerprint != decide(faces, [1], "drop").fingerprint
@@ -138,7 +140,7 @@ def test_the_fingerprint_tells_what_changes_the_data(faces: FaceSet) -> None:
     assert Curation((other,)).fingerprint == one.fingerprint
 
 
-def test_images_that_are_not_there_are_told_and_the_rest_counts(faces: FaceSet) -> None:
+def test_missing_images_are_reported_and_the_other_decisions_apply(faces: FaceSet) -> None:
     gone = tuple(
         CurationEntry(f"{n}.png", f"{n:016x}", "train", "drop", None, "", "", "") for n in range(5)
     )
@@ -163,7 +165,7 @@ def test_decisions_survive_an_import_under_other_names(faces: FaceSet) -> None:
     )
     table = replace(faces, names=tuple(f"faces.csv:{row + 2}" for row in range(6)))
     by_row = match_curation(curation, table).by_row
-    # Both have the same pixels: the split tells them apart.
+    # Both have the same pixels and differ by their split.
     assert {row: entry.action for row, entry in by_row.items()} == {1: "drop", 4: "relabel"}
 
 

@@ -215,7 +215,7 @@ def test_the_name_is_taken(write_files: Callable[..., Path], settings: Settings)
         import_dataset(source, settings)
 
 
-def test_other_content_in_its_folder_is_left_alone(settings: Settings) -> None:
+def test_other_content_in_its_folder_is_not_changed(settings: Settings) -> None:
     other = settings.data_root / "demo" / "notes.txt"
     other.parent.mkdir(parents=True)
     other.write_text("mine")

@@ -36,7 +36,7 @@ def pictures() -> list[NDArray[np.uint8]]:
     return [generator.integers(0, 256, (48, 48)).astype(np.uint8) for _ in range(12)]
 
 
-def test_folder_and_archive_come_through_unchanged(
+def test_folder_and_archive_are_imported_unchanged(
     write_files: WriteFiles,
     write_zip: WriteFiles,
     pictures: list[NDArray[np.uint8]],

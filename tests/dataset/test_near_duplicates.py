@@ -65,7 +65,7 @@ def test_a_changed_copy_is_found_among_others(change: Callable[[Picture], Pictur
     assert near.is_complete
 
 
-def test_mirrored_pairs_are_told() -> None:
+def test_mirrored_pairs_are_marked() -> None:
     original = photo(1)
     near = find_near_duplicates(face_set([original, np.ascontiguousarray(original[:, ::-1])]))
     assert near.is_mirrored.tolist() == [True]
@@ -135,7 +135,7 @@ def test_correlation_is_that_of_the_best_shift() -> None:
     assert pixel_correlation(image, np.roll(image, 3, 0)) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_result_is_kept_beside_the_dataset(
+def test_a_result_is_stored_with_the_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "drawn"

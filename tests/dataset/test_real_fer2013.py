@@ -1,4 +1,4 @@
-"""The real FER2013, where it is at hand: its known figures, and how long reading takes."""
+"""The real FER2013, if it is available: its known counts, and the time to read it."""
 
 import time
 import zipfile

@@ -1,4 +1,4 @@
-"""Imported datasets on disk: once in, they come back equal or with one sentence."""
+"""Imported datasets on disk: they are loaded unchanged, or with a one-sentence error."""
 
 import json
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def test_a_path_that_cannot_be_one_is_no_crash(
         load_dataset(data, settings)
 
 
-def test_names_that_are_no_text_survive_the_import(
+def test_names_that_are_not_valid_text_are_imported(
     write_files: Callable[..., Path],
     png: Callable[[NDArray[np.uint8]], bytes],
     settings: Settings,
@@ -128,7 +128,7 @@ def test_names_that_are_no_text_survive_the_import(
 
 @pytest.mark.parametrize("file", ["faces.npz", "dataset.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "half", "folder"])
-def test_damage_is_told_in_one_sentence(
+def test_damage_gives_a_one_sentence_error(
     source: Path, settings: Settings, file: str, damage: str
 ) -> None:
     import_dataset(source, settings, name="faces")
@@ -159,7 +159,7 @@ def test_a_record_of_another_form_is_damage(source: Path, settings: Settings, re
         load_dataset("faces", settings)
 
 
-def test_whatever_bit_of_the_arrays_is_flipped_the_answer_is_data_or_one_sentence(
+def test_a_flipped_bit_in_the_arrays_gives_data_or_a_one_sentence_error(
     write_files: Callable[..., Path],
     png: Callable[[NDArray[np.uint8]], bytes],
     settings: Settings,

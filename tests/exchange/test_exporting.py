@@ -24,7 +24,7 @@ ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise
 
 @pytest.fixture
 def model(sample: Any, settings: Settings) -> Bundle:
-    """A calibrated model with labels and a range of its own."""
+    """A calibrated model with its own label order and input range."""
     request = ImportRequest(name="mine", labels=ALPHABETICAL, scale="signed")
     bundle = import_model(sample.file(".keras"), settings, request)
     prior = (0.1, 0.02, 0.03, 0.3, 0.15, 0.1, 0.3)

@@ -56,7 +56,7 @@ def installation(
 
 @pytest.fixture(scope="module")
 def port(installation: Installation) -> Iterator[int]:
-    """The app, started by its command, on a port of its own."""
+    """The app, started by its command, on a free port."""
     with running_app(installation) as number:
         yield number
 

@@ -37,7 +37,7 @@ OpenAs = Callable[..., AppTest]
 
 
 def user(email: str | None) -> dict[str, Any]:
-    """What the identity provider said; nobody has logged in without an address."""
+    """The claims of the identity provider; without an address there is no login."""
     if email is None:
         return {"is_logged_in": False}
     return {"is_logged_in": True, "email": email, "email_verified": True, "iat": time.time() - 60}
@@ -71,7 +71,7 @@ def open_as() -> OpenAs:
 
 @pytest.fixture
 def faces(home: Settings, draw_faces: Callable[..., FaceSet]) -> str:
-    """An imported dataset of that name, whose first training image also stands in validation."""
+    """An imported dataset of that name, whose first training image also appears in validation."""
     drawn = draw_faces([*range(7)] * 3, splits=["train"] * 14 + ["validation"] * 7)
     images = drawn.images.copy()
     images[14] = images[0]
@@ -250,7 +250,7 @@ def test_unrelated_secrets_have_no_effect(home: Settings, secrets_file: Path) ->
 
 
 def demote(app: AppTest) -> None:
-    """Take the editor's role away while the page stands open."""
+    """Remove the editor's role while the page is open."""
     app.secrets = SECRETS | {"access": {"editors": ["other@example.org"], "viewers": [EDITOR]}}
 
 

@@ -50,7 +50,7 @@ def stop_buttons(app: AppTest) -> list[str]:
 
 @pytest.fixture
 def work() -> Iterator[Callable[[Job], tuple[str, int, int]]]:
-    """Work that goes on until the test is over."""
+    """Work that runs until the end of the test."""
     is_over = threading.Event()
 
     def wait(job: Job) -> tuple[str, int, int]:

@@ -179,7 +179,7 @@ def test_class_weights_go_with_their_images(numbered: Callable[[list[int]], Face
 def test_mixup_blends_pictures_labels_and_weights_by_one_share(
     draw_faces: Callable[..., FaceSet],
 ) -> None:
-    # All images of a class are one grey, so that a blend tells its shares.
+    # All images of a class have one gray value, so that a blend shows its shares.
     faces = draw_faces([0] * 6 + [3] * 2)
     images = np.zeros_like(faces.images)
     images[faces.labels == 3] = 255
