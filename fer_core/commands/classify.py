@@ -35,8 +35,7 @@ def add_parser(subparsers: Any) -> None:
         "--emphasis",
         choices=EMPHASES,
         default="default",
-        help="how far rare emotions are favored: as the model was calibrated (default), not at "
-        "all, or more strongly",
+        help="emphasis on rare emotions: default (as calibrated), none, or strong",
     )
     parser.add_argument(
         "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"

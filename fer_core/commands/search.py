@@ -35,7 +35,7 @@ from fer_core.training.search_worker import run_search
 
 def add_parser(subparsers: Any) -> None:
     """Add ``search`` with its actions; without one it lists."""
-    parser = add_command(subparsers, "search", "search for better settings", _list)
+    parser = add_command(subparsers, "search", "run hyperparameter searches", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list the searches on this machine", _list)
     start = add_command(actions, "start", "create a search and run it", _start)
@@ -44,7 +44,9 @@ def add_parser(subparsers: Any) -> None:
     stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
     for each in (start, resume, show, stop):
         each.add_argument("name", metavar="NAME", help="the name of the search")
-    start.add_argument("--recipe", metavar="NAME", required=True, help="see 'recipes'")
+    start.add_argument(
+        "--recipe", metavar="NAME", required=True, help="name of a recipe; 'recipes' lists them"
+    )
     start.add_argument("--data", required=True, help=DATA_HELP)
     start.add_argument("--epochs", type=int, metavar="N", help="epochs per trial")
     start.add_argument(
