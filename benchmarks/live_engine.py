@@ -35,7 +35,7 @@ from fer_core.vision.yunet import YuNetDetector
 
 #: Minimum intersection over union of two matching boxes.
 _AGREEMENT = 0.7
-#: Seconds until the first detections are finished and everything is loaded.
+#: Frames that are not measured, until models are loaded and the first detections are finished.
 _WARM_UP_FRAMES = 60
 _SAMPLES = 20
 
@@ -144,7 +144,7 @@ def _run(
     start = time.perf_counter()
     last, warm_up_detections = -1, 0
     while True:
-        # The newest frame; or the next one if the newest was already processed.
+        # The newest frame, or the next one if the newest was already processed.
         number = max(int((time.perf_counter() - start) * FRAMES_PER_SECOND), last + 1)
         if number >= _WARM_UP_FRAMES + seconds * FRAMES_PER_SECOND:
             break

@@ -185,10 +185,10 @@ def draw_front_hair(canvas: Canvas, person: Identity) -> None:
             shine = oval(-0.25 * person.part_side, -0.86, 0.2, 0.08)
             canvas.fill(min(1.13 * person.skin, 250), shine)
         case style:
-            style_shape = _HAIRSTYLES[style]
-            _fill_hairstyle(canvas, person, style_shape)
+            hairstyle = _HAIRSTYLES[style]
+            _fill_hairstyle(canvas, person, hairstyle)
             side = (person.head_width * person.part_side, 1.0)
-            strands = [curve(points(*strand)) * side for strand in style_shape.strands]
+            strands = [curve(points(*strand)) * side for strand in hairstyle.strands]
             if strands:
                 canvas.stroke(_strand_gray(person), 0.025, *strands)
 
@@ -198,9 +198,9 @@ def _strand_gray(person: Identity) -> float:
     return person.hair + 34 if person.hair < 110 else person.hair - 38
 
 
-def _fill_hairstyle(canvas: Canvas, person: Identity, style_shape: _Hairstyle) -> None:
+def _fill_hairstyle(canvas: Canvas, person: Identity, hairstyle: _Hairstyle) -> None:
     """Fill the area from the hairline to above the top of the head."""
-    volume = style_shape.min_volume + style_shape.volume_scale * person.hair_volume
+    volume = hairstyle.min_volume + hairstyle.volume_scale * person.hair_volume
     width = person.head_width + volume
     over = curve(
         points(
@@ -213,10 +213,10 @@ def _fill_hairstyle(canvas: Canvas, person: Identity, style_shape: _Hairstyle) -
             (width, -0.3),
         )
     )
-    hairline = curve(points(*style_shape.hairline)) * (person.head_width * person.part_side, 1.0)
+    hairline = curve(points(*hairstyle.hairline)) * (person.head_width * person.part_side, 1.0)
     if person.part_side < 0:
         hairline = hairline[::-1]  # restore the order from right to left
-    gray = style_shape.opacity * person.hair + (1 - style_shape.opacity) * person.skin
+    gray = hairstyle.opacity * person.hair + (1 - hairstyle.opacity) * person.skin
     canvas.fill(gray, np.concatenate([hairline, over]))
 
 

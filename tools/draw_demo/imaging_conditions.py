@@ -62,7 +62,7 @@ def shaded(
     expression: Expression,
     conditions: ImagingConditions,
 ) -> NDArray[np.uint8]:
-    """Add soft shading to face and background, which gives a flat drawing depth.
+    """Add soft shading to face and background, so that the drawing looks three-dimensional.
 
     Args:
         picture: uint8 ``[size, size]``, as drawn.

@@ -40,7 +40,7 @@ class Plan:
 
     Attributes:
         labels: int8 ``[n]``, as given in the data.
-        drawn: int8 ``[n]``, the emotion that is drawn; differs from a wrong label.
+        drawn: int8 ``[n]``, the drawn emotion: the correct one if the label is wrong.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         errors: The errors to inject.
     """

@@ -39,7 +39,8 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             bar = bar or st.progress(0.0)
             bar.progress((finished_before + done) / len(wanted), text)
         content = photo.read()
-        # The slot includes the display picture: after it, the photo's pixels are released.
+        # Other sessions wait until the pixels of this photo are released, so the picture to display
+        # is made here too.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole(photo, options)
