@@ -48,7 +48,7 @@ _LISTS = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
 _KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
 _DEFAULT_HOURS = 24.0
 #: Streamlit's own cookie lasts 30 days.
-_MOST_HOURS = 720.0
+_MAX_HOURS = 720.0
 #: An attacker who guesses the secret can forge logins.
 _SHORTEST_COOKIE_SECRET = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
@@ -283,9 +283,9 @@ def _people(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
 def _hours(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         value = -1
-    if not 0 < value <= _MOST_HOURS:
+    if not 0 < value <= _MAX_HOURS:
         raise InputError(
-            f"login_hours in {_SECTION} should be a number above 0 and at most {_MOST_HOURS:.0f}."
+            f"login_hours in {_SECTION} should be a number above 0 and at most {_MAX_HOURS:.0f}."
         )
     return float(value)
 

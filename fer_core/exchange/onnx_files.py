@@ -26,7 +26,7 @@ _LOOPS = ("Loop", "Scan")
 #: Largest tensor between two operations for one image: 256 MB.
 _MAX_TENSOR_VALUES = 64_000_000
 #: A network for intensities of 0 to 255 first divides them, or subtracts a mean.
-_LARGEST_UNIT_FACTOR = 0.05
+_MAX_UNIT_FACTOR = 0.05
 _LEAST_BYTE_OFFSET = 20.0
 
 
@@ -252,9 +252,9 @@ def _is_for_bytes(operation: str, constant: onnx.TensorProto) -> bool:
     if values.size == 0 or values.size > 3 or values.min() == 0:
         return False
     if operation == "Mul":
-        return bool(values.max() < _LARGEST_UNIT_FACTOR)
+        return bool(values.max() < _MAX_UNIT_FACTOR)
     if operation == "Div":
-        return bool(values.min() > 1 / _LARGEST_UNIT_FACTOR)
+        return bool(values.min() > 1 / _MAX_UNIT_FACTOR)
     return bool(values.min() > _LEAST_BYTE_OFFSET)
 
 

@@ -89,11 +89,11 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
 
 
 #: More threads would wait for the interpreter lock, outside of NumPy and OpenCV.
-_MOST_WORKERS = 8
+_MAX_WORKERS = 8
 
 
 def _default_workers() -> int:
-    return max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) // 2))
+    return max(1, min(_MAX_WORKERS, (os.cpu_count() or 1) // 2))
 
 
 class TrainingBatches:

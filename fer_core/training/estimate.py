@@ -75,7 +75,7 @@ _SWITCHES = {
 
 _WARM_UP_STEPS = 2
 _LEAST_STEPS = 3
-_MOST_STEPS = 50
+_MAX_STEPS = 50
 _MEASURING_SECONDS = 4.0
 _PATIENCE_SECONDS = 180.0
 _FACE_BYTES = FACE_SIZE * FACE_SIZE
@@ -294,7 +294,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
     batches = TrainingBatches(faces, config)
     durations: list[float] = []
     startup = 0.0
-    steps = (batch for epoch in range(_MOST_STEPS) for batch in batches.epoch(epoch))
+    steps = (batch for epoch in range(_MAX_STEPS) for batch in batches.epoch(epoch))
     before = time.perf_counter()
     for done, batch in enumerate(steps, start=1):
         model.train_on_batch(
@@ -308,7 +308,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
         before = now
         if len(durations) >= _LEAST_STEPS and sum(durations) > _MEASURING_SECONDS:
             break
-        if len(durations) >= _MOST_STEPS:
+        if len(durations) >= _MAX_STEPS:
             break
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
     predict_in_batches(model, images)

@@ -43,7 +43,7 @@ _DATABASE_FILE = "study.db"
 _LOG_FILE = "search.log"
 _CLAIM_FILE = "claim.lock"
 STOP_FILE = "stop"
-_MOST_WORKERS = 64
+_MAX_WORKERS = 64
 
 #: User attributes of a trial: the name of its run, and why it failed.
 RUN_ATTRIBUTE, PROBLEM_ATTRIBUTE = "run", "problem"
@@ -305,8 +305,8 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
     Raises:
         InputError: The search is running already, is complete, or cannot be read.
     """
-    if not 1 <= workers <= _MOST_WORKERS:
-        raise InputError(f"A search may have 1 to {_MOST_WORKERS} workers. Received: {workers}")
+    if not 1 <= workers <= _MAX_WORKERS:
+        raise InputError(f"A search may have 1 to {_MAX_WORKERS} workers. Received: {workers}")
     if study_summary(name, settings).state == "finished":
         raise InputError(f"The search {name!r} is complete; create a new one to search further.")
     folder = study_folder(name, settings)
