@@ -198,7 +198,7 @@ def test_an_invalid_configuration_closes_the_app(secrets: dict[str, Any], said: 
     assert said in visitor.reason
     assert "\n" not in visitor.reason
     for value in (SECRET, "geheim", "short", "ada@example.org", "login.org"):
-        # The hint names an address of its own.
+        # The hint contains an example address.
         hint = '["ada@example.org", "*@example.org"]'
         hint_of_one = "an address such as ada@example.org"
         shown = visitor.reason.replace(hint, "").replace(hint_of_one, "")

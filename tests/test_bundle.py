@@ -187,7 +187,7 @@ def test_the_default_is_served_when_none_is_named(settings: Settings, bundle: Bu
     assert find_bundle(None, settings).name == "small"
 
 
-def test_a_default_that_is_gone_is_named(settings: Settings, bundle: Bundle) -> None:
+def test_a_missing_default_model_is_named(settings: Settings, bundle: Bundle) -> None:
     (settings.models_root / "default").write_text("gone\n")
     with pytest.raises(InputError, match="no model 'gone'; models here: small"):
         find_bundle(None, settings)
@@ -202,7 +202,7 @@ def test_a_default_file_without_a_name_leads_to_the_models_there_are(
         find_bundle(None, settings)
 
 
-def test_only_a_model_that_is_there_becomes_the_default(settings: Settings, bundle: Bundle) -> None:
+def test_only_an_existing_model_becomes_the_default(settings: Settings, bundle: Bundle) -> None:
     with pytest.raises(InputError, match="no model 'typo'"):
         set_default_bundle("typo", settings)
     assert default_bundle_name(settings) is None
@@ -314,7 +314,7 @@ def test_the_content_key_changes_with_what_predictions_depend_on(bundle: Bundle)
     assert bundle.content_key == calibrated
 
 
-def test_a_bundle_deleted_while_one_looks_is_not_a_crash(
+def test_a_bundle_deleted_during_the_listing_is_skipped(
     settings: Settings, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = settings.runs_root / "leaving" / "bundle"

@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING and the pages under docs/ say is true of the code beside them."""
+"""Statements in README, CONTRIBUTING and docs/ match the code."""
 
 import re
 import shlex

@@ -22,7 +22,7 @@ COUNTS = dict(zip(EMOTIONS, (3, 0, 4, 1000, 5, 6, 7), strict=True))
 COLORS = tuple(EMOTION_COLORS.values())
 
 
-def test_counts_stand_at_their_emotion_in_its_colour() -> None:
+def test_counts_are_drawn_in_the_color_of_their_emotion() -> None:
     figure = count_bars(COUNTS, "train")
     (bars,) = figure.data
     assert dict(zip(bars.y, bars.x, strict=True)) == COUNTS

@@ -199,7 +199,7 @@ def test_a_damaged_import_is_refused_in_one_line(
     assert "drawn" in run("dataset", "info", "drawn").refusal
 
 
-def test_the_answer_for_people_names_every_emotion(run: Callable, kaggle_zip: Path) -> None:
+def test_the_text_output_names_every_emotion(run: Callable, kaggle_zip: Path) -> None:
     answer = run("dataset", "info", kaggle_zip)
     assert answer.code == 0
     assert all(emotion in answer.out for emotion in EMOTIONS)

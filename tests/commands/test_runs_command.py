@@ -156,7 +156,7 @@ def test_other_data_than_at_the_start_of_the_run_are_refused(
     assert status is not None and status.state == "failed"
 
 
-def test_a_process_that_cannot_write_says_what_is_safe(
+def test_a_failed_write_reports_what_is_saved(
     run: Callable, kaggle_zip: Path, settings: Settings
 ) -> None:
     folder = RunFolder(settings.runs_root / "one")

@@ -342,7 +342,7 @@ def test_a_source_without_a_usable_picture_is_refused_with_the_first_problem(
         read_dataset(path)
 
 
-def test_a_name_that_is_no_text_does_not_stop_the_reading(
+def test_names_that_are_not_valid_text_are_read(
     write_files: WriteFiles, pictures: list[bytes]
 ) -> None:
     folder = write_files({"happy/a.png": pictures[0]})

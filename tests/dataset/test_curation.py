@@ -50,7 +50,7 @@ def test_what_is_written_is_read_again(faces: FaceSet) -> None:
     assert curation.counts() == {"drop": 1, "relabel": 1, "keep": 1}
 
 
-def test_columns_may_stand_in_any_order_and_the_last_line_about_an_image_counts() -> None:
+def test_columns_may_be_in_any_order_and_the_last_line_of_an_image_applies() -> None:
     text = (
         "\ufeffACTION,label,key,name\n"
         "drop,,00112233445566AA,a.png\n"
@@ -117,7 +117,7 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
     assert faces.labels.tolist() == [0, 1, 2, 3, 1, 5]  # the import stays as it is
 
 
-def test_training_alone_can_be_curated(faces: FaceSet) -> None:
+def test_curation_can_be_limited_to_training_images(faces: FaceSet) -> None:
     curated = apply_curation(faces, decide(faces, [0, 4, 5], "drop"), ("train",))
     assert curated.rows.tolist() == [1, 2, 3, 4, 5]
     assert curated.in_words == "1 training image dropped"
@@ -152,7 +152,7 @@ def test_missing_images_are_reported_and_the_other_decisions_apply(faces: FaceSe
     assert "0.png, 1.png, 2.png and 2 more" in curated.warning
 
 
-def test_the_name_alone_is_not_enough(faces: FaceSet) -> None:
+def test_a_matching_name_is_not_sufficient(faces: FaceSet) -> None:
     curation = decide(faces, [0], "drop")
     images = faces.images.copy()
     images[0, 0, 0] ^= 1
@@ -188,6 +188,6 @@ def test_new_labels_one_by_one(faces: FaceSet) -> None:
     assert [(entry.name, entry.label) for entry in entries] == [("train/0.png", "sad")]
 
 
-def test_there_is_no_such_row(faces: FaceSet) -> None:
+def test_a_missing_row_is_reported(faces: FaceSet) -> None:
     with pytest.raises(ValueError, match="0 to 5"):
         entries_for(faces, [6], "drop", reason="", source="")

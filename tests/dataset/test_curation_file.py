@@ -241,7 +241,7 @@ def test_an_import_adds_decisions_and_reports_unusable_lines(
         file.import_csv(b"name,key,action\n", "mine.csv", faces)
 
 
-def test_a_deleted_dataset_does_not_come_back(file: CurationFile, faces: FaceSet) -> None:
+def test_a_deleted_dataset_is_not_recreated(file: CurationFile, faces: FaceSet) -> None:
     shutil.rmtree(file.folder)
     with pytest.raises(InputError, match="no longer exists"):
         file.change(decided(faces, 0))

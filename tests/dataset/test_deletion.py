@@ -48,13 +48,13 @@ def test_deleting_a_dataset_removes_all_its_files(imported: Settings) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "../data", "a/b", ".", "", "others/../faces", "/tmp", "~"])
-def test_what_is_no_name_deletes_nothing(imported: Settings, name: str) -> None:
+def test_an_invalid_name_deletes_nothing(imported: Settings, name: str) -> None:
     with pytest.raises(InputError, match="cannot be a name"):
         delete_dataset(name, imported)
     assert dataset_names(imported) == ["faces", "others"]
 
 
-def test_what_is_no_dataset_is_not_deleted(imported: Settings) -> None:
+def test_folders_that_are_not_datasets_are_not_deleted(imported: Settings) -> None:
     (imported.data_root / "notes").mkdir()
     with pytest.raises(InputError, match=r"no dataset 'notes'; imported datasets: faces, others"):
         delete_dataset("notes", imported)

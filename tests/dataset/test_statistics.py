@@ -39,7 +39,7 @@ def test_class_weights_make_every_class_count_alike(unbalanced: FaceSet) -> None
     )
 
 
-def test_always_saying_the_commonest_emotion(unbalanced: FaceSet) -> None:
+def test_the_majority_class_baseline(unbalanced: FaceSet) -> None:
     figures = overview(unbalanced)
     assert figures.majority_accuracy("train") == pytest.approx(0.6)
     assert figures.majority_accuracy("validation") == pytest.approx(0.5)
@@ -61,7 +61,7 @@ def test_a_balanced_set_is_called_so(tiny_faces: FaceSet) -> None:
     assert "right on 14 % of the validation images" in figures.in_words
 
 
-def test_one_emotion_alone_is_nothing_to_learn(draw_faces: Callable[..., FaceSet]) -> None:
+def test_the_overview_reports_data_with_one_emotion(draw_faces: Callable[..., FaceSet]) -> None:
     assert "nothing to classify" in overview(draw_faces([HAPPY, HAPPY])).in_words
 
 

@@ -25,7 +25,7 @@ def source(write_files: Callable[..., Path], png: Callable[[NDArray[np.uint8]], 
     return write_files(files, "My faces (1)")
 
 
-def test_what_was_imported_comes_back_equal(source: Path, settings: Settings) -> None:
+def test_imported_data_are_loaded_unchanged(source: Path, settings: Settings) -> None:
     choice = SplitChoice(0.2, 0.3, seed=7)
     name, imported = import_dataset(source, settings, name="faces", split_choice=choice)
     loaded = load_dataset("faces", settings)
@@ -103,7 +103,7 @@ def test_neither_a_dataset_nor_a_path(source: Path, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("data", ["~nobody-of-this-name/faces", "x" * 5000, "a\0b", ""])
-def test_a_path_that_cannot_be_one_is_no_crash(
+def test_an_invalid_path_is_reported(
     data: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -115,7 +115,7 @@ ROWS = (
 
 
 def test_the_official_file_fits_the_official_table(faces: FaceSet) -> None:
-    # Line 1 of the table has the columns' names; its order is kept whatever the rows' is.
+    # Line 1 of the table has the column names; their order does not depend on that of the rows.
     order = [2, 0, 3, 1]
     table = replace(faces, names=tuple(f"fer2013.csv:{row + 2}" for row in range(4))).subset(
         np.array(order)
@@ -184,7 +184,7 @@ def test_votes_are_stored_with_the_dataset(tmp_path: Path, faces: FaceSet) -> No
     assert read_votes(tmp_path, faces) is None
 
 
-def test_the_real_votes_agree_as_is_known(real_data: Path, real_faces: FaceSet) -> None:
+def test_the_real_votes_have_the_published_agreement(real_data: Path, real_faces: FaceSet) -> None:
     content = (real_data / "ferplus_votes.csv").read_bytes()
     votes = match_votes(parse_votes(content, "votes"), real_faces, "votes")
     # The file has votes for 32,137 images; three have copies that were voted on differently.

@@ -90,7 +90,7 @@ def test_very_slow_networks_are_refused(
     assert not (settings.models_root / "slow").exists()
 
 
-def test_a_bundle_from_elsewhere_is_tried_as_well(
+def test_an_imported_bundle_is_also_checked(
     onnx_model: Callable,
     settings: Settings,
     tmp_path: Path,

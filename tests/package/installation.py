@@ -38,7 +38,7 @@ class Installation:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of every command: nothing of the test's own."""
+        """The environment variables of every command, without those of the test process."""
         return {
             "PATH": f"{self.environment / 'bin'}:/usr/bin:/bin",
             "HOME": str(self.home),

@@ -214,7 +214,7 @@ def test_the_train_page_names_the_extra(
     assert not (installation.user_data / "runs").exists()
 
 
-def test_models_are_published_into_the_user_s_folder_and_the_package_stays_as_it_is(
+def test_models_are_published_into_the_user_s_folder_and_the_package_is_unchanged(
     installation: Installation,
 ) -> None:
     (shipped,) = installation.environment.glob(

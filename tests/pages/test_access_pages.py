@@ -91,7 +91,7 @@ def labels(app: AppTest) -> list[str]:
 
 
 def is_bare(app: AppTest) -> bool:
-    """Whether nothing of the page but its title and a refusal is there."""
+    """Return True if the page shows only its title and a refusal."""
     widgets = ("selectbox", "file_uploader", "button_group", "tabs", "dataframe", "toggle")
     return len(app.title) == 1 and not any(app.get(kind) for kind in widgets)
 
@@ -301,7 +301,7 @@ def test_curating_images_requires_the_role(home: Settings, faces: str, open_as: 
 def test_a_shared_server_takes_no_addresses_from_pages(
     home: Settings, faces: str, open_as: OpenAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else an editor could have the server call or open whatever it can reach."""
+    """Otherwise an editor could make the server open any address or file that it can reach."""
     launched: list[Any] = []
 
     def launch(setup: Any, settings: Settings, **_: Any) -> Any:

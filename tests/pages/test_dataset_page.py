@@ -192,7 +192,7 @@ def test_an_uploaded_table_is_imported_and_shown(
         "Imbalance": "1.0 : 1",
         "Majority-class baseline": "14.3 %",
     }
-    # Nothing of the upload is left beside the dataset.
+    # No file of the upload is left next to the dataset.
     assert [path.name for path in home.data_root.iterdir()] == ["faces-of-mine"]
 
 
@@ -233,7 +233,7 @@ def packed(files: dict[str, bytes]) -> bytes:
     # Zip archives contain the time, which must not be part of a test's id.
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_upload_is_one_sentence_and_leaves_what_is_there(
+def test_an_invalid_upload_gives_one_sentence_and_changes_nothing(
     home_with_faces: Settings, open_app: OpenApp, name: str, content: bytes, words: str
 ) -> None:
     app = upload(open_page(open_app), name, content, wanted="bad")
@@ -414,7 +414,7 @@ def test_kaggle_without_a_network_is_one_sentence(
     assert dataset_names(home) == []
 
 
-def test_a_dataset_deleted_elsewhere_is_a_sentence_and_the_rest_usable(
+def test_a_dataset_deleted_by_another_session_is_reported(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     root = home_with_faces.data_root
@@ -669,7 +669,7 @@ def test_a_decision_about_a_deleted_dataset_is_a_sentence_and_makes_no_folder(
     assert not (home_with_faces.data_root / "faulty").exists()
 
 
-def test_a_network_is_asked_only_on_a_button_and_is_named(
+def test_a_model_is_used_only_on_request_and_is_named(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     app = choose_finding(open_section(open_page(open_app), "Audit"), "mislabelled")
@@ -752,7 +752,7 @@ def test_without_a_model_the_rest_of_the_audit_works(
 
 
 def test_the_page_needs_no_training_library(home_with_faces: Settings) -> None:
-    """In a process of its own, because other tests load TensorFlow."""
+    """In a separate process, because other tests load TensorFlow."""
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest

@@ -154,7 +154,7 @@ def test_progress_that_was_drawn_for_another_role_runs_the_whole_page_again() ->
     assert not app.markdown
 
 
-def test_a_refused_stop_is_said() -> None:
+def test_a_refused_stop_is_reported() -> None:
     def script() -> None:
         import streamlit as st
 

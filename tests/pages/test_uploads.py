@@ -1,4 +1,4 @@
-"""Uploads within their bounds, whatever sends them."""
+"""Size limits of uploads, enforced for every client."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ def upload(size: int, name: str = "a.jpg") -> Any:
     return SimpleNamespace(name=name, size=size, getvalue=lambda: bytes(size))
 
 
-def test_a_field_s_limit_holds_for_those_who_go_round_the_browser() -> None:
+def test_the_limit_of_a_field_is_enforced_on_the_server() -> None:
     assert read_upload(upload(1 << 20), 1) == bytes(1 << 20)
     for check in (check_size, read_upload):
         with pytest.raises(InputError, match=r"votes\.csv is larger than 1 MB"):

@@ -118,7 +118,7 @@ def test_labels_stay_with_their_images(numbered: Callable[[list[int]], FaceSet])
         assert batch.targets.dtype == np.int32
 
 
-def test_an_epoch_depends_on_seed_and_number_alone(
+def test_an_epoch_depends_only_on_seed_and_number(
     numbered: Callable[[list[int]], FaceSet],
 ) -> None:
     faces = numbered(list(range(7)) * 3)

@@ -135,7 +135,7 @@ def test_evaluating_the_bundle_gives_the_recorded_figures(trained: Trained) -> N
     assert rounded(report) == rounded(bundle.record.metrics["validation"])
 
 
-def test_the_record_says_what_was_done(trained: Trained) -> None:
+def test_the_record_describes_the_training(trained: Trained) -> None:
     bundle, run = trained.outcome.bundle, trained.outcome.run
     assert bundle is not None
     record = bundle.record
