@@ -117,7 +117,7 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     except InputError as error:
         result, code = str(error), _REFUSED
     except Exception as error:
-        # For a damaged file, each library raises many types of its own.
+        # Libraries raise many different exception types for damaged files.
         print(first_line(error), file=sys.stderr)
         return 1
     with os.fdopen(result_file, "w", encoding="utf-8") as output:

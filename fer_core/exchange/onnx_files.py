@@ -63,7 +63,7 @@ def check_onnx_file(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:
-        # Protobuf raises errors of its own types.
+        # Protobuf raises its own exception types.
         raise InputError(
             f"{path} is damaged: it cannot be read as ONNX ({first_line(error)[:200]}); export or "
             "copy it again."

@@ -46,7 +46,7 @@ def run_network(network: Network, pixels: NDArray[np.float32], what: str) -> NDA
     try:
         output = network(pixels)
     except Exception as error:
-        # Each runtime raises errors of its own types.
+        # Each runtime raises its own exception types.
         raise InputError(
             f"{what} cannot be run on images of {pixels.shape[1:]} ({first_line(error)[:200]}); "
             "export it again."

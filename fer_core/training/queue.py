@@ -1,6 +1,6 @@
 """The queue of pending runs: a file per run in ``runs/.queue/``.
 
-Every change happens under one lock. The queue needs no process of its own: a job that ends starts
+Every change happens under one lock. The queue needs no separate process: a job that ends starts
 the next one.
 """
 

@@ -79,7 +79,7 @@ def _read_file(
     *,
     report: ProgressReport | None,
 ) -> FaceSet:
-    """Read a single file, which can only be a table, whatever its name."""
+    """Read a single file, which can only be a table; its name is ignored."""
     tables = find_tables(source, names, problems)
     if tables:
         return read_tables(source, tables, choice, problems, report)

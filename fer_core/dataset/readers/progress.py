@@ -32,7 +32,7 @@ class ReadMeter:
         """Count bytes that were read.
 
         Raises:
-            InputError: There are more than the limit, whatever the source states.
+            InputError: There are more than the limit, even if the source states fewer.
         """
         self._done += size
         if self._done > sources.MAX_TOTAL_BYTES:
