@@ -40,30 +40,30 @@ class _Part:
     needs: str | None = None
 
 
-def _plainly(module: Any, _: argparse.Namespace) -> list[Measurement]:
+def _measure(module: Any, _: argparse.Namespace) -> list[Measurement]:
     rows: list[Measurement] = module.measure()
     return rows
 
 
-def _with_data(module: Any, options: argparse.Namespace) -> list[Measurement]:
+def _measure_data(module: Any, options: argparse.Namespace) -> list[Measurement]:
     rows: list[Measurement] = module.measure(options.data)
     return rows
 
 
-def _analyze(module: Any, options: argparse.Namespace) -> list[Measurement]:
+def _measure_photos(module: Any, options: argparse.Namespace) -> list[Measurement]:
     rows: list[Measurement] = module.measure(None)
     return rows if options.photo is None else rows + module.measure(options.photo)
 
 
 #: By name, in the order of the table.
 _PARTS: dict[str, _Part] = {
-    "start-up": _Part("startup", _plainly),
-    "pages": _Part("pages", _plainly),
-    "train-page": _Part("train_page", _plainly),
-    "dataset-page": _Part("dataset_page", _with_data, needs="data"),
-    "evaluate-page": _Part("evaluate_page", _plainly),
-    "one-face": _Part("prediction", _plainly),
-    "analyze": _Part("analysis", _analyze),
+    "start-up": _Part("startup", _measure),
+    "pages": _Part("pages", _measure),
+    "train-page": _Part("train_page", _measure),
+    "dataset-page": _Part("dataset_page", _measure_data, needs="data"),
+    "evaluate-page": _Part("evaluate_page", _measure),
+    "one-face": _Part("prediction", _measure),
+    "analyze": _Part("analysis", _measure_photos),
     "peers": _Part("peers", lambda module, options: module.measure(options.photo, options.peers)),
     "live": _Part(
         "live_engine",
@@ -74,14 +74,14 @@ _PARTS: dict[str, _Part] = {
         lambda module, options: module.measure(options.video, module.SHORT),
         needs="video",
     ),
-    "training": _Part("training", _plainly),
-    "evaluation": _Part("evaluation", _plainly),
-    "import": _Part("importing", _with_data, needs="data"),
-    "audit": _Part("auditing", _with_data, needs="data"),
+    "training": _Part("training", _measure),
+    "evaluation": _Part("evaluation", _measure),
+    "import": _Part("importing", _measure_data, needs="data"),
+    "audit": _Part("auditing", _measure_data, needs="data"),
 }
 
 
-def _measured(part: str) -> list[Measurement]:
+def _run_part(part: str) -> list[Measurement]:
     """Measure a part in another process with this command. A failure becomes a row."""
     try:
         done = subprocess.run(
@@ -92,7 +92,7 @@ def _measured(part: str) -> list[Measurement]:
             timeout=_PART_SECONDS,
         )
     except subprocess.SubprocessError as error:
-        return [Measurement(part, "failed", f"{type(error).__name__}; the reason stands above")]
+        return [Measurement(part, "failed", f"{type(error).__name__}; see the error above")]
     return [Measurement(**row) for row in json.loads(done.stdout.splitlines()[-1])]
 
 
@@ -101,7 +101,7 @@ def _load() -> Measurement:
     return Measurement(
         "load of the machine",
         f"{minute:.1f}",
-        f"on {os.cpu_count()} cores; figures need a quiet one",
+        f"on {os.cpu_count()} cores; figures are reliable only when nothing else runs",
     )
 
 
@@ -109,13 +109,15 @@ def main() -> int:
     """Print the table row by row. Return the exit code, 1 if a part failed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure; only meaningful when nothing else runs.",
+        description="Measure speed and memory. Reliable only when nothing else runs.",
     )
     parser.add_argument("--data", type=Path, help="FER2013 as a zip or folder")
     parser.add_argument("--photo", type=Path, help="a photo with faces to analyze")
-    parser.add_argument("--video", type=Path, help="a video with a face, for the webcam")
+    parser.add_argument("--video", type=Path, help="a video with a face, played as the webcam")
     parser.add_argument(
-        "--peers", type=Path, help="a folder into which other packages are installed to be measured"
+        "--peers",
+        type=Path,
+        help="a folder in which other packages are installed, to compare with them",
     )
     parser.add_argument("--only", nargs="+", choices=_PARTS, metavar="PART", help=", ".join(_PARTS))
     parser.add_argument("--child", choices=_PARTS, help=argparse.SUPPRESS)
@@ -131,9 +133,9 @@ def main() -> int:
         start = time.monotonic()
         needed = _PARTS[name].needs
         if needed is not None and getattr(options, needed) is None:
-            rows = [Measurement(name, "not measured", f"name what to measure it on: --{needed}")]
+            rows = [Measurement(name, "not measured", f"requires --{needed}")]
         else:
-            rows = _measured(name)
+            rows = _run_part(name)
         failed |= any(row.value == "failed" for row in rows)
         for row in rows:
             print(table_row(row), flush=True)

@@ -1,4 +1,4 @@
-"""A whole photo through the analyzer: detector, crops and network."""
+"""Time to analyze a photo: detector, crops and network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fer_core.vision.sample import sample_picture
 
 
 def five_faces() -> NDArray[np.uint8]:
-    """1280x720 pixels with the sample picture's face five times, RGB."""
+    """Compose an RGB image of 1280x720 pixels that shows the sample picture's face five times."""
     name, content = sample_picture()
     portrait = decode_picture(content, name)[0:300, 90:340]
     picture = np.full((720, 1280, 3), 128, dtype=np.uint8)
@@ -32,10 +32,10 @@ def five_faces() -> NDArray[np.uint8]:
 
 
 def measure(photo: Path | None) -> list[Measurement]:
-    """Time per photo with each available detector.
+    """Measure the time per photo with each available detector.
 
     Args:
-        photo: A photo to measure, resized to 1280x720; by default a composed one.
+        photo: A photo to measure, resized to 1280x720; if None, a composed one.
     """
     settings = load_settings()
     if photo is None:
@@ -56,7 +56,7 @@ def measure(photo: Path | None) -> list[Measurement]:
             Measurement(
                 f"1280x720 photo ({what}), {name}, {count} faces",
                 milliseconds(whole),
-                f"the detector alone {milliseconds(detection)}",
+                f"detector only {milliseconds(detection)}",
             )
         )
     return measurements

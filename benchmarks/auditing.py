@@ -1,4 +1,4 @@
-"""Audits of a dataset: seconds and memory for duplicates, near-duplicates and label candidates."""
+"""Time and memory of dataset audits: duplicates, near-duplicates and label candidates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from fer_core.settings import load_settings
 
 
 def measure(data: Path) -> list[Measurement]:
-    """Seconds of each check of a dataset's archive or folder, and the peak memory of all."""
+    """Measure the time of each audit of a dataset, and the peak memory.
+
+    Args:
+        data: The dataset as an archive or a folder.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(load_settings(), data_root=Path(folder))
         name, _ = import_dataset(data, settings)
@@ -37,24 +41,28 @@ def measure(data: Path) -> list[Measurement]:
         quality = _seconds(lambda: image_quality(face_set.images))
         without_network = _megabytes()
         bundle = find_bundle(None, settings)
-        seen = _seconds(lambda: bundle_features(bundle, face_set, folder=home))
+        features_seconds = _seconds(lambda: bundle_features(bundle, face_set, folder=home))
         features = bundle_features(bundle, face_set, folder=home)
-        doubtful = _seconds(
+        candidates_seconds = _seconds(
             lambda: find_label_candidates(face_set, features, bundle.record, "train")
         )
-        drawn = _seconds(lambda: embed(face_set, features))
+        embedding_seconds = _seconds(lambda: embed(face_set, features))
     assert "tensorflow" not in sys.modules
     count = f"{len(face_set):,} images"
     return [
         Measurement(f"exact duplicates of {count}, from disk", f"{exact:.2f} s", "bound 2 s"),
         Measurement("near-duplicates of all", f"{near:.1f} s", "bound 30 s"),
-        Measurement("the same again", f"{again:.2f} s", "bound 0.5 s"),
+        Measurement("the same from the cache", f"{again:.2f} s", "bound 0.5 s"),
         Measurement("brightness, contrast, sharpness, blanks", f"{quality:.1f} s"),
-        Measurement("memory up to there", f"{without_network:.0f} MB", "bound 1,000 MB"),
-        Measurement("a model's features of all", f"{seen:.0f} s"),
-        Measurement("doubtful labels in train", f"{doubtful:.0f} s"),
-        Measurement("map of 2,000 faces", f"{drawn:.0f} s"),
-        Measurement("memory of all, no TensorFlow", f"{_megabytes():.0f} MB", "bound 1,000 MB"),
+        Measurement("peak memory so far", f"{without_network:.0f} MB", "bound 1,000 MB"),
+        Measurement("features of all images", f"{features_seconds:.0f} s"),
+        Measurement("label candidates in train", f"{candidates_seconds:.0f} s"),
+        Measurement("embedding map of 2,000 faces", f"{embedding_seconds:.0f} s"),
+        Measurement(
+            "peak memory, no TensorFlow",
+            f"{_megabytes():.0f} MB",
+            "bound 1,000 MB",
+        ),
     ]
 
 
@@ -65,5 +73,5 @@ def _seconds(action: Callable[[], object]) -> float:
 
 
 def _megabytes() -> float:
-    """The peak memory of this process."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

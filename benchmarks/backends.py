@@ -1,9 +1,9 @@
-"""Agreement of networks and training between the backends of Keras.
+"""Compare networks and training between the backends of Keras.
 
 ``python -m benchmarks.backends DATA tensorflow=PYTHON torch=PYTHON jax=PYTHON`` runs once with each
-backend, in the interpreter that is given for it (with the backend, Keras, NumPy, OpenCV and SciPy
-installed). Every architecture gets the same weights and images; then a recipe trains for one epoch
-on a small part of DATA (a zip or folder). The first backend is the reference for the others.
+backend, in the given Python interpreter (which needs the backend, Keras, NumPy, OpenCV and SciPy).
+Every architecture gets the same weights and images; then a recipe trains for one epoch on a small
+part of DATA (a zip or folder). The first backend is the reference for the others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRAINING_SHARE = 20  # every twentieth image
 
 
 def network_outputs() -> dict[str, NDArray[Any]]:
-    """Probabilities of every architecture for the same images with the same weights."""
+    """Return the outputs of every architecture for the same images and the same weights."""
     from fer_core.recipes.architectures import ARCHITECTURES, INPUT_SHAPE, build_network
 
     pictures = np.random.default_rng(0).random((8, *INPUT_SHAPE), dtype=np.float32)
@@ -44,7 +44,7 @@ def network_outputs() -> dict[str, NDArray[Any]]:
 
 
 def training_losses(data: str) -> NDArray[np.float64]:
-    """Losses of one epoch of a recipe, from the same initial weights, without dropout."""
+    """Return the losses of one epoch of a recipe from fixed initial weights, without dropout."""
     from fer_core.dataset.store import load_dataset
     from fer_core.recipes import RECIPES, changed_config
     from fer_core.settings import load_settings
@@ -103,7 +103,7 @@ def main() -> None:
     for backend, arrays in results.items():
         if backend == reference_name:
             continue
-        print(f"{backend} against {reference_name}, largest difference:")
+        print(f"{backend} against {reference_name}, maximum difference:")
         for name, array in arrays.items():
             difference = np.abs(array - reference[name]).max()
             what = "of a step's loss over an epoch" if name == "losses" else "of a probability"

@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.champion --data fer2013 [--model NAME] [--write-card]`` prints them as
 Markdown for ``benchmarks/champion.md``: accuracy, macro F1, calibration, size, time on one core,
-and accuracy when the crops are shifted, too small, turned or blurred, on validation images. With
-``--write-card`` they also go into the model's card. Only the time needs a quiet machine.
+and accuracy on shifted, shrunk, rotated and blurred crops of the validation images. With
+``--write-card`` they are also written to the model card. Only the time depends on other work on the
+machine.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ CROPS = ("shift", "scale", "rotation", "blur")
 
 
 def measure(
-    bundle: Bundle, data: str, settings: Settings, most_images: int | None = None
+    bundle: Bundle, data: str, settings: Settings, max_images: int | None = None
 ) -> EvaluationResult:
-    """Evaluate on validation, with robustness over all of its images or a share drawn at random."""
+    """Evaluate on validation; robustness is measured on all images or on a random sample."""
     face_set = load_dataset(data, settings)
     predictor = load_predictor(bundle)
     result = evaluate_split(
@@ -55,14 +56,14 @@ def measure(
         result,
         face_set,
         names=CROPS,
-        max_images=most_images or result.n,
+        max_images=max_images or result.n,
         report=ProgressLines("measuring robustness"),
     )
     return replace(result, slicings=image_slicings(result, face_set), robustness=curves)
 
 
 def figures(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
-    """The measurements with the required minimum and the goal."""
+    """Return the measurements, each with the required value (floor) and the goal."""
     fitted = result.calibration.cross_validated
     rows = [
         Measurement("validation accuracy", _share(result.accuracy), "floor 70.0 %, goal 73.5 %"),
@@ -99,7 +100,7 @@ def _seconds_on_one_core(bundle: Bundle) -> float:
 
 
 def robustness_table(curves: tuple[RobustnessCurve, ...]) -> str:
-    """Accuracy by corruption and strength as a Markdown table."""
+    """Return accuracy by corruption and strength as a Markdown table."""
     lines = ["| crop | strength | accuracy | difference to unchanged |", "|---|---|---|---|"]
     for curve in curves:
         unchanged = curve.points[0].accuracy.value or 0.0
@@ -133,11 +134,11 @@ def _with_interval(estimate: Estimate, pattern: str, ends: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="a dataset's name or path")
-    parser.add_argument("--model", help="a bundle's name or folder (default: the default)")
+    parser.add_argument("--model", help="a bundle's name or folder (default: the default model)")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="measure robustness on so many (default: all)"
+        "--images", type=int, metavar="N", help="number of images for robustness (default: all)"
     )
-    parser.add_argument("--write-card", action="store_true", help="also into the model's card")
+    parser.add_argument("--write-card", action="store_true", help="also write to the model card")
     arguments = parser.parse_args()
     settings = load_settings()
     bundle = find_bundle(arguments.model, settings)

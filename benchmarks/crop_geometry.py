@@ -24,26 +24,26 @@ FACE_SIDE = 48
 ENLARGEMENT = 4
 PADDING = FACE_SIDE * ENLARGEMENT // 2
 #: Detections with a lower score are usually wrong.
-LOWEST_SCORE = 0.8
+MIN_SCORE = 0.8
 
 
 def open_yunet(path: Path) -> cv2.FaceDetectorYN:
-    """YuNet with a low threshold; weak detections are removed later."""
+    """Open YuNet with a low score threshold; weak detections are removed later."""
     return cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.6, 0.3, 5000)
 
 
 def yunet_boxes(detector: cv2.FaceDetectorYN, picture: cv2.typing.MatLike) -> NDArray[np.float32]:
-    """Reliable faces in a BGR image: float32 ``[n, 5]`` of x, y, width, height and score."""
+    """Return reliable faces in a BGR image: float32 ``[n, 5]``, x, y, width, height and score."""
     detector.setInputSize((picture.shape[1], picture.shape[0]))
     found = detector.detect(picture)[1]
     if found is None:
         return np.zeros((0, 5), np.float32)
     boxes = found[:, [0, 1, 2, 3, 14]]
-    return np.asarray(boxes[boxes[:, 4] >= LOWEST_SCORE], np.float32)
+    return np.asarray(boxes[boxes[:, 4] >= MIN_SCORE], np.float32)
 
 
 def relation(square: tuple[float, float, float], box: NDArray[np.float32]) -> list[float]:
-    """The figures of one face.
+    """Return the position of the reference square relative to YuNet's box, for one face.
 
     Args:
         square: Center x, center y and side of the reference square, in pixels.
@@ -53,14 +53,14 @@ def relation(square: tuple[float, float, float], box: NDArray[np.float32]) -> li
         Side over width, over height and over their geometric mean; the center of the square
         relative to that of the box, right and down, in box widths and heights; width over height.
     """
-    centre_x, centre_y, side = square
+    center_x, center_y, side = square
     x, y, width, height = (float(value) for value in box[:4])
     return [
         side / width,
         side / height,
         side / (width * height) ** 0.5,
-        (centre_x - x - width / 2) / width,
-        (centre_y - y - height / 2) / height,
+        (center_x - x - width / 2) / width,
+        (center_y - y - height / 2) / height,
         width / height,
     ]
 
@@ -68,7 +68,7 @@ def relation(square: tuple[float, float, float], box: NDArray[np.float32]) -> li
 def fer2013_relations(
     archive_path: Path, detector: cv2.FaceDetectorYN, count: int, border: int
 ) -> Iterator[tuple[str, list[float]]]:
-    """The figures of random training faces, each with the name of its emotion's folder."""
+    """Yield the relation of random training faces, each with the name of its emotion's folder."""
     with zipfile.ZipFile(archive_path) as archive:
         names = [name for name in archive.namelist() if name.startswith("train/")]
         names = [name for name in names if name.endswith(".jpg")]
@@ -83,13 +83,13 @@ def fer2013_relations(
             )
             boxes = yunet_boxes(detector, face)
             if len(boxes):
-                centre = PADDING + side / 2
+                center = PADDING + side / 2
                 best = boxes[boxes[:, 4].argmax()]
-                yield name.split("/")[1], relation((centre, centre, side), best)
+                yield name.split("/")[1], relation((center, center, side), best)
 
 
 def photo_relations(photos: Path, detector: cv2.FaceDetectorYN) -> Iterator[list[float]]:
-    """The figures of the faces in photos that the cascade detects as well."""
+    """Yield the relation of the faces in photos that the cascade also detects."""
     folder = Path(cv2.__file__).parent / "data"
     cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
     for path in sorted(photos.iterdir()):
@@ -106,10 +106,10 @@ def photo_relations(photos: Path, detector: cv2.FaceDetectorYN) -> Iterator[list
 
 
 def report(title: str, rows: list[list[float]]) -> None:
-    """Print medians and robust spreads (half the distance of the 16th and 84th percentiles)."""
+    """Print medians and robust spreads (half the distance from the 16th to the 84th percentile)."""
     names = ("side/width", "side/height", "side/mean", "right/width", "down/height", "width/height")
     if not rows:
-        print(f"{title}: nothing found")
+        print(f"{title}: no faces found")
         return
     low, middle, high = np.percentile(np.asarray(rows), [16, 50, 84], axis=0)
     print(f"{title} ({len(rows)} faces)")
@@ -123,20 +123,20 @@ def main() -> None:
     parser.add_argument("archive", type=Path, help="FER2013 as a zip of folders")
     parser.add_argument("yunet", type=Path, help="YuNet's ONNX file")
     parser.add_argument("photos", type=Path, nargs="?", help="a folder of photos")
-    parser.add_argument("--count", type=int, default=1500, help="faces to look at")
+    parser.add_argument("--count", type=int, default=1500, help="number of FER2013 faces")
     options = parser.parse_args()
     detector = open_yunet(options.yunet)
 
     replicated = list(
         fer2013_relations(options.archive, detector, options.count, cv2.BORDER_REPLICATE)
     )
-    report("FER2013, edge repeated", [figures for _, figures in replicated])
+    report("FER2013, padded with its edge", [figures for _, figures in replicated])
     for emotion in sorted({emotion for emotion, _ in replicated}):
         report(f"  {emotion}", [figures for name, figures in replicated if name == emotion])
     gray = fer2013_relations(options.archive, detector, options.count, cv2.BORDER_CONSTANT)
     report("FER2013, padded with gray", [figures for _, figures in gray])
     if options.photos:
-        report("Photos, against the cascade", list(photo_relations(options.photos, detector)))
+        report("Photos, compared with the cascade", list(photo_relations(options.photos, detector)))
 
 
 if __name__ == "__main__":

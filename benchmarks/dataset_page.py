@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measurement import Measurement, print_table
 from benchmarks.servers import (
     IDLE,
-    LAST_WORDS,
+    LAST_TEXT,
     chromium_path,
     environment_of,
     open_browser,
@@ -50,12 +50,12 @@ def measure(data: Path) -> list[Measurement]:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(120_000)
             page.goto(server.url)
-            page.get_by_text(LAST_WORDS).wait_for()
-            _settle(page)
+            page.get_by_text(LAST_TEXT).wait_for()
+            _wait_until_stable(page)
             results = _click_through(page)
             results.append(
                 Measurement(
-                    "memory of the server, all sections opened",
+                    "memory of the server, all tabs opened",
                     f"{server.memory_megabytes:.0f} MB",
                     "bound 1,000 MB",
                 )
@@ -66,15 +66,15 @@ def measure(data: Path) -> list[Measurement]:
 def _click_through(page: Page) -> list[Measurement]:
     def tab(name: str) -> None:
         page.get_by_role("tab", name=name).click()
-        _settle(page)
+        _wait_until_stable(page)
 
-    def turn(number: int) -> None:
+    def go_to_page(number: int) -> None:
         pages = page.get_by_test_id("stPagination").locator("visible=true").first
         pages.get_by_role("button", name=f"Page {number}", exact=True).click()
 
     results = []
     for name in ("Browse images", "Clean up", "Annotator votes", "Audit", "Overview"):
-        tab(name)  # the first time, what it shows is computed
+        tab(name)  # the first visit computes the content
     # Near-duplicates are searched in the background; clicks are timed after that.
     tab("Audit")
     while page.get_by_test_id("stProgress").count():
@@ -89,9 +89,9 @@ def _click_through(page: Page) -> list[Measurement]:
             )
         )
     tab("Browse images")
-    results.append(_timed(page, "turn a page of the gallery", lambda: turn(2), lambda: turn(1)))
+    results.append(_timed(page, "next gallery page", lambda: go_to_page(2), lambda: go_to_page(1)))
     tab("Audit")
-    results.append(_timed(page, "choose a face", lambda: _toggle(page), lambda: _toggle(page)))
+    results.append(_timed(page, "select a face", lambda: _toggle(page), lambda: _toggle(page)))
     return results
 
 
@@ -108,27 +108,27 @@ def _timed(
     page: Page,
     what: str,
     action: Callable[[], None],
-    back: Callable[[], None],
+    undo: Callable[[], None],
 ) -> Measurement:
-    """The median time from a click until the page is idle again."""
+    """Measure the median time from a click until the page is idle again."""
     durations = []
     for _ in range(_REPEATS):
         start = time.perf_counter()
         action()
-        _rest(page)
+        _wait_until_idle(page)
         durations.append(time.perf_counter() - start)
-        back()
-        _settle(page)
+        undo()
+        _wait_until_stable(page)
     return Measurement(what, f"{statistics.median(durations):.2f} s", "bound 0.5 s")
 
 
-def _rest(page: Page) -> None:
+def _wait_until_idle(page: Page) -> None:
     """Wait until the script has started, if it does within 50 ms, and finished."""
     page.wait_for_timeout(50)
     page.locator(IDLE).wait_for()
 
 
-def _settle(page: Page) -> None:
+def _wait_until_stable(page: Page) -> None:
     page.wait_for_timeout(300)
     page.locator(IDLE).wait_for()
 

@@ -1,13 +1,13 @@
 """Recall, false detections and time of each face detector.
 
-``python -m benchmarks.detectors PHOTOS [--videos VIDEOS]``, three tables:
+``python -m benchmarks.detectors PHOTOS [--videos VIDEOS]`` prints three tables:
 
 * photos: each photo of a folder unchanged, shrunk, mirrored, darkened, blurred and rotated. The
   reference is YuNet's detections in the unchanged photo, so the folder should contain photos in
-  which YuNet detects all faces (count them once). Images without faces count for false detections
+  which YuNet detects all faces (check this once). Images without faces count for false detections
   only;
-* videos, if a folder is given: frames from all parts of each video. The reference is YuNet, so that
-  its own row has no meaning;
+* videos, if a folder is given: frames from all parts of each video. The reference is YuNet, so its
+  own row is not meaningful;
 * composed: the astronaut of scikit-image, at several sizes over images without faces, and these
   images alone. The position of her face is known; everything else is not a face.
 
@@ -36,7 +36,8 @@ from fer_core.vision.sample import sample_picture
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[FaceBox]]
-#: A changed image: a 2x3 matrix from the photo's pixels to its pixels, and a change of intensities.
+#: A 2x3 affine transform from the pixels of the photo to those of the result, and a change of
+#: intensities.
 Change = tuple[NDArray[np.float64], Callable[[Picture], Picture]]
 
 _FRAMES_OF_A_VIDEO = 25
@@ -49,8 +50,14 @@ _BACKGROUND_WIDTH = 800
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture and its faces: boxes in a reference's pixels, and the way from there to here."""
+class Sample:
+    """A picture and its faces.
+
+    Attributes:
+        picture: RGB, uint8 ``[height, width, 3]``.
+        faces: Boxes in the pixels of the reference image.
+        matrix: 2x3 affine transform from the pixels of the reference image to those of ``picture``.
+    """
 
     picture: Picture
     faces: list[FaceBox]
@@ -86,7 +93,7 @@ def _changes(width: int, height: int) -> dict[str, Change]:
     middle = (width / 2, height / 2)
     identity = np.eye(2, 3)
     return {
-        "as it is": (identity, same),
+        "unchanged": (identity, same),
         "at 80 %": (0.8 * identity, same),
         "at 60 %": (0.6 * identity, same),
         "mirrored": (np.array([[-1.0, 0, width - 1], [0, 1, 0]]), same),
@@ -96,10 +103,10 @@ def _changes(width: int, height: int) -> dict[str, Change]:
     }
 
 
-def _changed(image: Picture, matrix: NDArray[np.float64]) -> Picture:
+def _transformed(image: Picture, matrix: NDArray[np.float64]) -> Picture:
     scale = float(np.hypot(*matrix[:, 0]))
     size = (round(image.shape[1] * min(scale, 1)), round(image.shape[0] * min(scale, 1)))
-    # Averaging first, where the picture shrinks: else it would flicker with false edges.
+    # Shrink with area averaging, which avoids aliasing.
     if scale < 1:
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.asarray(
@@ -116,18 +123,18 @@ def _is_hit(box: FaceBox, face: FaceBox, matrix: NDArray[np.float64]) -> bool:
     return bool(distance < 0.5 * size and 0.5 < (box.width * box.height) ** 0.5 / size < 2)
 
 
-def _photos(folder: Path, reference: Detect) -> Iterator[Shown]:
+def _photos(folder: Path, reference: Detect) -> Iterator[Sample]:
     for path in sorted(folder.iterdir()):
         image = decode_picture(path.read_bytes(), path.name)
         faces = reference(image)
         for matrix, change in _changes(image.shape[1], image.shape[0]).values():
-            yield Shown(change(_changed(image, matrix)), faces, matrix)
+            yield Sample(change(_transformed(image, matrix)), faces, matrix)
 
 
-def _frames(folder: Path, reference: Detect) -> Iterator[Shown]:
+def _frames(folder: Path, reference: Detect) -> Iterator[Sample]:
     for path in sorted(folder.iterdir()):
         video = cv2.VideoCapture(str(path))
-        # Read sequentially: many files have a wrong length, or seek to key frames only.
+        # Read sequentially: many files have a wrong length, or can be searched by key frame only.
         frames = []
         while True:
             is_read, frame = video.read()
@@ -137,10 +144,10 @@ def _frames(folder: Path, reference: Detect) -> Iterator[Shown]:
         video.release()
         for index in np.linspace(0, len(frames) - 1, min(_FRAMES_OF_A_VIDEO, len(frames))):
             image = np.asarray(cv2.cvtColor(frames[round(index)], cv2.COLOR_BGR2RGB), np.uint8)
-            yield Shown(image, reference(image), np.eye(2, 3))
+            yield Sample(image, reference(image), np.eye(2, 3))
 
 
-def _composed() -> Iterator[Shown]:
+def _composed() -> Iterator[Sample]:
     name, content = sample_picture()
     astronaut = decode_picture(content, name)
     rng = np.random.default_rng(0)
@@ -149,7 +156,7 @@ def _composed() -> Iterator[Shown]:
         factor = _BACKGROUND_WIDTH / image.shape[1]
         size = (_BACKGROUND_WIDTH, min(1000, max(450, round(image.shape[0] * factor))))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        yield Shown(image, [], np.eye(2, 3))
+        yield Sample(image, [], np.eye(2, 3))
         side = int(rng.choice(_COMPOSED_SIDES))
         scale = side / _ASTRONAUT_SIDE
         small = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)
@@ -161,32 +168,34 @@ def _composed() -> Iterator[Shown]:
             matrix = np.array([[-scale, 0, left + side - 1], [0, scale, top]])
         picture = image.copy()
         picture[top : top + side, left : left + side] = small
-        yield Shown(picture, [_ASTRONAUT], matrix)
+        yield Sample(picture, [_ASTRONAUT], matrix)
 
 
-def _print_table(title: str, pictures: Iterator[Shown], detectors: dict[str, Detect]) -> None:
+def _print_table(title: str, pictures: Iterator[Sample], detectors: dict[str, Detect]) -> None:
     found = dict.fromkeys(detectors, 0)
     false = dict.fromkeys(detectors, 0)
     seconds: dict[str, list[float]] = {name: [] for name in detectors}
-    faces_shown = 0
-    for shown in pictures:
-        faces_shown += len(shown.faces)
+    face_count = 0
+    for sample in pictures:
+        face_count += len(sample.faces)
         for name, detect in detectors.items():
             start = time.perf_counter()
-            boxes = detect(shown.picture)
+            boxes = detect(sample.picture)
             seconds[name].append(time.perf_counter() - start)
-            hits = [any(_is_hit(box, face, shown.matrix) for box in boxes) for face in shown.faces]
-            found[name] += sum(hits)
+            is_found = [
+                any(_is_hit(box, face, sample.matrix) for box in boxes) for face in sample.faces
+            ]
+            found[name] += sum(is_found)
             false[name] += sum(
-                not any(_is_hit(box, face, shown.matrix) for face in shown.faces) for box in boxes
+                not any(_is_hit(box, face, sample.matrix) for face in sample.faces) for box in boxes
             )
-    shown_count = len(next(iter(seconds.values())))
-    print(f"\n{title}: {shown_count} pictures with {faces_shown} faces\n")
-    print("| detector | found | false | median ms | longest ms |\n|---|---|---|---|---|")
+    sample_count = len(next(iter(seconds.values())))
+    print(f"\n{title}: {sample_count} pictures with {face_count} faces\n")
+    print("| detector | found | false | median ms | maximum ms |\n|---|---|---|---|---|")
     for name in detectors:
         times = 1000 * np.array(seconds[name])
         print(
-            f"| {name} | {found[name]} ({found[name] / max(1, faces_shown):.1%}) | {false[name]} "
+            f"| {name} | {found[name]} ({found[name] / max(1, face_count):.1%}) | {false[name]} "
             f"| {np.median(times):.0f} | {times.max():.0f} |",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""The evaluate page on data of FER2013's size: seconds per click, and peak memory."""
+"""The evaluate page on a dataset as large as FER2013: seconds per click, and peak memory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ print(json.dumps({"seconds": seconds, "cold": cold, "warm": warm}))
 
 
 def measure() -> list[Measurement]:
-    """Seconds per click, and peak memory."""
+    """Measure seconds per click, and peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "noise"
         home.mkdir()
@@ -76,24 +76,25 @@ def measure() -> list[Measurement]:
     seconds, cold, warm = figures["seconds"], figures["cold"], figures["warm"]
     slowest_cold, slowest = max(cold, key=cold.get), max(warm, key=warm.get)
     return [
-        Measurement("evaluate page, on the model's own predictions", milliseconds(seconds["own"])),
+        Measurement("evaluate page, stored predictions of the model", milliseconds(seconds["own"])),
         Measurement(
-            "slowest section, opened for the first time",
+            "slowest tab, opened for the first time",
             milliseconds(cold[slowest_cold]),
             slowest_cold,
         ),
         Measurement(
-            "slowest section, opened again", milliseconds(warm[slowest]), f"{slowest}; 500 ms"
+            "slowest tab, opened again", milliseconds(warm[slowest]), f"{slowest}; bound 500 ms"
         ),
         Measurement(
-            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "500 ms"
+            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "bound 500 ms"
         ),
         Measurement(
             "a face opened with its explanation",
             milliseconds(seconds["explained again"]),
-            f"the first one, which opens the model, {milliseconds(seconds['explained'])}; 500 ms",
+            f"first one, model loading included, {milliseconds(seconds['explained'])}; "
+            "bound 500 ms",
         ),
-        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "1,500 MB"),
+        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "bound 1,500 MB"),
     ]
 
 

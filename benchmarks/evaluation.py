@@ -1,4 +1,4 @@
-"""Time of an evaluation with the size of FER2013, compared with the bare network."""
+"""Time to evaluate a dataset as large as FER2013, compared with the network alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH = 64
 
 
 def _fer2013_sized() -> FaceSet:
-    """Random images, which take a network as much time as faces."""
+    """Return random images, for which a network needs as much time as for faces."""
     generator = np.random.default_rng(0)
     labels = [
         np.repeat(np.arange(7), FER2013_COUNTS[split]).astype(np.int8)
@@ -46,8 +46,8 @@ def _seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _bare_network(bundle: Bundle, faces: FaceSet) -> None:
-    """Run only the ONNX session in batches, including mirror images if the model uses them."""
+def _network_only(bundle: Bundle, faces: FaceSet) -> None:
+    """Run only the ONNX session in batches, with mirrored images if the model uses them."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
@@ -63,13 +63,13 @@ def _bare_network(bundle: Bundle, faces: FaceSet) -> None:
 
 
 def _overall(result: EvaluationResult) -> list[Estimate]:
-    """The overall metrics of a copy, which has not computed any yet."""
+    """Compute the overall metrics of a copy, which has no cached values."""
     fresh = replace(result)
     return [fresh.accuracy, fresh.log_loss]
 
 
 def measure() -> list[Measurement]:
-    """Evaluation, cache, intervals and explanation."""
+    """Measure evaluation, cache, intervals and explanation."""
     faces = _fer2013_sized()
     bundle = find_bundle(None, load_settings())
     predictor = load_predictor(bundle)
@@ -82,31 +82,32 @@ def measure() -> list[Measurement]:
                 bundle, faces, "validation", settings, dataset_name="noise", predictor=predictor
             )
 
-        # Alternately, because the speed of the machine varies.
-        bare = _seconds(lambda: _bare_network(bundle, faces))
-        whole = _seconds(evaluate)
-        bare = min(bare, _seconds(lambda: _bare_network(bundle, faces)))
-        again = _seconds(evaluate)
+        # Alternating, because the speed of the machine varies.
+        network_seconds = _seconds(lambda: _network_only(bundle, faces))
+        evaluation_seconds = _seconds(evaluate)
+        network_seconds = min(network_seconds, _seconds(lambda: _network_only(bundle, faces)))
+        cached_seconds = _seconds(evaluate)
         result = evaluate_split(bundle, faces, "validation", settings, dataset_name="noise")
     explainer = Explainer(bundle)
     explained = median_seconds(lambda: explainer.explain(faces.images[0], 3))
     return [
         Measurement(
             "evaluation of 3,589 faces",
-            f"{whole:.1f} s",
-            f"bare network {bare:.1f} s ({whole / bare:.2f} times)",
+            f"{evaluation_seconds:.1f} s",
+            f"network alone {network_seconds:.1f} s "
+            f"(factor {evaluation_seconds / network_seconds:.2f})",
         ),
-        Measurement("the same from the cache", milliseconds(again), "500 ms"),
+        Measurement("the same from the cache", milliseconds(cached_seconds), "bound 500 ms"),
         Measurement(
             "overall metrics with 1,000 bootstrap samples",
             milliseconds(median_seconds(lambda: _overall(result), repeats=5, warm_up=1)),
-            "500 ms",
+            "bound 500 ms",
         ),
         Measurement(
             "calibration, cross-validated, with intervals",
             milliseconds(median_seconds(lambda: replace(result).calibration, repeats=3, warm_up=1)),
         ),
-        Measurement("Grad-CAM of one face", milliseconds(explained), "300 ms"),
+        Measurement("Grad-CAM of one face", milliseconds(explained), "bound 300 ms"),
         Measurement(
             "opening a model for explanations",
             milliseconds(median_seconds(lambda: Explainer(bundle), repeats=5, warm_up=1)),

@@ -1,9 +1,10 @@
-"""Training of the face check: ``python -m benchmarks.face_check_training FER2013.zip``.
+"""Train the face check: ``python -m benchmarks.face_check_training FER2013.zip``.
 
-Positive examples are FER2013's training images, which were cropped by the frontal cascade: shifted,
-rotated, scaled, blurred, with other brightness. Negative examples are detections of the cascade and
-random squares in images without faces (of scikit-image and scikit-learn), in drawn clothing, and in
-mosaics of FER2013's faces if the square is not that of a face (a part, a seam, an inverted face).
+Positive examples are FER2013's training images, which were cropped by the frontal cascade, with
+random shift, rotation, scale, blur and brightness. Negative examples are detections of the cascade
+and random squares in images without faces (of scikit-image and scikit-learn), in drawn clothing,
+and in mosaics of FER2013's faces where the square does not match a face (a part, a seam, an
+inverted face).
 It takes a few minutes on two cores and writes the file for :mod:`fer_core.vision.face_check`.
 """
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from fer_core.vision.face_check import INPUT_SIDE, WEIGHTS_PATH, standardized
 
-Grey = NDArray[np.uint8]
+GrayImage = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 
 #: Images without faces in these packages. Excluded: the astronaut, the cameraman, and the coins,
@@ -59,7 +60,7 @@ _FER_SIDE = 48
 
 
 def face_free_paths() -> list[Path]:
-    """The images without faces in the packages."""
+    """Return the paths of the images without faces in these packages."""
     paths = []
     for package, names in FACE_FREE.items():
         spec = find_spec(package)
@@ -68,7 +69,7 @@ def face_free_paths() -> list[Path]:
     return paths
 
 
-def _fer2013(path: Path, prefix: str) -> Grey:
+def _fer2013(path: Path, prefix: str) -> GrayImage:
     with zipfile.ZipFile(path) as archive:
         names = sorted(n for n in archive.namelist() if n.rsplit("/", 1)[-1].startswith(prefix))
         pictures = [
@@ -79,8 +80,8 @@ def _fer2013(path: Path, prefix: str) -> Grey:
     return np.asarray(stack, np.uint8)
 
 
-def _relit(square: Grey, rng: np.random.Generator) -> Grey:
-    """A square at the network's input size, with blur, another brightness and noise."""
+def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
+    """Return a square at the network's input size with random blur, brightness and noise."""
     side = int(rng.integers(20, 64)) if rng.random() < 0.6 else INPUT_SIDE
     way = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
     resized = cv2.resize(square, (side, side), interpolation=way)
@@ -100,8 +101,10 @@ def _relit(square: Grey, rng: np.random.Generator) -> Grey:
     return np.asarray(small[:, ::-1] if rng.random() < 0.5 else small, np.uint8)
 
 
-def _moved_face(face: Grey, behind: Grey, rng: np.random.Generator) -> Grey:
-    """A face, shifted, rotated and scaled, on another image or its own stretched border."""
+def _transformed_face(
+    face: GrayImage, background: GrayImage, rng: np.random.Generator
+) -> GrayImage:
+    """Return a shifted, rotated and scaled face on another image or on its replicated border."""
     scale = float(np.exp(rng.uniform(np.log(0.85), np.log(1.2))))
     angle = float(np.clip(rng.normal(0, 9), -25, 25))
     middle = _FER_SIDE / 2
@@ -113,13 +116,13 @@ def _moved_face(face: Grey, behind: Grey, rng: np.random.Generator) -> Grey:
         return np.asarray(
             cv2.warpAffine(face, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8
         )
-    canvas = cv2.resize(behind, size)
+    canvas = cv2.resize(background, size)
     cv2.warpAffine(face, matrix, size, canvas, borderMode=cv2.BORDER_TRANSPARENT)
     return np.asarray(canvas, np.uint8)
 
 
-def _cloth(rng: np.random.Generator) -> Grey:
-    """A drawing of clothing: folds, a pattern, a collar, buttons, fingers."""
+def _draw_clothing(rng: np.random.Generator) -> GrayImage:
+    """Draw clothing: folds, a pattern, a collar, buttons, fingers."""
     side = 240
     grid_y, grid_x = np.mgrid[0:side, 0:side].astype(np.float32) / side
 
@@ -141,7 +144,7 @@ def _cloth(rng: np.random.Generator) -> Grey:
     elif pattern == 2:
         picture += depth * (np.sin(count * along) * np.sin(count * across) > 0.5)
     for _ in range(int(rng.integers(0, 14))):
-        # A fold is a long dark or light valley.
+        # A fold is a long dark or light line with soft edges.
         points = (rng.random((3, 2)) * side * 1.2 - 0.1 * side).astype(np.int32)
         layer = np.zeros((side, side), np.float32)
         cv2.polylines(layer, [points], False, 1.0, int(rng.integers(2, 14)), cv2.LINE_AA)
@@ -150,7 +153,7 @@ def _cloth(rng: np.random.Generator) -> Grey:
             np.asarray(soft, np.float32) * float(rng.choice([-1, 1])) * float(rng.uniform(20, 90))
         )
     for _ in range(int(rng.integers(0, 7))):
-        # Buttons, knuckles, logos: blobs; in a row more often than not.
+        # Blobs for buttons, knuckles and logos, usually in a row.
         place = rng.random(2) * side
         step = rng.normal(0, 25, 2)
         axes = (int(rng.integers(2, 24)), int(rng.integers(2, 24)))
@@ -183,7 +186,7 @@ def _cloth(rng: np.random.Generator) -> Grey:
 
 
 class _Proposals:
-    """False detections of a cascade without its last stages: fifty times those of the full one."""
+    """False detections of a cascade without its last stages, about 50 times as many."""
 
     def __init__(self, stages: int) -> None:
         package = Path(cv2.__file__).parent / "data"
@@ -198,16 +201,16 @@ class _Proposals:
             self._cascade = cv2.CascadeClassifier(str(path))
         assert not self._cascade.empty()
 
-    def __call__(self, picture: Grey) -> list[tuple[int, int, int]]:
+    def __call__(self, picture: GrayImage) -> list[tuple[int, int, int]]:
         found = self._cascade.detectMultiScale(picture, 1.2, 0, minSize=(20, 20))
         return [(int(x), int(y), int(side)) for x, y, side, _ in found]
 
 
-def _square(picture: Grey, x: int, y: int, side: int) -> Grey:
+def _square(picture: GrayImage, x: int, y: int, side: int) -> GrayImage:
     return picture[max(y, 0) : y + side, max(x, 0) : x + side]
 
 
-def _random_squares(picture: Grey, count: int, rng: np.random.Generator) -> list[Grey]:
+def _random_squares(picture: GrayImage, count: int, rng: np.random.Generator) -> list[GrayImage]:
     squares = []
     for _ in range(count):
         side = int(np.exp(rng.uniform(np.log(20), np.log(min(picture.shape) - 1))))
@@ -217,8 +220,8 @@ def _random_squares(picture: Grey, count: int, rng: np.random.Generator) -> list
     return squares
 
 
-def _varied(picture: Grey, rng: np.random.Generator) -> Grey:
-    """An image without faces, rotated, scaled, mirrored or inverted, to vary its edges."""
+def _varied_background(picture: GrayImage, rng: np.random.Generator) -> GrayImage:
+    """Return an image without faces, randomly rotated, scaled or inverted, to vary its edges."""
     scale = float(rng.uniform(0.35, 1.1)) * min(1.0, 500 / max(picture.shape))
     size = (max(60, int(picture.shape[1] * scale)), max(60, int(picture.shape[0] * scale)))
     picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -233,66 +236,68 @@ def _varied(picture: Grey, rng: np.random.Generator) -> Grey:
     return np.asarray(turned, np.uint8)
 
 
-def _mosaic(faces: Grey, rng: np.random.Generator) -> tuple[Grey, list[tuple[float, float, float]]]:
-    """A mosaic of faces, and the squares (center, side) of its upright faces."""
+def _mosaic(
+    faces: GrayImage, rng: np.random.Generator
+) -> tuple[GrayImage, list[tuple[float, float, float]]]:
+    """Return a mosaic of faces, and the squares (center, side) of its upright faces."""
     count = 5
     side = int(rng.integers(40, 76))
     chosen = faces[rng.integers(0, len(faces), count * count)]
     turns = int(rng.choice([0, 0, 1, 2, 2]))
     tiles = [np.rot90(cv2.resize(face, (side, side)), turns) for face in chosen]
     rows = [np.hstack(tiles[index * count : (index + 1) * count]) for index in range(count)]
-    places = [
+    face_positions = [
         ((column + 0.5) * side, (row + 0.5) * side, float(side))
         for row in range(count)
         for column in range(count)
     ]
-    return np.asarray(np.vstack(rows), np.uint8), places if turns == 0 else []
+    return np.asarray(np.vstack(rows), np.uint8), face_positions if turns == 0 else []
 
 
-def _is_near_a_face(
-    x: float, y: float, side: float, places: list[tuple[float, float, float]]
+def _overlaps_face(
+    x: float, y: float, side: float, face_positions: list[tuple[float, float, float]]
 ) -> bool:
     return any(
         max(abs(x - face_x), abs(y - face_y)) < 0.3 * face_side and 0.62 < side / face_side < 1.6
-        for face_x, face_y, face_side in places
+        for face_x, face_y, face_side in face_positions
     )
 
 
-def _negatives(faces: Grey, amount: int, rng: np.random.Generator) -> list[Grey]:
-    """Squares without a face, from their images."""
+def _negatives(faces: GrayImage, count: int, rng: np.random.Generator) -> list[GrayImage]:
+    """Return squares without a face."""
     proposals = [_Proposals(stages) for stages in (12, 16, 20)]
     pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in face_free_paths()]
-    squares: list[Grey] = []
+    squares: list[GrayImage] = []
     counts = [0, 0, 0]
-    while len(squares) < amount:
+    while len(squares) < count:
         kind = int(np.argmin(np.array(counts) / (1.2, 0.8, 1.0)))
         before = len(squares)
-        places: list[tuple[float, float, float]] = []
+        face_positions: list[tuple[float, float, float]] = []
         if kind == 0:
             source = pictures[int(rng.integers(0, len(pictures)))]
             assert source is not None
-            picture = _varied(np.asarray(source, np.uint8), rng)
+            picture = _varied_background(np.asarray(source, np.uint8), rng)
         elif kind == 1:
-            picture = _cloth(rng)
+            picture = _draw_clothing(rng)
         else:
-            picture, places = _mosaic(faces, rng)
+            picture, face_positions = _mosaic(faces, rng)
         boxes = [
             box
             for box in proposals[int(rng.integers(0, 3))](picture)
-            if not _is_near_a_face(box[0] + box[2] / 2, box[1] + box[2] / 2, box[2], places)
+            if not _overlaps_face(box[0] + box[2] / 2, box[1] + box[2] / 2, box[2], face_positions)
         ]
         rng.shuffle(boxes)
         squares += [_square(picture, *box) for box in boxes[:50]]
-        if not places:
+        if not face_positions:
             squares += _random_squares(picture, 12, rng)
         counts[kind] += len(squares) - before
-        if kind == 2 and places:
+        if kind == 2 and face_positions:
             squares += _misaligned(faces, 25, rng)
-    return squares[:amount]
+    return squares[:count]
 
 
-def _misaligned(faces: Grey, count: int, rng: np.random.Generator) -> list[Grey]:
-    """Parts of faces, faces that are too small, and faces with swapped parts."""
+def _misaligned(faces: GrayImage, count: int, rng: np.random.Generator) -> list[GrayImage]:
+    """Return parts of faces, and faces with swapped parts."""
     squares = []
     for face in faces[rng.integers(0, len(faces), count)]:
         way = rng.random()
@@ -312,24 +317,28 @@ def _misaligned(faces: Grey, count: int, rng: np.random.Generator) -> list[Grey]
 
 
 def _training_rows(
-    faces: Grey, others: list[Grey], face_rounds: int, other_rounds: int, rng: np.random.Generator
+    faces: GrayImage,
+    negatives: list[GrayImage],
+    face_rounds: int,
+    negative_rounds: int,
+    rng: np.random.Generator,
 ) -> tuple[Rows, Rows]:
-    """Squares as network input, and their labels: 1 for a face, 0 otherwise."""
+    """Return squares as network input, and their labels: 1 for a face, 0 otherwise."""
     squares = []
     for _ in range(face_rounds):
         for face in faces:
-            behind = others[int(rng.integers(0, len(others)))]
-            squares.append(_relit(_moved_face(face, behind, rng), rng))
+            background = negatives[int(rng.integers(0, len(negatives)))]
+            squares.append(_augmented(_transformed_face(face, background, rng), rng))
     positives = len(squares)
-    for _ in range(other_rounds):
-        squares += [_relit(other, rng) for other in others]
+    for _ in range(negative_rounds):
+        squares += [_augmented(negative, rng) for negative in negatives]
     labels = np.zeros(len(squares), np.float32)
     labels[:positives] = 1
     order = rng.permutation(len(squares))
     return standardized(np.stack(squares))[order], labels[order]
 
 
-def _train(rows: Rows, labels: Rows, check: tuple[Rows, Rows], epochs: int) -> list[Rows]:
+def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int) -> list[Rows]:
     """Train, and return kernels and biases with the normalization folded in."""
     import keras
 
@@ -363,7 +372,7 @@ def _train(rows: Rows, labels: Rows, check: tuple[Rows, Rows], epochs: int) -> l
         batch_size=batch,
         epochs=epochs,
         verbose=2,
-        validation_data=(check[0][..., None], check[1]),
+        validation_data=(validation[0][..., None], validation[1]),
     )
     weights: list[Rows] = []
     last: Rows = np.zeros(0, np.float32)
@@ -425,14 +434,16 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(1)
     faces = _fer2013(options.archive, "Training_")
-    others = _negatives(faces, options.negatives, rng)
-    print(f"{len(faces)} faces, {len(others)} squares without one", flush=True)
-    rows, labels = _training_rows(faces, others, 2, 1, rng)
-    known = _fer2013(options.archive, "PublicTest_")
-    check = _training_rows(known, _negatives(known, 4000, rng), 1, 1, rng)
-    weights = _train(rows, labels, check, options.epochs)
+    negatives = _negatives(faces, options.negatives, rng)
+    print(f"{len(faces)} faces, {len(negatives)} squares without a face", flush=True)
+    rows, labels = _training_rows(faces, negatives, 2, 1, rng)
+    validation_faces = _fer2013(options.archive, "PublicTest_")
+    validation = _training_rows(
+        validation_faces, _negatives(validation_faces, 4000, rng), 1, 1, rng
+    )
+    weights = _train(rows, labels, validation, options.epochs)
     _write_onnx(weights, options.output)
-    print(f"{options.output}: {sum(one.size for one in weights)} numbers")
+    print(f"{options.output}: {sum(one.size for one in weights)} parameters")
 
 
 if __name__ == "__main__":

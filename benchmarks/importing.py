@@ -1,4 +1,4 @@
-"""Import of a dataset, and loading of the imported one."""
+"""Time to import a dataset and to load the imported dataset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from fer_core.settings import load_settings
 
 
 def measure(data: Path) -> list[Measurement]:
-    """Seconds of import, reload and audit of a dataset's archive or folder."""
+    """Measure import, loading and audit of a dataset.
+
+    Args:
+        data: The dataset as an archive or a folder.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(load_settings(), data_root=Path(folder))
         start = time.perf_counter()
@@ -24,6 +28,6 @@ def measure(data: Path) -> list[Measurement]:
         audited = median_seconds(lambda: audit_duplicates(face_set), repeats=3, warm_up=0)
     return [
         Measurement(f"import of {len(face_set):,} images", f"{imported:.1f} s", "bound 20 s"),
-        Measurement("loading them again", f"{reloaded:.2f} s", "bound 0.5 s"),
-        Measurement("exact duplicates of all", f"{audited:.2f} s", "bound 2 s"),
+        Measurement("loading the imported dataset", f"{reloaded:.2f} s", "bound 0.5 s"),
+        Measurement("search for exact duplicates", f"{audited:.2f} s", "bound 2 s"),
     ]

@@ -1,4 +1,4 @@
-"""Servers, and tabs of a real Chromium with a simulated camera, for measurements of streams."""
+"""Servers, and browser tabs with a simulated camera, to measure live streams in Chromium."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright
 
 _COMPONENT = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
-_PATIENCE_SECONDS = 40.0
-#: A stream counts as playing after this many new frames, if more follow a moment later.
-_MOVING_FRAMES = 10
-_STILL_MOVING_SECONDS, _STILL_MOVING_FRAMES = 2.0, 4
+_TIMEOUT_SECONDS = 40.0
+#: A stream counts as playing after this many new frames, if more arrive in the following seconds.
+_START_FRAMES = 10
+_RECHECK_SECONDS, _RECHECK_FRAMES = 2.0, 4
 
 #: The fastest possible page: it returns frames unchanged.
-_BARE_PAGE = """
+_MINIMAL_PAGE = """
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-context = st.session_state.get("bare")
+context = st.session_state.get("minimal")
 if context is not None:
-    # Or streamlit-webrtc may take quick script runs for a change of page, and end the stream.
+    # Otherwise streamlit-webrtc may mistake quick script runs for a change of page and end the
+    # stream.
     context._last_rendered_run_count = None
 webrtc_streamer(
-    key="bare",
+    key="minimal",
     mode=WebRtcMode.SENDRECV,
     rtc_configuration={"iceServers": []},
     media_stream_constraints={
@@ -51,11 +52,12 @@ webrtc_streamer(
 
 
 @contextlib.contextmanager
-def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
+def app_server(yunet: Path | None = None) -> Iterator[PageServer]:
     """Run the app with the models of the checkout.
 
     Args:
-        yunet: YuNet's file, used as if it had been downloaded; None uses what the checkout has.
+        yunet: YuNet's file, used as if it had been downloaded; None uses the file in the
+            checkout, if there is one.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -76,12 +78,12 @@ def our_server(yunet: Path | None = None) -> Iterator[PageServer]:
 
 
 @contextlib.contextmanager
-def bare_server() -> Iterator[PageServer]:
+def minimal_server() -> Iterator[PageServer]:
     """Run a server with a page that returns frames unchanged."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
-        with serve("bare.py", folder=folder, path="/") as server:
+        (folder / "minimal.py").write_text(_MINIMAL_PAGE, encoding="utf-8")
+        with serve("minimal.py", folder=folder, path="/") as server:
             yield server
 
 
@@ -104,7 +106,7 @@ def open_browser_with_camera(playwright: Playwright, camera: Path) -> Iterator[B
         ],
     )
     try:
-        # The browser's own first page is slow; it is not what is measured.
+        # The first page of a browser is slow and is not part of the measurement.
         page = browser.new_page()
         page.goto("about:blank")
         page.close()
@@ -135,66 +137,66 @@ class Tab:
         button.wait_for()
         self.page.locator(IDLE).wait_for()
         button.click()
-        self._wait("the picture never moved", lambda: self._count() >= _MOVING_FRAMES)
-        count = self._count()
-        self.page.wait_for_timeout(1000 * _STILL_MOVING_SECONDS)
-        if self._count() - count < _STILL_MOVING_FRAMES:
-            raise TimeoutError("the picture stood still again")
+        self._wait("no moving picture", lambda: self._new_frame_count() >= _START_FRAMES)
+        count = self._new_frame_count()
+        self.page.wait_for_timeout(1000 * _RECHECK_SECONDS)
+        if self._new_frame_count() - count < _RECHECK_FRAMES:
+            raise TimeoutError("the picture stopped moving")
 
     def wait_for_annotations(self) -> float:
-        """Seconds from the click on Start to the first annotated frame.
+        """Return the seconds from the click on Start to the first annotated frame.
 
         Raises:
             TimeoutError: There is no annotated frame.
         """
-        self._wait("no annotated frame came", lambda: self.is_annotated)
-        return self._since_pressed("firstAnnotated")
+        self._wait("no annotated frame", lambda: self.is_annotated)
+        return self._seconds_since_click("firstAnnotated")
 
     @property
     def first_frame_seconds(self) -> float:
         """Seconds from the click on Start to the first displayed frame."""
-        return self._since_pressed("firstShown")
+        return self._seconds_since_click("firstShown")
 
     @property
     def is_annotated(self) -> bool:
         """True if an annotated frame was displayed."""
-        return self._note("firstAnnotated") is not None
+        return self._probe_value("firstAnnotated") is not None
 
     def stop_comparing(self) -> None:
         """Stop the search for annotations, which takes time in the browser."""
         self._frame().evaluate("liveProbe.isComparing = false")
 
     def now(self) -> float:
-        """The time, in milliseconds of the tab's clock."""
+        """Return the time of the tab's clock in milliseconds."""
         return float(self._frame().evaluate("performance.now()"))
 
     def playing(self, start: float) -> Playing:
-        """The playback of the stream from a given time until now."""
+        """Return the playback of the stream from a given time until now."""
         sent, shown, end = self._frame().evaluate(
             "[liveProbe.sent, liveProbe.shown, performance.now()]"
         )
         return playing(sent, shown, start, end)
 
     def _wait(self, problem: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(problem)
             self.page.wait_for_timeout(50)
 
-    def _count(self) -> int:
-        """New frames so far."""
+    def _new_frame_count(self) -> int:
+        """Return the number of new frames so far."""
         return int(
             self._frame().evaluate(
                 "liveProbe.shown.filter(([, n], i, all) => !i || all[i - 1][1] !== n).length"
             )
         )
 
-    def _note(self, name: str) -> Any:
+    def _probe_value(self, name: str) -> Any:
         return self._frame().evaluate(f"liveProbe.{name}")
 
-    def _since_pressed(self, name: str) -> float:
-        return float(self._note(name) - self._note("pressed")) / 1000
+    def _seconds_since_click(self, name: str) -> float:
+        return float(self._probe_value(name) - self._probe_value("clicked")) / 1000
 
     def _frame(self) -> Frame:
         frame = self.page.locator(_COMPONENT).first.element_handle().content_frame()
@@ -207,7 +209,7 @@ def open_tab(browser: Browser, url: str) -> Iterator[Tab]:
     """Open a page in a new browser context."""
     context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 1000})
     try:
-        context.set_default_timeout(1000 * _PATIENCE_SECONDS)
+        context.set_default_timeout(1000 * _TIMEOUT_SECONDS)
         context.add_init_script(PROBE)
         page = context.new_page()
         page.goto(url)

@@ -1,4 +1,4 @@
-"""A video as a webcam sends it: 640x480, 30 frames per second, in an endless loop."""
+"""Simulate a webcam: 640x480 video, 30 frames per second, in an endless loop."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ WIDTH, HEIGHT = 640, 480
 #: The lowest sixteenth of a frame contains its number, as black and white cells.
 STRIP_CELLS = 24
 _STRIP_START, _STRIP_END = "1011", "0010"
-#: Delays longer than the video cannot be distinguished from short ones.
-_SHORTEST_FILM_FRAMES = 20 * FRAMES_PER_SECOND
-_NUMBERS = 4096
+#: Delays longer than the video cannot be measured, because frame numbers repeat.
+_MIN_VIDEO_FRAMES = 20 * FRAMES_PER_SECOND
+_MAX_VIDEO_FRAMES = 4096
 
 
 def load_loop(path: Path) -> list[Picture]:
@@ -46,19 +46,19 @@ def load_loop(path: Path) -> list[Picture]:
             for frame in container.decode(stream)
         ]
     if len(pictures) < 2:
-        raise ValueError(f"{path} should be a video of at least two frames; name another one.")
+        raise ValueError(f"{path} should be a video of at least two frames; choose another file.")
     count = round(len(pictures) * FRAMES_PER_SECOND / rate)
-    forth = [
+    forward = [
         pictures[min(int(n * rate / FRAMES_PER_SECOND), len(pictures) - 1)] for n in range(count)
     ]
-    return forth + forth[-2:0:-1]
+    return forward + forward[-2:0:-1]
 
 
 def sample_loop(seconds: float = 4.0) -> list[Picture]:
-    """The person of the sample photo in front of a webcam, moving sideways and back and forth.
+    """Return a video of the person in the sample photo, who moves sideways, closer and away.
 
     Returns:
-        As ``load_loop``.
+        Frames as returned by ``load_loop``.
 
     Raises:
         InputError: The sample picture is not installed.
@@ -68,7 +68,7 @@ def sample_loop(seconds: float = 4.0) -> list[Picture]:
     height, width = person.shape[:2]
     pictures = []
     for angle in np.linspace(0, np.pi, round(seconds * FRAMES_PER_SECOND / 2)):
-        # Her face has about a quarter of the image's height and is above the center.
+        # The face has about a quarter of the image's height and is above the center.
         scale = 1.1 + 0.25 * np.sin(angle)
         left = WIDTH / 2 - scale * width / 2 + 90 * np.cos(angle)
         top = HEIGHT / 2 - scale * height / 2.6
@@ -91,7 +91,7 @@ def write_camera_file(loop: list[Picture], path: Path) -> None:
 
     Chromium plays such files in a loop, at 30 frames per second.
     """
-    count = min(-(-_SHORTEST_FILM_FRAMES // len(loop)) * len(loop), _NUMBERS)
+    count = min(-(-_MIN_VIDEO_FRAMES // len(loop)) * len(loop), _MAX_VIDEO_FRAMES)
     quality: list[Any] = [cv2.IMWRITE_JPEG_QUALITY, 90]
     with path.open("wb") as file:
         for number, picture in enumerate(islice(cycle(loop), count)):
@@ -105,14 +105,14 @@ def _fitted(picture: Picture) -> Picture:
     if (width, height) == (WIDTH, HEIGHT):
         return picture
     scale = min(width / WIDTH, height / HEIGHT)
-    cut_width, cut_height = round(WIDTH * scale), round(HEIGHT * scale)
-    left, top = (width - cut_width) // 2, (height - cut_height) // 2
-    cut = picture[top : top + cut_height, left : left + cut_width]
-    return np.asarray(cv2.resize(cut, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+    crop_width, crop_height = round(WIDTH * scale), round(HEIGHT * scale)
+    left, top = (width - crop_width) // 2, (height - crop_height) // 2
+    cropped = picture[top : top + crop_height, left : left + crop_width]
+    return np.asarray(cv2.resize(cropped, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _draw_strip(picture: NDArray[Any], number: int) -> None:
-    """Draw a number: a mark, twelve bits, four check bits, a mark; from left to right."""
+    """Draw a frame number from left to right: start mark, 12 bits, 4 check bits, end mark."""
     check = (number ^ (number >> 4) ^ (number >> 8) ^ 0b0101) & 0xF
     bits = f"{_STRIP_START}{number:012b}{check:04b}{_STRIP_END}"
     top = HEIGHT - HEIGHT // 16

@@ -1,8 +1,8 @@
-"""The live page's processor without a browser: ``python -m benchmarks.live_engine [VIDEO]``.
+"""Measure the processor of the live page without a browser.
 
-The video is played forward and backward at 30 frames per second, as from a camera: a frame that
-arrives while another one is processed is dropped. The boxes of every frame are then compared with
-the detections of the detector in the same frame.
+``python -m benchmarks.live_engine [VIDEO]``. The video is played forward and backward at 30 frames
+per second, as from a camera: a frame that arrives while another one is processed is dropped. The
+boxes of every frame are then compared with the detections of the detector in the same frame.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from fer_core.vision.yunet import YuNetDetector
 
 #: Minimum intersection over union of two matching boxes.
 _AGREEMENT = 0.7
-#: Seconds until the first detections are finished and everything is loaded.
+#: Frames that are not measured, until models are loaded and the first detections are finished.
 _WARM_UP_FRAMES = 60
 _SAMPLES = 20
 
 
 @dataclass
 class _CountingDetector:
-    """A detector that notes how often it was asked and how long it took."""
+    """A detector that records the duration of each call."""
 
     inner: FaceDetector
     milliseconds: list[float] = field(default_factory=list)
@@ -64,27 +64,27 @@ class _CountingDetector:
 
 @dataclass(frozen=True)
 class _Run:
-    """What came of a video at a camera's pace.
+    """The result of playing a video in real time.
 
     Attributes:
-        positions: Which frame of the loop each was, in order; those passed over are missing.
-        boxes: What was drawn into each.
-        work: Milliseconds of the processor's work on each.
-        whole: Likewise with the change to RGB and back that the stream needs.
-        looks: Milliseconds of each look for faces.
-        seconds: How long it ran.
+        positions: Number of each processed frame, ascending; dropped frames are missing.
+        boxes: The boxes drawn into each processed frame.
+        processing: Milliseconds of processing per frame.
+        total: Milliseconds per frame including the conversion to RGB and back.
+        detections: Milliseconds of each detection.
+        seconds: Duration of the run.
     """
 
     positions: list[int]
     boxes: list[list[FaceBox]]
-    work: list[float]
-    whole: list[float]
-    looks: list[float]
+    processing: list[float]
+    total: list[float]
+    detections: list[float]
     seconds: float
 
     @property
     def dropped(self) -> int:
-        """Frames passed over."""
+        """Number of dropped frames."""
         return self.positions[-1] - self.positions[0] + 1 - len(self.positions)
 
 
@@ -94,10 +94,10 @@ def measure(
     """Measure with each detector.
 
     Args:
-        video: With at least one face; None takes the sample picture, moved about.
-        seconds: For each detector, at a camera's pace.
-        frames: For the memory, as fast as they can be worked on.
-        yunet: YuNet's file, where the checkout does not have it.
+        video: A video with at least one face; if None, the sample picture is moved around.
+        seconds: Duration of the real-time measurement of each detector.
+        frames: Number of frames for the memory measurement, processed without pauses.
+        yunet: YuNet's file, if the checkout does not have it.
 
     Raises:
         InputError: There is no model.
@@ -111,21 +111,23 @@ def measure(
         detectors["yunet"] = YuNetDetector(yunet)
     measurements: list[Measurement] = []
     for name, detector in sorted(detectors.items()):
-        measurements += _figures(name, detector, loop, _run(loop, predictor, detector, seconds))
+        measurements += _measurements(
+            name, detector, loop, _run(loop, predictor, detector, seconds)
+        )
         measurements.append(_memory(name, detector, loop, predictor, frames))
-    # Last, because of all that it loads.
-    return [*measurements, _plain(loop)]
+    # Last, because it loads Keras and its backend.
+    return [*measurements, _plain_script(loop)]
 
 
-def _plain(loop: Sequence[Picture]) -> Measurement:
+def _plain_script(loop: Sequence[Picture]) -> Measurement:
     """Detection and prediction in every frame, as in a script without tracking."""
     script = PlainScript()
     frames = cycle(loop[:: max(1, len(loop) // 20)])
     seconds = median_seconds(lambda: script.read(next(frames)))
     return Measurement(
-        "a plain Keras script: work per frame, median",
+        "plain Keras script: processing per frame, median",
         milliseconds(seconds),
-        f"at best {1 / seconds:.0f} frames a second; a camera gives 30",
+        f"at most {1 / seconds:.0f} fps; a camera has 30",
     )
 
 
@@ -134,83 +136,86 @@ def _run(
 ) -> _Run:
     counting = _CountingDetector(detector)
     processor = LiveProcessor(LiveControls(Analyzer(predictor, counting)))
-    # As they come from the network's decoder.
+    # In the pixel format of the video decoder.
     camera = [
         av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuv420p") for one in loop
     ]
     run = _Run([], [], [], [], counting.milliseconds, seconds)
     start = time.perf_counter()
-    last, looks_before = -1, 0
+    last, warm_up_detections = -1, 0
     while True:
-        # The newest frame; if it has been worked on already, the one to come.
+        # The newest frame, or the next one if the newest was already processed.
         number = max(int((time.perf_counter() - start) * FRAMES_PER_SECOND), last + 1)
         if number >= _WARM_UP_FRAMES + seconds * FRAMES_PER_SECOND:
             break
         time.sleep(max(0.0, start + number / FRAMES_PER_SECOND - time.perf_counter()))
         last = number
-        begun = time.perf_counter()
+        frame_start = time.perf_counter()
         image = np.asarray(camera[number % len(loop)].to_ndarray(format="rgb24"), np.uint8)
         converted = time.perf_counter()
-        drawn = processor.process(image, number / FRAMES_PER_SECOND)
-        worked = time.perf_counter()
-        av.VideoFrame.from_ndarray(drawn, format="rgb24")
-        ended = time.perf_counter()
+        annotated = processor.process(image, number / FRAMES_PER_SECOND)
+        processed = time.perf_counter()
+        av.VideoFrame.from_ndarray(annotated, format="rgb24")
+        frame_end = time.perf_counter()
         if number < _WARM_UP_FRAMES:
-            looks_before = len(counting.milliseconds)
+            warm_up_detections = len(counting.milliseconds)
             continue
         run.positions.append(number)
         run.boxes.append([face.box for face in processor.snapshot().faces])
-        run.work.append(1000 * (worked - converted))
-        run.whole.append(1000 * (ended - begun))
+        run.processing.append(1000 * (processed - converted))
+        run.total.append(1000 * (frame_end - frame_start))
     error = processor.snapshot().error
     processor.close()
     if error is not None:
         raise RuntimeError(error)
-    del run.looks[:looks_before]
+    del run.detections[:warm_up_detections]
     return run
 
 
-def _figures(
+def _measurements(
     name: str, detector: FaceDetector, loop: Sequence[Picture], run: _Run
 ) -> list[Measurement]:
-    fresh = [[face.box for face in detector.detect(picture)] for picture in loop]
+    reference = [[face.box for face in detector.detect(picture)] for picture in loop]
     with_faces = [
         (position, boxes)
         for position, boxes in zip(run.positions, run.boxes, strict=True)
-        if fresh[position % len(loop)]
+        if reference[position % len(loop)]
     ]
-    agreeing = [_agree(boxes, fresh[position % len(loop)]) for position, boxes in with_faces]
+    agreeing = [_agree(boxes, reference[position % len(loop)]) for position, boxes in with_faces]
     overlaps = [
         max((box.iou(face) for box in boxes), default=0.0)
         for position, boxes in with_faces
-        for face in fresh[position % len(loop)]
+        for face in reference[position % len(loop)]
     ]
-    # What would be drawn without following: what the last look saw, until the next one ends.
-    pause = round(FRAMES_PER_SECOND * run.seconds / max(1, len(run.looks)))
-    stale = [
-        _agree(fresh[(position - 1 - position % pause) % len(loop)], fresh[position % len(loop)])
+    # Without tracking, boxes would stay at the last detection until the next one ends.
+    interval = round(FRAMES_PER_SECOND * run.seconds / max(1, len(run.detections)))
+    without_tracking = [
+        _agree(
+            reference[(position - 1 - position % interval) % len(loop)],
+            reference[position % len(loop)],
+        )
         for position, _ in with_faces
     ]
-    one_face = float(np.mean([len(boxes) for boxes in run.boxes]))
+    mean_faces = float(np.mean([len(boxes) for boxes in run.boxes]))
     return [
         Measurement(
-            f"{name}: work per frame, median / 95th percentile",
-            f"{_median_and_slow(run.work)} ({one_face:.1f} faces)",
-            f"with the change to RGB and back {_median_and_slow(run.whole)}; a frame lasts 33.3 ms",
+            f"{name}: processing per frame, median / 95th percentile",
+            f"{_median_and_slow(run.processing)} ({mean_faces:.1f} faces)",
+            f"with RGB conversions {_median_and_slow(run.total)}; frame interval 33.3 ms",
         ),
         Measurement(
-            f"{name}: frames passed over at 30 a second",
+            f"{name}: dropped frames at 30 fps",
             f"{run.dropped} of {run.dropped + len(run.positions)}",
         ),
         Measurement(
-            f"{name}: looks for faces a second",
-            f"{len(run.looks) / run.seconds:.1f}, each {_median_and_slow(run.looks)}",
-            "every frame would be 30",
+            f"{name}: detections per second",
+            f"{len(run.detections) / run.seconds:.1f}, each {_median_and_slow(run.detections)}",
+            "a detection in every frame would be 30",
         ),
         Measurement(
-            f"{name}: frames with a face whose boxes agree with a look at that very frame",
-            f"{_share(agreeing)} of {len(agreeing)} (median overlap {_middle(overlaps):.2f})",
-            f"{_share(stale)} if boxes stayed where the last look saw them; bound 95 %",
+            f"{name}: frames with faces whose boxes agree with a detection in the same frame",
+            f"{_share(agreeing)} of {len(agreeing)} (median overlap {_median(overlaps):.2f})",
+            f"{_share(without_tracking)} without tracking; bound 95 %",
         ),
     ]
 
@@ -224,31 +229,31 @@ def _memory(
 ) -> Measurement:
     processor = LiveProcessor(LiveControls(Analyzer(predictor, detector)))
     process = psutil.Process()
-    held: list[float] = []
+    memory: list[float] = []
     every = max(1, frames // _SAMPLES)
     for number in range(frames):
         processor.process(loop[number % len(loop)].copy(), number / FRAMES_PER_SECOND)
         if (number + 1) % every == 0:
-            held.append(process.memory_info().rss / 2**20)
+            memory.append(process.memory_info().rss / 2**20)
     processor.close()
-    # The first tenth fills what is filled once.
-    settled = held[len(held) // 10 :]
+    # The first tenth of the samples fills caches.
+    settled = memory[len(memory) // 10 :]
     return Measurement(
         f"{name}: memory over {frames} frames",
         f"{settled[-1] - settled[0]:+.1f} MB",
-        f"of {settled[-1]:.0f} MB; smallest {min(settled):.0f}, largest {max(settled):.0f}",
+        f"of {settled[-1]:.0f} MB; minimum {min(settled):.0f}, maximum {max(settled):.0f}",
     )
 
 
 def _agree(boxes: Sequence[FaceBox], faces: Sequence[FaceBox]) -> bool:
     """Return True if every face has exactly one matching box, and no box is without a face."""
-    free = list(boxes)
+    unmatched = list(boxes)
     for face in faces:
-        best = max(free, key=lambda box: box.iou(face), default=None)
+        best = max(unmatched, key=lambda box: box.iou(face), default=None)
         if best is None or best.iou(face) < _AGREEMENT:
             return False
-        free.remove(best)
-    return not free
+        unmatched.remove(best)
+    return not unmatched
 
 
 def _median_and_slow(milliseconds: Sequence[float] | NDArray[np.float64]) -> str:
@@ -261,7 +266,7 @@ def _share(agreeing: Sequence[bool]) -> str:
     return f"{np.mean(agreeing):.1%}" if agreeing else "-"
 
 
-def _middle(values: Sequence[float]) -> float:
+def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else 0.0
 
 
@@ -271,10 +276,10 @@ def main() -> None:
         "video",
         type=Path,
         nargs="?",
-        help="a video with a face, as before a webcam; by default the sample picture, moved about",
+        help="a video with a face, used as the webcam (default: the sample picture, moved around)",
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="with each detector")
-    parser.add_argument("--frames", type=int, default=10_000, help="over which memory is watched")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration per detector")
+    parser.add_argument("--frames", type=int, default=10_000, help="frames for the memory test")
     parser.add_argument("--yunet", type=Path, help="YuNet's file, if the checkout has none")
     options = parser.parse_args()
     print_table(measure(options.video, options.seconds, options.frames, options.yunet))

@@ -1,7 +1,7 @@
-"""The script that runs in the browser next to a measured page, and the analysis of its records.
+"""A script that records the frames of a page in the browser, and the analysis of its records.
 
-It reads the frames' numbers, as ``live_camera`` has drawn them, where the camera delivers them and
-where they are put on the screen, and compares the pictures until one comes back drawn upon.
+The script reads the frame numbers that ``live_camera`` draws, in the camera's frames and in the
+displayed frames. It compares the pictures until the first annotated frame is displayed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-#: To be run in every frame of a page before the page's own scripts. Moments are milliseconds of
-#: the frame's own clock.
+#: Must run in every iframe of a page before the page's scripts. Times are milliseconds of the
+#: iframe's clock.
 PROBE = """
 (() => {
   if (window.liveProbe) return;
   const CELLS = 24, CELL = 4, STRIP = 4;
-  const SMALL_WIDTH = 320, SMALL_HEIGHT = 240, MOST_KEPT = 60;
-  // A box with its label changes 200 pixels and more so much, the codecs about ten.
+  const SMALL_WIDTH = 320, SMALL_HEIGHT = 240, MAX_KEPT = 60;
+  // A box with its label changes at least 200 pixels by this much, lossy coding about ten.
   const DIFFERENT = 120, DIFFERENT_PIXELS = 100;
   const probe = window.liveProbe = {
-    pressed: null, firstShown: null, firstAnnotated: null, mostDifferent: 0,
+    clicked: null, firstShown: null, firstAnnotated: null, mostDifferent: 0,
     isComparing: true, sent: [], shown: [],
   };
   const canvas = (width, height) => {
@@ -37,7 +37,7 @@ PROBE = """
     const number = parseInt(bits.slice(4, 16), 2), check = parseInt(bits.slice(16, 20), 2);
     return ((number ^ (number >> 4) ^ (number >> 8) ^ 5) & 15) === check ? number : null;
   };
-  // The number and whether it is read in a mirror; null if there is none.
+  // The frame number and whether the picture is mirrored; null if there is no number.
   const read = (source, width, height) => {
     const thickness = height / 16;
     strip.drawImage(source, 0, height - 0.75 * thickness, width, thickness / 2,
@@ -65,12 +65,12 @@ PROBE = """
   const keep = (source, number) => {
     kept.delete(number);
     kept.set(number, shrunk(source, false));
-    if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+    if (kept.size > MAX_KEPT) kept.delete(kept.keys().next().value);
   };
-  // How many pixels above the strip are not as they were sent.
+  // The number of pixels above the strip that differ from the sent frame.
   const changed = (source, isMirrored) => {
     const now = shrunk(source, isMirrored);
-    // Read from the same drawing: a video may have gone on to its next frame in between.
+    // Read from the same canvas: the video may already show its next frame.
     small.setTransform(1, 0, 0, 1, 0, 0);
     const found = read(small.canvas, SMALL_WIDTH, SMALL_HEIGHT);
     const before = found && kept.get(found.number);
@@ -126,12 +126,12 @@ PROBE = """
     };
     video.requestVideoFrameCallback(next);
   };
-  // By a timer: this window first belongs to an empty document, and to the page's later.
+  // With a timer, because the window has an empty document before that of the page.
   let known = null;
   setInterval(() => {
     if (document !== known) {
       known = document;
-      document.addEventListener('click', () => { probe.pressed ??= performance.now(); }, true);
+      document.addEventListener('click', () => { probe.clicked ??= performance.now(); }, true);
     }
     document.querySelectorAll('video').forEach(watchScreen);
   }, 50);
@@ -173,12 +173,12 @@ def playing(sent: Moments, shown: Moments, start: float, end: float) -> Playing:
         start: Start of the period, in milliseconds.
         end: End of the period, in milliseconds.
     """
-    given: dict[int, list[float]] = {}
+    sent_times: dict[int, list[float]] = {}
     for moment, number in sent:
-        given.setdefault(number, []).append(moment)
-    # A frame that was missed at the camera would match the same one of the previous loop.
-    film = min(
-        (later - before for times in given.values() for before, later in pairwise(times)),
+        sent_times.setdefault(number, []).append(moment)
+    # Longer delays are invalid: the frame was missed at the camera and matches the previous loop.
+    loop_length = min(
+        (later - before for times in sent_times.values() for before, later in pairwise(times)),
         default=math.inf,
     )
     last = next((number for moment, number in reversed(shown) if moment < start), None)
@@ -189,8 +189,8 @@ def playing(sent: Moments, shown: Moments, start: float, end: float) -> Playing:
             continue
         last = number
         new.append(moment)
-        earlier = bisect.bisect_right(given.get(number, []), moment)
-        if earlier and (delay := moment - given[number][earlier - 1]) < film:
+        earlier = bisect.bisect_right(sent_times.get(number, []), moment)
+        if earlier and (delay := moment - sent_times[number][earlier - 1]) < loop_length:
             delays.append(delay)
     edges = [start, *new, end]
     longest = max(later - before for before, later in pairwise(edges))

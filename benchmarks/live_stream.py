@@ -1,4 +1,4 @@
-"""The live page in a real browser: ``python -m benchmarks.live_stream VIDEO [--parts …]``.
+"""Measure the live page in a real browser: ``python -m benchmarks.live_stream VIDEO [--parts …]``.
 
 Chromium's camera plays the video. Every frame contains its number, so that a displayed frame can be
 identified. A minimal page that returns frames unchanged is measured alternately in the same run,
@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import numpy as np
 
-from benchmarks.live_browser import Tab, bare_server, open_browser_with_camera, open_tab, our_server
+from benchmarks.live_browser import (
+    Tab,
+    app_server,
+    minimal_server,
+    open_browser_with_camera,
+    open_tab,
+)
 from benchmarks.live_camera import load_loop, write_camera_file
 from benchmarks.live_probe import Playing
 from benchmarks.measurement import Measurement, print_table
@@ -35,18 +41,18 @@ if TYPE_CHECKING:
 Part = Literal["playing", "cold", "warm", "changes", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
-_OURS, _BARE = "the page", "a bare page"
-#: Seconds until the connection's bit rate and the caches of the page are stable.
+_APP, _MINIMAL = "live page", "minimal page"
+#: Time until the bit rate of the connection and the caches of the page are stable.
 _SETTLING_SECONDS = 5.0
 #: Seconds without a new frame after which a stream counts as stopped.
-_STANDSTILL_MILLISECONDS = 2000.0
+_STOPPED_MILLISECONDS = 2000.0
 _BETWEEN_CHANGES_MILLISECONDS = 120
 _MEMORY_SAMPLE_SECONDS = 5.0
-_AT_LEAST = {1: 0.9, 2: 0.8}
-_BARE_STARTS = 3
+_MIN_RATE_SHARE = {1: 0.9, 2: 0.8}
+_MINIMAL_STARTS = 3
 #: The stream of the minimal page sometimes does not start (a defect of streamlit-webrtc). It gets
 #: several attempts, so that the comparison is not lost. The app has only one.
-_BARE_TRIES = 3
+_MINIMAL_ATTEMPTS = 3
 
 _T = TypeVar("_T")
 
@@ -74,12 +80,12 @@ class Extent:
     minutes: float = 10.0
 
 
-#: A few minutes, for the table of all measurements.
+#: Takes a few minutes; used in the table of all measurements.
 SHORT = Extent(rounds=2, seconds=15.0, cold_starts=3, warm_starts=5, minutes=2.0)
 
 
 @dataclass(frozen=True)
-class _Watched:
+class _Observation:
     """One observation of a page.
 
     Attributes:
@@ -123,13 +129,13 @@ def measure(video: Path, extent: Extent, yunet: Path | None = None) -> list[Meas
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         camera = Path(folder) / "camera.mjpeg"
         write_camera_file(load_loop(video), camera)
-        bench = _Bench(playwright, camera, extent, yunet)
+        runner = _Runner(playwright, camera, extent, yunet)
         by_part: dict[Part, Callable[[], list[Measurement]]] = {
-            "playing": bench.playing,
-            "cold": bench.cold_starts,
-            "warm": bench.warm_starts,
-            "changes": bench.changes,
-            "memory": bench.memory,
+            "playing": runner.playing,
+            "cold": runner.cold_starts,
+            "warm": runner.warm_starts,
+            "changes": runner.changes,
+            "memory": runner.memory,
         }
         measurements: list[Measurement] = []
         for part in PARTS:
@@ -138,12 +144,12 @@ def measure(video: Path, extent: Extent, yunet: Path | None = None) -> list[Meas
             try:
                 measurements += by_part[part]()
             except (TimeoutError, BrowserError) as error:
-                # The results of the other parts are not lost with this one.
+                # Keep the results of the other parts.
                 measurements.append(Measurement(part, "failed", str(error).splitlines()[0]))
         return measurements
 
 
-class _Bench:
+class _Runner:
     def __init__(
         self, playwright: Playwright, camera: Path, extent: Extent, yunet: Path | None
     ) -> None:
@@ -153,59 +159,61 @@ class _Bench:
         self._yunet = yunet
 
     def playing(self) -> list[Measurement]:
-        """Both pages alternately, with one tab and with two."""
+        """Measure both pages alternately, with one tab and with two."""
         measurements: list[Measurement] = []
-        with self._served() as (browser, ours), bare_server() as bare:
-            servers = {_OURS: ours, _BARE: bare}
-            tries = {_OURS: 1, _BARE: _BARE_TRIES}
+        with self._served() as (browser, app), minimal_server() as minimal:
+            servers = {_APP: app, _MINIMAL: minimal}
+            attempts = {_APP: 1, _MINIMAL: _MINIMAL_ATTEMPTS}
             for name, server in servers.items():
-                _trying(tries[name], name, partial(self._warm_up, browser, server))
+                _retried(attempts[name], name, partial(self._warm_up, browser, server))
             for tabs in (1, 2):
-                watched: dict[str, list[_Watched]] = {name: [] for name in servers}
+                observations: dict[str, list[_Observation]] = {name: [] for name in servers}
                 speeds: list[_Speed] = []
                 for turn in range(self._extent.rounds):
-                    # Who comes first is warmer or colder: by turns.
+                    # Alternate the order, because the first page of a round may have an advantage.
                     for name in list(servers)[:: 1 if turn % 2 == 0 else -1]:
-                        _tell(f"{tabs} tab(s), round {turn + 1}, {name}")
-                        play = partial(self._play, browser, servers[name], tabs, name == _OURS)
-                        seen, speed = _trying(tries[name], name, play)
-                        watched[name].append(seen)
+                        _log(f"{tabs} tab(s), round {turn + 1}, {name}")
+                        play = partial(self._play, browser, servers[name], tabs, name == _APP)
+                        observation, speed = _retried(attempts[name], name, play)
+                        observations[name].append(observation)
                         if speed is not None:
                             speeds.append(speed)
-                measurements += _compared(tabs, watched[_OURS], watched[_BARE])
-                measurements.append(_work(tabs, speeds))
+                measurements += _compared(tabs, observations[_APP], observations[_MINIMAL])
+                measurements.append(_processing(tabs, speeds))
         return measurements
 
     def cold_starts(self) -> list[Measurement]:
-        """Starts with a new server and a new browser."""
+        """Measure starts with a new server and a new browser."""
 
         def start() -> _Start:
             with self._served() as (browser, server):
                 return _started(browser, server)
 
-        starts, failures = _tried("cold start", self._extent.cold_starts, start)
+        starts, failures = _repeated("cold start", self._extent.cold_starts, start)
         return [
-            _moving("cold starts that show moving frames", starts, failures),
-            *_times("cold", starts),
+            _success_rate("cold starts that show moving frames", starts, failures),
+            *_durations("cold", starts),
         ]
 
     def warm_starts(self) -> list[Measurement]:
-        """Starts in new tabs of one server and one browser."""
-        with self._served() as (browser, server), bare_server() as bare:
+        """Measure starts in new tabs of one server and one browser."""
+        with self._served() as (browser, server), minimal_server() as minimal:
             self._warm_up(browser, server)
-            starts, failures = _tried(
+            starts, failures = _repeated(
                 "warm start", self._extent.warm_starts, lambda: _started(browser, server)
             )
-            bare_start = partial(_bare_start, browser, bare)
-            bare_times = [_trying(_BARE_TRIES, _BARE, bare_start) for _ in range(_BARE_STARTS)]
-        comparison = f"; {_BARE} {statistics.median(bare_times):.2f} s"
+            minimal_start = partial(_minimal_start, browser, minimal)
+            minimal_times = [
+                _retried(_MINIMAL_ATTEMPTS, _MINIMAL, minimal_start) for _ in range(_MINIMAL_STARTS)
+            ]
+        comparison = f"; {_MINIMAL} {statistics.median(minimal_times):.2f} s"
         return [
-            _moving("warm starts that show moving frames", starts, failures),
-            *_times("warm", starts, comparison, "; bound 3 s"),
+            _success_rate("warm starts that show moving frames", starts, failures),
+            *_durations("warm", starts, comparison, "; bound 3 s"),
         ]
 
     def changes(self) -> list[Measurement]:
-        """Quick changes of widgets while the stream plays."""
+        """Measure the stream during quick changes of widgets."""
         with self._served() as (browser, server), _tabs(browser, server, 1) as (tab,):
             tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
             begin = tab.now()
@@ -215,18 +223,18 @@ class _Bench:
             # A stream may stop some time after its cause.
             tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
             played = tab.playing(begin)
-        stands = played.longest_pause > _STANDSTILL_MILLISECONDS
+        has_stopped = played.longest_pause > _STOPPED_MILLISECONDS
         return [
             Measurement(
                 f"{self._extent.changes} quick changes of widgets while playing",
-                "the stream stopped" if stands else "the stream went on",
+                "the stream stopped" if has_stopped else "the stream continued",
                 f"longest time without a new frame {played.longest_pause:.0f} ms, "
-                f"{played.new_frames_per_second:.1f} new frames a second",
+                f"{played.new_frames_per_second:.1f} new frames per second",
             )
         ]
 
     def memory(self) -> list[Measurement]:
-        """One tab that plays for minutes and is then closed."""
+        """Measure memory with one tab that plays for minutes and is then closed."""
         seconds = 60 * self._extent.minutes
         with self._served() as (browser, server):
             self._warm_up(browser, server)
@@ -239,17 +247,17 @@ class _Bench:
                     moments.append(time.monotonic() - start)
                     held.append(server.memory_megabytes)
                     if len(held) % 12 == 0:
-                        _tell(f"{moments[-1] / 60:.0f} min: {held[-1]:.0f} MB")
+                        _log(f"{moments[-1] / 60:.0f} min: {held[-1]:.0f} MB")
                 played = tab.playing(begin)
             time.sleep(2 * _MEMORY_SAMPLE_SECONDS)
             after = server.memory_megabytes
-        # The first fifth fills caches.
+        # The first fifth of the samples fills caches.
         settled = len(held) // 5
         slope = float(np.polyfit(moments[settled:], held[settled:], 1)[0]) * 60
         return [
             Measurement(
                 f"server's memory over {played.seconds / 60:.1f} min of playing",
-                f"{held[settled]:.0f} MB, at the end {held[-1]:.0f} MB ({slope:+.2f} MB a minute)",
+                f"{held[settled]:.0f} MB, at the end {held[-1]:.0f} MB ({slope:+.2f} MB/min)",
                 f"at the beginning {held[0]:.0f} MB, after closing the tab {after:.0f} MB; "
                 f"longest time without a new frame {played.longest_pause:.0f} ms",
             )
@@ -258,7 +266,7 @@ class _Bench:
     @contextlib.contextmanager
     def _served(self) -> Iterator[tuple[Browser, PageServer]]:
         with (
-            our_server(self._yunet) as server,
+            app_server(self._yunet) as server,
             open_browser_with_camera(self._playwright, self._camera) as browser,
         ):
             yield browser, server
@@ -268,35 +276,37 @@ class _Bench:
             pass
 
     def _play(
-        self, browser: Browser, server: PageServer, count: int, tells_speed: bool
-    ) -> tuple[_Watched, _Speed | None]:
+        self, browser: Browser, server: PageServer, count: int, reads_speed: bool
+    ) -> tuple[_Observation, _Speed | None]:
         """Observe a page in some tabs, and read its own figures if it has any."""
         with _tabs(browser, server, count) as opened:
-            seen = self._watch(server, opened)
-            return seen, _speed(opened[0]) if tells_speed else None
+            observation = self._watch(server, opened)
+            return observation, _speed(opened[0]) if reads_speed else None
 
-    def _watch(self, server: PageServer, tabs: Sequence[Tab]) -> _Watched:
+    def _watch(self, server: PageServer, tabs: Sequence[Tab]) -> _Observation:
         tabs[0].page.wait_for_timeout(1000 * _SETTLING_SECONDS)
         begins = [tab.now() for tab in tabs]
-        busy, start = server.busy_seconds, time.monotonic()
+        busy, start = server.cpu_seconds, time.monotonic()
         tabs[0].page.wait_for_timeout(1000 * self._extent.seconds)
-        load = (server.busy_seconds - busy) / (time.monotonic() - start)
-        return _Watched([tab.playing(begin) for tab, begin in zip(tabs, begins, strict=True)], load)
+        load = (server.cpu_seconds - busy) / (time.monotonic() - start)
+        return _Observation(
+            [tab.playing(begin) for tab, begin in zip(tabs, begins, strict=True)], load
+        )
 
 
-def _trying(tries: int, what: str, action: Callable[[], _T]) -> _T:
-    """Do something that may not succeed at once.
+def _retried(attempts: int, what: str, action: Callable[[], _T]) -> _T:
+    """Run an action, and repeat it after a failure.
 
     Raises:
-        TimeoutError: It did not succeed in so many tries; likewise the browser's own error.
+        TimeoutError: The last attempt failed. Errors of the browser are raised likewise.
     """
     from playwright.sync_api import Error as BrowserError
 
-    for _ in range(tries - 1):
+    for _ in range(attempts - 1):
         try:
             return action()
         except (TimeoutError, BrowserError) as error:
-            _tell(f"{what} is tried again: {str(error).splitlines()[0]}")
+            _log(f"{what} is repeated: {str(error).splitlines()[0]}")
     return action()
 
 
@@ -320,8 +330,8 @@ def _started(browser: Browser, server: PageServer) -> _Start:
         return _Start(tab.first_frame_seconds, annotated)
 
 
-def _bare_start(browser: Browser, server: PageServer) -> float:
-    """Seconds to the first frame of the minimal page.
+def _minimal_start(browser: Browser, server: PageServer) -> float:
+    """Return the seconds to the first frame of the minimal page.
 
     Raises:
         RuntimeError: Its frames appear to be annotated, so that the detection of annotations is
@@ -330,12 +340,12 @@ def _bare_start(browser: Browser, server: PageServer) -> float:
     with open_tab(browser, server.url) as tab:
         tab.start()
         if tab.is_annotated:
-            raise RuntimeError("Frames that come back untouched are taken for annotated ones.")
+            raise RuntimeError("Unchanged frames were detected as annotated.")
         return tab.first_frame_seconds
 
 
-def _tried(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
-    """The successful starts, and the reasons of the failed ones."""
+def _repeated(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
+    """Return the successful starts, and the reasons of the failed ones."""
     from playwright.sync_api import Error as BrowserError
 
     starts: list[_Start] = []
@@ -343,29 +353,31 @@ def _tried(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_St
     for number in range(1, count + 1):
         try:
             starts.append(start())
-            _tell(f"{what} {number}: first frame after {starts[-1].first:.2f} s")
+            _log(f"{what} {number}: first frame after {starts[-1].first:.2f} s")
         except (TimeoutError, BrowserError) as error:
             failures.append(str(error).splitlines()[0])
-            _tell(f"{what} {number}: {failures[-1]}")
+            _log(f"{what} {number}: {failures[-1]}")
     return starts, failures
 
 
-def _moving(what: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
-    tries = len(starts) + len(failures)
+def _success_rate(what: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
+    attempts = len(starts) + len(failures)
     reasons = "; ".join(sorted(set(failures)))
-    return Measurement(what, f"{len(starts)} of {tries}", reasons or f"bound {tries} of {tries}")
+    return Measurement(
+        what, f"{len(starts)} of {attempts}", reasons or f"bound {attempts} of {attempts}"
+    )
 
 
-def _times(
+def _durations(
     kind: str, starts: Sequence[_Start], first: str = "", annotated: str = ""
 ) -> list[Measurement]:
     if not starts:
         return []
     return [
         Measurement(
-            f"{kind} start: from pressing Start to the first {what}, median",
+            f"{kind} start: from the click on Start to the first {what}, median",
             f"{statistics.median(times):.2f} s",
-            f"longest {max(times):.2f} s{comparison}",
+            f"maximum {max(times):.2f} s{comparison}",
         )
         for what, times, comparison in (
             ("frame on the screen", [one.first for one in starts], first),
@@ -374,45 +386,48 @@ def _times(
     ]
 
 
-def _compared(tabs: int, ours: Sequence[_Watched], bare: Sequence[_Watched]) -> list[Measurement]:
-    """New frames and delays of both pages."""
+def _compared(
+    tabs: int, app: Sequence[_Observation], minimal: Sequence[_Observation]
+) -> list[Measurement]:
+    """Return new frames and delays of both pages."""
     count = "one tab" if tabs == 1 else f"each of {tabs} tabs"
-    our_rates, bare_rates = _rates(ours), _rates(bare)
-    share = min(our_rates) / statistics.mean(bare_rates)
-    (middle, slow), (bare_middle, bare_slow) = _delays(ours), _delays(bare)
+    app_rates, minimal_rates = _rates(app), _rates(minimal)
+    share = min(app_rates) / statistics.mean(minimal_rates)
+    (median, slow), (minimal_median, minimal_slow) = _delays(app), _delays(minimal)
     return [
         Measurement(
-            f"{count}: new frames a second",
-            _listed(our_rates),
-            f"{_BARE} {_listed(bare_rates)}; {share:.0%} of it, bound {_AT_LEAST[tabs]:.0%}",
+            f"{count}: new frames per second",
+            _listed(app_rates),
+            f"{_MINIMAL} {_listed(minimal_rates)}; share {share:.0%}, "
+            f"bound {_MIN_RATE_SHARE[tabs]:.0%}",
         ),
         Measurement(
             f"{count}: delay from camera to screen, median / 95th percentile",
-            f"{middle:.0f} / {slow:.0f} ms",
-            f"{_BARE} {bare_middle:.0f} / {bare_slow:.0f} ms; {middle - bare_middle:+.0f} ms, "
-            "bounds +60 ms and 250 ms",
+            f"{median:.0f} / {slow:.0f} ms",
+            f"{_MINIMAL} {minimal_median:.0f} / {minimal_slow:.0f} ms; difference of medians "
+            f"{median - minimal_median:+.0f} ms, bounds +60 ms and 250 ms",
         ),
         Measurement(
             f"{count}: longest time without a new frame",
-            f"{max(one.longest_pause for run in ours for one in run.tabs):.0f} ms",
-            f"{_BARE} {max(one.longest_pause for run in bare for one in run.tabs):.0f} ms",
+            f"{max(one.longest_pause for run in app for one in run.tabs):.0f} ms",
+            f"{_MINIMAL} {max(one.longest_pause for run in minimal for one in run.tabs):.0f} ms",
         ),
         Measurement(
             f"{count}: server's share of a core",
-            f"{statistics.median(run.load for run in ours):.0%}",
-            f"{_BARE} {statistics.median(run.load for run in bare):.0%}",
+            f"{statistics.median(run.load for run in app):.0%}",
+            f"{_MINIMAL} {statistics.median(run.load for run in minimal):.0%}",
         ),
     ]
 
 
-def _rates(runs: Sequence[_Watched]) -> list[float]:
-    """New frames per second of each tab, the median of all runs."""
+def _rates(runs: Sequence[_Observation]) -> list[float]:
+    """Return new frames per second of each tab, the median of all runs."""
     by_tab = zip(*([one.new_frames_per_second for one in run.tabs] for run in runs), strict=True)
     return [statistics.median(rates) for rates in by_tab]
 
 
-def _delays(runs: Sequence[_Watched]) -> tuple[float, float]:
-    """Median and 95th percentile over all frames of all runs."""
+def _delays(runs: Sequence[_Observation]) -> tuple[float, float]:
+    """Return median and 95th percentile of the delay over all frames of all runs."""
     delays = [delay for run in runs for one in run.tabs for delay in one.delays]
     if not delays:
         return float("nan"), float("nan")
@@ -440,7 +455,7 @@ class _Speed:
 
 def _speed(tab: Tab) -> _Speed:
     """Read the page's own figures."""
-    # Collapsed: its text is in the page, but not visible.
+    # The expander is collapsed: its text is in the page, but not visible.
     text = tab.page.get_by_text("Skipped frames:").locator("xpath=../..").first.text_content() or ""
     found = re.search(
         r"Processing per frame: (\S+ ms) \(median\), (\S+ ms) \(95th.*Skipped frames: ([\d,]+)",
@@ -451,10 +466,10 @@ def _speed(tab: Tab) -> _Speed:
     return _Speed(found[1], found[2], found[3])
 
 
-def _work(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
+def _processing(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
     return Measurement(
-        f"{'one tab' if tabs == 1 else f'{tabs} tabs'}: server's work per frame, 95th percentile "
-        "of the last 90 frames, round by round",
+        f"{'one tab' if tabs == 1 else f'{tabs} tabs'}: processing per frame, 95th percentile "
+        "of the last 90 frames, by round",
         ", ".join(speed.slow for speed in speeds),
         f"median {', '.join(speed.typical for speed in speeds)}; bound 33 ms with one face; frames "
         f"dropped since Start {', '.join(speed.dropped for speed in speeds)}",
@@ -462,7 +477,7 @@ def _work(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
 
 
 def _change(tab: Tab, number: int) -> None:
-    """Change a widget, each time another one."""
+    """Change a widget, a different one each time."""
     if number % 3 == 0:
         # The input itself is covered by its decoration.
         tab.page.get_by_text("Mirror the picture").click()
@@ -473,24 +488,24 @@ def _change(tab: Tab, number: int) -> None:
         slider.press("ArrowRight" if number % 2 == 0 else "ArrowLeft")
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    # So that servers and browser are ended as after an error.
+    # Exit through an exception, so that servers and browser are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    usual = Extent()
+    default = Extent()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("video", type=Path, help="a video with a face, as before a webcam")
+    parser.add_argument("video", type=Path, help="a video with a face, used as the webcam")
     parser.add_argument("--yunet", type=Path, help="YuNet's file, if the checkout has none")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--rounds", type=int, default=usual.rounds)
-    parser.add_argument("--seconds", type=float, default=usual.seconds, help="each page each round")
-    parser.add_argument("--cold", type=int, default=usual.cold_starts, help="number of starts")
-    parser.add_argument("--warm", type=int, default=usual.warm_starts, help="number of starts")
-    parser.add_argument("--changes", type=int, default=usual.changes, help="number of changes")
-    parser.add_argument("--minutes", type=float, default=usual.minutes, help="for the memory")
+    parser.add_argument("--rounds", type=int, default=default.rounds)
+    parser.add_argument("--seconds", type=float, default=default.seconds, help="per page and round")
+    parser.add_argument("--cold", type=int, default=default.cold_starts, help="number of starts")
+    parser.add_argument("--warm", type=int, default=default.warm_starts, help="number of starts")
+    parser.add_argument("--changes", type=int, default=default.changes, help="number of changes")
+    parser.add_argument("--minutes", type=float, default=default.minutes, help="of the memory test")
     options = parser.parse_args()
     extent = Extent(
         parts=options.parts,

@@ -1,7 +1,7 @@
-"""Each page in a real browser: time to the first content, to the complete page, and of a click.
+"""Measure each page in a real browser: time to first content, complete page and first click.
 
-One server, the pages in the order of the navigation, and its memory after each of them. A minimal
-Streamlit page is measured alternately, for comparison. ``python -m benchmarks.pages``.
+One server shows the pages in the order of the navigation; its memory is read after each of them. A
+minimal Streamlit page is measured alternately, for comparison. ``python -m benchmarks.pages``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 
 from benchmarks.measurement import Measurement, print_table
 from benchmarks.servers import (
-    BARE_WORDS,
     IDLE,
-    LAST_WORDS,
-    bare_page,
+    LAST_TEXT,
+    MINIMAL_PAGE_TEXT,
     chromium_path,
     environment_of,
+    minimal_page,
     open_browser,
     serve,
 )
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 _ROUNDS = 4
-_BARE = "a bare page"
-_PATIENCE_MILLISECONDS = 120_000
+_MINIMAL = "minimal page"
+_TIMEOUT_MILLISECONDS = 120_000
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class _Visit:
     """Seconds of one visit.
 
     Attributes:
-        painted: From the request to the title and the first element.
-        whole: From the request to the last element of the page.
-        answered: From the first click to its result; 0 if nothing is clicked.
+        first_content: From the request to the title and the first element.
+        complete_page: From the request to the last element of the page.
+        first_click: From the first click to its result; 0 if nothing is clicked.
     """
 
-    painted: float
-    whole: float
-    answered: float = 0.0
+    first_content: float
+    complete_page: float
+    first_click: float = 0.0
 
 
 def _sample(page: Page) -> None:
     page.get_by_role("button", name="Try a sample picture").click()
-    page.get_by_alt_text("What the network saw of face 1").wait_for()
+    page.get_by_alt_text("The network's input for face 1").wait_for()
 
 
 def _snapshots(page: Page) -> None:
@@ -66,13 +66,13 @@ def _snapshots(page: Page) -> None:
     page.get_by_test_id("stCameraInput").wait_for()
 
 
-def _look(page: Page) -> None:
+def _browse_images(page: Page) -> None:
     page.get_by_role("tab", name="Browse images").click()
     page.locator('[data-testid="stMain"] img').locator("visible=true").first.wait_for()
 
 
-def _length(page: Page) -> None:
-    page.get_by_role("tab", name="Length and arithmetic").click()
+def _epochs(page: Page) -> None:
+    page.get_by_role("tab", name="Epochs, batch size, precision").click()
     page.get_by_label("Batch size", exact=True).locator("visible=true").first.wait_for()
 
 
@@ -83,22 +83,22 @@ def _confusion(page: Page) -> None:
 
 #: By page: a description of the first click, and the click itself, which waits for its result.
 _CLICKS: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "analyze": ("the sample picture's face", _sample),
-    "live": ("another way of looking", _snapshots),
-    "dataset": ("the gallery", _look),
-    "train": ("other settings", _length),
-    "evaluate": ("the confusion matrix", _confusion),
+    "analyze": ("sample picture analyzed", _sample),
+    "live": ("snapshot mode", _snapshots),
+    "dataset": ("gallery", _browse_images),
+    "train": ("other settings tab", _epochs),
+    "evaluate": ("confusion matrix", _confusion),
 }
 
 
 def measure() -> list[Measurement]:
-    """First content, complete page and first click of every page, and the server's memory."""
+    """Measure first content, complete page and first click of every page, and the memory."""
     if chromium_path() is None:
         return [Measurement("pages", "not measured", "Chromium is not installed")]
     from playwright.sync_api import sync_playwright
 
     visits: dict[str, list[_Visit]] = defaultdict(list)
-    held: dict[str, float] = {}
+    memory_after: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(
             load_settings(), data_root=Path(folder) / "data", runs_root=Path(folder) / "runs"
@@ -106,27 +106,27 @@ def measure() -> list[Measurement]:
         _write_faces(settings.data_root / "faces")
         with (
             serve(environment=environment_of(settings)) as server,
-            bare_page() as bare,
+            minimal_page() as minimal,
             sync_playwright() as playwright,
             open_browser(playwright) as browser,
         ):
             started = server.memory_megabytes
             context = browser.new_context(viewport={"width": 1280, "height": 900})
-            context.set_default_timeout(_PATIENCE_MILLISECONDS)
+            context.set_default_timeout(_TIMEOUT_MILLISECONDS)
             # Alternating: the speed of the machine varies. The first round has a fresh server.
             for _ in range(_ROUNDS + 1):
                 for name, (_, click) in _CLICKS.items():
                     visits[name].append(_visit(context, f"{server.url}/{name}", "h1", click))
-                    held.setdefault(name, server.memory_megabytes)
-                visits[_BARE].append(_visit(context, bare.url, f"text={BARE_WORDS}"))
-            at_last = server.memory_megabytes
-    memory = ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in held.items())
+                    memory_after.setdefault(name, server.memory_megabytes)
+                visits[_MINIMAL].append(_visit(context, minimal.url, f"text={MINIMAL_PAGE_TEXT}"))
+            last_memory = server.memory_megabytes
+    memory = ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in memory_after.items())
     return [
-        *(one for name in _CLICKS for one in _figures(name, visits[name], visits[_BARE])),
+        *(one for name in _CLICKS for one in _measurements(name, visits[name], visits[_MINIMAL])),
         Measurement(
-            "memory of the app, each page visited in turn",
-            f"{held[next(reversed(held))]:.0f} MB",
-            f"before {started:.0f}; {memory}; after {_ROUNDS} more rounds {at_last:.0f} MB",
+            "memory of the app after visiting every page once",
+            f"{memory_after[next(reversed(memory_after))]:.0f} MB",
+            f"at start {started:.0f}; {memory}; after {_ROUNDS} more rounds {last_memory:.0f} MB",
         ),
     ]
 
@@ -139,47 +139,48 @@ def _visit(
         start = time.perf_counter()
         page.goto(url)
         page.locator(first).first.wait_for()
-        painted = time.perf_counter() - start
-        page.get_by_text(LAST_WORDS).wait_for()
-        whole = time.perf_counter() - start
+        first_content = time.perf_counter() - start
+        page.get_by_text(LAST_TEXT).wait_for()
+        complete_page = time.perf_counter() - start
         if click is None:
-            return _Visit(painted, whole)
+            return _Visit(first_content, complete_page)
         page.locator(IDLE).wait_for()
         start = time.perf_counter()
         click(page)
-        return _Visit(painted, whole, time.perf_counter() - start)
+        return _Visit(first_content, complete_page, time.perf_counter() - start)
     finally:
         page.close()
 
 
-def _figures(name: str, visits: list[_Visit], bare: list[_Visit]) -> list[Measurement]:
-    fresh, warm = visits[0], visits[1:]
-    painted = statistics.median(one.painted for one in warm)
-    whole = statistics.median(one.whole for one in warm)
-    answered = statistics.median(one.answered for one in warm)
-    floor = statistics.median(one.painted for one in bare[1:])
+def _measurements(name: str, visits: list[_Visit], minimal: list[_Visit]) -> list[Measurement]:
+    first_visit, warm_visits = visits[0], visits[1:]
+    first_content = statistics.median(one.first_content for one in warm_visits)
+    complete_page = statistics.median(one.complete_page for one in warm_visits)
+    first_click = statistics.median(one.first_click for one in warm_visits)
+    minimal_seconds = statistics.median(one.first_content for one in minimal[1:])
     return [
         Measurement(
-            f"{name}: first paint",
-            f"{painted:.2f} s",
-            f"{_BARE} {floor:.2f} s ({painted / floor:.1f} times); fresh server "
-            f"{fresh.painted:.2f} s",
+            f"{name}: first content",
+            f"{first_content:.2f} s",
+            f"{_MINIMAL} {minimal_seconds:.2f} s ({first_content / minimal_seconds:.1f} times); "
+            f"fresh server {first_visit.first_content:.2f} s",
         ),
         Measurement(
-            f"{name}: whole page",
-            f"{whole:.2f} s",
-            f"{whole / floor:.1f} times {_BARE}; fresh server {fresh.whole:.2f} s",
+            f"{name}: complete page",
+            f"{complete_page:.2f} s",
+            f"{complete_page / minimal_seconds:.1f} times {_MINIMAL}; "
+            f"fresh server {first_visit.complete_page:.2f} s",
         ),
         Measurement(
             f"{name}: first click ({_CLICKS[name][0]})",
-            f"{answered:.2f} s",
-            f"fresh server {fresh.answered:.2f} s",
+            f"{first_click:.2f} s",
+            f"fresh server {first_visit.first_click:.2f} s",
         ),
     ]
 
 
 def _write_faces(folder: Path, count: int = 2100) -> None:
-    """A dataset of noise, which is drawn as fast as faces."""
+    """Write a dataset of random images; the page needs as much time for them as for faces."""
     generator = np.random.default_rng(0)
     folder.mkdir(parents=True)
     faces = FaceSet(

@@ -1,7 +1,7 @@
-"""Analysis of a photo, compared with other programs for the same task.
+"""Compare the analysis of a photo with other programs for the same task.
 
 All of them analyze the same image alternately, in separate processes: a plain Keras script, and
-packages from the index, each installed into a separate environment in the given folder.
+packages from PyPI, each installed into a separate environment in the given folder.
 ``python -m benchmarks.peers [--photo FILE] [--peers FOLDER]``.
 """
 
@@ -30,13 +30,13 @@ _ROUNDS = 3
 _INSTALL_SECONDS = 3600
 _RUN_SECONDS = 600
 
-# Around what each of them does: ``read`` is to be made by the first part and to give a list with
-# something for each face.
-_FRAME = """
+# The program that runs in each process. The inserted code must define ``read``, a function that
+# analyzes the photo and returns a list with one element per face.
+_PROGRAM = """
 import time
 start = time.perf_counter()
 import json, statistics, sys
-{making}
+{setup_code}
 faces = len(read())
 first = time.perf_counter() - start
 durations = []
@@ -49,7 +49,7 @@ for line in open("/proc/self/status"):
         megabytes = int(line.split()[1]) / 1024
 print(json.dumps([faces, first, statistics.median(durations), megabytes]))
 """
-_OURS = """
+_FER_STUDIO_CODE = """
 from pathlib import Path
 from fer_core.bundle import find_bundle
 from fer_core.predictor import load_predictor
@@ -64,21 +64,21 @@ analyzer = Analyzer(
 )
 read = lambda: analyzer.analyze(picture)
 """
-_PLAIN = """
+_PLAIN_SCRIPT_CODE = """
 import cv2
 from benchmarks.plain_script import PlainScript
 picture = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
 script = PlainScript()
 read = lambda: script.read(picture)
 """
-_FER = """
+_FER_CODE = """
 import cv2
 from fer.fer import FER
 picture = cv2.imread(sys.argv[1])
 detector = FER()
 read = lambda: detector.detect_emotions(picture)
 """
-_DEEPFACE = """
+_DEEPFACE_CODE = """
 import cv2
 from deepface import DeepFace
 picture = cv2.imread(sys.argv[1])
@@ -94,21 +94,21 @@ class _Peer:
 
     Attributes:
         name: Its name in the table.
-        making: The code that defines ``read``.
+        setup_code: The code that defines ``read``.
         requirements: The packages that it needs; empty if it needs only this project.
     """
 
     name: str
-    making: str
+    setup_code: str
     requirements: tuple[str, ...] = ()
 
 
-_THIS = _Peer("FER Studio", _OURS)
-_SCRIPT = _Peer("a plain Keras script", _PLAIN)
+_FER_STUDIO = _Peer("FER Studio", _FER_STUDIO_CODE)
+_PLAIN_SCRIPT = _Peer("plain Keras script", _PLAIN_SCRIPT_CODE)
 _PACKAGES = (
-    # It asks for a part of setuptools that newer ones no longer have.
-    _Peer("fer", _FER, ("fer", "setuptools<81")),
-    _Peer("deepface", _DEEPFACE, ("deepface", "tf-keras")),
+    # It imports pkg_resources, which newer versions of setuptools do not contain.
+    _Peer("fer", _FER_CODE, ("fer", "setuptools<81")),
+    _Peer("deepface", _DEEPFACE_CODE, ("deepface", "tf-keras")),
 )
 
 
@@ -119,13 +119,13 @@ class _Run:
     Attributes:
         faces: Number of detected faces.
         first: Seconds from its start to the first result.
-        again: Median seconds of a later result.
+        later: Median seconds of a later result.
         megabytes: Peak memory.
     """
 
     faces: int
     first: float
-    again: float
+    later: float
     megabytes: float
 
 
@@ -137,33 +137,33 @@ def measure(photo: Path | None = None, folder: Path | None = None) -> list[Measu
         folder: The folder of the packages' environments. Missing ones are created, which takes
             minutes and gigabytes. None omits the packages.
     """
-    peers: dict[_Peer, str] = {_THIS: sys.executable, _SCRIPT: sys.executable}
-    problems: dict[_Peer, str] = {}
+    peers: dict[_Peer, str] = {_FER_STUDIO: sys.executable, _PLAIN_SCRIPT: sys.executable}
+    reasons: dict[_Peer, str] = {}
     for peer in _PACKAGES:
         if folder is None:
-            problems[peer] = "not asked for; name a folder with --peers"
+            reasons[peer] = "requires --peers FOLDER"
             continue
         try:
             peers[peer] = str(_installed(peer, folder))
         except (subprocess.SubprocessError, OSError) as error:
-            problems[peer] = f"does not install here: {_last_words(error)}"
+            reasons[peer] = f"cannot be installed: {_last_line(error)}"
     runs: dict[_Peer, list[_Run]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "photo.png"
         cv2.imwrite(str(path), cv2.cvtColor(_picture(photo), cv2.COLOR_RGB2BGR))
         for _ in range(_ROUNDS):
             for peer, python in peers.items():
-                if peer in problems:
+                if peer in reasons:
                     continue
                 try:
                     runs[peer].append(_run(peer, python, path))
                 except (subprocess.SubprocessError, ValueError) as error:
-                    problems[peer] = f"does not run here: {_last_words(error)}"
+                    reasons[peer] = f"cannot be run: {_last_line(error)}"
     return [
-        _told(peer, runs[peer], runs[_THIS])
-        if peer not in problems
-        else Measurement(f"photo with {peer.name}", "not measured", problems[peer])
-        for peer in (_THIS, _SCRIPT, *_PACKAGES)
+        _measurement(peer, runs[peer], runs[_FER_STUDIO])
+        if peer not in reasons
+        else Measurement(f"photo with {peer.name}", "not measured", reasons[peer])
+        for peer in (_FER_STUDIO, _PLAIN_SCRIPT, *_PACKAGES)
     ]
 
 
@@ -175,28 +175,28 @@ def _picture(photo: Path | None) -> NDArray[np.uint8]:
 
 
 def _installed(peer: _Peer, folder: Path) -> Path:
-    """The interpreter of a program's environment, which is created if it does not exist."""
-    home = folder.resolve() / peer.name
-    python = home / "bin" / "python"
-    ready = home / "installed"
-    wanted = " ".join(peer.requirements)
-    if ready.is_file() and ready.read_text(encoding="utf-8") == wanted:
+    """Return the interpreter of a program's environment; create the environment if necessary."""
+    environment = folder.resolve() / peer.name
+    python = environment / "bin" / "python"
+    marker = environment / "installed"
+    requirements = " ".join(peer.requirements)
+    if marker.is_file() and marker.read_text(encoding="utf-8") == requirements:
         return python
-    print(f"installing {wanted} into {home}", file=sys.stderr, flush=True)
+    print(f"installing {requirements} into {environment}", file=sys.stderr, flush=True)
     for command in (
-        [sys.executable, "-m", "venv", str(home)],
+        [sys.executable, "-m", "venv", str(environment)],
         [str(python), "-m", "pip", "install", "--quiet", *peer.requirements],
     ):
         subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS
         )
-    ready.write_text(wanted, encoding="utf-8")
+    marker.write_text(requirements, encoding="utf-8")
     return python
 
 
 def _run(peer: _Peer, python: str, picture: Path) -> _Run:
     done = subprocess.run(
-        [python, "-c", _FRAME.format(making=peer.making), str(picture)],
+        [python, "-c", _PROGRAM.format(setup_code=peer.setup_code), str(picture)],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
@@ -206,25 +206,26 @@ def _run(peer: _Peer, python: str, picture: Path) -> _Run:
     return _Run(*json.loads(done.stdout.splitlines()[-1]))
 
 
-def _last_words(error: Exception) -> str:
-    said = getattr(error, "stderr", None) or str(error)
-    lines = [line for line in str(said).splitlines() if line.strip()]
+def _last_line(error: Exception) -> str:
+    output = getattr(error, "stderr", None) or str(error)
+    lines = [line for line in str(output).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__
 
 
-def _told(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement:
+def _measurement(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement:
     first = statistics.median(run.first for run in runs)
-    again = statistics.median(run.again for run in runs)
+    later = statistics.median(run.later for run in runs)
     megabytes = statistics.median(run.megabytes for run in runs)
     faces = runs[0].faces
-    figure = f"{milliseconds(again)}, {faces} faces"
+    figure = f"{milliseconds(later)}, {faces} faces"
     if faces:
-        figure += f" ({milliseconds(again / faces)} a face)"
-    comparison = f"first answer of a fresh process {first:.1f} s, {megabytes:.0f} MB"
-    if peer is not _THIS and ours:
+        figure += f" ({milliseconds(later / faces)} per face)"
+    comparison = f"first result of a new process {first:.1f} s, {megabytes:.0f} MB"
+    if peer is not _FER_STUDIO and ours:
         comparison += (
-            f"; versus FER Studio {again / _median(ours, 'again'):.1f} times the time a photo, "
-            f"{first / _median(ours, 'first'):.1f} times that of the first answer, "
+            f"; relative to FER Studio: {later / _median(ours, 'later'):.1f} times the time "
+            "per photo, "
+            f"{first / _median(ours, 'first'):.1f} times the time to the first result, "
             f"{megabytes / _median(ours, 'megabytes'):.1f} times the memory"
         )
     return Measurement(f"photo with {peer.name}", figure, comparison)
@@ -236,8 +237,8 @@ def _median(runs: list[_Run], name: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photo", type=Path, help="a photo with faces; by default one is composed")
-    parser.add_argument("--peers", type=Path, help="a folder for the packages' environments")
+    parser.add_argument("--photo", type=Path, help="a photo with faces (default: a composed one)")
+    parser.add_argument("--peers", type=Path, help="a folder for their environments")
     options = parser.parse_args()
     print_table(measure(options.photo, options.peers))
 

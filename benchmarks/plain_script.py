@@ -1,4 +1,4 @@
-"""A script as in tutorials: OpenCV's cascade, then ``model.predict()`` for each face."""
+"""A typical tutorial script: OpenCV's cascade, then ``model.predict()`` for each face."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class PlainScript:
         self._cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
 
     def read(self, picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Probabilities of each face.
+        """Return the probabilities of each detected face.
 
         Args:
             picture: RGB, uint8 ``[height, width, 3]``.
         """
         gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        readings = []
+        probabilities = []
         for left, top, width, height in self._cascade.detectMultiScale(gray, 1.3, 5):
             face = cv2.resize(gray[top : top + height, left : left + width], (48, 48))
             pixels = face.astype(np.float32)[np.newaxis, ..., np.newaxis] / 255
-            readings.append(np.asarray(self._model.predict(pixels, verbose=0)[0], np.float32))
-        return readings
+            probabilities.append(np.asarray(self._model.predict(pixels, verbose=0)[0], np.float32))
+        return probabilities

@@ -1,4 +1,4 @@
-"""Prediction for one face, compared with the ways in which Keras predicts."""
+"""Time to classify one face, compared with the prediction functions of Keras."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ for line in open("/proc/self/status"):
 
 
 def _cold_start(program: str) -> tuple[float, float]:
-    """Seconds and peak memory in MB of a new process that runs a program."""
+    """Return seconds and peak memory in MB of a new process that runs a program."""
     launcher = f"import time; start = time.time(){program}" + _REPORT.format(start="start")
-    answers = []
+    results = []
     for _ in range(3):
         finished = subprocess.run(
             [sys.executable, "-c", launcher], capture_output=True, text=True, check=True
         )
-        answers.append([float(part) for part in finished.stdout.split()[-2:]])
-    seconds, megabytes = np.median(np.array(answers), axis=0)
+        results.append([float(part) for part in finished.stdout.split()[-2:]])
+    seconds, megabytes = np.median(np.array(results), axis=0)
     return float(seconds), float(megabytes)
 
 
 def measure() -> list[Measurement]:
-    """Latency of one face, warm and cold."""
+    """Measure the latency of one face, warm and cold."""
     bundle: Bundle = find_bundle(None, load_settings())
     predictor = load_predictor(bundle)
     # The same single pass as in Keras: one face, no mirror image, no temperature.
@@ -66,7 +66,7 @@ def measure() -> list[Measurement]:
     face = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8)
     pixels = face.astype(np.float32)[..., np.newaxis] / np.float32(255)
 
-    served = median_seconds(lambda: predictor.probabilities(face), repeats=100)
+    served_seconds = median_seconds(lambda: predictor.probabilities(face), repeats=100)
     single = median_seconds(lambda: single_pass.probabilities(face), repeats=100)
     prepare_backend()
     model = load_keras_model(bundle)
@@ -83,11 +83,11 @@ def measure() -> list[Measurement]:
         ),
         Measurement(
             "one face as served",
-            milliseconds(served),
-            "with its mirror image" if bundle.record.flip_averaging else "one pass",
+            milliseconds(served_seconds),
+            "with its mirrored image" if bundle.record.flip_averaging else "one pass",
         ),
         Measurement(
-            "from a cold start to the first answer",
+            "from a cold start to the first result",
             f"{cold_seconds:.2f} s, {cold_megabytes:.0f} MB",
             f"Keras on TensorFlow {keras_seconds:.2f} s, {keras_megabytes:.0f} MB",
         ),

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 #: Matches when the script of the page has finished and everything was received.
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 #: Part of the last text on every page.
-LAST_WORDS = "banned in the European Union"
+LAST_TEXT = "banned in the European Union"
 
 #: A text on the minimal page.
-BARE_WORDS = "As little as a page can be"
+MINIMAL_PAGE_TEXT = "A minimal page"
 
 _START_SECONDS = 60.0
-_BARE_PAGE = f"""
+_MINIMAL_PAGE = f"""
 import streamlit as st
 
-st.title("Bare")
-st.write({BARE_WORDS!r})
-st.caption({LAST_WORDS!r})
+st.title("Minimal")
+st.write({MINIMAL_PAGE_TEXT!r})
+st.caption({LAST_TEXT!r})
 """
 
 
@@ -55,19 +55,19 @@ class PageServer:
     @property
     def memory_megabytes(self) -> float:
         """Resident memory of the server and its child processes."""
-        return float(sum(one.memory_info().rss for one in self._family())) / 2**20
+        return float(sum(one.memory_info().rss for one in self._processes())) / 2**20
 
     @property
-    def busy_seconds(self) -> float:
+    def cpu_seconds(self) -> float:
         """CPU time of the server and its child processes."""
-        return float(sum(sum(one.cpu_times()[:2]) for one in self._family()))
+        return float(sum(sum(one.cpu_times()[:2]) for one in self._processes()))
 
-    def _family(self) -> list[Any]:
+    def _processes(self) -> list[Any]:
         return [self._process, *self._process.children(recursive=True)]
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment variables of a server that uses these folders."""
+    """Return the environment variables of a server that uses these folders."""
     return os.environ | {
         "FER_STUDIO_DATA": str(settings.data_root),
         "FER_STUDIO_RUNS": str(settings.runs_root),
@@ -92,7 +92,7 @@ def serve(
         path: The path of the page.
 
     Raises:
-        TimeoutError: It does not answer within a minute. The message has the end of its log.
+        TimeoutError: It does not answer within a minute. The message contains the end of its log.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -110,10 +110,10 @@ def serve(
             stderr=subprocess.STDOUT,
         )
         try:
-            if not _answers(f"http://localhost:{port}/_stcore/health", process):
+            if not _is_healthy(f"http://localhost:{port}/_stcore/health", process):
                 log.seek(0)
-                words = log.read()[-500:].decode(errors="replace")
-                raise TimeoutError(f"The server does not answer: {words}")
+                output = log.read()[-500:].decode(errors="replace")
+                raise TimeoutError(f"The server does not answer: {output}")
             yield PageServer(f"http://localhost:{port}{path}", process)
         finally:
             process.terminate()
@@ -125,15 +125,15 @@ def serve(
 
 
 @contextlib.contextmanager
-def bare_page() -> Iterator[PageServer]:
+def minimal_page() -> Iterator[PageServer]:
     """Run a server with a minimal page: a title and two lines."""
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "bare.py").write_text(_BARE_PAGE, encoding="utf-8")
-        with serve("bare.py", folder=Path(name)) as server:
+        (Path(name) / "minimal.py").write_text(_MINIMAL_PAGE, encoding="utf-8")
+        with serve("minimal.py", folder=Path(name)) as server:
             yield server
 
 
-def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+def _is_healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -145,13 +145,13 @@ def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def chromium_path() -> str | None:
-    """The path of Chromium; None if it is not installed."""
+    """Return the path of Chromium; None if it is not installed."""
     return os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
 
 
 @contextlib.contextmanager
 def open_browser(playwright: Playwright) -> Iterator[Browser]:
-    """Open Chromium and a first page, because the first page of a browser is slow."""
+    """Open Chromium and load an empty page, because the first page of a browser is slow."""
     browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
     try:
         page = browser.new_page()

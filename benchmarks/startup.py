@@ -12,20 +12,20 @@ _STARTS = 3
 
 
 def measure() -> list[Measurement]:
-    """Seconds until the server answers, and from the request to the upload field."""
+    """Measure the seconds until the server responds, and from the request to the upload field."""
     if chromium_path() is None:
         return [Measurement("first screen", "not measured", "Chromium is not installed")]
     from playwright.sync_api import sync_playwright
 
-    answered: list[float] = []
-    fresh: list[float] = []
-    warm: list[float] = []
+    server_seconds: list[float] = []
+    first_seconds: list[float] = []
+    later_seconds: list[float] = []
     with sync_playwright() as playwright, open_browser(playwright) as browser:
         for _ in range(_STARTS):
             start = time.perf_counter()
             with serve() as server:
-                answered.append(time.perf_counter() - start)
-                for durations in (fresh, warm):
+                server_seconds.append(time.perf_counter() - start)
+                for durations in (first_seconds, later_seconds):
                     page = browser.new_page()
                     page.set_default_timeout(120_000)
                     start = time.perf_counter()
@@ -36,12 +36,13 @@ def measure() -> list[Measurement]:
                     page.close()
     return [
         Measurement(
-            "from the command to the server's answer", f"{statistics.median(answered):.2f} s"
+            "from the command to the first response of the server",
+            f"{statistics.median(server_seconds):.2f} s",
         ),
         Measurement(
             "upload field on screen, fresh server",
-            f"{statistics.median(fresh):.2f} s",
-            f"warm server {statistics.median(warm):.2f} s",
+            f"{statistics.median(first_seconds):.2f} s",
+            f"warm server {statistics.median(later_seconds):.2f} s",
         ),
     ]
 

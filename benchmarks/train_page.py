@@ -14,11 +14,11 @@ from pathlib import Path
 
 from benchmarks.measurement import Measurement, median_seconds, milliseconds, print_table
 from benchmarks.servers import (
-    BARE_WORDS,
-    LAST_WORDS,
-    bare_page,
+    LAST_TEXT,
+    MINIMAL_PAGE_TEXT,
     chromium_path,
     environment_of,
+    minimal_page,
     open_browser,
     serve,
 )
@@ -31,18 +31,18 @@ from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunSt
 RUNS = 200
 EPOCHS = 50
 _REPEATS = 5
-_BARE = "a bare page"
+_MINIMAL = "minimal page"
 
 #: A text that each section shows when it is complete.
 _SECTIONS = {
     "New training": "Start training",
     "Runs": "Learning rate",
-    "Compare": "Mark runs at the left",
+    "Compare": "Select runs on the left",
 }
 
 
 def measure() -> list[Measurement]:
-    """Seconds until each section is complete, on a warm server."""
+    """Measure the seconds until each section is complete, on a warm server."""
     if chromium_path() is None:
         return [Measurement("train page", "not measured", "Chromium is not installed")]
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +57,7 @@ def measure() -> list[Measurement]:
 
 
 def write_runs(settings: Settings, count: int = RUNS, epochs: int = EPOCHS) -> None:
-    """Finished runs of all recipes, with made-up figures."""
+    """Write finished runs of all recipes, with synthetic metrics."""
     recipes = list(RECIPES.values())
     for number in range(count):
         recipe = recipes[number % len(recipes)]
@@ -96,25 +96,25 @@ def _record(epoch: int, number: int) -> EpochRecord:
 def _measure_page(settings: Settings) -> list[Measurement]:
     from playwright.sync_api import sync_playwright
 
-    durations: dict[str, list[float]] = {section: [] for section in (*_SECTIONS, _BARE)}
+    durations: dict[str, list[float]] = {section: [] for section in (*_SECTIONS, _MINIMAL)}
     with (
         serve(environment=environment_of(settings)) as server,
-        bare_page() as bare,
+        minimal_page() as minimal,
         sync_playwright() as playwright,
         open_browser(playwright) as browser,
     ):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         addresses = {one: f"{server.url}/train?view={one}" for one in _SECTIONS}
         # Alternating: the speed of the machine varies.
-        for turn in range(_REPEATS + 1):
-            for section, last in (*_SECTIONS.items(), (_BARE, BARE_WORDS)):
+        for round_number in range(_REPEATS + 1):
+            for section, last in (*_SECTIONS.items(), (_MINIMAL, MINIMAL_PAGE_TEXT)):
                 page = context.new_page()
                 page.set_default_timeout(120_000)
                 start = time.perf_counter()
-                page.goto(addresses.get(section, bare.url))
+                page.goto(addresses.get(section, minimal.url))
                 page.get_by_text(last).first.wait_for()
-                page.get_by_text(LAST_WORDS).wait_for()
-                if turn:  # The first one warmed the server and the browser.
+                page.get_by_text(LAST_TEXT).wait_for()
+                if round_number:  # The first round warms up the server and the browser.
                     durations[section].append(time.perf_counter() - start)
                 page.close()
     medians = {one: statistics.median(times) for one, times in durations.items()}
@@ -122,8 +122,8 @@ def _measure_page(settings: Settings) -> list[Measurement]:
         Measurement(
             f"train page, {section}, {RUNS} runs, warm server",
             f"{medians[section]:.2f} s",
-            f"bound 1.5 s; {_BARE} {medians[_BARE]:.2f} s "
-            f"({medians[section] / medians[_BARE]:.1f} times)",
+            f"bound 1.5 s; {_MINIMAL} {medians[_MINIMAL]:.2f} s "
+            f"({medians[section] / medians[_MINIMAL]:.1f} times)",
         )
         for section in _SECTIONS
     ]

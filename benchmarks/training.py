@@ -1,6 +1,6 @@
-"""The training loop, compared with the network's steps alone and with the training of tutorials.
+"""Compare the training loop with the training steps alone and with typical tutorial code.
 
-Recipe B on images of FER2013's size: images per second of ``fit`` (with augmentation, metrics,
+Recipe B on a dataset as large as FER2013: images per second of ``fit`` (with augmentation, metrics,
 checkpoints and progress), of ``train_on_batch`` on prepared random tensors (the upper bound), and
 of ``model.fit`` with a Python generator that loads and augments one JPEG at a time with SciPy, as
 in tutorials. ``python -m benchmarks.training``.
@@ -35,7 +35,7 @@ _VALIDATION_IMAGES = 3_589
 
 
 def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
-    """Measure all three alternately, so that other work on the machine affects all of them.
+    """Measure all three alternately, so that other work on the machine affects all equally.
 
     Args:
         steps: Number of steps per measurement.
@@ -44,37 +44,38 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
     prepare_backend()
     from fer_core.training.model_setup import compiled_model
 
-    # Recipe B itself has no augmentation; with what tutorials add it is the harder comparison.
+    # Recipe B has no augmentation; with the usual one of tutorials the comparison is harder.
     config = changed_config(
         recipe_by_name(_RECIPE).config,
         {"epochs": 1, "flip": True, "rotation_degrees": 10, "zoom_share": 0.1},
     )
     faces = _faces(steps * config.batch_size, validation=_VALIDATION_IMAGES)
     model = compiled_model(config)
-    bare, ours, whole, others = [], [], [], []
+    steps_only, loop, overhead, tutorial = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         pictures = _write_pictures(faces, Path(folder) / "pictures")
         for number in range(rounds):
-            bare.append(_bare_steps(model, config, steps))
-            steps_alone, epoch, own = _our_epoch(config, faces, Path(folder) / f"run-{number}")
-            ours.append(steps_alone)
-            whole.append(own / epoch)
-            others.append(_tutorial_steps(model, pictures, config, steps))
+            steps_only.append(_steps_only(model, config, steps))
+            speed, epoch, extra_seconds = _loop_epoch(config, faces, Path(folder) / f"run-{number}")
+            loop.append(speed)
+            overhead.append(extra_seconds / epoch)
+            tutorial.append(_tutorial_steps(model, pictures, config, steps))
     return [
         Measurement(
-            "recipe B with augmentation, our loop",
-            f"{max(ours):.1f} images/s",
-            f"{max(ours) / max(bare):.3f} of the bare network's {max(bare):.1f}; bound 0.93",
+            "recipe B with augmentation, training loop",
+            f"{max(loop):.1f} images/s",
+            f"{max(loop) / max(steps_only):.3f} of the steps alone ({max(steps_only):.1f}); "
+            "bound 0.93",
         ),
         Measurement(
             "metrics, checkpoints and progress",
-            f"{min(whole):.2%} of an epoch as long as FER2013's",
+            f"{min(overhead):.2%} of an epoch of FER2013",
             "bound 3 %",
         ),
         Measurement(
-            "the tutorials' way: a JPEG at a time, SciPy, model.fit",
-            f"{max(others):.1f} images/s",
-            f"{max(others) / max(bare):.3f} of the bare network's",
+            "tutorial code: one JPEG at a time, SciPy, model.fit",
+            f"{max(tutorial):.1f} images/s",
+            f"{max(tutorial) / max(steps_only):.3f} of the steps alone",
         ),
     ]
 
@@ -90,8 +91,8 @@ def _faces(training: int, validation: int) -> FaceSet:
     )
 
 
-def _bare_steps(model: Any, config: TrainingConfig, steps: int) -> float:
-    """Images per second of ``train_on_batch`` on one prepared batch."""
+def _steps_only(model: Any, config: TrainingConfig, steps: int) -> float:
+    """Return images per second of ``train_on_batch`` on one prepared batch."""
     generator = np.random.default_rng(0)
     pixels = generator.random((config.batch_size, FACE_SIZE, FACE_SIZE, 1), dtype=np.float32)
     targets = np.eye(len(EMOTIONS), dtype=np.float32)[np.arange(config.batch_size) % 7]
@@ -103,47 +104,51 @@ def _bare_steps(model: Any, config: TrainingConfig, steps: int) -> float:
     return steps * config.batch_size / (time.perf_counter() - start)
 
 
-def _our_epoch(config: TrainingConfig, faces: FaceSet, folder: Path) -> tuple[float, float, float]:
-    """One epoch of ``fit``.
+def _loop_epoch(config: TrainingConfig, faces: FaceSet, folder: Path) -> tuple[float, float, float]:
+    """Train one epoch with ``fit``.
 
     Returns:
-        Images per second of its steps, after those in which Keras compiles; the seconds that the
-        steps of an epoch of FER2013 take at that speed; and the seconds of such an epoch that go to
-        figures, checkpoints and progress.
+        Images per second of the steps, without the first ones, in which Keras compiles; the
+        seconds that the steps of an epoch of FER2013 take at that speed; and the seconds per epoch
+        for metrics, checkpoints and progress.
     """
     from fer_core.training import fit as fit_module
 
     run = RunFolder(folder)
     run.create(RunSetup(_RECIPE, "random", config))
-    moments: list[float] = []
+    step_times: list[float] = []
 
-    def look() -> bool:
-        moments.append(time.perf_counter())
+    def record_step() -> bool:
+        step_times.append(time.perf_counter())
         return False
 
-    predicted: list[float] = []
+    prediction_times: list[float] = []
     predict = fit_module.predict_in_batches
 
     def timed_prediction(model: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         result = predict(model, images)
-        predicted.append(time.perf_counter())
+        prediction_times.append(time.perf_counter())
         return result
 
     fit_module.predict_in_batches = timed_prediction
     try:
-        fit_module.fit(config, faces, run, fit_module.FitContext(should_stop=look))
+        fit_module.fit(config, faces, run, fit_module.FitContext(should_stop=record_step))
     finally:
         fit_module.predict_in_batches = predict
     end = time.perf_counter()
-    speed = (len(moments) - 1 - _WARM_UP) * config.batch_size / (moments[-1] - moments[_WARM_UP])
-    after_validation = end - predicted[0]  # figures, best weights, checkpoint, line, log
+    speed = (
+        (len(step_times) - 1 - _WARM_UP)
+        * config.batch_size
+        / (step_times[-1] - step_times[_WARM_UP])
+    )
+    after_validation = end - prediction_times[0]  # metrics, best weights, checkpoint, log
     epoch = _TRAINING_IMAGES / speed
-    # The status is written every two seconds, whatever the epoch's length.
-    writes = epoch / TrainingProgress.STATUS_INTERVAL * _seconds_of_a_status(run)
+    # The status is written at a fixed interval, independent of the length of the epoch.
+    writes = epoch / TrainingProgress.STATUS_INTERVAL * _status_write_seconds(run)
     return speed, epoch, after_validation + writes
 
 
-def _seconds_of_a_status(run: RunFolder) -> float:
+def _status_write_seconds(run: RunFolder) -> float:
     status = run.read_status()
     assert status is not None
     return median_seconds(lambda: run.write_status(status))
@@ -159,11 +164,11 @@ def _write_pictures(faces: FaceSet, folder: Path) -> list[Path]:
 
 
 def _tutorial_steps(model: Any, paths: list[Path], config: TrainingConfig, steps: int) -> float:
-    """Images per second of ``model.fit`` with a generator that prepares one image at a time."""
+    """Return images per second of ``model.fit`` with a generator that loads one image at a time."""
     import keras
     from scipy import ndimage
 
-    class OnePictureAtATime(keras.utils.PyDataset):  # type: ignore[misc]
+    class SingleImageLoader(keras.utils.PyDataset):  # type: ignore[misc]
         def __len__(self) -> int:
             return steps
 
@@ -190,12 +195,12 @@ def _tutorial_steps(model: Any, paths: list[Path], config: TrainingConfig, steps
             return np.stack(pictures)[..., np.newaxis].astype(np.float32), np.stack(targets)
 
     start = time.perf_counter()
-    model.fit(OnePictureAtATime(), epochs=1, verbose=0)
+    model.fit(SingleImageLoader(), epochs=1, verbose=0)
     return steps * config.batch_size / (time.perf_counter() - start)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure; only meaningful when nothing else runs")
+    parser = argparse.ArgumentParser(description="Measure training speed.")
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
-"""The pictures of the README, taken from the running app: ``python -m docs.make_pictures``.
+"""Take the screenshots of the README from the running app: ``python -m docs.make_pictures``.
 
-They show faces that the program draws itself and the sample picture, which is in the public domain:
+They show drawn faces and the sample picture, which is in the public domain:
 no face of a dataset may be published.
 """
 
@@ -35,38 +35,38 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 _SIZE = {"width": 1440, "height": 900}
-#: The largest picture for which the repository has room.
-_MOST_BYTES = 250_000
+#: Maximum size of a picture in the repository.
+_MAX_BYTES = 250_000
 _IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 _STREAM = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
-_PATIENCE_MS = 120_000
+_TIMEOUT_MS = 120_000
 _RECIPE, _EPOCHS, _MODEL = "three-conv-cnn-adam", 24, "drawn-faces"
 _CAMERA_WIDTH, _CAMERA_HEIGHT, _CAMERA_FRAMES = 640, 480, 120
 
 
 @dataclass(frozen=True)
-class World:
+class Workspace:
     """The folders that the app works in while its pictures are taken.
 
     Attributes:
-        root: What holds them all.
+        root: The folder that contains all of them.
     """
 
     root: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes the program work in these folders."""
+        """The environment variables that select these folders."""
         return os.environ | {
             "FER_STUDIO_DATA": str(self.root / "data"),
             "FER_STUDIO_RUNS": str(self.root / "runs"),
             "FER_STUDIO_MODELS": str(self.root / "models"),
         }
 
-    def furnish(self) -> None:
+    def prepare(self) -> None:
         """Import the demo set, train on it and publish the model, next to the shipped ones.
 
-        What an earlier call has left in the folders is used as it is.
+        Files of an earlier call are reused.
         """
         if (self.root / "models" / _MODEL).exists():
             return
@@ -88,7 +88,7 @@ class World:
         )
 
     def write_camera_video(self) -> Path:
-        """The video of Chromium's simulated camera: the astronaut, moving, on a gray background."""
+        """Write the video of Chromium's simulated camera: the moving astronaut on gray."""
         astronaut = np.asarray(Image.open(io.BytesIO(sample_picture()[1])).convert("RGB"))
         astronaut = astronaut[:400, 60:460]
         path = self.root / "camera.y4m"
@@ -105,7 +105,7 @@ class World:
 
     @contextmanager
     def serve(self) -> Iterator[str]:
-        """The app; gives its address."""
+        """Run the app, and yield its address."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -122,7 +122,7 @@ class World:
         try:
             while not _answers(url):
                 if server.poll() is not None:
-                    raise SystemExit("The app did not start; its message stands above.")
+                    raise SystemExit("The app did not start; see its message above.")
                 time.sleep(0.2)
             yield url
         finally:
@@ -139,45 +139,45 @@ def _answers(url: str) -> bool:
 
 
 def analyze(page: Page) -> None:
-    """The sample picture, read."""
+    """Show the result for the sample picture."""
     page.get_by_role("button", name="Try a sample picture").click()
     page.locator('[data-testid="stPlotlyChart"] .bartext').nth(6).wait_for()
 
 
 def live(page: Page) -> None:
-    """A stream that has gone on for a while."""
+    """Show a stream that has been running for 20 seconds."""
     page.frame_locator(_STREAM).get_by_role("button", name="Start", exact=True).click()
     page.get_by_text("1 face, 640 by 480 pixels").wait_for()
     page.wait_for_timeout(20_000)
 
 
 def dataset(page: Page) -> None:
-    """The gallery of drawn faces."""
+    """Show the gallery of drawn faces."""
     page.get_by_role("tab", name="Browse images").click()
     page.locator('[data-testid="stImage"] img').first.wait_for()
 
 
 def train(page: Page) -> None:
-    """The curves of the run."""
+    """Show the curves of the run."""
     page.locator('[data-testid="stVegaLiteChart"]').nth(2).wait_for()
 
 
 def evaluate(page: Page) -> None:
-    """The confusion matrix with the faces behind a cell."""
+    """Show the confusion matrix with the faces of a cell."""
     page.get_by_role("combobox", name="Images").click()
     page.get_by_role("option", name="demo").click()
     button = page.get_by_role("button", name="Evaluate on")
     done = page.get_by_text("on the validation images of demo")
     button.or_(done).first.wait_for()
-    if button.is_visible():  # an earlier call has not left the figures
+    if button.is_visible():  # not evaluated by an earlier call
         button.click()
         done.wait_for()
     page.get_by_role("tab", name="Confusion").click()
-    page.get_by_text("read as").first.wait_for()
+    page.get_by_text("predicted as").first.wait_for()
     page.get_by_role("tab", name="Confusion").scroll_into_view_if_needed()
 
 
-#: Address, light or dark, and what is done there first.
+#: Address, theme, and the function that prepares the page.
 _SCENES = {
     "analyze": ("/analyze", "light", analyze),
     "live": ("/live", "dark", live),
@@ -188,20 +188,20 @@ _SCENES = {
 
 
 def take(browser: Browser, url: str, name: str) -> bytes:
-    """The screenshot of a page, as PNG of 256 colors."""
+    """Return the screenshot of a page, as a PNG with 256 colors."""
     address, scheme, prepare = _SCENES[name]
     context = browser.new_context(
         viewport={"width": _SIZE["width"], "height": _SIZE["height"]},
         color_scheme="dark" if scheme == "dark" else "light",
         permissions=["camera"],
     )
-    context.set_default_timeout(_PATIENCE_MS)
+    context.set_default_timeout(_TIMEOUT_MS)
     page = context.new_page()
     page.goto(url + address)
     page.get_by_text("banned in the European Union").wait_for()
     page.locator(_IDLE).wait_for()
     prepare(page)
-    # Charts move into place, and pictures come after the script's end.
+    # Charts are animated, and pictures load after the end of the script.
     page.wait_for_timeout(2_000)
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     context.close()
@@ -228,13 +228,13 @@ def _few_colors(picture: Image.Image) -> Image.Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Take the pictures that are named, or all."""
+    """Take the named pictures, or all."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_SCENES)}")
     parser.add_argument(
-        "--world", type=Path, help="keep the demo set and the run here, for the next time"
+        "--world", type=Path, help="folder in which the demo set and the run are kept and reused"
     )
     chosen = parser.parse_args(arguments)
     names = chosen.names or list(_SCENES)
@@ -243,12 +243,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chromium = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         parser.error("Chromium is not installed; install it, or name it in FER_STUDIO_CHROMIUM")
-    # The train page names the folder.
+    # The train page shows the name of the folder.
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder:
-        world = World((chosen.world or Path(folder)).resolve())
-        world.furnish()
-        camera = world.write_camera_video()
-        with world.serve() as url, sync_playwright() as playwright:
+        workspace = Workspace((chosen.world or Path(folder)).resolve())
+        workspace.prepare()
+        camera = workspace.write_camera_video()
+        with workspace.serve() as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=chromium,
                 args=[
@@ -260,9 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             for name in names:
                 content = take(browser, url, name)
-                if len(content) > _MOST_BYTES:
+                if len(content) > _MAX_BYTES:
                     raise SystemExit(
-                        f"{name}.png has {len(content):,} bytes; at most {_MOST_BYTES:,} are wanted"
+                        f"{name}.png has {len(content):,} bytes; the maximum is {_MAX_BYTES:,}"
                     )
                 (PROJECT_ROOT / "docs" / f"{name}.png").write_bytes(content)
                 print(f"docs/{name}.png: {len(content) / 1000:.0f} kB", flush=True)

@@ -20,7 +20,7 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
     Args:
         name: Name of the bundle.
         record: Its record, with the metrics of the evaluated splits.
-        calibration: Its calibration; a number is a temperature alone.
+        calibration: Its calibration; a number is a temperature without adjustments.
     """
     if not isinstance(calibration, Calibration):
         calibration = Calibration(calibration)
@@ -158,15 +158,15 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
 
 
 def _votes(votes: dict[str, Any] | None) -> list[str]:
-    """Rows about annotator votes; empty for an evaluation against labels."""
+    """Return rows about annotator votes; empty for an evaluation against labels."""
     if votes is None:
         return []
     clear = votes["clear"]
     return [
         f"| cross-entropy to the votes | {_with_interval(votes['cross_entropy'], '.3f')} |",
-        "| one annotator against the plurality of the others | "
+        "| agreement of one annotator with the plurality of the others | "
         f"{_with_interval(votes['annotator_agreement'], '.1%')} |",
-        "| the model against the same plurality | "
+        "| agreement of the model with the same plurality | "
         f"{_with_interval(votes['model_agreement'], '.1%')} |",
         f"| accuracy on the {clear['n']:,} images with at least {clear['share']:.0%} of the votes "
         f"on one answer | {_with_interval(clear['accuracy'], '.1%')} |",
@@ -176,7 +176,7 @@ def _votes(votes: dict[str, Any] | None) -> list[str]:
 
 
 def _robustness(curves: dict[str, Any]) -> list[str]:
-    """Accuracy under image corruptions as a table; empty if it was not measured."""
+    """Return accuracy under image corruptions as a table; empty if it was not measured."""
     if not curves:
         return []
     count = min(curve["n"] for curve in curves.values())
@@ -270,7 +270,7 @@ def _selection(monitor: str) -> str:
 
 
 def _targets(record: BundleRecord) -> str:
-    """Description of the training targets."""
+    """Return a description of the training targets."""
     if not record.learned_votes:
         return "the labels of the dataset"
     targets = record.targets
@@ -288,7 +288,7 @@ def _targets(record: BundleRecord) -> str:
 
 
 def _origin(record: BundleRecord) -> list[str]:
-    """The section on the origin of an imported model."""
+    """Return the section on the origin of an imported model."""
     height, width, channels = record.input_shape
     source = record.source
     lines = [
@@ -366,7 +366,7 @@ def _with_calibration(card: str, calibration: Calibration) -> str:
 
 
 def _metrics(split: str, metrics: dict[str, Any]) -> str:
-    """The metrics of one split; a record of another program may contain only some of them."""
+    """Return the metrics of one split; records of other programs may lack some of them."""
     count = f" ({_number(metrics['n'], ',')} images)" if "n" in metrics else ""
     named = (
         ("accuracy", "accuracy", ".2%", ""),
@@ -399,7 +399,7 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
 
 
 def _against_votes(split: str, votes: dict[str, Any]) -> str:
-    """The metrics of one split against the plurality of annotator votes."""
+    """Return the metrics of one split against the plurality of annotator votes."""
     parts = _metrics(split, {key: value for key, value in votes.items() if key != "per_class"})
     ties = votes.get("ties")
     text = f"Against the plurality of annotator votes. {parts}"
@@ -412,7 +412,7 @@ def _against_votes(split: str, votes: dict[str, Any]) -> str:
 
 
 def _with_classes(text: str, metrics: dict[str, Any]) -> str:
-    """A paragraph, followed by a table of the classes if their metrics are recorded."""
+    """Return a paragraph, followed by a table of the classes if their metrics are recorded."""
     per_class = metrics.get("per_class")
     if not isinstance(per_class, dict):
         return text

@@ -15,7 +15,7 @@ from fer_core.files import OUTDATED, PART, WRITER_LOCK
 from fer_core.settings import Settings
 
 #: Seconds without any change after which a temporary file belongs to a dead process, also on
-#: another machine. Folders with a lock of their own need not wait that long.
+#: another machine. Folders with their own lock do not have to wait that long.
 _DEAD_SECONDS = 24 * 3600.0
 
 #: More than a living process needs between creating a temporary folder and locking it, and between

@@ -1,4 +1,4 @@
-"""Who may do what, against a table of cases; what is wrong in a configuration lets nobody in."""
+"""Permissions by role, and invalid configurations, which close the app."""
 
 from typing import Any
 
@@ -93,7 +93,7 @@ def test_pages_by_role(page: str) -> None:
         ({"iss": "https://login.example.org/other"}, False),
         ({"iss": ["https://login.example.org/tenant"]}, False),
         ({"iss": "https://login.example.org/tenant"}, True),
-        # What the provider denies is not believed, whoever it is.
+        # An address that the provider does not confirm is refused, for every provider.
         ({"iss": "https://login.example.org/tenant", "email_verified": False}, False),
     ],
 )
@@ -198,7 +198,7 @@ def test_an_invalid_configuration_closes_the_app(secrets: dict[str, Any], said: 
     assert said in visitor.reason
     assert "\n" not in visitor.reason
     for value in (SECRET, "geheim", "short", "ada@example.org", "login.org"):
-        # The hint names an address of its own.
+        # The hint contains an example address.
         hint = '["ada@example.org", "*@example.org"]'
         hint_of_one = "an address such as ada@example.org"
         shown = visitor.reason.replace(hint, "").replace(hint_of_one, "")
@@ -248,6 +248,6 @@ def test_an_action_without_the_role_is_refused() -> None:
     viewer.require(Role.VIEWER)
     with pytest.raises(InputError, match=r"role editor, and bob@example\.org is a viewer;"):
         viewer.require(Role.EDITOR)
-    for nobody in (decided(email="mallory@evil.net"), decided({"auth": AUTH})):
+    for refused in (decided(email="mallory@evil.net"), decided({"auth": AUTH})):
         with pytest.raises(InputError, match="Nothing was changed"):
-            nobody.require(Role.VIEWER)
+            refused.require(Role.VIEWER)

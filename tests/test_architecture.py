@@ -26,7 +26,7 @@ FOUNDATION = {
     "validation",
 }
 
-#: What each package of fer_core may import besides itself and the foundation, and what those may.
+#: The packages that each package of fer_core may import, apart from itself and the foundation.
 MAY_IMPORT: dict[str, set[str]] = {
     **{tool: set() for tool in FOUNDATION},
     "access": set(),

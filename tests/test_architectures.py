@@ -142,7 +142,7 @@ def test_dropout_can_be_scaled_switched_off_and_never_reaches_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["three_convolutions", "plain_eight", "residual_eleven_attention"])
-def test_the_answer_is_float32_probabilities_whatever_the_precision(name: str) -> None:
+def test_outputs_are_float32_probabilities_in_every_precision(name: str) -> None:
     import keras
 
     pixels = np.random.default_rng(0).random((3, 48, 48, 1), dtype=np.float32)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.__main__ import _PARTS
 from benchmarks.live_camera import HEIGHT, WIDTH, sample_loop
 from benchmarks.measurement import Measurement, table_row
-from benchmarks.peers import _last_words, _Peer, _Run, _run, _told
+from benchmarks.peers import _last_line, _measurement, _Peer, _Run, _run
 from fer_core.settings import PROJECT_ROOT
 from fer_core.vision.haar import HaarDetector
 
@@ -30,7 +30,7 @@ def test_a_part_without_its_data_names_the_option() -> None:
         timeout=120,
         check=True,
     )
-    assert "| import | not measured | name what to measure it on: --data |" in done.stdout
+    assert "| import | not measured | requires --data |" in done.stdout
     assert "| audit | not measured |" in done.stdout
 
 
@@ -69,21 +69,21 @@ def test_a_peer_is_run_in_a_separate_process_and_compared() -> None:
     peer = _Peer("a peer", "read = lambda: [1, 2]\n")
     run = _run(peer, sys.executable, PROJECT_ROOT / "app.py")
     assert run.faces == 2
-    assert 0 <= run.again <= run.first
+    assert 0 <= run.later <= run.first
     assert run.megabytes > 1
     ours, theirs = _Run(1, 0.5, 0.010, 100.0), _Run(2, 2.0, 0.060, 300.0)
-    assert _told(peer, [theirs], [ours]) == Measurement(
+    assert _measurement(peer, [theirs], [ours]) == Measurement(
         "photo with a peer",
-        "60.0 ms, 2 faces (30.0 ms a face)",
-        "first answer of a fresh process 2.0 s, 300 MB; versus FER Studio 6.0 times the time a "
-        "photo, 4.0 times that of the first answer, 3.0 times the memory",
+        "60.0 ms, 2 faces (30.0 ms per face)",
+        "first result of a new process 2.0 s, 300 MB; relative to FER Studio: 6.0 times the time "
+        "per photo, 4.0 times the time to the first result, 3.0 times the memory",
     )
 
 
 def test_a_failing_peer_is_reported_with_its_last_line() -> None:
     with pytest.raises(subprocess.CalledProcessError) as broken:
         _run(_Peer("broken", "raise OSError('no weights')\n"), sys.executable, PROJECT_ROOT)
-    assert _last_words(broken.value) == "OSError: no weights"
+    assert _last_line(broken.value) == "OSError: no weights"
 
 
 def test_a_row_is_a_line_of_the_table() -> None:

@@ -171,8 +171,8 @@ def test_damaged_and_half_made_bundles_are_not_listed(
     (damaged / "bundle.json").write_text("{")
     settings.detectors_root.mkdir()
     assert names(settings) == ["small"]
-    (told,) = damaged_bundles(settings)
-    assert "'damaged' is damaged" in told
+    (message,) = damaged_bundles(settings)
+    assert "'damaged' is damaged" in message
 
 
 def test_no_folder_at_all_means_no_models(settings: Settings) -> None:
@@ -188,7 +188,7 @@ def test_the_default_is_served_when_none_is_named(settings: Settings, bundle: Bu
     assert find_bundle(None, settings).name == "small"
 
 
-def test_a_default_that_is_gone_is_named(settings: Settings, bundle: Bundle) -> None:
+def test_a_missing_default_model_is_named(settings: Settings, bundle: Bundle) -> None:
     (settings.models_root / "default").write_text("gone\n")
     with pytest.raises(InputError, match="no model 'gone'; models here: small"):
         find_bundle(None, settings)
@@ -324,7 +324,7 @@ def test_the_content_key_changes_with_what_predictions_depend_on(bundle: Bundle)
     assert bundle.content_key == calibrated
 
 
-def test_a_bundle_deleted_while_one_looks_is_not_a_crash(
+def test_a_bundle_deleted_during_the_listing_is_skipped(
     settings: Settings, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = settings.runs_root / "leaving" / "bundle"

@@ -41,7 +41,7 @@ def test_other_classes_are_never_guessed(name: str) -> None:
     assert emotion_from_name(name) is None
 
 
-def test_every_emotion_has_a_colour_of_its_own() -> None:
+def test_every_emotion_has_a_different_color() -> None:
     assert tuple(EMOTION_COLORS) == EMOTIONS
     assert len(set(EMOTION_COLORS.values())) == 7
     assert all(re.fullmatch("#[0-9A-F]{6}", color) for color in EMOTION_COLORS.values())

@@ -258,7 +258,7 @@ def test_a_new_folder_is_complete_or_absent(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["one"]
 
 
-def test_a_deleted_folder_is_gone_with_all_in_it(tmp_path: Path) -> None:
+def test_a_folder_is_deleted_with_its_content(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("c")
     delete_folder(tmp_path / "a")

@@ -98,7 +98,7 @@ def test_a_class_with_only_a_recall_has_its_row(
     assert "| angry | undefined | 0.250 | undefined | undefined |" in card
 
 
-def test_logit_adjustment_and_confidence_are_told(record: BundleRecord) -> None:
+def test_the_card_contains_logit_adjustment_and_confidence(record: BundleRecord) -> None:
     prior = (0.1, 0.02, 0.03, 0.3, 0.15, 0.1, 0.3)
     calibration = Calibration(0.9, prior, 0.25, {"80": 0.0, "90": 0.71, "99": None})
     card = model_card("mine", record, calibration)

@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING and the pages under docs/ say is true of the code beside them."""
+"""Statements in README, CONTRIBUTING and docs/ match the code."""
 
 import re
 import shlex
@@ -144,7 +144,7 @@ def test_the_environment_variables_are_those_that_are_read() -> None:
         for folder in ("fer_core", "fer_studio", "pages", "tests", "docs")
     }
     read_by_the_app = code["fer_core"] | code["fer_studio"] | code["pages"]
-    # One process tells its child by it: nobody sets it.
+    # Set by a process for its child, not by users.
     assert read_by_the_app - {"FER_STUDIO_RUN_LOCK"} <= in_pages
     read_by_compose = set(
         _VARIABLE.findall(

@@ -21,7 +21,7 @@ from fer_core.recipes.architectures import ARCHITECTURES
 FIELDS = {field.name: field for field in setting_fields()}
 
 
-def test_every_field_stands_in_a_group_with_a_label_and_help() -> None:
+def test_every_field_has_a_group_a_label_and_help() -> None:
     assert list(FIELDS) == [field.name for field in fields(TrainingConfig)]
     assert {field.group for field in FIELDS.values()} == set(GROUPS)
     labels = [field.label for field in FIELDS.values()]
@@ -30,7 +30,7 @@ def test_every_field_stands_in_a_group_with_a_label_and_help() -> None:
 
 
 @pytest.mark.parametrize("field", [f for f in FIELDS.values() if f.kind in ("integer", "number")])
-def test_every_number_has_bounds_that_hold(field: SettingField) -> None:
+def test_the_bounds_of_every_number_are_enforced(field: SettingField) -> None:
     assert field.minimum is not None and field.maximum is not None
     for end, is_allowed, step in (
         (field.minimum, field.minimum_is_allowed, -1),

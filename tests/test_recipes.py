@@ -40,7 +40,7 @@ def augmentations_of(config: TrainingConfig) -> set[str]:
     return {name for name in AUGMENTATIONS if getattr(config, name)}
 
 
-def test_every_field_says_what_it_is() -> None:
+def test_every_field_has_a_description() -> None:
     assert all(field.help for field in setting_fields())
 
 
@@ -93,7 +93,7 @@ def test_values_that_do_not_fit_are_reported_in_one_sentence(
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 3])
-def test_what_is_no_configuration_at_all_is_reported(values: Any) -> None:
+def test_values_that_are_not_configurations_are_reported(values: Any) -> None:
     with pytest.raises(InputError, match="should be a JSON object"):
         validated_config(values)
 
@@ -259,7 +259,7 @@ def test_a_second_cycle_as_long_as_the_first_leaves_the_first_as_it_was() -> Non
     assert learning_rate_at(twice, 48) == once.learning_rate
 
 
-def test_the_recipe_for_a_gpu_stays_within_what_is_served() -> None:
+def test_the_gpu_recipe_is_within_the_serving_limits() -> None:
     config = config_of("residual-attention-sgd-cosine-mixup")
     architecture = ARCHITECTURES[config.architecture]
     assert architecture.parameters <= 2_500_000

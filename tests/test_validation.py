@@ -120,7 +120,7 @@ def test_a_field_that_misses_is_named() -> None:
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 3])
-def test_what_is_no_object_is_reported(values: Any) -> None:
+def test_values_that_are_not_objects_are_reported(values: Any) -> None:
     with pytest.raises(ValueError, match="expected a JSON object"):
         from_dict(Outer, values)
 

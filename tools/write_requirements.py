@@ -2,8 +2,8 @@
 
 ``python -m tools.write_requirements`` rewrites ``requirements.txt``, ``requirements-dev.txt`` and
 ``requirements-train.txt``. With ``--resolve`` it also asks the package index for the indirect
-dependencies and rewrites ``constraints.txt``; versions that are in the file already stay, unless
-``--upgrade`` is given too. ``tests/test_packaging.py`` compares the files with this source.
+dependencies and rewrites ``constraints.txt``; versions that are already in the file are kept unless
+``--upgrade`` is given. ``tests/test_packaging.py`` compares the files with this source.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ def read_declared(pyproject: Path) -> Declared:
         if not separator:
             raise ValueError(f"{pin!r} in {pyproject.name} should be pinned as name==version")
         if versions.setdefault(normalized(name), version) != version:
-            raise ValueError(f"{pyproject.name} names two versions of {name}")
+            raise ValueError(f"{pyproject.name} has two versions of {name}")
     return declared
 
 
 def requirement_files(declared: Declared) -> dict[str, str]:
-    """The text of each requirements file by file name."""
+    """Return the text of each requirements file, by file name."""
     sections = [("Base: serving, audits, evaluation", declared.base)]
     sections += [(f"Extra: {extra}", declared.extras[extra]) for extra in _COMPLETE]
     return {
@@ -118,11 +118,11 @@ def requirement_files(declared: Declared) -> dict[str, str]:
 
 
 def resolve_constraints(declared: Declared, known: str) -> str:
-    """Ask pip which packages the complete app, all extras included, consists of.
+    """Resolve all packages of the complete app, including all extras, with pip.
 
     Args:
         declared: The direct dependencies.
-        known: The present text of the constraints file; its versions are kept.
+        known: The current text of the constraints file; its versions are kept.
 
     Returns:
         The new text: one pin per line, in alphabetical order.
@@ -145,12 +145,12 @@ def resolve_constraints(declared: Declared, known: str) -> str:
 
 
 def names_of(pins: Iterable[str]) -> set[str]:
-    """The normalized names of some pins."""
+    """Return the normalized names of the pins."""
     return {normalized(pin) for pin in pins}
 
 
 def normalized(pin: str) -> str:
-    """A package's name as package indexes compare it, without its version."""
+    """Return the normalized name of a package, as defined by PEP 503, without its version."""
     return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).strip().lower()
 
 

@@ -38,7 +38,7 @@ COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
 }
 
 
-def thinned(values: Sequence[float | None], max_points: int = MAX_POINTS) -> list[int]:
+def downsampled(values: Sequence[float | None], max_points: int = MAX_POINTS) -> list[int]:
     """Choose the values of a curve to draw so that its shape is preserved.
 
     The curve is divided into sections of equal length; the lowest and the highest value of each
@@ -82,48 +82,58 @@ class LiveCurves:
 
 
 def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
-    """Training and validation loss per epoch; the best epoch is marked on the latter."""
+    """Return training and validation loss per epoch; the best epoch is marked on the latter."""
     curves = {
         "training": [one.loss for one in epochs],
         "validation": [one.validation_loss for one in epochs],
     }
     return _live_curves(
-        epochs, curves, _SPLIT_COLORS, "loss (cross-entropy)", form=".4f", best_epoch=best_epoch
+        epochs,
+        curves,
+        _SPLIT_COLORS,
+        "loss (cross-entropy)",
+        number_format=".4f",
+        best_epoch=best_epoch,
     )
 
 
 def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
-    """Training and validation accuracy by epoch, in percent; the best epoch is marked."""
+    """Return training and validation accuracy by epoch, in percent; the best epoch is marked."""
     curves = {
         "training": [100 * one.accuracy for one in epochs],
         "validation": [100 * one.validation_accuracy for one in epochs],
     }
     return _live_curves(
-        epochs, curves, _SPLIT_COLORS, "accuracy (%)", form=".1f", best_epoch=best_epoch
+        epochs, curves, _SPLIT_COLORS, "accuracy (%)", number_format=".1f", best_epoch=best_epoch
     )
 
 
 def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """Validation recall per epoch and emotion, in percent; gaps for emotions without images."""
+    """Return validation recall per emotion, in percent; gaps for emotions without images."""
     curves: dict[str, list[float | None]] = {}
     for emotion in EMOTIONS:
         recalls = [one.validation_recall.get(emotion) for one in epochs]
         curves[emotion] = [None if recall is None else 100 * recall for recall in recalls]
     return _live_curves(
-        epochs, curves, EMOTION_COLORS, "recall (%)", form=".0f", scale={"domain": [0, 100]}
+        epochs,
+        curves,
+        EMOTION_COLORS,
+        "recall (%)",
+        number_format=".0f",
+        scale={"domain": [0, 100]},
     )
 
 
 def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """The learning rate at each epoch's end, on a logarithmic axis."""
-    # A cosine may end at exactly 0, which a logarithmic axis cannot show.
+    """Return the learning rate at the end of each epoch, on a logarithmic axis."""
+    # A cosine schedule may end at exactly 0, which a logarithmic axis cannot show.
     rates = [one.learning_rate if one.learning_rate > 0 else None for one in epochs]
     return _live_curves(
         epochs,
         {"learning rate": rates},
         {"learning rate": _VALIDATION_COLOR},
         "learning rate",
-        form=".3~g",
+        number_format=".3~g",
         scale={"type": "log", "nice": False},
     )
 
@@ -149,7 +159,7 @@ def compared_curves(
             epochs,
             [factor * getattr(one, metric_name) for one in epochs],
             line=line,
-            form="%{y:.1f} %" if is_percent else "%{y:.4f}",
+            number_format="%{y:.1f} %" if is_percent else "%{y:.4f}",
         )
     figure.update_layout(height=380)
     return figure
@@ -180,11 +190,11 @@ def _add_curve(
     values: Sequence[float | None],
     *,
     line: dict[str, Any],
-    form: str,
+    number_format: str,
 ) -> None:
     import plotly.graph_objects as go
 
-    kept = thinned(values)
+    kept = downsampled(values)
     figure.add_trace(
         go.Scatter(
             x=[epochs[position].epoch for position in kept],
@@ -194,7 +204,7 @@ def _add_curve(
             mode="lines+markers" if len(kept) <= _MAX_MARKED else "lines",
             line=line,
             marker={"size": 6},
-            hovertemplate=form,
+            hovertemplate=number_format,
         )
     )
 
@@ -205,7 +215,7 @@ def _live_curves(
     colors: Mapping[str, str],
     quantity: str,
     *,
-    form: str,
+    number_format: str,
     best_epoch: int | None = None,
     scale: dict[str, Any] | None = None,
 ) -> LiveCurves:
@@ -213,7 +223,7 @@ def _live_curves(
         {
             position
             for values in curves.values()
-            for position in thinned(values, _points_per_curve(curves))
+            for position in downsampled(values, _points_per_curve(curves))
         }
         | ({best_epoch - 1} if best_epoch is not None and best_epoch <= len(epochs) else set())
     )
@@ -229,7 +239,9 @@ def _live_curves(
         for name, values in curves.items()
         for position in kept
     ]
-    return LiveCurves(rows, _specification(list(curves), colors, quantity, form, scale or {}))
+    return LiveCurves(
+        rows, _specification(list(curves), colors, quantity, number_format, scale or {})
+    )
 
 
 def _points_per_curve(curves: Mapping[str, Sequence[float | None]]) -> int:
@@ -240,7 +252,7 @@ def _specification(
     names: list[str],
     colors: Mapping[str, str],
     quantity: str,
-    form: str,
+    number_format: str,
     scale: dict[str, Any],
 ) -> dict[str, Any]:
     value = {
@@ -330,7 +342,12 @@ def _specification(
                     "tooltip": [
                         {"field": "epoch", "type": "quantitative", "title": "epoch"},
                         *(
-                            {"field": name, "type": "quantitative", "format": form, "title": name}
+                            {
+                                "field": name,
+                                "type": "quantitative",
+                                "format": number_format,
+                                "title": name,
+                            }
                             for name in names
                         ),
                     ],

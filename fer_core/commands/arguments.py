@@ -32,7 +32,7 @@ def add_command(
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=help_text, description=help_text, aliases=list(aliases)
     )
-    parser.add_argument("--json", action="store_true", help="answer with one JSON document")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
     return parser
 

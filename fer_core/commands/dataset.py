@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
     import_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
-    import_parser.add_argument("--name", help="its name (default: that of the source)")
+    import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
     defaults = SplitChoice()
     for split, share in (
         ("validation", defaults.validation_share),
@@ -42,12 +42,13 @@ def add_parser(subparsers: Any) -> None:
             type=float,
             default=share,
             metavar="S",
-            help=f"share that becomes {split} if the source has none (default {share})",
+            help=f"share of the images used for {split} if the source has no such split "
+            f"(default {share})",
         )
     import_parser.add_argument(
-        "--seed", type=int, default=defaults.seed, metavar="N", help="seed of that split"
+        "--seed", type=int, default=defaults.seed, metavar="N", help="seed of the random split"
     )
-    info_parser = add_command(commands, "info", "count a dataset", _info)
+    info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
     audit_parser = add_command(
         commands, "audit", "find duplicates, near-duplicates and leaks", _audit
@@ -56,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
     audit_parser.add_argument(
         "--exact", action="store_true", help="only images with the same pixels: faster"
     )
-    add_command(commands, "demo", "count the shipped demo set and its injected errors", _demo)
+    add_command(commands, "demo", "show the counts and injected errors of the demo set", _demo)
     curate.add_parser(commands)
     findings.add_parser(commands)
 

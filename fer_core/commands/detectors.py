@@ -16,7 +16,7 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "detectors", "list the face detectors", _list)
     commands = parser.add_subparsers(metavar="COMMAND")
     fetch_parser = add_command(
-        commands, "fetch", "download the recommended face detector unless it is present", _fetch
+        commands, "fetch", "download the recommended face detector if it is missing", _fetch
     )
     fetch_parser.add_argument("--url", default=YUNET_URL, help="where to download it from")
 

@@ -57,13 +57,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--curated",
         action="store_true",
-        help="apply the curation of the dataset: leave out dropped images, use the new labels",
+        help="apply the curation of the dataset: exclude dropped images, use corrected labels",
     )
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="first fit the temperature of the model, and against votes its emphasis on rare "
-        "emotions, on the validation split and save them",
+        help="first fit the temperature on the validation split and save it; with --against "
+        "votes also the emphasis on rare emotions",
     )
     parser.add_argument(
         "--robustness",

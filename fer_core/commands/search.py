@@ -44,7 +44,9 @@ def add_parser(subparsers: Any) -> None:
     stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
     for each in (start, resume, show, stop):
         each.add_argument("name", metavar="NAME", help="the name of the search")
-    start.add_argument("--recipe", metavar="NAME", required=True, help="see 'recipes'")
+    start.add_argument(
+        "--recipe", metavar="NAME", required=True, help="name of a recipe; 'recipes' lists them"
+    )
     start.add_argument("--data", required=True, help=DATA_HELP)
     start.add_argument("--epochs", type=int, metavar="N", help="epochs per trial")
     start.add_argument(

@@ -27,9 +27,11 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(
         subparsers, "train", "train a recipe, or resume a run that was interrupted", _run
     )
-    parser.add_argument("--recipe", metavar="NAME", help="see 'recipes'")
+    parser.add_argument("--recipe", metavar="NAME", help="name of a recipe; 'recipes' lists them")
     parser.add_argument("--data", help=DATA_HELP)
-    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's number")
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="number of epochs (default: that of the recipe)"
+    )
     parser.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="the run's folder (default: under runs/)"
     )

@@ -30,7 +30,7 @@ _FREQUENCIES = 8
 _CANDIDATE_SIMILARITY = 0.9
 
 #: Shifts that the verification tries, in pixels to each side.
-_LARGEST_SHIFT = 3
+_MAX_SHIFT = 3
 
 #: Minimum correlation of two images that show the same photo. Chosen by inspecting FER2013: all
 #: pairs between this and 0.93 were the same photo, below 0.9 one in three was not. Mirrored faces
@@ -148,7 +148,7 @@ def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> fl
     Returns:
         -1 to 1.
     """
-    inner = slice(_LARGEST_SHIFT, FACE_SIZE - _LARGEST_SHIFT)
+    inner = slice(_MAX_SHIFT, FACE_SIZE - _MAX_SHIFT)
     template = np.ascontiguousarray(first[inner, inner])
     found = cv2.matchTemplate(np.ascontiguousarray(second), template, cv2.TM_CCOEFF_NORMED)
     return float(found.max())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Largest difference of a probability between the served network and the Keras model.
 TOLERANCE = 1e-5
 
-#: What the export needs besides Keras.
+#: Packages that the export needs in addition to Keras.
 _ONNX_EXPORT = ("tensorflow", "tf2onnx", "onnx")
 
 

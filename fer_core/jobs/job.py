@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.access import Admission, Role
 
-#: With less elapsed time than this, a time estimate would be a guess.
+#: Elapsed time before a time estimate is shown; earlier estimates are not reliable.
 _MIN_ESTIMATE_SECONDS = 1.0
 
 

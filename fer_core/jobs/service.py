@@ -1,7 +1,7 @@
 """The service that runs background jobs in threads and checks who may start and cancel them.
 
-A click on a page ends the script that is running, and any work inside it. Work that takes longer
-than a click therefore runs here, and every session can watch it.
+A click on a page ends the running script and any work in it. Long work therefore runs here, and
+every session can watch it.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class JobService:
             kind: The kind of work.
             key: Identifies the work within its kind.
             title: What it does.
-            work: Does it. It receives the job, calls ``report`` regularly and returns the result.
-            visitor: Who asks.
+            work: The work. It receives the job, calls ``report`` regularly and returns the result.
+            visitor: The visitor who starts it.
 
         Raises:
             InputError: The visitor lacks the role that the kind requires.

@@ -100,7 +100,7 @@ def _normalized_convolution(
     activation: bool = True,
     first_scale: str = "ones",
 ) -> Any:
-    """Convolution, batch normalization and, unless switched off, ReLU.
+    """Apply convolution, batch normalization and, optionally, ReLU.
 
     ``first_scale`` is the initializer of the normalization's scale.
     """

@@ -104,8 +104,7 @@ def request_prune(run: RunFolder) -> None:
 def _request(run: RunFolder, request: Request) -> None:
     if not is_active(run):
         raise InputError(
-            f"The run {run.path.name} is not running and cannot be asked to {request}; check its "
-            "state."
+            f"The run {run.path.name} is not running and cannot {request}; check its state."
         )
     _write_request(run, request)
 

@@ -14,7 +14,7 @@ from fer_core.vision.face import Face
 
 #: A picture without a detected face is classified as a face crop if its sides are at most this long
 #: (pixels) and differ by at most this share. Published face crops are rarely larger.
-_LONGEST_CROP_SIDE = 128
+_MAX_CROP_SIDE = 128
 _SIDE_DIFFERENCE = 0.10
 
 
@@ -139,4 +139,4 @@ def check_image(image: NDArray[np.uint8]) -> None:
 def _may_be_face_crop(image: NDArray[np.uint8]) -> bool:
     height, width = (int(side) for side in image.shape[:2])
     shorter, longer = min(height, width), max(height, width)
-    return longer <= _LONGEST_CROP_SIDE and longer - shorter <= _SIDE_DIFFERENCE * longer
+    return longer <= _MAX_CROP_SIDE and longer - shorter <= _SIDE_DIFFERENCE * longer

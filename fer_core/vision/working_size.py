@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 #: A picture with a height of one pixel may be as wide as the whole pixel budget. Detectors pad such
 #: strips to their minimum height, so the width needs a separate limit.
-_LONGEST_SIDE = 4096
+_MAX_SIDE = 4096
 
 
 def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8], float, float]:
@@ -23,7 +23,7 @@ def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8],
         The picture, and the factors from its x and y to those of the full picture.
     """
     height, width = image.shape[:2]
-    scale = min(1.0, (pixels / (width * height)) ** 0.5, _LONGEST_SIDE / max(width, height))
+    scale = min(1.0, (pixels / (width * height)) ** 0.5, _MAX_SIDE / max(width, height))
     if scale == 1.0:
         return image, 1.0, 1.0
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))

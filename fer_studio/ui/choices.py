@@ -24,7 +24,11 @@ DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
 
 
 def choose_bundle(settings: Settings) -> Bundle | None:
-    """Draw the selection of the model, the default one first; None, with the reason, if empty."""
+    """Draw the selection of the model, the default one first.
+
+    Returns:
+        The model; None if there is none, and the page shows the reason.
+    """
     bundles = {bundle.name: bundle for bundle in list_bundles(settings)}
     default = default_bundle_name(settings)
     if not bundles:

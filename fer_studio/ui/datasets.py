@@ -28,8 +28,8 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.text import plain_text
 
-#: FER2013 takes about 80 MB; two datasets can be used alternately.
-_DATASETS_HELD = 2
+#: Maximum number of cached datasets; FER2013 takes about 80 MB of memory.
+_MAX_DATASETS = 2
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def _content_key(folder: Path) -> tuple[int, ...]:
     )
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Opening the dataset…")
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Opening the dataset…")
 def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceSet:
     faces = load_dataset(name, _settings)
-    _ = faces.fingerprint  # computed once, here, and not in an interaction
+    _ = faces.fingerprint  # computed here once, so that no later click waits for it
     return faces
 
 
@@ -100,7 +100,7 @@ def dataset_overview(dataset: OpenDataset) -> Overview:
     return _overview(dataset.key, dataset)
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner=False)
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False)
 def _overview(key: str, _dataset: OpenDataset) -> Overview:
     return overview(_dataset.faces)
 
@@ -110,7 +110,7 @@ def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
     return _exact_audit(dataset.key, dataset)
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Comparing all images…")
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Comparing all images…")
 def _exact_audit(key: str, _dataset: OpenDataset) -> DuplicateAudit:
     return audit_duplicates(_dataset.faces)
 
@@ -120,7 +120,7 @@ def dataset_quality(dataset: OpenDataset) -> ImageQuality:
     return _quality(dataset.key, dataset)
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Measuring all images…")
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Measuring all images…")
 def _quality(key: str, _dataset: OpenDataset) -> ImageQuality:
     return image_quality(_dataset.faces.images)
 
@@ -130,7 +130,7 @@ def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
     return _distances(dataset.key, dataset)
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner="Measuring all images…")
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Measuring all images…")
 def _distances(key: str, _dataset: OpenDataset) -> NDArray[np.float32]:
     return distance_from_class_mean(_dataset.faces.images, _dataset.faces.labels)
 
@@ -148,6 +148,6 @@ def dataset_votes(dataset: OpenDataset) -> Votes | None:
     return _votes(dataset.key, (status.st_mtime_ns, status.st_size, status.st_ino), dataset)
 
 
-@st.cache_resource(max_entries=_DATASETS_HELD, show_spinner=False)
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False)
 def _votes(key: str, content_key: tuple[int, ...], _dataset: OpenDataset) -> Votes | None:
     return read_votes(_dataset.folder, _dataset.faces)

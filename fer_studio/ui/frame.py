@@ -100,11 +100,11 @@ def run_app() -> None:
         page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
-        _start_waiting_trainings()
+        _start_pending_trainings()
 
 
 @st.cache_resource(show_spinner=False)
-def _start_waiting_trainings() -> None:
+def _start_pending_trainings() -> None:
     """Start pending trainings of the queue and remove stale temporary files.
 
     It runs once per server, after the first page, which does not wait for it.

@@ -9,11 +9,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-#: Width of a face in screen pixels: two for each of its own.
+#: Width of a face in screen pixels, two per image pixel.
 FACE_WIDTH = 96
 #: Faces are enlarged by this factor before they are sent, so that the browser does not blur their
 #: pixels. A larger factor has no effect: Streamlit shrinks pictures to their display width.
-_SENT_FACTOR = 2
+_ENLARGEMENT = 2
 PAGE_SIZE = 24
 GROUPS_ON_PAGE = 12
 #: Per group: FER2013's largest has a few dozen faces, but a folder of copies may have thousands.
@@ -30,10 +30,10 @@ def face_png(image: NDArray[np.uint8], *, gap: int = 0) -> bytes:
         gap: Width of a transparent margin, in screen pixels at ``FACE_WIDTH``.
     """
     picture = cv2.resize(
-        image, None, fx=_SENT_FACTOR, fy=_SENT_FACTOR, interpolation=cv2.INTER_NEAREST
+        image, None, fx=_ENLARGEMENT, fy=_ENLARGEMENT, interpolation=cv2.INTER_NEAREST
     )
     if gap:
-        sent_gap = gap * _SENT_FACTOR * image.shape[1] // FACE_WIDTH
+        sent_gap = gap * _ENLARGEMENT * image.shape[1] // FACE_WIDTH
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGRA)
         picture = cv2.copyMakeBorder(
             picture, 0, 0, sent_gap // 2, sent_gap // 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
@@ -78,16 +78,16 @@ def show_gallery(
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
         caption: Returns the text below a row's face.
-        key: Of the widgets; use another key for other rows, so that they start on page 1.
+        key: Key of the widgets; use a different key for other rows, so that they start on page 1.
         name: Returns the alternative text of a row's face, instead of its caption.
         page_size: Faces per page.
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
-    spoken = name or caption
+    alternative_text = name or caption
     show_faces(
         [images[row] for row in shown],
         [caption(row) for row in shown],
-        names=[spoken(row) for row in shown],
+        names=[alternative_text(row) for row in shown],
     )
 
 
@@ -106,7 +106,7 @@ def choose_faces(
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
         caption: Returns the label of a row's checkbox.
-        key: Of the widgets; use another key for other rows.
+        key: Key of the widgets; use a different key for other rows.
         name: Returns the alternative text and tooltip of a row's face.
         page_size: Faces per page.
 
@@ -135,7 +135,7 @@ def choose_grouped_faces(
         images: All faces, uint8 ``[n, 48, 48]``.
         groups: Rows of each group.
         caption: Returns the label of a row's checkbox.
-        key: Of the widgets; use another key for other groups.
+        key: Key of the widgets; use a different key for other groups.
         name: Returns the alternative text and tooltip of a row's face.
         page_size: Groups per page.
 
@@ -193,24 +193,22 @@ def _choice(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
     chosen = _chosen(key)
     result = [int(row) for row in rows if int(row) in chosen]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Choose this page", key=f"{key}_page_chosen", on_click=_choose_all, args=(key, shown)
-        )
+        st.button("Select page", key=f"{key}_page_chosen", on_click=_choose_all, args=(key, shown))
         if len(rows) > len(shown):
             st.button(
-                f"Choose all {len(rows):,}",
+                f"Select all {len(rows):,}",
                 key=f"{key}_all_chosen",
                 on_click=_choose_all,
                 args=(key, [int(row) for row in rows]),
             )
         st.button(
-            "Choose none",
+            "Clear selection",
             key=f"{key}_none_chosen",
             on_click=clear_choice,
             args=(key,),
             disabled=not result,
         )
-        st.markdown(f"**{len(result):,} chosen**" if result else "None chosen")
+        st.markdown(f"**{len(result):,} selected**" if result else "None selected")
     return result
 
 

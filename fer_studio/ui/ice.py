@@ -73,7 +73,7 @@ def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
         source: Where it was configured, for messages.
 
     Returns:
-        As ``load_ice_servers``.
+        Servers in the format of ``load_ice_servers``.
 
     Raises:
         InputError: The list is invalid.

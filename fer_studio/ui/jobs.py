@@ -1,4 +1,4 @@
-"""Background jobs on a page: start one, show its progress, cancel it, take its result."""
+"""Background jobs on a page: start one, show its progress, cancel it, get its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_studio.ui.text import plain_text
 _REFRESH_SECONDS = 0.5
 _CANCEL_PROBLEM = "job_cancel_problem"
 
-#: Shown beside a button that starts a long job.
+#: Shown next to a button that starts a long job.
 LONG_JOB_HINT = (
     "Takes seconds to a few minutes and runs in the background. You can continue working; the "
     "result is kept until the server stops."
@@ -27,7 +27,7 @@ LONG_JOB_HINT = (
 
 @st.cache_resource(show_spinner=False)
 def job_service() -> JobService:
-    """The job service of this server."""
+    """Return the job service of this server."""
     return JobService()
 
 
@@ -90,7 +90,7 @@ def result_of(job: Job) -> Any:
 def show_progress(job: Job, *, stop_key: str | None) -> None:
     """Draw a job's progress bar and Stop button; run the whole page again when the job has ended.
 
-    The job may have ended since the caller looked: then the page runs again at once.
+    If the job has already ended, the page runs again at once.
 
     Args:
         job: The job to watch.

@@ -1,4 +1,4 @@
-"""Size limits of uploads: browsers enforce the limit of a field, other programs may not."""
+"""Size limits of uploads. Browsers enforce the limit of a file field, other clients may not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.errors import InputError
 
-#: In characters of up to four bytes each: file systems allow 255 bytes.
-_LONGEST_NAME = 60
+#: Characters can have four bytes in UTF-8, and file systems allow names of 255 bytes.
+_MAX_NAME_LENGTH = 60
 
 
 def check_size(upload: UploadedFile, megabytes: int) -> None:
@@ -23,7 +23,7 @@ def check_size(upload: UploadedFile, megabytes: int) -> None:
         raise InputError(f"{upload.name} is larger than {megabytes} MB; provide a smaller file.")
 
 
-def content_within(upload: UploadedFile, megabytes: int) -> bytes:
+def read_upload(upload: UploadedFile, megabytes: int) -> bytes:
     """Return the content of a file.
 
     Raises:
@@ -36,11 +36,11 @@ def content_within(upload: UploadedFile, megabytes: int) -> bytes:
 def file_name(text: str) -> str:
     """Return the name of an upload as a valid file name."""
     name = re.split(r"[/\\]", text)[-1]
-    name = "".join(letter for letter in name if letter.isprintable())[-_LONGEST_NAME:]
+    name = "".join(letter for letter in name if letter.isprintable())[-_MAX_NAME_LENGTH:]
     return name if name.strip(". ") else "upload"
 
 
-def first_within(
+def uploads_within_limits(
     uploads: Sequence[UploadedFile], *, count: int, megabytes_each: int, megabytes: int
 ) -> tuple[list[UploadedFile], str]:
     """Return the uploads that fit the limits, in their order.
@@ -54,17 +54,21 @@ def first_within(
     Returns:
         The files, and a sentence about those that were skipped; empty if there are none.
     """
-    taken: list[UploadedFile] = []
-    left = megabytes << 20
+    accepted: list[UploadedFile] = []
+    remaining = megabytes << 20
     for upload in uploads:
-        if upload.size <= megabytes_each << 20 and len(taken) < count and upload.size <= left:
-            taken.append(upload)
-            left -= upload.size
-    skipped = len(uploads) - len(taken)
+        if (
+            upload.size <= megabytes_each << 20
+            and len(accepted) < count
+            and upload.size <= remaining
+        ):
+            accepted.append(upload)
+            remaining -= upload.size
+    skipped = len(uploads) - len(accepted)
     if not skipped:
-        return taken, ""
+        return accepted, ""
     files = "1 photo was" if skipped == 1 else f"{skipped:,} photos were"
-    return taken, (
+    return accepted, (
         f"{files} skipped: the limit is {count:,} photos at a time, up to {megabytes_each} MB each "
         f"and {megabytes:,} MB together. Remove some, or upload the rest afterwards."
     )

@@ -69,9 +69,9 @@ def show_webcam(
     """Draw the webcam with its buttons and show the frames that the channel returns.
 
     Args:
-        key: Of the component; also the argument of ``stream_state``.
+        key: Key of the component; also the argument of ``stream_state``.
         make_channel: Creates the channel of a new connection.
-        ice_servers: As returned by ``load_ice_servers``; empty on localhost.
+        ice_servers: Servers as returned by ``load_ice_servers``; empty on localhost.
         on_change: Called when the stream starts or ends.
 
     Raises:
@@ -130,7 +130,7 @@ def stream_state(key: str) -> StreamState:
 
 
 def _forget_run_count(key: str) -> None:
-    """Prevent that quick script runs are mistaken for a page change."""
+    """Prevent streamlit-webrtc from mistaking quick script runs for a page change."""
     context = st.session_state.get(key)
     if context is not None:
         context._last_rendered_run_count = None

@@ -166,13 +166,13 @@ def test_a_selection_is_kept_when_another_page_is_opened(
     pages.get_by_role("button", name="2").click()
     expect(boxes).to_have_count(4)
     expect(page.get_by_text("1 chosen")).to_be_visible()
-    press(page, "Choose this page")
+    press(page, "Select page")
     expect(page.get_by_text("5 chosen")).to_be_visible()
     pages.get_by_role("button", name="1").click()
     expect(boxes).to_have_count(24)
     expect(boxes.nth(1)).to_be_checked()
-    press(page, "Choose none")
-    expect(page.get_by_text("None chosen")).to_be_visible()
+    press(page, "Clear selection")
+    expect(page.get_by_text("None selected")).to_be_visible()
 
 
 def test_a_quick_fix_and_its_csv(open_page: OpenPage, home: Settings) -> None:
@@ -209,7 +209,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     page.mouse.move(place[0], place[1])
     expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
     page.mouse.click(place[0], place[1])
-    expect(page.get_by_text("None chosen")).to_be_visible()
+    expect(page.get_by_text("None selected")).to_be_visible()
     expect(page.get_by_text("No point is chosen")).to_have_count(0)
     assert page.get_by_role("main").get_by_role("checkbox").count() >= 1
 

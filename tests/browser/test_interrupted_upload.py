@@ -22,7 +22,7 @@ def choose_file(page: Page, path: Path) -> None:
     page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(path)
 
 
-def test_an_interrupted_upload_leaves_nothing_behind(
+def test_an_interrupted_upload_leaves_no_files(
     open_page: Callable[..., Page],
     server: Any,
     tiny_faces: FaceSet,

@@ -22,7 +22,7 @@ COUNTS = dict(zip(EMOTIONS, (3, 0, 4, 1000, 5, 6, 7), strict=True))
 COLORS = tuple(EMOTION_COLORS.values())
 
 
-def test_counts_stand_at_their_emotion_in_its_colour() -> None:
+def test_counts_are_drawn_in_the_color_of_their_emotion() -> None:
     figure = count_bars(COUNTS, "train")
     (bars,) = figure.data
     assert dict(zip(bars.y, bars.x, strict=True)) == COUNTS
@@ -31,7 +31,7 @@ def test_counts_stand_at_their_emotion_in_its_colour() -> None:
     assert figure.layout.xaxis.title.text == "train images"
 
 
-def test_shares_are_told_apart_by_pattern_and_named_in_the_legend() -> None:
+def test_splits_have_different_patterns_and_a_legend() -> None:
     shares = {
         "train": {"happy": 0.75, "sad": 0.25},
         "validation": {"happy": 0.5, "sad": 0.5},
@@ -81,7 +81,7 @@ def test_every_point_of_the_map_carries_its_row() -> None:
     assert by_name["happy"].marker.color == EMOTION_COLORS["happy"]
 
 
-def test_before_and_after_stand_beside_each_other() -> None:
+def test_counts_before_and_after_are_grouped_by_emotion() -> None:
     after = COUNTS | {"happy": 10}
     drawn = [trace for trace in change_bars(COUNTS, after).data if trace.x != (None,)]
     assert [trace.y[EMOTIONS.index("happy")] for trace in drawn] == [1000, 10]

@@ -11,10 +11,10 @@ from fer_core.charts.training import (
     LiveCurves,
     accuracy_curves,
     compared_curves,
+    downsampled,
     learning_rate_curve,
     loss_curves,
     recall_curves,
-    thinned,
 )
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 from fer_core.training.run_folder import EpochRecord
@@ -39,14 +39,14 @@ EPOCHS = [record(1, 0.25, 1.5), record(2, 0.5, 1.0), record(3, 0.375, 1.25)]
 
 
 def test_short_curves_keep_every_value() -> None:
-    assert thinned([3.0, 1.0, 2.0], 4) == [0, 1, 2]
-    assert thinned([], 4) == []
+    assert downsampled([3.0, 1.0, 2.0], 4) == [0, 1, 2]
+    assert downsampled([], 4) == []
 
 
 def test_long_curves_keep_their_ends_and_their_spikes() -> None:
     values = [1.0] * 10_000
     values[1234], values[7777] = 9.0, -9.0
-    kept = thinned(values)
+    kept = downsampled(values)
     assert len(kept) <= MAX_POINTS
     assert {0, 1234, 7777, 9999} <= set(kept)
     assert kept == sorted(kept)
@@ -55,7 +55,7 @@ def test_long_curves_keep_their_ends_and_their_spikes() -> None:
 def test_thinning_passes_over_gaps() -> None:
     values: list[float | None] = [None] * 1000
     values[500] = 2.0
-    assert thinned(values, 10) == [0, 500, 999]
+    assert downsampled(values, 10) == [0, 500, 999]
 
 
 def curve(curves: LiveCurves, name: str) -> list[tuple[int, float | None]]:
@@ -81,7 +81,7 @@ def test_no_best_epoch_is_marked_where_there_is_none(best: int | None) -> None:
     assert not any(row["is_best"] for row in loss_curves(EPOCHS, best).rows)
 
 
-def test_the_best_epoch_is_never_thinned_away() -> None:
+def test_downsampling_keeps_the_best_epoch() -> None:
     epochs = [record(number + 1) for number in range(5000)]
     assert [row["epoch"] for row in loss_curves(epochs, 3217).rows if row["is_best"]] == [3217]
 

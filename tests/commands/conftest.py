@@ -17,7 +17,7 @@ from fer_core.settings import PROJECT_ROOT
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., "subprocess.Popen[str]"]:
-    """``start("train", …, home=folder)``: a command as a process of its own."""
+    """``start("train", …, home=folder)``: a command as a separate process."""
 
     def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
         environment = os.environ | {

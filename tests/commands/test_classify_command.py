@@ -199,7 +199,7 @@ def test_haar_is_the_default_without_yunets_file(
     [
         (("--detector", "crystal-ball"), "crystal-ball"),
         (("--detector", "yunet"), "yunet"),
-        (("--model", "nobody"), "nobody"),
+        (("--model", "unknown-model"), "unknown-model"),
         (("--model", "../../etc"), "../../etc"),
     ],
 )
@@ -234,7 +234,7 @@ def test_the_text_output_lists_files_faces_and_errors(
     assert "empty" in trouble.replace("empty.png", "")
 
 
-def test_file_names_in_any_script_come_back_unchanged(
+def test_file_names_in_any_script_are_printed_unchanged(
     run: Callable, default_bundle: Bundle, tmp_path: Path
 ) -> None:
     path = tmp_path / "größer 😀\nline.png"

@@ -11,7 +11,7 @@ from fer_core.recipes import RECIPES
 from fer_core.settings import PROJECT_ROOT, Settings
 
 
-def test_recipes_come_with_the_quickest_first(run: Callable) -> None:
+def test_recipes_are_listed_fastest_first(run: Callable) -> None:
     document = run("recipes", "--json").document
     assert [recipe["name"] for recipe in document] == list(RECIPES)
     costs = [recipe["multiply_adds"] * recipe["config"]["epochs"] for recipe in document]
@@ -19,9 +19,7 @@ def test_recipes_come_with_the_quickest_first(run: Callable) -> None:
     assert all(recipe["summary"] for recipe in document)
 
 
-def test_the_program_answers_as_a_process_with_one_document_and_nothing_else(
-    run_process: Callable, tmp_path: Path
-) -> None:
+def test_the_program_prints_exactly_one_document(run_process: Callable, tmp_path: Path) -> None:
     answer = run_process("recipes", "--json", home=tmp_path)
     assert len(answer.document) == len(RECIPES)
     assert answer.err == ""
@@ -41,19 +39,19 @@ def test_the_program_answers_as_a_process_with_one_document_and_nothing_else(
         (("train", "--epochs", "many"), "many"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused_in_one_line(
+def test_invalid_arguments_give_a_one_line_error(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run(*arguments).refusal
 
 
-def test_help_is_no_error(run: Callable) -> None:
+def test_help_exits_without_error(run: Callable) -> None:
     answer = run("--help")
     assert answer.code == 0
     assert "classify" in answer.out
 
 
-def test_a_reader_that_has_had_enough_is_no_error(start: Callable, tmp_path: Path) -> None:
+def test_a_closed_output_pipe_is_not_an_error(start: Callable, tmp_path: Path) -> None:
     process = start("recipes", "--json", home=tmp_path)
     process.stdout.close()
     assert process.stderr.read() == ""
@@ -69,7 +67,7 @@ def test_the_answer_does_not_depend_on_an_unread_standard_error(
     assert answer.err == ""
 
 
-def test_models_of_an_empty_home_is_an_empty_list(run: Callable) -> None:
+def test_an_empty_models_folder_gives_an_empty_list(run: Callable) -> None:
     assert run("models", "--json").document == []
 
 
@@ -123,12 +121,12 @@ def test_a_model_can_be_imported_and_made_the_default(
     ("arguments", "words"),
     [
         (("models", "import", "nowhere"), "nowhere"),
-        (("models", "default", "nobody"), "nobody"),
-        (("models", "export", "nobody"), "nobody"),
+        (("models", "default", "unknown-model"), "unknown-model"),
+        (("models", "export", "unknown-model"), "unknown-model"),
         (("models", "import", str(PROJECT_ROOT / "tests")), "bundle.json is missing"),
     ],
 )
-def test_models_that_are_not_there_are_refused_in_one_line(
+def test_missing_models_give_a_one_line_error(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run(*arguments).refusal

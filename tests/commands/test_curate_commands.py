@@ -15,7 +15,7 @@ VOTES = "image,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,un
 
 @pytest.fixture
 def drawn(run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]) -> Callable:
-    """An imported dataset called "drawn": one training image also stands in validation."""
+    """An imported dataset called "drawn": one training image also appears in validation."""
     generator = np.random.default_rng(2)
     faces = [png(generator.integers(0, 256, (48, 48)).astype(np.uint8)) for _ in range(6)]
     folder = write_files(
@@ -91,7 +91,7 @@ def test_a_quick_fix_exported_and_imported(drawn: Callable, tmp_path: Path) -> N
         (("list", "nowhere"), "nowhere"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_one_line(
+def test_invalid_requests_give_a_one_line_error(
     drawn: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in drawn("dataset", "curate", *arguments).refusal

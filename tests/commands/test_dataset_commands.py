@@ -84,7 +84,7 @@ def test_the_share_and_the_seed_decide_the_cut(
         (("--name", "../outside"), "../outside"),
     ],
 )
-def test_an_unfit_choice_is_refused_in_one_line(
+def test_an_invalid_choice_gives_a_one_line_error(
     run: Callable, kaggle_zip: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("dataset", "import", kaggle_zip, *arguments).refusal
@@ -178,7 +178,7 @@ def test_an_absent_split_is_an_empty_object(
 
 
 @pytest.mark.parametrize("command", ["info", "audit"])
-def test_what_is_not_there_is_refused_in_one_line(run: Callable, command: str) -> None:
+def test_a_missing_dataset_gives_a_one_line_error(run: Callable, command: str) -> None:
     assert "nowhere" in run("dataset", command, "nowhere").refusal
 
 
@@ -199,7 +199,7 @@ def test_a_damaged_import_is_refused_in_one_line(
     assert "drawn" in run("dataset", "info", "drawn").refusal
 
 
-def test_the_answer_for_people_names_every_emotion(run: Callable, kaggle_zip: Path) -> None:
+def test_the_text_output_names_every_emotion(run: Callable, kaggle_zip: Path) -> None:
     answer = run("dataset", "info", kaggle_zip)
     assert answer.code == 0
     assert all(emotion in answer.out for emotion in EMOTIONS)

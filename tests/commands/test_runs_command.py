@@ -156,14 +156,14 @@ def test_other_data_than_at_the_start_of_the_run_are_refused(
     assert status is not None and status.state == "failed"
 
 
-def test_a_process_that_cannot_write_says_what_is_safe(
+def test_a_failed_write_reports_what_is_saved(
     run: Callable, kaggle_zip: Path, settings: Settings
 ) -> None:
     folder = RunFolder(settings.runs_root / "one")
     run("train", *SMALL, "--data", kaggle_zip, "--epochs", 1, "--run-dir", folder.path)
     assert state(run, folder)["state"] == "finished"
     run("runs", "extend", folder.path, "--epochs", 2)
-    # Where the checkpoint should go lies a folder.
+    # A folder has the path of the checkpoint.
     checkpoint = folder.path / "checkpoint-00002.npz"
     checkpoint.mkdir()
     (checkpoint / "x").write_text("x")

@@ -47,7 +47,7 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the training is too slow, or stands still"
+        assert time.monotonic() < deadline, "the training is too slow, or hangs"
         time.sleep(0.02)
 
 
@@ -59,7 +59,7 @@ def without_timings(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def started(start: Callable) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """As ``start``, and whatever a failed test leaves running is ended."""
+    """As ``start``; processes that a failed test leaves running are ended."""
     processes = []
 
     def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
@@ -81,7 +81,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
-    """Three epochs without an interruption, published, in a process of its own."""
+    """Three epochs without an interruption, published, in a separate process."""
     return run_process(
         *("train", *SMALL, "--data", kaggle_zip, "--epochs", 3),
         *("--run-dir", home / "whole", "--publish", "trained", "--json"),
@@ -89,7 +89,7 @@ def whole_run(run_process: Callable, kaggle_zip: Path, home: Path) -> Any:
     )
 
 
-def test_a_training_answers_with_one_document_and_reports_progress_separately(
+def test_a_training_prints_one_document_and_reports_progress_separately(
     whole_run: Any, home: Path
 ) -> None:
     document = whole_run.document
@@ -103,7 +103,7 @@ def test_a_training_answers_with_one_document_and_reports_progress_separately(
     assert "Traceback" not in whole_run.err
 
 
-def test_the_run_folder_holds_what_the_pages_read(whole_run: Any, home: Path) -> None:
+def test_the_run_folder_contains_what_the_pages_read(whole_run: Any, home: Path) -> None:
     folder = home / "whole"
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "status.json", "metrics.jsonl", "train.log", "bundle"} <= names
@@ -189,7 +189,7 @@ def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend(
     run_at: Callable, kaggle_zip: Path, home: Path
 ) -> None:
     folder = home / "runs" / "bare"
-    # A module that is None cannot be imported, as if it were not installed.
+    # A module that is None cannot be imported, like one that is not installed.
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({NOT_FOR_TRAINING!r}))\n"
         "from fer_core.__main__ import main; sys.exit(main(sys.argv[1:]))"

@@ -41,7 +41,7 @@ def test_the_mean_of_nothing_is_refused() -> None:
         mean_face(plain(1)[:0])
 
 
-def test_mean_faces_stand_in_the_emotions_order_without_the_absent() -> None:
+def test_mean_faces_are_in_emotion_order_without_absent_emotions() -> None:
     means = mean_faces(plain(10, 50, 30), np.array([6, 0, 6], np.int8))
     assert list(means) == ["angry", "neutral"]
     assert means["neutral"][0, 0] == 20

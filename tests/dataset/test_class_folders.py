@@ -53,7 +53,7 @@ def test_folder_and_archive_with_the_same_pictures_are_equal(
     np.testing.assert_array_equal(folder.images, archive.images)
 
 
-def test_pixels_come_through_unchanged(write_files: WriteFiles, png: Png) -> None:
+def test_pixels_are_imported_unchanged(write_files: WriteFiles, png: Png) -> None:
     picture = np.arange(48 * 48).reshape(48, 48).astype(np.uint8)
     faces = read_dataset(write_files({"train/fear/a.png": png(picture)}))
     np.testing.assert_array_equal(faces.images[0], picture)
@@ -132,7 +132,7 @@ def test_without_split_folders_both_are_cut_from_each_class_by_seed(
 
 
 @pytest.mark.parametrize("folder", ["Validation", "valid", "VAL"])
-def test_a_validation_folder_goes_by_several_names(
+def test_several_names_of_a_validation_folder_are_recognized(
     write_files: WriteFiles, pictures: list[bytes], folder: str
 ) -> None:
     faces = read_dataset(
@@ -342,7 +342,7 @@ def test_a_source_without_a_usable_picture_is_refused_with_the_first_problem(
         read_dataset(path)
 
 
-def test_a_name_that_is_no_text_does_not_stop_the_reading(
+def test_names_that_are_not_valid_text_are_read(
     write_files: WriteFiles, pictures: list[bytes]
 ) -> None:
     folder = write_files({"happy/a.png": pictures[0]})

@@ -52,7 +52,7 @@ def drawn(draw_faces: Callable[..., FaceSet]) -> FaceSet:
     return draw_faces(list(range(7)) * 3, splits=["train"] * 11 + ["validation"] * 5 + ["test"] * 5)
 
 
-def test_fer2013_comes_through_unchanged_and_in_its_order(
+def test_fer2013_is_imported_unchanged_and_in_order(
     drawn: FaceSet, write_table: WriteTable
 ) -> None:
     faces = read_dataset(write_table(fer2013_lines(drawn)))
@@ -231,7 +231,7 @@ def test_faulty_rows_are_listed_by_line_with_their_reason(
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"a,b,c\n1,2,3\n", bytes(5000), b"\xff" * 5000])
-def test_what_is_no_table_of_faces_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_tables_of_faces_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "faces.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"^faces\.csv has no column 'pixels'") as caught:
         read_dataset(tmp_path / "faces.csv")
@@ -273,7 +273,7 @@ def test_kinds_of_problems_are_bounded_too(drawn: FaceSet, write_table: WriteTab
     assert len(faces.problems) <= problem_log.MAX_LISTED + problem_log.MAX_KINDS + 1
 
 
-def test_progress_is_told_in_bytes(drawn: FaceSet, write_table: WriteTable) -> None:
+def test_progress_is_reported_in_bytes(drawn: FaceSet, write_table: WriteTable) -> None:
     path = write_table(fer2013_lines(drawn) * 5)
     reports: list[tuple[int, int]] = []
     read_dataset(path, report=lambda done, total: reports.append((done, total)))
@@ -283,7 +283,7 @@ def test_progress_is_told_in_bytes(drawn: FaceSet, write_table: WriteTable) -> N
     assert reports == sorted(reports)
 
 
-def test_a_table_that_never_ends_is_refused(
+def test_an_endless_table_is_refused(
     drawn: FaceSet, write_table: WriteTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 2**16)
@@ -301,7 +301,7 @@ def test_a_damaged_table_in_an_archive_is_not_trusted(
         read_dataset(tmp_path / "faces.zip")
 
 
-def test_pictures_in_emotion_folders_win_over_a_table_beside_them(
+def test_pictures_in_emotion_folders_are_preferred_to_a_table_in_the_same_folder(
     drawn: FaceSet, write_files: WriteFiles, png: Callable[..., bytes]
 ) -> None:
     folder = write_files(

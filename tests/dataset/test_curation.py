@@ -50,7 +50,7 @@ def test_what_is_written_is_read_again(faces: FaceSet) -> None:
     assert curation.counts() == {"drop": 1, "relabel": 1, "keep": 1}
 
 
-def test_columns_may_stand_in_any_order_and_the_last_line_about_an_image_counts() -> None:
+def test_columns_may_be_in_any_order_and_the_last_line_of_an_image_applies() -> None:
     text = (
         "\ufeffACTION,label,key,name\n"
         "drop,,00112233445566AA,a.png\n"
@@ -73,7 +73,9 @@ def test_columns_may_stand_in_any_order_and_the_last_line_about_an_image_counts(
         ("a.png", "key is missing"),
     ],
 )
-def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, words: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number_and_the_others_apply(
+    line: str, words: str
+) -> None:
     curation = parse_curation((HEADER + LINE + line + "\n\n" + LINE).encode(), "mine.csv")
     assert len(curation) == 1
     (problem,) = curation.problems
@@ -90,7 +92,7 @@ def test_a_broken_line_is_told_with_its_number_and_the_rest_counts(line: str, wo
         (b"name,key,action\n\xff\xfe", "not text in UTF-8"),
     ],
 )
-def test_what_is_no_curation_is_refused(content: bytes, words: str) -> None:
+def test_files_that_are_not_curations_are_refused(content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         parse_curation(content, "mine.csv")
 
@@ -115,7 +117,7 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
     assert faces.labels.tolist() == [0, 1, 2, 3, 1, 5]  # the import stays as it is
 
 
-def test_training_alone_can_be_curated(faces: FaceSet) -> None:
+def test_curation_can_be_limited_to_training_images(faces: FaceSet) -> None:
     curated = apply_curation(faces, decide(faces, [0, 4, 5], "drop"), ("train",))
     assert curated.rows.tolist() == [1, 2, 3, 4, 5]
     assert curated.summary == "1 training image dropped"
@@ -129,7 +131,7 @@ def test_without_decisions_nothing_changes(faces: FaceSet) -> None:
         assert curated.fingerprint == Curation().fingerprint
 
 
-def test_the_fingerprint_tells_what_changes_the_data(faces: FaceSet) -> None:
+def test_the_fingerprint_depends_on_decisions_that_change_the_data(faces: FaceSet) -> None:
     one = decide(faces, [0], "drop")
     assert one.fingerprint != Curation().fingerprint
     assert one.fingerprint != decide(faces, [1], "drop").fingerprint
@@ -138,7 +140,7 @@ def test_the_fingerprint_tells_what_changes_the_data(faces: FaceSet) -> None:
     assert Curation((other,)).fingerprint == one.fingerprint
 
 
-def test_images_that_are_not_there_are_told_and_the_rest_counts(faces: FaceSet) -> None:
+def test_missing_images_are_reported_and_the_other_decisions_apply(faces: FaceSet) -> None:
     gone = tuple(
         CurationEntry(f"{n}.png", f"{n:016x}", "train", "drop", None, "", "", "") for n in range(5)
     )
@@ -150,7 +152,7 @@ def test_images_that_are_not_there_are_told_and_the_rest_counts(faces: FaceSet) 
     assert "0.png, 1.png, 2.png and 2 more" in curated.warning
 
 
-def test_the_name_alone_is_not_enough(faces: FaceSet) -> None:
+def test_a_matching_name_is_not_sufficient(faces: FaceSet) -> None:
     curation = decide(faces, [0], "drop")
     images = faces.images.copy()
     images[0, 0, 0] ^= 1
@@ -163,7 +165,7 @@ def test_decisions_survive_an_import_under_other_names(faces: FaceSet) -> None:
     )
     table = replace(faces, names=tuple(f"faces.csv:{row + 2}" for row in range(6)))
     by_row = match_curation(curation, table).by_row
-    # Both have the same pixels: the split tells them apart.
+    # Both have the same pixels and differ by their split.
     assert {row: entry.action for row, entry in by_row.items()} == {1: "drop", 4: "relabel"}
 
 
@@ -186,6 +188,6 @@ def test_new_labels_one_by_one(faces: FaceSet) -> None:
     assert [(entry.name, entry.label) for entry in entries] == [("train/0.png", "sad")]
 
 
-def test_there_is_no_such_row(faces: FaceSet) -> None:
+def test_a_missing_row_is_reported(faces: FaceSet) -> None:
     with pytest.raises(ValueError, match="0 to 5"):
         entries_for(faces, [6], "drop", reason="", source="")

@@ -131,9 +131,7 @@ def test_all_unreadable_lines_are_kept(file: CurationFile, faces: FaceSet) -> No
     assert kept == 'my own note\n"two\nlines",x,train\nlast, no break\n'
 
 
-def test_undo_is_refused_if_another_change_came_in_between(
-    file: CurationFile, faces: FaceSet
-) -> None:
+def test_undo_is_refused_after_a_concurrent_change(file: CurationFile, faces: FaceSet) -> None:
     file.change(decided(faces, *range(13)))
     shown = file.undoable()
     assert shown is not None
@@ -168,7 +166,7 @@ def test_an_undo_can_be_redone_until_the_next_change(file: CurationFile, faces: 
     assert file.redoable() is None
 
 
-def test_the_last_decision_about_one_image_is_undone_alone(
+def test_only_the_last_decision_about_one_image_is_undone(
     file: CurationFile, faces: FaceSet
 ) -> None:
     file.change(decided(faces, 3, action="relabel", label="sad"))
@@ -222,7 +220,9 @@ def test_a_change_may_depend_on_earlier_decisions(file: CurationFile, faces: Fac
     assert len(file.read()) == 3
 
 
-def test_an_import_adds_and_tells_what_it_could_not_use(file: CurationFile, faces: FaceSet) -> None:
+def test_an_import_adds_decisions_and_reports_unusable_lines(
+    file: CurationFile, faces: FaceSet
+) -> None:
     file.change(decided(faces, 0, 1))
     text = curation_csv(file.read())
     file.undo()
@@ -241,7 +241,7 @@ def test_an_import_adds_and_tells_what_it_could_not_use(file: CurationFile, face
         file.import_csv(b"name,key,action\n", "mine.csv", faces)
 
 
-def test_a_deleted_dataset_does_not_come_back(file: CurationFile, faces: FaceSet) -> None:
+def test_a_deleted_dataset_is_not_recreated(file: CurationFile, faces: FaceSet) -> None:
     shutil.rmtree(file.folder)
     with pytest.raises(InputError, match="no longer exists"):
         file.change(decided(faces, 0))

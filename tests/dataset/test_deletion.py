@@ -39,7 +39,7 @@ def imported(source: Path, settings: Settings) -> Settings:
     return settings
 
 
-def test_a_deleted_dataset_is_gone_with_all_that_lay_beside_it(imported: Settings) -> None:
+def test_deleting_a_dataset_removes_all_its_files(imported: Settings) -> None:
     (imported.data_root / "faces" / "curation.csv").write_text("decisions")
     delete_dataset("faces", imported)
     assert {path.name for path in imported.data_root.iterdir()} == {"others", ".locks"}
@@ -48,20 +48,20 @@ def test_a_deleted_dataset_is_gone_with_all_that_lay_beside_it(imported: Setting
 
 
 @pytest.mark.parametrize("name", ["..", "../data", "a/b", ".", "", "others/../faces", "/tmp", "~"])
-def test_what_is_no_name_deletes_nothing(imported: Settings, name: str) -> None:
+def test_an_invalid_name_deletes_nothing(imported: Settings, name: str) -> None:
     with pytest.raises(InputError, match="cannot be a name"):
         delete_dataset(name, imported)
     assert dataset_names(imported) == ["faces", "others"]
 
 
-def test_what_is_no_dataset_is_not_deleted(imported: Settings) -> None:
+def test_folders_that_are_not_datasets_are_not_deleted(imported: Settings) -> None:
     (imported.data_root / "notes").mkdir()
     with pytest.raises(InputError, match=r"no dataset 'notes'; imported datasets: faces, others"):
         delete_dataset("notes", imported)
     assert (imported.data_root / "notes").is_dir()
 
 
-def test_a_link_is_left_alone(imported: Settings, tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_not_deleted(imported: Settings, tmp_path: Path) -> None:
     elsewhere = (imported.data_root / "faces").rename(tmp_path / "elsewhere")
     (imported.data_root / "linked").symlink_to(elsewhere)
     with pytest.raises(InputError, match="is a link"):
@@ -90,7 +90,7 @@ def test_the_record_is_read_back(imported: Settings) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"source": "x", "seed": 0}', "\x80"])
-def test_a_damaged_record_is_told(imported: Settings, text: str) -> None:
+def test_a_damaged_record_is_reported(imported: Settings, text: str) -> None:
     (imported.data_root / "faces" / "dataset.json").write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match="is damaged") as caught:
         read_record("faces", imported)
@@ -152,7 +152,7 @@ def test_paths_within_the_roots_are_found(bounded: Settings, tmp_path: Path) -> 
     assert path_within_roots(str(tmp_path / "two"), bounded) == (tmp_path / "two").resolve()
 
 
-def test_paths_out_of_the_roots_are_refused_as_if_nothing_were_there(
+def test_paths_outside_the_roots_are_refused_like_missing_ones(
     bounded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "one" / "way-out").symlink_to(tmp_path)

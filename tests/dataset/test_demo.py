@@ -71,7 +71,7 @@ def test_it_is_unbalanced_and_split_like_fer2013(faces: FaceSet, errors: Injecte
     assert faces.problems == ()
 
 
-def test_names_say_split_and_label(faces: FaceSet, errors: InjectedErrors) -> None:
+def test_names_contain_split_and_label(faces: FaceSet, errors: InjectedErrors) -> None:
     for row in (0, 1000, 3000, 3539):
         split, emotion, name = faces.names[row].split("/")
         assert split == SPLITS[faces.splits[row]]
@@ -100,7 +100,7 @@ def test_the_audit_finds_the_injected_errors(faces: FaceSet, errors: InjectedErr
     assert audit.blank_rows.tolist() == list(errors.blanks)
 
 
-def test_erroneous_rows_are_what_the_record_says(faces: FaceSet, errors: InjectedErrors) -> None:
+def test_injected_errors_match_the_record(faces: FaceSet, errors: InjectedErrors) -> None:
     train, labels = SPLITS.index("train"), faces.labels
     for copy in (*errors.duplicates, *errors.conflicts, *errors.leaks):
         assert np.array_equal(faces.images[copy.row], faces.images[copy.source])
@@ -215,7 +215,7 @@ def test_the_name_is_taken(write_files: Callable[..., Path], settings: Settings)
         import_dataset(source, settings)
 
 
-def test_other_content_in_its_folder_is_left_alone(settings: Settings) -> None:
+def test_other_content_in_its_folder_is_not_changed(settings: Settings) -> None:
     other = settings.data_root / "demo" / "notes.txt"
     other.parent.mkdir(parents=True)
     other.write_text("mine")

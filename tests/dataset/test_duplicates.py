@@ -37,7 +37,7 @@ def test_groups_hold_all_copies(draw_faces: Callable[..., FaceSet]) -> None:
     assert [sorted(group.tolist()) for group in audit.conflicting_groups] == [[1, 11]]
 
 
-def test_a_leak_is_an_image_that_also_stands_in_train(draw_faces: Callable[..., FaceSet]) -> None:
+def test_a_leak_is_an_image_that_also_appears_in_train(draw_faces: Callable[..., FaceSet]) -> None:
     faces = planted(draw_faces)
     audit = audit_duplicates(faces)
     assert audit.leaked_rows["validation"].tolist() == [10]

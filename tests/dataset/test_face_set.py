@@ -22,7 +22,7 @@ def test_rows_of_each_split_and_of_all(draw_faces: Callable[..., FaceSet]) -> No
     assert faces.rows("all").tolist() == [0, 1, 2, 3]
 
 
-def test_the_splits_that_have_images_and_how_many_of_a_choice_lie_in_each(
+def test_present_splits_and_counts_per_split(
     draw_faces: Callable[..., FaceSet],
 ) -> None:
     faces = draw_faces([0, 1, 2, 3], splits=["test", "train", "test", "train"])
@@ -41,7 +41,7 @@ def test_another_split_is_refused_in_one_sentence(tiny_faces: FaceSet) -> None:
         tiny_faces.rows("PublicTest")
 
 
-def test_a_subset_keeps_the_order_that_was_asked_for(draw_faces: Callable[..., FaceSet]) -> None:
+def test_a_subset_keeps_the_requested_order(draw_faces: Callable[..., FaceSet]) -> None:
     faces = replace(draw_faces([0, 1, 2]), problems=(Problem("a", "is empty"),))
     part = faces.subset(np.array([2, 0]))
     assert part.labels.tolist() == [2, 0]

@@ -36,7 +36,7 @@ def pictures() -> list[NDArray[np.uint8]]:
     return [generator.integers(0, 256, (48, 48)).astype(np.uint8) for _ in range(12)]
 
 
-def test_folder_and_archive_come_through_unchanged(
+def test_folder_and_archive_are_imported_unchanged(
     write_files: WriteFiles,
     write_zip: WriteFiles,
     pictures: list[NDArray[np.uint8]],
@@ -123,7 +123,7 @@ def test_a_box_cuts_the_face_out(
     np.testing.assert_array_equal(read_dataset(folder).images[0], pictures[0])
 
 
-def test_a_first_line_with_names_is_no_picture_and_missing_splits_are_cut(
+def test_a_header_line_is_skipped_and_missing_splits_are_created(
     write_files: WriteFiles, png: Callable[..., bytes], pictures: list[NDArray[np.uint8]]
 ) -> None:
     files = {f"FER2013Train/{n}.png": png(pictures[n]) for n in range(10)}

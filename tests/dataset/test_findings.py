@@ -66,7 +66,7 @@ def test_near_findings_by_kind(faces: FaceSet) -> None:
     assert found["near_duplicates"].scores[0] > 0.99
 
 
-def test_blanks_come_with_how_blank_they_are(faces: FaceSet) -> None:
+def test_the_blank_finding_gives_the_reason(faces: FaceSet) -> None:
     finding = blank_finding(faces, image_quality(faces.images))
     assert finding.rows.tolist() == [7]
     assert finding.reasons == ("a single intensity",)

@@ -22,7 +22,7 @@ def test_figures_of_known_images() -> None:
     assert quality.nearly_blank_rows().tolist() == [2]
 
 
-def test_one_gray_takes_in_those_beside_it() -> None:
+def test_close_gray_values_count_as_one() -> None:
     image = np.full((1, 48, 48), 100, np.uint8)
     image[0, :24] = 108  # 104 has both within 4
     assert image_quality(image).uniform_share[0] == pytest.approx(1)

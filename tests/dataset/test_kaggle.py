@@ -18,7 +18,7 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 
 Png = Callable[[NDArray[np.uint8]], bytes]
-TOKEN = "KGAT_a-token-of-somebody"
+TOKEN = "KGAT_test-token"
 
 
 def http_error(status: int) -> requests.HTTPError:
@@ -100,7 +100,7 @@ def test_every_failure_is_one_sentence_and_leaves_nothing(
     assert config._kaggle_credentials is None
 
 
-def test_a_download_of_something_else_is_told(
+def test_an_unexpected_download_is_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def download(handle: str, *, output_dir: str) -> str:

@@ -65,7 +65,7 @@ def test_a_changed_copy_is_found_among_others(change: Callable[[Picture], Pictur
     assert near.is_complete
 
 
-def test_mirrored_pairs_are_told() -> None:
+def test_mirrored_pairs_are_marked() -> None:
     original = photo(1)
     near = find_near_duplicates(face_set([original, np.ascontiguousarray(original[:, ::-1])]))
     assert near.is_mirrored.tolist() == [True]
@@ -74,7 +74,7 @@ def test_mirrored_pairs_are_told() -> None:
     assert near.correlation[0] == pytest.approx(1, abs=1e-3)
 
 
-def test_exact_copies_alone_are_no_near_duplicates() -> None:
+def test_exact_copies_are_not_near_duplicates() -> None:
     near = find_near_duplicates(face_set([photo(1), photo(1), photo(2)]))
     assert near.groups == ()
     assert near.to_json() == {
@@ -85,7 +85,7 @@ def test_exact_copies_alone_are_no_near_duplicates() -> None:
     }
 
 
-def test_groups_hold_exact_copies_and_tell_conflicts_and_leaks() -> None:
+def test_groups_contain_exact_copies_conflicts_and_leaks() -> None:
     one, two = photo(1), photo(2)
     images = [one, one, one + np.uint8(9), two, two + np.uint8(9), photo(3), two]
     splits = ["train", "train", "validation", "train", "test", "test", "test"]
@@ -99,13 +99,13 @@ def test_groups_hold_exact_copies_and_tell_conflicts_and_leaks() -> None:
     }
 
 
-def test_pictures_that_show_nothing_resemble_nothing() -> None:
+def test_blank_pictures_are_not_near_duplicates() -> None:
     images = [np.full((48, 48), gray, np.uint8) for gray in range(0, 200, 20)]
     assert find_near_duplicates(face_set(images)).groups == ()
     assert not perceptual_hashes(np.stack(images)).any()
 
 
-def test_where_all_look_alike_it_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_candidates_make_the_result_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_duplicates, "_MAX_CANDIDATES", 20)
     base = photo(1)
     near = find_near_duplicates(face_set([base + np.uint8(step) for step in range(12)]))
@@ -135,7 +135,7 @@ def test_correlation_is_that_of_the_best_shift() -> None:
     assert pixel_correlation(image, np.roll(image, 3, 0)) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_result_is_kept_beside_the_dataset(
+def test_a_result_is_stored_with_the_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "drawn"

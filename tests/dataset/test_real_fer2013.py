@@ -1,4 +1,4 @@
-"""The real FER2013, where it is at hand: its known figures, and how long reading takes."""
+"""The real FER2013, if it is available: its known counts, and the time to read it."""
 
 import time
 import zipfile
@@ -38,7 +38,7 @@ def test_its_duplicates_and_leaks(real_faces: FaceSet) -> None:
     assert len(leaking_training_rows(real_faces)) > 0
 
 
-def test_an_import_comes_back_equal_and_quickly(
+def test_an_import_is_loaded_unchanged_and_fast(
     real_data: Path, real_faces: FaceSet, tmp_path: Path
 ) -> None:
     settings = Settings(tmp_path / "data", tmp_path / "runs", tmp_path / "models")
@@ -64,7 +64,7 @@ def test_the_archive_its_folder_and_its_table_give_the_same_faces(
     assert folder.names == real_faces.names
     assert folder.problems == ()
 
-    # A table in an order of its own: each reader keeps its source's, so the rows are matched.
+    # The table has another order. Each reader keeps that of its source, so rows are matched.
     order = np.random.default_rng(0).permutation(len(real_faces))
     write_table(real_faces.subset(order), tmp_path / "fer2013.csv")
     table = read_dataset(tmp_path / "fer2013.csv")

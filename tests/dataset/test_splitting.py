@@ -30,7 +30,7 @@ def test_each_class_gives_its_share() -> None:
     assert count(labels, splits, TRAIN) == [70, 14, 0, 33, 0, 0, 0]
 
 
-def test_a_split_that_is_there_stays_as_it_is() -> None:
+def test_an_existing_split_is_not_changed() -> None:
     labels = labels_of({0: 40, 6: 40})
     given_splits = np.where(np.arange(80) < 16, TEST, TRAIN).astype(np.int8)
     splits = create_missing_splits(labels, given_splits, SplitChoice(0.25, 0.1))
@@ -40,7 +40,7 @@ def test_a_split_that_is_there_stays_as_it_is() -> None:
     assert given_splits.max() == TEST and not (given_splits == VALIDATION).any()  # not changed
 
 
-def test_with_both_splits_there_nothing_is_cut() -> None:
+def test_with_both_splits_present_no_split_is_created() -> None:
     labels = labels_of({0: 10, 1: 10})
     given_splits = np.array([TRAIN] * 18 + [VALIDATION, TEST], np.int8)
     np.testing.assert_array_equal(

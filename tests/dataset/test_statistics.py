@@ -39,7 +39,7 @@ def test_class_weights_make_every_class_count_alike(unbalanced: FaceSet) -> None
     )
 
 
-def test_always_saying_the_commonest_emotion(unbalanced: FaceSet) -> None:
+def test_the_majority_class_baseline(unbalanced: FaceSet) -> None:
     figures = overview(unbalanced)
     assert figures.majority_accuracy("train") == pytest.approx(0.6)
     assert figures.majority_accuracy("validation") == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""Imported datasets on disk: once in, they come back equal or with one sentence."""
+"""Imported datasets on disk: they are loaded unchanged, or with a one-sentence error."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def source(write_files: Callable[..., Path], png: Callable[[NDArray[np.uint8]], 
     return write_files(files, "My faces (1)")
 
 
-def test_what_was_imported_comes_back_equal(source: Path, settings: Settings) -> None:
+def test_imported_data_are_loaded_unchanged(source: Path, settings: Settings) -> None:
     choice = SplitChoice(0.2, 0.3, seed=7)
     name, imported = import_dataset(source, settings, name="faces", split_choice=choice)
     loaded = load_dataset("faces", settings)
@@ -103,7 +103,7 @@ def test_neither_a_dataset_nor_a_path(source: Path, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("data", ["~nobody-of-this-name/faces", "x" * 5000, "a\0b", ""])
-def test_a_path_that_cannot_be_one_is_no_crash(
+def test_an_invalid_path_is_reported(
     data: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -111,7 +111,7 @@ def test_a_path_that_cannot_be_one_is_no_crash(
         load_dataset(data, settings)
 
 
-def test_names_that_are_no_text_survive_the_import(
+def test_names_that_are_not_valid_text_are_imported(
     write_files: Callable[..., Path],
     png: Callable[[NDArray[np.uint8]], bytes],
     settings: Settings,
@@ -128,7 +128,7 @@ def test_names_that_are_no_text_survive_the_import(
 
 @pytest.mark.parametrize("file", ["faces.npz", "dataset.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "half", "folder"])
-def test_damage_is_told_in_one_sentence(
+def test_damage_gives_a_one_sentence_error(
     source: Path, settings: Settings, file: str, damage: str
 ) -> None:
     import_dataset(source, settings, name="faces")
@@ -159,7 +159,7 @@ def test_a_record_of_another_form_is_damage(source: Path, settings: Settings, re
         load_dataset("faces", settings)
 
 
-def test_whatever_bit_of_the_arrays_is_flipped_the_answer_is_data_or_one_sentence(
+def test_a_flipped_bit_in_the_arrays_gives_data_or_a_one_sentence_error(
     write_files: Callable[..., Path],
     png: Callable[[NDArray[np.uint8]], bytes],
     settings: Settings,

@@ -92,7 +92,7 @@ def test_exact_copies_of_a_voted_image_have_its_votes(faces: FaceSet) -> None:
     assert disagreeing.total.tolist() == [10, 10, 0, 0]
 
 
-def test_one_file_name_under_two_emotions_is_told_by_its_folder(faces: FaceSet) -> None:
+def test_equal_file_names_are_distinguished_by_their_folder(faces: FaceSet) -> None:
     twins = replace(faces, names=("train/angry/a.jpg", "train/happy/a.jpg", "c.jpg", "d.jpg"))
     votes = matched(HEADER + "x/happy/a.jpg,0,9,0,0,0,0,0,0,0,0\n", twins)
     assert votes.total.tolist() == [0, 9, 0, 0]
@@ -115,7 +115,7 @@ ROWS = (
 
 
 def test_the_official_file_fits_the_official_table(faces: FaceSet) -> None:
-    # Line 1 of the table has the columns' names; its order is kept whatever the rows' is.
+    # Line 1 of the table has the column names; their order does not depend on that of the rows.
     order = [2, 0, 3, 1]
     table = replace(faces, names=tuple(f"fer2013.csv:{row + 2}" for row in range(4))).subset(
         np.array(order)
@@ -158,12 +158,12 @@ def test_a_broken_line_is_counted_and_keeps_its_place(faces: FaceSet) -> None:
         (HEADER.encode() + b"a.jpg,-1,0,0,0,0,0,0,0,0,0\n", "line 2: votes should be numbers"),
     ],
 )
-def test_what_is_no_file_of_votes_is_refused(content: bytes, words: str) -> None:
+def test_files_without_votes_are_refused(content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         parse_votes(content, "votes.csv")
 
 
-def test_votes_are_kept_beside_the_dataset(tmp_path: Path, faces: FaceSet) -> None:
+def test_votes_are_stored_with_the_dataset(tmp_path: Path, faces: FaceSet) -> None:
     content = (HEADER + "a.jpg,0,0,0,0,8,2,0,0,0,0\n").encode()
     with pytest.raises(InputError, match="no longer exists"):
         import_votes(content, "votes.csv", tmp_path / "gone", faces)
@@ -184,7 +184,7 @@ def test_votes_are_kept_beside_the_dataset(tmp_path: Path, faces: FaceSet) -> No
     assert read_votes(tmp_path, faces) is None
 
 
-def test_the_real_votes_agree_as_is_known(real_data: Path, real_faces: FaceSet) -> None:
+def test_the_real_votes_have_the_published_agreement(real_data: Path, real_faces: FaceSet) -> None:
     content = (real_data / "ferplus_votes.csv").read_bytes()
     votes = match_votes(parse_votes(content, "votes"), real_faces, "votes")
     # The file has votes for 32,137 images; three have copies that were voted on differently.

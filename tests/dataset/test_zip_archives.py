@@ -42,7 +42,7 @@ def test_an_archive_cut_short_is_called_that(
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a picture, renamed", bytes(5000)])
-def test_what_only_calls_itself_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_zip_archives_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "faces.zip").write_bytes(content)
     with pytest.raises(InputError, match=r"faces\.zip is not a complete zip archive"):
         read_dataset(tmp_path / "faces.zip")
@@ -63,7 +63,7 @@ def test_an_archive_without_members_has_no_usable_picture(
         read_dataset(tmp_path / "faces.zip")
 
 
-def test_a_damaged_member_is_a_problem_of_that_member_alone(
+def test_a_damaged_member_does_not_affect_the_others(
     tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
 ) -> None:
     content = bytearray(zip_bytes(files, zipfile.ZIP_STORED))
@@ -80,7 +80,7 @@ def test_a_damaged_member_is_a_problem_of_that_member_alone(
 @pytest.mark.parametrize(
     "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_whatever_bit_is_flipped_the_answer_is_data_or_one_sentence(
+def test_a_flipped_bit_gives_data_or_a_one_sentence_error(
     tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes, method: int
 ) -> None:
     content = zip_bytes(dict(list(files.items())[:2]), method)
@@ -98,7 +98,7 @@ def test_whatever_bit_is_flipped_the_answer_is_data_or_one_sentence(
             assert 1 <= len(faces) <= 2
 
 
-def test_nothing_is_written_whatever_a_member_is_called(
+def test_no_member_name_causes_a_write(
     tmp_path: Path, files: dict[str, bytes], zip_bytes: ZipBytes
 ) -> None:
     picture = files["train/happy/1.png"]
@@ -196,7 +196,7 @@ def test_members_that_lead_out_or_are_links_are_listed_and_not_read(
     assert problem == Problem("train/happy/link.png", "is a link, which is not followed")
 
 
-def test_of_a_member_that_stands_there_twice_the_first_is_read(
+def test_of_two_members_with_the_same_name_the_first_is_read(
     tmp_path: Path, files: dict[str, bytes], png: Callable[..., bytes]
 ) -> None:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
@@ -238,7 +238,7 @@ def test_methods_that_unpack_without_a_bound_are_not_used(
         read_dataset(tmp_path / "faces.zip")
 
 
-def test_more_than_the_bound_is_not_unpacked_whatever_the_directory_says(
+def test_the_size_limit_applies_even_if_the_directory_states_less(
     tmp_path: Path,
     files: dict[str, bytes],
     zip_bytes: ZipBytes,
@@ -265,7 +265,7 @@ def test_a_directory_too_large_for_any_dataset_is_not_read(
         read_dataset(tmp_path / "faces.zip")
 
 
-def test_what_is_said_about_damage_does_not_cite_the_damaged_bytes(tmp_path: Path) -> None:
+def test_error_messages_do_not_contain_damaged_bytes(tmp_path: Path) -> None:
     path = packed(tmp_path / "faces.zip", {"FER2013Train/label.csv": bytes(range(256)) * 200})
     content = bytearray(path.read_bytes())
     content[26:28] = b"\x00\x80"  # the length of the name, in the member's own header

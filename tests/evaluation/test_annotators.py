@@ -27,13 +27,13 @@ HAPPY, SAD, NEUTRAL = 3, 4, 6
 
 def test_agreement_of_one_with_the_others_computed_by_hand() -> None:
     people, model = leave_one_out_agreement(COUNTS[:3], np.array([HAPPY, SAD, SAD]))
-    # Eight of ten agree with the plurality of the others, whoever is left out.
+    # Eight of ten agree with the plurality of the others, for each annotator that is left out.
     assert people[0] == pytest.approx(0.8)
     assert model[0] == 1
     # Six neutral, four sad: without a neutral one still 5 to 4.
     assert people[1] == pytest.approx(0.6)
     assert model[1] == 0
-    # Five each: whoever is left out, the other answer leads by one.
+    # Five each: without any one annotator, the other answer leads by one.
     assert people[2] == 0
     assert model[2] == pytest.approx(0.5)
 

@@ -62,7 +62,7 @@ class Sample:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """``sample.file(".keras")``, ``.h5``, ``.json`` (weights beside it) and ``.onnx``."""
+    """``sample.file(".keras")``, ``.h5``, ``.json`` (weights next to it) and ``.onnx``."""
     folder = tmp_path_factory.mktemp("sample")
     model = _build()
     (folder / "json").mkdir()
@@ -136,7 +136,7 @@ def _legacy(folder: Path) -> tuple[Path, NDArray[np.float32], NDArray[np.float32
 
 @pytest.fixture
 def legacy(tmp_path: Path) -> tuple[Path, NDArray[np.float32], NDArray[np.float32]]:
-    """An architecture of Keras 2.2 with its weights beside it, and what the weights are."""
+    """An architecture of Keras 2.2 with its weights file, and the weights."""
     return _legacy(tmp_path / "legacy")
 
 

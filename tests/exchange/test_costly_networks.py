@@ -78,7 +78,7 @@ def test_a_tensor_whose_size_depends_on_the_image_is_bounded(
     assert not (settings.models_root / "giant").exists()
 
 
-def test_hours_of_arithmetic_are_refused(
+def test_very_slow_networks_are_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     onnx.save(slow_network(onnx_model(), 10), tmp_path / "fast.onnx")
@@ -90,7 +90,7 @@ def test_hours_of_arithmetic_are_refused(
     assert not (settings.models_root / "slow").exists()
 
 
-def test_a_bundle_from_elsewhere_is_tried_as_well(
+def test_an_imported_bundle_is_also_checked(
     onnx_model: Callable,
     settings: Settings,
     tmp_path: Path,
@@ -115,7 +115,7 @@ def test_a_child_over_its_time_limit_is_stopped(tmp_path: Path) -> None:
         )
 
 
-def test_a_crash_and_an_error_of_a_child_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_a_child_is_distinguished_from_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(MEMORY, cpu_seconds=60, seconds=60)
     with pytest.raises(ChildError, match=r"error: .*No module named"):
         run_child("fer_core.no_such_module", [], limits)

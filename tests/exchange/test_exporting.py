@@ -24,7 +24,7 @@ ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise
 
 @pytest.fixture
 def model(sample: Any, settings: Settings) -> Bundle:
-    """A calibrated model with labels and a range of its own."""
+    """A calibrated model with its own label order and input range."""
     request = ImportRequest(name="mine", labels=ALPHABETICAL, scale="signed")
     bundle = import_model(sample.file(".keras"), settings, request)
     prior = (0.1, 0.02, 0.03, 0.3, 0.15, 0.1, 0.3)
@@ -55,7 +55,7 @@ def test_an_exported_model_is_imported_unchanged(
     assert [file.name for file in exported.files] == names
     assert sorted(file.name for file in out.iterdir()) == sorted(names)
     assert exported.difference <= 1e-5
-    # The labels, the range and the temperature come from the notes beside the file.
+    # The labels, the range and the temperature come from the notes file next to the model.
     again = import_model(exported.files[0], settings, ImportRequest(name="again"))
     np.testing.assert_allclose(
         load_predictor(again).probabilities(crops),

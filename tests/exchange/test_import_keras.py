@@ -1,4 +1,4 @@
-"""Keras models made elsewhere: every format, label order, range and size gets in, or is refused."""
+"""Import of Keras models: formats, label orders, input ranges and sizes, and refused files."""
 
 import shutil
 from collections.abc import Callable
@@ -188,9 +188,7 @@ def test_weights_of_another_network_are_refused(
         import_model(tmp_path / "net.json", settings, KNOWN)
 
 
-def test_a_taken_name_is_refused_before_anything_else(
-    sample: Any, settings: Settings, bundle: Bundle
-) -> None:
+def test_a_taken_name_is_refused_first(sample: Any, settings: Settings, bundle: Bundle) -> None:
     with pytest.raises(InputError, match="already a model 'small'"):
         import_model(sample.file(".h5"), settings, ImportRequest(name="small", labels=EMOTIONS))
     assert left_behind(settings) == ["small"]

@@ -1,4 +1,4 @@
-"""ONNX networks made elsewhere: other layouts are put in the served form, the rest is refused."""
+"""Import of ONNX networks: other layouts are converted, unsupported networks are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_another_kind_of_network_is_refused(
     assert list(settings.models_root.iterdir()) == []
 
 
-def test_operations_from_elsewhere_are_refused(
+def test_custom_operations_are_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:
     onnx.save(onnx_model(domain="com.evil"), tmp_path / "net.onnx")

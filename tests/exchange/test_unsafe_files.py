@@ -1,4 +1,4 @@
-"""Files that would run code, follow links or fill the machine: refused before anything is used."""
+"""Files that would run code, follow links or exhaust memory are refused before they are used."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ KNOWN = ImportRequest(labels=EMOTIONS)
 
 @pytest.fixture
 def refused(settings: Settings) -> Callable[[Path, str], str]:
-    """``refused(path, words)``: imported, it is refused in one sentence; nothing is left."""
+    """``refused(path, words)``: the import is refused with one sentence and leaves no files."""
 
     def check(path: Path, words: str) -> str:
         with pytest.raises(InputError, match=words) as caught:
@@ -128,7 +128,7 @@ def test_the_lambda_of_the_test_above_would_run_without_the_check(tmp_path: Path
         ({"class_name": "__typespec__", "spec_name": "x", "config": []}, "'__typespec__'"),
     ],
 )
-def test_everything_but_known_arithmetic_is_refused(
+def test_unknown_operations_are_refused(
     sample: Any, refused: Callable, tmp_path: Path, layer: dict[str, Any], words: str
 ) -> None:
     inside = {"class_name": "Dense", "config": {"name": "d", "units": 7, "kernel": [layer]}}
@@ -281,7 +281,7 @@ def test_a_giant_network_is_refused_before_it_is_built(
     refused(path, "describes a network of .* weights .* more than")
 
 
-def test_an_architecture_nested_without_end_is_refused(refused: Callable, tmp_path: Path) -> None:
+def test_a_deeply_nested_architecture_is_refused(refused: Callable, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text('{"class_name":' * 100_000)
     (tmp_path / "m.h5").write_bytes(b"x")
     refused(tmp_path / "m.json", "its architecture is not valid JSON")

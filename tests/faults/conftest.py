@@ -1,4 +1,4 @@
-"""A home in which something of everything lies, to be copied for each fault."""
+"""A data folder with one item of every kind, which each test copies."""
 
 import hashlib
 import shutil

@@ -121,7 +121,7 @@ def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict
     end = time.monotonic() + seconds
     while time.monotonic() < end and result["failure"] is None:
         folder = Path(tempfile.mkdtemp(dir=work))
-        # If the process crashes, this file tells which case it was.
+        # If the process crashes, this file contains the case.
         (work / "last").write_text(f"{seed} {name!r} {result['cases']}, files in {folder}")
         try:
             path = write_case(make_case(name, form, seed, result["cases"]), form, folder)

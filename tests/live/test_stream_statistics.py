@@ -3,7 +3,7 @@ import pytest
 from fer_core.live.stream_statistics import Durations, Rate
 
 
-def test_a_rate_falls_while_nothing_comes() -> None:
+def test_a_rate_decreases_without_new_events() -> None:
     now = [0.0]
     rate = Rate(lambda: now[0])
     assert rate.per_second is None

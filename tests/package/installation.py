@@ -1,4 +1,4 @@
-"""A wheel of this project, installed into an environment that has nothing else of it."""
+"""Install a wheel of this project into an environment without its source code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Installation:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of every command: nothing of the test's own."""
+        """The environment variables of every command, without those of the test process."""
         return {
             "PATH": f"{self.environment / 'bin'}:/usr/bin:/bin",
             "HOME": str(self.home),
@@ -73,7 +73,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def install_on_links(wheel: Path, root: Path) -> Installation:
-    """Install a wheel beside links to its declared dependencies, in a second and without a network.
+    """Install a wheel next to links to its declared dependencies, in a second and offline.
 
     The links lead to the packages of this environment, and only to those that the wheel's base
     dependencies need, directly or not. TensorFlow and Optuna are therefore not importable, and

@@ -27,7 +27,7 @@ class DrawnPage:
 
 
 def draw_page(port: int, address: str) -> DrawnPage:
-    """Open a page of a local app in a session of its own, as a deep link would.
+    """Open a page of a local app in a new session, as a deep link does.
 
     Args:
         port: Where the app answers on 127.0.0.1.

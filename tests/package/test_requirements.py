@@ -94,7 +94,7 @@ def test_a_pin_is_required_and_unique(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'numpy>=2' in pyproject\.toml should be pinned"):
         read_declared(pyproject)
     pyproject.write_text(text.format("numpy==1"))
-    with pytest.raises(ValueError, match="names two versions of NumPy"):
+    with pytest.raises(ValueError, match="has two versions of NumPy"):
         read_declared(pyproject)
 
 

@@ -56,7 +56,7 @@ def installation(
 
 @pytest.fixture(scope="module")
 def port(installation: Installation) -> Iterator[int]:
-    """The app, started by its command, on a port of its own."""
+    """The app, started by its command, on a free port."""
     with running_app(installation) as number:
         yield number
 
@@ -214,7 +214,7 @@ def test_the_train_page_names_the_extra(
     assert not (installation.user_data / "runs").exists()
 
 
-def test_models_are_published_into_the_user_s_folder_and_the_package_stays_as_it_is(
+def test_models_are_published_into_the_user_s_folder_and_the_package_is_unchanged(
     installation: Installation,
 ) -> None:
     (shipped,) = installation.environment.glob(

@@ -28,7 +28,7 @@ def _quick_collections() -> Iterator[None]:
 
 @pytest.fixture
 def empty_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """The program's folders, with nothing in them; what earlier tests opened is forgotten."""
+    """Empty folders for the program; caches of earlier tests are cleared."""
     for name in ("data", "runs", "models"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
     # Streamlit finds pages and assets from here, as after "streamlit run app.py".

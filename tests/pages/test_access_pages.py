@@ -37,7 +37,7 @@ OpenAs = Callable[..., AppTest]
 
 
 def user(email: str | None) -> dict[str, Any]:
-    """What the identity provider said; nobody has logged in without an address."""
+    """The claims of the identity provider; without an address there is no login."""
     if email is None:
         return {"is_logged_in": False}
     return {"is_logged_in": True, "email": email, "email_verified": True, "iat": time.time() - 60}
@@ -71,7 +71,7 @@ def open_as() -> OpenAs:
 
 @pytest.fixture
 def faces(home: Settings, draw_faces: Callable[..., FaceSet]) -> str:
-    """An imported dataset of that name, whose first training image also stands in validation."""
+    """An imported dataset of that name, whose first training image also appears in validation."""
     drawn = draw_faces([*range(7)] * 3, splits=["train"] * 14 + ["validation"] * 7)
     images = drawn.images.copy()
     images[14] = images[0]
@@ -91,7 +91,7 @@ def labels(app: AppTest) -> list[str]:
 
 
 def is_bare(app: AppTest) -> bool:
-    """Whether nothing of the page but its title and a refusal is there."""
+    """Return True if the page shows only its title and a refusal."""
     widgets = ("selectbox", "file_uploader", "button_group", "tabs", "dataframe", "toggle")
     return len(app.title) == 1 and not any(app.get(kind) for kind in widgets)
 
@@ -250,7 +250,7 @@ def test_unrelated_secrets_have_no_effect(home: Settings, secrets_file: Path) ->
 
 
 def demote(app: AppTest) -> None:
-    """Take the editor's role away while the page stands open."""
+    """Remove the editor's role while the page is open."""
     app.secrets = SECRETS | {"access": {"editors": ["other@example.org"], "viewers": [EDITOR]}}
 
 
@@ -301,7 +301,7 @@ def test_curating_images_requires_the_role(home: Settings, faces: str, open_as: 
 def test_a_shared_server_takes_no_addresses_from_pages(
     home: Settings, faces: str, open_as: OpenAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else an editor could have the server call or open whatever it can reach."""
+    """Otherwise an editor could make the server open any address or file that it can reach."""
     launched: list[Any] = []
 
     def launch(setup: Any, settings: Settings, **_: Any) -> Any:

@@ -192,9 +192,9 @@ def test_invalid_files_are_listed_and_the_others_analyzed(
 ) -> None:
     app = upload(open_app(), *BAD_FILES.items(), ("good.jpg", astronaut()))
     assert_sound(app)
-    told = plain(app.expander[0].markdown)
+    messages = plain(app.expander[0].markdown)
     for name in BAD_FILES:
-        assert name in told
+        assert name in messages
     assert "4 of 5 files could not be analyzed" in app.expander[0].label
     table = app.dataframe[0].value
     assert table["Faces"].tolist() == [0, 0, 0, 0, 1]
@@ -372,7 +372,7 @@ def test_a_model_without_its_network_is_one_sentence_and_another_can_be_chosen(
     assert len(charts(app)) == 1
 
 
-@pytest.mark.parametrize("name", ["nobody", "../../etc", "", "sm\nall"])
+@pytest.mark.parametrize("name", ["unknown-model", "../../etc", "", "sm\nall"])
 def test_a_missing_default_model_is_reported_and_another_is_used(
     home: Settings, open_app: Callable[..., AppTest], name: str
 ) -> None:

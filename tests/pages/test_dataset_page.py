@@ -47,7 +47,7 @@ def faulty(draw_faces: Callable[..., FaceSet]) -> FaceSet:
     faces = draw_faces([number % 7 for number in range(91)], splits=splits)
     images = faces.images.copy()
     images[7] = images[0]  # the same label, both in train
-    images[56 + 7] = images[14]  # a validation image that stands in train
+    images[56 + 7] = images[14]  # a validation image that also appears in train
     images[3] = images[2]  # under another label
     images[20] = 128
     return FaceSet(images, faces.labels, faces.splits, faces.names)
@@ -192,11 +192,11 @@ def test_an_uploaded_table_is_imported_and_shown(
         "Imbalance": "1.0 : 1",
         "Majority-class baseline": "14.3 %",
     }
-    # Nothing of the upload is left beside the dataset.
+    # No file of the upload is left next to the dataset.
     assert [path.name for path in home.data_root.iterdir()] == ["faces-of-mine"]
 
 
-def test_what_was_skipped_is_told_and_listed(home: Settings, open_app: OpenApp, png: Png) -> None:
+def test_skipped_files_are_counted_and_listed(home: Settings, open_app: OpenApp, png: Png) -> None:
     picture = png(np.full((48, 48), 9, np.uint8))
     content = {f"happy/{number}.png": picture for number in range(12)}
     content |= {"sad/half.png": picture[:20], "contempt/one.png": picture}
@@ -233,7 +233,7 @@ def packed(files: dict[str, bytes]) -> bytes:
     # Zip archives contain the time, which must not be part of a test's id.
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_upload_is_one_sentence_and_leaves_what_is_there(
+def test_an_invalid_upload_gives_one_sentence_and_changes_nothing(
     home_with_faces: Settings, open_app: OpenApp, name: str, content: bytes, words: str
 ) -> None:
     app = upload(open_page(open_app), name, content, wanted="bad")
@@ -279,7 +279,7 @@ def test_a_name_that_is_taken_from_the_file_is_refused_before_anything_is_read(
 
     read: list[object] = []
     monkeypatch.setattr(importing, "import_dataset", lambda *given, **_: read.append(given))
-    app = upload(open_page(open_app), "faulty.zip", b"what nobody reads")
+    app = upload(open_page(open_app), "faulty.zip", b"unused content")
     assert "already a dataset 'faulty'" in plain(app.error)
     assert not read
 
@@ -414,7 +414,7 @@ def test_kaggle_without_a_network_is_one_sentence(
     assert dataset_names(home) == []
 
 
-def test_a_dataset_deleted_elsewhere_is_a_sentence_and_the_rest_usable(
+def test_a_dataset_deleted_by_another_session_is_reported(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     root = home_with_faces.data_root
@@ -444,9 +444,9 @@ def test_damage_is_a_sentence_in_every_section(
     else:
         (folder / damage).write_bytes(b"\x80 garbage")
     app = open_section(open_page(open_app), section)
-    told = plain(app.error) + plain(app.warning)
+    messages = plain(app.error) + plain(app.warning)
     if not (damage == "curation.csv" and section == "Overview"):
-        assert told
+        assert messages
     assert app.selectbox(key="dataset").value == "faulty"
 
 
@@ -545,7 +545,7 @@ def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app
     app = choose_finding(open_section(open_page(open_app), "Audit"), "conflicts")
     box(app, 3).check()
     settled(app)
-    assert "**1 chosen**" in texts(app.markdown)
+    assert "**1 selected**" in texts(app.markdown)
     button(app, "Drop").click()
     settled(app)
     assert decisions(home_with_faces) == {names[3]: "drop"}
@@ -648,9 +648,9 @@ def test_decisions_are_imported_and_unknown_images_named(
     app.button(key="curation_import_start").click()
     settled(app)
     assert len(decisions(home_with_faces)) == 2
-    told = plain(app.warning)
-    assert "1" in told
-    assert "line" in told.lower()
+    messages = plain(app.warning)
+    assert "1" in messages
+    assert "line" in messages.lower()
     (uploader,) = [one for one in app.file_uploader if one.label == "Curation file"]
     uploader.set_value(("photo.csv", b"\x89PNG", "text/csv"))
     app.button(key="curation_import_start").click()
@@ -669,7 +669,7 @@ def test_a_decision_about_a_deleted_dataset_is_a_sentence_and_makes_no_folder(
     assert not (home_with_faces.data_root / "faulty").exists()
 
 
-def test_a_network_is_asked_only_on_a_button_and_is_named(
+def test_a_model_is_used_only_on_request_and_is_named(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     app = choose_finding(open_section(open_page(open_app), "Audit"), "mislabelled")
@@ -752,7 +752,7 @@ def test_without_a_model_the_rest_of_the_audit_works(
 
 
 def test_the_page_needs_no_training_library(home_with_faces: Settings) -> None:
-    """In a process of its own, because other tests load TensorFlow."""
+    """In a separate process, because other tests load TensorFlow."""
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest

@@ -773,7 +773,7 @@ def test_several_mistakes_are_relabeled_at_once(with_data: Settings, open_app: O
     boxes = [box for box in app.checkbox if "→" in box.label]
     assert len(boxes) == count
     predicted = {box.label.split(" → ")[1].split(",")[0] for box in boxes}
-    press(app, "Choose this page")
+    press(app, "Select page")
     press(app, "Relabel")
     assert_valid(app)
     entries = decisions(with_data)

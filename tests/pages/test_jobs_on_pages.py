@@ -50,7 +50,7 @@ def stop_buttons(app: AppTest) -> list[str]:
 
 @pytest.fixture
 def work() -> Iterator[Callable[[Job], tuple[str, int, int]]]:
-    """Work that goes on until the test is over."""
+    """Work that runs until the end of the test."""
     is_over = threading.Event()
 
     def wait(job: Job) -> tuple[str, int, int]:
@@ -154,7 +154,7 @@ def test_progress_that_was_drawn_for_another_role_runs_the_whole_page_again() ->
     assert not app.markdown
 
 
-def test_a_refused_stop_is_said() -> None:
+def test_a_refused_stop_is_reported() -> None:
     def script() -> None:
         import streamlit as st
 

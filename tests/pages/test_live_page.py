@@ -136,7 +136,7 @@ def advance_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 @pytest.mark.parametrize("script", ["pages/live.py", "pages/analyze.py"])
-def test_both_pages_are_in_the_navigation_and_stand_alone(
+def test_both_pages_are_in_the_navigation_and_open_directly(
     home: Settings, component: dict[str, Any], open_app: OpenApp, script: str
 ) -> None:
     app = open_app(script)

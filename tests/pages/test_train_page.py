@@ -483,7 +483,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_processes")
-def test_start_makes_a_run_of_exactly_what_the_form_holds(
+def test_start_creates_a_run_from_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     app = open_group(open_view(), "length")
@@ -519,7 +519,7 @@ def test_start_makes_a_run_of_exactly_what_the_form_holds(
 
 
 @pytest.mark.usefixtures("no_processes")
-def test_a_start_that_is_refused_loses_nothing(
+def test_a_refused_start_keeps_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_core.training.resource_errors.bytes_on_disk", lambda config: 10**18)
@@ -859,7 +859,7 @@ def test_chosen_runs_are_overlaid_with_their_differences(
     assert app.selectbox(key="run").value == "one"
 
 
-def test_the_csv_holds_figures_and_settings(home: Settings) -> None:
+def test_the_csv_contains_metrics_and_settings(home: Settings) -> None:
     make_run(home, "one", epochs=3, state="finished", seed=4)
     (home.runs_root / "torn").mkdir()
     (home.runs_root / "torn" / "config.json").write_text("{")
@@ -883,7 +883,7 @@ def values(**changes: Any) -> dict[str, Any]:
 RATE = {"field": "learning_rate", "low": 1e-4, "high": 1e-2, "log": True}
 
 
-def test_a_study_is_made_of_what_the_form_holds() -> None:
+def test_a_study_is_created_from_the_form() -> None:
     setup = setup_from_form(values(), [RATE])
     assert (setup.name, setup.trials, setup.config.epochs) == ("rates", 3, 2)
     assert setup.space.parameters == (SearchParameter(**RATE),)  # type: ignore[arg-type]

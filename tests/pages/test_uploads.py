@@ -1,4 +1,4 @@
-"""Uploads within their bounds, whatever sends them."""
+"""Size limits of uploads, enforced for every client."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,16 +9,16 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_studio.ui.uploads import check_size, content_within, file_name, first_within
+from fer_studio.ui.uploads import check_size, file_name, read_upload, uploads_within_limits
 
 
 def upload(size: int, name: str = "a.jpg") -> Any:
     return SimpleNamespace(name=name, size=size, getvalue=lambda: bytes(size))
 
 
-def test_a_field_s_limit_holds_for_those_who_go_round_the_browser() -> None:
-    assert content_within(upload(1 << 20), 1) == bytes(1 << 20)
-    for check in (check_size, content_within):
+def test_the_limit_of_a_field_is_enforced_on_the_server() -> None:
+    assert read_upload(upload(1 << 20), 1) == bytes(1 << 20)
+    for check in (check_size, read_upload):
         with pytest.raises(InputError, match=r"votes\.csv is larger than 1 MB"):
             check(upload((1 << 20) + 1, "votes.csv"), 1)
 
@@ -26,15 +26,15 @@ def test_a_field_s_limit_holds_for_those_who_go_round_the_browser() -> None:
 def test_the_first_of_many_are_taken() -> None:
     limits = {"count": 3, "megabytes_each": 2, "megabytes": 4}
     one, two, large = upload(1 << 20), upload(2 << 20), upload((2 << 20) + 1)
-    assert first_within([one, two], **limits) == ([one, two], "")
-    taken, said = first_within([large, one, one, one, one], **limits)
+    assert uploads_within_limits([one, two], **limits) == ([one, two], "")
+    taken, message = uploads_within_limits([large, one, one, one, one], **limits)
     assert taken == [one, one, one]
-    assert said.startswith(
+    assert message.startswith(
         "2 photos were skipped: the limit is 3 photos at a time, up to 2 MB each"
     )
-    taken, said = first_within([two, two, one], **limits)
+    taken, message = uploads_within_limits([two, two, one], **limits)
     assert taken == [two, two]
-    assert said.startswith("1 photo was skipped")
+    assert message.startswith("1 photo was skipped")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_photos_beyond_the_bounds_are_skipped_and_reported(
     app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
     app.run()
     assert not app.exception
-    (said,) = [one.value for one in app.warning if "skipped" in one.value]
-    assert said.startswith("1 photo was skipped: the limit is 2 photos")
+    (message,) = [one.value for one in app.warning if "skipped" in one.value]
+    assert message.startswith("1 photo was skipped: the limit is 2 photos")
 
 
 def test_progress_shows_names_as_they_are_written() -> None:

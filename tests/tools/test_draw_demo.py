@@ -81,7 +81,7 @@ def test_the_command_compares_and_writes(
     assert faces.fingerprint in capsys.readouterr().out
 
 
-def test_pictures_stay_what_they_were() -> None:
+def test_drawn_pictures_match_known_values() -> None:
     """Rough on purpose: another machine or OpenCV may round an edge differently."""
     tiles = draw_face("happy", 100).reshape(6, 8, 6, 8).mean(axis=(1, 3))
     assert np.allclose(tiles, KNOWN_TILES, atol=2), tiles.round().astype(int).tolist()

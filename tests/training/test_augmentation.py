@@ -75,7 +75,7 @@ def middle(picture: NDArray[np.int_]) -> tuple[float, float]:
     )
 
 
-def test_without_strengths_images_come_back_as_they_are(images: NDArray[np.uint8]) -> None:
+def test_without_augmentation_images_are_unchanged(images: NDArray[np.uint8]) -> None:
     result = augment(images, TrainingConfig(), np.random.default_rng(0))
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, images / np.float32(255))
@@ -92,7 +92,7 @@ def test_flipping_mirrors_about_half_of_the_images_and_nothing_else(
     assert 20 <= mirrored.sum() <= 44
 
 
-def test_the_generator_alone_decides(images: NDArray[np.uint8]) -> None:
+def test_results_depend_only_on_the_generator(images: NDArray[np.uint8]) -> None:
     config = TrainingConfig(**EVERYTHING)
     before = images.copy()
     first, again, other = (
@@ -103,7 +103,7 @@ def test_the_generator_alone_decides(images: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(images, before)  # the dataset itself is not changed
 
 
-def test_values_stay_in_range_however_strong_the_changes(images: NDArray[np.uint8]) -> None:
+def test_values_stay_in_range_for_strong_changes(images: NDArray[np.uint8]) -> None:
     strong = TrainingConfig(
         **EVERYTHING
         | {"brightness_share": 1, "contrast_share": 1, "noise_share": 1, "rotation_degrees": 180}
@@ -116,7 +116,7 @@ def test_values_stay_in_range_however_strong_the_changes(images: NDArray[np.uint
 
 
 @pytest.mark.parametrize("strength", EVERYTHING)
-def test_each_strength_alone_changes_images(images: NDArray[np.uint8], strength: str) -> None:
+def test_each_augmentation_changes_images(images: NDArray[np.uint8], strength: str) -> None:
     config = TrainingConfig(**{strength: EVERYTHING[strength]})
     result = augment(images, config, np.random.default_rng(0))
     assert (result != images / np.float32(255)).any()

@@ -118,7 +118,7 @@ def test_labels_stay_with_their_images(numbered: Callable[[list[int]], FaceSet])
         assert batch.targets.dtype == np.int32
 
 
-def test_an_epoch_depends_on_seed_and_number_alone(
+def test_an_epoch_depends_only_on_seed_and_number(
     numbered: Callable[[list[int]], FaceSet],
 ) -> None:
     faces = numbered(list(range(7)) * 3)
@@ -179,7 +179,7 @@ def test_class_weights_go_with_their_images(numbered: Callable[[list[int]], Face
 def test_mixup_blends_pictures_labels_and_weights_by_one_share(
     draw_faces: Callable[..., FaceSet],
 ) -> None:
-    # All images of a class are one grey, so that a blend tells its shares.
+    # All images of a class have one gray value, so that a blend shows its shares.
     faces = draw_faces([0] * 6 + [3] * 2)
     images = np.zeros_like(faces.images)
     images[faces.labels == 3] = 255

@@ -33,7 +33,7 @@ from fer_core.training.control import (
 from fer_core.training.processes import is_process_alive
 from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
 
-#: Holds a run as a training does, says so, and has a child of its own.
+#: Holds a run like a training, reports it, and starts a child process.
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_a_stop_request_reaches_the_training(run: RunFolder) -> None:
     assert read_control(run) is None
 
 
-def test_a_prune_ends_it_and_says_so(run: RunFolder) -> None:
+def test_a_prune_request_stops_the_run_as_pruned(run: RunFolder) -> None:
     control = RunControl(run, threading.Event())
     ask(run, "prune")
     assert control.should_stop() and control.is_pruned
@@ -158,7 +158,7 @@ def test_a_paused_training_can_be_stopped(run: RunFolder, how: str) -> None:
 
 
 @pytest.mark.parametrize("request_", [request_stop, request_pause, request_resume, kill_run])
-def test_nothing_is_asked_of_a_run_that_does_not_run(
+def test_requests_to_an_inactive_run_are_refused(
     run: RunFolder, request_: Callable[[RunFolder], None]
 ) -> None:
     with pytest.raises(InputError, match="The run one is not running"):
@@ -210,7 +210,7 @@ def test_a_run_is_deleted_whole_and_only_in_runs(
         assert elsewhere.is_dir()
 
 
-def test_a_label_comes_back(run: RunFolder) -> None:
+def test_a_label_is_read_back(run: RunFolder) -> None:
     assert read_label(run) == RunLabel()
     write_label(run, RunLabel("  my\n best ", "two\nlines "))
     assert read_label(run) == RunLabel("my best", "two\nlines")

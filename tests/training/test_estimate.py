@@ -60,7 +60,7 @@ def test_it_is_formatted(
     assert estimate_training(config, images, 0, settings).text == words
 
 
-def test_early_stopping_and_a_busy_machine_are_said(
+def test_the_text_mentions_early_stopping_and_a_busy_machine(
     settings: Settings, timed: list[TrainingConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = changed_config(CONFIG, {"early_stopping_patience": 3})
@@ -100,7 +100,7 @@ def test_steps_that_cannot_be_timed_are_reported(
         estimate_training(CONFIG, 1000, 100, settings)
 
 
-def test_a_processs_use_of_the_machine_is_seen_from_outside() -> None:
+def test_resource_use_is_measured_from_another_process() -> None:
     status = RunStatus("running", "this very process")
     first = resource_use(status)
     assert first is not None

@@ -116,7 +116,7 @@ def test_only_the_last_checkpoint_is_kept(uninterrupted: tuple[RunFolder, FitRes
     assert [path.name for path in run.path.glob("checkpoint-*")] == ["checkpoint-00003.npz"]
 
 
-def test_the_history_on_disk_is_the_one_that_comes_back(
+def test_the_stored_history_equals_the_result(
     uninterrupted: tuple[RunFolder, FitResult],
 ) -> None:
     run, whole = uninterrupted

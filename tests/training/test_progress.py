@@ -39,7 +39,7 @@ def reporter(
     ("seconds", "words"),
     [(0, "0 s"), (44.6, "45 s"), (90, "2 min"), (720, "12 min"), (11100, "3 h 5 min")],
 )
-def test_durations_as_people_say_them(seconds: float, words: str) -> None:
+def test_durations_are_formatted_for_readers(seconds: float, words: str) -> None:
     assert format_duration(seconds) == words
 
 
@@ -58,7 +58,7 @@ def test_the_estimate_adds_steps_and_validation_of_all_epochs_to_come(tmp_path: 
     assert (status.step, status.steps) == (5, 10)
 
 
-def test_the_second_epochs_estimate_knows_how_long_validation_took(tmp_path: Path) -> None:
+def test_the_estimate_in_the_second_epoch_includes_validation(tmp_path: Path) -> None:
     run, clock = RunFolder(tmp_path), Clock()
     progress = reporter(run, 3, 10, io.StringIO(), clock)
     progress.end_epoch(record(1, seconds=55.0), seconds_of_steps=40.0, is_best=True)
@@ -109,7 +109,7 @@ def test_a_terminal_shows_one_line_that_is_written_over(tmp_path: Path) -> None:
     assert "\n" not in terminal.getvalue()
 
 
-def test_a_log_file_gets_a_line_now_and_then(tmp_path: Path) -> None:
+def test_a_log_file_receives_progress_lines_at_intervals(tmp_path: Path) -> None:
     stream, clock = io.StringIO(), Clock()
     progress = reporter(RunFolder(tmp_path), 1, 100, stream, clock)
     for step in range(1, 101):

@@ -1,4 +1,4 @@
-"""The actual states of runs, whatever their files say."""
+"""The actual states of runs, which may differ from their files."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_a_summary_gives_the_best_epochs_figures(settings: Settings) -> None:
     assert json.loads(json.dumps(one.to_json()))["best_epoch"] == 2
 
 
-def test_a_change_is_seen_at_once(settings: Settings) -> None:
+def test_a_change_is_visible_at_once(settings: Settings) -> None:
     run = make(settings, "one", epochs=2)
     assert list_runs(settings)[0].epoch == 2
     run.append_epoch(record(3, loss=0.25))
@@ -71,7 +71,7 @@ def test_a_change_is_seen_at_once(settings: Settings) -> None:
     assert list_runs(settings)[0].title == "later"
 
 
-def test_a_status_whose_process_is_gone_is_not_believed(settings: Settings) -> None:
+def test_a_status_of_an_ended_process_is_corrected(settings: Settings) -> None:
     run = make(settings, "one", epochs=1)
     run.write_status(
         RunStatus("running", "epoch 2/50", epoch=2, epochs=50, step=3, steps=9, **GONE)

@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> RunFolder:
     return folder
 
 
-def test_what_was_asked_for_comes_back_equal(run: RunFolder) -> None:
+def test_the_setup_is_read_back_unchanged(run: RunFolder) -> None:
     assert run.read_setup() == SETUP
 
 
@@ -82,7 +82,7 @@ def test_a_configuration_of_another_version_is_reported(run: RunFolder) -> None:
         run.read_setup()
 
 
-def test_finished_epochs_come_back_in_order(run: RunFolder) -> None:
+def test_finished_epochs_are_read_back_in_order(run: RunFolder) -> None:
     assert run.read_epochs() == []
     for epoch in (1, 2, 3):
         run.append_epoch(record(epoch))
@@ -141,7 +141,7 @@ def test_what_follows_a_missing_epoch_does_not_count(run: RunFolder) -> None:
     assert [entry.epoch for entry in run.read_epochs()] == [1, 2]
 
 
-def test_the_status_comes_back_equal(run: RunFolder) -> None:
+def test_the_status_is_read_back_unchanged(run: RunFolder) -> None:
     assert run.read_status() is None
     status = RunStatus("running", "epoch 1/3", epoch=1, epochs=3, seconds_left=12.5)
     run.write_status(status)
@@ -154,7 +154,7 @@ def test_a_damaged_status_is_as_good_as_none(run: RunFolder, content: bytes) -> 
     assert run.read_status() is None
 
 
-def test_arrays_come_back_equal_and_old_ones_are_replaced(run: RunFolder) -> None:
+def test_arrays_are_read_back_unchanged_and_replaced(run: RunFolder) -> None:
     run.save_arrays("best.npz", {"000": np.arange(3)})
     run.save_arrays("best.npz", {"000": np.arange(5), "001": np.eye(2)})
     arrays = run.load_arrays("best.npz")
@@ -185,7 +185,7 @@ def test_missing_and_damaged_arrays_are_reported(run: RunFolder, content: bytes 
         ("macro_f1", record(1), replace(record(1), validation_macro_f1=0.1)),
     ],
 )
-def test_larger_is_better_whatever_is_monitored(
+def test_larger_is_better_for_every_monitored_metric(
     monitor: str, better: EpochRecord, worse: EpochRecord
 ) -> None:
     assert better.monitored(monitor) > worse.monitored(monitor)

@@ -56,7 +56,7 @@ def test_a_first_cycle_is_the_single_cycle_of_its_length() -> None:
         assert learning_rate_at(double, done) == pytest.approx(learning_rate_at(single, done))
 
 
-def test_warm_up_holds_for_every_schedule() -> None:
+def test_warm_up_applies_to_every_schedule() -> None:
     assert learning_rate_at(config(warmup_epochs=4), 1) == pytest.approx(0.025)
     steps = config(schedule="steps", schedule_steps=((0, 0.2),), warmup_epochs=4)
     assert learning_rate_at(steps, 2) == pytest.approx(0.1)

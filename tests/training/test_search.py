@@ -168,7 +168,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..
     return prepare
 
 
-def test_a_search_goes_through_its_trials_and_finds_the_best(
+def test_a_search_runs_its_trials_and_finds_the_best(
     settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
 ) -> None:
     stand_in()

@@ -76,7 +76,7 @@ def test_an_invalid_duration_is_refused(minutes: float) -> None:
         TimeBudget(minutes)
 
 
-def test_the_loop_asks_with_the_last_epochs_duration_and_begins_none_without_time(
+def test_no_epoch_is_started_that_would_exceed_the_time_budget(
     tiny_faces: FaceSet, tmp_path: Path
 ) -> None:
     run = RunFolder(tmp_path)
@@ -129,7 +129,9 @@ def begun(settings: Settings, data: str, **changes: Any) -> RunFolder:
     return run
 
 
-def test_a_budget_leaves_a_bundle_and_says_how_to_go_on(settings: Settings, data: str) -> None:
+def test_a_time_budget_leaves_a_bundle_and_explains_how_to_resume(
+    settings: Settings, data: str
+) -> None:
     run = begun(settings, data, epochs=2)
     clock = Clock()
     outcomes: list[TrainingOutcome] = []

@@ -27,7 +27,9 @@ def tracked(folder: Path, faces: FaceSet, tracking: Tracking) -> RunFolder:
     return run
 
 
-def test_event_files_hold_every_epochs_figures(tiny_faces: FaceSet, tmp_path: Path) -> None:
+def test_event_files_contain_the_metrics_of_every_epoch(
+    tiny_faces: FaceSet, tmp_path: Path
+) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 

@@ -135,7 +135,7 @@ def test_evaluating_the_bundle_gives_the_recorded_figures(trained: Trained) -> N
     assert rounded(report) == rounded(bundle.record.metrics["validation"])
 
 
-def test_the_record_says_what_was_done(trained: Trained) -> None:
+def test_the_record_describes_the_training(trained: Trained) -> None:
     bundle, run = trained.outcome.bundle, trained.outcome.run
     assert bundle is not None
     record = bundle.record
@@ -315,7 +315,7 @@ def test_the_end_of_a_run_starts_the_pending_ones(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (RuntimeError("a defect"), ("failed", "a defect")),
         (
@@ -342,7 +342,7 @@ def test_every_end_of_a_run_is_recorded_in_its_folder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
-    told: tuple[str, str],
+    expected: tuple[str, str],
 ) -> None:
     def broken(*_: object) -> None:
         raise error
@@ -353,10 +353,10 @@ def test_every_end_of_a_run_is_recorded_in_its_folder(
         start(run, trained.data, trained.settings)
     status = run.read_status()
     assert status is not None
-    assert (status.state, status.message) == told
+    assert (status.state, status.message) == expected
     log = (run.path / "train.log").read_text(encoding="utf-8")
-    assert f"ended: {told[1]}" in log
-    # Whole, where nobody foresaw it.
+    assert f"ended: {expected[1]}" in log
+    # The complete traceback of an unexpected error.
     assert ("Traceback" in log) == (not isinstance(error, KeyboardInterrupt))
 
 

@@ -191,7 +191,7 @@ def imported(
     png: Callable[..., bytes],
     tiny_faces: FaceSet,
 ) -> FaceSet:
-    """The tiny faces as the dataset "drawn", with votes beside it."""
+    """The tiny faces as the dataset "drawn", with imported votes."""
     files = {
         f"{SPLITS[split]}/{EMOTIONS[label]}/{row:03}.png": png(image)
         for row, (image, label, split) in enumerate(

@@ -91,7 +91,7 @@ def test_a_48_pixel_square_is_cropped_unchanged() -> None:
     np.testing.assert_array_equal(crop, gray[20:68, 30:78])
 
 
-def test_a_48_pixel_picture_comes_out_pixel_for_pixel() -> None:
+def test_a_48_pixel_picture_is_not_resampled() -> None:
     gray = noise(48, 48)
     np.testing.assert_array_equal(crop_whole_picture(gray_rgb(gray)), gray)
 

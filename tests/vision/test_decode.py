@@ -335,7 +335,7 @@ def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatc
     assert most == [1]
 
 
-def test_a_slot_may_be_taken_again_by_its_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slot_is_reentrant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "_LARGE_BYTES", 0)
     content = encoded(photo())
     with picture_slot(content), picture_slot(content):

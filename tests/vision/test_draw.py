@@ -32,7 +32,7 @@ def test_label_texts() -> None:
     assert label_text(face, number=3) == "3: happy 93 %"
 
 
-def test_nothing_to_draw_changes_nothing() -> None:
+def test_without_faces_the_picture_is_unchanged() -> None:
     image = blank(50, 60)
     result = annotate(image, [])
     assert result is not image

@@ -1,1 +1,1 @@
-"""Draws the demo set: faces by the program itself, with errors injected and recorded."""
+"""Draw the demo set: synthetic faces with injected and recorded errors."""

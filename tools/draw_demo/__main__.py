@@ -1,7 +1,7 @@
-"""Draw the demo set and compare it with the shipped one, or replace that.
+"""Draw the demo set and compare it with the shipped one, or replace the shipped one.
 
 ``python -m tools.draw_demo`` draws all 3,540 faces, which takes about 20 s, and exits with 1 if
-they differ from the shipped ones; ``--write`` replaces the shipped files instead.
+they differ from the shipped ones; ``--write`` overwrites the shipped files instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tools.draw_demo.assembly import make_demo_set
 def main() -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.draw_demo", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="replace the shipped files")
+    parser.add_argument("--write", action="store_true", help="overwrite the shipped files")
     arguments = parser.parse_args()
     faces, errors = make_demo_set(_print_progress)
     if arguments.write:

@@ -1,4 +1,4 @@
-"""The whole demo set: planned, drawn, and errors injected."""
+"""Assemble the demo set: plan it, draw the faces and inject the errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_demo_set(report: ProgressReport | None = None) -> tuple[FaceSet, Inject
     """Draw the demo set, which takes about 20 s on one core.
 
     Args:
-        report: Called repeatedly with the number of rows done and the number of all rows.
+        report: Called repeatedly with the number of finished rows and the total.
 
     Returns:
         3,540 faces, the same each time, and the errors that they contain.
@@ -31,19 +31,19 @@ def make_demo_set(report: ProgressReport | None = None) -> tuple[FaceSet, Inject
     errors, count = plan.errors, len(plan.labels)
     images = np.empty((count, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
     exact = (*errors.duplicates, *errors.conflicts, *errors.leaks)
-    not_drawn = {copy.row for copy in (*exact, *errors.near_duplicates)}
-    not_drawn |= {*errors.blanks, *errors.non_faces}
+    rows_not_drawn = {copy.row for copy in (*exact, *errors.near_duplicates)}
+    rows_not_drawn |= {*errors.blanks, *errors.non_faces}
     for row in range(count):
         if report is not None and row % 100 == 0:
             report(row + 1, count)
-        if row not in not_drawn:
+        if row not in rows_not_drawn:
             images[row] = draw_face(EMOTIONS[plan.drawn[row]], row)
     for copy in exact:
         images[copy.row] = images[copy.source]
     for copy in errors.near_duplicates:
         images[copy.row] = slightly_changed(images[copy.source], copy.row)
     for number, row in enumerate(errors.blanks):
-        # Each has another gray value: equal blanks would be duplicates that are not recorded.
+        # Gray values differ, because equal blank images would be unrecorded duplicates.
         images[row] = 240 * number // len(errors.blanks)
     for number, row in enumerate(errors.non_faces):
         images[row] = draw_object(number)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 
-#: Lines are drawn at this multiple of the final size and averaged: smooth edges everywhere.
+#: Drawing uses this multiple of the final size; averaging then gives smooth edges.
 OVERSAMPLING = 4
 
 #: Fractional bits of coordinates: OpenCV draws in fixed point, so that the result does not depend
 #: on how a machine rounds the last bit of a float.
 _FRACTION_BITS = 4
 
-#: Pixels per face unit in a picture of one pixel: at 48 pixels, 20.6.
+#: Pixels per face unit, as a share of the picture's side: 20.6 pixels for a side of 48.
 _UNIT = 0.43
 
 
@@ -30,9 +30,9 @@ class Pose:
         right: Shift to the right, as a share of the picture's side.
         down: Shift downwards, as a share of the picture's side.
         scale: Factor on the face's size.
-        roll: Turn in the picture's plane, in degrees, clockwise.
-        yaw: Turn to the side, -1 to 1; 1 is about 40 degrees.
-        pitch: Nod, -1 up to 1 down.
+        roll: Rotation in the picture plane, in degrees, clockwise.
+        yaw: Rotation to the side, -1 to 1; 1 is about 40 degrees.
+        pitch: Rotation up (-1) or down (1).
     """
 
     right: float = 0.0
@@ -54,13 +54,13 @@ class Canvas:
     """
 
     def __init__(self, size: int, pose: Pose, gray: int, oversampling: int = OVERSAMPLING) -> None:
-        """Start with an even gray.
+        """Create a canvas with uniform gray.
 
         Args:
             size: Side of the final picture in pixels.
             pose: Maps face units to the picture.
-            gray: 0 to 255.
-            oversampling: How many times larger to draw.
+            gray: Initial gray, 0 to 255.
+            oversampling: Factor between the side of the canvas and of the final picture.
         """
         self._pose = pose
         self._oversampling = oversampling
@@ -75,12 +75,12 @@ class Canvas:
 
     def to_pixels(self, points: Points) -> NDArray[np.float64]:
         """Return the pixel coordinates of points of the face, float64 ``[n, 2]``, x first."""
-        turned = points.copy()
-        # The middle of the face is closest to the viewer and moves most when the head turns.
+        rotated = points.copy()
+        # The middle of the face is closest to the viewer and moves most when the head rotates.
         x, y = points[:, 0], points[:, 1]
-        turned[:, 0] += 0.24 * self._pose.yaw * np.maximum(1.0 - x * x, -0.2)
-        turned[:, 1] += 0.12 * self._pose.pitch * np.maximum(1.0 - 0.7 * y * y, -0.2)
-        return turned @ self._matrix + self._center
+        rotated[:, 0] += 0.24 * self._pose.yaw * np.maximum(1.0 - x * x, -0.2)
+        rotated[:, 1] += 0.12 * self._pose.pitch * np.maximum(1.0 - 0.7 * y * y, -0.2)
+        return rotated @ self._matrix + self._center
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         return np.rint(self.to_pixels(points) * (1 << _FRACTION_BITS)).astype(np.int32)
@@ -108,7 +108,7 @@ class Canvas:
         )
 
     def averaged(self) -> NDArray[np.uint8]:
-        """The picture at its final size, uint8 ``[size, size]``."""
+        """Return the picture at its final size, uint8 ``[size, size]``."""
         factor = self._oversampling
         side = self.pixels.shape[0] // factor
         # In integers, which all machines round in the same way.
@@ -122,7 +122,7 @@ def _gray(value: float) -> int:
 
 
 def points(*pairs: tuple[float, float]) -> Points:
-    """Points as an array, float64 ``[n, 2]``."""
+    """Return points as an array, float64 ``[n, 2]``."""
     return np.array(pairs, dtype=np.float64)
 
 
@@ -137,14 +137,14 @@ def mirrored(outline: Points) -> Points:
 
 
 def oval(x: float, y: float, width: float, height: float, tilt: float = 0.0) -> Points:
-    """An ellipse's outline, float64 ``[24, 2]``.
+    """Return the outline of an ellipse, float64 ``[24, 2]``.
 
     Args:
-        x: Its center.
-        y: Its center.
-        width: Half its width.
-        height: Half its height.
-        tilt: How far its lower end leans to the right, as a share of its height.
+        x: x of the center.
+        y: y of the center.
+        width: Half of the width.
+        height: Half of the height.
+        tilt: Shift of the lower end to the right, as a share of the height.
     """
     outline = _unit_circle() * (width, height)
     outline[:, 0] += tilt * outline[:, 1]
@@ -158,13 +158,13 @@ def _unit_circle() -> Points:
 
 
 def curve(controls: Points, *, is_closed: bool = False) -> Points:
-    """A smooth line through all control points (a Catmull-Rom spline), float64 ``[m, 2]``."""
+    """Return a smooth line through the control points (Catmull-Rom spline), float64 ``[m, 2]``."""
     return _spline_basis(len(controls), is_closed) @ controls
 
 
 @lru_cache(maxsize=64)
 def _spline_basis(count: int, is_closed: bool) -> NDArray[np.float64]:
-    """Weights of the control points for each point of the curve, float64 ``[m, count]``."""
+    """Return the weights of the control points for each curve point, float64 ``[m, count]``."""
     per_piece = 6
     pieces = count if is_closed else count - 1
     basis = np.zeros((pieces * per_piece + (0 if is_closed else 1), count))
@@ -180,7 +180,7 @@ def _spline_basis(count: int, is_closed: bool) -> NDArray[np.float64]:
             -0.5 * t**2 + 0.5 * t**3,
         )
         for offset, weight in enumerate(weights, start=-1):
-            place = piece + offset
-            place = place % count if is_closed else min(max(place, 0), count - 1)
-            basis[row, place] += weight
+            index = piece + offset
+            index = index % count if is_closed else min(max(index, 0), count - 1)
+            basis[row, index] += weight
     return basis

@@ -39,9 +39,9 @@ def happens(generator: np.random.Generator, probability: float) -> bool:
 
 def pick(generator: np.random.Generator, choices: Sequence[tuple[T, float]]) -> T:
     """Return one of the choices, with probabilities proportional to their weights."""
-    place = float(generator.random()) * sum(weight for _, weight in choices)
+    position = float(generator.random()) * sum(weight for _, weight in choices)
     for choice, weight in choices:
-        place -= weight
-        if place < 0:
+        position -= weight
+        if position < 0:
             return choice
     return choices[-1][0]

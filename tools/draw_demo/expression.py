@@ -1,4 +1,4 @@
-"""Seven expressions as movements relative to the face at rest."""
+"""The seven expressions, as movements relative to a relaxed face."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from tools.draw_demo.chance import around, between, happens
 
 @dataclass(frozen=True)
 class Expression:
-    """Movements of brows, eyes, nose and mouth; all zeros is the face at rest.
+    """Movements of brows, eyes, nose and mouth; all zeros is a relaxed face.
 
     Attributes:
         brow_inner: How far the brows' inner ends rise (below 0: sink), in units of the face.
-        brow_arch: The same of their middles.
-        brow_outer: The same of their outer ends.
+        brow_arch: How far their middles rise.
+        brow_outer: How far their outer ends rise.
         brow_pinch: How far the inner ends move together.
-        eye_open: Opening of the eyes beyond rest; -1 is shut, 0.6 is wide.
-        lid_slant: Above 0 the upper lids fall to the outside, below 0 to the inside.
+        eye_open: Opening of the eyes relative to a relaxed face; -1 is closed, 0.6 is wide open.
+        lid_slant: Above 0 the upper lids slope down to the outside, below 0 to the inside.
         lower_lid: How far the lower lids rise, 0 to 1.
         gaze_down: How far the eyes look down, -1 to 1.
-        nose_wrinkle: 0 to 1.
-        cheeks: How far the cheeks rise, with the folds beside the nose, 0 to 1.
-        mouth_width: Share that the mouth gains in width (below 0: loses).
+        nose_wrinkle: Strength of the wrinkles of the nose, 0 to 1.
+        cheeks: How far the cheeks rise, which also deepens the folds next to the nose, 0 to 1.
+        mouth_width: Relative change of the width of the mouth.
         mouth_curve: Above 0 its corners rise, below 0 they fall.
-        mouth_open: Opening, 0 shut to 1.
-        mouth_square: 0 an oval opening, 1 a square one.
+        mouth_open: Opening of the mouth, 0 (closed) to 1.
+        mouth_square: Shape of the opening, 0 (oval) to 1 (square).
         teeth: Share of the opening that the upper teeth fill, 0 to 1.
-        clench: The same of the lower teeth.
-        tongue: 0 to 1.
+        clench: Share of the opening that the lower teeth fill, 0 to 1.
+        tongue: How much of the tongue is visible, 0 to 1.
         upper_lip: How far the upper lip rises, 0 to 1.
-        lip_press: How far the lips vanish, 0 to 1.
+        lip_press: How much thinner the lips are, 0 to 1.
         mouth_skew: How far one side of the mouth rises above the other, 0 to 1.
-        tear: A tear on a cheek where above 0.6.
+        tear: Above 0.6 there is a tear on a cheek.
     """
 
     brow_inner: float = 0.0
@@ -99,7 +99,7 @@ _DISGUSTED_EYES = {
     "cheeks": 0.45,
 }
 
-#: Each emotion has several faces: people do not all smile alike.
+#: Variants of each emotion, because expressions differ between people.
 _VARIANTS: dict[str, tuple[dict[str, float], ...]] = {
     "angry": (
         _ANGRY_EYES | {"mouth_curve": -0.55, "mouth_width": -0.1, "lip_press": 0.8},
@@ -161,7 +161,7 @@ _VARIANTS: dict[str, tuple[dict[str, float], ...]] = {
     ),
 }
 
-#: What people mistake each emotion for; ambiguous faces lean there.
+#: Emotions that are often confused with each one; ambiguous faces are mixed with one of them.
 _NEIGHBORS: dict[str, tuple[str, ...]] = {
     "angry": ("disgust", "neutral", "sad"),
     "disgust": ("angry", "sad"),
@@ -172,8 +172,8 @@ _NEIGHBORS: dict[str, tuple[str, ...]] = {
     "neutral": ("sad", "happy", "angry"),
 }
 
-#: No two faces do the same: how far each movement strays, whatever the emotion.
-_STRAY = Expression(
+#: Maximum random deviation of each movement, for all emotions.
+_DEVIATIONS = Expression(
     brow_inner=0.035,
     brow_arch=0.035,
     brow_outer=0.03,
@@ -196,8 +196,8 @@ _STRAY = Expression(
     mouth_skew=0.25,
 )
 
-#: Where a movement ends; outside, faces would be drawn inside out.
-_LOWEST = {
+#: Limits of the movements; outlines of the face would cross each other beyond them.
+_MINIMA = {
     "brow_inner": -0.2,
     "brow_arch": -0.2,
     "brow_outer": -0.2,
@@ -207,7 +207,7 @@ _LOWEST = {
     "mouth_width": -0.6,
     "mouth_curve": -1.1,
 }
-_HIGHEST = {
+_MAXIMA = {
     "brow_inner": 0.2,
     "brow_arch": 0.24,
     "brow_outer": 0.2,
@@ -218,9 +218,9 @@ _HIGHEST = {
     "mouth_curve": 1.1,
 }
 _NAMES = tuple(field.name for field in fields(Expression))
-_LOW = np.array([_LOWEST.get(name, 0.0) for name in _NAMES])
-_HIGH = np.array([_HIGHEST.get(name, 1.0) for name in _NAMES])
-_STRAYS = np.array(astuple(_STRAY))
+_LOW = np.array([_MINIMA.get(name, 0.0) for name in _NAMES])
+_HIGH = np.array([_MAXIMA.get(name, 1.0) for name in _NAMES])
+_DEVIATION_VALUES = np.array(astuple(_DEVIATIONS))
 _TARGETS = {
     emotion: tuple(np.array(astuple(Expression(**variant))) for variant in variants)
     for emotion, variants in _VARIANTS.items()
@@ -235,8 +235,8 @@ def draw_expression(
     Args:
         generator: Source of random numbers.
         emotion: One of ``EMOTIONS``.
-        is_clear: Strong and unmixed, for pictures that explain; otherwise some are faint and some
-            lean towards another emotion, as photographed faces do.
+        is_clear: True for a strong, unmixed expression, used in illustrations. Otherwise some are
+            weak and some are mixed with another emotion, as in photos.
 
     Raises:
         ValueError: The emotion is unknown.
@@ -247,10 +247,10 @@ def draw_expression(
     target = variants[int(generator.integers(len(variants)))]
     if is_clear:
         movement = between(generator, 0.9, 1.05) * target
-        stray = 0.4
+        deviation_scale = 0.4
     else:
-        is_faint = happens(generator, 0.18)
-        strength = between(generator, 0.3, 0.6) if is_faint else between(generator, 0.65, 1.15)
+        is_weak = happens(generator, 0.18)
+        strength = between(generator, 0.3, 0.6) if is_weak else between(generator, 0.65, 1.15)
         movement = strength * target
         if happens(generator, 0.18):
             neighbors = _NEIGHBORS[emotion]
@@ -258,8 +258,8 @@ def draw_expression(
             other = others[int(generator.integers(len(others)))]
             share = between(generator, 0.15, 0.45)
             movement = (1 - share) * movement + share * other
-        stray = 1.0
-    strays = np.array([around(generator, 0.0, spread) for spread in _STRAYS])
-    # Where a faint movement is nothing by nature (a shut mouth), straying would be a new one.
-    values = np.clip(movement + stray * strays, _LOW, _HIGH)
+        deviation_scale = 1.0
+    deviations = np.array([around(generator, 0.0, spread) for spread in _DEVIATION_VALUES])
+    # The limits also keep deviations from adding movements that an expression does not have.
+    values = np.clip(movement + deviation_scale * deviations, _LOW, _HIGH)
     return Expression(**dict(zip(_NAMES, values.tolist(), strict=True)))

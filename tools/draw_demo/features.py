@@ -1,4 +1,4 @@
-"""What moves in a face: eyes, brows, nose and mouth, drawn for one expression."""
+"""Draw the facial features of an expression: eyes, brows, nose and mouth."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tools.draw_demo.identity import Identity
 
 _EYE_HEIGHT = -0.10
 
-#: Places across a mouth or an eye, from one corner to the other.
+#: Horizontal positions on a mouth or an eye, from one corner to the other.
 _ACROSS = np.linspace(-1.0, 1.0, 17)
 
 
 def draw_features(
     canvas: Canvas, person: Identity, expression: Expression, gaze: float = 0.0
 ) -> None:
-    """Draw all of them, from back to front.
+    """Draw all features, from back to front.
 
     Args:
-        canvas: Where to draw; the head is there already.
-        person: Whose face.
-        expression: What it does.
+        canvas: Must already contain the head.
+        person: The person.
+        expression: The expression.
         gaze: How far the eyes look to the picture's right, -1 to 1.
     """
     _draw_folds(canvas, person, expression)
@@ -37,13 +37,13 @@ def draw_features(
         _draw_glasses(canvas, person)
 
 
-def _ink(person: Identity) -> float:
-    """Gray of lines on this skin."""
+def _line_gray(person: Identity) -> float:
+    """Return the gray of lines on this skin."""
     return 0.30 * person.skin
 
 
 def _draw_folds(canvas: Canvas, person: Identity, expression: Expression) -> None:
-    """Lines that a movement or age puts into the skin."""
+    """Draw lines in the skin that come from a movement or from age."""
     skin, corner = person.skin, person.mouth_width * (1 + expression.mouth_width)
     depth = max(0.85 * expression.cheeks, 0.9 * expression.upper_lip, 0.45 * person.age)
     if depth > 0.2:
@@ -100,13 +100,13 @@ def _draw_nose(canvas: Canvas, person: Identity, expression: Expression) -> None
 def _draw_eyes(canvas: Canvas, person: Identity, expression: Expression, gaze: float) -> None:
     half_width = person.eye_size
     opening = 0.125 * person.eye_roundness * max(1.0 + expression.eye_open, 0.08)
-    # Full across the middle, pointed at the corners.
-    bow = (1 - _ACROSS**2) ** 0.75
+    # Round in the middle, pointed at the corners.
+    bulge = (1 - _ACROSS**2) ** 0.75
     # On the person's left eye, seen at the picture's right, the inner corner is at -1.
     slant = 1 - expression.lid_slant * _ACROSS * (0.55 if expression.lid_slant > 0 else 0.75)
     corner = -person.eye_tilt * _ACROSS
-    upper = corner - opening * bow * np.minimum(slant, 1.15)
-    lower = corner + 0.85 * opening * bow * (1 - 0.75 * expression.lower_lid)
+    upper = corner - opening * bulge * np.minimum(slant, 1.15)
+    lower = corner + 0.85 * opening * bulge * (1 - 0.75 * expression.lower_lid)
     lower = np.maximum(lower, upper + 0.012)
     x = half_width * _ACROSS + person.eye_spacing
     upper, lower = upper + _EYE_HEIGHT, lower + _EYE_HEIGHT
@@ -134,9 +134,11 @@ def _draw_eyes(canvas: Canvas, person: Identity, expression: Expression, gaze: f
     lid = np.stack([x, upper], 1)
     below = np.stack([x, lower], 1)
     canvas.stroke(0.6 * person.skin, 0.022, below, mirrored(below))
-    canvas.stroke(min(_ink(person), 60), 0.055 if person.has_lashes else 0.036, lid, mirrored(lid))
+    canvas.stroke(
+        min(_line_gray(person), 60), 0.055 if person.has_lashes else 0.036, lid, mirrored(lid)
+    )
     if expression.eye_open > -0.5:
-        crease = np.stack([x, upper - 0.055 - 0.02 * bow], 1)[3:-2]
+        crease = np.stack([x, upper - 0.055 - 0.02 * bulge], 1)[3:-2]
         canvas.stroke(0.7 * person.skin, 0.02, crease, mirrored(crease))
     if expression.lower_lid > 0.35:
         puff = moved(
@@ -154,7 +156,7 @@ def _draw_eyes(canvas: Canvas, person: Identity, expression: Expression, gaze: f
 def _between_lids(
     outline: Points, x: NDArray[np.float64], upper: NDArray[np.float64], lower: NDArray[np.float64]
 ) -> Points:
-    """Cut an outline off where the lids cover it."""
+    """Clip an outline where the lids cover it."""
     high = np.interp(outline[:, 0], x, upper)
     low = np.interp(outline[:, 0], x, lower)
     return np.stack([outline[:, 0], np.clip(outline[:, 1], high, low)], axis=1)
@@ -194,7 +196,7 @@ class _Mouth:
     outer_lower: NDArray[np.float64]
 
     def area(self, upper: NDArray[np.float64], lower: NDArray[np.float64]) -> Points:
-        """The outline of what lies between two lines, float64 ``[34, 2]``."""
+        """Return the outline of the area between two lines, float64 ``[34, 2]``."""
         return np.concatenate([np.stack([self.x, upper], 1), np.stack([self.x, lower], 1)[::-1]])
 
 
@@ -203,16 +205,16 @@ def _mouth_lines(person: Identity, expression: Expression) -> _Mouth:
     curve_of_corners = -0.14 * expression.mouth_curve * (_ACROSS**2 - 0.25)
     skew = -0.07 * expression.mouth_skew * person.part_side * _ACROSS
     rest = person.mouth_height + curve_of_corners + skew
-    # An oval; or nearly a box; in a smile pointed at the corners.
+    # An oval, or almost a rectangle; pointed at the corners in a smile.
     power = 2.0 + 4.0 * expression.mouth_square
-    bow = (1 - np.abs(_ACROSS) ** power) ** (0.5 + 0.5 * max(expression.mouth_curve, 0.0))
+    bulge = (1 - np.abs(_ACROSS) ** power) ** (0.5 + 0.5 * max(expression.mouth_curve, 0.0))
     raised = 0.10 * expression.upper_lip * (1 - np.abs(_ACROSS) ** 3)
     lower_by = 0.40 * expression.mouth_open
     upper_by = 0.10 * expression.mouth_open
-    # A smile keeps its upper edge flat: the opening hangs below it.
-    inner_upper = rest - upper_by * bow - raised
-    inner_lower = rest + lower_by * bow - 0.5 * raised
-    # In a beard thin lips would leave nothing of the mouth to be seen.
+    # In a smile the upper edge stays flat and the mouth opens downwards.
+    inner_upper = rest - upper_by * bulge - raised
+    inner_lower = rest + lower_by * bulge - 0.5 * raised
+    # Very thin lips would be invisible in a beard.
     lip_fullness = max(person.lip_fullness, 0.0 if person.beard == "none" else 0.085)
     fullness = lip_fullness * (1 - 0.8 * expression.lip_press)
     lip = (1 - _ACROSS**2) ** 0.6
@@ -252,7 +254,7 @@ def _draw_mouth(canvas: Canvas, person: Identity, expression: Expression) -> Non
             canvas.stroke(0.3 * skin, 0.018, np.stack([mouth.x, middle], 1)[1:-1])
     else:
         middle = 0.5 * (mouth.inner_upper + mouth.inner_lower)
-        canvas.stroke(_ink(person), 0.045, np.stack([mouth.x, middle], 1))
+        canvas.stroke(_line_gray(person), 0.045, np.stack([mouth.x, middle], 1))
     corners = [
         oval(float(mouth.x[end]), float(mouth.inner_upper[end]), 0.03, 0.03) for end in (0, -1)
     ]

@@ -14,30 +14,30 @@ CROWN = -1.08
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """How hair frames a face; x in half head widths, before the parting's side is chosen.
+class _Hairstyle:
+    """The shape of a hairstyle; x in half head widths, before the side of the parting is chosen.
 
     Attributes:
-        hairline: The hair's lower edge, from the picture's right to its left.
-        volume: What it adds to the head at least, in face units.
-        grows: Share of the person's own hair volume that is added.
-        strands: Single lines in it.
-        cover: Below 1 the skin shows through.
+        hairline: The lower edge of the hair, from the right to the left of the picture.
+        min_volume: Minimum thickness of the hair above the head, in face units.
+        volume_scale: Factor on the person's hair volume, which is added to the thickness.
+        strands: Lines of individual strands.
+        opacity: 1 hides the skin; below 1 the skin is visible.
     """
 
     hairline: tuple[tuple[float, float], ...]
-    volume: float = 0.04
-    grows: float = 0.07
+    min_volume: float = 0.04
+    volume_scale: float = 0.07
     strands: tuple[tuple[tuple[float, float], ...], ...] = ()
-    cover: float = 1.0
+    opacity: float = 1.0
 
 
-def _even(*right: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """A hairline whose left half mirrors its right one."""
+def _symmetric(*right: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+    """Return a hairline from its right half."""
     return (*right, *((-x, y) for x, y in reversed(right)))
 
 
-_FRINGE = _Cut(
+_FRINGE = _Hairstyle(
     hairline=(
         (1.0, 0.0),
         (0.86, -0.42),
@@ -52,7 +52,7 @@ _FRINGE = _Cut(
         ((0.6 * x, -1.02), (0.9 * x, -0.75), (x, -0.5)) for x in (-0.5, -0.15, 0.25, 0.6)
     ),
 )
-_CURLY = _Cut(
+_CURLY = _Hairstyle(
     hairline=(
         (0.98, -0.25),
         (0.84, -0.6),
@@ -69,26 +69,31 @@ _CURLY = _Cut(
         for x, y in ((-0.62, -0.84), (-0.28, -1.0), (0.08, -0.9), (0.36, -1.04), (0.66, -0.84))
     ),
 )
-_CUTS: dict[str, _Cut] = {
-    "short": _Cut(
+_HAIRSTYLES: dict[str, _Hairstyle] = {
+    "short": _Hairstyle(
         ((0.93, -0.42), (0.78, -0.66), (0.35, -0.74), (-0.3, -0.76), (-0.76, -0.66), (-0.93, -0.42))
     ),
-    "side_part": _Cut(
+    "side_part": _Hairstyle(
         ((0.95, -0.3), (0.82, -0.62), (0.45, -0.86), (0.0, -0.66), (-0.6, -0.52), (-0.97, -0.2)),
-        volume=0.07,
+        min_volume=0.07,
         strands=(((0.42, -0.88), (0.0, -0.86), (-0.5, -0.72), (-0.85, -0.42)),),
     ),
     "fringe": _FRINGE,
     "bob": _FRINGE,
-    "buzz": _Cut(
-        _even((0.95, -0.36), (0.82, -0.66), (0.4, -0.78)), volume=0.0, grows=0.0, cover=0.55
+    "buzz": _Hairstyle(
+        _symmetric((0.95, -0.36), (0.82, -0.66), (0.4, -0.78)),
+        min_volume=0.0,
+        volume_scale=0.0,
+        opacity=0.55,
     ),
-    "receding": _Cut(
-        _even((1.0, -0.3), (0.9, -0.6), (0.62, -0.95), (0.2, -0.86)), volume=0.03, grows=0.0
+    "receding": _Hairstyle(
+        _symmetric((1.0, -0.3), (0.9, -0.6), (0.62, -0.95), (0.2, -0.86)),
+        min_volume=0.03,
+        volume_scale=0.0,
     ),
     "curly": _CURLY,
     "afro": _CURLY,
-    "long": _Cut(
+    "long": _Hairstyle(
         (
             (1.02, 0.5),
             (0.97, -0.1),
@@ -98,15 +103,17 @@ _CUTS: dict[str, _Cut] = {
             (-0.97, -0.1),
             (-1.02, 0.5),
         ),
-        volume=0.08,
+        min_volume=0.08,
         strands=tuple(((0.12, -1.0), (x, -0.8), (1.24 * x, -0.2)) for x in (0.8, -0.8)),
     ),
-    "bun": _Cut(_even((0.97, -0.25), (0.8, -0.66), (0.35, -0.84)), volume=0.03, grows=0.0),
+    "bun": _Hairstyle(
+        _symmetric((0.97, -0.25), (0.8, -0.66), (0.35, -0.84)), min_volume=0.03, volume_scale=0.0
+    ),
 }
 
 
 def draw_back_hair(canvas: Canvas, person: Identity) -> None:
-    """Hair behind the head."""
+    """Draw the hair behind the head."""
     width, volume = person.head_width, 0.10 + 0.08 * person.hair_volume
     gray = 0.82 * person.hair
     match person.hair_style:
@@ -154,7 +161,7 @@ def draw_back_hair(canvas: Canvas, person: Identity) -> None:
 
 
 def _fill_symmetric(canvas: Canvas, gray: float, *right: tuple[float, float]) -> None:
-    """Fill what these points, from the top downwards, and their mirror images enclose."""
+    """Fill the area between the given right half, from top to bottom, and its mirror image."""
     side = curve(points(*right))
     canvas.fill(gray, np.concatenate([side, mirrored(side)[::-1]]))
 
@@ -168,7 +175,7 @@ def _fill_cloud(canvas: Canvas, gray: float, width: float, height: float, y: flo
 
 
 def draw_front_hair(canvas: Canvas, person: Identity) -> None:
-    """Hair and headgear in front of the face."""
+    """Draw hair, a headscarf or a beanie in front of the face."""
     match person.hair_style:
         case "headscarf":
             _draw_headscarf(canvas, person)
@@ -178,22 +185,22 @@ def draw_front_hair(canvas: Canvas, person: Identity) -> None:
             shine = oval(-0.25 * person.part_side, -0.86, 0.2, 0.08)
             canvas.fill(min(1.13 * person.skin, 250), shine)
         case style:
-            cut = _CUTS[style]
-            _fill_cut(canvas, person, cut)
+            hairstyle = _HAIRSTYLES[style]
+            _fill_hairstyle(canvas, person, hairstyle)
             side = (person.head_width * person.part_side, 1.0)
-            strands = [curve(points(*strand)) * side for strand in cut.strands]
+            strands = [curve(points(*strand)) * side for strand in hairstyle.strands]
             if strands:
                 canvas.stroke(_strand_gray(person), 0.025, *strands)
 
 
 def _strand_gray(person: Identity) -> float:
-    """Gray of single strands: lighter in dark hair, darker in fair."""
+    """Return the gray of strands: lighter in dark hair, darker in fair hair."""
     return person.hair + 34 if person.hair < 110 else person.hair - 38
 
 
-def _fill_cut(canvas: Canvas, person: Identity, cut: _Cut) -> None:
-    """Fill from a cut's hairline up to the head's top and beyond."""
-    volume = cut.volume + cut.grows * person.hair_volume
+def _fill_hairstyle(canvas: Canvas, person: Identity, hairstyle: _Hairstyle) -> None:
+    """Fill the area from the hairline to above the top of the head."""
+    volume = hairstyle.min_volume + hairstyle.volume_scale * person.hair_volume
     width = person.head_width + volume
     over = curve(
         points(
@@ -206,15 +213,15 @@ def _fill_cut(canvas: Canvas, person: Identity, cut: _Cut) -> None:
             (width, -0.3),
         )
     )
-    hairline = curve(points(*cut.hairline)) * (person.head_width * person.part_side, 1.0)
+    hairline = curve(points(*hairstyle.hairline)) * (person.head_width * person.part_side, 1.0)
     if person.part_side < 0:
-        hairline = hairline[::-1]  # from the right to the left again
-    gray = cut.cover * person.hair + (1 - cut.cover) * person.skin
+        hairline = hairline[::-1]  # restore the order from right to left
+    gray = hairstyle.opacity * person.hair + (1 - hairstyle.opacity) * person.skin
     canvas.fill(gray, np.concatenate([hairline, over]))
 
 
 def _draw_headscarf(canvas: Canvas, person: Identity) -> None:
-    """A scarf around the face, with an oval opening."""
+    """Draw a scarf around the face, with an oval opening."""
     width = person.head_width
     outer = [
         (0.0, CROWN - 0.12),
@@ -241,7 +248,7 @@ def _draw_headscarf(canvas: Canvas, person: Identity) -> None:
 
 
 def _draw_beanie(canvas: Canvas, person: Identity) -> None:
-    """A knitted cap down to the forehead."""
+    """Draw a knitted cap that ends at the forehead."""
     width = person.head_width + 0.05
     _fill_symmetric(
         canvas,

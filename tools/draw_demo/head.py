@@ -11,12 +11,12 @@ from tools.draw_demo.identity import Identity
 
 
 def draw_head(canvas: Canvas, person: Identity, expression: Expression) -> None:
-    """Everything that lies behind eyes, nose and mouth, from back to front."""
+    """Draw everything behind eyes, nose and mouth, from back to front."""
     draw_back_hair(canvas, person)
     _draw_body(canvas, person)
     _draw_ears(canvas, person)
     outline = head_outline(person, expression)
-    # The edge of a round thing looks darker than its middle.
+    # Darker edges make the head look round.
     canvas.fill(0.86 * person.skin, outline)
     canvas.fill(0.94 * person.skin, outline * 0.95)
     canvas.fill(person.skin, moved(outline * 0.88, 0.0, -0.02))
@@ -24,7 +24,7 @@ def draw_head(canvas: Canvas, person: Identity, expression: Expression) -> None:
 
 
 def head_outline(person: Identity, expression: Expression) -> Points:
-    """The skull's and the jaw's outline; an open mouth lengthens it."""
+    """Return the outline of skull and jaw; an open mouth lengthens it."""
     width, jaw = person.head_width, person.head_width * person.jaw_width
     chin = person.chin_length + 0.09 * expression.mouth_open
     right = [
@@ -79,7 +79,7 @@ def _draw_beard(canvas: Canvas, person: Identity, outline: Points) -> None:
         return
     share = 0.3 if person.beard == "stubble" else 0.92
     gray = share * person.hair + (1 - share) * 0.9 * person.skin
-    # The jaw below the cheeks: the head's own outline there, closed by a line under the nose.
+    # The outline of the head below the cheeks, closed by a line under the nose.
     jaw = outline[outline[:, 1] > 0.12]
     right, left = jaw[jaw[:, 0] >= 0], jaw[jaw[:, 0] < 0]
     right, left = right[np.argsort(right[:, 1])], left[np.argsort(-left[:, 1])]

@@ -1,4 +1,4 @@
-"""Whose face it is: everything that stays when the expression changes."""
+"""The identity of a drawn person: everything that does not depend on the expression."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.draw_demo.chance import around, between, happens, pick
 
-#: What grows or sits on the head, and how often.
+#: Hairstyles and headgear, with their relative frequencies.
 HAIR_STYLES: tuple[tuple[str, float], ...] = (
     ("short", 4.0),
     ("side_part", 3.0),
@@ -37,30 +37,30 @@ class Identity:
     Attributes:
         head_width: Half the head's width.
         jaw_width: The jaw's width as a share of the head's.
-        chin_length: How far the chin lies below the face's center.
+        chin_length: Distance of the chin below the center of the face.
         skin: Gray of the skin.
         hair: Gray of hair, brows and beard.
         hair_style: One of ``HAIR_STYLES``.
-        hair_volume: Factor on what the hair adds to the head.
-        part_side: 1 or -1, the side of everything that has one.
+        hair_volume: Factor on the thickness of the hair.
+        part_side: 1 or -1, the side of everything asymmetric, such as the parting.
         brow_thickness: Half the brows' thickness.
-        brow_height: How far the brows lie above the eyes.
+        brow_height: Distance of the brows above the eyes.
         eye_spacing: From the face's middle to an eye's center.
         eye_size: Half an eye's width.
         eye_roundness: Factor on the eyes' height.
-        eye_tilt: How much higher the outer corners lie.
+        eye_tilt: How much higher the outer corners of the eyes are.
         iris: Gray of the irises.
-        has_lashes: Thick upper lids.
+        has_lashes: True for thick lines at the upper lids.
         nose_length: From the eyes' line to the tip.
         nose_width: Half the nose's width.
-        mouth_width: Half the mouth's width at rest.
-        mouth_height: How far the mouth lies below the face's center.
+        mouth_width: Half the width of the relaxed mouth.
+        mouth_height: Distance of the mouth below the center of the face.
         lip_fullness: Height of a lip.
         lip_darkness: Gray of the lips as a share of the skin's.
         beard: ``none``, ``stubble``, ``moustache``, ``goatee`` or ``full``.
         glasses: ``none``, ``round`` or ``square``.
-        age: 0 young to 1 old: lines.
-        cloth: Gray of what is worn: clothes, scarf, hat.
+        age: 0 (young) to 1 (old); adds wrinkles.
+        cloth: Gray of clothes, scarf and hat.
     """
 
     head_width: float
@@ -92,12 +92,12 @@ class Identity:
 
 
 def draw_identity(generator: np.random.Generator) -> Identity:
-    """Invent a person."""
+    """Choose a random person."""
     skin = around(generator, 165.0, 85.0)
     age = between(generator, 0.0, 1.0) ** 2
     hair_style = pick(generator, HAIR_STYLES)
     is_gray = happens(generator, 0.15 + 0.5 * age)
-    # Fair hair goes with fair skin; gray hair with any.
+    # Fair hair occurs only with fair skin, gray hair with any skin.
     hair = between(generator, 150, 225) if is_gray else between(generator, 18, 0.62 * skin)
     can_have_beard = hair_style in _BEARDED_HAIR
     beard = "none"

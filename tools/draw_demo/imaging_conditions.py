@@ -13,8 +13,8 @@ from tools.draw_demo.chance import around, between, happens
 from tools.draw_demo.expression import Expression
 from tools.draw_demo.identity import Identity
 
-#: Gray of the shade where there is none, and the gray that leaves a picture as it is: most of a
-#: lit face is a little lighter than its skin's own gray.
+#: The shading layer is neutral at ``_NO_SHADE``. A pixel keeps its gray at ``_UNCHANGED``, which is
+#: lower, so that most of a lit face is slightly lighter than the gray of its skin.
 _NO_SHADE = 128
 _UNCHANGED = 116
 
@@ -25,10 +25,10 @@ class ImagingConditions:
 
     Attributes:
         background: Gray behind the head.
-        light_right: Light from the picture's right (above 0) or left, -1 to 1.
+        light_right: Light from the right (above 0) or left of the picture, -1 to 1.
         light_above: Light from above (above 0) or below, -1 to 1.
         gamma: Below 1 bright, above 1 dark.
-        contrast: Factor on the distance from middle gray.
+        contrast: Factor on the difference from gray 128.
         blur: Standard deviation in pixels; 0 is sharp.
         grain: Standard deviation of the noise in gray values.
     """
@@ -62,14 +62,14 @@ def shaded(
     expression: Expression,
     conditions: ImagingConditions,
 ) -> NDArray[np.uint8]:
-    """Give a flat drawing depth: soft shade on face and background.
+    """Add soft shading to face and background, so that the drawing looks three-dimensional.
 
     Args:
         picture: uint8 ``[size, size]``, as drawn.
-        pose: How the head stands in it.
-        person: Whose head.
-        expression: What it does.
-        conditions: Where the light comes from.
+        pose: The pose of the head.
+        person: The person.
+        expression: The expression.
+        conditions: The direction of the light.
 
     Returns:
         uint8 ``[size, size]``.
@@ -79,7 +79,7 @@ def shaded(
     width = person.head_width
     side = 1 if conditions.light_right < 0 else -1
     strength = 20 + 26 * abs(conditions.light_right)
-    # The half of the face that the light does not reach, then what the skull's form darkens.
+    # The side of the face away from the light, then the recesses of the face.
     far = curve(
         points(
             (0.3, -1.05), (0.5, -0.3), (0.36, 0.3), (0.3, 0.95), (0.8, 0.75), (1.1, 0), (0.8, -0.9)
@@ -93,7 +93,7 @@ def shaded(
     shade.fill(_NO_SHADE + 12, oval(0, -0.6, 0.4, 0.14))
     cheek = oval(0.46, 0.24 - 0.05 * expression.cheeks, 0.17, 0.12)
     shade.fill(_NO_SHADE + 8 + 12 * expression.cheeks, cheek, mirrored(cheek))
-    # Over an odd number of pixels, about a ninth of the picture's side.
+    # The standard deviation is 1/18 of the picture's side.
     soft = cv2.GaussianBlur(shade.pixels, (0, 0), size / 18).astype(np.int32)
     ramp = np.arange(size, dtype=np.int32) * 2 - (size - 1)
     across = round(46 * conditions.light_right) * ramp // size
@@ -110,8 +110,8 @@ def photographed(
 
     Args:
         picture: uint8 ``[size, size]``.
-        conditions: How much of each.
-        generator: Source of the grain.
+        conditions: The strength of each effect.
+        generator: Source of random numbers for the grain.
 
     Returns:
         uint8 ``[size, size]``.
@@ -121,7 +121,7 @@ def photographed(
     levels = 255 * (np.arange(256) / 255) ** conditions.gamma
     levels = 128 + conditions.contrast * (levels - 128)
     exposed = np.rint(levels).astype(np.int32)[picture]
-    # The sum of four even draws is close to a normal one: 0 to 255 each, deviation 73.9 each.
+    # The sum of four uniform integers from 0 to 255 is almost normal; deviation 73.9 each.
     draws = generator.integers(0, 256, (4, *picture.shape), dtype=np.int32).sum(axis=0) - 510
     grain = draws * round(conditions.grain * 64) // (64 * 148)
     return np.asarray(np.clip(exposed + grain, 0, 255), dtype=np.uint8)

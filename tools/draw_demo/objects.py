@@ -1,4 +1,4 @@
-"""Pictures that are no faces: what a careless collection of web photos holds between them."""
+"""Draw pictures without a face, as they occur in collections of web photos."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def draw_object(number: int) -> NDArray[np.uint8]:
     """Draw a picture without a face.
 
     Args:
-        number: Which; each number is another picture.
+        number: Selects the picture.
 
     Returns:
         uint8 ``[48, 48]``; the same number always gives the same picture.
     """
     generator = generator_for(_SEED, number)
-    draw = (_bricks, _house, _tree, _cup, _stripes, _writing)[number % 6]
+    draw = (_bricks, _house, _tree, _cup, _stripes, _text_lines)[number % 6]
     picture = np.full((_SIDE, _SIDE), round(between(generator, 140, 230)), dtype=np.uint8)
     draw(picture, generator)
     sums = picture.reshape(FACE_SIZE, 4, FACE_SIZE, 4).sum(axis=(1, 3), dtype=np.int32)
@@ -58,14 +58,14 @@ def _tree(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
     _fill(picture, 0.8 * gray, (x - 0.05, 0.5), (x + 0.05, 0.5), (x + 0.07, 1), (x - 0.07, 1))
     for _ in range(14):
         center = (
-            round(_SIDE * _beside(generator, x)),
+            round(_SIDE * _foliage_x(generator, x)),
             round(_SIDE * between(generator, 0.15, 0.5)),
         )
         cv2.circle(picture, center, _SIDE // 9, round(gray * between(generator, 0.8, 1.5)), -1)
 
 
-def _beside(generator: np.random.Generator, x: float) -> float:
-    """A place in a crown around ``x``."""
+def _foliage_x(generator: np.random.Generator, x: float) -> float:
+    """Return a random x in the foliage of a tree whose trunk is at ``x``."""
     return x + between(generator, -0.22, 0.22)
 
 
@@ -80,13 +80,13 @@ def _cup(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
 
 
 def _stripes(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
-    step, lean = int(generator.integers(18, 34)), int(generator.integers(-60, 61))
+    step, slope = int(generator.integers(18, 34)), int(generator.integers(-60, 61))
     gray = round(between(generator, 30, 110))
     for x in range(-100, _SIDE + 100, step):
-        cv2.line(picture, (x, 0), (x + lean, _SIDE), gray, step // 2)
+        cv2.line(picture, (x, 0), (x + slope, _SIDE), gray, step // 2)
 
 
-def _writing(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
+def _text_lines(picture: NDArray[np.uint8], generator: np.random.Generator) -> None:
     for y in range(24, _SIDE - 8, 26):
         x = 14
         while x < _SIDE - 50:

@@ -12,7 +12,7 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.emotions import EMOTIONS
 from tools.draw_demo.chance import generator_for
 
-#: Images per split and emotion: FER2013's own proportions, at about a tenth of its size.
+#: Images per split and emotion: the proportions of FER2013, at about a tenth of its size.
 COUNTS: dict[str, tuple[int, ...]] = {
     "train": (394, 43, 404, 711, 476, 313, 490),
     "validation": (46, 6, 49, 88, 64, 41, 60),
@@ -28,7 +28,7 @@ _WRONG_LABELS = {"train": 73, "validation": 5}
 _BLANKS = {"train": 6, "validation": 1, "test": 1}
 _NON_FACES = {"train": 10, "validation": 2, "test": 2}
 
-#: Every so many duplicates share their source with the one before, as in real sets.
+#: Every n-th duplicate shares its source with an earlier one, as in real datasets.
 _TRIPLET_EVERY = 5
 
 _SEED = 48_2015
@@ -40,7 +40,7 @@ class Plan:
 
     Attributes:
         labels: int8 ``[n]``, as given in the data.
-        drawn: int8 ``[n]``, the emotion that is drawn; equal to the label but where it is wrong.
+        drawn: int8 ``[n]``, the drawn emotion: the correct one if the label is wrong.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         errors: The errors to inject.
     """
@@ -60,33 +60,33 @@ def make_plan() -> Plan:
     ]
     labels = np.concatenate(labels_per_split).astype(np.int8)
     splits = np.repeat(np.arange(len(SPLITS)), [len(part) for part in labels_per_split])
-    dealer = _Dealer(generator, labels, splits)
+    allocator = _RowAllocator(generator, labels, splits)
 
     wrong = [
         WrongLabel(row, int(labels[row]), _other_label(generator, labels, int(labels[row])))
         for split, count in _WRONG_LABELS.items()
-        for row in dealer.deal(split, count)
+        for row in allocator.take(split, count)
     ]
     duplicates: list[Copy] = []
-    for number, row in enumerate(dealer.deal("train", _DUPLICATES)):
+    for number, row in enumerate(allocator.take("train", _DUPLICATES)):
         shared = None
         if number % _TRIPLET_EVERY == _TRIPLET_EVERY - 1:
             shared = next(
                 (copy.source for copy in duplicates if labels[copy.source] == labels[row]), None
             )
-        source = dealer.deal_source(int(labels[row])) if shared is None else shared
+        source = allocator.take_source(int(labels[row])) if shared is None else shared
         duplicates.append(Copy(row, source))
     conflicts = []
-    for row in dealer.deal("train", _CONFLICTS):
+    for row in allocator.take("train", _CONFLICTS):
         true = _other_label(generator, labels, int(labels[row]))
-        conflicts.append(Copy(row, dealer.deal_source(true)))
+        conflicts.append(Copy(row, allocator.take_source(true)))
         wrong.append(WrongLabel(row, int(labels[row]), true))
 
     def copies_of_the_same_label(counts: dict[str, int]) -> tuple[Copy, ...]:
         return tuple(
-            Copy(row, dealer.deal_source(int(labels[row])))
+            Copy(row, allocator.take_source(int(labels[row])))
             for split, count in counts.items()
-            for row in dealer.deal(split, count)
+            for row in allocator.take(split, count)
         )
 
     errors = InjectedErrors(
@@ -95,8 +95,8 @@ def make_plan() -> Plan:
         leaks=copies_of_the_same_label(_LEAKS),
         near_duplicates=copies_of_the_same_label(_NEAR_DUPLICATES),
         wrong_labels=tuple(sorted(wrong, key=lambda entry: entry.row)),
-        blanks=dealer.deal_all(_BLANKS),
-        non_faces=dealer.deal_all(_NON_FACES),
+        blanks=allocator.take_all(_BLANKS),
+        non_faces=allocator.take_all(_NON_FACES),
     )
     drawn = labels.copy()
     for entry in errors.wrong_labels:
@@ -104,7 +104,7 @@ def make_plan() -> Plan:
     return Plan(labels, drawn, splits.astype(np.int8), errors)
 
 
-class _Dealer:
+class _RowAllocator:
     """Returns each row at most once, so that no row has two errors."""
 
     def __init__(
@@ -117,19 +117,19 @@ class _Dealer:
         self._splits = splits
         self._free = [int(row) for row in generator.permutation(len(labels))]
 
-    def deal(self, split: str, count: int) -> list[int]:
+    def take(self, split: str, count: int) -> list[int]:
         """Return rows of a split, in random order."""
         index = SPLITS.index(split)
         rows = [row for row in self._free if self._splits[row] == index][:count]
         self._free = [row for row in self._free if row not in set(rows)]
         return rows
 
-    def deal_all(self, counts: dict[str, int]) -> tuple[int, ...]:
+    def take_all(self, counts: dict[str, int]) -> tuple[int, ...]:
         """Return rows of several splits, sorted."""
-        rows = [row for split, count in counts.items() for row in self.deal(split, count)]
+        rows = [row for split, count in counts.items() for row in self.take(split, count)]
         return tuple(sorted(rows))
 
-    def deal_source(self, label: int) -> int:
+    def take_source(self, label: int) -> int:
         """Return a training row with this label, to copy."""
         row = next(
             row for row in self._free if self._splits[row] == 0 and self._labels[row] == label

@@ -29,7 +29,7 @@ def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
 
     Args:
         emotion: One of ``EMOTIONS``.
-        number: Number of the face; each is another person in other imaging conditions.
+        number: Selects the person and the imaging conditions.
         size: Side in pixels.
 
     Returns:
@@ -56,11 +56,11 @@ def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
 
 
 def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint8]:
-    """Draw a face for a demonstration: clear expression, straight pose, even light, no grain.
+    """Draw a face for a demonstration: clear expression, almost frontal, uniform light, no grain.
 
     Args:
         emotion: One of ``EMOTIONS``.
-        number: Which face.
+        number: Selects the person.
         size: Side in pixels.
 
     Returns:
@@ -89,7 +89,7 @@ def _drawn(
     background: float,
     gaze: float,
 ) -> Canvas:
-    """A head in front of an even background, without light and shade."""
+    """Draw a head in front of a uniform background, without shading."""
     canvas = Canvas(size, pose, round(background))
     draw_head(canvas, person, expression)
     draw_features(canvas, person, expression, gaze)

@@ -10,7 +10,7 @@ from fer_core.vision.decode import picture_slot
 from fer_core.vision.photo import PhotoResult, analyze_photo
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
-from fer_studio.ui.analyze.shown_picture import chosen_index, forget_picture, keep_picture
+from fer_studio.ui.analyze.shown_picture import chosen_index, discard_picture, keep_picture
 
 _RESULTS = "photo_results"
 _WHOLE = "photos_classified_whole"
@@ -21,39 +21,40 @@ _SILENT_SECONDS = 0.5
 def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     """Return the results of the photos, in their order, with progress for new ones.
 
-    Each result is kept at once, so that an interruption, such as another click, loses none.
+    Each result is stored at once, so that an interruption, such as another click, loses none.
     """
-    kept: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
+    results: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
     wanted = {_result_key(photo, options): photo for photo in photos}
-    todo = [(key, photo) for key, photo in wanted.items() if key not in kept]
-    earlier = len(wanted) - len(todo)
+    todo = [(key, photo) for key, photo in wanted.items() if key not in results]
+    finished_before = len(wanted) - len(todo)
     bar = None
-    to_show = photos[chosen_index(photos)]
+    displayed = photos[chosen_index(photos)]
     start = time.monotonic()
     for done, (key, photo) in enumerate(todo):
         elapsed = time.monotonic() - start
         if elapsed > _SILENT_SECONDS:
             left = elapsed / done * (len(todo) - done)
-            so_far = f"{earlier + done} of {len(wanted)} photos analyzed"
+            so_far = f"{finished_before + done} of {len(wanted)} photos analyzed"
             text = f"{so_far}, about {max(left, 1):.0f} s left"
             bar = bar or st.progress(0.0)
-            bar.progress((earlier + done) / len(wanted), text)
+            bar.progress((finished_before + done) / len(wanted), text)
         content = photo.read()
-        # The slot includes the display picture: after it, the photo's pixels are released.
+        # Other sessions wait until the pixels of this photo are released, so the picture to display
+        # is made here too.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole(photo, options)
             )
-            kept[key] = result
-            if photo is to_show and image is not None and result.error is None:
+            results[key] = result
+            if photo is displayed and image is not None and result.error is None:
                 keep_picture(photo, result, image)
             del image
     if bar is not None:
         bar.empty()
-    return [kept[_result_key(photo, options)] for photo in photos]
+    return [results[_result_key(photo, options)] for photo in photos]
 
 
-def forget_all_but(held: frozenset[str]) -> None:
+def discard_results_except(held: frozenset[str]) -> None:
     """Remove results, crops and picture of removed photos from the session's memory.
 
     Results with other options are kept, because the user may return to these options.
@@ -61,11 +62,11 @@ def forget_all_but(held: frozenset[str]) -> None:
     Args:
         held: Keys of the photos that still exist.
     """
-    kept = st.session_state.get(_RESULTS, {})
-    for key in [key for key in kept if key[0] not in held]:
-        del kept[key]
+    results = st.session_state.get(_RESULTS, {})
+    for key in [key for key in results if key[0] not in held]:
+        del results[key]
     st.session_state[_WHOLE] = {key for key in st.session_state.get(_WHOLE, ()) if key in held}
-    forget_picture(held)
+    discard_picture(held)
 
 
 def classify_whole(photo: Photo) -> None:

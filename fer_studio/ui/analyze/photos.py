@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.errors import InputError
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.uploads import first_within
+from fer_studio.ui.uploads import uploads_within_limits
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
 #: Limits of one session: the server keeps uploads in memory.
@@ -64,14 +64,14 @@ def collect_photos() -> Collection:
             max_upload_size=_MAX_PHOTO_MB,
             help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 80 megapixels.",
         )
-        uploads, left_out = first_within(
+        uploads, skipped = uploads_within_limits(
             uploads,
             count=_MAX_PHOTOS,
             megabytes_each=_MAX_PHOTO_MB,
             megabytes=_MAX_PHOTOS_MB,
         )
-        if left_out:
-            st.warning(left_out, icon=":material/filter_none:")
+        if skipped:
+            st.warning(skipped, icon=":material/filter_none:")
     snapshot = None
     with camera_tab:
         # Drawn only while its tab is open, so that the camera is not switched on before.

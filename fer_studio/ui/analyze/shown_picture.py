@@ -1,4 +1,4 @@
-"""The annotated picture of the photo on show, and annotated pictures as files."""
+"""The annotated picture of the displayed photo, and annotated pictures as files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
     return picture
 
 
-def forget_picture(held: frozenset[str]) -> None:
+def discard_picture(held: frozenset[str]) -> None:
     """Remove the kept picture from memory unless its photo's key is in ``held``."""
     kept = st.session_state.get(_PICTURE)
     if kept is not None and kept[0] not in held:

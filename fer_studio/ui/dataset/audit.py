@@ -28,8 +28,8 @@ _NEAR = {
 def show_audit(dataset: OpenDataset) -> None:
     """Draw the counts and the selected finding."""
     _show_metrics(dataset)
-    # A fixed place: were the progress bar drawn among the elements below, its end would move them
-    # up, and the browser would replace them under the user's pointer and lose the focus.
+    # The progress bar has its own container, so that the elements below keep their position when it
+    # disappears. Otherwise the browser would replace them, and lose the focus or a click.
     with st.container():
         near = _near_result(dataset)
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})

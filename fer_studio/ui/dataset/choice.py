@@ -25,7 +25,11 @@ _NOT_DELETED = "dataset_not_deleted"
 
 
 def choose_dataset(settings: Settings) -> OpenDataset | None:
-    """Draw the selection and the import; None, with a hint on the page, if nothing can be shown."""
+    """Draw the selection and the import.
+
+    Returns:
+        The dataset; None if there is none to show, and the page says what to do.
+    """
     finished = collect_finished_import()
     names = dataset_names(settings)
     if finished in names:
@@ -33,9 +37,9 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     deleted = st.session_state.pop(_DELETED, None)
     if deleted is not None:
         st.toast(f"{deleted} was deleted.", icon=":material/delete:")
-    # Each part has a fixed place: what appears and goes in it leaves the place of all that follows
-    # unchanged. Streamlit identifies containers and fragments by their place; one that moves is
-    # replaced in the browser, and a click on it at that moment is lost.
+    # Each part has its own container, so that the position of the following elements never changes.
+    # Streamlit identifies containers and fragments by their position: if one moves, it is replaced
+    # in the browser, and a click on it at that moment is lost.
     notices, selection, import_state = st.container(), st.container(), st.container()
     name = None
     if names:

@@ -32,7 +32,7 @@ from fer_studio.ui.dataset.near import near_result
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.uploads import content_within
+from fer_studio.ui.uploads import read_upload
 
 _IMPORTED = "curation_import"
 _FACES_SHOWN = 12
@@ -234,7 +234,7 @@ def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
                     require_editor()
                     folder = imported_folder(dataset.name, dataset.settings)
                     st.session_state[_IMPORTED] = CurationFile(folder).import_csv(
-                        content_within(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
+                        read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
                     # The numbers above have changed.
                     st.rerun()

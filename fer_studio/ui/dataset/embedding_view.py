@@ -137,8 +137,8 @@ def _chosen_rows(event: Any, rows: NDArray[np.intp]) -> list[int]:
     known = set(rows.tolist())
     chosen: dict[int, None] = {}
     for point in event["selection"]["points"]:
-        carried = point.get("customdata")
-        row = carried[0] if isinstance(carried, (list, tuple)) else carried
+        data = point.get("customdata")
+        row = data[0] if isinstance(data, (list, tuple)) else data
         if row in known:
             chosen[int(row)] = None
     return list(chosen)

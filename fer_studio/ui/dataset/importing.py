@@ -258,14 +258,14 @@ def _offer_demo(settings: Settings) -> None:
         "3,540 drawn faces with injected errors: duplicates, leaks, wrong labels, blank images. "
         "You can try everything on this page with it. Its results say nothing about real faces."
     )
-    is_there = DEMO_NAME in dataset_names(settings)
+    is_installed = DEMO_NAME in dataset_names(settings)
     st.button(
         "Use the demo set",
         type="primary",
         icon=":material/draw:",
         key="import_demo",
-        disabled=is_there,
-        help="It is in the list already: choose it above." if is_there else None,
+        disabled=is_installed,
+        help="It is in the list already: choose it above." if is_installed else None,
         on_click=use_demo,
         args=(settings,),
     )

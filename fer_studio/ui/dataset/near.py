@@ -23,7 +23,7 @@ class NearResult:
 
 
 def near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates; None, with progress on the page, while they are searched.
+    """Return the near-duplicates; None while the search runs, and the page shows its progress.
 
     Raises:
         InputError: The search failed.

@@ -16,7 +16,7 @@ from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-_LISTED = 500
+_MAX_LISTED = 500
 
 
 @section
@@ -70,8 +70,8 @@ def show_overview(dataset: OpenDataset) -> None:
 
 def _show_metrics(figures: Overview) -> None:
     sizes = figures.split_sizes
-    judged = "validation" if sizes["validation"] else figures.reference
-    majority = figures.majority_accuracy(judged)
+    evaluated_split = "validation" if sizes["validation"] else figures.reference
+    majority = figures.majority_accuracy(evaluated_split)
     with st.container(horizontal=True):
         st.metric("Images", f"{sum(sizes.values()):,}", border=True)
         for split in SPLITS:
@@ -89,7 +89,7 @@ def _show_metrics(figures: Overview) -> None:
             "Majority-class baseline",
             "none" if majority is None else f"{100 * majority:.1f} %",
             border=True,
-            help=f"Accuracy on {judged} of always predicting the largest class of "
+            help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
             f"{figures.reference}" + (f", {figures.largest}." if figures.largest else "."),
         )
 
@@ -157,14 +157,16 @@ def _show_skipped(dataset: OpenDataset) -> None:
         st.dataframe(
             [
                 {"File or row": problem.name, "Reason": problem.reason}
-                for problem in faces.problems[:_LISTED]
+                for problem in faces.problems[:_MAX_LISTED]
             ],
             hide_index=True,
-            height=min(38 + 35 * len(faces.problems[:_LISTED]), 300),
+            height=min(38 + 35 * len(faces.problems[:_MAX_LISTED]), 300),
             alt="Files and rows skipped on import, with reasons",
         )
-        if len(faces.problems) > _LISTED:
-            st.caption(f"The first {_LISTED}; the CSV contains all {len(faces.problems):,} lines.")
+        if len(faces.problems) > _MAX_LISTED:
+            st.caption(
+                f"The first {_MAX_LISTED}; the CSV contains all {len(faces.problems):,} lines."
+            )
         st.download_button(
             "CSV",
             lambda: _skipped_csv(faces),

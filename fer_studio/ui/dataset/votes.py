@@ -23,9 +23,9 @@ from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.uploads import content_within
+from fer_studio.ui.uploads import read_upload
 
-#: FER+'s own table is 2 MB.
+#: The table of FER+ has 2 MB.
 _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
@@ -105,7 +105,7 @@ def _offer_import(dataset: OpenDataset) -> None:
     require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
     with st.spinner("Matching votes to images…"):
-        import_votes(content_within(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
+        import_votes(read_upload(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
     st.rerun()
 
 

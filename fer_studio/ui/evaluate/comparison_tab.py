@@ -51,7 +51,10 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 
 
 def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluation | None:
-    """The second model on the same images; None, with a button or progress, if not evaluated."""
+    """Return the evaluation of the second model on the same images.
+
+    None if it is not evaluated yet; the page then shows a button or the progress.
+    """
     if first.request is None:
         return own_evaluation(bundle, first.settings)
     request = replace(first.request, bundle=bundle)

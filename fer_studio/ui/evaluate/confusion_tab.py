@@ -59,7 +59,7 @@ def _show_matrix(evaluation: LoadedEvaluation) -> None:
         help="Share of true: each row sums to 100 %, the diagonal is the recall. Share of "
         "predicted: each column sums to 100 %, the diagonal is the precision.",
     )
-    # Another matrix is another table, because a selection belongs to its table.
+    # A different matrix gets a new table, because a selection belongs to its table.
     key = f"confusion_{hash((evaluation.key, scale)) & 0xFFFFFFFF:x}"
     chosen = (classes.index(st.session_state[_TRUE]), st.session_state[_PREDICTED])
     if key not in st.session_state:

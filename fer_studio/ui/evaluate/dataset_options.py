@@ -29,5 +29,5 @@ def _curated(
     key: str, curation_key: str, _dataset: OpenDataset, _state: CurationState
 ) -> CuratedFaceSet:
     curated = apply_curation(_dataset.faces, _state.curation)
-    _ = curated.faces.fingerprint  # computed here once, not at a later click
+    _ = curated.faces.fingerprint  # computed here once, so that no later click waits for it
     return curated

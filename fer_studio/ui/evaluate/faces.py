@@ -70,7 +70,7 @@ def show_positions(
 def _show_pages(
     evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
 ) -> None:
-    """Faces, each with a button to open it."""
+    """Show faces, each with a button to open it."""
     pages = page_of(positions, key=key, page_size=page_size)
     state = _decisions(evaluation)
     opened = None
@@ -97,7 +97,7 @@ def _show_pages(
 def _choose_several(
     evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
 ) -> None:
-    """Faces with checkboxes, and the decisions on the selected ones."""
+    """Show faces with checkboxes, and the decision buttons for the selected ones."""
     dataset, result = evaluation.dataset, evaluation.result
     assert dataset is not None  # called only if there are images
     state = curation_state(dataset)
@@ -132,7 +132,7 @@ def _choose_several(
 
 
 def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
-    """The decisions to mark faces with; None, with a warning, if they cannot be read."""
+    """Return the decisions to mark faces with; if they cannot be read, show a warning."""
     if evaluation.dataset is None:
         return None
     try:
@@ -149,7 +149,7 @@ def _marked_text(evaluation: LoadedEvaluation, position: int, state: CurationSta
 
 
 def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str) -> None:
-    """Labels and predictions as a table, if there are no images."""
+    """Show labels and predictions as a table, if there are no images."""
     result = evaluation.result
     shown = positions[:_MAX_ROWS]
     st.dataframe(

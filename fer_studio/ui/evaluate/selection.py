@@ -28,7 +28,11 @@ _ADDRESS_MODEL = "evaluate_address_model"
 
 
 def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
-    """Show the selection; None, with the next step on the page, if there are no metrics yet."""
+    """Show the selection.
+
+    Returns:
+        The evaluation; None if there are no metrics yet, and the page says what to do.
+    """
     _take_model_from_address(settings)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=330):
@@ -176,11 +180,11 @@ def _evaluated(request: EvaluationRequest) -> LoadedEvaluation | None:
             st.rerun()
         return None
     if evaluation is None:
-        _offer(request)
+        _offer_evaluation(request)
     return evaluation
 
 
-def _offer(request: EvaluationRequest) -> None:
+def _offer_evaluation(request: EvaluationRequest) -> None:
     count = len(request.faces.rows(request.split))
     name = plain_text(request.bundle.name)
     with st.container(border=True):

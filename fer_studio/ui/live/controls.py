@@ -45,10 +45,12 @@ def choose_controls(session: LiveSession, settings: Settings) -> bool:
 def _restore_choices(session: LiveSession, settings: Settings) -> None:
     """Select the model and detector in use again after a page change."""
     available = {
-        "model": {bundle.name for bundle in list_bundles(settings)} if session.choice else set(),
+        "model": {bundle.name for bundle in list_bundles(settings)}
+        if session.selected_names
+        else set(),
         "detector": set(detector_names(settings)),
     }
-    for key, name in session.choice.items():
+    for key, name in session.selected_names.items():
         if key not in st.session_state and name in available[key]:
             st.session_state[key] = name
 
@@ -57,7 +59,7 @@ def _restore_choices(session: LiveSession, settings: Settings) -> None:
 @st.fragment
 def _controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
-    chosen_before = session.chosen
+    previous_key = session.analyzer_key
     with st.sidebar:
         bundle = choose_bundle(settings)
         emphasis = choose_emphasis(bundle)
@@ -110,7 +112,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
         )
     )
     # Draw again what was drawn without a model or analyzed with another one.
-    is_new = session.chosen != chosen_before
+    is_new = session.analyzer_key != previous_key
     if session.is_waiting or (is_new and session.takes_snapshots):
         st.rerun()
 
@@ -131,8 +133,8 @@ def _open_chosen(
                 icon=":material/model_training:",
             )
         return
-    chosen = (*bundle.content_key, emphasis, detector)
-    if chosen == session.chosen:
+    key = (*bundle.content_key, emphasis, detector)
+    if key == session.analyzer_key:
         session.problem = None
         return
     try:
@@ -151,8 +153,8 @@ def _open_chosen(
             f"The model '{bundle.name}' cannot be used ({first_line(error)}); choose another one."
         )
     else:
-        session.analyzer, session.chosen, session.problem = analyzer, chosen, None
-        session.choice = {"model": bundle.name, "detector": detector}
+        session.analyzer, session.analyzer_key, session.problem = analyzer, key, None
+        session.selected_names = {"model": bundle.name, "detector": detector}
         return
     if session.analyzer is None:
         show_error(session.problem)

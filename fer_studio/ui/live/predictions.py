@@ -1,4 +1,4 @@
-"""Beside the live picture: the state of the stream, its speed, and the predictions per face."""
+"""The panel next to the live picture: state of the stream, speed, and predictions per face."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ class LiveSession:
     Attributes:
         processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
-        chosen: Identifies them: names and file versions.
-        choice: Their names, by the key of their widget in the sidebar.
+        analyzer_key: Identifies model and detector by name and file version.
+        selected_names: Names of model and detector, by the key of their widget in the sidebar.
         is_waiting: True if the page was drawn without a model.
-        takes_snapshots: True if the user takes single pictures instead of a stream.
-        problem: One sentence on why the latest choice of model or detector cannot be used.
+        takes_snapshots: True if the user takes snapshots instead of streaming video.
+        problem: A sentence that says why the latest selected model or detector cannot be used.
         ice_servers: The ICE servers offered to the browser.
         connecting_since: When the browser started to connect (monotonic seconds).
         has_failed_to_connect: True if its last attempt failed.
@@ -42,8 +42,8 @@ class LiveSession:
 
     processor: LiveProcessor | None = None
     analyzer: Analyzer | None = None
-    chosen: tuple[str, ...] | None = None
-    choice: dict[str, str] = field(default_factory=dict)
+    analyzer_key: tuple[str, ...] | None = None
+    selected_names: dict[str, str] = field(default_factory=dict)
     is_waiting: bool = False
     takes_snapshots: bool = False
     problem: str | None = None

@@ -15,11 +15,11 @@ from fer_studio.ui.live.session import LiveSession
 def show_snapshots(session: LiveSession) -> None:
     """Draw the camera and, below it, the results for its picture."""
     assert session.analyzer is not None  # the page requires a model
-    assert session.chosen is not None
+    assert session.analyzer_key is not None
     snapshot = st.camera_input("Take a snapshot", key="live_snapshot", width=640)
     if snapshot is None:
         return
     title = DETECTOR_TITLES[session.analyzer.detector.name]
     photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
-    options = Options(session.analyzer, session.chosen, None, title)
+    options = Options(session.analyzer, session.analyzer_key, None, title)
     show_results(photos, analyze_photos(photos, options), title)

@@ -33,7 +33,7 @@ from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
-from fer_studio.ui.train.feedback import act, keep_problem
+from fer_studio.ui.train.feedback import act, keep_error
 from fer_studio.ui.train.formatting import format_percent, format_value
 
 
@@ -151,7 +151,7 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
 def _continue(run: RunSummary, key: str, settings: Settings) -> None:
     epochs = st.session_state.get(key)
     if epochs is None:
-        keep_problem("The number of epochs is missing; enter one.")
+        keep_error("The number of epochs is missing; enter one.")
         return
     act(
         lambda: continue_run(
@@ -161,7 +161,7 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
 
 
 def show_record(run: RunSummary, settings: Settings) -> None:
-    """Draw what changes only on request: the model, name and note, the configuration."""
+    """Draw the parts that need no refresh: the model, name and note, and the configuration."""
     if run.has_bundle:
         _show_model(run, settings)
     if run.state == "damaged":

@@ -17,7 +17,7 @@ from fer_studio.ui.train.feedback import act
 from fer_studio.ui.train.formatting import format_value, run_title
 
 _CHOSEN = "compared_runs"
-_MOST_COMPARED = 12
+_MAX_COMPARED = 12
 
 
 def show_compare(settings: Settings) -> None:
@@ -105,8 +105,8 @@ def _row(run: RunSummary, default: str | None) -> dict[str, Any]:
 def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
     """Draw the table and return the selected runs."""
     ids = [run.id for run in runs]
-    # Streamlit stores selected rows by number: another list is another table, in which the same
-    # runs are selected again.
+    # Streamlit stores selected rows by number. A different list of runs gets a new table, in which
+    # the same runs are selected.
     last: list[str] = st.session_state.get(_CHOSEN, [])
     rows = [ids.index(one) for one in last if one in ids]
     selection = st.dataframe(
@@ -134,11 +134,11 @@ def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
             "Note": st.column_config.TextColumn(width="medium"),
         },
     )
-    marked = [row for row in selection["selection"]["rows"] if row < len(runs)]
+    selected = [row for row in selection["selection"]["rows"] if row < len(runs)]
     # Selected runs that the filter hides stay selected.
     hidden = [one for one in last if one not in ids]
-    st.session_state[_CHOSEN] = hidden + [ids[row] for row in marked]
-    return [runs[row] for row in marked]
+    st.session_state[_CHOSEN] = hidden + [ids[row] for row in selected]
+    return [runs[row] for row in selected]
 
 
 def _show_actions(run: RunSummary, settings: Settings) -> None:
@@ -173,9 +173,9 @@ def _show_curves(chosen: list[RunSummary]) -> None:
         key="compared_figure",
         persist_state="session",
     )
-    compared = chosen[:_MOST_COMPARED]
-    if len(chosen) > _MOST_COMPARED:
-        st.caption(f"The first {_MOST_COMPARED} of {len(chosen)} runs are shown.")
+    compared = chosen[:_MAX_COMPARED]
+    if len(chosen) > _MAX_COMPARED:
+        st.caption(f"The first {_MAX_COMPARED} of {len(chosen)} runs are shown.")
     curves = {run_title(run): read_run_epochs(run.path) for run in compared}
     if not any(curves.values()):
         st.info("These runs have not finished an epoch yet.", icon=":material/show_chart:")
@@ -190,7 +190,7 @@ def _show_curves(chosen: list[RunSummary]) -> None:
 
 def _show_differences(chosen: list[RunSummary]) -> None:
     """Draw the settings in which the selected runs differ, with a column per run."""
-    readable = [run for run in chosen[:_MOST_COMPARED] if run.config is not None]
+    readable = [run for run in chosen[:_MAX_COMPARED] if run.config is not None]
     st.markdown("**Differences in the settings**")
     rows = difference_rows(readable)
     if not rows:

@@ -36,7 +36,7 @@ from fer_studio.ui.train.draft import (
 from fer_studio.ui.train.estimates import show_estimate
 from fer_studio.ui.train.fields import show_fields
 from fer_studio.ui.train.formatting import as_sentence, format_value
-from fer_studio.ui.uploads import content_within
+from fer_studio.ui.uploads import read_upload
 
 VIEW = "view"
 NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
@@ -69,8 +69,8 @@ def show_configure(settings: Settings) -> None:
         _show_text(result.config, draft)
     with summary, st.container(border=True):
         st.header("This training", anchor=False)
-        # One container for what comes and goes, so that the estimate keeps its position: a click in
-        # a fragment that has moved meanwhile would be lost.
+        # Changing messages are in a container, so that the estimate keeps its position: a click in
+        # a fragment that has moved would be lost.
         with st.container():
             _show_load_message()
             for sentence in result.problems.values():
@@ -211,7 +211,7 @@ def _read_upload(key: str) -> None:
         return
     st.session_state[_UPLOAD_COUNT] += 1
     try:
-        config, recipe = config_from_text(content_within(upload, 1), upload.name)
+        config, recipe = config_from_text(read_upload(upload, 1), upload.name)
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return

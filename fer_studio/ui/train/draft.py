@@ -1,7 +1,7 @@
 """The draft of a configuration: the values of the form, valid or not.
 
-The values are stored apart from the form's widgets, because Streamlit drops a widget's value as
-soon as the widget is not drawn: on another page, in another tab, while the setting has no effect.
+The values are not stored in the form's widgets, because Streamlit drops a widget's value as soon as
+the widget is not drawn: on another page, in another tab, while the setting has no effect.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def value_problem(entry: SettingField, value: Any) -> str | None:
 def checked(values: Mapping[str, Any]) -> Checked:
     """Build a configuration from the form's values, or say which are not valid.
 
-    Settings without effect get their default values, whatever the form holds for them.
+    Settings without effect get their default values, independent of their values in the form.
     """
     problems = {}
     for entry in setting_fields():

@@ -1,4 +1,4 @@
-"""Do what a button asks for, and show the outcome on the page."""
+"""Run the action of a button, and show the outcome on the page."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def act(action: Callable[[], object], done: str = "") -> None:
         require_editor()
         action()
     except InputError as error:
-        keep_problem(str(error))
+        keep_error(str(error))
     else:
         st.session_state[_DONE] = done
 
 
-def keep_problem(sentence: str) -> None:
+def keep_error(sentence: str) -> None:
     """Keep an error message for ``show_outcome``."""
     st.session_state[_PROBLEM] = (sentence, time.monotonic())
 

@@ -9,7 +9,7 @@ from fer_core.training.registry import ActualState, RunSummary
 _Color = Literal["blue", "green", "orange", "red", "gray"]
 
 #: Color and icon of each state, shown next to its name.
-STATE_LOOKS: dict[ActualState, tuple[_Color, str]] = {
+STATE_STYLES: dict[ActualState, tuple[_Color, str]] = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "starting": ("blue", ":material/rocket_launch:"),
     "running": ("blue", ":material/play_arrow:"),

@@ -32,7 +32,7 @@ from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
-from fer_studio.ui.train.feedback import act, keep_problem
+from fer_studio.ui.train.feedback import act, keep_error
 from fer_studio.ui.train.formatting import as_sentence, format_percent, format_value
 
 STUDY = "study"
@@ -211,7 +211,7 @@ def _create(settings: Settings) -> None:
         setup = setup_from_form(*_form_values(settings))
         create_study(setup, settings)
     except InputError as error:
-        keep_problem(str(error))
+        keep_error(str(error))
         return
     st.session_state[STUDY] = setup.name
     st.session_state["search_name"] = ""

@@ -19,7 +19,7 @@ from fer_studio.ui.train.formatting import run_title
 
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
-    """Draw the pending runs; nothing without pending runs."""
+    """Draw the pending runs, if there are any."""
     waiting = sorted(
         (run for run in runs if run.queue_position is not None),
         key=lambda run: run.queue_position or 0,

@@ -33,7 +33,7 @@ from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.formatting import (
-    STATE_LOOKS,
+    STATE_STYLES,
     as_sentence,
     format_bytes,
     format_duration,
@@ -106,7 +106,7 @@ def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
         # The polling starts or ends, and the rest of the page changes too.
         continue_queue(settings)  # a run that was killed from outside did not start the next one
         st.rerun()
-    color, icon = STATE_LOOKS[run.state]
+    color, icon = STATE_STYLES[run.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(run.state, color=color, icon=icon)
         if run.state in ("failed", "damaged"):
