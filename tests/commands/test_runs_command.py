@@ -1,5 +1,6 @@
 """``runs``, ``search`` and ``train --queue`` on real processes, ended in every way."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -193,8 +194,16 @@ def test_runs_are_labelled_and_deleted(run: Callable, settings: Settings, kaggle
 
 
 def test_what_cannot_be_queued_is_refused(
-    run: Callable, kaggle_zip: Path, tmp_path: Path, settings: Settings
+    run: Callable,
+    kaggle_zip: Path,
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    installed = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "mlflow" else installed(name)
+    )
     arguments = ("train", *SMALL, "--data", kaggle_zip, "--queue")
     assert "--run-dir" in run(*arguments, "--run-dir", tmp_path / "r").refusal
     assert "mlflow" in run(*arguments, "--mlflow", "http://localhost:1").refusal

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.bundle import BundleRecord
+from fer_core.calibration import Calibration
 from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -74,7 +75,7 @@ def test_loss_and_calibration_error_are_after_temperature(
     marked: FaceSet, make_record: Callable[..., BundleRecord]
 ) -> None:
     predictor = by_brightness(make_record)
-    predictor.temperature = 3.0
+    predictor.calibration = Calibration(3.0)
     rows = marked.rows("validation")
     softened = predictor.probabilities(marked.images[rows])
     document = evaluate_predictor(predictor, marked, "validation").to_json()
@@ -82,7 +83,7 @@ def test_loss_and_calibration_error_are_after_temperature(
     assert document["ece"] == pytest.approx(
         expected_calibration_error(marked.labels[rows], softened, bins=15)
     )
-    predictor.temperature = 1.0
+    predictor.calibration = Calibration()
     uncalibrated = evaluate_predictor(predictor, marked, "validation").to_json()
     assert uncalibrated["loss"] != pytest.approx(document["loss"])
 

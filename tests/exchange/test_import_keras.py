@@ -54,7 +54,7 @@ def test_each_format_becomes_a_bundle_with_equal_predictions(
     assert load_keras_model(bundle).count_params() == record.parameters
     card = (bundle.folder / "README.md").read_text()
     assert path.name in card
-    assert "None yet" in card
+    assert "Not evaluated yet" in card
     assert "Recipe" not in card
 
 
@@ -159,7 +159,7 @@ def test_a_larger_color_network_gets_the_face_enlarged_in_three_channels(
     np.testing.assert_allclose(answers(bundle, flat), expected, atol=1e-5)
     card = (bundle.folder / "README.md").read_text()
     assert "64x64x3" in card
-    assert "three times" in card
+    assert "repeated for all three channels" in card
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from live_scenes import ImmediateExecutor, ManualExecutor, SquareDetector, scene
@@ -34,12 +36,15 @@ def test_detections_keep_an_interval_that_is_shorter_if_urgent(detector: SquareD
     assert calls == [1, 1, 2, 2]
 
 
-def test_a_slow_detector_runs_less_often() -> None:
-    class Slow(SquareDetector):
-        def detect(self, image: np.ndarray) -> list:  # type: ignore[type-arg]
-            import time
+def test_a_slow_detector_runs_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: seconds[0])
 
-            time.sleep(0.1)
+    class Slow(SquareDetector):
+        """A detector that takes a tenth of a second, without waiting."""
+
+        def detect(self, image: np.ndarray) -> list:  # type: ignore[type-arg]
+            seconds[0] += 0.1
             return super().detect(image)
 
     slow, scheduler = Slow(), DetectionScheduler(ImmediateExecutor())
