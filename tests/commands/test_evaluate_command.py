@@ -191,12 +191,12 @@ def test_against_votes(
     assert saved["dataset"] == "faces (votes)"
     text = (bundle.folder / "README.md").read_text(encoding="utf-8")
     assert "## Evaluation on faces (votes), all" in text
-    assert "| one annotator against the plurality of the others | 90.0%" in text
+    assert "| agreement of one annotator with the plurality of the others | 90.0%" in text
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     _, after_title = page.split("One annotator against the plurality of the others", 1)
     assert "90.0 %" in after_title[:60]
     printed = run(*arguments, "--against", "votes").out
-    assert "one annotator 90.0%" in printed
+    assert "the remaining annotator 90.0%" in printed
     refusal = run(*arguments, "--against", "votes", "--curated").refusal
     assert "--curated changes labels" in refusal
 
