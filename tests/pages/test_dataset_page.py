@@ -352,7 +352,7 @@ def test_each_session_reports_its_own_import_of_the_same_name(
     second = upload(open_page(open_app), "mine.csv", csv_of(faulty))
     first.run()
     for app in (first, second):
-        assert "mine** is imported: 91 images" in plain(app.success)
+        assert "mine** was imported: 91 images" in plain(app.success)
 
 
 def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(
