@@ -669,7 +669,7 @@ def test_a_running_run_can_be_stopped_and_paused(
         assert "Delete permanently" not in labels(app)
     app.button(key="resume").click().run()
     assert_sound(app)
-    assert "cannot be asked to resume" in words(app)
+    assert "cannot resume" in words(app)
     assert "failed" in badges(app)
 
 
