@@ -22,11 +22,13 @@ from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 #: Pictures with more pixels are rejected after reading their header.
 MAX_PIXELS = 100_000_000
 #: Memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels in color
-#: or with transparency, and ``MAX_PIXELS`` in gray.
+#: or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray.
 MAX_DECODED_BYTES = 560_000_000
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _RGB_BYTES = 3
+#: libwebp decodes to two canvases of its own, with alpha.
+_WEBP_BYTES = 8
 #: Pictures that take more memory than this are processed one at a time; see ``picture_slot``.
 _LARGE_BYTES = 140_000_000
 #: Modes are converted in strips of this size, so that no second copy of the picture is needed.
@@ -127,7 +129,8 @@ def _decoded_bytes(content: bytes) -> int:
 
 def _memory(image: Image.Image) -> int:
     width, height = image.size
-    return width * height * (_PILLOW_BYTES.get(image.mode, 4) + _RGB_BYTES)
+    decoder_bytes = _WEBP_BYTES if isinstance(image, WebPImageFile) else 0
+    return width * height * (_PILLOW_BYTES.get(image.mode, 4) + _RGB_BYTES + decoder_bytes)
 
 
 def _check_size(image: Image.Image, name: str) -> None:

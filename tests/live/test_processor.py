@@ -275,6 +275,41 @@ def test_snapshots_may_be_taken_while_frames_are_processed(controls: LiveControl
     assert processor.snapshot().error is None
 
 
+def test_two_streams_that_share_model_and_detector_do_not_mix(controls: LiveControls) -> None:
+    """As for two visitors: one analyzer and one detection thread for all sessions."""
+    lefts = (100, 450)
+    processors = [LiveProcessor(controls) for _ in lefts]
+    processors[0].recording.start()
+    # After their first frames, both streams are processed at the same time.
+    barrier = threading.Barrier(2)
+
+    def stream(processor: LiveProcessor, left: int) -> None:
+        for number in range(3000):
+            processor.process(scene((left, 150)), number / 30)
+            if number == 0:
+                barrier.wait(60)
+            if number >= 60 and len(processor.record.rows()):
+                return
+
+    threads = [
+        threading.Thread(target=stream, args=pair) for pair in zip(processors, lefts, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for processor, left in zip(processors, lefts, strict=True):
+        rows = processor.record.rows()
+        assert len(rows)
+        assert all(abs(int(x) - left) < 10 for x in rows.boxes[:, 0])
+        assert set(rows.persons.tolist()) == {1}
+        (face,) = processor.snapshot().faces
+        assert face.box.x == pytest.approx(left, abs=10)
+    processors[0].recording.stop()
+    assert processors[0].recording.result
+    assert processors[1].recording.result is None
+
+
 def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) -> None:
     frames = [scene((20 + 2 * n, 30), side=40, size=(120, 160)) for n in range(20)]
     frames += frames[::-1]

@@ -289,6 +289,11 @@ def test_memory_is_limited_from_the_header(color_type: int, kind: str) -> None:
     assert "9,990 x 10,000 pixels in color or with transparency and needs 699 MB" in message
 
 
+def test_the_memory_of_the_webp_decoder_counts() -> None:
+    """A file of a few hundred bytes took 1.2 GB: libwebp decodes to canvases of its own."""
+    assert "allowed; shrink it" in refusal(encoded(Image.new("RGB", (7000, 6000)), "WEBP"))
+
+
 def test_gray_pictures_may_have_more_pixels() -> None:
     # Refused for its missing data, not for its size.
     assert "needs" not in refusal(png_header(9990, 10_000, 0), "large.png")

@@ -62,7 +62,8 @@ def collect_photos() -> Collection:
             accept_multiple_files=True,
             key="uploads",
             max_upload_size=_MAX_PHOTO_MB,
-            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 80 megapixels.",
+            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 80 megapixels, "
+            "a WebP file 37.",
         )
         uploads, skipped = uploads_within_limits(
             uploads,
