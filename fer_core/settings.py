@@ -138,8 +138,8 @@ def _check_readable(root: Path) -> None:
         # Opening a file in a folder takes another permission than listing the folder. pathlib
         # would drop the dot.
         os.lstat(f"{root}{os.sep}.")
-    except FileNotFoundError:
-        return
+    except (FileNotFoundError, NotADirectoryError):
+        return  # reported where the folder is needed
     except OSError as error:
         raise InputError(
             f"The folder {root} cannot be read ({error.strerror}); make it readable for the user "
