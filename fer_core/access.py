@@ -83,7 +83,7 @@ class Admission:
         return self.role >= (Role.EDITOR if page in EDITOR_PAGES else Role.VIEWER)
 
     def require(self, role: Role) -> None:
-        """Make sure that the visitor has a role. Call it when an action runs, not on drawing.
+        """Make sure that the visitor has a role. Call it in the action, not when the page is drawn.
 
         Raises:
             InputError: The visitor's role is lower.
@@ -128,7 +128,7 @@ class AccessRules:
 
         email = claims.get("email")
         person = email if isinstance(email, str) and _ADDRESS_PATTERN.fullmatch(email) else ""
-        # For these reasons the visitor is sent to the login.
+        # An invalid login counts as no login, so that the app offers to log in again.
         reason = self._login_error(claims, now)
         if reason:
             return self._refused(reason, person, is_logged_in=False)
@@ -169,7 +169,8 @@ class AccessRules:
         return claims.get("iss") in self.trusted_issuers
 
     def _role_of(self, email: str) -> Role:
-        # The address is ASCII here, so that no other letter becomes an ASCII letter in lower case.
+        # The address is ASCII here. Otherwise lower() could turn another letter, such as the Kelvin
+        # sign, into an ASCII letter, and the address into that of another person.
         email = email.lower()
         any_address_of_domain = f"*@{email.rpartition('@')[2]}"
         for name, role in _LISTS.items():

@@ -31,8 +31,8 @@ class Calibration:
         class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
             None if unknown; there is no adjustment in this case.
         prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
-        thresholds: By accuracy in percent, the confidence above which predictions reached it on
-            validation images; None if none did.
+        thresholds: By accuracy in percent: the lowest confidence above which the predictions on
+            validation images reach this accuracy; None if there is none.
     """
 
     temperature: float = 1.0

@@ -32,7 +32,7 @@ WRITER_LOCK = ".writer.lock"
 OUTDATED = ".old."
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-#: What ``is_plain_name`` requires, to follow "use" in a message.
+#: What ``is_plain_name`` requires; in messages it comes after the word "use".
 PLAIN_NAME = (
     "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
 )
@@ -55,8 +55,8 @@ def replaced_file(path: Path) -> Iterator[Path]:
     If the body raises, the temporary file is removed and ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Keras chooses the file format by the suffix, so it stays. Two visitors of the app are two
-    # threads of one process.
+    # The suffix stays last, because Keras chooses the file format by it. The thread is part of the
+    # name, because two visitors of the app are two threads of one process.
     writer = f"{os.getpid()}-{threading.get_ident()}"
     temporary = path.with_name(f".{path.stem}.{writer}{PART}{path.suffix}")
     try:
@@ -115,7 +115,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         try:
-            # A rename never replaces a folder with content, nor a file.
+            # Renaming a folder never replaces a file or a folder that is not empty.
             temporary.rename(path)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
@@ -280,7 +280,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def write_new_json(path: Path, document: Any) -> bool:
-    """Create a JSON file, complete from the first moment, unless it exists.
+    """Create a JSON file unless it exists.
+
+    If the file system has hard links, no other process ever sees an incomplete file.
 
     Returns:
         False if the file exists, even if another process created it a moment ago. It stays as it
@@ -295,7 +297,8 @@ def write_new_json(path: Path, document: Any) -> bool:
         except FileExistsError:
             return False
         except OSError:
-            # A file system without links: not atomic there, but still exclusive.
+            # The file system has no hard links. The file is not complete at once, but an existing
+            # one is never replaced.
             return _write_exclusively(path, text)
     finally:
         temporary.unlink(missing_ok=True)

@@ -7,8 +7,8 @@ takes in the file, so that a small file with thousands of them keeps a core busy
 import re
 
 MAX_JPEG_SCANS = 100
-#: The next marker after compressed data, in which 0xFF is followed by 0 or a restart marker only.
-#: 0x01 is the other marker that has no length: decoders skip its two bytes.
+#: The next marker after compressed data. In the data, 0xFF is only followed by 0x00 or by a restart
+#: marker (0xD0 to 0xD7). Decoders skip the marker 0x01, which has no length.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _START_OF_SCAN, _END = 0xDA, 0xD9
 

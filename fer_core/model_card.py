@@ -331,7 +331,7 @@ def _calibration(record: BundleRecord, calibration: Calibration) -> str:
 
 
 def _adjustment_and_thresholds(calibration: Calibration) -> str:
-    """Paragraphs on logit adjustment and confidence thresholds; empty without both."""
+    """Paragraphs on logit adjustment and confidence thresholds; empty if there is neither."""
     text = ""
     if calibration.class_prior is not None:
         shares = ", ".join(

@@ -20,7 +20,7 @@ def open_session(
         threads: Number of threads for one run; by default one per core.
 
     Raises:
-            Exception: The network cannot be used. ONNX Runtime raises many own exception types.
+        Exception: The network cannot be used. ONNX Runtime raises many exception types of its own.
     """
     # ONNX Runtime sends usage data to its developers unless this is set before its import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -65,7 +65,8 @@ def _restored(path: Path) -> bool:
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
-    # The rename changed the inode and nothing inside the folder.
+    # A rename changes only the folder's st_ctime. If it was a moment ago, the process that replaces
+    # the folder may be alive.
     if abs(time.time() - path.stat().st_ctime) < _STEP_SECONDS:
         return False
     path.rename(path.with_name(name))

@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
-    """Return a dataset and its curation; the data first, which creates the demo set if needed."""
+    """Return a dataset's curation and images. Loading the images creates the demo set if needed."""
     face_set = load_dataset(data, settings, ProgressLines())
     file = curation_file(data, settings)
     if file is None:
@@ -112,7 +112,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     """Return the rows of images by name, each row once.
 
     Raises:
-        InputError: No image has one of the names.
+        InputError: A name belongs to no image.
     """
     by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):

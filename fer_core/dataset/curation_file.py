@@ -332,7 +332,7 @@ class CurationFile:
     def _apply_batch(
         self, batch: _Batch, words: str
     ) -> tuple[CurationChange, dict[Identity, CurationEntry | None]]:
-        """Return the change that a batch's earlier decisions make, and what it replaces."""
+        """Put back the decisions in ``batch.before``; return the change and what it replaces."""
         old = self._entries()
         replaced = {identity: old.get(identity) for identity in batch.before}
         return _change_between(old, _with_decisions(old, batch.before), words), replaced
@@ -368,7 +368,8 @@ class CurationFile:
         if earlier and not earlier.endswith("\n"):
             earlier += "\n"
         text = "".join(line.rstrip("\r\n") + "\n" for line in curation.unreadable)
-        # The process may have been killed between this file and the curation.
+        # An earlier process may have written this file and been killed before it wrote the
+        # curation.
         if not earlier.endswith(text):
             with replaced_file(path) as temporary:
                 temporary.write_text(earlier + text, encoding="utf-8")

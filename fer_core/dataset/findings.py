@@ -117,11 +117,11 @@ class Finding:
 
     def without(self, rows: Iterable[int]) -> Finding:
         """Return the finding without these images, and without groups of one image."""
-        left = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
-        if not left.is_grouped:
-            return left
-        sizes = np.bincount(left.group_numbers)
-        return left.filtered(sizes[left.group_numbers] > 1)
+        rest = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
+        if not rest.is_grouped:
+            return rest
+        sizes = np.bincount(rest.group_numbers)
+        return rest.filtered(sizes[rest.group_numbers] > 1)
 
     def _filtered_by_group(self, fits: NDArray[np.bool_]) -> Finding:
         """Like ``filtered``, but a group with at least one true value stays whole."""
@@ -305,8 +305,8 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
 def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]:
     """Return findings about near-duplicates: *near_duplicates*, *near_conflicts*, *near_leaks*."""
     best: dict[int, float] = {}
-    for pair in (near.first, near.second):
-        for row, correlation in zip(pair.tolist(), near.correlation.tolist(), strict=True):
+    for rows in (near.first, near.second):
+        for row, correlation in zip(rows.tolist(), near.correlation.tolist(), strict=True):
             best[row] = max(best.get(row, -1.0), correlation)
     keys = content_keys(face_set.images)
     by_key = {int(keys[row]): score for row, score in best.items()}
@@ -319,7 +319,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
     ]
     if not near.is_complete:
         notes.append("So many images look alike that not all pairs were verified.")
-    correlation = "correlation with the nearest one (up to 1)"
+    correlation = "correlation with the most similar image (up to 1)"
     return {
         "near_duplicates": _grouped_finding(
             "near_duplicates",

@@ -1,11 +1,12 @@
 """Near-duplicates: the same photo again, brighter or darker, shifted, recompressed or mirrored.
 
-They are found in two steps. A perceptual hash finds candidates: as in pHash (Zauner,
+They are found in two steps. A perceptual hash finds candidates. As in pHash (Zauner,
 "Implementation and benchmarking of perceptual image hash functions", 2010) it consists of the
-lowest frequencies of the discrete cosine transform, but of their values instead of their signs,
-because one matrix product then compares all pairs, and a shift by one pixel changes many signs.
-Mirroring an image only changes the signs of its odd horizontal frequencies. Then each candidate is
-verified by the normalized cross-correlation of the pixels, at the best of several shifts.
+lowest frequencies of the discrete cosine transform. Unlike pHash it keeps their values and not only
+their signs: a shift by one pixel changes many signs, and one matrix product of the values compares
+all pairs. Mirroring an image only changes the signs of its odd horizontal frequencies. Then each
+candidate is verified by the normalized cross-correlation of the pixels, at the best of several
+shifts.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ _MIN_DEVIATION = 4.0
 #: Rows compared with all others at once: 128 MB at 32,000 images.
 _BLOCK = 1024
 
-#: Maximum number of candidates to verify, in about 20 seconds: FER2013 has 40,000. If nearly all
-#: images look alike, the number of candidates grows with the square of the number of images.
+#: Maximum number of candidates to verify, which takes about 20 seconds. FER2013 has 40,000. If
+#: nearly all images look alike, the number of candidates grows with the square of the number of
+#: images.
 _MAX_CANDIDATES = 500_000
 
 #: Changes with the method, so that cached results of an older method are not used.
@@ -187,8 +189,8 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
                     mirrors.append(is_mirrored)
         if report is not None:
             # Later blocks have fewer images left to compare with.
-            left = max(len(rows) - start - _BLOCK, 0)
-            report(len(rows) ** 2 - left**2, max(len(rows) ** 2, 1))
+            remaining = max(len(rows) - start - _BLOCK, 0)
+            report(len(rows) ** 2 - remaining**2, max(len(rows) ** 2, 1))
     return {
         "is_complete": np.array(verified <= _MAX_CANDIDATES),
         "first": np.array(firsts, np.intp),

@@ -1,6 +1,6 @@
-"""CSV files that users make and edit: read whole, columns by name, row by row.
+"""Read CSV files that users make and edit. The whole file is in memory; columns are found by name.
 
-A row that cannot be read affects no other row. Tables of faces are too large for this:
+A row that cannot be read affects no other row. Tables of faces are too large for memory:
 ``fer_core.dataset.readers`` reads them as a stream.
 """
 

@@ -36,7 +36,7 @@ class VoteTargets:
         targets: float32 ``[n, 7]`` in the order of ``EMOTIONS``; a row sums to 1, or to 0 where the
             image has no usable votes.
         left_out: Images without a target, per split and reason: *no votes*; *other answer*, where
-            no emotion has more votes than each of contempt, unknown and not a face; *tie*, for
+            contempt, unknown or not a face has at least as many votes as every emotion; *tie*, for
             ``votes_majority``, where emotions tie for the first place.
     """
 

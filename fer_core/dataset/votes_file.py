@@ -154,7 +154,7 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
 
 
 def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return the position in the table for each row of the dataset whose name it contains.
+    """Return, by row of the dataset, the position of the same name in the table.
 
     Names are compared from the end of the path. Two pictures may have the same file name under
     different emotions, so longer parts of the path are compared first. If a table contains a

@@ -30,8 +30,8 @@ class VoteEvaluation:
             single votes were dropped.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
-        other_answer: Number of images on which no emotion has more votes than each of contempt,
-            unknown and not a face.
+        other_answer: Number of images on which contempt, unknown or not a face has at least as many
+            votes as every emotion.
         ties: Number of images on which emotions tie.
         cross_entropy: Mean cross-entropy to the distribution of the votes, natural logarithm, ties
             included.

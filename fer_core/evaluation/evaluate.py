@@ -107,7 +107,7 @@ def evaluate_curated(
 
     Args:
         bundle: The model.
-        imported: The data as imported: it shows which images the model was trained on.
+        imported: The data as imported; its fingerprint shows whether the model was trained on it.
         curated: The data after curation.
         split: ``train``, ``validation``, ``test`` or ``all``.
         settings: Contains the cache folder.
@@ -281,6 +281,7 @@ def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 _in_flight_lock = threading.Lock()
+#: By key: its lock, and the number of threads that hold it or wait for it.
 _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 
@@ -288,13 +289,13 @@ _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 def _single_flight(key: str) -> Iterator[None]:
     """Let only one thread at a time work on a key; a second thread then finds its cached result."""
     with _in_flight_lock:
-        lock, waiting = _in_flight.get(key, (threading.Lock(), 0))
-        _in_flight[key] = lock, waiting + 1
+        lock, threads = _in_flight.get(key, (threading.Lock(), 0))
+        _in_flight[key] = lock, threads + 1
     try:
         with lock:
             yield
     finally:
         with _in_flight_lock:
-            lock, waiting = _in_flight.pop(key)
-            if waiting > 1:
-                _in_flight[key] = lock, waiting - 1
+            lock, threads = _in_flight.pop(key)
+            if threads > 1:
+                _in_flight[key] = lock, threads - 1

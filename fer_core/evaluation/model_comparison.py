@@ -58,9 +58,12 @@ class Comparison:
         only_first: Number of images that only the first model classifies correctly.
         only_second: Number of images that only the second model classifies correctly.
         both_wrong: Number of images that both models misclassify.
-        only_first_positions: These images, by falling confidence of the first model.
-        only_second_positions: These images, by falling confidence of the second model.
-        both_wrong_positions: These images, by falling confidence of the first model.
+        only_first_positions: Positions of the images counted by ``only_first``, by falling
+            confidence of the first model.
+        only_second_positions: Positions of the images counted by ``only_second``, by falling
+            confidence of the second model.
+        both_wrong_positions: Positions of the images counted by ``both_wrong``, by falling
+            confidence of the first model.
         p_value: Of McNemar's test.
         test: The variant of the test.
         per_class: In the order of the classes.

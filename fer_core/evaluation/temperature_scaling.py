@@ -35,7 +35,7 @@ def calibrate_bundle(
 ) -> Bundle:
     """Fit the temperature on validation images and write it to the bundle's ``calibration.json``.
 
-    Afterwards analyze, live and every other user of the bundle apply it.
+    From then on, everything that loads the bundle applies it, such as the pages analyze and live.
 
     Args:
         bundle: The model.

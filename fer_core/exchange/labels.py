@@ -46,7 +46,8 @@ class FileNotes:
         temperature: Divisor of the logarithms of the outputs, for calibration.
         class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
             None if unknown.
-        prior_exponent: Power of the prior by which the outputs are divided before that.
+        prior_exponent: The outputs are divided by ``class_prior`` to this power, before the
+            temperature is applied.
     """
 
     model: Text

@@ -136,7 +136,7 @@ def write_onnx(
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Silence the warnings of a library. Its errors are raised as well."""
+    """Silence the log of a library. Nothing is lost: its errors are raised, not only logged."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -19,7 +19,8 @@ from fer_core.vision.face import Face
 _MIN_ACCURATE_IOU = 0.6
 #: A track without a detection for so long is lost; turned heads are missed in some frames.
 _LOST_AFTER_SECONDS = 0.8
-#: A lost face reappears within this distance, in box widths, and this factor of its size.
+#: A face is the same as a lost one if their distance in box widths and the ratio of their sizes are
+#: at most these.
 _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 

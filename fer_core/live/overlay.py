@@ -17,7 +17,7 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
 from fer_core.vision.face import Face
 
-#: Shares of the picture's longer side.
+#: Height of the text next to the bars: share of the picture's longer side, and minimum in pixels.
 _BAR_TEXT_SHARE = 1 / 54
 _SMALLEST_BAR_TEXT = 9
 _PANEL_COLOR = (24, 24, 24)

@@ -108,7 +108,8 @@ class SessionRecord:
                 self._start, self._started_at = self._clock(), datetime.now(UTC)
             seconds = self._clock() - self._start
             last = self._last_by_person.get(person)
-            # Slightly less than the interval, so that frames at 30 fps match it evenly.
+            # Slightly less than the interval: at 30 fps every sixth frame is recorded, even if it
+            # arrives a little early.
             if last is not None and seconds - last < 0.95 / _ROWS_PER_SECOND:
                 return
             self._last_by_person[person] = seconds

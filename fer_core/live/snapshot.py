@@ -26,7 +26,8 @@ class LiveSnapshot:
         seconds_since_frame: Since the latest frame arrived; large if the stream has stalled.
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
-        error: One sentence about the error that stopped the analysis; cleared by new controls.
+        error: One sentence about the error that stopped the analysis; cleared when new
+            ``LiveControls`` are set.
     """
 
     faces: tuple[Face, ...] = ()

@@ -95,8 +95,8 @@ def precision_recall_curve(
 ) -> tuple[PrecisionRecallCurve, float] | None:
     """Return the precision-recall curve, thinned for charts, and its average precision.
 
-    Average precision is the mean precision weighted by the increase of recall, without
-    interpolation, of the complete curve.
+    Average precision is the mean precision, weighted by the increase of recall, without
+    interpolation. It is computed from the complete curve.
 
     Args:
         is_class: Which images belong to the class, bool ``[n]``.

@@ -77,8 +77,8 @@ def confidence_thresholds(
 ) -> dict[str, float | None]:
     """Return the lowest confidence above which predictions reach an accuracy.
 
-    Confidences are those of a temperature fitted without the image, by cross-validation, so that
-    the thresholds are not fitted to the images that they are measured on.
+    The temperature is cross-validated: each image's confidence is computed with a temperature that
+    was fitted to other images.
 
     Args:
         labels: True labels, ``[n]``.

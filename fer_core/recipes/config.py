@@ -45,9 +45,9 @@ def _setting(
         group: A key of ``GROUPS``.
         label: Its label in forms.
         description: What it does, in one line.
-            only_for: The values of other fields with which this field has an effect.
+        only_for: The values of other fields with which this field has an effect.
         is_logarithmic: True if it is best varied on a logarithmic scale.
-            bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
+        bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
     extra: Any = {
         "group": group,

@@ -144,5 +144,5 @@ def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
     """Describe what was excluded or relabeled in the training data; None for nothing."""
     parts = [curated.summary] if curated.summary else []
     if excludes_leaks:
-        parts.append("training images that also appear in validation or test excluded")
+        parts.append("without the training images that also appear in validation or test")
     return "; ".join(parts) or None

@@ -1,7 +1,8 @@
 """Estimate the time and memory of a training by timing a few of its steps.
 
 The steps run in a separate process (``python -m fer_core.training.estimate``), so that the app
-never loads a training library. Results are cached by everything that affects the speed.
+never loads a training library. Results are cached; everything that affects the speed is part of the
+cache key.
 """
 
 from __future__ import annotations
@@ -205,7 +206,7 @@ def _estimate(
     per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
     return TrainingEstimate(
         parameters=ARCHITECTURES[config.architecture].parameters,
-        # The images as loaded, and the copy of the part that is trained on.
+        # All loaded images, and a second copy of the training images.
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,
         seconds_per_epoch=per_epoch,

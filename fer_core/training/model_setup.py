@@ -42,8 +42,9 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
         optimizer=_optimizer(config, model),
         loss=loss,
         weighted_metrics=[accuracy],
-        # With TensorFlow, XLA makes these networks slower on a CPU (2.6 times, recipe B); PyTorch's
-        # compiler takes longer than it saves; JAX always compiles.
+        # With TensorFlow, XLA makes these networks slower on a CPU (2.6 times for the recipe
+        # four-block-cnn-step-schedule); PyTorch's compiler takes longer than it saves; JAX always
+        # compiles.
         jit_compile=keras.backend.backend() == "jax",
     )
     # For float16, Keras wraps the optimizer in one that scales the loss; a checkpoint needs the
@@ -135,8 +136,9 @@ def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
 def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
     """Compile the training step for 48 and for 36 pixels; the model's state does not change.
 
-    TensorFlow compiles a second size into a graph of variable size, whose rounding differs. With a
-    fixed order, a run that is resumed between the two computes the same as an uninterrupted one.
+    TensorFlow compiles the first size into a graph of fixed size, and the second one into a graph
+    of variable size, whose rounding differs. Compiling both in a fixed order makes a resumed run
+    compute the same as an uninterrupted one, whichever size it continues with.
 
     Args:
         model: A compiled model for one-hot labels.

@@ -327,12 +327,12 @@ def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualSta
 def _active_summary(summary: RunSummary) -> RunSummary:
     """Complete the summary of a run that a process trains."""
     status = summary.status
-    is_its_own = (
+    is_from_current_process = (
         status is not None
         and status.state in ("running", "paused")
         and is_process_alive(status.process_id, status.process_started)
     )
-    if status is None or not is_its_own:
+    if status is None or not is_from_current_process:
         return replace(summary, state="starting", reason="its process is starting", status=None)
     age = (datetime.now(UTC) - _aware(status.updated)).total_seconds()
     is_silent = age > _SILENCE_SECONDS

@@ -158,8 +158,8 @@ class EpochRecord:
         epoch: Counted from 1.
         loss: Mean training loss over the epoch's augmented batches, regularization included.
         accuracy: Accuracy on the same batches.
-        validation_loss: Cross-entropy on the unmodified validation images, no regularization; to
-            the votes if the run learns votes.
+        validation_loss: Cross-entropy on the unmodified validation images, without regularization.
+            The targets are the labels, or the votes if the run learns votes.
         validation_accuracy: Accuracy on the same images; against the plurality of the votes if the
             run learns votes, without images on which emotions tie.
         validation_macro_f1: Macro F1 on the same images as the accuracy.
@@ -377,7 +377,7 @@ class RunFolder:
 
         The system releases the lock when the process ends, however it ends. An old request in
         ``control.json`` was meant for an earlier process and is removed; a process that inherits
-        the lock leaves it, because the request may be meant for this process.
+        the lock keeps the request, which may be meant for this process.
 
         Returns:
             The content of ``config.json``.

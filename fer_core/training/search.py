@@ -254,9 +254,9 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
         state: sum(trial.state == state for trial in trials)
         for state in ("finished", "pruned", "failed", "running")
     }
-    is_better = min if setup.monitor == "loss" else max
+    pick_best = min if setup.monitor == "loss" else max
     done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
-    best = is_better(done, key=lambda trial: trial.value or 0.0) if done else None
+    best = pick_best(done, key=lambda trial: trial.value or 0.0) if done else None
     completed = counts["finished"] + counts["pruned"] + counts["failed"]
     state: Literal["running", "finished", "stopped"] = (
         "running"

@@ -110,7 +110,7 @@ class _Worker:
                 self._stop.wait(_INTERVAL)
 
     def _next_step(self) -> str:
-        """Decide whether to *take* a trial, to *wait* for one that may be retried, or *done*."""
+        """Return "take" to run a trial, "wait" if a running one may be retried, else "done"."""
         import optuna
 
         optuna.storages.fail_stale_trials(self._study)
@@ -121,7 +121,10 @@ class _Worker:
         return "wait" if "RUNNING" in states else "done"
 
     def _retry_trials_of_earlier_versions(self) -> None:
-        """Retry running trials without a heartbeat, whose workers on this machine have ended."""
+        """Retry the trials that an earlier version of this program left running on this machine.
+
+        They have no heartbeat, so that Optuna does not notice that their workers have ended.
+        """
         import optuna
 
         for trial in self._study.get_trials(deepcopy=True):

@@ -36,7 +36,7 @@ from fer_core.training.resource_errors import failure_reason, is_resource_error
 from fer_core.training.run_folder import LOG_FILE, RunFolder, RunSetup, RunState, RunStatus
 from fer_core.training.time_budget import TimeBudget
 from fer_core.training.tracking import RunTracking
-from fer_core.training.training_progress import TrainingProgress, format_duration, is_open_file
+from fer_core.training.training_progress import TrainingProgress, format_duration, writes_to_log
 
 if TYPE_CHECKING:
     from fer_core.training.fit import FitResult
@@ -282,7 +282,7 @@ def _curated(
     curation = run.read_curation()
     if curation is None:
         curation = Curation()
-        # A run of an previous version that has finished epochs started without a curation.
+        # If epochs are finished, an earlier version started the run, without a curation.
         if setup.config.use_curation and not epochs_done:
             file = curation_file(setup.data, settings)
             if file is not None:
@@ -386,7 +386,7 @@ def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:
         with (run.path / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')} ended: {reason}\n")
             # If standard error goes to the same log, the interpreter writes the traceback there.
-            if not is_expected and not is_open_file(sys.stderr, log):
+            if not is_expected and not writes_to_log(sys.stderr, log):
                 log.write("".join(traceback.format_exception(error)))
     except OSError as log_error:
         print(f"{LOG_FILE} cannot be written: {log_error}", file=sys.stderr)

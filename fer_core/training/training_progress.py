@@ -20,7 +20,7 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def is_open_file(stream: TextIO, log: TextIO) -> bool:
+def writes_to_log(stream: TextIO, log: TextIO) -> bool:
     """Return True if a stream writes to the log, as in a process that the queue started."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), os.fstat(log.fileno()))
@@ -90,7 +90,7 @@ class TrainingProgress:
             self._stream.write("\r\033[K")
         with (self._run.path / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')} {message}\n")
-            is_same = is_open_file(self._stream, log)
+            is_same = writes_to_log(self._stream, log)
         if not is_same:
             print(message, file=self._stream, flush=True)
 

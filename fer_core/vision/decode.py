@@ -165,8 +165,8 @@ def _open(content: bytes, name: str) -> Image.Image:
 class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
-    Pillow's decoders read in blocks of 64 KB or less. Those that read the file at once (WebP, TIFF)
-    are limited by ``MAX_PIXELS``.
+    Pillow's decoders read in blocks of 64 KB or less. Those that read the whole file in one call
+    (WebP, TIFF) are limited by ``MAX_PIXELS``.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -280,8 +280,8 @@ def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArr
         values = np.asarray(strip).astype(np.uint32)
         return _gray_to_rgb(((values * 255 + 32767) // 65535).astype(np.uint8))
     if strip.mode in ("I", "F"):
-        low, top = value_range
-        scaled = np.rint((_finite(strip) - np.float32(low)) * np.float32(255 / top))
+        low, range_width = value_range
+        scaled = np.rint((_finite(strip) - np.float32(low)) * np.float32(255 / range_width))
         return _gray_to_rgb(np.asarray(np.clip(scaled, 0, 255), np.uint8))
     if strip.has_transparency_data:
         strip = strip.convert("RGBA")

@@ -32,8 +32,8 @@ _GROUPING_TOLERANCE = 0.2
 # Two scores are combined per candidate: the logit of the face check's probability, and the
 # logarithm of the number of agreeing windows. The weights are those of a logistic regression on 713
 # candidates in composed pictures and video frames. On the photos of benchmarks/detectors.py, on
-# which it was not fitted, it finds 268 of 273 faces and no false face. The votes of two further
-# cascades in earlier versions found 272; without them, blurred faces below 40 pixels are missed.
+# which it was not fitted, it finds 268 of 273 faces and no false face. Earlier versions also used
+# the votes of two further cascades and found 272; the difference is blurred faces below 40 pixels.
 _CHECK_WEIGHT = 0.52
 _WINDOWS_WEIGHT = 0.99
 _OFFSET = -1.67

@@ -27,7 +27,7 @@ def choose_bundle(settings: Settings) -> Bundle | None:
     """Draw the selection of the model, the default one first.
 
     Returns:
-        The model; None if there is none, and the page shows the reason.
+        The model; None if there is none. In this case the page shows the reason.
     """
     bundles = {bundle.name: bundle for bundle in list_bundles(settings)}
     default = default_bundle_name(settings)

@@ -12,10 +12,10 @@ from fer_core.errors import InputError
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.messages import show_error
 
-Shown = TypeVar("Shown")
+Content = TypeVar("Content")
 
 
-def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
+def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     """Turn a section into a fragment that shows an ``InputError`` as a message.
 
     A click inside the section reruns only this section, so the exception must be caught here.
@@ -26,10 +26,10 @@ def section(draw: Callable[[Shown], None]) -> Callable[[Shown], None]:
 
     @st.fragment
     @functools.wraps(draw)
-    def guarded(shown: Shown) -> None:
+    def guarded(content: Content) -> None:
         leave_if_refused("evaluate")
         try:
-            draw(shown)
+            draw(content)
         except InputError as error:
             show_error(error)
 

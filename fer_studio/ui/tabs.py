@@ -7,19 +7,21 @@ from typing import TypeVar
 
 import streamlit as st
 
-Shown = TypeVar("Shown")
+Content = TypeVar("Content")
 
 
-def show_tabs(sections: Mapping[str, Callable[[Shown], None]], shown: Shown, *, key: str) -> None:
+def show_tabs(
+    sections: Mapping[str, Callable[[Content], None]], content: Content, *, key: str
+) -> None:
     """Draw the tabs and the content of the open one.
 
     Args:
         sections: The function that draws each section, by title. Each one imports what it needs
             when it is called, so that a page loads only what it shows.
-        shown: The content of the page, passed to the function.
+        content: What the page shows, such as an evaluation; passed to the section's function.
         key: The key of the tabs.
     """
     tabs = st.tabs(list(sections), key=key, on_change="rerun")
     opened = next((tab for tab in tabs if tab.open), tabs[0])
     with opened:
-        list(sections.values())[tabs.index(opened)](shown)
+        list(sections.values())[tabs.index(opened)](content)

@@ -1,9 +1,9 @@
 """The server side of a video connection: process the newest frames and send them back.
 
-The callbacks of streamlit-webrtc delay every frame by at least one more, repeat and encode old
-frames while a new one is processed, and end without a message when the callback raises. Here a
-thread processes only the newest frames, and only new frames are sent back. On a slow machine frames
-are skipped and counted, and the delay does not grow.
+The callbacks of streamlit-webrtc delay every frame by the duration of at least one frame, repeat
+and encode old frames while a new one is processed, and end without a message when the callback
+raises. Here a thread processes only the newest frames, and only new frames are sent back. On a
+slow machine frames are skipped and counted, and the delay does not grow.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class AnnotatedTrack(MediaStreamTrack):
 
     def show(self, frame: av.VideoFrame) -> None:
         """Send a frame. Must be called in the event loop."""
-        # The time of sending, not the camera's: the browser would delay the picture by the
-        # variation between the two.
+        # The time of sending. With the camera's time, the browser would delay the picture, because
+        # the time between capture and sending varies.
         frame.pts = int((time.monotonic() - self._start) * _CLOCK_RATE)
         frame.time_base = _TIME_BASE
         self._frames.put_nowait(frame)

@@ -116,7 +116,7 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
     return _with_square_axes(figure, "recall", "precision")
 
 
-def _curve(x: Any, y: Any, name: str, area: str, *, hover: str, shape: str = "linear") -> Any:
+def _curve(x: Any, y: Any, name: str, summary: str, *, hover: str, shape: str = "linear") -> Any:
     import plotly.graph_objects as go
 
     return go.Scatter(
@@ -124,7 +124,7 @@ def _curve(x: Any, y: Any, name: str, area: str, *, hover: str, shape: str = "li
         y=y,
         mode="lines",
         line={"color": class_color(name), "width": 2, "shape": shape},
-        name=f"{name}, {area}",
+        name=f"{name}, {summary}",
         hovertemplate=f"{name}: {hover}<extra></extra>",
     )
 

@@ -93,7 +93,7 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
     position = 2
     while (position := content.find(b"\xff", position)) >= 0 and position + 9 <= len(content):
         marker = content[position + 1]
-        # Start of frame, in its many kinds, with three other markers in between.
+        # Start of frame: C0 to CF, except C4, C8 and CC, which are other markers.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = (
                 content[position + 5 : position + 7],

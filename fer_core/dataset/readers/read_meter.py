@@ -32,7 +32,7 @@ class ReadMeter:
         """Count bytes that were read.
 
         Raises:
-                    InputError: They exceed the limit, even if the source states a smaller size.
+            InputError: They exceed the limit, even if the source states a smaller size.
         """
         self._done += size
         if self._done > sources.MAX_TOTAL_BYTES:

@@ -14,7 +14,7 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
 
-#: The directory of an archive is read at once and takes about 100 bytes per file.
+#: The directory of an archive is read in one call and takes about 100 bytes per file.
 _MAX_DIRECTORY_BYTES = 128 * 2**20
 
 #: Python unpacks other methods (bzip2, LZMA) without a limit on the unpacked size.

@@ -18,8 +18,8 @@ from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.photos import Photo
 
 _JPEG_QUALITY = 92
-#: In pixels: Streamlit decodes and shrinks wider pictures at every rerun. The download has all
-#: pixels of the photo.
+#: Longest side of the displayed picture in pixels. Streamlit would decode and shrink a wider
+#: picture at every rerun. The download is not shrunk.
 _DISPLAY_SIDE = 1460
 #: Session state: photo key, result and JPEG file of the latest shown picture.
 _PICTURE = "shown_picture"
@@ -62,7 +62,8 @@ def keep_picture(photo: Photo, result: PhotoResult, image: NDArray[np.uint8]) ->
 def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
     """Return the annotated photo in display size, as a JPEG file.
 
-    The photo is decoded only if another one was shown before: decoding a large one takes seconds.
+    The latest picture is kept, because decoding a large photo takes seconds. The photo is decoded
+    only if its picture is not the kept one.
     """
     kept = st.session_state.get(_PICTURE)
     if kept is None or kept[1] is not result:

@@ -108,25 +108,25 @@ def _ordered(
     chosen = _ORDERS[order]
     if chosen is None:
         return rows, None
-    figure, is_largest_first = chosen
-    if figure == "distance":
+    measure, is_largest_first = chosen
+    if measure == "distance":
         values = class_distances(dataset)
     else:
-        values = getattr(dataset_quality(dataset), figure)
+        values = getattr(dataset_quality(dataset), measure)
     ranks = np.argsort(-values[rows] if is_largest_first else values[rows], kind="stable")
-    return rows[ranks], _Formatter(figure, values)
+    return rows[ranks], _Formatter(measure, values)
 
 
 class _Formatter:
     """Formats the value that the gallery is sorted by, for one row."""
 
-    def __init__(self, figure: str, values: NDArray[np.float32]) -> None:
-        self._figure = figure
+    def __init__(self, measure: str, values: NDArray[np.float32]) -> None:
+        self._measure = measure
         self._values = values
 
     def __call__(self, row: int) -> str:
-        digits = 2 if self._figure == "distance" else 0
-        return f"{self._figure} {self._values[row]:,.{digits}f}"
+        digits = 2 if self._measure == "distance" else 0
+        return f"{self._measure} {self._values[row]:,.{digits}f}"
 
 
 @st.cache_resource(max_entries=8, show_spinner="Averaging…")

@@ -28,7 +28,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     """Draw the selection and the import.
 
     Returns:
-        The dataset; None if there is none to show, and the page says what to do.
+        The dataset; None if there is none to show. In this case the page says what to do.
     """
     finished = collect_finished_import()
     names = dataset_names(settings)

@@ -50,7 +50,8 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         )
     st.caption(_counted(dataset, part, len(finding)))
     if not len(part):
-        # Deciding about the last images hides them, and the buttons that show the outcome.
+        # Below, offer_decisions shows the outcome. After a decision about the last images there is
+        # nothing left to decide about, so it is shown here.
         show_curation_outcome()
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return

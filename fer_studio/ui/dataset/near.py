@@ -23,7 +23,7 @@ class NearResult:
 
 
 def near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates; None while the search runs, and the page shows its progress.
+    """Return the near-duplicates; show the progress and return None while the search runs.
 
     Raises:
         InputError: The search failed.

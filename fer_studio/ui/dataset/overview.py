@@ -22,24 +22,24 @@ _MAX_LISTED = 500
 @section
 def show_overview(dataset: OpenDataset) -> None:
     """Draw the overview."""
-    figures = dataset_overview(dataset)
+    overview = dataset_overview(dataset)
     if is_demo(str(dataset.folder)):
         st.info(
             "These faces are drawn, with errors injected on purpose. Results on them say nothing "
             "about real faces.",
             icon=":material/draw:",
         )
-    _show_metrics(figures)
-    st.info(figures.summary, icon=":material/school:", title="What the numbers mean")
-    if figures.missing:
+    _show_metrics(overview)
+    st.info(overview.summary, icon=":material/school:", title="What the numbers mean")
+    if overview.missing:
         st.warning(
-            f"There is no {' and no '.join(figures.missing)} image in {figures.reference}: a model "
-            "trained on these data cannot learn it.",
+            f"There is no {' and no '.join(overview.missing)} image in {overview.reference}: a "
+            "model trained on these data cannot learn it.",
             icon=":material/warning:",
         )
     left, right = st.columns(2)
     with left:
-        present = [split for split in SPLITS if figures.counts[split]]
+        present = [split for split in SPLITS if overview.counts[split]]
         split = st.segmented_control(
             "Images per emotion in",
             present,
@@ -48,7 +48,7 @@ def show_overview(dataset: OpenDataset) -> None:
             key="overview_split",
         )
         if split:
-            counts = figures.counts[split]
+            counts = overview.counts[split]
             st.plotly_chart(
                 count_bars(counts, split),
                 key=f"counts_{split}",
@@ -58,20 +58,20 @@ def show_overview(dataset: OpenDataset) -> None:
     with right:
         st.caption("Share of each emotion in every split")
         st.plotly_chart(
-            share_bars(figures.shares),
+            share_bars(overview.shares),
             key="shares",
             config={"displayModeBar": False},
             alt="Bars: the share of each emotion in every split, as in the table below",
         )
-    _show_table(figures, dataset.name)
+    _show_table(overview, dataset.name)
     _show_skipped(dataset)
     _show_origin(dataset)
 
 
-def _show_metrics(figures: Overview) -> None:
-    sizes = figures.split_sizes
-    evaluated_split = "validation" if sizes["validation"] else figures.reference
-    majority = figures.majority_accuracy(evaluated_split)
+def _show_metrics(overview: Overview) -> None:
+    sizes = overview.split_sizes
+    evaluated_split = "validation" if sizes["validation"] else overview.reference
+    majority = overview.majority_accuracy(evaluated_split)
     with st.container(horizontal=True):
         st.metric("Images", f"{sum(sizes.values()):,}", border=True)
         for split in SPLITS:
@@ -80,21 +80,21 @@ def _show_metrics(figures: Overview) -> None:
             )
         st.metric(
             "Imbalance",
-            "none" if figures.ratio is None else f"{figures.ratio:.1f} : 1",
+            "none" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
             border=True,
             help=f"Class imbalance: size of the largest class relative to the smallest, in "
-            f"{figures.reference}.",
+            f"{overview.reference}.",
         )
         st.metric(
             "Majority-class baseline",
             "none" if majority is None else f"{100 * majority:.1f} %",
             border=True,
             help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
-            f"{figures.reference}" + (f", {figures.largest}." if figures.largest else "."),
+            f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
         )
 
 
-def _show_table(figures: Overview, name: str) -> None:
+def _show_table(overview: Overview, name: str) -> None:
     # Empty until it is opened, because the browser has to download a lot to draw tables.
     table = st.expander(
         "Counts, shares and class weights as a table",
@@ -104,7 +104,7 @@ def _show_table(figures: Overview, name: str) -> None:
     )
     if not table.open:
         return
-    rows = _table_rows(figures)
+    rows = _table_rows(overview)
     with table:
         st.dataframe(
             rows,
@@ -133,12 +133,12 @@ def _show_table(figures: Overview, name: str) -> None:
         )
 
 
-def _table_rows(figures: Overview) -> list[dict[str, object]]:
-    weights, shares = figures.class_weights, figures.shares
+def _table_rows(overview: Overview) -> list[dict[str, object]]:
+    weights, shares = overview.class_weights, overview.shares
     rows = []
     for emotion in EMOTIONS:
         row: dict[str, object] = {"Emotion": emotion}
-        for split, counts in figures.counts.items():
+        for split, counts in overview.counts.items():
             if counts:
                 row[split] = counts[emotion]
                 row[f"{split} share"] = round(100 * shares[split][emotion], 2)

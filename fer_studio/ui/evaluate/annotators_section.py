@@ -27,10 +27,11 @@ def show_annotators(evaluation: LoadedEvaluation) -> None:
         return
     st.header("Against the people who labeled the images")
     st.caption(
-        "The true emotion here is the plurality of the annotators' votes instead of the label, "
-        f"single votes dropped, on the {votes.result.n:,} images with a single winner. Left out: "
-        f"{votes.ties:,} images with tied votes, {votes.other_answer:,} with another answer first "
-        f"(contempt, unknown, not a face), {votes.no_votes:,} without votes."
+        "The true emotion here is the plurality of the annotators' votes instead of the label. An "
+        "answer of only one annotator is ignored. The metrics are measured on the "
+        f"{votes.result.n:,} images with a single winner. Left out: {votes.ties:,} images with "
+        f"tied votes, {votes.other_answer:,} with another answer first (contempt, unknown, not a "
+        f"face), {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
     _show_classes(votes)

@@ -93,10 +93,8 @@ def _show_prediction(evaluation: LoadedEvaluation, position: int) -> None:
     true = result.classes[result.labels[position]]
     predicted = result.classes[result.predicted[position]]
     confidence = f"{100 * result.confidence[position]:.0f} %"
-    is_correct = " (correct)" if true == predicted else ""
-    st.markdown(
-        f"Label: **{true}**. Prediction: **{predicted}**{is_correct}, confidence {confidence}."
-    )
+    suffix = " (correct)" if true == predicted else ""
+    st.markdown(f"Label: **{true}**. Prediction: **{predicted}**{suffix}, confidence {confidence}.")
 
 
 def _show_explained_face(evaluation: LoadedEvaluation, position: int) -> None:

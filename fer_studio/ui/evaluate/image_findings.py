@@ -28,7 +28,7 @@ def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
     audit = exact_audit(dataset)
     rows = evaluation.dataset_rows
     masks = {
-        # Among the evaluated images: a copy in train that the curation dropped does not count.
+        # If a curation is applied, a copy in train that it dropped does not count.
         "Also appears in train": (
             np.zeros(result.n, dtype=bool) if result.is_leaked is None else result.is_leaked
         ),

@@ -1,4 +1,4 @@
-"""The tab of each emotion: table, intervals, curves, decision threshold."""
+"""The tab with the metrics per emotion: table, intervals, curves, decision threshold."""
 
 from __future__ import annotations
 

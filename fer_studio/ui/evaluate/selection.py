@@ -31,7 +31,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     """Show the selection.
 
     Returns:
-        The evaluation; None if there are no metrics yet, and the page says what to do.
+        The evaluation; None if there are no metrics yet. In this case the page says what to do.
     """
     _take_model_from_address(settings)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -66,11 +66,12 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
 
 
 def _take_model_from_address(settings: Settings) -> None:
-    """Select the model named in the address, unless another one was selected since then."""
+    """Select the model named in the address, but only once: the visitor may select another one."""
     named = st.query_params.get(_MODEL)
-    # Streamlit clears the widgets of this page when the visitor comes from another page.
-    has_selected = _DATA in st.session_state
-    if named is None or (has_selected and named == st.session_state.get(_ADDRESS_MODEL)):
+    # When the visitor comes from another page, Streamlit has cleared the widgets of this one. The
+    # address then selects the model again.
+    is_rerun = _DATA in st.session_state
+    if named is None or (is_rerun and named == st.session_state.get(_ADDRESS_MODEL)):
         return
     st.session_state[_ADDRESS_MODEL] = named
     if any(bundle.name == named for bundle in list_bundles(settings)):

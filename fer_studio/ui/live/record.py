@@ -24,7 +24,7 @@ _TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
 _MAX_TIMELINES = 3
 _CLEARED = "live_record_cleared"
-#: The persons seen longest: a face that appeared for a moment has a number, too.
+#: Only the persons seen longest are drawn: a face that appears for a moment also gets a number.
 _MAX_SHARES = 8
 _TABLE_ROWS = 100
 

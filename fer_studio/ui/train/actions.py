@@ -127,8 +127,8 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
     is_complete = run.state == "finished"
     with st.popover("Continue…", icon=":material/resume:", key="continue_popover"):
         st.markdown(
-            f"Continues after epoch {run.epoch:,} with the saved optimizer state, after the runs "
-            "that are pending."
+            f"Continues after epoch {run.epoch:,} with the saved optimizer state. Pending runs "
+            "start first."
         )
         key = f"continue_epochs_{run.id}"
         st.number_input(
@@ -160,7 +160,7 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
     )
 
 
-def show_record(run: RunSummary, settings: Settings) -> None:
+def show_details(run: RunSummary, settings: Settings) -> None:
     """Draw the parts that need no refresh: the model, name and note, and the configuration."""
     if run.has_bundle:
         _show_model(run, settings)
@@ -181,14 +181,14 @@ def show_record(run: RunSummary, settings: Settings) -> None:
     if run.config is None:
         return
     # Empty until it is opened, because the code element is a large download for the browser.
-    record = st.expander(
+    configuration = st.expander(
         "Configuration",
         icon=":material/data_object:",
         key=f"record_{run.id}",
         on_change="rerun",
     )
-    if record.open:
-        with record:
+    if configuration.open:
+        with configuration:
             _show_config(run, run.config)
 
 

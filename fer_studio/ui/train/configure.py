@@ -48,7 +48,8 @@ OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
 
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
-#: If others can reach the app, users cannot type addresses that the server would open.
+#: Used instead of ``_MLFLOW`` if others can reach the app: they must not choose an address that the
+#: server connects to.
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
 _START_PROBLEM, _LOAD_MESSAGE = "start_problem", "load_message"

@@ -98,7 +98,7 @@ def load_config(config: TrainingConfig, recipe: str | None = None) -> None:
         recipe: The recipe that it is based on; if it no longer exists, the chosen one stays.
     """
     if recipe in RECIPES:
-        # The widgets still hold the values of the other recipe, which keeps them.
+        # Store the edits of the previous recipe, whose values the widgets still hold.
         current_draft()
         st.session_state[RECIPE] = recipe
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})

@@ -35,7 +35,8 @@ _Key = tuple[str, int, int, str]
 def show_estimate(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> None:
     """Draw parameters, memory and time in a fragment that refreshes during a measurement."""
     key = _key(config, dataset, settings)
-    # Refresh during any measurement: that of another number of epochs also gives this estimate.
+    # Refresh during any measurement: the speed does not depend on the number of epochs, so that a
+    # measurement that was requested for another number also gives this estimate.
     is_pending = _requested() is not None
     live = st.fragment(_draw, run_every=_POLL_SECONDS if is_pending else None)
     live(config, dataset, settings, key, is_pending)

@@ -66,7 +66,7 @@ def run_title(run: RunSummary) -> str:
     return run.id
 
 
-def as_sentence(sentence: str) -> str:
-    """Capitalize and end a reason, which starts with a small letter on the command line."""
-    text = sentence[:1].upper() + sentence[1:]
+def as_sentence(reason: str) -> str:
+    """Turn a reason, which may start with a small letter and lack a period, into a sentence."""
+    text = reason[:1].upper() + reason[1:]
     return text if not text or text[-1] in ".!?…" else f"{text}."

@@ -28,7 +28,7 @@ from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.actions import show_actions, show_record
+from fer_studio.ui.train.actions import show_actions, show_details
 from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.feedback import show_outcome
@@ -63,7 +63,7 @@ def show_runs(settings: Settings) -> None:
     progress(run, settings, is_live)
     curves = st.fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
     curves(run, settings)
-    show_record(run, settings)
+    show_details(run, settings)
 
 
 def _show_empty_state() -> None:
@@ -135,7 +135,8 @@ def _show_bars(run: RunSummary) -> None:
     words = f"{run.epoch:,} of {run.epochs:,} epochs"
     if run.is_active and status is not None and status.steps:
         step_share = min(status.step / status.steps, 1.0)
-        # Validation belongs to the current epoch, whose steps are all finished then.
+        # During validation, all steps of the current epoch are finished. Between two epochs, the
+        # status still contains the last one, which run.epoch already counts.
         is_current = status.epoch > run.epoch
         share += step_share / max(run.epochs, 1) if is_current else 0
         if status.seconds_left is not None:
