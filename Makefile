@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/runtime
 	$(BIN)/streamlit run app.py --server.port=$(PORT)
 
-# Two workers. All browser tests run on one of them: tests/conftest.py.
-JOBS ?= 2
+# Three workers for two cores: all browser tests run on one of them (tests/conftest.py), which mostly
+# waits for the browser.
+JOBS ?= 3
 test: lint browser
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 

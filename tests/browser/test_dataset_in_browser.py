@@ -132,7 +132,7 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     box = page.get_by_role("checkbox", name="angry · train")
     box.focus()
     page.keyboard.press("Space")
-    expect(page.get_by_text("1 chosen")).to_be_visible()
+    expect(page.get_by_text("1 selected")).to_be_visible()
     press(page, "Drop")
     expect(page.get_by_text("image dropped")).to_be_visible()
     assert decided(home) == ["train/angry/000.png drop"]
@@ -161,13 +161,13 @@ def test_a_selection_is_kept_when_another_page_is_opened(
     expect(boxes).to_have_count(24)
     boxes.nth(1).focus()
     page.keyboard.press("Space")
-    expect(page.get_by_text("1 chosen")).to_be_visible()
+    expect(page.get_by_text("1 selected")).to_be_visible()
     pages = page.get_by_test_id("stPagination")
     pages.get_by_role("button", name="2").click()
     expect(boxes).to_have_count(4)
-    expect(page.get_by_text("1 chosen")).to_be_visible()
+    expect(page.get_by_text("1 selected")).to_be_visible()
     press(page, "Select page")
-    expect(page.get_by_text("5 chosen")).to_be_visible()
+    expect(page.get_by_text("5 selected")).to_be_visible()
     pages.get_by_role("button", name="1").click()
     expect(boxes).to_have_count(24)
     expect(boxes.nth(1)).to_be_checked()
@@ -196,7 +196,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     page.get_by_role("button", name="Draw the map").click()
     chart = page.locator(".js-plotly-plot")
     expect(chart).to_be_visible()
-    expect(page.get_by_text("No point is chosen")).to_be_visible()
+    expect(page.get_by_text("No point is selected")).to_be_visible()
     page.locator(IDLE).wait_for()  # until the layout is final
     place = chart.evaluate(
         """plot => {
@@ -210,7 +210,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
     page.mouse.click(place[0], place[1])
     expect(page.get_by_text("None selected")).to_be_visible()
-    expect(page.get_by_text("No point is chosen")).to_have_count(0)
+    expect(page.get_by_text("No point is selected")).to_have_count(0)
     assert page.get_by_role("main").get_by_role("checkbox").count() >= 1
 
 

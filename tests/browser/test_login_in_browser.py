@@ -115,7 +115,7 @@ def test_an_editor_loses_the_role_without_a_restart(
 def test_an_unverified_address_gives_no_role(open_page: Callable[..., Page]) -> None:
     page = open_page("/")
     log_in(page, "mallory")
-    expect(page.get_by_text("ada@example.org has been verified")).to_be_visible()
+    expect(page.get_by_text("ada@example.org is verified")).to_be_visible()
     expect(page.get_by_role("button", name="Log out").first).to_be_visible()
     assert links(page) == []
     expect(page.get_by_test_id("stFileUploader")).to_have_count(0)

@@ -71,6 +71,8 @@ def frame(page: Page, name: str) -> dict[str, Any]:
 def settled(page: Page) -> None:
     page.get_by_text(LAST_LINE).wait_for()
     page.locator(IDLE).wait_for()
+    # The browser loads the code of some elements only when they are drawn.
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
 
 
 @pytest.fixture(scope="module")
