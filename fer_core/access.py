@@ -295,7 +295,7 @@ def _hours(value: object) -> float:
 
 def _issuers(value: object) -> tuple[str, ...]:
     issuers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [""]
-    if not all(_is_address(one) for one in issuers):
+    if not all(_is_address(issuer) for issuer in issuers):
         raise InputError(
             f"trusted_issuers in {_SECTION} should be a list of addresses that begin with "
             "https://, each exactly as the provider's 'iss'."

@@ -106,5 +106,5 @@ def _last_change(path: Path) -> float:
         return newest
     for folder, _, files in os.walk(path):
         inside = (Path(folder), *(Path(folder) / file for file in files))
-        newest = max([newest, *(one.lstat().st_mtime for one in inside)])
+        newest = max([newest, *(entry.lstat().st_mtime for entry in inside)])
     return newest

@@ -140,8 +140,8 @@ def evaluate_curated(
 def curation_summary(curated: CuratedFaceSet, split: str) -> str:
     """Return one sentence about what the curation changed in a split (or in ``all``)."""
     splits = SPLITS if split == "all" else (split,)
-    dropped = sum(curated.dropped[one] for one in splits)
-    relabelled = sum(curated.relabelled[one] for one in splits)
+    dropped = sum(curated.dropped[name] for name in splits)
+    relabelled = sum(curated.relabelled[name] for name in splits)
     images = f"{split} images" if split != "all" else "images"
     if not dropped and not relabelled:
         return f"The curation is applied; it does not change the {images}."

@@ -241,12 +241,12 @@ class EvaluationResult:
             "ece": expected_calibration_error(labels, probabilities),
             "per_class": {
                 name: {
-                    "precision": one.precision,
-                    "recall": one.recall,
-                    "f1": one.f1,
-                    "support": one.support,
+                    "precision": class_metrics.precision,
+                    "recall": class_metrics.recall,
+                    "f1": class_metrics.f1,
+                    "support": class_metrics.support,
                 }
-                for name, one in zip(self.classes, metrics, strict=True)
+                for name, class_metrics in zip(self.classes, metrics, strict=True)
             },
             "confusion": self.confusion.tolist(),
             "leak_free": None,

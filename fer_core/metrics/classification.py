@@ -60,7 +60,7 @@ def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
 
 def macro_f1(metrics: tuple[ClassMetrics, ...]) -> float | None:
     """Return the mean F1 over the classes that occur or are predicted; None without any."""
-    defined = [one.f1 for one in metrics if one.f1 is not None]
+    defined = [class_metrics.f1 for class_metrics in metrics if class_metrics.f1 is not None]
     return float(np.mean(defined)) if defined else None
 
 
@@ -105,7 +105,9 @@ def cross_entropies(
 
 def balanced_accuracy(metrics: tuple[ClassMetrics, ...]) -> float | None:
     """Return the mean recall over the classes that occur; None without any."""
-    defined = [one.recall for one in metrics if one.recall is not None]
+    defined = [
+        class_metrics.recall for class_metrics in metrics if class_metrics.recall is not None
+    ]
     return float(np.mean(defined)) if defined else None
 
 

@@ -207,7 +207,9 @@ def list_runs(settings: Settings) -> list[RunSummary]:
             _epoch_files.pop(deleted, None)
     summaries = [_summary(path, positions) for path in folders if not _is_empty(path)]
     oldest = datetime.min.replace(tzinfo=UTC)
-    return sorted(summaries, key=lambda one: (one.started or oldest, one.id), reverse=True)
+    return sorted(
+        summaries, key=lambda summary: (summary.started or oldest, summary.id), reverse=True
+    )
 
 
 def run_summary(path: Path, settings: Settings) -> RunSummary:
@@ -284,7 +286,7 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
 def _is_empty(path: Path) -> bool:
     """Return True if a folder is just being made, or its process died while it made it."""
     try:
-        return all(one.name.startswith(".") for one in path.iterdir())
+        return all(entry.name.startswith(".") for entry in path.iterdir())
     except OSError:
         return False
 

@@ -167,7 +167,7 @@ class StudySummary:
         """Return plain values without the password of the storage."""
         setup = self.setup.to_json()
         setup["storage"] = None if self.setup.storage is None else _without_password(self.setup)
-        return asdict(self) | {"setup": setup, "trials": [asdict(one) for one in self.trials]}
+        return asdict(self) | {"setup": setup, "trials": [asdict(trial) for trial in self.trials]}
 
 
 def create_study(setup: StudySetup, settings: Settings) -> None:

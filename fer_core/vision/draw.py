@@ -147,29 +147,29 @@ def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabeledBox]) -> NDAr
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(2, round(max(height, width) * _LINE_SHARE))
-    areas = [_clipped(one.box.rounded(), width, height) for one in labelled]
-    for one, area in zip(labelled, areas, strict=True):
-        if not one.has_frame:
+    areas = [_clipped(labeled.box.rounded(), width, height) for labeled in labelled]
+    for labeled, area in zip(labelled, areas, strict=True):
+        if not labeled.has_frame:
             continue
         # A thick line would hide a small face.
         thickness = max(1, min(line, min(area.width, area.height) // 8))
-        pen.rectangle(_corners(area), outline=one.color, width=thickness)
+        pen.rectangle(_corners(area), outline=labeled.color, width=thickness)
 
     # Labels are drawn after all boxes so that a box's line never crosses a text.
     taken: list[_Area] = []
-    for one, area in zip(labelled, areas, strict=True):
-        if not one.text:
+    for labeled, area in zip(labelled, areas, strict=True):
+        if not labeled.text:
             continue
-        label = _fitting_label(pen, one.text, area, (width, height))
+        label = _fitting_label(pen, labeled.text, area, (width, height))
         others = [other for other in areas if other is not area]
         position = _best_position(label, area, (width, height), others, taken)
         taken.append(position)
-        pen.rectangle(_corners(position), fill=one.color)
+        pen.rectangle(_corners(position), fill=labeled.color)
         pen.text(
             (position.x + position.width / 2, position.y + position.height / 2),
             label.text,
             font=label.font,
-            fill=_readable_on(one.color),
+            fill=_readable_on(labeled.color),
             anchor="mm",
         )
     return np.array(picture, np.uint8)
@@ -262,8 +262,8 @@ def _best_position(
         # Covering another label makes both unreadable; covering another face is worse than
         # covering the label's own.
         return (
-            4.0 * sum(position.intersection(one) for one in taken)
-            + 2.0 * sum(position.intersection(one) for one in others)
+            4.0 * sum(position.intersection(label) for label in taken)
+            + 2.0 * sum(position.intersection(face) for face in others)
             + 1.0 * position.intersection(area)
         )
 

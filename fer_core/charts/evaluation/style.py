@@ -67,8 +67,8 @@ def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[st
     bars: dict[str, Any] = {
         "type": "data",
         "symmetric": False,
-        "array": [reach(one, one.high) for one in estimates],
-        "arrayminus": [reach(one, one.low) for one in estimates],
+        "array": [reach(estimate, estimate.high) for estimate in estimates],
+        "arrayminus": [reach(estimate, estimate.low) for estimate in estimates],
         "thickness": 2,
         "width": 4,
     }
