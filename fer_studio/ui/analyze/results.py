@@ -138,7 +138,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
                 on_click="ignore",
                 help="This photo in full size with boxes and labels.",
             )
-        if sum(1 for one in results if one.faces) > 1:
+        if sum(1 for result in results if result.faces) > 1:
             st.download_button(
                 "All annotated pictures",
                 lambda: _annotated_archive(photos, results),

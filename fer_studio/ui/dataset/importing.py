@@ -356,7 +356,7 @@ def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
 def _free_name(name: str, source: str, settings: Settings) -> str:
     """Return the name of the new dataset; a taken or invalid name is refused before reading."""
     wanted = validated_name(name) if name else name_from_source(Path(source))
-    taken = {one.lower() for one in dataset_names(settings)}
+    taken = {existing.lower() for existing in dataset_names(settings)}
     if wanted.lower() in taken:
         raise InputError(f"There is already a dataset {wanted!r}; choose another name.")
     return wanted

@@ -131,7 +131,9 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 help="Share of the most frequent answer, averaged over the images.",
             )
     chart, words = st.columns([3, 2], vertical_alignment="center")
-    shares = {one.emotion: one.share for one in class_agreement(faces, votes, split)}
+    shares = {
+        agreement.emotion: agreement.share for agreement in class_agreement(faces, votes, split)
+    }
     chart.plotly_chart(
         agreement_bars(shares),
         key=f"agreement_{split}",

@@ -113,14 +113,14 @@ def _show_classes(votes: VoteEvaluation) -> None:
     st.dataframe(
         [
             {
-                "Emotion": one.name,
-                "Recall": one.recall.value,
-                "95 %": number_interval(one.recall),
-                "Precision": one.precision.value,
-                "F1": one.f1.value,
-                "Images": one.support,
+                "Emotion": class_result.name,
+                "Recall": class_result.recall.value,
+                "95 %": number_interval(class_result.recall),
+                "Precision": class_result.precision.value,
+                "F1": class_result.f1.value,
+                "Images": class_result.support,
             }
-            for one in votes.result.per_class
+            for class_result in votes.result.per_class
         ],
         hide_index=True,
         alt="Recall, precision and F1 of each emotion against the plurality of the votes",

@@ -201,10 +201,10 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         st.caption("The recipe no longer exists; the run holds all its settings.")
     else:
         differences = config_difference(recipe.config, config)
-        for one in differences:
+        for difference in differences:
             st.markdown(
-                f"- {one.label}: {plain_text(format_value(one.second))} "
-                f"(recipe: {plain_text(format_value(one.first))})"
+                f"- {difference.label}: {plain_text(format_value(difference.second))} "
+                f"(recipe: {plain_text(format_value(difference.first))})"
             )
         if not differences:
             st.caption("Same settings as the recipe.")

@@ -372,7 +372,8 @@ def _show_best(summary: StudySummary) -> None:
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
     values = ", ".join(
-        f"{labels.get(key, key).lower()} {format_value(one)}" for key, one in best.values.items()
+        f"{labels.get(key, key).lower()} {format_value(sampled)}"
+        for key, sampled in best.values.items()
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
@@ -400,7 +401,7 @@ def _show_trials(summary: StudySummary) -> None:
     labels = {entry.name: entry.label for entry in searchable_fields()}
     rows = [
         {"Trial": trial.number, "State": trial.state, "Value": trial.value}
-        | {labels.get(key, key): format_value(one) for key, one in trial.values.items()}
+        | {labels.get(key, key): format_value(sampled) for key, sampled in trial.values.items()}
         | {
             "Run": None if trial.run_id is None else f"/train?view={RUNS}&run={trial.run_id}",
             "Problem": as_sentence(trial.problem),

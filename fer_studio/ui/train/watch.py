@@ -234,17 +234,17 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
     epochs = read_run_epochs(run.path)
     if epochs:
         for pair in (_ALL_FIGURES[:2], _ALL_FIGURES[2:]):
-            for column, one in zip(st.columns(2), pair, strict=True):
+            for column, figure in zip(st.columns(2), pair, strict=True):
                 with column:
-                    mark = " (◆ best epoch)" if one.has_best else ""
-                    st.markdown(f"**{one.title}**{mark}")
-                    curves = _curves(one, run, len(epochs))
+                    mark = " (◆ best epoch)" if figure.has_best else ""
+                    st.markdown(f"**{figure.title}**{mark}")
+                    curves = _curves(figure, run, len(epochs))
                     # Without a key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
                         curves.specification,
                         width="stretch",
-                        alt=f"{one.alt} by epoch of {run.title}",
+                        alt=f"{figure.alt} by epoch of {run.title}",
                     )
     elif run.is_active:
         st.info("The curves appear after the first epoch.", icon=":material/show_chart:")
@@ -262,7 +262,7 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
             log.code(text, language=None, height=300)
 
 
-def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
+def _curves(figure: _Figure, run: RunSummary, count: int) -> LiveCurves:
     """Return the chart's rows, computed again only after a new epoch.
 
     Streamlit does not send an unchanged chart again.
@@ -270,7 +270,7 @@ def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
     epochs = read_run_epochs(run.path)
     kept: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_FIGURES, {})
     key = (run.id, count, epochs[-1].seconds, run.best_epoch)
-    if one.name not in kept or kept[one.name][0] != key:
-        curves = one.draw(epochs, run.best_epoch) if one.has_best else one.draw(epochs)
-        kept[one.name] = (key, curves)
-    return kept[one.name][1]
+    if figure.name not in kept or kept[figure.name][0] != key:
+        curves = figure.draw(epochs, run.best_epoch) if figure.has_best else figure.draw(epochs)
+        kept[figure.name] = (key, curves)
+    return kept[figure.name][1]
