@@ -99,8 +99,11 @@ def figures(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list
         Measurement("validation accuracy", _share(result.accuracy), accuracy),
         Measurement("macro F1", _number(result.macro_f1), macro_f1),
         *[
-            Measurement(f"recall of {one.name}, {one.support:,} images", _number(one.recall))
-            for one in result.per_class
+            Measurement(
+                f"recall of {class_result.name}, {class_result.support:,} images",
+                _number(class_result.recall),
+            )
+            for class_result in result.per_class
         ],
     ]
     if bundle.record.flip_averaging:

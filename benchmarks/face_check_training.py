@@ -76,7 +76,7 @@ def _fer2013(path: Path, prefix: str) -> GrayImage:
             cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
             for name in names
         ]
-    stack = np.stack([one for one in pictures if one is not None and one.std() > 5])
+    stack = np.stack([picture for picture in pictures if picture is not None and picture.std() > 5])
     return np.asarray(stack, np.uint8)
 
 
@@ -178,7 +178,7 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
         for index in range(4):
             root = start + across * index * (width + 2)
             tip = root + ahead * width * float(rng.uniform(2, 4.5))
-            ends = [tuple(int(v) for v in one) for one in (root, tip)]
+            ends = [tuple(int(v) for v in point) for point in (root, tip)]
             cv2.line(picture, ends[0], ends[1], 0.6 * tone, width + 3, cv2.LINE_AA)
             cv2.line(picture, ends[0], ends[1], tone, width, cv2.LINE_AA)
     blurred = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 2.0)))
@@ -377,7 +377,7 @@ def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int)
     weights: list[Rows] = []
     last: Rows = np.zeros(0, np.float32)
     for layer in network.layers:
-        values = [np.asarray(one) for one in layer.get_weights()]
+        values = [np.asarray(array) for array in layer.get_weights()]
         if isinstance(layer, keras.layers.Conv2D):
             last = values[0]
         elif isinstance(layer, keras.layers.BatchNormalization):
@@ -389,7 +389,7 @@ def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int)
             side = INPUT_SIDE // 8
             kernel = values[0].reshape(side, side, -1, 1).transpose(2, 0, 1, 3).reshape(-1, 1)
             weights += [kernel, values[1]]
-    return [np.ascontiguousarray(one, np.float32) for one in weights]
+    return [np.ascontiguousarray(array, np.float32) for array in weights]
 
 
 def _write_onnx(weights: list[Rows], path: Path) -> None:
@@ -409,8 +409,8 @@ def _write_onnx(weights: list[Rows], path: Path) -> None:
     nodes.append(helper.make_node("Gemm", ["flat", "kernel4", "offset4"], ["logit"]))
     nodes.append(helper.make_node("Sigmoid", ["logit"], ["face"]))
     tensors = [
-        numpy_helper.from_array(one, f"{('kernel', 'offset')[index % 2]}{index // 2}")
-        for index, one in enumerate(weights)
+        numpy_helper.from_array(array, f"{('kernel', 'offset')[index % 2]}{index // 2}")
+        for index, array in enumerate(weights)
     ]
     shape = ["n", 1, INPUT_SIDE, INPUT_SIDE]
     graph = helper.make_graph(
@@ -443,7 +443,7 @@ def main() -> None:
     )
     weights = _train(rows, labels, validation, options.epochs)
     _write_onnx(weights, options.output)
-    print(f"{options.output}: {sum(one.size for one in weights)} parameters")
+    print(f"{options.output}: {sum(array.size for array in weights)} parameters")
 
 
 if __name__ == "__main__":

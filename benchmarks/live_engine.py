@@ -138,7 +138,8 @@ def _run(
     processor = LiveProcessor(LiveControls(Analyzer(predictor, counting)))
     # In the pixel format of the video decoder.
     camera = [
-        av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuv420p") for one in loop
+        av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+        for picture in loop
     ]
     run = _Run([], [], [], [], counting.milliseconds, seconds)
     start = time.perf_counter()

@@ -380,8 +380,8 @@ def _durations(
             f"maximum {max(times):.2f} s{comparison}",
         )
         for what, times, comparison in (
-            ("frame on the screen", [one.first for one in starts], first),
-            ("annotated frame", [one.annotated for one in starts], annotated),
+            ("frame on the screen", [start.first for start in starts], first),
+            ("annotated frame", [start.annotated for start in starts], annotated),
         )
     ]
 
@@ -409,8 +409,8 @@ def _compared(
         ),
         Measurement(
             f"{count}: longest time without a new frame",
-            f"{max(one.longest_pause for run in app for one in run.tabs):.0f} ms",
-            f"{_MINIMAL} {max(one.longest_pause for run in minimal for one in run.tabs):.0f} ms",
+            f"{max(tab.longest_pause for run in app for tab in run.tabs):.0f} ms",
+            f"{_MINIMAL} {max(tab.longest_pause for run in minimal for tab in run.tabs):.0f} ms",
         ),
         Measurement(
             f"{count}: server's share of a core",
@@ -422,13 +422,13 @@ def _compared(
 
 def _rates(runs: Sequence[_Observation]) -> list[float]:
     """Return new frames per second of each tab, the median of all runs."""
-    by_tab = zip(*([one.new_frames_per_second for one in run.tabs] for run in runs), strict=True)
+    by_tab = zip(*([tab.new_frames_per_second for tab in run.tabs] for run in runs), strict=True)
     return [statistics.median(rates) for rates in by_tab]
 
 
 def _delays(runs: Sequence[_Observation]) -> tuple[float, float]:
     """Return median and 95th percentile of the delay over all frames of all runs."""
-    delays = [delay for run in runs for one in run.tabs for delay in one.delays]
+    delays = [delay for run in runs for tab in run.tabs for delay in tab.delays]
     if not delays:
         return float("nan"), float("nan")
     return float(np.median(delays)), float(np.percentile(delays, 95))

@@ -45,13 +45,13 @@ def table_head() -> str:
     return "| what | figure | compared with |\n|---|---|---|"
 
 
-def table_row(one: Measurement) -> str:
+def table_row(measurement: Measurement) -> str:
     """A measurement as a row of that table."""
-    return f"| {one.what} | {one.value} | {one.comparison} |"
+    return f"| {measurement.what} | {measurement.value} | {measurement.comparison} |"
 
 
 def print_table(measurements: list[Measurement]) -> None:
     """Print measurements as a Markdown table."""
     print(table_head())
-    for one in measurements:
-        print(table_row(one))
+    for measurement in measurements:
+        print(table_row(measurement))
