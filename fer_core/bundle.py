@@ -220,7 +220,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
         raise cannot_read(record_path, error) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"The bundle {name!r} is damaged: {record_path} cannot be understood "
+            f"The bundle {name!r} is damaged: {record_path} is not valid "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
     return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))
