@@ -59,7 +59,7 @@ def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]
         figures.append(
             (
                 "Precision and recall",
-                "Each emotion against the rest, by falling threshold on its probability.",
+                "Each emotion against the rest, by decreasing threshold on its probability.",
                 precision_recall_lines(result.per_class),
             )
         )
