@@ -34,8 +34,8 @@ class Recipe:
 def _recipe_a() -> Recipe:
     """Recipe A: Adam 1e-4, sparse categorical cross-entropy, stop on validation loss.
 
-    The source does not give epochs, batch size, patience and augmentation strengths; chosen here
-    are 100 epochs, batch size 64, patience 10, rotation 10 degrees, zoom 10 % and flips.
+    The source does not give epochs, batch size, patience and augmentation strengths; we use
+    100 epochs, batch size 64, patience 10, rotation 10 degrees, zoom 10 % and flips.
     """
     return Recipe(
         name="paired-cnn-adam-early-stopping",
@@ -61,7 +61,7 @@ def _recipe_a() -> Recipe:
 def _recipe_b() -> Recipe:
     """Recipe B: Adam with learning rates of 5e-4, 2.5e-4 (epoch 20) and 5e-5 (epoch 30).
 
-    The source does not give epochs, batch size and augmentation; chosen here are 50 epochs, batch
+    The source does not give epochs, batch size and augmentation; we use 50 epochs, batch
     size 64 and no augmentation.
     """
     return Recipe(
@@ -84,7 +84,7 @@ def _recipe_b() -> Recipe:
 def _recipe_c() -> Recipe:
     """Recipe C: Adam 1e-3, 50 epochs, batch 64, random rotation and flip, early stopping.
 
-    The source does not give the angle and the patience; chosen here are 10 degrees and 10 epochs
+    The source does not give the angle and the patience; we use 10 degrees and 10 epochs
     on validation loss.
     """
     return Recipe(
@@ -108,7 +108,7 @@ def _recipe_c() -> Recipe:
 def _recipe_d() -> Recipe:
     """Recipe D: Adam, categorical cross-entropy, 100 epochs, no augmentation.
 
-    The source does not give learning rate and batch size; chosen here are Adam's default 1e-3 and
+    The source does not give learning rate and batch size; we use Adam's default 1e-3 and
     128. The author keeps the weights of the last epoch; here, as in all recipes, those of the best
     epoch are kept.
     """
@@ -131,7 +131,7 @@ def _recipe_e() -> Recipe:
     """Recipe E: rotation, zoom, flip, EarlyStopping.
 
     The source does not give optimizer, learning rate, epochs, batch size and augmentation
-    strengths; chosen here are Adam 1e-3, 60 epochs, batch size 64, 15 degrees, 10 % and a patience
+    strengths; we use Adam 1e-3, 60 epochs, batch size 64, 15 degrees, 10 % and a patience
     of 8.
     """
     return Recipe(
