@@ -141,7 +141,9 @@ class TrainingEstimate:
         if self.may_end_sooner:
             words += "; early stopping may end it sooner"
         if self.was_busy:
-            words += "; measured while another training was running, so it may be faster"
+            words += (
+                "; measured while another training was running, so the actual time may be shorter"
+            )
         return words
 
     def to_json(self) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def process_start(process_id: int) -> float | None:
     machine's clock is set, and a live process would not be recognized.
     """
     try:
-        # After the program's name in brackets, which may contain anything; proc(5), field 22.
+        # The start time is field 22 in proc(5). Count from the last bracket, because the program's
+        # name, which is in brackets, may contain brackets and spaces.
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError, AttributeError):

@@ -84,7 +84,7 @@ class RunSummary:
         validation_accuracy: At the best epoch.
         macro_f1: At the best epoch, on validation.
         seconds: Training time of the finished epochs.
-        started: When it was first started, or made, UTC.
+        started: When it was first started, or created if it never was, UTC.
         queue_position: From 1 if it is pending.
         status: What its process reported last.
         has_bundle: True if there is a model to evaluate and to use.
@@ -179,7 +179,7 @@ def list_runs(settings: Settings) -> list[RunSummary]:
     """Every run in ``runs/``, the newest first.
 
     Raises:
-        InputError: ``runs/`` is there and cannot be read.
+        InputError: ``runs/`` exists and cannot be read.
     """
     try:
         with os.scandir(settings.runs_root) as entries:
@@ -284,7 +284,7 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
 
 
 def _is_empty(path: Path) -> bool:
-    """Return True if a folder is just being made, or its process died while it made it."""
+    """Return True if a folder is just being created, or its process died while it created it."""
     try:
         return all(entry.name.startswith(".") for entry in path.iterdir())
     except OSError:

@@ -55,8 +55,8 @@ SPACE = [
         ([], "at least one field"),
         ([{"field": "colour", "choices": [1]}], "'colour' cannot be searched; choose from"),
         ([{"field": "seed", "low": 1, "high": 2}], "'seed' cannot be searched"),
-        ([{"field": "epochs", "low": 1}], "needs a low and a higher high"),
-        ([{"field": "epochs", "low": 5, "high": 5}], "needs a low and a higher high"),
+        ([{"field": "epochs", "low": 1}], "needs low and high, with low below high"),
+        ([{"field": "epochs", "low": 5, "high": 5}], "needs low and high, with low below high"),
         ([{"field": "epochs", "low": 1.5, "high": 3}], "should be a whole number"),
         (
             [{"field": "learning_rate", "low": 0, "high": 1}],
