@@ -1,4 +1,4 @@
-"""``runs``: list the trainings, or act on one."""
+"""``runs``: list the runs, or act on one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RUN_HELP = "a run's folder under runs/, or a path"
 
 def add_parser(subparsers: Any) -> None:
     """Add ``runs`` with its actions; without an action it lists the runs."""
-    parser = add_command(subparsers, "runs", "list the trainings, or act on one", _list)
+    parser = add_command(subparsers, "runs", "list the runs, or act on one", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list every run with its state", _list)
     show = add_command(actions, "show", "show one run and the end of its log", _show)

@@ -105,9 +105,9 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 def picture_slot(content: bytes) -> Iterator[None]:
     """Hold the slot for a large picture: only one is processed at a time in this process.
 
-    ``decode_picture`` takes it; a caller that keeps the pixels takes it around its whole work, so
-    that several users with large pictures do not add up their memory. Small and invalid pictures
-    do not wait.
+    ``decode_picture`` holds the slot while it decodes. A caller that keeps the pixels holds the
+    slot until it releases them, so that several large pictures are never in memory at the same
+    time. Small and invalid pictures do not wait.
 
     Args:
         content: The whole file.
