@@ -91,7 +91,7 @@ def _against_votes(
     return evaluate_against_votes(result, votes.counts[result.rows])
 
 
-def figures(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
+def measurements(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
     """Return the measurements, each with the required value (floor) and the goal."""
     fitted = result.calibration.cross_validated
     accuracy, macro_f1, ece = _TARGETS["votes" if result.is_against_votes else "labels"]
@@ -182,7 +182,7 @@ def main() -> None:
     bundle = find_bundle(arguments.model, settings)
     result, votes = measure(bundle, arguments.data, settings, arguments.images)
     print(f"## {bundle.name}\n")
-    print_table(figures(bundle, result, load_dataset(arguments.data, settings)))
+    print_table(measurements(bundle, result, load_dataset(arguments.data, settings)))
     document = evaluation_document(result)
     if votes is not None:
         print(f"\n{votes.summary}")

@@ -72,8 +72,8 @@ def measure() -> list[Measurement]:
             text=True,
             check=True,
         )
-    figures = json.loads(process.stdout.splitlines()[-1])
-    seconds, cold, warm = figures["seconds"], figures["cold"], figures["warm"]
+    results = json.loads(process.stdout.splitlines()[-1])
+    seconds, cold, warm = results["seconds"], results["cold"], results["warm"]
     slowest_cold, slowest = max(cold, key=cold.get), max(warm, key=warm.get)
     return [
         Measurement("evaluate page, stored predictions of the model", milliseconds(seconds["own"])),
@@ -83,18 +83,18 @@ def measure() -> list[Measurement]:
             slowest_cold,
         ),
         Measurement(
-            "slowest tab, opened again", milliseconds(warm[slowest]), f"{slowest}; bound 500 ms"
+            "slowest tab, opened again", milliseconds(warm[slowest]), f"{slowest}; limit 500 ms"
         ),
         Measurement(
-            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "bound 500 ms"
+            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "limit 500 ms"
         ),
         Measurement(
             "a face opened with its explanation",
             milliseconds(seconds["explained again"]),
             f"first one, model loading included, {milliseconds(seconds['explained'])}; "
-            "bound 500 ms",
+            "limit 500 ms",
         ),
-        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "bound 1,500 MB"),
+        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "limit 1,500 MB"),
     ]
 
 

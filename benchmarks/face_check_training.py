@@ -26,8 +26,8 @@ from fer_core.vision.face_check import INPUT_SIDE, WEIGHTS_PATH, standardized
 GrayImage = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 
-#: Images without faces in these packages. Excluded: the astronaut, the cameraman, and the coins,
-#: which show portraits. The astronaut is reserved for tests and benchmarks.
+#: Images without faces in scikit-image and scikit-learn. Excluded are the astronaut, the cameraman
+#: and the coins, which show portraits. Tests and benchmarks use the astronaut.
 FACE_FREE = {
     "skimage": [
         "brick.png",
@@ -60,7 +60,7 @@ _FER_SIDE = 48
 
 
 def face_free_paths() -> list[Path]:
-    """Return the paths of the images without faces in these packages."""
+    """Return the paths of the images in ``FACE_FREE``."""
     paths = []
     for package, names in FACE_FREE.items():
         spec = find_spec(package)
@@ -83,8 +83,8 @@ def _fer2013(path: Path, prefix: str) -> GrayImage:
 def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
     """Return a square at the network's input size with random blur, brightness and noise."""
     side = int(rng.integers(20, 64)) if rng.random() < 0.6 else INPUT_SIDE
-    way = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
-    resized = cv2.resize(square, (side, side), interpolation=way)
+    interpolation = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
+    resized = cv2.resize(square, (side, side), interpolation=interpolation)
     values: NDArray[np.float64] = resized.astype(np.float64)
     if rng.random() < 0.4:
         sigma = float(rng.uniform(0.3, 1.3)) * side / 48
@@ -96,8 +96,8 @@ def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
     values = values * float(rng.uniform(0.3, 1.0)) + float(rng.uniform(0, 40))
     values += rng.normal(0, 1, values.shape) * float(rng.exponential(2.0))
     clipped = np.clip(values, 0, 255).astype(np.uint8)
-    way = cv2.INTER_AREA if side > INPUT_SIDE else cv2.INTER_LINEAR
-    small = cv2.resize(clipped, (INPUT_SIDE, INPUT_SIDE), interpolation=way)
+    interpolation = cv2.INTER_AREA if side > INPUT_SIDE else cv2.INTER_LINEAR
+    small = cv2.resize(clipped, (INPUT_SIDE, INPUT_SIDE), interpolation=interpolation)
     return np.asarray(small[:, ::-1] if rng.random() < 0.5 else small, np.uint8)
 
 
@@ -186,7 +186,7 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
 
 
 class _Proposals:
-    """False detections of a cascade without its last stages, about 50 times as many."""
+    """A cascade without its last stages: it returns about 50 times as many false detections."""
 
     def __init__(self, stages: int) -> None:
         package = Path(cv2.__file__).parent / "data"
@@ -300,8 +300,7 @@ def _misaligned(faces: GrayImage, count: int, rng: np.random.Generator) -> list[
     """Return parts of faces, and faces with swapped parts."""
     squares = []
     for face in faces[rng.integers(0, len(faces), count)]:
-        way = rng.random()
-        if way < 0.6:
+        if rng.random() < 0.6:
             side = int(rng.integers(14, 26))
             x, y = rng.integers(0, _FER_SIDE - side, 2)
             squares.append(_square(face, int(x), int(y), side))

@@ -216,7 +216,7 @@ def _measurements(
         Measurement(
             f"{name}: frames with faces whose boxes agree with a detection in the same frame",
             f"{_share(agreeing)} of {len(agreeing)} (median overlap {_median(overlaps):.2f})",
-            f"{_share(without_tracking)} without tracking; bound 95 %",
+            f"{_share(without_tracking)} without tracking; limit 95 %",
         ),
     ]
 

@@ -2,7 +2,7 @@
 
 Chromium's camera plays the video. Every frame contains its number, so that a displayed frame can be
 identified. A minimal page that returns frames unchanged is measured alternately in the same run,
-for comparison. The figures are meaningful only if nothing else runs.
+for comparison. The values are meaningful only if nothing else runs.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class _Runner:
         comparison = f"; {_MINIMAL} {statistics.median(minimal_times):.2f} s"
         return [
             _success_rate("warm starts that show moving frames", starts, failures),
-            *_durations("warm", starts, comparison, "; bound 3 s"),
+            *_durations("warm", starts, comparison, "; limit 3 s"),
         ]
 
     def changes(self) -> list[Measurement]:
@@ -278,7 +278,7 @@ class _Runner:
     def _play(
         self, browser: Browser, server: PageServer, count: int, reads_speed: bool
     ) -> tuple[_Observation, _Speed | None]:
-        """Observe a page in some tabs, and read its own figures if it has any."""
+        """Observe a page in some tabs, and read the speed that it displays, if it displays one."""
         with _tabs(browser, server, count) as opened:
             observation = self._watch(server, opened)
             return observation, _speed(opened[0]) if reads_speed else None
@@ -298,7 +298,7 @@ def _retried(attempts: int, what: str, action: Callable[[], _T]) -> _T:
     """Run an action, and repeat it after a failure.
 
     Raises:
-        TimeoutError: The last attempt failed. Errors of the browser are raised likewise.
+        TimeoutError: The last attempt failed. Errors of the browser are raised, too.
     """
     from playwright.sync_api import Error as BrowserError
 
@@ -364,7 +364,7 @@ def _success_rate(what: str, starts: Sequence[_Start], failures: Sequence[str]) 
     attempts = len(starts) + len(failures)
     reasons = "; ".join(sorted(set(failures)))
     return Measurement(
-        what, f"{len(starts)} of {attempts}", reasons or f"bound {attempts} of {attempts}"
+        what, f"{len(starts)} of {attempts}", reasons or f"limit {attempts} of {attempts}"
     )
 
 
@@ -399,13 +399,13 @@ def _compared(
             f"{count}: new frames per second",
             _listed(app_rates),
             f"{_MINIMAL} {_listed(minimal_rates)}; share {share:.0%}, "
-            f"bound {_MIN_RATE_SHARE[tabs]:.0%}",
+            f"limit {_MIN_RATE_SHARE[tabs]:.0%}",
         ),
         Measurement(
             f"{count}: delay from camera to screen, median / 95th percentile",
             f"{median:.0f} / {slow:.0f} ms",
             f"{_MINIMAL} {minimal_median:.0f} / {minimal_slow:.0f} ms; difference of medians "
-            f"{median - minimal_median:+.0f} ms, bounds +60 ms and 250 ms",
+            f"{median - minimal_median:+.0f} ms, limits +60 ms and 250 ms",
         ),
         Measurement(
             f"{count}: longest time without a new frame",
@@ -440,7 +440,7 @@ def _listed(rates: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class _Speed:
-    """The page's own figures of a stream.
+    """The speed of a stream, as the page displays it.
 
     Attributes:
         typical: Time per frame, median, as text.
@@ -454,7 +454,7 @@ class _Speed:
 
 
 def _speed(tab: Tab) -> _Speed:
-    """Read the page's own figures."""
+    """Read the speed that the page displays."""
     # The expander is collapsed: its text is in the page, but not visible.
     text = tab.page.get_by_text("Skipped frames:").locator("xpath=../..").first.text_content() or ""
     found = re.search(
@@ -471,7 +471,7 @@ def _processing(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
         f"{'one tab' if tabs == 1 else f'{tabs} tabs'}: processing per frame, 95th percentile "
         "of the last 90 frames, by round",
         ", ".join(speed.slow for speed in speeds),
-        f"median {', '.join(speed.typical for speed in speeds)}; bound 33 ms with one face; frames "
+        f"median {', '.join(speed.typical for speed in speeds)}; limit 33 ms with one face; frames "
         f"dropped since Start {', '.join(speed.dropped for speed in speeds)}",
     )
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure, and what it is compared with.
+    """A measured value, and what it is compared with.
 
     Attributes:
         what: A description.
-        value: The figure with its unit.
-        comparison: The same figure of another program in the same run, or the upper bound.
+        value: The value with its unit.
+        comparison: The value of another program in the same run, or the limit.
     """
 
     what: str
@@ -42,7 +42,7 @@ def milliseconds(seconds: float) -> str:
 
 def table_head() -> str:
     """The first lines of a Markdown table of measurements."""
-    return "| what | figure | compared with |\n|---|---|---|"
+    return "| what | value | compared with |\n|---|---|---|"
 
 
 def table_row(measurement: Measurement) -> str:

@@ -122,7 +122,7 @@ def _measure_page(settings: Settings) -> list[Measurement]:
         Measurement(
             f"train page, {section}, {RUNS} runs, warm server",
             f"{medians[section]:.2f} s",
-            f"bound 1.5 s; {_MINIMAL} {medians[_MINIMAL]:.2f} s "
+            f"limit 1.5 s; {_MINIMAL} {medians[_MINIMAL]:.2f} s "
             f"({medians[section] / medians[_MINIMAL]:.1f} times)",
         )
         for section in _SECTIONS

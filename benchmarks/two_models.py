@@ -32,7 +32,7 @@ def photo_rows(folder: Path, models: list[Analyzer]) -> list[str]:
         found = [analyze_photo(path.read_bytes(), path.name, model)[0].faces for model in models]
         for number, faces in enumerate(zip(*found, strict=True), start=1):
             x, y, width, height = faces[0].box.rounded()
-            cells = " | ".join(map(_reading, faces))
+            cells = " | ".join(map(_two_most_probable, faces))
             changed = "changed" if faces[0].label != faces[1].label else ""
             rows.append(
                 f"| {path.name} | {number} | {x}, {y}, {width}x{height} | {cells} | {changed} |"
@@ -40,7 +40,7 @@ def photo_rows(folder: Path, models: list[Analyzer]) -> list[str]:
     return rows
 
 
-def _reading(face: Face) -> str:
+def _two_most_probable(face: Face) -> str:
     """The two most probable emotions."""
     ranked = sorted(face.probability_by_class().items(), key=lambda pair: -pair[1])[:2]
     return ", ".join(f"{emotion} {share:.2f}" for emotion, share in ranked)
