@@ -13,7 +13,7 @@ from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
-from fer_studio.ui.train.feedback import act
+from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_title
 
 _CHOSEN = "compared_runs"
@@ -149,7 +149,7 @@ def _show_actions(run: RunSummary, settings: Settings) -> None:
             key="promote_run",
             icon=":material/star:",
             disabled=default_bundle_name(settings) == run.id,
-            on_click=act,
+            on_click=run_action,
             args=(
                 lambda: set_default_bundle(run.id, settings),
                 f"{run.title} is now the default model.",

@@ -17,7 +17,7 @@ _PROBLEM, _DONE = "action_problem", "action_done"
 _PROBLEM_SECONDS = 20.0
 
 
-def act(action: Callable[[], object], done: str = "") -> None:
+def run_action(action: Callable[[], object], done: str = "") -> None:
     """Run an action for an editor and keep its outcome for ``show_outcome``.
 
     Args:

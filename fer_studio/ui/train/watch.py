@@ -132,7 +132,7 @@ def _has_steps(run: RunSummary) -> bool:
 def _show_bars(run: RunSummary) -> None:
     status = run.status
     share = run.epoch / max(run.epochs, 1)
-    words = f"{run.epoch:,} of {run.epochs:,} epochs"
+    text = f"{run.epoch:,} of {run.epochs:,} epochs"
     if run.is_active and status is not None and status.steps:
         step_share = min(status.step / status.steps, 1.0)
         # During validation, all steps of the current epoch are finished. Between two epochs, the
@@ -140,21 +140,21 @@ def _show_bars(run: RunSummary) -> None:
         is_current = status.epoch > run.epoch
         share += step_share / max(run.epochs, 1) if is_current else 0
         if status.seconds_left is not None:
-            words += f" · about {format_duration(status.seconds_left)} left"
-        st.progress(min(share, 1.0), text=words)
+            text += f" · about {format_duration(status.seconds_left)} left"
+        st.progress(min(share, 1.0), text=text)
         st.progress(step_share, text=_step_text(status))
         return
     if run.state != "queued" or run.epoch:
-        st.progress(min(share, 1.0), text=words)
+        st.progress(min(share, 1.0), text=text)
 
 
 def _step_text(status: RunStatus) -> str:
-    words = f"Epoch {status.epoch:,}: step {status.step:,} of {status.steps:,}"
+    text = f"Epoch {status.epoch:,}: step {status.step:,} of {status.steps:,}"
     if status.step >= status.steps:
-        words = f"Epoch {status.epoch:,}: all {status.steps:,} steps finished, validating"
+        text = f"Epoch {status.epoch:,}: all {status.steps:,} steps finished, validating"
     if status.loss is not None and status.accuracy is not None:
-        words += f" · loss {status.loss:.3f}, accuracy {format_percent(status.accuracy)} so far"
-    return words
+        text += f" · loss {status.loss:.3f}, accuracy {format_percent(status.accuracy)} so far"
+    return text
 
 
 def _show_figures(run: RunSummary) -> None:
