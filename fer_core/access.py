@@ -29,7 +29,7 @@ class Role(IntEnum):
     """What a visitor may do. Each role includes the ones before it.
 
     A viewer uses models and data: analyze, live, evaluate. An editor also changes datasets,
-    curation, trainings and models.
+    curation, runs and models.
     """
 
     NONE = 0

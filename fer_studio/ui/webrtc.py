@@ -32,11 +32,12 @@ logger = logging.getLogger(__name__)
 #: Texts of the component, in place of technical terms.
 _TRANSLATIONS: Translations = {
     "select_device": "Choose camera",
-    "media_api_not_available": "This page may not use cameras: open it over HTTPS, or on localhost",
+    "media_api_not_available": "Browsers allow cameras only over HTTPS or on localhost: open "
+    "the page there",
     "device_ask_permission": "Allow the camera when the browser asks",
     "device_not_available": "No camera available: connect one, or close the program that uses it",
-    "device_access_denied": "The browser denies the camera: allow it next to the address and try "
-    "again",
+    "device_access_denied": "The browser denied access to the camera: allow it next to the address "
+    "and try again",
 }
 
 

@@ -157,7 +157,7 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         second = st.selectbox(
             "and", others, index=_index(others, "sad"), width=180, key=f"difference_second_{first}"
         )
-    picture, words = st.columns([3, 2], vertical_alignment="center")
+    picture, explanation = st.columns([3, 2], vertical_alignment="center")
     picture.plotly_chart(
         difference_map(means[first] - means[second], first, second),
         key=f"difference_{split}_{first}_{second}",
@@ -165,7 +165,7 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
         f"where {second} is",
     )
-    with words:
+    with explanation:
         show_faces([as_picture(means[first]), as_picture(means[second])], [first, second])
         st.markdown(
             f"Red: the mean {first} face is brighter. Blue: the mean {second} face is brighter. "
@@ -272,4 +272,4 @@ def _strengths(config: TrainingConfig) -> list[str]:
             f"covering a rectangle in {100 * config.erasing_probability:g} % of them",
         ),
     )
-    return [words for strength, words in parts if strength]
+    return [text for strength, text in parts if strength]

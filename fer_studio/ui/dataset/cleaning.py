@@ -74,12 +74,12 @@ def _applied(
 def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     curated, after = _applied(dataset.key, state.file.content_key, dataset, state.curation)
     before = dataset_overview(dataset).counts
-    words = curated.summary
-    if words is None:
+    summary = curated.summary
+    if summary is None:
         st.info("Training uses these data as imported.", icon=":material/healing:")
         return
     st.info(
-        f"{words}. Training applies this and records it in the model; evaluation applies it on "
+        f"{summary}. Training applies this and records it in the model; evaluation applies it on "
         "request.",
         icon=":material/healing:",
         title="Effect on training",

@@ -113,14 +113,14 @@ def _choose(dataset: OpenDataset, finding: Finding, state: CurationState, key: s
 
     def caption(row: int) -> str:
         position = positions[row]
-        words = [EMOTIONS[dataset.faces.labels[row]]]
+        parts = [EMOTIONS[dataset.faces.labels[row]]]
         if finding.suggested[position] >= 0:
-            words[0] += f" → **{EMOTIONS[finding.suggested[position]]}?**"
+            parts[0] += f" → **{EMOTIONS[finding.suggested[position]]}?**"
         if finding.is_grouped:
-            words.append(SPLITS[dataset.faces.splits[row]])
+            parts.append(SPLITS[dataset.faces.splits[row]])
         if state.mark(row):
-            words.append(f"**{state.mark(row)}**")
-        return " · ".join(words)
+            parts.append(f"**{state.mark(row)}**")
+        return " · ".join(parts)
 
     def name(row: int) -> str:
         return (

@@ -130,7 +130,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 border=True,
                 help="Share of the most frequent answer, averaged over the images.",
             )
-    chart, words = st.columns([3, 2], vertical_alignment="center")
+    chart, explanation = st.columns([3, 2], vertical_alignment="center")
     shares = {
         agreement.emotion: agreement.share for agreement in class_agreement(faces, votes, split)
     }
@@ -145,7 +145,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
             if share is not None
         ),
     )
-    words.markdown(
+    explanation.markdown(
         "Where annotators and labels disagree, a model is penalized for predicting what people "
         "see. An emotion with a short bar cannot be learned well from these labels."
     )
