@@ -69,7 +69,7 @@ SPACE = [
         ([{"field": "weight_decay", "low": 0, "high": 1, "log": True}], "low above 0 for log"),
         ([{"field": "optimizer", "low": 0, "high": 1}], "optimizer needs choices"),
         ([{"field": "optimizer", "choices": ["lion"]}], "should be one of .*lion"),
-        ([{"field": "epochs", "choices": [1, 1]}], "the same choice twice"),
+        ([{"field": "epochs", "choices": [1, 1]}], "lists a choice twice"),
         ([{"field": "epochs", "choices": ["many"]}], "should be a whole number"),
         ([{"field": "flip", "choices": [True], "low": 1}], "either low and high, or choices"),
         ([SPACE[0], SPACE[0]], "each field may be named once"),
