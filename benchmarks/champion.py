@@ -35,7 +35,7 @@ from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings, load_settings
 
-#: Floor and goal by what a model learned.
+#: Required value (floor) and goal of each measurement, for models that learned labels and votes.
 _TARGETS = {
     "labels": ("floor 69.5 %, goal 71.5 %", "today 0.656", "goal 0.02"),
     "votes": ("floor 85 %, goal 88 %", "floor 0.78, goal 0.82", "goal 0.02"),

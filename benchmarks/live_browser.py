@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 40.0
 _START_FRAMES = 10
 _RECHECK_SECONDS, _RECHECK_FRAMES = 2.0, 4
 
-#: The fastest possible page: it returns frames unchanged.
+#: The fastest possible page: it returns the frames of the camera unchanged.
 _MINIMAL_PAGE = """
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer

@@ -42,7 +42,7 @@ Part = Literal["playing", "cold", "warm", "changes", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 _APP, _MINIMAL = "live page", "minimal page"
-#: Time until the bit rate of the connection and the caches of the page are stable.
+#: Waiting time until the bit rate of the connection and the caches of the page are stable.
 _SETTLING_SECONDS = 5.0
 #: Seconds without a new frame after which a stream counts as stopped.
 _STOPPED_MILLISECONDS = 2000.0
@@ -80,7 +80,7 @@ class Extent:
     minutes: float = 10.0
 
 
-#: Takes a few minutes; used in the table of all measurements.
+#: A measurement that takes a few minutes, for the table of all measurements.
 SHORT = Extent(rounds=2, seconds=15.0, cold_starts=3, warm_starts=5, minutes=2.0)
 
 

@@ -47,13 +47,13 @@ _SECTION = "[access] in secrets.toml"
 _LISTS = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
 _KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
 _DEFAULT_HOURS = 24.0
-#: Streamlit's own cookie lasts 30 days.
+#: Maximum of ``login_hours``: Streamlit's own cookie expires after 30 days.
 _MAX_HOURS = 720.0
-#: An attacker who guesses the secret can forge logins.
+#: Minimum length of the cookie secret: an attacker who guesses it can forge logins.
 _MIN_COOKIE_SECRET_LENGTH = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-#: Plain addresses only: quoted ones may contain a second "@".
+#: E-mail addresses without quotes: quoted ones may contain a second "@".
 _ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 _DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 

@@ -45,10 +45,10 @@ CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
-#: More of a damaged ``models/default`` would only fill messages.
+#: Maximum number of characters that are read from ``models/default``: a damaged file may be long.
 _MAX_DEFAULT_CHARACTERS = 200
 
-#: In addition to the bundles, ``models/`` holds the default's name and the detectors' files.
+#: Names in ``models/`` that are not bundles: the default's name and the folder of the detectors.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 

@@ -310,7 +310,7 @@ def _origin(record: BundleRecord) -> list[str]:
 
 
 _UNCALIBRATED = "None: the probabilities are those of the network."
-#: The same sentence in cards of earlier versions.
+#: ``_UNCALIBRATED`` as earlier versions wrote it.
 _EARLIER_UNCALIBRATED = ("None: the probabilities are the network's own.",)
 
 

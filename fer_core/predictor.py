@@ -24,7 +24,7 @@ from fer_core.recipes.architectures import INPUT_SHAPE
 #: label order of the network.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-#: Large enough to use all cores, small enough for their shared cache.
+#: Images per batch: large enough to use all cores, small enough for their shared cache.
 _BATCH_SIZE = 64
 
 

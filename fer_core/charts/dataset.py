@@ -15,7 +15,7 @@ from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Splits differ in the pattern of their bars, emotions in the color.
+#: Pattern of the bars by split; the color shows the emotion.
 _PATTERNS = {"train": "", "validation": "/", "test": "x"}
 
 _MARGIN = {"l": 0, "r": 8, "t": 8, "b": 44}

@@ -19,9 +19,9 @@ from fer_core.live.session_record import RecordRows
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
 ChartOption = dict[str, Any]
 
-#: A longer pause is a gap: the person was not in the picture.
+#: After a longer pause the curves have a gap: the person was not in the picture.
 _GAP_SECONDS = 1.5
-#: More points are indistinguishable, and each one takes drawing time.
+#: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
 _PERCENT = "%.0f %%"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}

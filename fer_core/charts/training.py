@@ -12,18 +12,18 @@ from fer_core.training.run_folder import EpochRecord
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: More points cannot be distinguished on a screen.
+#: Maximum number of points per chart. More points cannot be distinguished on a screen.
 MAX_POINTS = 400
 
-#: Readable on white and on black; the line styles differ as well as the colors.
+#: Colors that are readable on white and on black; the line styles differ, too.
 _VALIDATION_COLOR = "#2B8CCB"
 _SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST = "#E69F00"
 
-#: Each epoch gets a marker up to this number of epochs.
+#: Up to this number of epochs, each epoch gets a marker.
 _MAX_MARKED = 12
 
-#: Okabe and Ito's palette; further runs use the same colors in other line styles.
+#: Colors of compared runs (Okabe and Ito's palette); further runs use them with other line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
 _RUN_STYLES = ("solid", "dash", "dot", "dashdot")
 

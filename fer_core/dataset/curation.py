@@ -25,7 +25,7 @@ from fer_core.emotions import EMOTIONS
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
-#: Longer reasons would make the file unreadable in a spreadsheet.
+#: Maximum length of a reason; longer ones would be unreadable in a spreadsheet.
 _MAX_TEXT = 500
 
 #: An image's name and the key of its pixels, which identify the image of a decision.

@@ -20,7 +20,7 @@ from fer_core.metrics import (
 )
 
 FOLDS = 5
-#: With fewer images a fitted temperature is mostly chance.
+#: Minimum number of images to fit a temperature; with fewer the result is mostly chance.
 MIN_IMAGES = 20
 
 

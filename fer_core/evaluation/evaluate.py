@@ -25,7 +25,8 @@ from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Images between two progress reports: about a tenth of a second, in whole batches.
+#: Number of images between two progress reports, which takes about a tenth of a second; a multiple
+#: of the batch size.
 _CHUNK_SIZE = 128
 
 
@@ -281,7 +282,7 @@ def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 _in_flight_lock = threading.Lock()
-#: By key: its lock, and the number of threads that hold it or wait for it.
+#: For each key, its lock and the number of threads that hold it or wait for it.
 _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 GRAD_CAM = "grad-cam"
 OCCLUSION = "occlusion"
 
-#: Step as a share of the standard deviation of the feature maps: small enough for a derivative,
-#: large enough for float32.
+#: Step of the numerical derivative, as a share of the standard deviation of the feature maps: small
+#: enough for a derivative, large enough for float32.
 _STEP_SHARE = 0.02
 #: Side and stride of the squares that cover the face, in pixels.
 _PATCH, _STRIDE = 12, 6

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fer_core.metrics.classification import ratio
 
-#: Maximum number of points that a chart needs.
+#: Maximum number of points per curve; a chart does not need more.
 _MAX_POINTS = 300
 
 

@@ -21,10 +21,10 @@ from fer_core.metrics.classification import (
 )
 from fer_core.metrics.probability_calibration import cross_validated_temperature
 
-#: Candidates of ``fit_prior_exponent``.
+#: The exponents that ``fit_prior_exponent`` tries.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
 
-#: With fewer accepted predictions an accuracy is mostly chance.
+#: Minimum number of accepted predictions; with fewer an accuracy is mostly chance.
 _MIN_ACCEPTED = 20
 
 

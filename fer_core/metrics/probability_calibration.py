@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_core.metrics.classification import SMALLEST_PROBABILITY, log_loss
 from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
 
-#: Images that are resampled at once: limits the memory for large data.
+#: Maximum number of images that are resampled at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
 
 

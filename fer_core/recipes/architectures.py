@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-#: Height, width, channels; None leaves a size open.
+#: Height, width and channels of an input; None means any size.
 InputShape = tuple[int | None, int | None, int]
 
 INPUT_SHAPE = (48, 48, 1)

@@ -88,7 +88,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     return generator.permutation(np.concatenate(parts))
 
 
-#: More threads would wait for the interpreter lock, outside of NumPy and OpenCV.
+#: Maximum number of threads; more would only wait for Python's global interpreter lock.
 _MAX_WORKERS = 8
 
 
@@ -184,7 +184,7 @@ class TrainingBatches:
         return Batch(pixels, targets, weights)
 
 
-#: Image size in pixels in ``low_resolution_epochs``.
+#: Width and height of the images in pixels during ``low_resolution_epochs``.
 LOW_RESOLUTION = 36
 
 

@@ -51,7 +51,8 @@ ActualState = Literal[
     "damaged",
 ]
 
-#: The heartbeat comes every two seconds, except during validation and while the bundle is written.
+#: Maximum age of the heartbeat, which comes every two seconds, except during validation and while
+#: the bundle is written.
 _SILENCE_SECONDS = 120.0
 
 _FULL_DISK_BYTES = 10_000_000
@@ -171,7 +172,7 @@ class _EpochFile:
 
 _files_by_path: dict[Path, _RunFiles] = {}
 _epoch_files: dict[Path, _EpochFile] = {}
-#: Sessions of the app are threads of one process.
+#: Protects the two dictionaries above: sessions of the app are threads of one process.
 _lock = threading.RLock()
 
 

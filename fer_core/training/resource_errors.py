@@ -13,7 +13,8 @@ from fer_core.training.run_folder import RunFolder
 
 _BYTES_PER_WEIGHT = 4
 
-#: Besides the weights: the log, the metrics, the structure of the exported network.
+#: Disk space in addition to the weights: the log, the metrics, the structure of the exported
+#: network.
 _OTHER_BYTES = 20_000_000
 
 #: What backends raise instead of MemoryError: the types of TensorFlow and PyTorch, JAX's message.

@@ -19,8 +19,8 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Number, Text, from_dict
 if TYPE_CHECKING:
     import optuna
 
-#: Not searched: the seed does not affect quality, the monitored metric is set by the search, and
-#: the steps of a schedule are not a number.
+#: Fields that cannot be searched: the seed does not affect quality, the search sets the monitored
+#: metric, and the steps of a schedule are not a number.
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 

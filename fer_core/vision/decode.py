@@ -27,11 +27,11 @@ MAX_DECODED_BYTES = 560_000_000
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _RGB_BYTES = 3
-#: libwebp decodes to two canvases of its own, with alpha.
+#: Additional bytes per pixel for WebP: libwebp decodes to two canvases of its own, with alpha.
 _WEBP_BYTES = 8
 #: Pictures that take more memory than this are processed one at a time; see ``picture_slot``.
 _LARGE_BYTES = 140_000_000
-#: Modes are converted in strips of this size, so that no second copy of the picture is needed.
+#: Pixels per strip. Modes are converted in strips, so that no second copy of the picture is needed.
 _STRIP_PIXELS = 4_000_000
 
 MAX_DECODE_SECONDS = 60.0

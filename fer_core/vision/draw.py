@@ -17,7 +17,7 @@ from fer_core.vision.face import Face
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 36
 _SMALLEST_TEXT_SHARE = 1 / 80
-#: In pixels: smaller text is unreadable, even in a small picture.
+#: Minimum font size in pixels; smaller text is unreadable, even in a small picture.
 _SMALLEST_TEXT = 10
 #: A label may be wider than its face by this factor before its text becomes smaller.
 _LABEL_OVERHANG = 1.15

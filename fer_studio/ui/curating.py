@@ -30,7 +30,7 @@ from fer_studio.ui.messages import show_error
 _ERROR = "curation_error"
 _DONE = "curation_done"
 _SUGGESTED = "as suggested"
-#: Shown instead of the buttons.
+#: The message that is shown instead of the buttons to visitors who are not editors.
 EDITORS_DECIDE = ":material/lock: Only editors can decide about images."
 
 

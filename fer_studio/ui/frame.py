@@ -31,7 +31,7 @@ class PageEntry:
     help: str
 
 
-#: In the order of the navigation. ``/`` redirects to the first one.
+#: The pages in the order of the navigation. ``/`` redirects to the first one.
 PAGES = (
     PageEntry(
         "analyze",

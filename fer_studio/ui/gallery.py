@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 #: Width of a face in screen pixels, two per image pixel.
 FACE_WIDTH = 96
-#: Faces are enlarged by this factor before they are sent, so that the browser does not blur their
+#: Factor by which faces are enlarged before they are sent, so that the browser does not blur their
 #: pixels. A larger factor has no effect: Streamlit shrinks pictures to their display width.
 _ENLARGEMENT = 2
 PAGE_SIZE = 24
 GROUPS_ON_PAGE = 12
-#: Per group: FER2013's largest has a few dozen faces, but a folder of copies may have thousands.
+#: Maximum number of faces that are drawn of a group. FER2013's largest group has a few dozen faces,
+#: but a folder of copies may have thousands.
 _SHOWN_OF_GROUP = 24
-#: In screen pixels, part of each picture: ``st.image`` draws a list of pictures without gaps.
+#: Space between two faces in screen pixels. It is part of each picture, because ``st.image`` draws
+#: a list of pictures without gaps.
 _GAP = 8
 
 

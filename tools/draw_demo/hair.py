@@ -9,7 +9,7 @@ import numpy as np
 from tools.draw_demo.canvas import Canvas, curve, mirrored, moved, oval, points
 from tools.draw_demo.identity import Identity
 
-#: Height of the skull's top.
+#: Height of the top of the skull, in face units.
 CROWN = -1.08
 
 

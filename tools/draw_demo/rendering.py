@@ -20,7 +20,7 @@ from tools.draw_demo.imaging_conditions import (
     shaded,
 )
 
-#: First key of the random generator of every picture.
+#: First number of the key of every picture's random generator.
 _SEED = 48_2013
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Metric = Literal["f1", "precision", "recall"]
 METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
-#: Below the plot, so that it does not cover the curves; it wraps to the width.
+#: A legend below the plot, so that it does not cover the curves; it wraps to the width.
 _LEGEND = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
 _CURVE_HEIGHT = 420
 

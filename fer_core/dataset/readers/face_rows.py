@@ -12,7 +12,7 @@ from fer_core.dataset.readers.problems import ProblemLog, as_text
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.errors import InputError
 
-#: More faces than any public dataset has; with 2,304 bytes each they take 2.3 GB.
+#: Maximum number of faces. No public dataset has more, and they take 2.3 GB of memory.
 MAX_FACES = 1_000_000
 _FIRST_BLOCK = 4_096
 

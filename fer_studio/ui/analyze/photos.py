@@ -13,7 +13,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.uploads import uploads_within_limits
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
-#: Limits of one session: the server keeps uploads in memory.
+#: Limits of one session, because the server keeps uploads in memory.
 _MAX_PHOTOS = 500
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _SAMPLE_CHOSEN = "sample_chosen"

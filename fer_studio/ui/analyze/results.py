@@ -24,7 +24,8 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 _FACES_PER_PAGE = 12
-#: In pixels: three times the width of a 48x48 crop, so that its pixels are visible.
+#: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
+#: visible.
 _CROP_WIDTH = 144
 
 

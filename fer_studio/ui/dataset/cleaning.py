@@ -36,7 +36,8 @@ from fer_studio.ui.uploads import read_upload
 
 _IMPORTED = "curation_import"
 _FACES_SHOWN = 12
-#: Decisions about all images of FER2013 take less than 10 MB.
+#: Maximum size of an uploaded curation file. Decisions about all images of FER2013 take less than
+#: 10 MB.
 _MAX_UPLOAD_MB = 50
 _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 

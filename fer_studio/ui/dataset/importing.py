@@ -34,7 +34,8 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
 
-#: FER2013 as a table has about 300 MB; the server keeps an upload in memory.
+#: Maximum size of an uploaded dataset, which the server keeps in memory. FER2013 as a table has
+#: about 300 MB.
 MAX_UPLOAD_MB = 600
 
 _SOURCES = {

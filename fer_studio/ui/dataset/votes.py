@@ -25,7 +25,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-#: The table of FER+ has 2 MB.
+#: Maximum size of an uploaded table of votes; the one of FER+ has 2 MB.
 _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6

@@ -26,7 +26,7 @@ from fer_studio.ui.loaders import open_predictor
 
 EVALUATION = JobKind("evaluation", Role.VIEWER)
 
-#: Cached results; each keeps the metrics that were computed from it.
+#: Maximum number of cached results; each one keeps the metrics that were computed from it.
 _MAX_RESULTS = 6
 
 

@@ -23,10 +23,10 @@ from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_bytes, format_duration
 
 _POLL_SECONDS = 1.0
-#: Typical duration on two cores, most of it for loading the training library.
+#: Typical duration of a measurement on two cores; loading the training library takes most of it.
 _USUAL_SECONDS = 15.0
 
-#: One at a time: two measurements at once would slow each other down.
+#: One measurement at a time, because two at once would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
 _Key = tuple[str, int, int, str]
