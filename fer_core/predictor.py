@@ -231,7 +231,7 @@ def open_onnx_network(
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
+    """Return True if an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
 
     Dynamic sizes match every size.
     """

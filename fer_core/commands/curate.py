@@ -75,7 +75,7 @@ def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
 
 
 def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
-    """Return the answer of a change."""
+    """Return the result of a command that changes the curation."""
     document = {
         "change": change.summary,
         "added": change.added,

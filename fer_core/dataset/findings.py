@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether the images form groups."""
+        """True if the images form groups."""
         return bool(len(self)) and bool((self.group_numbers >= 0).all())
 
     @property

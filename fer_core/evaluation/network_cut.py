@@ -246,7 +246,10 @@ def _run(
 
 
 def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32]) -> bool:
-    """Whether a batch of two gives the same result as one: the network may fix the batch size."""
+    """Return True if a batch of two gives the same result as single images.
+
+    The network may have a fixed batch size.
+    """
     try:
         one = np.asarray(session.run(None, {input_name: value})[0])
         two = np.asarray(session.run(None, {input_name: np.concatenate([value, value])})[0])

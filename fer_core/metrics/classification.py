@@ -1,8 +1,8 @@
 """Classification metrics: confusion matrix, precision, recall, F1, accuracy, log loss.
 
-The results equal those of scikit-learn, as the tests show. These functions exist because importing
-``sklearn.metrics`` takes longer than computing the metrics, which the overview of the evaluate page
-and every training epoch need. The curves in ``curves`` use scikit-learn.
+The results equal those of scikit-learn, as the tests show. The overview of the evaluate page and
+every training epoch need these metrics, and importing ``sklearn.metrics`` takes longer than
+computing them. The curves in ``curves`` use scikit-learn.
 """
 
 from __future__ import annotations

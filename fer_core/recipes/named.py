@@ -41,7 +41,7 @@ def _recipe_a() -> Recipe:
         name="paired-cnn-adam-early-stopping",
         summary="Paired convolutions with batch normalization; Adam 1e-4, early stopping with the "
         "best weights restored",
-        published_result='"satisfactory"; no figure',
+        published_result='"satisfactory"; no number given',
         config=TrainingConfig(
             architecture="paired_convolutions",
             epochs=100,
@@ -137,7 +137,7 @@ def _recipe_e() -> Recipe:
     return Recipe(
         name="dropout-cnn-early-stopping",
         summary="Convolutions 32, 64, 128 with dropout and one dense layer; Adam, early stopping",
-        published_result="no figure given",
+        published_result="none given",
         config=TrainingConfig(
             architecture="three_convolutions_dropout",
             epochs=60,
@@ -156,10 +156,11 @@ def _recipe_e() -> Recipe:
 def _two_core_recipe() -> Recipe:
     """Our own recipe: the best accuracy on two CPU cores in about two hours.
 
-    From the strongest published recipes: SGD with Nesterov momentum and a cosine schedule, weight
-    decay, label smoothing, strong geometric augmentation, erasing, averaged weights, flip
-    averaging. Keras decouples weight decay from the momentum, so that 5e-3 here equals 5e-4 in
-    other programs with a momentum of 0.9. Blur, noise, brightness and contrast simulate webcams.
+    It combines elements of the strongest published recipes: SGD with Nesterov momentum, a cosine
+    schedule, weight decay, label smoothing, strong geometric augmentation, random erasing, weight
+    averaging and flip averaging. Keras decouples weight decay from the momentum, so that 5e-3 here
+    equals 5e-4 in other programs with a momentum of 0.9. Blur, noise, brightness and contrast
+    simulate webcams.
     """
     return Recipe(
         name="plain-eight-sgd-cosine",
@@ -227,8 +228,9 @@ def _votes_recipe() -> Recipe:
 
     Vote distributions are smooth already, so there is no label smoothing. In the last sixth of the
     epochs, at the end of the cosine schedule, classes are sampled in proportion to the square root
-    of their size, which improves fear and disgust. The cross-entropy on validation, where classes
-    keep their sizes, does not reflect that, so the last epoch is kept.
+    of their size, which improves the recall of fear and disgust. The validation split keeps its
+    class sizes, so its cross-entropy does not show this improvement. Therefore the last epoch is
+    kept instead of the one with the lowest cross-entropy.
     """
     labels = _labels_recipe()
     return Recipe(
@@ -252,10 +254,11 @@ def _votes_recipe() -> Recipe:
 def _gpu_recipe() -> Recipe:
     """Our own recipe for a GPU: the common elements of the strongest published recipes.
 
-    SGD with Nesterov momentum from 0.1 with warm-up and one cosine, weight decay (5e-3 here equals
-    5e-4 elsewhere, as in the two-core recipe), 240 epochs with batch size 128, label smoothing,
-    mixup, averaged weights, flip averaging. Shift, zoom, rotation and erasing are slightly stronger
-    than in the two-core recipe, because five times the epochs with twice the depth overfit more.
+    SGD with Nesterov momentum, a learning rate of 0.1 with warm-up and one cosine cycle, weight
+    decay (5e-3 here equals 5e-4 elsewhere, as in the two-core recipe), 240 epochs with batch size
+    128, label smoothing, mixup, weight averaging and flip averaging. Shift, zoom, rotation and
+    erasing are slightly stronger than in the two-core recipe, because five times the epochs with
+    twice the depth overfit more.
     """
     base = _two_core_recipe()
     return Recipe(

@@ -133,12 +133,12 @@ def face_color(face: Face, minimum_confidence: float | None = None) -> tuple[int
     return emotion_color_rgb(face.label) if face.is_confident(minimum_confidence) else _GRAY
 
 
-def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabeledBox]) -> NDArray[np.uint8]:
+def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray[np.uint8]:
     """Draw boxes with their texts, each text at the position where it covers least.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
-        labelled: The boxes to draw.
+        boxes: The boxes to draw.
 
     Returns:
         A new picture of the same shape.
@@ -147,29 +147,29 @@ def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabeledBox]) -> NDAr
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(2, round(max(height, width) * _LINE_SHARE))
-    areas = [_clipped(labeled.box.rounded(), width, height) for labeled in labelled]
-    for labeled, area in zip(labelled, areas, strict=True):
-        if not labeled.has_frame:
+    areas = [_clipped(box.box.rounded(), width, height) for box in boxes]
+    for box, area in zip(boxes, areas, strict=True):
+        if not box.has_frame:
             continue
         # A thick line would hide a small face.
         thickness = max(1, min(line, min(area.width, area.height) // 8))
-        pen.rectangle(_corners(area), outline=labeled.color, width=thickness)
+        pen.rectangle(_corners(area), outline=box.color, width=thickness)
 
     # Labels are drawn after all boxes so that a box's line never crosses a text.
     taken: list[_Area] = []
-    for labeled, area in zip(labelled, areas, strict=True):
-        if not labeled.text:
+    for box, area in zip(boxes, areas, strict=True):
+        if not box.text:
             continue
-        label = _fitting_label(pen, labeled.text, area, (width, height))
+        label = _fitting_label(pen, box.text, area, (width, height))
         others = [other for other in areas if other is not area]
         position = _best_position(label, area, (width, height), others, taken)
         taken.append(position)
-        pen.rectangle(_corners(position), fill=labeled.color)
+        pen.rectangle(_corners(position), fill=box.color)
         pen.text(
             (position.x + position.width / 2, position.y + position.height / 2),
             label.text,
             font=label.font,
-            fill=_readable_on(labeled.color),
+            fill=_readable_on(box.color),
             anchor="mm",
         )
     return np.array(picture, np.uint8)
@@ -212,7 +212,7 @@ def _fitting_label(
     if label.width > available:
         label = _label(pen, text, max(smallest, int(largest * available / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
-        # A picture narrower than its label shows a smaller one.
+        # If the picture is narrower than the label, the label is shrunk.
         share = min(picture_size[0] / label.width, picture_size[1] / label.height)
         label = _label(pen, text, max(1, int(label.height * share * 0.6)))
     return label

@@ -186,7 +186,8 @@ def _face_with_box(
         label = caption(row)
         st.image(face_png(image), width=FACE_WIDTH, alt=name(row) if name else label)
         box = f"{key}_box_{row}"
-        # Streamlit drops the state of checkboxes that are not drawn: the choice is stored apart.
+        # Streamlit drops the state of checkboxes that are not drawn, so the choice is stored
+        # separately.
         st.session_state[box] = row in _chosen(key)
         st.checkbox(label, key=box, on_change=_choose, args=(key, row, box))
 

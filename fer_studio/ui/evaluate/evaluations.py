@@ -188,7 +188,7 @@ class EvaluationRequest:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last job failed."""
+        """True if the last job failed."""
         job = job_service().get(EVALUATION, self.key)
         return job is not None and job.error is not None
 
