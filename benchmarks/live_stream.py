@@ -31,7 +31,7 @@ from benchmarks.live_browser import (
     open_tab,
 )
 from benchmarks.live_camera import load_loop, write_camera_file
-from benchmarks.live_probe import Playing
+from benchmarks.live_probe import Playback
 from benchmarks.measurement import Measurement, print_table
 from benchmarks.servers import PageServer, chromium_path
 
@@ -93,7 +93,7 @@ class _Observation:
         load: CPU load of the server, 1 for one core.
     """
 
-    tabs: list[Playing]
+    tabs: list[Playback]
     load: float
 
 
@@ -222,7 +222,7 @@ class _Runner:
                 tab.page.wait_for_timeout(_BETWEEN_CHANGES_MILLISECONDS)
             # A stream may stop some time after its cause.
             tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
-            played = tab.playing(begin)
+            played = tab.playback_since(begin)
         has_stopped = played.longest_pause > _STOPPED_MILLISECONDS
         return [
             Measurement(
@@ -248,7 +248,7 @@ class _Runner:
                     held.append(server.memory_megabytes)
                     if len(held) % 12 == 0:
                         _log(f"{moments[-1] / 60:.0f} min: {held[-1]:.0f} MB")
-                played = tab.playing(begin)
+                played = tab.playback_since(begin)
             time.sleep(2 * _MEMORY_SAMPLE_SECONDS)
             after = server.memory_megabytes
         # The first fifth of the samples fills caches.
@@ -290,7 +290,7 @@ class _Runner:
         tabs[0].page.wait_for_timeout(1000 * self._extent.seconds)
         load = (server.cpu_seconds - busy) / (time.monotonic() - start)
         return _Observation(
-            [tab.playing(begin) for tab, begin in zip(tabs, begins, strict=True)], load
+            [tab.playback_since(begin) for tab, begin in zip(tabs, begins, strict=True)], load
         )
 
 

@@ -8,8 +8,8 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
 from fer_core.emotions import EMOTIONS
 from fer_studio.ui.curating import (
-    Chosen,
     CurationState,
+    SelectedImages,
     curation_state,
     offer_decisions,
     show_curation_outcome,
@@ -57,7 +57,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         return
     chosen = _choose(dataset, part, state, f"{key}_{len(part)}")
     offer_decisions(
-        Chosen(
+        SelectedImages(
             dataset,
             tuple(chosen),
             gallery=f"{key}_{len(part)}",

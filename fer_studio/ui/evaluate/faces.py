@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from fer_core.errors import InputError
 from fer_studio.ui.curating import (
-    Chosen,
     CurationState,
+    SelectedImages,
     curation_state,
     offer_decisions,
     offer_undo,
@@ -115,7 +115,7 @@ def _choose_several(
         page_size=page_size,
     )
     offer_decisions(
-        Chosen(
+        SelectedImages(
             dataset,
             tuple(chosen),
             gallery=key,
