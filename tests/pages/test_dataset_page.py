@@ -531,13 +531,13 @@ def test_the_audit_counts_and_shows_the_groups(
         "Duplicate groups": "3",
         "Duplicate images": "6",
         "Conflicting groups": "1",
-        "Validation in train": "1",
-        "Test in train": "0",
+        "Validation leaks": "1",
+        "Test leaks": "0",
         "Blank images": "1",
     }
     app = choose_finding(app, "conflicts")
     assert sorted(one.label for one in app.checkbox) == ["fear · train", "happy · train"]
-    assert "1 group of 2 images: 2 in train." in plain(app.caption)
+    assert "1 group, 2 images: 2 in train." in plain(app.caption)
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:

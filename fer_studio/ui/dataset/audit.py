@@ -83,7 +83,7 @@ def _show_metrics(dataset: OpenDataset) -> None:
         )
         for split, rows in audit.leaked_rows.items():
             st.metric(
-                f"{split.capitalize()} in train",
+                f"{split.capitalize()} leaks",
                 f"{len(rows):,}",
                 border=True,
                 help=f"Images of {split} that also appear in train: the results of a model on them "

@@ -77,7 +77,10 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     before = dataset_overview(dataset).counts
     summary = curated.summary
     if summary is None:
-        st.info("Training uses these data as imported.", icon=":material/healing:")
+        st.info(
+            "There are no decisions: training uses the dataset as imported.",
+            icon=":material/healing:",
+        )
         return
     st.info(
         f"{summary}. Training applies this and records it in the model; evaluation applies it on "

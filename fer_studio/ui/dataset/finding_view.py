@@ -101,7 +101,7 @@ def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
     images = "1 image" if len(part) == 1 else f"{len(part):,} images"
     groups = len(part.groups)
     if groups:
-        images = f"{groups:,} {'group' if groups == 1 else 'groups'} of {images}"
+        images = f"{groups:,} {'group' if groups == 1 else 'groups'}, {images}"
     shown = f"{images}: {splits}" if splits else images
     if len(part) != found:
         shown += f" (of {found:,} found)"
