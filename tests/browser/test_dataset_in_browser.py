@@ -142,7 +142,7 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     expect(metric(page, "Validation leaks")).to_have_count(0)
     expect(metric(page, "Train")).to_have_text("41")
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("uses these data as imported")).to_be_visible()
+    expect(page.get_by_text("uses the dataset as imported")).to_be_visible()
     assert decided(home) == []
 
 

@@ -581,7 +581,7 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     app.button(key="curation_undo").click()
     settled(app)
     assert decisions(home_with_faces) == {}
-    assert "uses these data as imported" in plain(app.info)
+    assert "uses the dataset as imported" in plain(app.info)
     assert not app.error
 
 
