@@ -86,10 +86,10 @@ def _models(names: list[str], settings: Settings, detector: FaceDetector) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("first", help="a model's name or folder")
-    parser.add_argument("second", help="another one")
+    parser.add_argument("second", help="another model's name or folder")
     parser.add_argument("--photos", type=Path, metavar="FOLDER")
     parser.add_argument("--videos", type=Path, metavar="FOLDER")
-    parser.add_argument("--every", type=int, default=5, metavar="N", help="of the frames")
+    parser.add_argument("--every", type=int, default=5, metavar="N", help="analyze every Nth frame")
     parser.add_argument("--detector", help="default: yunet if its file is present")
     arguments = parser.parse_args()
     settings = load_settings()

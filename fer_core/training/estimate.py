@@ -334,8 +334,8 @@ def _peak_memory() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().rss)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _main() -> int:

@@ -287,9 +287,9 @@ def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) ->
     """
     if not values["name"]:
         raise InputError("The search needs a name; enter one.")
-    for what, key in (("trials", "trials"), ("epochs", "epochs"), ("seed", "seed")):
-        if values[key] is None:
-            raise InputError(f"The number for {what} is missing; enter one.")
+    for name in ("trials", "epochs", "seed"):
+        if values[name] is None:
+            raise InputError(f"The number for {name} is missing; enter one.")
     study = {key: value for key, value in values.items() if key != "epochs"}
     config = changed_config(recipe_by_name(values["recipe"]).config, {"epochs": values["epochs"]})
     return study_setup(study | {"config": config, "space": search_space(parameters)})
