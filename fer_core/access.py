@@ -157,7 +157,7 @@ class AccessRules:
             return "This server requires a login; log in to continue."
         since = claims.get("iat")
         if isinstance(since, bool) or not isinstance(since, (int, float)):
-            return "Your login has no time of issue; log in again."
+            return "Your login does not say when it was issued; log in again."
         if not now - since <= 3600 * self.login_hours:  # also true for NaN
             return f"Your login is older than {self.login_hours:g} hours; log in again."
         return ""
@@ -298,7 +298,7 @@ def _issuers(value: object) -> tuple[str, ...]:
     if not all(_is_address(issuer) for issuer in issuers):
         raise InputError(
             f"trusted_issuers in {_SECTION} should be a list of addresses that begin with "
-            "https://, each exactly as the provider's 'iss'."
+            "https://, each identical to the 'iss' of the provider's tokens."
         )
     return tuple(issuers)
 

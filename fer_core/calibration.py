@@ -123,7 +123,7 @@ def read_calibration(path: Path, name: str) -> Calibration:
     for key, value in calibration.thresholds.items():
         if not (key.isdecimal() and (value is None or 0 <= value <= 1)):
             raise InputError(
-                f"The bundle {name!r} has the confidence threshold {key}: {value}, expected are an "
+                f"The bundle {name!r} has the confidence threshold {key}: {value}; expected: an "
                 f"accuracy in percent and a confidence of 0 to 1; restore or delete {path}."
             )
     return calibration

@@ -102,7 +102,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
     return figure
 
 
-def gray_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
+def intensity_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
     """Draw the histogram of pixel intensities of each emotion.
 
     Args:

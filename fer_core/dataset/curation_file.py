@@ -203,7 +203,7 @@ class CurationFile:
     def change_with(self, decide: Callable[[Curation], Iterable[CurationEntry]]) -> CurationChange:
         """Decide on images depending on the earlier decisions, in one batch.
 
-        Nothing can change the earlier decisions in between.
+        No other process can change the earlier decisions in the meantime.
 
         Args:
             decide: Returns the new decisions, given all earlier ones. It may raise to change

@@ -160,7 +160,7 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     keys = content_keys(face_set.images)
     _, representatives = np.unique(keys, return_index=True)
     representatives = np.sort(representatives)
-    # One by one: converting all images to floats would take eight times their memory.
+    # Computed per image: converting all images to floats would take eight times their memory.
     deviations = np.array([face_set.images[row].std() for row in representatives])
     rows = representatives[deviations >= _MIN_DEVIATION]
     images = face_set.images[rows]

@@ -228,8 +228,8 @@ class EvaluationResult:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document of ``evaluate --json``: point values without intervals.
 
-        It bootstraps nothing, so it is fast for any number of images. The document with intervals
-        is ``tables.evaluation_document``.
+        It contains no bootstrap intervals, so it is fast for any number of images. The document
+        with intervals is ``tables.evaluation_document``.
         """
         labels, probabilities = self.labels, self.probabilities
         metrics = per_class_metrics(self.confusion)

@@ -62,7 +62,7 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
     except (psutil.Error, ValueError, OverflowError):
-        # The last two errors: not a valid process ID, in a file that was edited by hand.
+        # ValueError and OverflowError: the file was edited by hand and has no valid process ID.
         return False
     if started is None:
         return True

@@ -1,7 +1,7 @@
 """The registry: a scan of ``runs/`` that is fast enough to repeat every second.
 
-``status.json`` holds what a process wrote at some time; whether the process is still alive is
-decided by the run's lock. Damaged folders, and folders that are not runs, are listed with a reason.
+``status.json`` holds what a process wrote at some time; the run's lock shows whether the
+process is still alive. Damaged folders, and folders that are not runs, are listed with a reason.
 """
 
 from __future__ import annotations
@@ -457,7 +457,7 @@ def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
             run.path,
         )
     return _with_last_log_line(
-        f"Its process crashed {where}, as when it is killed from outside or memory runs out; "
+        f"Its process crashed {where}, for example because it was killed or memory ran out; "
         "continue the run to resume after its last epoch",
         run.path,
     )

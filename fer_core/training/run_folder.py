@@ -402,9 +402,8 @@ class RunFolder:
             )
         try:
             if not is_inherited:
-                with suppress(
-                    OSError
-                ):  # if the folder is not writable, the first write raises an error
+                # If the folder is not writable, the first write raises a better error.
+                with suppress(OSError):
                     (self.path / CONTROL_FILE).unlink(missing_ok=True)
             yield self.read_setup()
         finally:

@@ -105,7 +105,7 @@ class SearchSpace:
         """Return the configuration of a trial: the base with sampled values.
 
         A field is sampled only if it has an effect with the values sampled before it, in the order
-        of the fields: the momentum only for sgd.
+        of the fields. For example, momentum is sampled only if the optimizer is sgd.
 
         Raises:
             InputError: The values cannot be combined.

@@ -946,8 +946,8 @@ def test_the_summary_shows_the_annotators_own_agreement(
     assert shown["Annotator agreement"] == "100.0 %"
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
-    assert "on the 19 images with a single winner" in plain(app.caption)
-    assert "1 images with tied votes, 1 with another answer first" in plain(app.caption)
+    assert "on the 19 images on which one emotion has the most votes" in plain(app.caption)
+    assert "1 images with tied votes, 1 on which another answer has the most" in plain(app.caption)
     table = app.dataframe[-1].value
     assert table["Images"].sum() == 19
     # Without votes the section is absent.

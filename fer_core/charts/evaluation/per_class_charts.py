@@ -94,7 +94,7 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
                     hover="false positive rate %{x:.1%}, true positive rate %{y:.1%}",
                 )
             )
-    return _with_square_axes(figure, "false positive rate", "true positive rate")
+    return _with_percent_axes(figure, "false positive rate", "true positive rate")
 
 
 def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
@@ -114,7 +114,7 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
                     shape="vh",
                 )
             )
-    return _with_square_axes(figure, "recall", "precision")
+    return _with_percent_axes(figure, "recall", "precision")
 
 
 def _curve(x: Any, y: Any, name: str, summary: str, *, hover: str, shape: str = "linear") -> Any:
@@ -130,7 +130,7 @@ def _curve(x: Any, y: Any, name: str, summary: str, *, hover: str, shape: str = 
     )
 
 
-def _with_square_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
+def _with_percent_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
     figure.update_layout(
         height=_CURVE_HEIGHT,
         margin=MARGIN,

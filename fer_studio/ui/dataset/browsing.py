@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from fer_core.charts.dataset import difference_map, gray_lines
+from fer_core.charts.dataset import difference_map, intensity_lines
 from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.emotions import EMOTIONS
@@ -204,7 +204,7 @@ def _show_intensities(dataset: OpenDataset) -> None:
     )
     histograms = _histograms(dataset.key, split, dataset)
     st.plotly_chart(
-        gray_lines(histograms),
+        intensity_lines(histograms),
         key=f"gray_{split}",
         config={"displayModeBar": False},
         alt="Lines: the share of pixels at each intensity, one line per emotion",

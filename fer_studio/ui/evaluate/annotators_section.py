@@ -29,9 +29,9 @@ def show_annotators(evaluation: LoadedEvaluation) -> None:
     st.caption(
         "The true emotion here is the plurality of the annotators' votes instead of the label. An "
         "answer of only one annotator is ignored. The metrics are measured on the "
-        f"{votes.result.n:,} images with a single winner. Left out: {votes.ties:,} images with "
-        f"tied votes, {votes.other_answer:,} with another answer first (contempt, unknown, not a "
-        f"face), {votes.no_votes:,} without votes."
+        f"{votes.result.n:,} images on which one emotion has the most votes. Left out: "
+        f"{votes.ties:,} images with tied votes, {votes.other_answer:,} on which another answer "
+        f"has the most (contempt, unknown, not a face), {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
     _show_classes(votes)
