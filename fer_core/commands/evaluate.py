@@ -153,7 +153,7 @@ def _calibrated(
     votes: VoteRecord | None,
     measure: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
 ) -> Bundle:
-    """Fit the temperature and, to votes, the logit adjustment, and save them."""
+    """Fit and save the temperature; for votes, also the logit adjustment."""
     if votes is None:
         return calibrate_bundle(bundle, measure(bundle)[0])
     unadjusted = replace(bundle, calibration=Calibration())

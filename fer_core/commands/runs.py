@@ -56,8 +56,8 @@ def add_parser(subparsers: Any) -> None:
     queue = add_command(
         actions, "queue", "list and start pending runs, or change their order", _queue
     )
-    for each in (show, stop, pause, resume, kill, delete, label, continue_command, extend):
-        each.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
+    for subparser in (show, stop, pause, resume, kill, delete, label, continue_command, extend):
+        subparser.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
     label.add_argument("--name", help="the name; an empty one removes it")
     label.add_argument("--note", help="a note; an empty one removes it")
     continue_command.add_argument(
