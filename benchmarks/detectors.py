@@ -44,7 +44,8 @@ _FRAMES_OF_A_VIDEO = 25
 #: The astronaut's face, labeled manually in the original 512x512 image.
 _ASTRONAUT = FaceBox(173, 66, 103, 103)
 _ASTRONAUT_SIDE = 512
-#: Her face is then 26 to 84 pixels wide.
+#: Sizes in pixels to which the picture of the astronaut is scaled: her face is then 26 to 84 pixels
+#: wide.
 _COMPOSED_SIDES = (130, 180, 260, 420)
 _BACKGROUND_WIDTH = 800
 

@@ -45,10 +45,10 @@ CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
-#: More of a damaged ``models/default`` would only fill messages.
+#: Maximum number of characters that are read from ``models/default``: a damaged file may be long.
 _MAX_DEFAULT_CHARACTERS = 200
 
-#: In addition to the bundles, ``models/`` holds the default's name and the detectors' files.
+#: Names in ``models/`` that are not bundles: the default's name and the folder of the detectors.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
@@ -220,7 +220,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
         raise cannot_read(record_path, error) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"The bundle {name!r} is damaged: {record_path} cannot be understood "
+            f"The bundle {name!r} is damaged: {record_path} is not valid "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
     return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))

@@ -151,9 +151,9 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
             error = _with_interval(state["ece"], ".3f")
             lines.append(f"| ECE, {title} | {error} |")
     lines += ["", "| emotion | precision | recall | F1 | support |", "|---|---|---|---|---|"]
-    for emotion, one in document["classes"].items():
-        cells = [_with_interval(one[key], ".3f") for key in ("precision", "recall", "f1")]
-        lines.append(f"| {emotion} | {' | '.join(cells)} | {one['support']:,} |")
+    for emotion, class_metrics in document["classes"].items():
+        cells = [_with_interval(class_metrics[key], ".3f") for key in ("precision", "recall", "f1")]
+        lines.append(f"| {emotion} | {' | '.join(cells)} | {class_metrics['support']:,} |")
     return "\n".join([*lines, *_robustness(document["robustness"])])
 
 
@@ -310,7 +310,7 @@ def _origin(record: BundleRecord) -> list[str]:
 
 
 _UNCALIBRATED = "None: the probabilities are those of the network."
-#: The same sentence in cards of earlier versions.
+#: ``_UNCALIBRATED`` as earlier versions wrote it.
 _EARLIER_UNCALIBRATED = ("None: the probabilities are the network's own.",)
 
 
@@ -422,9 +422,9 @@ def _with_classes(text: str, metrics: dict[str, Any]) -> str:
         "| emotion | precision | recall | F1 | support |",
         "|---|---|---|---|---|",
     ]
-    for emotion, one in per_class.items():
-        cells = [_number(one.get(key), ".3f") for key in ("precision", "recall", "f1")]
-        cells.append(_number(one.get("support"), ","))
+    for emotion, class_metrics in per_class.items():
+        cells = [_number(class_metrics.get(key), ".3f") for key in ("precision", "recall", "f1")]
+        cells.append(_number(class_metrics.get("support"), ","))
         lines.append(f"| {emotion} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from fer_core.files import OUTDATED, PART, WRITER_LOCK
 from fer_core.settings import Settings
 
-#: Seconds without any change after which a temporary file belongs to a dead process, also on
+#: A temporary file that has not changed for so many seconds belongs to a dead process, possibly on
 #: another machine. Folders with their own lock do not have to wait that long.
 _DEAD_SECONDS = 24 * 3600.0
 
-#: More than a living process needs between creating a temporary folder and locking it, and between
-#: the two renames that replace a folder.
+#: Maximum seconds that a living process needs between creating a temporary folder and locking it,
+#: and between the two renames that replace a folder.
 _STEP_SECONDS = 5.0
 
-#: ``data/<name>/findings/`` and ``data/.cache/evaluations/`` are the deepest folders.
+#: Maximum depth of the search: ``data/<name>/findings/`` and ``data/.cache/evaluations/``.
 _DEPTH = 3
 
 
@@ -106,5 +106,5 @@ def _last_change(path: Path) -> float:
         return newest
     for folder, _, files in os.walk(path):
         inside = (Path(folder), *(Path(folder) / file for file in files))
-        newest = max([newest, *(one.lstat().st_mtime for one in inside)])
+        newest = max([newest, *(entry.lstat().st_mtime for entry in inside)])
     return newest

@@ -19,14 +19,14 @@ from fer_core.live.session_record import RecordRows
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
 ChartOption = dict[str, Any]
 
-#: A longer pause is a gap: the person was not in the picture.
+#: After a longer pause the curves have a gap: the person was not in the picture.
 _GAP_SECONDS = 1.5
-#: More points are indistinguishable, and each one takes drawing time.
+#: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
 _PERCENT = "%.0f %%"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
-# Pixels.
+# Sizes in pixels.
 _TIMELINE_HEIGHT, _TIMELINE_GAP = 110, 34
 _LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
 FACE_HEIGHT = 200
@@ -212,7 +212,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                 "data": [
                     {
                         "value": _percent(share[emotion]),
-                        # Only if it fits.
+                        # A narrow segment has no space for a label.
                         "label": {
                             "show": share[emotion] >= 0.08,
                             "formatter": f"{100 * share[emotion]:.0f} %",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.photo import PhotoResult
 
-#: Larger files are rejected: no supported picture is this large.
+#: Maximum size of a file; no supported picture is larger.
 _MAX_FILE_BYTES = 200 * 2**20
 
 

@@ -41,12 +41,14 @@ def add_parser(commands: Any) -> None:
         ("relabel", "give images another label"),
         ("keep", "mark images as checked and correct, so that quick fixes leave them alone"),
     ):
-        one = add(name, help_text, _decide)
-        one.set_defaults(action=name, to=None)
-        one.add_argument("names", nargs="+", metavar="NAME", help="an image's name in the dataset")
-        one.add_argument("--reason", default="", help="why, for the record")
+        command = add(name, help_text, _decide)
+        command.set_defaults(action=name, to=None)
+        command.add_argument(
+            "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
+        )
+        command.add_argument("--reason", default="", help="why, for the record")
         if name == "relabel":
-            one.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
+            command.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
     add("remove", "remove the decisions about images", _remove).add_argument(
         "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
     )
@@ -73,7 +75,7 @@ def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
 
 
 def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
-    """Return the answer of a change."""
+    """Return the result of a command that changes the curation."""
     document = {
         "change": change.summary,
         "added": change.added,

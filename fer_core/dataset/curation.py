@@ -25,7 +25,7 @@ from fer_core.emotions import EMOTIONS
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
-#: Longer reasons would make the file unreadable in a spreadsheet.
+#: Maximum length of a reason; longer ones would be unreadable in a spreadsheet.
 _MAX_TEXT = 500
 
 #: An image's name and the key of its pixels, which identify the image of a decision.
@@ -245,10 +245,11 @@ class CurationMatch:
             return None
         names = ", ".join(entry.name for entry in self.unknown[:3])
         more = f" and {len(self.unknown) - 3:,} more" if len(self.unknown) > 3 else ""
-        one = len(self.unknown) == 1
+        is_single = len(self.unknown) == 1
         return (
-            f"The curation names {len(self.unknown):,} image{'' if one else 's'} that the dataset "
-            f"does not have ({names}{more}); {'that decision is' if one else 'those are'} ignored, "
+            f"The curation names {len(self.unknown):,} image{'' if is_single else 's'} that the "
+            f"dataset does not have ({names}{more}); "
+            f"{'that decision is' if is_single else 'those are'} ignored, "
             "all others apply."
         )
 

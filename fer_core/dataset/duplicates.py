@@ -58,7 +58,7 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order])) + 1
     groups = tuple(group for group in np.split(order, starts) if len(group) > 1)
-    # One by one: converting all images to floats would take eight times their memory.
+    # Computed per image: converting all images to floats would take eight times their memory.
     deviations = np.array([image.std() for image in face_set.images])
     return DuplicateAudit(
         groups=groups,

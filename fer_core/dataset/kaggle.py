@@ -17,7 +17,7 @@ from fer_core.files import is_disk_full, os_errors_as_input_errors, temporary_fo
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013
+#: Name of FER2013 on Kaggle, as pictures: https://www.kaggle.com/datasets/msambare/fer2013
 KAGGLE_HANDLE = "msambare/fer2013"
 
 _TOKENS_URL = "https://www.kaggle.com/settings"
@@ -26,7 +26,7 @@ _OR_MANUALLY = (
 )
 _POLL_SECONDS = 0.5
 
-#: kagglehub keeps one set of credentials for the whole process.
+#: Held during a download, because kagglehub has one set of credentials for the whole process.
 _CREDENTIALS = threading.Lock()
 
 

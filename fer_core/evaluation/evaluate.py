@@ -25,7 +25,8 @@ from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Images between two progress reports: about a tenth of a second, in whole batches.
+#: Number of images between two progress reports, which takes about a tenth of a second; a multiple
+#: of the batch size.
 _CHUNK_SIZE = 128
 
 
@@ -140,8 +141,8 @@ def evaluate_curated(
 def curation_summary(curated: CuratedFaceSet, split: str) -> str:
     """Return one sentence about what the curation changed in a split (or in ``all``)."""
     splits = SPLITS if split == "all" else (split,)
-    dropped = sum(curated.dropped[one] for one in splits)
-    relabelled = sum(curated.relabelled[one] for one in splits)
+    dropped = sum(curated.dropped[name] for name in splits)
+    relabelled = sum(curated.relabelled[name] for name in splits)
     images = f"{split} images" if split != "all" else "images"
     if not dropped and not relabelled:
         return f"The curation is applied; it does not change the {images}."
@@ -281,7 +282,7 @@ def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 _in_flight_lock = threading.Lock()
-#: By key: its lock, and the number of threads that hold it or wait for it.
+#: For each key, its lock and the number of threads that hold it or wait for it.
 _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 

@@ -69,7 +69,7 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         *(str(limits.memory), str(limits.cpu_seconds)),
         *arguments,
     ]
-    # One memory arena: every thread would reserve another one, which counts as address space.
+    # A single memory arena, because one per thread would use up the limited address space.
     environment = os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         child = subprocess.run(

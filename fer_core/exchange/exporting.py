@@ -39,7 +39,8 @@ _SUFFIXES: dict[ExportFormat, str] = {
 }
 _WEIGHTS_SUFFIX = ".weights.h5"
 
-#: LiteRT may compute in another order than ONNX Runtime, with other rounding.
+#: Maximum difference of LiteRT's probabilities, which are rounded differently from those of ONNX
+#: Runtime.
 _LITERT_TOLERANCE = 1e-4
 
 

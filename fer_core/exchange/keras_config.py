@@ -220,7 +220,7 @@ def _make_identity(layer: dict[str, Any]) -> None:
     layer["config"] = kept | {"activation": "linear"}
 
 
-#: Keys of Keras 2 that Keras 3 rejects. They had no effect.
+#: Keys of Keras 2 that Keras 3 rejects, although they have no effect; they are removed.
 _DROPPED = {
     "DepthwiseConv2D": ("groups",),
     "Conv2DTranspose": ("groups",),

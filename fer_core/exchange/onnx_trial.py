@@ -30,10 +30,11 @@ from fer_core.exchange.probe import (
 from fer_core.exchange.served import TOLERANCE
 from fer_core.predictor import Network, network_input, open_onnx_network
 
-#: Address space, of which Python and ONNX Runtime take about 0.6 GB; and time for a few batches.
+#: Limits of the child process: 3 GB of address space, of which Python and ONNX Runtime take about
+#: 0.6 GB, and enough time for a few batches.
 LIMITS = Limits(memory=3 * 1024**3, cpu_seconds=60, seconds=120)
 
-#: The number of threads is bounded, because each one takes address space.
+#: Number of threads; it is limited because each thread takes address space.
 _THREADS = 2
 
 

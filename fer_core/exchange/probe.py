@@ -9,7 +9,7 @@ from fer_core.errors import InputError, first_line
 from fer_core.predictor import Network
 from fer_core.recipes.architectures import INPUT_SHAPE
 
-#: How far the rows of probabilities may be from summing to 1.
+#: Maximum deviation of the sum of probabilities from 1.
 _SUM_TOLERANCE = 1e-3
 
 

@@ -29,12 +29,13 @@ from fer_core.vision.face import Face
 
 logger = logging.getLogger(__name__)
 
-#: Time per frame for classification; if there are too many faces for it, they take turns.
+#: Time per frame for classification. If it is too short for all faces, they take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
 #: Minimum time between two classifications of a face: expressions change more slowly, and the
 #: probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
-#: A larger step of the camera's clock means that the stream was interrupted or replaced.
+#: Maximum step of the camera's clock; a larger one means that the stream was interrupted or
+#: replaced.
 _MAX_GAP_SECONDS = 2.0
 
 

@@ -28,7 +28,7 @@ class Rate:
 
     @property
     def per_second(self) -> float | None:
-        """None with fewer than two events in the last two seconds."""
+        """Events per second; None with fewer than two events in the last two seconds."""
         now = self._clock()
         self._drop_before(now - _RATE_SECONDS)
         if len(self._moments) < 2:

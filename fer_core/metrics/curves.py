@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from fer_core.metrics.classification import ratio
 
-#: Maximum number of points that a chart needs.
+#: Maximum number of points per curve; a chart does not need more.
 _MAX_POINTS = 300
 
 
 @dataclass(frozen=True, eq=False)
 class RocCurve:
-    """Receiver operating characteristic, by falling threshold.
+    """Receiver operating characteristic, sorted by decreasing threshold.
 
     Attributes:
         false_positive_rate: Share of the other images predicted as the class, float64 ``[k]``.
@@ -31,7 +31,7 @@ class RocCurve:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecallCurve:
-    """Precision against recall, by falling threshold: a step curve.
+    """Precision against recall as a step curve, sorted by decreasing threshold.
 
     Attributes:
         precision: Share of true positives among the positive predictions, float64 ``[k]``.
@@ -110,7 +110,7 @@ def precision_recall_curve(
     if not is_class.any():
         return None
     precision, recall, thresholds = metrics.precision_recall_curve(is_class, scores)
-    # scikit-learn sorts by rising threshold and appends the point (recall 0, precision 1).
+    # scikit-learn sorts by increasing threshold and appends the point (recall 0, precision 1).
     thresholds = np.asarray(thresholds[::-1], np.float64)
     precision = np.asarray(precision[:-1][::-1], np.float64)
     recall = np.asarray(recall[:-1][::-1], np.float64)

@@ -30,13 +30,13 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: Requests under the names that earlier versions wrote.
+#: Requests by the names that earlier versions wrote.
 _OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
 
 _NAME_LENGTH = 80
 _NOTE_LENGTH = 4000
 
-#: A process that was just started has not written its process ID yet.
+#: Maximum waiting time for the process ID of a process that was just started.
 _START_SECONDS = 20.0
 _END_SECONDS = 10.0
 

@@ -133,16 +133,18 @@ class TrainingEstimate:
     @property
     def text(self) -> str:
         """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
-        words = (
+        text = (
             f"about {_format_estimate(self.seconds)} on this machine "
             f"({_format_estimate(self.seconds_per_epoch)} per epoch, "
             f"{self.epochs:,} epoch{'s' if self.epochs != 1 else ''})"
         )
         if self.may_end_sooner:
-            words += "; early stopping may end it sooner"
+            text += "; early stopping may end it sooner"
         if self.was_busy:
-            words += "; measured while another training was running, so it may be faster"
-        return words
+            text += (
+                "; measured while another training was running, so the actual time may be shorter"
+            )
+        return text
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``train --estimate --json``."""
@@ -332,8 +334,8 @@ def _peak_memory() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().rss)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _main() -> int:

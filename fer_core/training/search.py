@@ -57,11 +57,11 @@ _MAX_WORKERS = 64
 #: User attributes of a trial: the name of its run, and why it failed.
 RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
 
-#: Trials that have to be finished before others are pruned.
+#: Number of trials that have to be finished before others are pruned.
 _UNPRUNED_TRIALS = 3
 
-#: A worker reports this often that it is alive; a trial without a report for the grace period is
-#: retried, at most three times.
+#: A worker reports at this interval that it is alive. A trial without a report during the grace
+#: period is retried, at most three times.
 _HEARTBEAT_SECONDS = 10
 _GRACE_SECONDS = 60
 _MAX_RETRIES = 3
@@ -167,7 +167,7 @@ class StudySummary:
         """Return plain values without the password of the storage."""
         setup = self.setup.to_json()
         setup["storage"] = None if self.setup.storage is None else _without_password(self.setup)
-        return asdict(self) | {"setup": setup, "trials": [asdict(one) for one in self.trials]}
+        return asdict(self) | {"setup": setup, "trials": [asdict(trial) for trial in self.trials]}
 
 
 def create_study(setup: StudySetup, settings: Settings) -> None:

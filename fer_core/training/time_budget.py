@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from fer_core.errors import InputError
 
-#: Epochs differ in duration.
+#: Factor on the expected duration of an epoch, because epochs differ in duration.
 _MARGIN = 1.1
 
 

@@ -27,11 +27,11 @@ MAX_DECODED_BYTES = 560_000_000
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _RGB_BYTES = 3
-#: libwebp decodes to two canvases of its own, with alpha.
+#: Additional bytes per pixel for WebP: libwebp decodes to two canvases of its own, with alpha.
 _WEBP_BYTES = 8
 #: Pictures that take more memory than this are processed one at a time; see ``picture_slot``.
 _LARGE_BYTES = 140_000_000
-#: Modes are converted in strips of this size, so that no second copy of the picture is needed.
+#: Pixels per strip. Modes are converted in strips, so that no second copy of the picture is needed.
 _STRIP_PIXELS = 4_000_000
 
 MAX_DECODE_SECONDS = 60.0
@@ -105,9 +105,9 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 def picture_slot(content: bytes) -> Iterator[None]:
     """Hold the slot for a large picture: only one is processed at a time in this process.
 
-    ``decode_picture`` takes it; a caller that keeps the pixels takes it around its whole work, so
-    that several users with large pictures do not add up their memory. Small and invalid pictures
-    do not wait.
+    ``decode_picture`` holds the slot while it decodes. A caller that keeps the pixels holds the
+    slot until it releases them, so that several large pictures are never in memory at the same
+    time. Small and invalid pictures do not wait.
 
     Args:
         content: The whole file.

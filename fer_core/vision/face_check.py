@@ -19,7 +19,7 @@ WEIGHTS_PATH = Path(__file__).with_name("face_check.onnx")
 #: Width and height of the network's input in pixels.
 INPUT_SIDE = 32
 
-#: In gray values of 0 to 255: prevents a division by 0 for a uniform square.
+#: Minimum standard deviation in gray values; it prevents a division by 0 for a uniform square.
 _MIN_DEVIATION = 4.0
 
 

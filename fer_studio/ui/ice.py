@@ -100,7 +100,7 @@ def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
     for url in urls:
         if not isinstance(url, str) or not _ADDRESS.fullmatch(url):
             raise InputError(
-                f"{where} has the address {url!r}; expected is one such as "
+                f"{where} has the address {url!r}; expected: an address such as "
                 "'stun:stun.example.org:3478' or 'turn:turn.example.org:3478?transport=tcp'."
             )
     server: dict[str, Any] = {"urls": urls}

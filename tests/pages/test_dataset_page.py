@@ -480,7 +480,7 @@ def test_deletion_warns_of_a_training_under_way(
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
     assert "A training on it is running (busy)" in plain(app.warning)
-    assert "One other training on it could no longer be started" in plain(app.caption)
+    assert "One other run on it can then no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(
@@ -531,13 +531,13 @@ def test_the_audit_counts_and_shows_the_groups(
         "Duplicate groups": "3",
         "Duplicate images": "6",
         "Conflicting groups": "1",
-        "Validation in train": "1",
-        "Test in train": "0",
+        "Validation leaks": "1",
+        "Test leaks": "0",
         "Blank images": "1",
     }
     app = choose_finding(app, "conflicts")
     assert sorted(one.label for one in app.checkbox) == ["fear · train", "happy · train"]
-    assert "1 group of 2 images: 2 in train." in plain(app.caption)
+    assert "1 group, 2 images: 2 in train." in plain(app.caption)
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:
@@ -581,7 +581,7 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     app.button(key="curation_undo").click()
     settled(app)
     assert decisions(home_with_faces) == {}
-    assert "uses these data as imported" in plain(app.info)
+    assert "uses the dataset as imported" in plain(app.info)
     assert not app.error
 
 

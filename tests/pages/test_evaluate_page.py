@@ -339,7 +339,7 @@ def test_mistakes_are_filtered_and_one_can_be_opened(
     assert labels
     assert {label.split(" ")[0] for label in labels} == {true}
     app.slider(key="mistakes_confidence").set_value((0, 0)).run()
-    assert "relax them" in plain(app.info)
+    assert "matches these filters" in plain(app.info)
 
 
 def test_the_heat_map_can_be_shown_for_another_emotion(
@@ -416,7 +416,7 @@ def test_a_minimum_confidence_rejects_predictions(
     share = (own_probabilities.max(axis=1) >= 0.8).mean()
     assert metrics(app)["Accepted predictions"] == f"{100 * share:.1f} %"
     app.slider(key="unsure_below").set_value(100).run()
-    assert metrics(app)["Accuracy of these"] == "undefined"
+    assert metrics(app)["Accuracy when accepted"] == "undefined"
 
 
 def test_test_images_are_marked_before_and_after(with_data: Settings, open_app: OpenApp) -> None:
@@ -940,19 +940,19 @@ def test_the_summary_shows_the_annotators_own_agreement(
     with_votes: Settings, open_app: OpenApp
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
-    assert "Against the people who labeled the images" in texts(app.header)
+    assert "Compared with the annotators" in texts(app.header)
     shown = {metric.label: metric.value for metric in app.metric}
     # All annotators agree wherever there is a winner.
-    assert shown["One annotator"] == "100.0 %"
-    assert shown["Agreement"] == shown["Model, measured alike"] == shown["Clear images"]
+    assert shown["Annotator agreement"] == "100.0 %"
+    assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
-    assert "on the 19 images with a single winner" in plain(app.caption)
-    assert "1 images with tied votes, 1 with another answer first" in plain(app.caption)
+    assert "on the 19 images on which one emotion has the most votes" in plain(app.caption)
+    assert "1 images with tied votes, 1 on which another answer has the most" in plain(app.caption)
     table = app.dataframe[-1].value
     assert table["Images"].sum() == 19
     # Without votes the section is absent.
     (with_votes.data_root / "tiny" / "votes.npz").unlink()
-    assert "Against the people who labeled the images" not in texts(app.run().header)
+    assert "Compared with the annotators" not in texts(app.run().header)
 
 
 def test_accuracy_by_agreement_of_the_annotators(with_votes: Settings, open_app: OpenApp) -> None:

@@ -897,7 +897,7 @@ def test_a_study_is_created_from_the_form() -> None:
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
         ({}, [], "at least one field"),
-        ({}, [RATE | {"low": 1.0}], "needs a low and a higher high"),
+        ({}, [RATE | {"low": 1.0}], "needs low and high, with low below high"),
         ({}, [RATE | {"high": 100.0}], "learning_rate"),
     ],
 )

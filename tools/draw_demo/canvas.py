@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 
-#: Drawing uses this multiple of the final size; averaging then gives smooth edges.
+#: Factor between the size of the canvas and the final size; averaging then gives smooth edges.
 OVERSAMPLING = 4
 
 #: Fractional bits of coordinates: OpenCV draws in fixed point, so that the result does not depend

@@ -103,7 +103,7 @@ def shaded(
     return np.asarray(lit, dtype=np.uint8)
 
 
-def photographed(
+def with_imaging_effects(
     picture: NDArray[np.uint8], conditions: ImagingConditions, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Add exposure, blur and grain.

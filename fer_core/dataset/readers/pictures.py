@@ -15,7 +15,8 @@ from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
 
-#: Larger pictures are photos and not face crops; decoding them would only use memory.
+#: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
+#: would only use memory.
 MAX_SIDE = 4096
 
 _EMPTY = SkipReason("is empty")

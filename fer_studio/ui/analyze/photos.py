@@ -13,7 +13,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.uploads import uploads_within_limits
 
 _PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
-#: Limits of one session: the server keeps uploads in memory.
+#: Limits of one session, because the server keeps uploads in memory.
 _MAX_PHOTOS = 500
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _SAMPLE_CHOSEN = "sample_chosen"
@@ -36,7 +36,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Collection:
+class PhotoCollection:
     """The photos that the user provided.
 
     Attributes:
@@ -48,7 +48,7 @@ class Collection:
     held: frozenset[str]
 
 
-def collect_photos() -> Collection:
+def collect_photos() -> PhotoCollection:
     """Draw upload and camera, and return the photos that the user provided."""
     photos_tab, camera_tab = st.tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"],
@@ -93,7 +93,7 @@ def collect_photos() -> Collection:
             held.add(snapshot.file_id)
     elif st.session_state.get(_SAMPLE_CHOSEN):
         photos += _sample()
-    return Collection(photos, frozenset(held))
+    return PhotoCollection(photos, frozenset(held))
 
 
 def _sample() -> list[Photo]:

@@ -14,7 +14,7 @@ from fer_core.charts.dataset import embedding_map
 from fer_core.dataset.face_set import SPLITS
 from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.choices import choose_bundle
-from fer_studio.ui.curating import Chosen, curation_state, marked_caption, offer_decisions
+from fer_studio.ui.curating import SelectedImages, curation_state, marked_caption, offer_decisions
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import choose_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
@@ -128,7 +128,9 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             page_size=12,
         )
     offer_decisions(
-        Chosen(dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map")
+        SelectedImages(
+            dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map"
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""A model beside the people who labeled the images: metrics against annotator votes."""
+"""Comparison of a model with the annotators of the images: metrics against their votes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def show_annotators(evaluation: LoadedEvaluation) -> None:
         return
     if votes is None:
         return
-    st.header("Against the people who labeled the images")
+    st.header("Compared with the annotators")
     st.caption(
         "The true emotion here is the plurality of the annotators' votes instead of the label. An "
         "answer of only one annotator is ignored. The metrics are measured on the "
-        f"{votes.result.n:,} images with a single winner. Left out: {votes.ties:,} images with "
-        f"tied votes, {votes.other_answer:,} with another answer first (contempt, unknown, not a "
-        f"face), {votes.no_votes:,} without votes."
+        f"{votes.result.n:,} images on which one emotion has the most votes. Left out: "
+        f"{votes.ties:,} images with tied votes, {votes.other_answer:,} on which another answer "
+        f"has the most (contempt, unknown, not a face), {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
     _show_classes(votes)
@@ -73,7 +73,7 @@ def _show_metrics(votes: VoteEvaluation) -> None:
 
     with st.container(horizontal=True):
         show(
-            "Agreement",
+            "Accuracy",
             votes.result.accuracy,
             "Share of images on which the model predicts the plurality of the votes.",
         )
@@ -84,20 +84,20 @@ def _show_metrics(votes: VoteEvaluation) -> None:
             is_share=False,
         )
         show(
-            "One annotator",
+            "Annotator agreement",
             votes.annotator_agreement,
             "How often one annotator agrees with the plurality of the others.",
         )
         show(
-            "Model, measured alike",
+            "Model agreement",
             votes.model_agreement,
-            "How often the model agrees with the plurality of all annotators but one: to be "
-            "compared with one annotator.",
+            "How often the model agrees with the plurality of all annotators but one. Compare it "
+            "with the annotator agreement.",
         )
         show(
             "Clear images",
             votes.clear_accuracy,
-            f"Agreement on the {votes.clear_n:,} images on which at least {CLEAR_SHARE:.0%} of the "
+            f"Accuracy on the {votes.clear_n:,} images on which at least {CLEAR_SHARE:.0%} of the "
             "annotators gave the same answer.",
         )
         show(
@@ -113,14 +113,14 @@ def _show_classes(votes: VoteEvaluation) -> None:
     st.dataframe(
         [
             {
-                "Emotion": one.name,
-                "Recall": one.recall.value,
-                "95 %": number_interval(one.recall),
-                "Precision": one.precision.value,
-                "F1": one.f1.value,
-                "Images": one.support,
+                "Emotion": class_result.name,
+                "Recall": class_result.recall.value,
+                "95 %": number_interval(class_result.recall),
+                "Precision": class_result.precision.value,
+                "F1": class_result.f1.value,
+                "Images": class_result.support,
             }
-            for one in votes.result.per_class
+            for class_result in votes.result.per_class
         ],
         hide_index=True,
         alt="Recall, precision and F1 of each emotion against the plurality of the votes",

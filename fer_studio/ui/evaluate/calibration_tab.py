@@ -212,7 +212,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
             help="Share of the images that reach the minimum confidence (coverage).",
         )
         st.metric(
-            "Accuracy of these",
+            "Accuracy when accepted",
             percent(point.accuracy.value) if point.accepted else UNDEFINED,
             delta=percent_interval(point.accuracy) or None,
             delta_color="off",

@@ -114,31 +114,35 @@ def _show_classes(comparison: Comparison) -> None:
         format_func=lambda name: {"f1": "F1", "recall": "Recall"}[name],
         key="compared_figure",
     )
+    differences = {
+        class_comparison.name: class_comparison.recall_difference
+        if name == "recall"
+        else class_comparison.f1_difference
+        for class_comparison in comparison.per_class
+    }
     st.plotly_chart(
         difference_intervals(comparison, name),
         key=f"difference_{name}",
         config={"displayModeBar": False},
         alt="Second model minus first model: "
         + ", ".join(
-            f"{one.name} "
-            f"{number((one.recall_difference if name == 'recall' else one.f1_difference).value)}"
-            for one in comparison.per_class
+            f"{emotion} {number(difference.value)}" for emotion, difference in differences.items()
         ),
     )
     with st.expander("Show as table", icon=":material/table:"):
         st.dataframe(
             [
                 {
-                    "Emotion": one.name,
-                    "Images": one.support,
-                    "First F1": one.first_f1,
-                    "Second F1": one.second_f1,
-                    "Difference in F1": one.f1_difference.value,
-                    "First recall": one.first_recall,
-                    "Second recall": one.second_recall,
-                    "Difference in recall": one.recall_difference.value,
+                    "Emotion": class_comparison.name,
+                    "Images": class_comparison.support,
+                    "First F1": class_comparison.first_f1,
+                    "Second F1": class_comparison.second_f1,
+                    "Difference in F1": class_comparison.f1_difference.value,
+                    "First recall": class_comparison.first_recall,
+                    "Second recall": class_comparison.second_recall,
+                    "Difference in recall": class_comparison.recall_difference.value,
                 }
-                for one in comparison.per_class
+                for class_comparison in comparison.per_class
             ],
             hide_index=True,
             placeholder="undefined",

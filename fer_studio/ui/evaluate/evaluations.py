@@ -26,7 +26,7 @@ from fer_studio.ui.loaders import open_predictor
 
 EVALUATION = JobKind("evaluation", Role.VIEWER)
 
-#: Cached results; each keeps the metrics that were computed from it.
+#: Maximum number of cached results; each one keeps the metrics that were computed from it.
 _MAX_RESULTS = 6
 
 
@@ -188,7 +188,7 @@ class EvaluationRequest:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last job failed."""
+        """True if the last job failed."""
         job = job_service().get(EVALUATION, self.key)
         return job is not None and job.error is not None
 

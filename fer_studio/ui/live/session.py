@@ -19,7 +19,7 @@ from fer_studio.ui.webrtc import StreamState, stream_state
 
 STREAM_KEY = "live_stream"
 _SESSION = "live_session"
-#: A connection attempt that ends sooner was stopped by the user.
+#: Minimum duration of a failed connection attempt; one that ends sooner was stopped by the user.
 _FAILURE_SECONDS = 4.0
 
 

@@ -71,7 +71,8 @@ def show_stream(session: LiveSession) -> None:
         st.markdown(_HELP)
 
 
-#: The terms in quotes appear in the red message that browsers show above the buttons.
+#: Help for connection errors. The terms in quotes appear in the browser's red message above the
+#: buttons.
 _HELP = """
 **Nothing happens, or "NotAllowedError"**: the browser or the system denies the camera. Click the
 camera icon next to the address, allow it, and press Start again. On macOS and Windows the browser

@@ -112,11 +112,11 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
     st.dataframe(
         [
             {
-                "Setting": one.label,
-                "Recipe": format_value(one.first),
-                "Here": format_value(one.second),
+                "Setting": difference.label,
+                "Recipe": format_value(difference.first),
+                "Here": format_value(difference.second),
             }
-            for one in differences
+            for difference in differences
         ],
         hide_index=True,
         height=min(38 + 35 * count, 250),
