@@ -27,6 +27,8 @@ from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui.datasets import dataset_votes, open_dataset
+from fer_studio.ui.evaluate import report_tab
+from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation
 
 PAGE = "pages/evaluate.py"
@@ -936,23 +938,52 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     assert "FER+ annotators" in plain(app.markdown)
 
 
-def test_the_summary_shows_the_annotators_own_agreement(
+def _truth(app: AppTest) -> Any:
+    return next(group for group in app.button_group if group.label == "Compare with")
+
+
+def test_every_tab_can_compare_with_the_annotator_votes(
     with_votes: Settings, open_app: OpenApp
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
+    assert "on the validation images of tiny: 21 images" in plain(app.markdown).replace("**", "")
+    assert "Compared with the annotators" not in texts(app.header)
+    app = _truth(app).set_value("Annotator votes").run()
     assert "Compared with the annotators" in texts(app.header)
+    assert "validation images of tiny (votes): 19 images" in plain(app.markdown)
     shown = {metric.label: metric.value for metric in app.metric}
     # All annotators agree wherever there is a winner.
     assert shown["Annotator agreement"] == "100.0 %"
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
-    assert "on the 19 images on which one emotion has the most votes" in plain(app.caption)
     assert "1 images with tied votes, 1 on which another answer has the most" in plain(app.caption)
-    table = app.dataframe[-1].value
-    assert table["Images"].sum() == 19
-    # Without votes the section is absent.
+    app = open_section(app, "Per emotion")
+    assert app.dataframe[0].value["Images"].sum() == 19
+    app = open_section(app, "Calibration")
+    assert "compare it with the labels to fit a temperature" in plain(app.caption)
+    app = open_section(app, "Robustness")
+    assert app.dataframe[0].value["Images"].sum() == 4 * 19
+    assert not app.exception
+    # Without votes there is no choice, and the labels are used.
     (with_votes.data_root / "tiny" / "votes.npz").unlink()
-    assert "Compared with the annotators" not in texts(app.run().header)
+    app.run()
+    assert all(group.label != "Compare with" for group in app.button_group)
+    assert not app.exception
+
+
+def test_the_report_against_votes_contains_the_annotators(
+    with_votes: Settings, open_app: OpenApp
+) -> None:
+    bundle = load_bundle(with_votes.models_root / "small")
+    dataset = open_dataset("tiny", with_votes)
+    request = EvaluationRequest(bundle, dataset, "validation", with_votes)
+    evaluation = LoadedEvaluation("", bundle, request._evaluate(None), request, with_votes)
+    counts = vote_counts(evaluation)
+    assert counts is not None
+    voted = against_votes(evaluation, counts)
+    assert "The model against the same plurality" in report_tab._html(voted)
+    assert report_tab._document(voted)["votes"]["ties"] == 1
+    assert "votes" not in report_tab._document(evaluation)
 
 
 def test_accuracy_by_agreement_of_the_annotators(with_votes: Settings, open_app: OpenApp) -> None:

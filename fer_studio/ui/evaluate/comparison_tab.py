@@ -13,6 +13,7 @@ from fer_core.bundle import Bundle, list_bundles
 from fer_core.charts.evaluation import difference_intervals
 from fer_core.evaluation.model_comparison import Comparison, compare
 from fer_studio.ui.choices import bundle_title
+from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
 from fer_studio.ui.evaluate.faces import show_positions
 from fer_studio.ui.evaluate.formatting import number, percent
@@ -46,6 +47,8 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
         help="The second model, on the same images.",
     )
     second = _second_evaluation(evaluation, others[name])
+    if second is not None and evaluation.votes is not None:
+        second = _second_against_votes(second)
     if second is not None:
         _show(evaluation, second, _compared(evaluation.key, second.key, evaluation, second))
 
@@ -78,6 +81,19 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
         request.start()
         st.rerun()
     return found
+
+
+def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
+    """Return the evaluation against the votes; if the model stores none, say so and return None."""
+    counts = vote_counts(second)
+    if counts is None:
+        st.info(
+            f"{plain_text(second.bundle.name)} stores no annotator votes: choose a dataset with "
+            "votes above, or compare with the labels.",
+            icon=":material/how_to_vote:",
+        )
+        return None
+    return against_votes(second, counts)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

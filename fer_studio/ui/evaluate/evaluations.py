@@ -15,6 +15,7 @@ from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import is_demo
 from fer_core.errors import InputError
+from fer_core.evaluation.annotators import VoteEvaluation
 from fer_core.evaluation.cache import cache_key, read_cached
 from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split, own_predictions
 from fer_core.evaluation.result import EvaluationResult
@@ -40,6 +41,8 @@ class LoadedEvaluation:
         result: Its predictions and metrics.
         request: The request that it answers; None for the predictions stored in the bundle.
         settings: The folders of the program.
+        votes: The comparison with the annotators if ``result`` is against their votes; None if it
+            is against the labels.
     """
 
     key: str
@@ -47,6 +50,7 @@ class LoadedEvaluation:
     result: EvaluationResult
     request: EvaluationRequest | None
     settings: Settings
+    votes: VoteEvaluation | None = None
 
     @property
     def dataset(self) -> OpenDataset | None:
