@@ -377,8 +377,8 @@ class CurationFile:
     def _write(self, curation: Curation, history: _History) -> None:
         """Replace the decisions and the history, or, on a full disk, neither of them.
 
-        The decisions are renamed first: a process that is killed in between has made the change,
-        and only loses the way to undo it.
+        The file of the decisions is renamed first: if the process is killed in between, the change
+        is made, and only cannot be undone.
         """
         document = {
             "batches": [batch.to_json() for batch in history.done],

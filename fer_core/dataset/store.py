@@ -113,7 +113,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
-            # A folder inside, because the temporary folder is readable by this user only.
+            # Use a folder inside: the temporary folder itself is readable by this user only.
             made = temporary / folder.name
             made.mkdir()
             yield made

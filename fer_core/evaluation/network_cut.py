@@ -151,7 +151,8 @@ def _last_feature_map(
 ) -> tuple[str, bool]:
     """The last of these tensors that is still a feature map, and whether channels come last.
 
-    Nodes that keep the size (normalization, activation) continue the feature map; pooling ends it.
+    Nodes that keep the size (normalization, activation) return feature maps, too. The search ends
+    at pooling, which changes the size.
     """
     found: str | None = None
     is_channels_last = False

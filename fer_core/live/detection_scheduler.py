@@ -90,7 +90,7 @@ class DetectionScheduler:
         )
         if is_urgent:
             interval = max(_URGENT_INTERVAL_SECONDS, self._mean_seconds)
-        # A stream's clock may restart: a time before the last detection does not delay the next.
+        # A stream's clock may restart: if its time is before the last detection, do not wait.
         if 0 <= seconds - self._last_start < interval:
             return
         self._last_start = seconds

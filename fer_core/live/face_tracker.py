@@ -179,7 +179,7 @@ class FaceTracker:
                 (track for track in without_detection if _may_be_same(track.box, face.box)), None
             )
             if displaced is not None:
-                # Followed to a wrong position, after a jump or a pause: still the same face.
+                # After a jump or a pause, the flow followed this face to a wrong position.
                 without_detection.remove(displaced)
                 _add_detection(displaced, face, 1.0, seconds)
             else:

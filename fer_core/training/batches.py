@@ -137,8 +137,8 @@ class TrainingBatches:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 0; later ones are prepared in threads."""
         order = epoch_order(self._labels, self._config, epoch)
-        # Every batch is full, so that no backend compiles a second shape for the last one: it is
-        # filled up from the epoch's beginning.
+        # The last batch is filled up with rows from the epoch's beginning, so that no backend
+        # compiles a second shape for it.
         rows = np.resize(order, self.steps * self._batch_size).reshape(self.steps, -1)
         upcoming: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(max_workers=self._workers) as executor:

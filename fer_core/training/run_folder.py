@@ -1,8 +1,8 @@
 """A run's folder on disk, which contains the whole state of a training.
 
-The launcher writes ``config.json`` once (and again, under the run's lock, when the number of epochs
-changes); pages and commands write ``control.json`` and ``label.json``; only the training job writes
-everything else.
+The launcher writes ``config.json``, and rewrites it under the run's lock only when the number of
+epochs changes. Pages and commands write ``control.json`` and ``label.json``. Only the training job
+writes everything else.
 """
 
 from __future__ import annotations

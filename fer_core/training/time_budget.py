@@ -1,6 +1,6 @@
 """A limit on how long one process trains, for machines that are available for limited periods.
 
-It decides when a process ends, never the result: a run that is trained in several periods equals
+It affects only when a process ends, not the result: a run that is trained in several periods equals
 the run that was trained in one.
 """
 

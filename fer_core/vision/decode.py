@@ -90,7 +90,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
         # Decoders raise nearly any exception on damaged content.
         try:
             image.load()
-            # After loading, because Pillow's TIFF reader rotates the picture itself and then
+            # Read after loading, because Pillow's TIFF reader rotates the picture itself and then
             # removes the tag, and because in PNG the tag may follow the pixels.
             orientation = _orientation(image)
             pixels = _to_rgb(image)

@@ -182,7 +182,7 @@ def _readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
         for value in (channel / 255 for channel in color)
     ]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    # The two contrasts are equal at this luminance: (l + 0.05)^2 = 1.05 * 0.05.
+    # Black and white have the same contrast to this luminance: (l + 0.05)^2 = 1.05 * 0.05.
     return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 

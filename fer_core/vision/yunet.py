@@ -60,7 +60,7 @@ class YuNetDetector:
         Returns:
             Faces with a box in whole pixels and a detection score.
         """
-        # Once for all passes: reading a 60-megapixel picture takes longer than a pass.
+        # Shrunk once for all passes: reading a 60-megapixel picture takes longer than a pass.
         image, factor_x, factor_y = shrink_to(image, _FINE_PIXELS)
         pixels = image.shape[0] * image.shape[1]
         medium, medium_scale = self._detect_at(image, _MEDIUM_PIXELS)

@@ -67,7 +67,7 @@ class ZipSource:
             ) from error
         if len(entries) > sources.MAX_FILES:
             raise InputError(
-                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack less."
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
             )
         # Python never unpacks more of a member than its entry states, so this limit is safe.
         if sum(entry.file_size for entry in entries) > sources.MAX_TOTAL_BYTES:

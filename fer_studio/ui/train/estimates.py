@@ -79,7 +79,7 @@ def _draw(
     job, requested = job_service().get(ESTIMATE, key), _requested()
     is_pending = requested is not None
     if was_pending != is_pending:
-        st.rerun()  # which also starts or ends the polling
+        st.rerun()  # also starts or ends the polling
     estimate, problem = _known_estimate(job, config, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters
     with st.container(horizontal=True):
