@@ -106,8 +106,8 @@ def main() -> None:
         print(f"{backend} against {reference_name}, maximum difference:")
         for name, array in arrays.items():
             difference = np.abs(array - reference[name]).max()
-            what = "of a step's loss over an epoch" if name == "losses" else "of a probability"
-            print(f"  {name}: {difference:.1e} {what}")
+            quantity = "of a step's loss over an epoch" if name == "losses" else "of a probability"
+            print(f"  {name}: {difference:.1e} {quantity}")
 
 
 if __name__ == "__main__":

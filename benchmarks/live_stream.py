@@ -294,7 +294,7 @@ class _Runner:
         )
 
 
-def _retried(attempts: int, what: str, action: Callable[[], _T]) -> _T:
+def _retried(attempts: int, name: str, action: Callable[[], _T]) -> _T:
     """Run an action, and repeat it after a failure.
 
     Raises:
@@ -306,7 +306,7 @@ def _retried(attempts: int, what: str, action: Callable[[], _T]) -> _T:
         try:
             return action()
         except (TimeoutError, BrowserError) as error:
-            _log(f"{what} is repeated: {str(error).splitlines()[0]}")
+            _log(f"{name} is repeated: {str(error).splitlines()[0]}")
     return action()
 
 
@@ -344,7 +344,7 @@ def _minimal_start(browser: Browser, server: PageServer) -> float:
         return tab.first_frame_seconds
 
 
-def _repeated(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
+def _repeated(name: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
     """Return the successful starts, and the reasons of the failed ones."""
     from playwright.sync_api import Error as BrowserError
 
@@ -353,18 +353,18 @@ def _repeated(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[
     for number in range(1, count + 1):
         try:
             starts.append(start())
-            _log(f"{what} {number}: first frame after {starts[-1].first:.2f} s")
+            _log(f"{name} {number}: first frame after {starts[-1].first:.2f} s")
         except (TimeoutError, BrowserError) as error:
             failures.append(str(error).splitlines()[0])
-            _log(f"{what} {number}: {failures[-1]}")
+            _log(f"{name} {number}: {failures[-1]}")
     return starts, failures
 
 
-def _success_rate(what: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
+def _success_rate(name: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
     attempts = len(starts) + len(failures)
     reasons = "; ".join(sorted(set(failures)))
     return Measurement(
-        what, f"{len(starts)} of {attempts}", reasons or f"limit {attempts} of {attempts}"
+        name, f"{len(starts)} of {attempts}", reasons or f"limit {attempts} of {attempts}"
     )
 
 
@@ -375,11 +375,11 @@ def _durations(
         return []
     return [
         Measurement(
-            f"{kind} start: from the click on Start to the first {what}, median",
+            f"{kind} start: from the click on Start to the first {event}, median",
             f"{statistics.median(times):.2f} s",
             f"maximum {max(times):.2f} s{comparison}",
         )
-        for what, times, comparison in (
+        for event, times, comparison in (
             ("frame on the screen", [start.first for start in starts], first),
             ("annotated frame", [start.annotated for start in starts], annotated),
         )

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured value, and what it is compared with.
+    """A measured value and the value that it is compared with.
 
     Attributes:
-        what: A description.
+        name: What was measured.
         value: The value with its unit.
         comparison: The value of another program in the same run, or the limit.
     """
 
-    what: str
+    name: str
     value: str
     comparison: str = ""
 
@@ -42,12 +42,12 @@ def milliseconds(seconds: float) -> str:
 
 def table_head() -> str:
     """The first lines of a Markdown table of measurements."""
-    return "| what | value | compared with |\n|---|---|---|"
+    return "| measurement | value | compared with |\n|---|---|---|"
 
 
 def table_row(measurement: Measurement) -> str:
     """A measurement as a row of that table."""
-    return f"| {measurement.what} | {measurement.value} | {measurement.comparison} |"
+    return f"| {measurement.name} | {measurement.value} | {measurement.comparison} |"
 
 
 def print_table(measurements: list[Measurement]) -> None:

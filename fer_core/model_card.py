@@ -274,14 +274,14 @@ def _targets(record: BundleRecord) -> str:
     if not record.learned_votes:
         return "the labels of the dataset"
     targets = record.targets
-    what = {
+    targets_text = {
         "votes_majority": "the plurality of annotator votes",
         "votes_distribution": "the distribution of annotator votes",
     }.get(str(targets.get("kind")), str(targets.get("kind")))
     left_out = targets.get("left_out", {}).get("train", {})
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
     return (
-        f"{what} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
+        f"{targets_text} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
         f"(Barsoum et al., 2016); {sum(left_out.values()):,} training images without usable votes "
         "excluded" + (f" ({reasons})" if reasons else "")
     )

@@ -87,4 +87,4 @@ def test_a_failing_peer_is_reported_with_its_last_line() -> None:
 
 
 def test_a_row_is_a_line_of_the_table() -> None:
-    assert table_row(Measurement("what", "1 s", "limit 2 s")) == "| what | 1 s | limit 2 s |"
+    assert table_row(Measurement("name", "1 s", "limit 2 s")) == "| name | 1 s | limit 2 s |"

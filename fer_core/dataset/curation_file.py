@@ -229,12 +229,12 @@ class CurationFile:
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
         """
-        gone = set(identities)
+        removed = set(identities)
 
         def compute(old: _Entries) -> tuple[_Entries, str]:
-            count = len(gone & old.keys())
+            count = len(removed & old.keys())
             summary = f"{count:,} decision{'' if count == 1 else 's'} removed"
-            return {key: entry for key, entry in old.items() if key not in gone}, summary
+            return {key: entry for key, entry in old.items() if key not in removed}, summary
 
         return self._update(compute)
 

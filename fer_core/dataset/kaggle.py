@@ -140,9 +140,9 @@ def _download_error(error: Exception, *, has_token: bool) -> InputError:
             f"{_OR_MANUALLY}."
         )
     if status in (401, 403):
-        what = "rejects this token" if has_token else "asks for an API token"
+        answer = "rejects this token" if has_token else "asks for an API token"
         return InputError(
-            f"Kaggle {what}; create one in your account's settings ({_TOKENS_URL}) and enter "
+            f"Kaggle {answer}; create one in your account's settings ({_TOKENS_URL}) and enter "
             f"it here, {_OR_MANUALLY}."
         )
     if status == 429:

@@ -252,12 +252,14 @@ def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32])
     The network may have a fixed batch size.
     """
     try:
-        one = np.asarray(session.run(None, {input_name: value})[0])
-        two = np.asarray(session.run(None, {input_name: np.concatenate([value, value])})[0])
+        single = np.asarray(session.run(None, {input_name: value})[0])
+        pair = np.asarray(session.run(None, {input_name: np.concatenate([value, value])})[0])
     except Exception:
         # ONNX Runtime raises many exception types for a wrong size.
         return False
-    return two.shape[0] == 2 * one.shape[0] and np.allclose(two, np.concatenate([one, one]), 1e-4)
+    return pair.shape[0] == 2 * single.shape[0] and np.allclose(
+        pair, np.concatenate([single, single]), 1e-4
+    )
 
 
 def _run_in_chunks(

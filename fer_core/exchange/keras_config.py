@@ -142,9 +142,9 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 
-def _not_allowed(what: str, path: Path) -> InputError:
+def _not_allowed(name: str, path: Path) -> InputError:
     return InputError(
-        f"{path} uses {what}, which is not one of the Keras layers that can be imported without "
+        f"{path} uses {name}, which is not one of the Keras layers that can be imported without "
         "running code from the file; export the network as ONNX and import that."
     )
 

@@ -148,12 +148,12 @@ def _prepare(path: Path, served: Path, scaling: tuple[float, float] | None) -> P
     if softmax:
         expected = run_written(one_by_one=True, softmax=True)
     one_by_one = network.one_by_one
-    what = f"The network {path}"
+    description = f"The network {path}"
     try:
-        check_equal(run_written(softmax=softmax), expected, what, TOLERANCE)
+        check_equal(run_written(softmax=softmax), expected, description, TOLERANCE)
     except InputError:
         # It declares a variable batch size, but one of its operations has a fixed size.
-        check_equal(run_written(softmax=softmax, one_by_one=True), expected, what, TOLERANCE)
+        check_equal(run_written(softmax=softmax, one_by_one=True), expected, description, TOLERANCE)
         one_by_one = True
     _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
     return PreparedNetwork(

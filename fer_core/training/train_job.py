@@ -324,12 +324,12 @@ def _imported_votes(setup: RunSetup, face_set: FaceSet, settings: Settings) -> V
     folder = import_folder(setup.data, settings)
     votes = None if folder is None else read_votes(folder, face_set)
     if votes is None:
-        how = f"'dataset votes {Path(setup.data).name} --import FILE'"
+        command = f"'dataset votes {Path(setup.data).name} --import FILE'"
         if folder is None:
-            how = f"'dataset import {setup.data}', then 'dataset votes NAME --import FILE'"
+            command = f"'dataset import {setup.data}', then 'dataset votes NAME --import FILE'"
         raise InputError(
             f"targets={setup.config.targets} needs annotator votes, and {setup.data} has none; "
-            f"import them with {how}."
+            f"import them with {command}."
         )
     return votes
 

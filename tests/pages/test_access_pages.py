@@ -281,7 +281,7 @@ def test_deleting_a_dataset_requires_the_role(home: Settings, faces: str, open_a
 
 
 def test_importing_requires_the_role(home: Settings, open_as: OpenAs) -> None:
-    app = open_as(EDITOR, "dataset", import_way="demo")
+    app = open_as(EDITOR, "dataset", import_source="demo")
     demote(app)
     app.button(key="import_demo").click().run()
     assert dataset_names(home) == []
@@ -379,7 +379,7 @@ def test_a_shared_server_does_not_read_downloads(
     (downloads / "private.csv").write_text("emotion,pixels\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("FER_STUDIO_IMPORT_ROOTS", raising=False)
-    app = open_as(EDITOR, "dataset", import_way="path")
+    app = open_as(EDITOR, "dataset", import_source="path")
     assert str(downloads) not in said(app)
     app.text_input(key="import_path").set_value(str(downloads / "private.csv"))
     app.button(key="import_start").click().run()

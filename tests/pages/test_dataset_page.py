@@ -105,7 +105,7 @@ def open_section(app: AppTest, name: str) -> AppTest:
 
 def open_import(app: AppTest, way: str) -> AppTest:
     app.session_state["import_open"] = True
-    app.session_state["import_way"] = way
+    app.session_state["import_source"] = way
     return app.run()
 
 
@@ -510,7 +510,7 @@ def test_the_gallery_can_be_ordered(
 @pytest.mark.parametrize("view", ["Mean faces", "Pixel intensities", "Augmentation"])
 def test_the_other_views(home_with_faces: Settings, open_app: OpenApp, view: str) -> None:
     app = open_section(open_page(open_app), "Browse images")
-    app.session_state["look_view"] = view
+    app.session_state["browse_view"] = view
     settled(app)
     assert not app.error
     assert len(app.get("plotly_chart")) == (0 if view == "Augmentation" else 1)
@@ -770,7 +770,7 @@ for name, icon in titles.items():
     assert not app.exception, app.exception
 for view in ("Mean faces", "Augmentation"):
     app.session_state["dataset_section"] = ":material/visibility: Browse images"
-    app.session_state["look_view"] = view
+    app.session_state["browse_view"] = view
     app.run()
     assert not app.exception, app.exception
 print(sorted({{"tensorflow", "keras", "jax", "torch", "tf2onnx"}} & set(sys.modules)))

@@ -413,11 +413,11 @@ def test_a_minimum_confidence_rejects_predictions(
     studio: Settings, open_app: OpenApp, own_probabilities: NDArray[np.float32]
 ) -> None:
     app = open_section(open_app(), "Calibration")
-    app.slider(key="unsure_below").set_value(80).run()
+    app.slider(key="minimum_confidence_percent").set_value(80).run()
     assert_valid(app)
     share = (own_probabilities.max(axis=1) >= 0.8).mean()
     assert metrics(app)["Accepted predictions"] == f"{100 * share:.1f} %"
-    app.slider(key="unsure_below").set_value(100).run()
+    app.slider(key="minimum_confidence_percent").set_value(100).run()
     assert metrics(app)["Accuracy when accepted"] == "undefined"
 
 

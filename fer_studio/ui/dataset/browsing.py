@@ -47,7 +47,7 @@ def show_browsing(dataset: OpenDataset) -> None:
         _VIEWS,
         default=_VIEWS[0],
         required=True,
-        key="look_view",
+        key="browse_view",
         label_visibility="collapsed",
     )
     if view == "Gallery":

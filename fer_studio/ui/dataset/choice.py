@@ -44,10 +44,11 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     name = None
     if names:
         if st.session_state.get("dataset") not in names:
-            gone = st.session_state.pop("dataset", None)
-            if gone is not None and gone != deleted:
+            missing_name = st.session_state.pop("dataset", None)
+            if missing_name is not None and missing_name != deleted:
                 notices.warning(
-                    f"The dataset {plain_text(str(gone))} no longer exists; another one is shown.",
+                    f"The dataset {plain_text(str(missing_name))} no longer exists; another one is "
+                    "shown.",
                     icon=":material/folder_off:",
                 )
         with selection:
@@ -99,7 +100,7 @@ def _show_empty_state(settings: Settings) -> None:
             "your own pictures in folders named after the emotions. If you have no data yet, "
             "use the demo set of drawn faces: you can try everything on this page with it."
         )
-        if st.session_state.get("import_way") != "demo":
+        if st.session_state.get("import_source") != "demo":
             st.button(
                 "Use the demo set",
                 icon=":material/draw:",

@@ -114,7 +114,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         caption = marked_caption(dataset, state)
         if not len(chosen):
             st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
-            show_gallery(faces.images, rows[:9], caption, key="map_some", page_size=9)
+            show_gallery(faces.images, rows[:9], caption, key="map_examples", page_size=9)
             return
         gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
         if len(chosen) == 1:

@@ -122,7 +122,7 @@ def show_import(settings: Settings) -> None:
         format_func=_SOURCES.__getitem__,
         default="upload",
         required=True,
-        key="import_way",
+        key="import_source",
     )
     if source == "demo":
         _offer_demo(settings)

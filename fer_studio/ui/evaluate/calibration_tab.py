@@ -172,7 +172,7 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
             args=(evaluation,),
         )
         # Both buttons close the dialog; the page then shows the current temperature.
-        if st.button("Cancel", key="temperature_left") or is_saved:
+        if st.button("Cancel", key="temperature_cancelled") or is_saved:
             st.rerun()
 
 
@@ -196,7 +196,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
         100,
         50,
         format="%d %%",
-        key="unsure_below",
+        key="minimum_confidence_percent",
         width=420,
         help="Predictions with a lower confidence are rejected.",
     )

@@ -69,14 +69,14 @@ def _filtered(runs: list[RunSummary]) -> list[RunSummary]:
             persist_state="session",
             placeholder="all states",
         )
-    words = text.lower().split()
+    search_terms = text.lower().split()
     shown = [
         run
         for run in runs
         if (not states or run.state in states)
         and all(
             word in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
-            for word in words
+            for word in search_terms
         )
     ]
     if len(shown) < len(runs):
