@@ -34,7 +34,8 @@ def network_outputs() -> dict[str, NDArray[Any]]:
         generator = np.random.default_rng(1)
         weights = []
         for array in model.get_weights():
-            # Drawn here, because the initializers of the backends differ. Variances are positive.
+            # Drawn here, because the initializers of the backends differ. Vectors stay positive,
+            # because some are variances.
             scale = 1 / np.sqrt(max(np.prod(array.shape[:-1]), 1))
             drawn = generator.standard_normal(array.shape) * scale
             weights.append(np.abs(drawn) + 0.5 if array.ndim == 1 else drawn)

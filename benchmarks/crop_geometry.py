@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 FACE_SIDE = 48
 ENLARGEMENT = 4
 PADDING = FACE_SIDE * ENLARGEMENT // 2
-#: Detections with a lower score are usually wrong.
+#: Minimum score of a detection; below it, detections are usually wrong.
 MIN_SCORE = 0.8
 
 

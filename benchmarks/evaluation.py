@@ -82,7 +82,7 @@ def measure() -> list[Measurement]:
                 bundle, faces, "validation", settings, dataset_name="noise", predictor=predictor
             )
 
-        # Alternating, because the speed of the machine varies.
+        # Measured alternately, because the speed of the machine varies.
         network_seconds = _seconds(lambda: _network_only(bundle, faces))
         evaluation_seconds = _seconds(evaluate)
         network_seconds = min(network_seconds, _seconds(lambda: _network_only(bundle, faces)))

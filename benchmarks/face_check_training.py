@@ -384,7 +384,7 @@ def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int)
             factor = gamma / np.sqrt(variance + layer.epsilon)
             weights += [(last * factor).transpose(3, 2, 0, 1), beta - mean * factor]
         elif isinstance(layer, keras.layers.Dense):
-            # From the order of Keras's Flatten to ONNX's: channels first.
+            # Keras flattens with channels last, ONNX with channels first.
             side = INPUT_SIDE // 8
             kernel = values[0].reshape(side, side, -1, 1).transpose(2, 0, 1, 3).reshape(-1, 1)
             weights += [kernel, values[1]]

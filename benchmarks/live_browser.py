@@ -65,7 +65,7 @@ def app_server(yunet: Path | None = None) -> Iterator[PageServer]:
             "FER_STUDIO_DATA": str(folder / "data"),
             "FER_STUDIO_RUNS": str(folder / "runs"),
         }
-        # Without STUN and TURN servers, which are not part of the measurement.
+        # STUN and TURN servers are not part of the measurement.
         environment.pop("FER_STUDIO_ICE_SERVERS", None)
         if yunet is not None:
             models = folder / "models"

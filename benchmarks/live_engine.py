@@ -136,7 +136,7 @@ def _run(
 ) -> _Run:
     counting = _CountingDetector(detector)
     processor = LiveProcessor(LiveControls(Analyzer(predictor, counting)))
-    # In the pixel format of the video decoder.
+    # The frames have the pixel format of the video decoder.
     camera = [
         av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
         for picture in loop

@@ -113,7 +113,8 @@ def measure() -> list[Measurement]:
             started = server.memory_megabytes
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             context.set_default_timeout(_TIMEOUT_MILLISECONDS)
-            # Alternating: the speed of the machine varies. The first round has a fresh server.
+            # The pages alternate, because the speed of the machine varies. The first round has a
+            # fresh server.
             for _ in range(_ROUNDS + 1):
                 for name, (_, click) in _CLICKS.items():
                     visits[name].append(_visit(context, f"{server.url}/{name}", "h1", click))

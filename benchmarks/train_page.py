@@ -105,7 +105,7 @@ def _measure_page(settings: Settings) -> list[Measurement]:
     ):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         addresses = {section: f"{server.url}/train?view={section}" for section in _SECTIONS}
-        # Alternating: the speed of the machine varies.
+        # The pages alternate, because the speed of the machine varies.
         for round_number in range(_REPEATS + 1):
             for section, last in (*_SECTIONS.items(), (_MINIMAL, MINIMAL_PAGE_TEXT)):
                 page = context.new_page()

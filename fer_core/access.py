@@ -340,8 +340,8 @@ def _providers(auth: object) -> tuple[str, ...]:
             )
         for key in _PROVIDER_KEYS:
             value = section.get(key)
-            is_fine = _is_address(value) if key == "server_metadata_url" else value
-            if not isinstance(value, str) or not is_fine:
+            is_valid = _is_address(value) if key == "server_metadata_url" else value
+            if not isinstance(value, str) or not is_valid:
                 expected = "an address that begins with https://" if "url" in key else "a text"
                 raise InputError(f"{key} in {where} in secrets.toml should be {expected}.")
     return tuple(sections)

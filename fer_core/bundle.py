@@ -411,7 +411,7 @@ def publish_bundle(
     name = name or bundle.name
     with new_bundle_folder(name, settings) as temporary:
         for file in sorted(bundle.folder.iterdir()):
-            # Only the files of a bundle; anything else in the folder is not published.
+            # Anything in the folder that is not a file of a bundle is not published.
             if file.name in _BUNDLE_FILES and file.is_file():
                 shutil.copyfile(file, temporary / file.name)
         _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-#: A spreadsheet interprets a cell that begins with one of these as a formula.
+#: First characters of cells that a spreadsheet interprets as formulas.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

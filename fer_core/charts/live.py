@@ -19,7 +19,7 @@ from fer_core.live.session_record import RecordRows
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
 ChartOption = dict[str, Any]
 
-#: After a longer pause the curves have a gap: the person was not in the picture.
+#: Minimum pause after which the curves have a gap, because the person was not in the picture.
 _GAP_SECONDS = 1.5
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
@@ -158,7 +158,7 @@ def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
     seconds: NDArray[np.float64] = rows.seconds[is_person]
     percents = 100.0 * rows.probabilities[is_person]
     step = max(-(-len(seconds) // _MAX_POINTS), 1)
-    # Counted from the end, so that the latest point is always shown.
+    # Steps are counted from the end, so that the latest point is always shown.
     seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
     zeros = np.zeros(len(rows.classes))
     for gap in (np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1)[::-1]:

@@ -148,7 +148,7 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # By name only: decisions about images that do not exist can be removed as well.
+    # Matched by name only, so that decisions about missing images can be removed as well.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
     # An image that was imported again under another name is identified by its pixels.
     matched = match_curation(curation, face_set).by_row

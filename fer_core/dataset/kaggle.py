@@ -26,8 +26,8 @@ _OR_MANUALLY = (
 )
 _POLL_SECONDS = 0.5
 
-#: Held during a download, because kagglehub has one set of credentials for the whole process.
-_CREDENTIALS = threading.Lock()
+#: Lock for downloads, because kagglehub has one set of credentials for the whole process.
+_CREDENTIALS_LOCK = threading.Lock()
 
 
 def import_from_kaggle(
@@ -104,7 +104,7 @@ def _fetch(folder: Path, token: str | None) -> None:
         raise InputError(
             f"kagglehub is not installed; install it (pip install kagglehub), {_OR_MANUALLY}."
         ) from error
-    with _CREDENTIALS:
+    with _CREDENTIALS_LOCK:
         if token:
             config.set_kaggle_api_token(token.strip())
         try:

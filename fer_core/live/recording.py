@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 MAX_RECORDING_SECONDS = 120.0
 _BITS_PER_SECOND = 1_500_000
 _TIME_BASE = Fraction(1, 90_000)
-#: Frames that may wait for the encoder; further frames are skipped.
+#: Maximum number of frames that wait for the encoder; further frames are skipped.
 _MAX_WAITING = 15
 
 

@@ -285,7 +285,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
     config = replace(config, targets="labels", low_resolution_epochs=0)
     model = compiled_model(config)
     generator = np.random.default_rng(0)
-    # Several batches per epoch, as in a real training.
+    # An epoch has several batches, as in a real training.
     count = config.batch_size * 4
     labels = (np.arange(count) % len(EMOTIONS)).astype(np.int8)
     faces = FaceSet(

@@ -127,7 +127,7 @@ def is_locked(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # Shared, so that two processes that only check do not affect each other.
+        # The lock is shared, so that two processes that only check do not affect each other.
         return not _try_lock(descriptor, shared=True)
     except OSError:
         return None

@@ -276,7 +276,7 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArray[np.uint8]:
     if strip.mode.startswith("I;16"):
-        # Rounded integer arithmetic: 65535 becomes 255 and 257 becomes 1.
+        # Integer division with rounding: 65535 becomes 255, and 257 becomes 1.
         values = np.asarray(strip).astype(np.uint32)
         return _gray_to_rgb(((values * 255 + 32767) // 65535).astype(np.uint8))
     if strip.mode in ("I", "F"):

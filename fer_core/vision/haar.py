@@ -125,6 +125,6 @@ def _logit(probability: float) -> float:
 def _load_cascade() -> cv2.CascadeClassifier:
     cascade = cv2.CascadeClassifier(str(_CASCADE_PATH))
     if cascade.empty():
-        # Not invalid input: the installation is incomplete (OpenCV 5 removed the cascades).
+        # This is not an InputError: the installation is incomplete (OpenCV 5 has no cascades).
         raise RuntimeError(f"OpenCV's package lacks {_CASCADE_PATH.name}; install OpenCV 4")
     return cascade

@@ -66,11 +66,11 @@ PAGES = (
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
-    # Without icons: the browser would download the icon of each page from the internet.
+    # Pages have no icons, because the browser would download them from the internet.
     visitor = admission()
     pages = [
         st.Page(
-            # Absolute, because Streamlit resolves relative paths from its main script.
+            # The path is absolute, because Streamlit resolves relative ones from its main script.
             PAGES_FOLDER / f"{entry.name}.py",
             title=entry.title,
             help=entry.help,

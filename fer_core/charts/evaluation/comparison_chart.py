@@ -59,7 +59,7 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
         margin=MARGIN,
         showlegend=False,
         xaxis={
-            # Symmetric: on the left the first model is better, on the right the second.
+            # The axis is symmetric: the first model is better on the left, the second on the right.
             "range": [-1.1 * extent, 1.1 * extent],
             "tickformat": "+.2f",
             "title": {

@@ -75,7 +75,7 @@ def collect_photos() -> PhotoCollection:
             st.warning(skipped, icon=":material/filter_none:")
     snapshot = None
     with camera_tab:
-        # Drawn only while its tab is open, so that the camera is not switched on before.
+        # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
             snapshot = st.camera_input("Take a snapshot", key="snapshot", width=640)
     st.caption(

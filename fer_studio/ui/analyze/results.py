@@ -84,7 +84,7 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
         key=f"photo_table_{hash(tuple(keys)) & 0xFFFFFFFF:x}",
         height=min(38 + 35 * len(rows), 300),
         column_config={
-            # Narrow enough that a phone shows the first two.
+            # The columns are narrow, so that a phone shows the first two.
             "Photo": st.column_config.TextColumn(width=150),
             "Emotions": st.column_config.TextColumn(width="medium"),
             "Faces": st.column_config.NumberColumn(width="small"),

@@ -122,7 +122,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 "Label is the most frequent answer",
                 f"{100 * agreeing:.1f} %",
                 border=True,
-                help="Of the images with votes.",
+                help="Share of the images with votes.",
             )
             st.metric(
                 "Annotator agreement",

@@ -239,7 +239,7 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
                     mark = " (◆ best epoch)" if figure.has_best else ""
                     st.markdown(f"**{figure.title}**{mark}")
                     curves = _curves(figure, run, len(epochs))
-                    # Without a key, so that it stays the same element while its rows grow.
+                    # It has no key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
                         curves.specification,
