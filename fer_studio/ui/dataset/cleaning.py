@@ -102,7 +102,7 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                     border=True,
                     height="stretch",
                 )
-        relabeled = sum(curated.relabelled.values())
+        relabeled = sum(curated.relabeled.values())
         st.metric("Relabeled", f"{relabeled:,}", border=True, height="stretch")
     changed = [split for split in SPLITS if before[split] != after[split]]
     if changed:
