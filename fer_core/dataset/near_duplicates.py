@@ -39,7 +39,7 @@ _MAX_SHIFT = 3
 MIN_CORRELATION = 0.92
 MIN_MIRRORED_CORRELATION = 0.95
 
-#: Below this deviation of its intensities an image shows too little to be recognized.
+#: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
 _MIN_DEVIATION = 4.0
 
 #: Number of rows that are compared with all others at once: 128 MB for 32,000 images.

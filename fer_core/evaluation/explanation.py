@@ -222,9 +222,9 @@ def overlay(
         RGB, uint8 ``[size, size, 3]``.
     """
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
-    wide = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
-    colored = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
+    colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     # Transparent where the map is low, so that the black of the color map does not darken the face.
-    share = (strength * np.sqrt(wide))[..., np.newaxis]
+    share = (strength * np.sqrt(enlarged))[..., np.newaxis]
     mixed = (1 - share) * face[..., np.newaxis] + share * colored[..., ::-1]
     return np.asarray(np.rint(mixed), np.uint8)

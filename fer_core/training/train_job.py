@@ -250,11 +250,11 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
 
 def _too_short(budget: TimeBudget, result: FitResult) -> str:
     """Return the message that the budget was too short for one epoch."""
-    before = ""
+    last_epoch = ""
     if result.epochs:
-        before = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
+        last_epoch = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
     return (
-        f"No epoch was finished in {budget.minutes:g} minutes{before}, and an unfinished one "
+        f"No epoch was finished in {budget.minutes:g} minutes{last_epoch}, and an unfinished one "
         "is not kept; resume the run with more --minutes."
     )
 

@@ -42,7 +42,7 @@ def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
         return _UNREADABLE
     if pixels > MAX_SIDE * MAX_SIDE:
         return _TOO_LARGE
-    # OpenCV cannot be interrupted.
+    # Decoding many scans takes minutes, and OpenCV cannot be interrupted.
     if has_too_many_scans(content):
         return _TOO_MANY_SCANS
     try:
