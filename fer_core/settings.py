@@ -17,7 +17,7 @@ _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 
 _APP_NAME = "fer-studio"
 
-#: Whether a login is required: if one is configured, always, or never.
+#: When a login is required: if one is configured, always or never.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 

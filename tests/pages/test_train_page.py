@@ -700,12 +700,12 @@ def test_the_queue_is_reordered_and_emptied(
         enqueue(make_run(home, name), home)
     app = open_view("Runs")
     assert any("3 pending runs" in box.label for box in app.expander)
-    assert app.button(key="earlier_first").disabled
-    app.button(key="earlier_third").click().run()
-    app.button(key="later_first").click().run()
+    assert app.button(key="move_up_first").disabled
+    app.button(key="move_up_third").click().run()
+    app.button(key="move_down_first").click().run()
     # first, third, second; then the first one place later.
     assert [run.path.name for run in waiting_runs(home)] == ["third", "first", "second"]
-    app.button(key="take_out_second").click().run()
+    app.button(key="remove_second").click().run()
     assert_sound(app)
     assert sorted(run.path.name for run in waiting_runs(home)) == ["first", "third"]
 

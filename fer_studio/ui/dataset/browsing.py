@@ -34,9 +34,9 @@ _ORDERS = {
     "closest to class mean first": ("distance", False),
     "farthest from class mean first": ("distance", True),
 }
-_SHUFFLES = "look_shuffles"
+_SHUFFLES = "browse_shuffles"
 _PREVIEWS = 12
-_PREVIEW_SEED = "look_preview_seed"
+_PREVIEW_SEED = "browse_preview_seed"
 
 
 @section

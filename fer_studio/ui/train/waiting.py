@@ -51,7 +51,7 @@ def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
         st.markdown(f"**{position}.** {plain_text(run_title(run))}", width="stretch")
         st.button(
             "Move up",
-            key=f"earlier_{run.id}",
+            key=f"move_up_{run.id}",
             icon=":material/arrow_upward:",
             disabled=position == 1,
             on_click=run_action,
@@ -59,7 +59,7 @@ def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
         )
         st.button(
             "Move down",
-            key=f"later_{run.id}",
+            key=f"move_down_{run.id}",
             icon=":material/arrow_downward:",
             disabled=position == count,
             on_click=run_action,
@@ -67,7 +67,7 @@ def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
         )
         st.button(
             "Remove",
-            key=f"take_out_{run.id}",
+            key=f"remove_{run.id}",
             icon=":material/playlist_remove:",
             on_click=run_action,
             args=(lambda: remove_from_queue(folder, settings),),
