@@ -458,7 +458,7 @@ def test_every_change_requires_the_role() -> None:
         }
         found |= names & CHANGES
         if names & CHANGES:
-            assert names & {"require_editor", "act"}, path
+            assert names & {"require_editor", "run_action"}, path
     assert found == CHANGES
 
 
