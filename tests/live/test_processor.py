@@ -8,7 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from live_scenes import FixedPredictor, ImmediateExecutor, ManualExecutor, SquareDetector, scene
+from live_scenes import (
+    Clock,
+    FixedPredictor,
+    ImmediateExecutor,
+    ManualExecutor,
+    SquareDetector,
+    scene,
+)
 from numpy.typing import NDArray
 
 from fer_core.emotions import emotion_color_rgb
@@ -315,13 +322,15 @@ def test_two_streams_that_share_model_and_detector_do_not_mix(controls: LiveCont
 def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) -> None:
     frames = [scene((20 + 2 * n, 30), side=40, size=(120, 160)) for n in range(20)]
     frames += frames[::-1]
+    clock = Clock()
     processor = LiveProcessor(
-        controls, record=SessionRecord(max_rows=3), executor=ImmediateExecutor()
+        controls, record=SessionRecord(max_rows=3), executor=ImmediateExecutor(), clock=clock
     )
 
     def memory_after(count: int) -> int:
         first = processor.snapshot().frames
         for number in range(first, first + count):
+            clock.now += 1 / 30
             processor.process(frames[number % len(frames)], number / 30)
         gc.collect()
         # Pillow and NumPy build attribute names at run time ("raw_decoder"). The interpreter's
@@ -337,8 +346,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) 
     assert len(processor.snapshot().faces) == 1
     assert len(processor.record) <= 3
     # A leak grows in each round; what threads of earlier tests allocate meanwhile does not. One
-    # frame has 57,600 bytes; keeping 200 bytes of each would be 20,000 per round. The times of the
-    # frames and detections of the last two seconds, 32 bytes each, are at most 6,400.
+    # frame has 57,600 bytes; keeping 200 bytes of each would be 20,000 per round.
     assert min(after - before for before, after in pairwise(memory)) < 15_000
 
 
