@@ -221,7 +221,7 @@ def test_serving_imports_neither_a_training_library_nor_streamlit() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     assert answer.stdout.strip() == "[]"
 
