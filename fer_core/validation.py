@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import (
     AllowInfNan,
@@ -84,21 +85,25 @@ def from_dict(kind: type[Record], values: Any) -> Record:
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object, received {shortened(values)}")
     try:
-        if is_pydantic_dataclass(kind):
-            return kind(**values)
-        return _as_declared(kind, _strict_record(kind)(**values))
+        if _is_standard(kind):
+            return _as_declared(kind, _strict_record(cast(Any, kind))(**values))
+        return kind(**values)
     except ValidationError as error:
         raise ValueError(sentence(error)) from error
 
 
-def _as_declared(kind: type[Record], validated: Any) -> Record:
+def _is_standard(kind: type[Any]) -> bool:
+    return not is_pydantic_dataclass(kind)
+
+
+def _as_declared(kind: Callable[..., Record], validated: Any) -> Record:
     """Return the values of a validated record, and of the records in it, as the given type."""
     hints = get_type_hints(kind)
     given = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in dataclasses.fields(validated):
         value = getattr(validated, field.name)
         if dataclasses.is_dataclass(value):
-            (record,) = filter(dataclasses.is_dataclass, get_args(hints[field.name]))
+            (record,) = [part for part in get_args(hints[field.name]) if part is not NoneType]
             value = _as_declared(record, value)
         given[field.name] = value
     return kind(**given)
@@ -112,7 +117,7 @@ def _strict_record(kind: type[Any]) -> type[Any]:
         (
             one.name,
             _strict(hints[one.name]),
-            dataclasses.field(default=one.default, default_factory=one.default_factory),  # type: ignore[call-overload]
+            dataclasses.field(default=one.default, default_factory=one.default_factory),
         )
         for one in dataclasses.fields(kind)
     ]
@@ -123,7 +128,7 @@ def _strict(annotation: Any) -> Any:
     if annotation in _STRICT:
         return _STRICT[annotation]
     if dataclasses.is_dataclass(annotation):
-        return _strict_record(annotation)  # type: ignore[arg-type]
+        return _strict_record(cast(Any, annotation))
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return functools.reduce(lambda one, other: one | other, map(_strict, parts))

@@ -2,7 +2,7 @@
 
 These few lines of NumPy equal scikit-learn's functions, as the tests show. They are used instead
 because the overview of the evaluate page and every epoch of a training need them, and importing
-``sklearn.metrics`` takes longer than computing them. The curves in ``curves`` use scikit-learn.
+``sklearn.metrics`` takes longer than computing them.
 """
 
 from __future__ import annotations
