@@ -8,18 +8,15 @@ listed under the run's name.
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
 from fer_core.calibration import Calibration, read_calibration
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
@@ -35,8 +32,8 @@ from fer_core.files import (
     write_json,
     write_text,
 )
+from fer_core.plain_records import plain_record
 from fer_core.settings import Settings, is_shipped_model
-from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 RECORD_FILE = "bundle.json"
 SERVED_NETWORK_FILE = "model.onnx"
@@ -52,7 +49,7 @@ _MAX_DEFAULT_CHARACTERS = 200
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
-@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+@dataclass(frozen=True)
 class ModelSource:
     """The file that an imported model came from.
 
@@ -64,14 +61,14 @@ class ModelSource:
         assumptions: Descriptions of assumptions about what the file does not specify.
     """
 
-    file: Text
-    format: Text
-    weights_file: Text | None = None
-    changes: tuple[Text, ...] = ()
-    assumptions: tuple[Text, ...] = ()
+    file: str
+    format: str
+    weights_file: str | None = None
+    changes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+@dataclass(frozen=True)
 class BundleRecord:
     """A model's origin and the format of its input: the content of ``bundle.json``.
 
@@ -97,29 +94,34 @@ class BundleRecord:
             which were trained on labels.
     """
 
-    labels: tuple[Text, ...]
-    input_shape: tuple[Integer, Integer, Integer]
-    input_scale: Annotated[Number, Field(gt=0)]
-    flip_averaging: Flag
-    parameters: Integer
-    recipe: Text | None
-    config: dict[Text, Any]
-    seed: Integer | None
-    dataset: dict[Text, Any]
-    curation: Text | None
-    training: dict[Text, Any]
-    metrics: dict[Text, dict[Text, Any]]
-    versions: dict[Text, Text]
-    created: Text
-    input_offset: Number = 0.0
+    labels: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    input_scale: float
+    flip_averaging: bool
+    parameters: int
+    recipe: str | None
+    config: dict[str, Any]
+    seed: int | None
+    dataset: dict[str, Any]
+    curation: str | None
+    training: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+    created: str
+    input_offset: float = 0.0
     source: ModelSource | None = None
-    targets: dict[Text, Any] = Field(default_factory=dict)
+    targets: dict[str, Any] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _check_labels(self) -> Self:
+    def __post_init__(self) -> None:
+        """Check what the types do not state.
+
+        Raises:
+            ValueError: A label is missing, or the scale is not above 0.
+        """
         if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        return self
+        if self.input_scale <= 0:
+            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
 
     @classmethod
     def from_json(cls, values: Any) -> BundleRecord:
@@ -128,7 +130,13 @@ class BundleRecord:
         Raises:
             ValueError: The content is not valid.
         """
-        return from_dict(cls, values)
+        record = plain_record(cls, values)
+        if record is None:
+            # Loaded only if something is wrong: it takes longer than all other imports.
+            from fer_core.validation import from_dict
+
+            record = from_dict(cls, values)
+        return record
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""
@@ -157,7 +165,7 @@ class BundleRecord:
         return bool(self.dataset.get("kind") == "demo")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Bundle:
     """A bundle on disk.
 
@@ -172,7 +180,7 @@ class Bundle:
     name: str
     folder: Path
     record: BundleRecord
-    calibration: Calibration = dataclasses.field(default_factory=Calibration)
+    calibration: Calibration = field(default_factory=Calibration)
 
     @property
     def temperature(self) -> float:

@@ -22,6 +22,7 @@ FOUNDATION = {
     "csv_text",
     "jpeg_scans",
     "onnx_session",
+    "plain_records",
     "stale_files",
     "validation",
 }

@@ -2,7 +2,7 @@
 
 The results equal those of scikit-learn, as the tests show. The overview of the evaluate page and
 every training epoch need these metrics, and importing ``sklearn.metrics`` takes longer than
-computing them. The curves in ``curves`` use scikit-learn.
+computing them.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.helpers import IDLE, archive_of, fits_the_width, metric
+from browser.helpers import IDLE, archive_of, assert_fits_the_width, metric
 from browser.helpers import upload as upload_files
 from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
@@ -263,7 +263,7 @@ def test_a_phone_shows_every_section_without_scrolling_sideways(
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
         page.locator(IDLE).wait_for()
-        assert fits_the_width(page), tab.inner_text()
+        assert_fits_the_width(page, tab.inner_text())
 
 
 def test_the_baseline_is_shown(open_page: OpenPage, home: Settings) -> None:

@@ -41,7 +41,7 @@ def status(run_folder: Path) -> dict[str, Any]:
 
 
 def wait_until(
-    condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 120
+    condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 300
 ) -> None:
     """Wait for what a running training is about to do."""
     deadline = time.monotonic() + seconds
@@ -233,7 +233,7 @@ def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
     )
     wait_until(lambda: len(epochs_on_disk(folder)) >= 2, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     document = json.loads(out)
@@ -257,7 +257,7 @@ def test_a_stop_in_the_first_epoch_leaves_no_model_and_can_be_resumed(
     )
     wait_until(lambda: status(folder).get("step", 0) >= 1, process)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     document = json.loads(out)

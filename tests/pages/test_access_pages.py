@@ -57,7 +57,7 @@ def open_as() -> OpenAs:
         secrets: dict[str, Any] = SECRETS,
         **session: Any,
     ) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         app.secrets = secrets
         app.user = user(email)
         for key, value in session.items():

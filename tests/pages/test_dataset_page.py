@@ -27,7 +27,7 @@ from fer_studio.ui.jobs import job_service
 Png = Callable[[NDArray[np.uint8]], bytes]
 OpenApp = Callable[..., AppTest]
 PAGE = "pages/dataset.py"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 def csv_of(faces: FaceSet) -> bytes:
@@ -756,7 +756,7 @@ def test_the_page_needs_no_training_library(home_with_faces: Settings) -> None:
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({str(PROJECT_ROOT / "app.py")!r}, default_timeout=60).run()
+app = AppTest.from_file({str(PROJECT_ROOT / "app.py")!r}, default_timeout=180).run()
 app.switch_page({PAGE!r}).run()
 titles = {{
     "Browse images": "visibility",

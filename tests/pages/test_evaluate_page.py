@@ -86,7 +86,7 @@ def evaluate(app: AppTest) -> AppTest:
 
 
 def wait_for(app: AppTest, is_done: Callable[[], bool]) -> AppTest:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not is_done():
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
@@ -106,7 +106,7 @@ def open_app() -> OpenApp:
     """``open_app()`` opens the page through the navigation in a new session."""
 
     def call() -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         return app.switch_page(PAGE).run()
 
     return call
@@ -663,7 +663,7 @@ def test_two_sessions_share_one_evaluation_and_both_can_stop_it(
 
     def slow(*arguments: Any, report: Any = None, **options: Any) -> Any:
         calls.append(1)
-        assert proceed.wait(60)
+        assert proceed.wait(180)
         if report is not None:
             report(1, 2)
         return original(*arguments, report=report, **options)
@@ -866,7 +866,7 @@ def test_a_dataset_is_opened_once_for_both_pages(
 
     monkeypatch.setattr(datasets, "load_dataset", counted)
     choose_data(open_app(), "tiny")
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     app.switch_page("pages/dataset.py").run()
     assert app.selectbox(key="dataset").value == "tiny"
     assert not app.exception
@@ -1005,7 +1005,7 @@ def test_a_link_opens_its_model(studio: Settings) -> None:
     write_predictions(
         studio.models_root / "other", np.zeros(3, np.int8), np.full((3, 7), 1 / 7, np.float32)
     )
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).switch_page(PAGE)
     app.query_params["model"] = "other"
     app.run()
     assert_valid(app)
@@ -1025,7 +1025,7 @@ def test_a_link_opens_its_model(studio: Settings) -> None:
 
 
 def test_a_link_to_a_missing_model_is_a_warning(studio: Settings, open_app: OpenApp) -> None:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).switch_page(PAGE)
     app.query_params["model"] = "gone"
     app.run()
     assert_valid(app)
@@ -1038,7 +1038,7 @@ def test_the_page_imports_no_training_library(studio: Settings, tmp_path: Path) 
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         f"sections = {list(SECTIONS.values())!r}\n"
-        "app = AppTest.from_file('app.py', default_timeout=60)\n"
+        "app = AppTest.from_file('app.py', default_timeout=180)\n"
         "app.switch_page('pages/evaluate.py').run()\n"
         "for name in sections:\n"
         "    app.session_state['evaluate_section'] = name\n"

@@ -34,7 +34,7 @@ def user(email: str) -> dict[str, Any]:
 
 
 def open_as(email: str, page: str, **session: Any) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     app.secrets = SECRETS
     app.user = user(email)
     for key, value in session.items():
@@ -72,7 +72,7 @@ def test_a_job_that_was_just_cancelled_counts_as_not_started(
     service = jobs.JobService()
     monkeypatch.setattr(jobs, "job_service", lambda: service)
     job = service.start(LOOKING, "key", "Looking", lambda _: 7, editor())
-    assert job.wait(60)
+    assert job.wait(180)
 
     def found() -> Job | None:
         return job_on_request(LOOKING, "key", "Looking", int, is_pressed=False, stop_key="stop")
@@ -115,7 +115,7 @@ def test_a_viewer_watches_an_editors_job_and_cannot_stop_it(
     app.user = user(EDITOR)
     app.run()
     app.button(key="stop_import").click().run()
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.was_cancelled
 
 

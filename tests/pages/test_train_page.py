@@ -93,7 +93,7 @@ def open_view() -> Callable[..., AppTest]:
     """``open_view("Runs", run="one")``: a section of the page, with this in the session."""
 
     def call(view: str = "New training", **session: Any) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         app.session_state["view"] = view
         for key, value in session.items():
             app.session_state[key] = value
@@ -185,7 +185,7 @@ def test_the_page_loads_no_training_library_and_optuna_only_for_a_search(
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "app = AppTest.from_file('app.py', default_timeout=60)\n"
+        "app = AppTest.from_file('app.py', default_timeout=180)\n"
         "app.switch_page('pages/train.py').run()\n"
         "assert not app.exception\n"
         "for view in ('Runs', 'Compare'):\n"
@@ -194,7 +194,7 @@ def test_the_page_loads_no_training_library_and_optuna_only_for_a_search(
         "print(sorted({'tensorflow', 'keras', 'optuna', 'jax', 'torch'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr
 
@@ -430,7 +430,7 @@ def test_a_dataset_without_validation_cannot_be_started(
 
 def wait_for_estimate() -> None:
     for job in job_service().unfinished(ESTIMATE):
-        assert job.wait(60)
+        assert job.wait(180)
 
 
 def test_the_estimate_is_measured_in_the_background_and_shown(
@@ -734,12 +734,12 @@ def test_the_address_names_the_run_and_leads_back_to_it(
         write_label(make_run(home, name, epochs=1, state="finished"), RunLabel(f"Run {name}"))
     app = open_view("Runs")
     assert app.query_params["run"] == app.selectbox(key="run").value
-    again = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    again = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     again.session_state["view"] = "Runs"
     again.query_params["run"] = "two"
     again.switch_page("pages/train.py").run()
     assert again.selectbox(key="run").value == "two"
-    gone = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    gone = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     gone.session_state["view"] = "Runs"
     gone.query_params["run"] = "gone"
     gone.switch_page("pages/train.py").run()

@@ -40,9 +40,9 @@ from pathlib import Path
 from fer_core.training.run_folder import RunFolder, RunStatus
 run = RunFolder(Path(sys.argv[1]))
 with run.locked():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     run.write_status(RunStatus("running", str(child.pid), epoch=2, epochs=3, step=1, steps=9))
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -75,7 +75,7 @@ def holder(run: RunFolder) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(run.path)], start_new_session=True
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while run.read_status() is None:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
@@ -179,9 +179,9 @@ def test_a_process_that_holds_a_run_is_found_controlled_and_killed_with_its_chil
     with pytest.raises(InputError, match="being trained; stop or kill it first"):
         delete_run(run, settings)
     kill_run(run)
-    assert holder.wait(timeout=10) == -signal.SIGKILL
+    assert holder.wait(timeout=120) == -signal.SIGKILL
     assert not is_active(run)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while is_process_alive(child, None) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_process_alive(child, None)

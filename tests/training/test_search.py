@@ -5,7 +5,6 @@ import platform
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
@@ -355,9 +354,7 @@ def test_a_stop_leaves_the_trial_open(
         return SimpleNamespace(state="running", reason="")
 
     monkeypatch.setattr(search_worker, "run_summary", running)
-    start = time.monotonic()
-    summary = run_search("first", settings)
-    assert time.monotonic() - start < 30
+    summary = run_search("first", settings)  # returns although the trial's run has not ended
     assert (summary.running, summary.failed, summary.state) == (0, 0, "stopped")
     # The trial keeps its values and its run, which the next worker continues.
     (trial,) = summary.trials
