@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_core.child import ChildError, Limits, child_main, run_child
 from fer_core.errors import InputError
-from fer_core.exchange.child import ChildError, Limits, child_main, run_child
 from fer_core.exchange.safety import MAX_BYTES
 
 if TYPE_CHECKING:

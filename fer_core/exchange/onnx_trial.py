@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import BundleRecord, load_bundle
+from fer_core.child import ChildError, Limits, child_main, run_child
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange import onnx_files
-from fer_core.exchange.child import ChildError, Limits, child_main, run_child
 from fer_core.exchange.labels import SCALES
 from fer_core.exchange.probe import (
     are_probabilities,

@@ -16,8 +16,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
+from fer_core.vision.decode_worker import decode_in_worker
 
 #: Pictures with more pixels are rejected after reading their header.
 MAX_PIXELS = 100_000_000
@@ -35,6 +37,9 @@ _LARGE_BYTES = 140_000_000
 _STRIP_PIXELS = 4_000_000
 
 MAX_DECODE_SECONDS = 60.0
+#: WebP pictures with more pixels are decoded in a worker process. libwebp takes about 0.1 s per
+#: million pixels, at most.
+_WEBP_WORKER_PIXELS = 4_000_000
 
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
@@ -80,25 +85,53 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
             ``MAX_DECODED_BYTES`` or ``MAX_DECODE_SECONDS``.
     """
     with picture_slot(content):
-        image = _open(content, name)
-        _check_size(image, name)
-        if has_too_many_scans(content):
-            raise InputError(
-                f"{name} is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes "
-                "to decode; open it in a picture editor and save it again."
-            )
-        # Decoders raise nearly any exception on damaged content.
+        if not _needs_worker(content, name):
+            return decode_directly(content, name)
         try:
-            image.load()
-            # Read after loading, because Pillow's TIFF reader rotates the picture itself and then
-            # removes the tag, and because in PNG the tag may follow the pixels.
-            orientation = _orientation(image)
-            pixels = _to_rgb(image)
-        except Exception as error:
-            raise InputError(_damage(name, content, error)) from error
-        # Pillow's pixels are released before the rotation copies the result.
-        del image
-        return np.ascontiguousarray(_upright(pixels, orientation))
+            return decode_in_worker(content, name, MAX_DECODE_SECONDS)
+        except ChildError as failure:
+            cause = TimeoutError() if failure.cause == "time" else failure
+            raise InputError(_damage(name, content, cause)) from failure
+
+
+def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Decode a picture as ``decode_picture``, in this process.
+
+    Decoders that read the whole file in one call have no time limit.
+    """
+    image = _open(content, name)
+    _check_size(image, name)
+    if has_too_many_scans(content):
+        raise InputError(
+            f"{name} is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes "
+            "to decode; open it in a picture editor and save it again."
+        )
+    # Decoders raise nearly any exception on damaged content.
+    try:
+        image.load()
+        # Read after loading, because Pillow's TIFF reader rotates the picture itself and then
+        # removes the tag, and because in PNG the tag may follow the pixels.
+        orientation = _orientation(image)
+        pixels = _to_rgb(image)
+    except Exception as error:
+        raise InputError(_damage(name, content, error)) from error
+    # Pillow's pixels are released before the rotation copies the result.
+    del image
+    return np.ascontiguousarray(_upright(pixels, orientation))
+
+
+def _needs_worker(content: bytes, name: str) -> bool:
+    """Return True if the decoder reads the whole file in one call and may take long.
+
+    The size is checked here, so that no worker starts for a picture that is too large.
+    """
+    image = _open(content, name)
+    _check_size(image, name)
+    if isinstance(image, WebPImageFile):
+        width, height = image.size
+        return width * height > _WEBP_WORKER_PIXELS
+    # A compressed TIFF: its strips can contain JPEGs with many scans.
+    return isinstance(image, TiffImageFile) and any(tile[0] == "libtiff" for tile in image.tile)
 
 
 @contextmanager
@@ -165,8 +198,7 @@ def _open(content: bytes, name: str) -> Image.Image:
 class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
-    Pillow's decoders read in blocks of 64 KB or less. Those that read the whole file in one call
-    (WebP, TIFF) are limited by ``MAX_PIXELS``.
+    Pillow's decoders read in blocks of 64 KB or less, except those of ``_needs_worker``.
     """
 
     def __init__(self, content: bytes) -> None:
