@@ -37,6 +37,7 @@ from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, lock_file, spawn
+from fer_core.training.required_votes import check_votes
 from fer_core.training.search_space import SearchSpace, check_space
 from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 
@@ -174,14 +175,15 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     """Create a study; ``launch_search`` or ``run_search`` runs its trials.
 
     Raises:
-        InputError: The name is taken or not valid, the dataset does not exist, the space does not
-            match the configuration, or the storage cannot be used.
+        InputError: The name is taken or not valid, the dataset does not exist or has no votes to
+            learn, the space does not match the configuration, or the storage cannot be used.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
+    check_votes(setup.config, setup.data, settings)
     folder = study_folder(setup.name, settings)
     try:
         if (folder / _SETUP_FILE).exists():

@@ -324,3 +324,13 @@ def test_data_that_are_not_there_leave_no_run_behind(run: Callable, tmp_path: Pa
     arguments = ("--recipe", "three-conv-cnn-adam", "--data", "mistyped", "--run-dir", folder)
     assert "There is no dataset and no path 'mistyped'" in run("train", *arguments).refusal
     assert not folder.exists()
+
+
+def test_votes_that_the_data_lack_are_missed_before_the_run(
+    run: Callable, kaggle_zip: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    arguments = (*SMALL, "--data", kaggle_zip, "--set", "targets=votes_distribution")
+    refusal = run("train", *arguments, "--run-dir", folder).refusal
+    assert "needs annotator votes" in refusal and "choose targets=labels" in refusal
+    assert not folder.exists()

@@ -535,6 +535,18 @@ def test_a_refused_start_keeps_the_form(
 
 
 @pytest.mark.usefixtures("no_processes")
+def test_votes_that_the_dataset_lacks_are_missed_at_the_start(
+    home: Settings, faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    app = open_group(open_view(), "loss")
+    app.selectbox(key="setting_targets").set_value("votes_majority").run()
+    app.button(key="start_training").click().run()
+    assert_sound(app)
+    assert "faces has none; import them on the dataset page" in errors(app)[0]
+    assert list_runs(home) == []
+
+
+@pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize("view", ["New training", "Runs", "Compare", "Search"])
 def test_a_runs_folder_that_is_not_a_folder_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest], view: str

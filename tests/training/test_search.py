@@ -208,6 +208,9 @@ def test_failed_trials_are_reported_and_count(
 def test_studies_that_are_not_valid_are_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no dataset and no path"):
         create_study(setup("nowhere"), settings)
+    votes = TrainingConfig(architecture="three_convolutions", targets="votes_majority")
+    with pytest.raises(InputError, match="needs annotator votes"):
+        create_study(setup(str(tmp_path), config=votes), settings)
     with pytest.raises(InputError, match="cannot be a name"):
         create_study(setup(str(tmp_path), name="../x"), settings)
     with pytest.raises(InputError, match="storage of the study 'first' cannot be used"):
