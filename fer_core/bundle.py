@@ -42,6 +42,7 @@ CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
+_DEFAULT_LOCK = ".default.lock"
 #: Maximum number of characters that are read from ``models/default``: a damaged file may be long.
 _MAX_DEFAULT_CHARACTERS = 200
 
@@ -285,17 +286,17 @@ def damaged_bundles(settings: Settings) -> list[str]:
 
 
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
-    published = [
-        path for root in settings.model_roots for path in sorted(root.glob(f"[!.]*/{RECORD_FILE}"))
-    ]
-    of_runs = sorted(
-        settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"), key=_last_change, reverse=True
-    )
-    named = [(path.parent.name, path.parent) for path in published]
-    named += [(path.parent.parent.name, path.parent) for path in of_runs]
+    errors: list[str] = []
+    named: list[tuple[str, Path]] = []
+    for root in settings.model_roots:
+        named += [(folder.name, folder) for folder in _visible_folders(root, errors)]
+    runs = _visible_folders(settings.runs_root, errors)
+    of_runs = sorted((run / "bundle" for run in runs), key=_last_change, reverse=True)
+    named += [(folder.parent.name, folder) for folder in of_runs]
     bundles: dict[str, Bundle] = {}
-    errors = []
     for name, folder in named:
+        if not _may_be_bundle(folder):
+            continue
         try:
             bundles.setdefault(name, load_bundle(folder, name))
         except InputError as error:
@@ -303,9 +304,31 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     return list(bundles.values()), errors
 
 
-def _last_change(path: Path) -> int:
+def _visible_folders(root: Path, errors: list[str]) -> list[Path]:
+    """Return what is in a folder, by name; nothing if it is missing."""
     try:
-        return path.stat().st_mtime_ns
+        return sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    except PermissionError as error:
+        errors.append(str(cannot_read(root, error)))
+    except OSError:  # missing, or a file
+        pass
+    return []
+
+
+def _may_be_bundle(folder: Path) -> bool:
+    """Return True if a folder has a record, or if that cannot be determined."""
+    try:
+        (folder / RECORD_FILE).stat()
+    except PermissionError:
+        return True  # loading it explains the reason
+    except OSError:
+        return False
+    return True
+
+
+def _last_change(folder: Path) -> int:
+    try:
+        return (folder / RECORD_FILE).stat().st_mtime_ns
     except OSError:  # its run is just being deleted
         return 0
 
@@ -323,21 +346,49 @@ def default_bundle_name(settings: Settings) -> str | None:
     return None
 
 
+def default_bundle_folder(settings: Settings) -> Path | None:
+    """Return the folder of the default model; None if there is none or it does not exist."""
+    name = default_bundle_name(settings)
+    return None if name is None or not is_plain_name(name) else _folder_by_name(name, settings)
+
+
+def _folder_by_name(name: str, settings: Settings) -> Path | None:
+    published = [root / name for root in settings.model_roots]
+    folders = (*published, settings.runs_root / name / "bundle")
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+@contextmanager
+def default_model_lock(settings: Settings) -> Iterator[None]:
+    """Hold the lock of ``models/default``, across threads and processes.
+
+    Raises:
+        OSError: The lock file cannot be created.
+    """
+    # Imported here because it takes a tenth of a second to load.
+    from filelock import FileLock
+
+    settings.models_root.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.models_root / _DEFAULT_LOCK, poll_interval=0.01):
+        yield
+
+
 def set_default_bundle(name: str, settings: Settings) -> None:
     """Make a published bundle, or the bundle of a run, the default.
 
     Raises:
         InputError: No bundle has this name, or ``models/`` cannot be written.
     """
-    find_bundle(name, settings)
-    if name not in (bundle.name for bundle in list_bundles(settings)):
-        # A path is valid only in the folder where the command was given.
-        raise InputError(
-            f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
-            f"'python -m fer_core models import {name}'."
-        )
     failure = f"The default model cannot be changed in {settings.models_root}"
-    with os_errors_as_input_errors(failure):
+    # The run of the bundle must not be deleted between the check and the change.
+    with os_errors_as_input_errors(failure), default_model_lock(settings):
+        find_bundle(name, settings)
+        if name not in (bundle.name for bundle in list_bundles(settings)):
+            # A path is valid only in the folder where the command was given.
+            raise InputError(
+                f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
+                f"'python -m fer_core models import {name}'."
+            )
         write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
 
 
@@ -351,6 +402,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
     Raises:
         InputError: The bundle does not exist, or is damaged.
     """
+    is_default = name is None
     if name is None:
         name = default_bundle_name(settings)
         if name is None:
@@ -369,17 +421,24 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                 "'python -m fer_core train', or restore the models folder."
             )
     if is_plain_name(name):
-        published = [root / name for root in settings.model_roots]
-        for folder in (*published, settings.runs_root / name / "bundle"):
-            if folder.is_dir():
-                return load_bundle(folder, name)
+        folder = _folder_by_name(name, settings)
+        if folder is not None:
+            return load_bundle(folder, name)
+    if is_default:
+        raise InputError(
+            f"The default model {name!r} no longer exists; choose another one with "
+            f"'python -m fer_core models default NAME'. Models here: {_known_names(settings)}."
+        )
     path = existing_path(name)
     if path is not None and (path / "bundle").is_dir():
         return load_bundle(path / "bundle", path.resolve().name)
     if path is not None and path.is_dir():
         return load_bundle(path, path.resolve().name)
-    known = ", ".join(bundle.name for bundle in list_bundles(settings)) or "none so far"
-    raise InputError(f"There is no model {name!r}; models here: {known}.")
+    raise InputError(f"There is no model {name!r}; models here: {_known_names(settings)}.")
+
+
+def _known_names(settings: Settings) -> str:
+    return ", ".join(bundle.name for bundle in list_bundles(settings)) or "none so far"
 
 
 def check_name_is_free(name: str, settings: Settings) -> None:

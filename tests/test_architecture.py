@@ -50,6 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"dataset", "metrics", "recipes", "keras_backend"},
     # The end of a training evaluates and publishes, which needs the serving packages.
     "training.bundle_writer": {"training", "evaluation", "exchange"},
+    # A run whose model is the default model is not deleted.
+    "training.run_deletion": {"training", "bundle"},
     "training.train_job": {"training", "training.bundle_writer"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},

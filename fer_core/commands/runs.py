@@ -10,7 +10,6 @@ from fer_core.commands.arguments import add_command, text_table
 from fer_core.settings import Settings
 from fer_core.training.control import (
     RunLabel,
-    delete_run,
     kill_run,
     read_label,
     request_pause,
@@ -27,6 +26,7 @@ from fer_core.training.queue import (
     waiting_runs,
 )
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
+from fer_core.training.run_deletion import delete_run
 from fer_core.training.training_progress import format_duration
 
 _RUN_HELP = "a run's folder under runs/, or a path"

@@ -174,7 +174,9 @@ def test_a_failed_write_reports_what_is_saved(
     assert "ended: " in document["log"]
 
 
-def test_runs_are_labelled_and_deleted(run: Callable, settings: Settings, kaggle_zip: Path) -> None:
+def test_runs_are_labelled_and_deleted(
+    run: Callable, settings: Settings, write_bundle_folder: Callable[..., Path]
+) -> None:
     assert "There are no runs" in run("runs").out
     (settings.runs_root / "x").mkdir(parents=True)
     (settings.runs_root / "x" / "config.json").write_text(
@@ -187,6 +189,10 @@ def test_runs_are_labelled_and_deleted(run: Callable, settings: Settings, kaggle
     assert document["recipe"] == "of another time"
     assert "baseline" in run("runs", "list").out
     assert "x" in run("runs", "stop", "x").refusal
+    write_bundle_folder(settings.runs_root / "x" / "bundle")
+    run("models", "default", "x")
+    assert "is the default model" in run("runs", "delete", "x").refusal
+    (settings.models_root / "default").unlink()
     run("runs", "delete", "x")
     assert run("runs", "--json").document == []
     assert "There is no run 'x'" in run("runs", "delete", "x").refusal

@@ -603,6 +603,8 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert_sound(app)
     assert default_bundle_name(home) == "one"
     assert "default model" in words(app)
+    assert app.button(key="delete").disabled
+    assert "choose another default model, before you delete the run" in words(app)
     app.text_input(key="publish_name_one").set_value("small")
     app.button(key="publish").click().run()
     assert "There is already a model 'small'" in errors(app)[0]
@@ -611,6 +613,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.button(key="publish").click().run()
     assert_sound(app)
     assert default_bundle_name(home) == "mine"
+    assert not app.button(key="delete").disabled
     assert (home.models_root / "mine" / "bundle.json").is_file()
 
 

@@ -18,7 +18,6 @@ from fer_core.recipes import RECIPES, TrainingConfig, config_difference
 from fer_core.settings import Settings
 from fer_core.training.control import (
     RunLabel,
-    delete_run,
     kill_run,
     request_pause,
     request_resume,
@@ -28,6 +27,7 @@ from fer_core.training.control import (
 from fer_core.training.launcher import continue_run
 from fer_core.training.queue import start_pending_runs
 from fer_core.training.registry import RunSummary
+from fer_core.training.run_deletion import delete_run, is_default_model
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
@@ -79,14 +79,19 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             )
         if not run.is_active and run.state != "queued":
             with st.popover("Delete…", icon=":material/delete:", key="delete_popover"):
+                is_default = is_default_model(folder, settings)
                 st.markdown(
-                    f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and model "
-                    "permanently." + _default_warning(run, settings)
+                    "Its model is the default model: publish it as the default, or choose another "
+                    "default model, before you delete the run."
+                    if is_default
+                    else f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and "
+                    "model permanently."
                 )
                 st.button(
                     "Delete permanently",
                     key="delete",
                     icon=":material/delete:",
+                    disabled=is_default,
                     on_click=_delete,
                     args=(run, settings),
                 )
@@ -107,12 +112,6 @@ def _button(
 def _kill(folder: RunFolder, settings: Settings) -> None:
     kill_run(folder)
     start_pending_runs(settings)  # a killed job cannot start the next run itself
-
-
-def _default_warning(run: RunSummary, settings: Settings) -> str:
-    if not run.has_bundle or default_bundle_name(settings) != run.id:
-        return ""
-    return " **Its model is the default model:** publish it first, or choose another default."
 
 
 def _delete(run: RunSummary, settings: Settings) -> None:
