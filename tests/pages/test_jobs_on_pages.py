@@ -154,6 +154,29 @@ def test_progress_that_was_drawn_for_another_role_runs_the_whole_page_again() ->
     assert not app.markdown
 
 
+@pytest.mark.parametrize(("email", "may_stay"), [(EDITOR, True), (VIEWER, False)])
+def test_a_fragment_of_a_visitor_without_the_role_runs_the_whole_page_again(
+    email: str, may_stay: bool
+) -> None:
+    """Issue 18, row 4: a fragment that refreshes itself runs without the page around it."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from fer_studio.ui.access import leave_if_refused
+
+        st.session_state.runs = st.session_state.get("runs", 0) + 1
+        if st.session_state.runs == 1:
+            leave_if_refused("train")
+            st.write("drawn")
+
+    app = AppTest.from_function(script)
+    app.secrets, app.user = SECRETS, user(email)
+    app.run()
+    assert app.session_state.runs == (1 if may_stay else 2)
+    assert [one.value for one in app.markdown] == (["drawn"] if may_stay else [])
+
+
 def test_a_refused_stop_is_reported() -> None:
     def script() -> None:
         import streamlit as st
