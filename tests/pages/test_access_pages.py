@@ -264,6 +264,31 @@ def test_starting_a_training_requires_the_role(home: Settings, faces: str, open_
     assert "This page is for editors" in said(app)
 
 
+@pytest.mark.parametrize(("email", "is_run"), [(EDITOR, True), (VIEWER, False)])
+def test_an_action_on_a_run_requires_the_role_at_the_click(email: str, is_run: bool) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from fer_studio.ui.train.feedback import run_action, show_outcome
+
+        st.session_state.setdefault("is_done", False)
+        st.button(
+            "Act",
+            key="act",
+            on_click=run_action,
+            args=(lambda: st.session_state.update(is_done=True),),
+        )
+        show_outcome()
+
+    app = AppTest.from_function(script)
+    app.secrets, app.user = SECRETS, user(EDITOR)
+    app.run()
+    app.user = user(email)
+    app.button(key="act").click().run()
+    assert app.session_state.is_done is is_run
+    assert ("requires the role editor" in said(app)) is not is_run
+
+
 def test_creating_a_search_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "train", view="Search", train_data=faces)
     app.text_input(key="search_name").set_value("rates")
