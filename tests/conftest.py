@@ -27,6 +27,7 @@ REAL_DATA = TESTS.parent.parent / "shared" / "data"
 
 #: Folders and files that take longest. They run first, so that the workers finish together.
 _SLOWEST = ("browser", "training", "commands", "exchange", "faults", "pages", "fuzz")
+_IS_STARTED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +60,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     config.option.loadscopereorder = False
     return Scheduler(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Lower the priority of a worker whose first test does not need the browser.
+
+    The browser tests are the longest sequence, and their video and clicks are in real time. They
+    are the first tests of their worker, which keeps its priority.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and _IS_STARTED not in item.config.stash:
+        item.config.stash[_IS_STARTED] = True
+        if item.get_closest_marker("browser") is None:
+            os.nice(5)
 
 
 @pytest.fixture(scope="session", autouse=True)
