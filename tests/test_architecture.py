@@ -24,8 +24,10 @@ FOUNDATION = {
     "jpeg_scans",
     "onnx_session",
     "plain_records",
+    "processes",
     "stale_files",
     "validation",
+    "work_queue",
 }
 
 #: The packages that each package of fer_core may import, apart from itself and the foundation.
