@@ -9,10 +9,13 @@ import importlib.util
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from fer_core.settings import PROJECT_ROOT, Settings, module_command
 
@@ -233,3 +236,29 @@ def spawn(
 
     threading.Thread(target=wait, daemon=True).start()
     return child.pid
+
+
+@contextmanager
+def stop_on_signals(message: str) -> Iterator[threading.Event]:
+    """Set an event at the first interrupt or terminate signal; end the process at the second.
+
+    Args:
+        message: Printed at the first signal.
+    """
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        print(f"\n{message} (signal again to end at once)", file=sys.stderr)
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread receives signals
+        return
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
