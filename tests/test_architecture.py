@@ -87,12 +87,6 @@ MAY_TRAIN = {"recipes", "training", "keras_backend", "training.bundle_writer", "
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {
     *("sklearn", "scipy", "onnxruntime", "plotly", "pyarrow"),
 }
-    "sklearn",
-    "scipy",
-    "onnxruntime",
-    "plotly",
-    "pyarrow",
-}
 
 #: Not imported before a page has drawn its title.
 AFTER_THE_TITLE = ONLY_INSIDE_FUNCTIONS | {"cv2", "numpy", "pandas", "PIL", "av", "aiortc"}

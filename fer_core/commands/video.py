@@ -259,16 +259,24 @@ def _analyze(clip: _Clip, request: _Request, predictor: Predictor, title: str) -
 
 
 def _write_tables(outcome: AnalysisOutcome) -> None:
-    """Write the table as CSV, and the summary as JSON, next to the Parquet file."""
+    """Write the table as CSV, and everything as JSON, next to the Parquet file."""
     from fer_core.files import os_errors_as_input_errors, replaced_file
+    from fer_core.video.documents import analysis_document
+    from fer_core.video.edits import Edits
     from fer_core.video.face_table import to_csv
+    from fer_core.video.summary import DEFAULT_THRESHOLD
 
-    folder = outcome.folder.path
-    with os_errors_as_input_errors(f"The tables cannot be written to {folder}"):
-        with replaced_file(folder / "faces.csv") as temporary:
+    folder = outcome.folder
+    document = analysis_document(
+        outcome.table, folder.read_settings(), Edits(), threshold=DEFAULT_THRESHOLD
+    )
+    with os_errors_as_input_errors(f"The tables cannot be written to {folder.path}"):
+        with replaced_file(folder.path / "faces.csv") as temporary:
             temporary.write_bytes(to_csv(outcome.table))
-        document = json.dumps(_results(outcome), indent=2, ensure_ascii=False)
-        write_text(folder / "summary.json", f"{document}\n")
+        write_text(
+            folder.path / "analysis.json",
+            json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n",
+        )
 
 
 def _results(outcome: AnalysisOutcome) -> dict[str, Any]:

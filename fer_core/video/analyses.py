@@ -194,7 +194,7 @@ def summarize_analysis(folder: AnalysisFolder, waiting: list[str]) -> AnalysisSu
     if position is not None:
         return summary("queued", f"waiting, number {position} in the queue")
     if status is None:
-        return summary("failed", "it was never started; continue it, or delete it")
+        return summary("stopped", "it was not started yet; continue it, or delete it")
     if status.state == "running":
         return summary(
             "failed",

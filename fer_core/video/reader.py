@@ -157,6 +157,7 @@ def read_frames(
     per_second: float | None = None,
     max_pixels: int | None = ANALYSIS_PIXELS,
     report: ReadReport | None = None,
+    numbers_frames: bool = True,
 ) -> Iterator[VideoFrame]:
     """Decode the frames of a recording in the order of their times.
 
@@ -172,6 +173,8 @@ def read_frames(
             of ``1 / per_second``. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
         report: Receives what was found.
+        numbers_frames: False to save the time that counting the frames before ``start`` takes; the
+            index is then wrong.
 
     Raises:
         InputError: As ``probe_video``.
@@ -182,7 +185,7 @@ def read_frames(
     if WebpAnimation.is_animation(path):
         timed = WebpAnimation(path, name).frames(start, end)
     else:
-        timed = _decoded(path, name, start, end, report)
+        timed = _decoded(path, name, (start, end), report, numbers_frames=numbers_frames)
     sampler = _Sampler(per_second)
     for frame in timed:
         if not report.resolutions or report.resolutions[-1] != (frame.width, frame.height):
@@ -234,14 +237,22 @@ class _DecodedFrame:
 
 
 def _decoded(
-    path: Path, name: str, start: float, end: float, report: ReadReport
+    path: Path,
+    name: str,
+    limits: tuple[float, float],
+    report: ReadReport,
+    *,
+    numbers_frames: bool,
 ) -> Iterator[_DecodedFrame]:
+    start, end = limits
     with _opened(path, name) as (container, stream):
         origin = _start_time(container)
         time_base = float(stream.time_base)
         before = 0
         if start > 0:
-            before = _seek(container, stream, path, name, start + origin)
+            landing = _seek(container, stream, start + origin)
+            if landing is not None and numbers_frames:
+                before = _count_frames_before(landing, path, name)
         context = stream.codec_context
         context.thread_type = "AUTO"
         context.thread_count = 1 if context.width * context.height > _MANY_PIXELS else _THREADS
@@ -254,7 +265,7 @@ def _decoded(
             if frame.pts is None:
                 seconds = last + step if math.isfinite(last) else 0.0
             else:
-                seconds = frame.pts * time_base - origin
+                seconds = round(frame.pts * time_base - origin, 6)
                 while waiting and waiting[0] < frame.pts:
                     heapq.heappop(waiting)
                     before += 1
@@ -305,10 +316,10 @@ def _frames(container: Any, stream: Any, waiting: list[int], report: ReadReport)
                 yield frame
 
 
-def _seek(container: Any, stream: Any, path: Path, name: str, seconds: float) -> int:
-    """Move to the last keyframe before a time; return how many frames of the file are before it.
+def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...] | None:
+    """Move to the last keyframe before a time; return the identity of its packet.
 
-    Without timestamps in the packets, nothing is skipped.
+    If the file has no timestamps to seek by, move to its start and return None.
     """
     import av
 
@@ -320,10 +331,15 @@ def _seek(container: Any, stream: Any, path: Path, name: str, seconds: float) ->
     except (av.error.FFmpegError, StopIteration):
         with suppress(av.error.FFmpegError):
             container.seek(0, stream=stream, backward=True)
-        return 0
+        return None
+    return landing
+
+
+def _count_frames_before(landing: tuple[int | None, ...], path: Path, name: str) -> int:
+    """Return the number of frames in a file before a packet."""
     count = 0
-    with _opened(path, name) as (other, other_stream):
-        for packet in other.demux(other_stream):
+    with _opened(path, name) as (container, stream):
+        for packet in container.demux(stream):
             if _identity(packet) == landing:
                 break
             count += packet.pts is not None and not packet.is_discard
