@@ -152,8 +152,9 @@ def write_video(
         stream: Any = container.add_stream(codec, rate=25, options=options)
         height, width = timed[0][1].shape[:2]
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
-        if codec not in ("gif", "mpeg4"):
-            stream.codec_context.time_base = _TIME_BASE
+        # MPEG-4 has a constant rate.
+        time_base = Fraction(1, 25) if codec == "mpeg4" else _TIME_BASE
+        stream.codec_context.time_base = time_base
         if rotation:
             stream.set_display_rotation(rotation)
         sound: Any = container.add_stream(sound_codec, rate=8000) if has_sound else None
@@ -161,8 +162,7 @@ def write_video(
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if image.shape[:2] != (height, width):
                 frame = frame.reformat(width=width, height=height)
-            frame.pts = round(seconds / stream.codec_context.time_base)
-            frame.time_base = stream.codec_context.time_base
+            frame.pts, frame.time_base = round(seconds / time_base), time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:

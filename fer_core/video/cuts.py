@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _SIZE = (32, 24)
 #: Mean absolute difference of the color channels, 0 to 255.
-_MIN_DIFFERENCE = 15.0
+_MIN_DIFFERENCE = 18.0
 _MIN_RATIO = 4.0
 _MAX_CORRELATION = 0.7
 #: Weight of a new difference in the usual one.

@@ -186,7 +186,8 @@ class _Sound:
             if moment > seconds:
                 self._waiting = packet
                 return
-            if moment >= self._start - _TOLERANCE:
+            # The first packets of AAC are before time 0: decoders need them and do not play them.
+            if self._start <= 0 or moment >= self._start - _TOLERANCE:
                 self._write(packet)
 
     def close(self) -> None:

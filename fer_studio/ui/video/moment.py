@@ -22,18 +22,18 @@ from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
 from fer_studio.ui.video.content import Content
-from fer_studio.ui.video.filters import Filters
 
 #: A face that was analyzed so many seconds before or after the chosen time is shown.
 _NEAR_SECONDS = 0.6
 _CROP_SHAPE = (96, 96, 3)
 #: Side of the crop relative to the geometric mean of the box's sides.
 _CROP_SCALE = 1.2
-_MAX_FACES = 6
+_MAX_FACES = 9
+_FACES_PER_LINE = 3
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class Picture:
     """The picture of a moment.
 
     Attributes:
@@ -47,8 +47,23 @@ class _Picture:
     is_exact: bool
 
 
-def show_moment(content: Content, filters: Filters) -> None:
-    """Draw the moment that the user chose; by default the first one with a face."""
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The moment that the user chose.
+
+    Attributes:
+        seconds: Its time.
+        rows: The persons in the nearest analyzed frame.
+        picture: Its picture; None if none is stored.
+    """
+
+    seconds: float
+    rows: FaceTable
+    picture: Picture | None
+
+
+def chosen_moment(content: Content) -> Moment:
+    """Return the moment that the user chose; by default the first one with a face."""
     chosen = chosen_time(content.key)
     table = content.table
     if chosen is None:
@@ -57,20 +72,34 @@ def show_moment(content: Content, filters: Filters) -> None:
     rows = table.in_frame(-1) if frame is None else table.in_frame(frame)
     if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
         rows = rows.selected(np.zeros(0, np.int64))
-    moment = float(rows.seconds[0]) if len(rows) else chosen
-    st.markdown(f"**{format_time(moment, 2)}**")
-    picture = _picture(content, moment)
-    if picture is None:
+    seconds = float(rows.seconds[0]) if len(rows) else chosen
+    return Moment(seconds, rows, _picture(content, seconds))
+
+
+def show_frame(content: Content, moment: Moment) -> None:
+    """Draw the frame with a box and a label for each person."""
+    if moment.picture is None:
         st.info("There is no stored picture of this moment.", icon=":material/image:")
-    else:
-        _show_picture(content, picture, rows)
-    if not len(rows):
-        st.caption("No tracked face at this time.")
-    for row in range(min(len(rows), _MAX_FACES)):
-        _show_face(content, rows.selected(np.array([row])), picture)
+        return
+    _show_picture(content, moment.picture, moment.rows)
+    exactness = "" if moment.picture.is_exact else ", a small stored picture of about this time"
+    st.caption(f"The frame at {format_time(moment.seconds, 2)}{exactness}")
 
 
-def _picture(content: Content, moment: float) -> _Picture | None:
+def show_faces(content: Content, moment: Moment) -> None:
+    """Draw each face of the moment with its probabilities."""
+    if not len(moment.rows):
+        st.caption(f"No tracked face at {format_time(moment.seconds, 2)}.")
+        return
+    shown = [moment.rows.selected(np.array([row])) for row in range(len(moment.rows))]
+    for start in range(0, min(len(shown), _MAX_FACES), _FACES_PER_LINE):
+        columns = st.columns(_FACES_PER_LINE)
+        for column, row in zip(columns, shown[start : start + _FACES_PER_LINE], strict=False):
+            with column:
+                _show_face(content, row, moment.picture)
+
+
+def _picture(content: Content, moment: float) -> Picture | None:
     source = content.source
     if source is not None:
         try:
@@ -78,13 +107,13 @@ def _picture(content: Content, moment: float) -> _Picture | None:
         except (InputError, OSError):
             image = None
         if image is not None:
-            return _Picture(image, moment, is_exact=True)
+            return Picture(image, moment, is_exact=True)
     stored = content.folder.thumbnail_near(moment)
     if stored is None:
         return None
     seconds, path = stored
     with Image.open(path) as small:
-        return _Picture(np.array(small.convert("RGB"), np.uint8), seconds, is_exact=False)
+        return Picture(np.array(small.convert("RGB"), np.uint8), seconds, is_exact=False)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -93,7 +122,7 @@ def _still(path: str, changed: int, moment: float, name: str) -> NDArray[np.uint
     return None if frame is None else frame.image
 
 
-def _show_picture(content: Content, picture: _Picture, rows: FaceTable) -> None:
+def _show_picture(content: Content, picture: Picture, rows: FaceTable) -> None:
     factors = _factors(content, picture)
     labelled = []
     for row in range(len(rows)):
@@ -113,11 +142,9 @@ def _show_picture(content: Content, picture: _Picture, rows: FaceTable) -> None:
         width="stretch",
         alt=f"The frame at {format_time(picture.seconds, 2)} with {names}",
     )
-    if not picture.is_exact:
-        st.caption(f"Stored picture of {format_time(picture.seconds, 1)}.")
 
 
-def _show_face(content: Content, row: FaceTable, picture: _Picture | None) -> None:
+def _show_face(content: Content, row: FaceTable, picture: Picture | None) -> None:
     face, person = _face(row, 0), int(row.person[0])
     title = content.edits.title(person)
     with st.container(border=True):
@@ -148,7 +175,7 @@ def _face(rows: FaceTable, row: int) -> Face:
     )
 
 
-def _factors(content: Content, picture: _Picture) -> tuple[float, float]:
+def _factors(content: Content, picture: Picture) -> tuple[float, float]:
     """Return the factors from pixels of the video to those of the picture."""
     status = content.summary.status
     if status is None or not status.width or not status.height:

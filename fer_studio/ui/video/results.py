@@ -15,7 +15,7 @@ from fer_studio.ui.video.episodes import show_episodes
 from fer_studio.ui.video.feedback import show_feedback
 from fer_studio.ui.video.filters import choose_filters
 from fer_studio.ui.video.markers import show_markers
-from fer_studio.ui.video.moment import show_moment
+from fer_studio.ui.video.moment import chosen_moment, show_faces, show_frame
 from fer_studio.ui.video.persons import show_persons, show_summary
 from fer_studio.ui.video.player import show_player
 from fer_studio.ui.video.timeline import show_timeline
@@ -43,11 +43,13 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
         show_downloads(content, settings)
         return
     filters = choose_filters(content)
-    # Drawn first, filled last: the timeline reacts before the video is loaded.
-    left, right = st.columns([3, 2], gap="medium")
-    show_timeline(content, filters)
+    # The player is filled last: everything else reacts before the video is loaded.
+    left, right = st.columns(2, gap="medium")
+    moment = chosen_moment(content)
     with right:
-        show_moment(content, filters)
+        show_frame(content, moment)
+    show_timeline(content, filters)
+    show_faces(content, moment)
     with left:
         show_player(content)
     episodes_tab, persons_tab, markers_tab, downloads_tab = st.tabs(
