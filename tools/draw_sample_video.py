@@ -10,7 +10,6 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,8 @@ from tools.draw_demo.rendering import draw_person
 _WIDTH, _HEIGHT, _RATE, _SECONDS = 640, 360, 20, 20.0
 _SIDE = 240
 _BACKGROUND = 205
+#: Two backgrounds on which a person is drawn to separate them.
+_BACKGROUNDS = (220, 20)
 #: Seconds that an expression takes to change.
 _CHANGE_SECONDS = 0.3
 _SEED = 48_2013
@@ -89,28 +90,37 @@ def _place(image: NDArray[np.uint8], actor: Actor, seconds: float) -> None:
     left, top = middle - _SIDE // 2, _HEIGHT - _SIDE
     if left >= _WIDTH or left + _SIDE <= 0:
         return
-    person = _identity(actor.number)
+    gray, opacity = _drawn(actor, seconds)
+    colored = gray[..., None] * np.array(actor.skin)
+    first, last = max(left, 0), min(left + _SIDE, _WIDTH)
+    part = slice(first - left, last - left)
+    target = image[top:, first:last]
+    share = opacity[:, part, None]
+    target[:] = np.clip(share * colored[:, part] + (1 - share) * target, 0, 255).astype(np.uint8)
+
+
+def _drawn(actor: Actor, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the person's grays, and where the person covers the background, 0 to 1."""
     pose = Pose(
         right=0.01 * math.sin(1.3 * seconds + actor.number),
         scale=0.8,
         roll=3.0 * math.sin(0.9 * seconds + actor.number),
         yaw=0.15 * math.sin(0.7 * seconds),
     )
-    gray = draw_person(
-        person,
-        _expression(actor, seconds),
-        pose,
-        size=_SIDE,
-        background=_BACKGROUND,
-        gaze=0.3 * math.sin(0.5 * seconds),
+    light, dark = (
+        draw_person(
+            _identity(actor.number),
+            _expression(actor, seconds),
+            pose,
+            size=_SIDE,
+            background=background,
+            gaze=0.3 * math.sin(0.5 * seconds),
+        ).astype(np.float64)
+        for background in _BACKGROUNDS
     )
-    # Everything that differs from the background belongs to the person.
-    covered = cv2.absdiff(gray, np.full_like(gray, _BACKGROUND)) > 3
-    colored = np.clip(gray[..., None] * np.array(actor.skin), 0, 255).astype(np.uint8)
-    first, last = max(left, 0), min(left + _SIDE, _WIDTH)
-    part = slice(first - left, last - left)
-    target = image[top:, first:last]
-    target[covered[:, part]] = colored[:, part][covered[:, part]]
+    # The background differs between the two drawings, the person does not.
+    difference = (light - dark) / (_BACKGROUNDS[0] - _BACKGROUNDS[1])
+    return dark, np.clip(1.0 - 1.3 * difference, 0.0, 1.0)
 
 
 def _identity(number: int) -> Identity:

@@ -47,7 +47,7 @@ def show_episodes(content: Content, filters: Filters) -> None:
                 "To": format_time(one.end, 1),
                 "Person": content.edits.title(one.person),
                 "Seconds": round(one.seconds, 2),
-                "Peak": one.peak,
+                "Peak": round(one.peak, 2),
             }
             for one in shown
         ],

@@ -28,7 +28,7 @@ def show_summary(content: Content, filters: Filters) -> None:
             {
                 "Person": content.edits.title(one.person),
                 "Seen (s)": round(one.seconds_seen, 1),
-                **one.shares,
+                **{label: round(share, 2) for label, share in one.shares.items()},
                 "Episodes": count,
                 "Changes": sum(one.transitions.values()),
             }

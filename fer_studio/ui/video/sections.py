@@ -11,7 +11,6 @@ from fer_core.video.timecode import format_time
 from fer_studio.ui.access import admission
 from fer_studio.ui.address import choose_by_address
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.feedback import show_feedback
 from fer_studio.ui.video.new_analysis import show_new_analysis, show_sample_offer
 from fer_studio.ui.video.results import show_results
@@ -24,9 +23,7 @@ ANALYSIS = "analysis"
 def show_video(settings: Settings) -> None:
     """Draw the page."""
     analyses = list_analyses(settings, admission())
-    with st.expander(
-        "New analysis", icon=":material/add:", expanded=not analyses, key="new_analysis"
-    ):
+    with st.expander("New analysis", icon=":material/add:", expanded=not analyses):
         show_new_analysis(settings)
     show_feedback()
     if not analyses:
@@ -58,5 +55,4 @@ def _title(summary: AnalysisSummary) -> str:
         range_text = f", {format_time(analysis.start)} to {end}"
     rate = "every frame" if analysis.per_second is None else f"{analysis.per_second:g} per second"
     day = analysis.created[:16].replace("T", " ")
-    state = "" if summary.state == "finished" else f" ({summary.state})"
-    return plain_text(f"{analysis.video}, {rate}{range_text}, {day} UTC{state}").replace("\\", "")
+    return f"{analysis.video}, {rate}{range_text}, {day} UTC"
