@@ -1,5 +1,6 @@
 """The video page: empty, while a job runs, with results, with invalid files, on a shared server."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,24 @@ from drawn_videos import (
 from streamlit.testing.v1 import AppTest
 
 from fer_core.access import Admission, Role
-from fer_core.settings import Settings
+from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.video import analysis_queue
 from fer_core.video.analyses import list_analyses
 from fer_core.video.analysis_folder import AnalysisFolder, AnalysisStatus
 from fer_core.video.analysis_job import run_analysis
 from fer_core.video.edits import EditHistory
 
-OpenApp = Callable[..., AppTest]
+OpenVideo = Callable[..., AppTest]
+SECRETS: dict[str, Any] = {
+    "auth": {
+        "redirect_uri": "https://faces.example.org/oauth2callback",
+        "cookie_secret": "0123456789abcdef0123456789abcdef",
+        "client_id": "studio",
+        "client_secret": "geheim",
+        "server_metadata_url": "https://login.example.org/.well-known/openid-configuration",
+    },
+    "access": {"editors": ["eve@example.org"], "viewers": ["*@example.org"]},
+}
 
 
 def texts(elements: Sequence[Any]) -> str:
@@ -62,10 +73,28 @@ def analyzed(home: Settings, clip: Path) -> AnalysisFolder:
     return folder
 
 
-def open_video(open_app: OpenApp) -> AppTest:
-    app = open_app("pages/video.py")
-    assert_sound(app)
-    return app
+@pytest.fixture
+def open_video() -> OpenVideo:
+    """``open_video(email="ada@example.org")``: the page, on a shared server with an address."""
+
+    def call(email: str | None = None, **query: str) -> AppTest:
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        if email is not None:
+            app.secrets = SECRETS
+            app.user = {
+                "is_logged_in": True,
+                "email": email,
+                "email_verified": True,
+                "iat": time.time() - 60,
+            }
+        app.switch_page("pages/video.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert_sound(app)
+        return app
+
+    return call
 
 
 def keyed(app: AppTest, key: str) -> Any:
@@ -80,9 +109,9 @@ def click(app: AppTest, key: str) -> AppTest:
 
 
 def test_the_empty_page_explains_itself_and_offers_a_sample(
-    home: Settings, open_app: OpenApp
+    home: Settings, open_video: OpenVideo
 ) -> None:
-    app = open_video(open_app)
+    app = open_video()
     assert "Upload a recording above" in texts(app.markdown)
     assert "stores the file on the machine that runs this app, until you delete the analysis" in (
         texts(app.caption)
@@ -97,9 +126,9 @@ def test_the_empty_page_explains_itself_and_offers_a_sample(
 
 
 def test_an_upload_becomes_an_analysis_with_the_chosen_options(
-    home: Settings, open_app: OpenApp, clip: Path
+    home: Settings, open_video: OpenVideo, clip: Path
 ) -> None:
-    app = open_video(open_app)
+    app = open_video()
     app.file_uploader[0].set_value([("My talk.mp4", clip.read_bytes(), "video/mp4")])
     app.selectbox(key="video_rate").set_value("5 per second")
     app.text_input(key="video_from").set_value("0:00.2")
@@ -117,9 +146,9 @@ def test_an_upload_becomes_an_analysis_with_the_chosen_options(
 
 
 def test_invalid_files_and_options_are_explained_and_nothing_is_kept(
-    home: Settings, open_app: OpenApp, clip: Path
+    home: Settings, open_video: OpenVideo, clip: Path
 ) -> None:
-    app = open_video(open_app)
+    app = open_video()
     app.file_uploader[0].set_value(
         [("bad.mp4", b"nothing", "video/mp4"), ("good.mp4", clip.read_bytes(), "video/mp4")]
     )
@@ -133,13 +162,17 @@ def test_invalid_files_and_options_are_explained_and_nothing_is_kept(
 
 
 def test_videos_of_the_import_folder(
-    home: Settings, open_app: OpenApp, clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    home: Settings,
+    open_video: OpenVideo,
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     imports = tmp_path / "imports"
     imports.mkdir()
     (imports / "long.mp4").write_bytes(clip.read_bytes())
     monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(imports))
-    app = open_video(open_app)
+    app = open_video()
     app.get("button_group")[0].set_value("Import folder").run()
     app.text_input(key="video_path").set_value("../talk.mp4").run()
     click(app, "video_start")
@@ -151,7 +184,9 @@ def test_videos_of_the_import_folder(
     assert summary.settings.keeps_video
 
 
-def test_progress_with_time_left_and_stop(home: Settings, open_app: OpenApp, clip: Path) -> None:
+def test_progress_with_time_left_and_stop(
+    home: Settings, open_video: OpenVideo, clip: Path
+) -> None:
     folder = AnalysisFolder(home.analyses_root / "20260101-120000-talk")
     folder.create(settings_for(clip))
     status = AnalysisStatus(
@@ -159,7 +194,7 @@ def test_progress_with_time_left_and_stop(home: Settings, open_app: OpenApp, cli
     )
     with folder.locked():
         folder.write_status(status)
-        app = open_video(open_app)
+        app = open_video()
         (bar,) = app.get("progress")
         assert bar.proto.text.replace("\\", "") == "Analyzing: 0:30 of 2:00, about 0:45 left"
         assert bar.proto.value == 25
@@ -173,9 +208,9 @@ def test_progress_with_time_left_and_stop(home: Settings, open_app: OpenApp, cli
 
 
 def test_results_show_the_first_moment_and_react_to_an_episode(
-    analyzed: AnalysisFolder, open_app: OpenApp
+    analyzed: AnalysisFolder, open_video: OpenVideo
 ) -> None:
-    app = open_video(open_app)
+    app = open_video()
     assert not app.error
     timeline, *bars = app.get("plotly_chart")
     assert "Person 1" in timeline.proto.spec and "Person 2" in timeline.proto.spec
@@ -192,9 +227,9 @@ def test_results_show_the_first_moment_and_react_to_an_episode(
 
 
 def test_persons_are_renamed_merged_and_excluded_with_undo(
-    analyzed: AnalysisFolder, open_app: OpenApp
+    analyzed: AnalysisFolder, open_video: OpenVideo
 ) -> None:
-    app = open_video(open_app)
+    app = open_video()
     keyed(app, f"video_name_{analyzed.id}_1").set_value("Ada").run()
     assert_sound(app)
     assert "Ada: happy 88 %" in texts(app.markdown)
@@ -215,11 +250,12 @@ def test_persons_are_renamed_merged_and_excluded_with_undo(
     assert keyed(app, f"video_undo_{analyzed.id}").disabled
 
 
-def test_markers_are_added_and_removed(analyzed: AnalysisFolder, open_app: OpenApp) -> None:
-    app = open_video(open_app)
+def test_markers_are_added_and_removed(analyzed: AnalysisFolder, open_video: OpenVideo) -> None:
+    app = open_video()
     click(app, f"video_add_marker_{analyzed.id}")
     assert "A marker needs a name" in texts(app.error)
     app.session_state[f"video_time_{analyzed.id}"] = 0.5
+    app.run()
     keyed(app, f"video_marker_{analyzed.id}").set_value("question 3")
     click(app, f"video_add_marker_{analyzed.id}")
     assert [(one.seconds, one.name) for one in EditHistory(analyzed.path).current.markers] == [
@@ -231,9 +267,9 @@ def test_markers_are_added_and_removed(analyzed: AnalysisFolder, open_app: OpenA
 
 
 def test_downloads_are_offered_and_the_annotated_video_can_be_made(
-    analyzed: AnalysisFolder, home: Settings, open_app: OpenApp
+    analyzed: AnalysisFolder, home: Settings, open_video: OpenVideo
 ) -> None:
-    app = open_video(open_app)
+    app = open_video()
     labels = [button.label for button in app.download_button]
     assert labels == ["CSV", "Parquet", "JSON", "Subtitles"]
     click(app, f"video_draw_{analyzed.id}")
@@ -242,14 +278,14 @@ def test_downloads_are_offered_and_the_annotated_video_can_be_made(
 
 
 def test_a_video_that_is_not_stored_any_more_shows_stored_pictures(
-    home: Settings, open_app: OpenApp, clip: Path
+    home: Settings, open_video: OpenVideo, clip: Path
 ) -> None:
     folder = AnalysisFolder(home.analyses_root / "20260101-120000-talk")
     folder.path.mkdir(parents=True)
     (folder.path / "source.mp4").write_bytes(clip.read_bytes())
     folder.create(settings_for(clip, source="source.mp4", keeps_video=False))
     run_analysis(folder, home, analyzer=drawn_analyzer())
-    app = open_video(open_app)
+    app = open_video()
     assert "is not stored any more" in texts(app.info)
     assert "a small stored picture of about this time" in texts(app.caption)
     assert not app.error
@@ -257,27 +293,27 @@ def test_a_video_that_is_not_stored_any_more_shows_stored_pictures(
 
 
 def test_an_analysis_without_faces_says_so(
-    home: Settings, open_app: OpenApp, tmp_path: Path
+    home: Settings, open_video: OpenVideo, tmp_path: Path
 ) -> None:
     path = write_video(tmp_path / "empty.mp4", at_rate([scene()] * 5))
     folder = AnalysisFolder(home.analyses_root / "20260101-120000-empty")
     folder.create(settings_for(path))
     run_analysis(folder, home, analyzer=drawn_analyzer())
-    app = open_video(open_app)
+    app = open_video()
     assert "No face was found" in texts(app.info)
 
 
 @pytest.mark.parametrize("damaged", ["faces.parquet", "edits.json"])
 def test_damaged_results_are_explained(
-    analyzed: AnalysisFolder, open_app: OpenApp, damaged: str
+    analyzed: AnalysisFolder, open_video: OpenVideo, damaged: str
 ) -> None:
     (analyzed.path / damaged).write_text("{")
-    app = open_video(open_app)
+    app = open_video()
     assert f"{damaged} is damaged" in texts(app.error)
 
 
-def test_an_analysis_is_deleted(analyzed: AnalysisFolder, open_app: OpenApp) -> None:
-    app = open_video(open_app)
+def test_an_analysis_is_deleted(analyzed: AnalysisFolder, open_video: OpenVideo) -> None:
+    app = open_video()
     click(app, "video_delete_confirmed")
     assert not analyzed.path.exists()
     assert "Upload a recording above" in texts(app.markdown)
@@ -286,30 +322,25 @@ def test_an_analysis_is_deleted(analyzed: AnalysisFolder, open_app: OpenApp) -> 
 def test_a_viewer_analyzes_and_sees_only_own_analyses(
     analyzed: AnalysisFolder,
     home: Settings,
-    open_app: OpenApp,
-    monkeypatch: pytest.MonkeyPatch,
+    open_video: OpenVideo,
 ) -> None:
-    viewer = Admission(Role.VIEWER, True, "ada@example.org", is_logged_in=True)
-    for module in ("frame", "access", "video.sections", "video.new_analysis", "video.state_view"):
-        monkeypatch.setattr(f"fer_studio.ui.{module}.admission", lambda: viewer)
-    app = open_video(open_app)
+    app = open_video("ada@example.org")
     assert not app.get("plotly_chart")
     assert "Other visitors do not see them" in texts(app.caption)
     click(app, "video_sample")
+    viewer = Admission(Role.VIEWER, True, "ada@example.org", is_logged_in=True)
     (mine,) = list_analyses(home, viewer)
     assert mine.settings.owner == "ada@example.org"
-    # A forged address does not open the analysis of somebody else.
-    app = AppTest.from_file(app._script_path, default_timeout=60)
-    app.query_params["analysis"] = analyzed.id
-    app.run()
-    assert_sound(app)
+    # A forged address does not open the analysis of somebody else; editors see no more.
+    app = open_video("ada@example.org", analysis=analyzed.id)
     assert app.selectbox(key="analysis").value == mine.folder.id
+    assert not open_video("eve@example.org", analysis=mine.folder.id).get("plotly_chart")
 
 
-def test_texts_of_users_are_not_markdown(home: Settings, open_app: OpenApp, clip: Path) -> None:
+def test_texts_of_users_are_not_markdown(home: Settings, open_video: OpenVideo, clip: Path) -> None:
     folder = AnalysisFolder(home.analyses_root / "20260101-120000-x")
     folder.create(settings_for(clip, video="**bold** [x](y).mp4"))
     folder.write_status(AnalysisStatus(state="failed", message="**bold** [x](y).mp4 is damaged"))
-    app = open_video(open_app)
+    app = open_video()
     (shown,) = [one.value for one in app.markdown if "is damaged" in one.value]
     assert "\\*\\*bold" in shown
