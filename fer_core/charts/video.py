@@ -199,13 +199,14 @@ def _click_points(
 
     person, title, label = lane
     start, end = limits
-    count = min(_CLICK_POINTS, max(len(rows), 2))
+    count = min(_CLICK_POINTS, max(2 * len(rows), 60))
     times = np.linspace(start, end, count)
     places = np.clip(np.searchsorted(rows.seconds, times), 0, max(len(rows) - 1, 0))
     earlier = np.maximum(places - 1, 0)
     is_nearer = np.abs(rows.seconds[earlier] - times) < np.abs(rows.seconds[places] - times)
     nearest = np.where(is_nearer, earlier, places)
-    is_present = np.abs(rows.seconds[nearest] - times) <= (end - start) / max(count - 1, 1)
+    usual = float(np.median(rows.duration)) if len(rows) else 0.0
+    is_present = np.abs(rows.seconds[nearest] - times) <= max(usual, (end - start) / (count - 1))
     texts = [
         f"{_escaped(title)}, {format_time(float(moment), 1)}<br>{_escaped(label)}: "
         + (f"{100 * float(values[row]):.0f} %" if present else "not seen")
