@@ -27,7 +27,9 @@ _TIME_BASE = Fraction(1, 90_000)
 _PRESET, _QUALITY = "veryfast", "23"
 #: Codecs that MP4 files carry and browsers play.
 _COPIED_SOUND = {"aac", "mp3", "opus"}
-_AHEAD = 8
+_AHEAD = 6
+#: Larger videos are shrunk: hardly any device plays H.264 above 4K.
+_MAX_PIXELS = 3840 * 2160
 #: Between two analyzed frames a box moves evenly; over a longer gap the person was absent.
 _MAX_GAP_SECONDS = 1.2
 #: Faces stay blurred for so long before and after they were tracked, and in gaps of twice the time.
@@ -56,7 +58,7 @@ class Rendering:
     blurs: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
-    max_pixels: int | None = None
+    max_pixels: int | None = _MAX_PIXELS
 
 
 def render_video(

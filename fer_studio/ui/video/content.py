@@ -15,6 +15,7 @@ from fer_core.video.edits import EditHistory, Edits
 from fer_core.video.face_table import FaceTable, read_table
 from fer_core.video.reader import probe_video
 from fer_core.video.summary import Episode, PersonSummary, find_episodes, summarize
+from fer_core.video.webvtt import to_webvtt
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,24 @@ def _summaries(
     path: str, changed: int, edits_key: str, threshold: float, _table: FaceTable
 ) -> list[PersonSummary]:
     return summarize(_table, threshold)
+
+
+def subtitles_of(content: Content) -> str:
+    """Return the dominant emotion of each person as WebVTT."""
+    names = content.edits.name_by_person
+    return _subtitles(*_table_key(content), repr(names), content.table, names)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _subtitles(
+    path: str,
+    changed: int,
+    edits_key: str,
+    names_key: str,
+    _table: FaceTable,
+    _names: dict[int, str],
+) -> str:
+    return to_webvtt(_table, _names)
 
 
 def _table_key(content: Content) -> tuple[str, int, str]:

@@ -13,9 +13,8 @@ from fer_core.video.analysis_folder import ANNOTATED_FILE
 from fer_core.video.documents import analysis_document
 from fer_core.video.face_table import to_csv, to_parquet
 from fer_core.video.summary import DEFAULT_THRESHOLD
-from fer_core.video.webvtt import to_webvtt
 from fer_studio.ui.access import admission
-from fer_studio.ui.video.content import Content
+from fer_studio.ui.video.content import Content, subtitles_of
 from fer_studio.ui.video.feedback import act
 
 
@@ -61,7 +60,7 @@ def show_downloads(content: Content, settings: Settings) -> None:
         )
         st.download_button(
             "Subtitles",
-            lambda: to_webvtt(table, names),
+            lambda: subtitles_of(content),
             f"{stem}-emotions.vtt",
             "text/vtt",
             key=f"video_vtt_{key}",

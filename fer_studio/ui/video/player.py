@@ -5,10 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.errors import InputError
-from fer_core.video.webvtt import to_webvtt
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
-from fer_studio.ui.video.content import Content, player_file
+from fer_studio.ui.video.content import Content, player_file, subtitles_of
 
 
 def show_player(content: Content) -> None:
@@ -31,8 +30,6 @@ def show_player(content: Content) -> None:
     st.video(
         str(path),
         start_time=int(moment if moment is not None else content.limits[0]),
-        subtitles={"Emotions": to_webvtt(content.table, content.edits.name_by_person)}
-        if len(content.table)
-        else None,
+        subtitles={"Emotions": subtitles_of(content)} if len(content.table) else None,
         alt=f"The recording {content.settings.video}",
     )

@@ -43,8 +43,10 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     leave_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
-        continue_analysis_queue(settings)  # a job that was killed did not start the next one
         st.rerun()
+    # A job that was killed did not start the next one.
+    if summary.state == "queued":
+        continue_analysis_queue(settings)
     color, icon = _STYLES[summary.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=color, icon=icon)  # type: ignore[arg-type]
