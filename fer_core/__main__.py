@@ -26,6 +26,7 @@ from fer_core.commands import (
     runs,
     search,
     train,
+    video,
 )
 from fer_core.errors import InputError
 from fer_core.settings import load_settings
@@ -54,7 +55,10 @@ def build_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, help_text in (other_commands or {}).items():
         commands.add_parser(name, help=help_text)
-    for command in (dataset, recipes, train, runs, search, models, detectors, evaluate, classify):
+    for command in (
+        *(dataset, recipes, train, runs, search, models, detectors, evaluate, classify),
+        video,
+    ):
         command.add_parser(commands)
     return parser
 

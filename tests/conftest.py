@@ -287,7 +287,7 @@ def run(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Answered]:
     """``run("recipes", "--json")``: a command in this process, with empty folders."""
-    for name in ("data", "runs", "models"):
+    for name in ("data", "runs", "models", "analyses"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
 
     def call(*arguments: object) -> Answered:

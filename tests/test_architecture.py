@@ -24,8 +24,10 @@ FOUNDATION = {
     "jpeg_scans",
     "onnx_session",
     "plain_records",
+    "processes",
     "stale_files",
     "validation",
+    "work_queue",
 }
 
 #: The packages that each package of fer_core may import, apart from itself and the foundation.
@@ -56,8 +58,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
     "live": {"vision"},
+    # A recording is analyzed by a job of its own, which opens the model; access decides who may see
+    # the results.
+    "video": {"vision", "predictor", "access"},
     "evaluation": {"dataset", "predictor"},
-    "charts": {"evaluation", "training", "live"},
+    "charts": {"evaluation", "training", "live", "video"},
     "report": {"evaluation", "model_card"},
 }
 
@@ -69,6 +74,7 @@ ENTRY_POINTS = {"commands", "__main__"}
 PAGES: dict[str, set[str]] = {
     "analyze": set(),
     "live": {"analyze"},
+    "video": set(),
     "dataset": set(),
     "train": set(),
     "evaluate": set(),
@@ -78,7 +84,9 @@ TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
 MAY_TRAIN = {"recipes", "training", "keras_backend", "training.bundle_writer", "exchange"}
 
 #: Slow to import: loaded only when they are needed, because a page or a command waits for them.
-ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
+ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {
+    *("sklearn", "scipy", "onnxruntime", "plotly", "pyarrow"),
+}
 
 #: Not imported before a page has drawn its title.
 AFTER_THE_TITLE = ONLY_INSIDE_FUNCTIONS | {"cv2", "numpy", "pandas", "PIL", "av", "aiortc"}

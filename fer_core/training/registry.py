@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from fer_core.errors import InputError
 from fer_core.files import existing_path
+from fer_core.processes import is_process_alive
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import LABEL_FILE, is_active, read_control, read_label
-from fer_core.training.processes import is_process_alive
 from fer_core.training.queue import waiting_runs
 from fer_core.training.run_folder import (
     CONTROL_FILE,

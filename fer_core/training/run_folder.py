@@ -40,9 +40,9 @@ from fer_core.files import (
     write_new_json,
     write_text,
 )
+from fer_core.processes import inherited_lock, lock_file, process_start
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
-from fer_core.training.processes import inherited_lock, lock_file, process_start
 from fer_core.validation import (
     FORBID_UNKNOWN,
     IGNORE_UNKNOWN,

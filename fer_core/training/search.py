@@ -34,9 +34,9 @@ from fer_core.files import (
     write_new_json,
 )
 from fer_core.keras_backend import require_backend
+from fer_core.processes import is_locked, lock_file, spawn
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.required_votes import check_votes
 from fer_core.training.search_space import SearchSpace, check_space
 from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict

@@ -15,10 +15,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
+from fer_core.processes import inherited_lock, lock_file
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
 from fer_core.training.launcher import continue_run, launch
-from fer_core.training.processes import inherited_lock, lock_file
 from fer_core.training.queue import continue_queue, remove_from_queue
 from fer_core.training.registry import RunSummary, read_run_epochs, run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup

@@ -7,16 +7,14 @@ the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import Bundle
@@ -28,6 +26,7 @@ from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_ta
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
+from fer_core.processes import stop_on_signals
 from fer_core.settings import Settings, load_settings
 from fer_core.training.control import RunControl
 from fer_core.training.queue import continue_queue
@@ -98,7 +97,8 @@ def run_training(
         MemoryError: There was not enough memory; ``status.json`` says what to do.
     """
     try:
-        with run.locked() as setup, _stop_on_signals() as stop:
+        message = "stopping; the best model so far is kept"
+        with run.locked() as setup, stop_on_signals(message) as stop:
             return _train_and_record_failure(setup, run, settings, stop, budget)
     finally:
         continue_queue(settings)
@@ -340,31 +340,6 @@ def _check_fingerprint(
                 "of this one."
             )
     progress.prepare("preparing the network", done, fingerprint=face_set.fingerprint)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Set an event at the first interrupt or terminate signal; end the process at the second."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        print(
-            "\nstopping; the best model so far is kept (signal again to end at once)",
-            file=sys.stderr,
-        )
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread receives signals
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:

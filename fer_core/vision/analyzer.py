@@ -104,10 +104,21 @@ class Analyzer:
         Returns:
             The same faces in the same order with crop, probabilities and classes.
         """
+        cropped = self.cropped(image, faces)
+        return self._with_probabilities(cropped, [face.crop for face in cropped])
+
+    def cropped(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
+        """Crop faces without classifying them.
+
+        Args:
+            image: As for ``classify``.
+            faces: As for ``classify``.
+
+        Returns:
+            The same faces in the same order with crop.
+        """
         square, shape = self.detector.geometry.square, self.predictor.input_shape
-        return self._with_probabilities(
-            faces, [crop_face(image, square(face.box), shape) for face in faces]
-        )
+        return [replace(face, crop=crop_face(image, square(face.box), shape)) for face in faces]
 
     def _classify_whole(self, image: NDArray[np.uint8]) -> list[Face]:
         height, width = image.shape[:2]
@@ -115,11 +126,11 @@ class Analyzer:
         return self._with_probabilities([Face(FaceBox(0, 0, width, height))], [crop])
 
     def _with_probabilities(
-        self, faces: Sequence[Face], crops: Sequence[NDArray[np.uint8]]
+        self, faces: Sequence[Face], crops: Sequence[NDArray[np.uint8] | None]
     ) -> list[Face]:
         if not faces:
             return []
-        rows = self.predictor.probabilities(np.stack(crops))
+        rows = self.predictor.probabilities(np.stack([one for one in crops if one is not None]))
         classes = self.predictor.classes
         return [
             replace(face, crop=crop, probabilities=np.asarray(row, np.float32), classes=classes)

@@ -116,6 +116,7 @@ def start_server(
             "FER_STUDIO_DATA": str(settings.data_root),
             "FER_STUDIO_RUNS": str(settings.runs_root),
             "FER_STUDIO_MODELS": str(settings.models_root),
+            "FER_STUDIO_ANALYSES": str(settings.analyses_root),
         }
         log_path = tmp_path_factory.mktemp("server") / "server.log"
         with log_path.open("wb") as log:

@@ -20,6 +20,7 @@ NAMES = [entry.name for entry in PAGES]
 MAIN_ACTIONS = {
     "analyze": re.compile("Upload$"),
     "live": re.compile("^START$"),
+    "video": re.compile("Upload$"),
     "dataset": re.compile("Import$"),
     "train": re.compile("Start training"),
     "evaluate": re.compile("^Model"),

@@ -26,9 +26,9 @@ from fer_core.training.search_space import (
     searchable_fields,
 )
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
+from fer_studio.ui.address import choose_by_address
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
