@@ -132,7 +132,7 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
     if overall["leak_free_accuracy"] is not None:
         leak_free = _with_interval(overall["leak_free_accuracy"], ".1%")
         lines.append(
-            f"| accuracy on the {overall['leak_free_n']:,} images that do not appear in train | "
+            f"| accuracy on the {overall['leak_free_n']:,} images {_without_copies(overall)} | "
             f"{leak_free} |"
         )
     baseline = overall["baseline"]
@@ -383,9 +383,8 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
     leak_free = metrics.get("leak_free")
     if isinstance(leak_free, dict):
         text += (
-            f" On the {_number(leak_free.get('n'), ',')} of them whose pixels do not appear in the "
-            "training split: accuracy "
-            f"{_number(leak_free.get('accuracy'), '.2%')}."
+            f" On the {_number(leak_free.get('n'), ',')} of them {_without_copies(leak_free)}: "
+            f"accuracy {_number(leak_free.get('accuracy'), '.2%')}."
         )
     votes = metrics.get("votes")
     if isinstance(votes, dict):
@@ -396,6 +395,13 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
             )
         )
     return _with_classes(text, metrics)
+
+
+def _without_copies(metrics: dict[str, Any]) -> str:
+    """Describe the leak-free images; earlier versions only left out exact copies."""
+    if metrics.get("near_copies") is None:
+        return "whose pixels do not appear in the training split"
+    return "without a copy or near-copy in the training split"
 
 
 def _against_votes(split: str, votes: dict[str, Any]) -> str:

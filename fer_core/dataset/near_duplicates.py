@@ -86,9 +86,7 @@ def cached_near_duplicates(
 
 
 def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
-    pairs = find_pairs(
-        face_set.images, first_copies(content_keys(face_set.images)), report=report
-    )
+    pairs = find_pairs(face_set.images, first_copies(content_keys(face_set.images)), report=report)
     return {
         "is_complete": np.array(pairs.is_complete),
         "first": pairs.first,

@@ -350,7 +350,6 @@ class _Tiles:
             is_mirrored=np.repeat([False, True], [int(chosen.sum()) for chosen in kept]),
         )
 
-
     def _arrays(self, start: int, column: int) -> Iterator[NDArray[np.float32]]:
         """Return three arrays of the size of a tile, which the next tile overwrites."""
         shape = min(_ROWS, self._shape[0] - start), min(_COLUMNS, self._shape[1] - column)

@@ -25,6 +25,7 @@ def create_grouped_splits(
     images: NDArray[np.uint8],
     labels: NDArray[np.int8],
     splits: NDArray[np.int8],
+    *,
     persons: Sequence[Person | None],
     classes: Sequence[str],
     choice: SplitChoice,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
-from fer_core.errors import InputError
+from pydantic.dataclasses import dataclass
+
+from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Text, from_dict
 
 #: What can keep images on one side, the strongest first.
 PERSONS, NEAR_COPIES, EXACT_COPIES = "persons", "near-copies", "exact copies"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class SplitGroups:
     """How the images were grouped for the splits that an import created.
 
@@ -28,16 +30,16 @@ class SplitGroups:
         warnings: What differs from the requested splits, one sentence each.
     """
 
-    created: tuple[str, ...]
-    kept_together: tuple[str, ...]
-    groups: int
-    grouped_images: int
-    largest_group: int
-    persons: int = 0
-    images_with_person: int = 0
-    person_sources: tuple[str, ...] = ()
-    is_complete: bool = True
-    warnings: tuple[str, ...] = field(default=())
+    created: tuple[Text, ...]
+    kept_together: tuple[Text, ...]
+    groups: Integer
+    grouped_images: Integer
+    largest_group: Integer
+    persons: Integer = 0
+    images_with_person: Integer = 0
+    person_sources: tuple[Text, ...] = ()
+    is_complete: Flag = True
+    warnings: tuple[Text, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -65,19 +67,10 @@ class SplitGroups:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SplitGroups:
+    def from_json(cls, values: Any) -> SplitGroups:
         """Read a record; keys of later versions are ignored.
 
         Raises:
-            InputError: A key is missing.
+            ValueError: The content is not valid.
         """
-        try:
-            return cls(
-                **{
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in values.items()
-                    if name in cls.__dataclass_fields__
-                }
-            )
-        except TypeError as error:
-            raise InputError(f"The record of the splits is incomplete ({error}).") from error
+        return from_dict(cls, values)

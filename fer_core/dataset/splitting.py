@@ -88,17 +88,20 @@ def create_missing_splits(
         grouped = rows[is_grouped[rows]]
         if len(grouped):
             result[grouped] = _GroupAssignment(
-                labels, rows, grouped, groups[grouped], missing, choice.seed
+                labels, rows, grouped, groups[grouped], missing=missing, seed=choice.seed
             ).splits()
-    _assign_single_images(labels, rows, is_grouped, result, missing, choice.seed)
+    _assign_single_images(
+        labels, rows, result, is_grouped=is_grouped, missing=missing, seed=choice.seed
+    )
     return result
 
 
 def _assign_single_images(
     labels: NDArray[np.int8],
     rows: NDArray[np.intp],
-    is_grouped: NDArray[np.bool_],
     result: NDArray[np.int8],
+    *,
+    is_grouped: NDArray[np.bool_],
     missing: dict[int, float],
     seed: int,
 ) -> None:
@@ -135,6 +138,7 @@ class _GroupAssignment:
         rows: NDArray[np.intp],
         grouped: NDArray[np.intp],
         groups: NDArray[np.intp],
+        *,
         missing: dict[int, float],
         seed: int,
     ) -> None:
@@ -148,9 +152,7 @@ class _GroupAssignment:
         self._group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
         #: Class counts of each group, ``[groups, classes]``.
         self._counts = np.zeros((len(sizes), len(classes)))
-        np.add.at(
-            self._counts, (self._group_of_row, np.searchsorted(classes, labels[grouped])), 1
-        )
+        np.add.at(self._counts, (self._group_of_row, np.searchsorted(classes, labels[grouped])), 1)
         #: Images that no group contains, by class.
         self._single = totals - self._counts.sum(axis=0)
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))

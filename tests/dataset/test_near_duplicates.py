@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fer_core.dataset import near_duplicates, near_search
 from fer_core.dataset.demo.shipped import injected_errors
-from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.disjoint_sets import DisjointSets
+from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.near_duplicates import cached_near_duplicates, find_near_duplicates
 from fer_core.dataset.near_search import (
     copies_of_train,

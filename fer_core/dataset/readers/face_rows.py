@@ -104,7 +104,13 @@ class FaceRows:
                 for name, given in zip(self._names, self._persons, strict=True)
             ]
             splits, groups = create_grouped_splits(
-                self._images, labels, splits, persons, EMOTIONS, split_choice, report
+                self._images,
+                labels,
+                splits,
+                persons=persons,
+                classes=EMOTIONS,
+                choice=split_choice,
+                report=report,
             )
         return FaceSet(
             self._images,
