@@ -255,14 +255,38 @@ def _training(record: BundleRecord) -> list[str]:
         f"`{record.dataset.get('fingerprint', 'unknown')[:16]}`.\n"
         f"- Targets: {_targets(record)}.\n"
         f"- Curation: {record.curation or 'none'}.\n"
+        f"{_start(record)}"
         f"- {training.get('epochs', '?')} epochs; weights of epoch "
         f"{training.get('best_epoch', '?')}, {_selection(training.get('monitor', ''))}.\n"
-        "- Protocol: the weights are trained from scratch on the training split only. The epoch, "
+        f"- Protocol: the weights are trained {_origin_of_weights(record)} on the training split "
+        "only. The epoch, "
         "the recipe and the temperature are selected on the validation split, so its metrics are "
         "slightly optimistic. Test images were not used for any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]
+
+
+def _start(record: BundleRecord) -> str:
+    """Return a line on the starting model; empty for random weights."""
+    start = record.start
+    if not start:
+        return ""
+    head = {
+        "kept": "the last layer kept",
+        "reordered": "the outputs of the last layer reordered",
+        "replaced": "the last layer replaced",
+    }.get(str(start.get("head")), "the last layer unknown")
+    frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
+    names = ", ".join(str(one.get("name", "unknown")) for one in record.starting_datasets)
+    return (
+        f"- Start: the weights of `{start.get('model', 'unknown')}` ({head}{frozen}), which was "
+        f"trained on {_as_text(names) or 'unknown data'}.\n"
+    )
+
+
+def _origin_of_weights(record: BundleRecord) -> str:
+    return "from those of the starting model" if record.start else "from scratch"
 
 
 def _selection(monitor: str) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
-from fer_core.recipes.architectures import CLASS_COUNT, build_network
+from fer_core.recipes.architectures import CLASS_COUNT, build_network, freeze_stages
+from fer_core.recipes.fine_tuning import head_change
 from fer_core.training.batches import LOW_RESOLUTION
 from fer_core.training.fused_normalization import with_fused_normalization
 
@@ -18,8 +22,37 @@ if TYPE_CHECKING:
     import keras
 
 
-def compiled_model(config: TrainingConfig) -> keras.Model:
-    """Build and compile the configured network, seeded, in the configured precision."""
+@dataclass(frozen=True)
+class StartingWeights:
+    """What a training takes over from a trained network.
+
+    Attributes:
+        weights: Its weights, in Keras's order; None if they are restored from a checkpoint.
+        classes: Its classes, in the order of its outputs.
+        freeze: The stage up to which the network is not trained; None for none.
+    """
+
+    weights: list[NDArray[Any]] | None
+    classes: tuple[str, ...]
+    freeze: str | None = None
+
+
+def compiled_model(
+    config: TrainingConfig,
+    *,
+    start: StartingWeights | None = None,
+    classes: Sequence[str] = EMOTIONS,
+) -> keras.Model:
+    """Build and compile the configured network, seeded, in the configured precision.
+
+    Args:
+        config: The training.
+        start: The trained network to start from; None for random weights.
+        classes: The classes of the data.
+
+    Raises:
+        InputError: The weights belong to another network.
+    """
     import keras
 
     keras.utils.set_random_seed(config.seed)
@@ -31,6 +64,13 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
     )
     if keras.backend.backend() == "tensorflow":
         model = with_fused_normalization(model)
+    if start is not None:
+        if start.weights is not None:
+            model.set_weights(
+                adapted_weights(start.weights, model.get_weights(), start.classes, classes)
+            )
+        if start.freeze is not None:
+            freeze_stages(model, config.architecture, start.freeze)
     loss: keras.losses.Loss
     if config.label_encoding == "integer":
         loss = keras.losses.SparseCategoricalCrossentropy()
@@ -51,6 +91,36 @@ def compiled_model(config: TrainingConfig) -> keras.Model:
     # variables of both.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def adapted_weights(
+    trained: list[NDArray[Any]],
+    fresh: list[NDArray[Any]],
+    model_classes: Sequence[str],
+    data_classes: Sequence[str],
+) -> list[NDArray[Any]]:
+    """Return the weights of a trained network with a head for the classes of the data.
+
+    Args:
+        trained: Its weights; the last two are kernel and bias of the head.
+        fresh: The random weights of the network to train.
+        model_classes: The classes of the trained network, in the order of its outputs.
+        data_classes: The classes of the data.
+
+    Raises:
+        InputError: The weights belong to another network.
+    """
+    if [one.shape for one in trained[:-2]] != [one.shape for one in fresh[:-2]]:
+        raise InputError(
+            "The weights of the starting model do not fit its architecture; it was trained with "
+            "another version, so choose another model."
+        )
+    change = head_change(model_classes, data_classes)
+    if change == "replaced":
+        return [*trained[:-2], *fresh[-2:]]
+    order = [list(model_classes).index(name) for name in data_classes]
+    kernel, bias = trained[-2:]
+    return [*trained[:-2], kernel[:, order], bias[order]]
 
 
 def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
