@@ -185,10 +185,11 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
     config = recipe_by_name(recipe).config
     if start is not None:
         config = fine_tuning_config(config, start.architecture)
+    config = changed_config(config, parse_changes(arguments.changes, arguments.epochs))
     setup = RunSetup(
         recipe=recipe,
         data=dataset_reference(arguments.data, settings),
-        config=changed_config(config, parse_changes(arguments.changes, arguments.epochs)),
+        config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
         start=start,
     )
