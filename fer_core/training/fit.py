@@ -137,7 +137,9 @@ def fit(
     progress = context.progress or TrainingProgress(run, config.epochs, clock=clock)
     training, validation = _split_data(face_set, config)
     batches = TrainingBatches(training, config)
-    model = compiled_model(config, start=start, classes=EMOTIONS)
+    model = compiled_model(
+        config, start=start, classes=EMOTIONS, total_steps=batches.steps * config.epochs
+    )
     if config.low_resolution_epochs:
         trace_both_sizes(model, batches.images_per_step)
     history = run.read_epochs()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,12 @@ from fer_core.training.fused_normalization import with_fused_normalization
 
 if TYPE_CHECKING:
     import keras
+
+
+#: Weights are averaged over at most one of so many parts of a training. On FER2013 the recipes have
+#: more than 7,000 steps, for which this does not reduce their momentum of 0.999.
+_AVERAGED_PARTS = 7
+_MIN_AVERAGING = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ def compiled_model(
     *,
     start: StartingWeights | None = None,
     classes: Sequence[str] = EMOTIONS,
+    total_steps: int | None = None,
 ) -> keras.Model:
     """Build and compile the configured network, seeded, in the configured precision.
 
@@ -49,12 +56,16 @@ def compiled_model(
         config: The training.
         start: The trained network to start from; None for random weights.
         classes: The classes of the data.
+        total_steps: Number of steps of the training, which limits the averaging of its weights;
+            None for no limit.
 
     Raises:
         InputError: The weights belong to another network.
     """
     import keras
 
+    if total_steps is not None:
+        config = _with_limited_averaging(config, total_steps)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     model = build_network(
@@ -91,6 +102,19 @@ def compiled_model(
     # variables of both.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _with_limited_averaging(config: TrainingConfig, total_steps: int) -> TrainingConfig:
+    """Return a configuration that averages over at most a seventh of the training.
+
+    The averaged weights start as the initial ones. A momentum of 0.999 needs thousands of steps to
+    forget them, and a training on a few hundred images has a few hundred steps.
+    """
+    momentum = config.averaging_momentum
+    if momentum is None:
+        return config
+    limit = max(1 - _AVERAGED_PARTS / max(total_steps, 1), _MIN_AVERAGING)
+    return replace(config, averaging_momentum=min(momentum, limit))
 
 
 def adapted_weights(

@@ -1,0 +1,142 @@
+"""Fine-tuning of the shipped model compared with training from random weights on the same images.
+
+The images are those of FER2013's validation split, which no training of the shipped model has seen,
+without copies and near-copies of its training images, and without disgust, which has too few. Some
+of them are trained on, others measured. The last layer is replaced, as for a dataset with other
+classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset *fer2013*.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measurement import Measurement, table_head, table_row
+from fer_core.bundle import find_bundle
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.near_search import copies_of_train
+from fer_core.dataset.store import load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.keras_backend import prepare_backend
+from fer_core.metrics import proportion_estimate
+from fer_core.recipes import TrainingConfig, recipe_by_name
+from fer_core.recipes.fine_tuning import fine_tuning_config
+from fer_core.settings import load_settings
+from fer_core.training.run_folder import RunFolder, RunSetup
+
+_RECIPE = "plain-eight-sgd-cosine"
+_CLASSES = tuple(name for name in EMOTIONS if name != "disgust")
+_MEASURED = 70  # images of each class that are measured
+
+#: Epochs with random weights and with trained ones, by the images of each class.
+_EPOCHS = {30: (60, 24), 100: (40, 16), 300: (20, 8)}
+
+
+def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Measurement]:
+    """Train twice for each number of images: from random and from trained weights.
+
+    Args:
+        sizes: Numbers of images of each class, of ``_EPOCHS``.
+        seed: Decides which images are used.
+    """
+    prepare_backend()
+    from fer_core.exchange.served import load_keras_model
+    from fer_core.training.fit import fit
+    from fer_core.training.model_setup import StartingWeights
+
+    settings = load_settings()
+    bundle = find_bundle(None, settings)
+    architecture = str(bundle.record.config["architecture"])
+    # Other names for its classes, so that its last layer is replaced.
+    renamed = tuple(f"old {name}" for name in bundle.record.labels)
+    trained = StartingWeights(load_keras_model(bundle).get_weights(), renamed)
+    pool = _unseen_images(load_dataset("fer2013", settings))
+    rows = []
+    for size in sizes:
+        faces = _chosen(pool, size, seed)
+        base = replace(
+            recipe_by_name(_RECIPE).config,
+            architecture=architecture,
+            precision="float32",
+            batch_size=32,
+            exclude_leaks=False,
+            monitor="last",
+        )
+        from_random, fine_tuned = _EPOCHS[size]
+        figures = []
+        for config, start in (
+            (replace(base, epochs=from_random), None),
+            (replace(fine_tuning_config(base, architecture), epochs=fine_tuned), trained),
+            (
+                replace(fine_tuning_config(base, architecture), epochs=fine_tuned),
+                replace(trained, freeze="stage2"),
+            ),
+        ):
+            with tempfile.TemporaryDirectory() as folder:
+                run = RunFolder(Path(folder) / "run")
+                run.create(RunSetup(_RECIPE, "fer2013", config))
+                begin = time.perf_counter()
+                result = fit(config, faces, run, start=start)
+                seconds = time.perf_counter() - begin
+            figures.append(_figure(result.epochs[-1].validation_accuracy, seconds, config))
+        rows.append(
+            Measurement(
+                f"{size} images of each of {len(_CLASSES)} classes, fine-tuned",
+                figures[1],
+                f"frozen up to stage2 {figures[2]}; from random weights {figures[0]}",
+            )
+        )
+        print(table_row(rows[-1]), flush=True)
+    return rows
+
+
+def _figure(accuracy: float, seconds: float, config: TrainingConfig) -> str:
+    count = _MEASURED * len(_CLASSES)
+    estimate = proportion_estimate(round(accuracy * count), count)
+    return (
+        f"{accuracy:.1%} ({estimate.low:.1%} to {estimate.high:.1%}) in {seconds:.0f} s "
+        f"({config.epochs} epochs)"
+    )
+
+
+def _unseen_images(fer2013: FaceSet) -> FaceSet:
+    """Return the validation images that are no copies of training images."""
+    rows = fer2013.rows("validation")
+    is_exact, is_near = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
+    return fer2013.subset(rows[~(is_exact | is_near)])
+
+
+def _chosen(pool: FaceSet, size: int, seed: int) -> FaceSet:
+    """Return images to train on and, in validation, images to measure: the same for every size."""
+    rows, splits = [], []
+    for name in _CLASSES:
+        members = np.random.default_rng(seed).permutation(
+            np.flatnonzero(pool.labels == EMOTIONS.index(name))
+        )
+        chosen = members[: _MEASURED + size]
+        if len(chosen) < _MEASURED + size:
+            raise ValueError(f"{name} has {len(members)} images only")
+        rows.append(chosen)
+        splits.append(np.repeat([SPLITS.index("validation"), 0], [_MEASURED, size]))
+    faces = pool.subset(np.concatenate(rows))
+    return replace(faces, splits=np.concatenate(splits).astype(np.int8))
+
+
+def main() -> int:
+    """Print the table row by row."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fine_tuning")
+    parser.add_argument("--sizes", type=int, nargs="+", choices=_EPOCHS, default=list(_EPOCHS))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print(table_head(), flush=True)
+    measure(tuple(options.sizes), options.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
