@@ -56,6 +56,9 @@ _MAX_CANDIDATES = 500_000
 #: Images whose floats are in memory at the same time.
 _CHUNK = 1024
 
+#: Candidates that are in memory at the same time: in a recording, all pairs of a tile are.
+_CANDIDATES_AT_ONCE = 250_000
+
 
 @dataclass(frozen=True)
 class NearPairs:
@@ -143,7 +146,9 @@ def join_near_copies(
     for tile in tiles.compare(report):
         first, second = rows[tile.first], rows[tile.second]
         budget.begin_tile()
-        positions = tile.best(len(tile))
+        # In a recording, most pairs are connected already; sorting them would take long.
+        apart = np.flatnonzero(groups.roots(first) != groups.roots(second))
+        positions = apart[np.argsort(-tile.similarity[apart], kind="stable")]
         for start in range(0, len(positions), _CHUNK):
             part = positions[start : start + _CHUNK]
             part = part[groups.roots(first[part]) != groups.roots(second[part])]
@@ -306,13 +311,11 @@ class _Tiles:
         )
 
     def compare(self, report: ProgressReport | None) -> Iterator[_Tile]:
-        """Yield the tiles that have candidates."""
+        """Yield the candidates of each tile, in several parts if there are many."""
         rows, columns = self._shape
         for start in range(0, rows, _ROWS):
             for column in range(self._first_column(start), columns, _COLUMNS):
-                tile = self._tile(start, column)
-                if len(tile):
-                    yield tile
+                yield from self._tile(start, column)
             if report is not None:
                 done = min(start + _ROWS, rows)
                 if self._is_symmetric:
@@ -324,7 +327,7 @@ class _Tiles:
     def _first_column(self, start: int) -> int:
         return start if self._is_symmetric else 0
 
-    def _tile(self, start: int, column: int) -> _Tile:
+    def _tile(self, start: int, column: int) -> Iterator[_Tile]:
         # The similarity to an image is the sum of an even and an odd part, that to its mirror
         # image is their difference: the larger one of both is even + |odd|.
         even, odd, most = self._arrays(start, column)
@@ -335,10 +338,22 @@ class _Tiles:
         np.abs(odd, out=most)
         most += even
         found = np.flatnonzero(most > _CANDIDATE_SIMILARITY)
-        first, second = np.divmod(found, even.shape[1])
-        first, second = first + start, second + column
-        even, odd = even.ravel()[found], odd.ravel()[found]
-        is_pair = first < second if self._is_symmetric else np.ones(len(found), bool)
+        for begin in range(0, len(found), _CANDIDATES_AT_ONCE):
+            part = found[begin : begin + _CANDIDATES_AT_ONCE]
+            first, second = np.divmod(part, even.shape[1])
+            yield self._candidates(
+                first + start, second + column, even.ravel()[part], odd.ravel()[part]
+            )
+
+    def _candidates(
+        self,
+        first: NDArray[np.intp],
+        second: NDArray[np.intp],
+        even: NDArray[np.float32],
+        odd: NDArray[np.float32],
+    ) -> _Tile:
+        """Return the candidates among pairs with these parts of their similarity."""
+        is_pair = first < second if self._is_symmetric else np.ones(len(first), bool)
         kept = [
             is_pair & (similarity > _CANDIDATE_SIMILARITY)
             for similarity in (even + odd, even - odd)
@@ -373,7 +388,7 @@ class _Budget:
 
     def begin_tile(self) -> None:
         """Start the next tile."""
-        self._later_tiles -= 1
+        self._later_tiles = max(self._later_tiles - 1, 0)
         self._left_in_tile = max(self._left - self._reserve * self._later_tiles, self._reserve)
 
     def take(self, wanted: int) -> int:
