@@ -2,8 +2,9 @@
 
 The images are those of FER2013's validation split, which no training of the shipped model has seen,
 without copies and near-copies of its training images, and without disgust, which has too few. Some
-of them are trained on, others measured after the last epoch. The last layer is replaced, as for a dataset with other
-classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset *fer2013*.
+of them are trained on, others measured after the last epoch. The last layer is replaced, as for a
+dataset with other classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset
+*fer2013*.
 """
 
 from __future__ import annotations

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic.dataclasses import dataclass
-
-from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Text, from_dict
+from fer_core.plain_records import plain_record
 
 #: What can keep images on one side, the strongest first.
 PERSONS, NEAR_COPIES, EXACT_COPIES = "persons", "near-copies", "exact copies"
 
 
-@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+@dataclass(frozen=True)
 class SplitGroups:
     """How the images were grouped for the splits that an import created.
 
@@ -30,16 +28,16 @@ class SplitGroups:
         warnings: What differs from the requested splits, one sentence each.
     """
 
-    created: tuple[Text, ...]
-    kept_together: tuple[Text, ...]
-    groups: Integer
-    grouped_images: Integer
-    largest_group: Integer
-    persons: Integer = 0
-    images_with_person: Integer = 0
-    person_sources: tuple[Text, ...] = ()
-    is_complete: Flag = True
-    warnings: tuple[Text, ...] = ()
+    created: tuple[str, ...]
+    kept_together: tuple[str, ...]
+    groups: int
+    grouped_images: int
+    largest_group: int
+    persons: int = 0
+    images_with_person: int = 0
+    person_sources: tuple[str, ...] = ()
+    is_complete: bool = True
+    warnings: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -73,4 +71,10 @@ class SplitGroups:
         Raises:
             ValueError: The content is not valid.
         """
-        return from_dict(cls, values)
+        record = plain_record(cls, values)
+        if record is None:
+            # Loaded only if something is wrong: it takes longer than all other imports.
+            from fer_core.validation import from_dict
+
+            record = from_dict(cls, values)
+        return record
