@@ -25,7 +25,7 @@ from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.keras_backend import prepare_backend
 from fer_core.metrics import proportion_estimate
-from fer_core.recipes import TrainingConfig, recipe_by_name
+from fer_core.recipes import recipe_by_name
 from fer_core.recipes.fine_tuning import fine_tuning_config
 from fer_core.settings import load_settings
 from fer_core.training.run_folder import RunFolder, RunSetup
@@ -39,7 +39,7 @@ _EPOCHS = {30: (40, 16), 100: (30, 10), 300: (16, 5)}
 
 
 def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Measurement]:
-    """Train twice for each number of images: from random and from trained weights.
+    """Train for each number of images from trained and from random weights.
 
     Args:
         sizes: Numbers of images of each class, of ``_EPOCHS``.
@@ -69,43 +69,32 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
             monitor="last",
         )
         from_random, fine_tuned = _EPOCHS[size]
-        figures = []
-        for config, start in (
-            (replace(base, epochs=from_random), None),
-            (replace(fine_tuning_config(base, architecture), epochs=fine_tuned), trained),
-            (
-                replace(fine_tuning_config(base, architecture), epochs=fine_tuned),
-                replace(trained, freeze="stage2"),
-            ),
+        tuned = replace(fine_tuning_config(base, architecture), epochs=fine_tuned)
+        for what, config, start in (
+            ("fine-tuned", tuned, trained),
+            ("fine-tuned, frozen up to stage2", tuned, replace(trained, freeze="stage2")),
+            ("from random weights", replace(base, epochs=from_random), None),
         ):
             with tempfile.TemporaryDirectory() as folder:
                 run = RunFolder(Path(folder) / "run")
                 run.create(RunSetup(_RECIPE, "fer2013", config))
-                begin = time.perf_counter()
+                begin, begin_cpu = time.perf_counter(), time.process_time()
                 fit(config, faces, run, start=start)
-                seconds = time.perf_counter() - begin
+                seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
                 arrays = run.load_arrays(BEST_WEIGHTS)
             model = float32_copy(config, [arrays[key] for key in sorted(arrays)])
             predicted = predict_in_batches(model, measured.images).argmax(axis=1)
-            accuracy = float((predicted == measured.labels).mean())
-            figures.append(_figure(accuracy, len(measured), seconds, config))
-        rows.append(
-            Measurement(
-                f"{size} images of each of {len(_CLASSES)} classes, fine-tuned",
-                figures[1],
-                f"frozen up to stage2 {figures[2]}; from random weights {figures[0]}",
+            correct = int((predicted == measured.labels).sum())
+            accuracy = proportion_estimate(correct, len(measured))
+            rows.append(
+                Measurement(
+                    f"{size} images of each of {len(_CLASSES)} classes, {what}",
+                    f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%})",
+                    f"{config.epochs} epochs in {seconds:.0f} s, {cpu:.0f} s of processor time",
+                )
             )
-        )
-        print(table_row(rows[-1]), flush=True)
+            print(table_row(rows[-1]), flush=True)
     return rows
-
-
-def _figure(accuracy: float, count: int, seconds: float, config: TrainingConfig) -> str:
-    estimate = proportion_estimate(round(accuracy * count), count)
-    return (
-        f"{accuracy:.1%} ({estimate.low:.1%} to {estimate.high:.1%}) in {seconds:.0f} s "
-        f"({config.epochs} epochs)"
-    )
 
 
 def _unseen_images(fer2013: FaceSet) -> FaceSet:

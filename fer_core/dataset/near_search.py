@@ -229,7 +229,9 @@ def perceptual_hashes(
         transformed = (basis @ part @ basis.T).reshape(len(part), -1)
         hashes[start : start + len(part)] = transformed[:, 1:]  # the first is the mean intensity
     lengths = np.linalg.norm(hashes, axis=1, keepdims=True)
-    return np.where(lengths > 1, hashes / np.maximum(lengths, 1), np.float32(0))
+    hashes /= np.maximum(lengths, 1)
+    hashes[lengths[:, 0] <= 1] = 0
+    return hashes
 
 
 def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -295,8 +297,7 @@ class _Tiles:
         self._is_symmetric = others is None
         targets = hashes if others is None else others
         self._parts = tuple(
-            (np.ascontiguousarray(hashes[:, chosen]), np.ascontiguousarray(targets[:, chosen].T))
-            for chosen in (~_IS_ODD, _IS_ODD)
+            _pair_of_parts(hashes, targets, chosen) for chosen in (~_IS_ODD, _IS_ODD)
         )
         self._shape = len(hashes), len(targets)
         size = min(_ROWS, len(hashes)) * min(_COLUMNS, len(targets))
@@ -332,9 +333,7 @@ class _Tiles:
         # image is their difference: the larger one of both is even + |odd|.
         even, odd, most = self._arrays(start, column)
         for (left, right), product in zip(self._parts, (even, odd), strict=True):
-            np.matmul(
-                left[start : start + _ROWS], right[:, column : column + _COLUMNS], out=product
-            )
+            np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
         np.abs(odd, out=most)
         most += even
         found = np.flatnonzero(most > _CANDIDATE_SIMILARITY)
@@ -369,6 +368,14 @@ class _Tiles:
         """Return three arrays of the size of a tile, which the next tile overwrites."""
         shape = min(_ROWS, self._shape[0] - start), min(_COLUMNS, self._shape[1] - column)
         return (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers)
+
+
+def _pair_of_parts(
+    hashes: NDArray[np.float32], targets: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the chosen columns of both, as the same array if both are the same."""
+    part = hashes[:, chosen]
+    return part, part if targets is hashes else targets[:, chosen]
 
 
 class _Budget:
