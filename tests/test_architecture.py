@@ -54,7 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.bundle_writer": {"training", "evaluation", "exchange"},
     # A run whose model is the default model is not deleted.
     "training.run_deletion": {"training", "bundle"},
-    "training.train_job": {"training", "training.bundle_writer"},
+    # A training starts from a bundle, and reads its Keras file as an export does.
+    "training.starting_model": {"training", "exchange"},
+    "training.train_job": {"training", "training.bundle_writer", "training.starting_model"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
     "live": {"vision"},
@@ -81,7 +83,14 @@ PAGES: dict[str, set[str]] = {
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"recipes", "training", "keras_backend", "training.bundle_writer", "exchange"}
+MAY_TRAIN = {
+    "recipes",
+    "training",
+    "keras_backend",
+    "training.bundle_writer",
+    "training.starting_model",
+    "exchange",
+}
 
 #: Slow to import: loaded only when they are needed, because a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {

@@ -14,6 +14,8 @@ import pytest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
+from fer_core.training.launcher import extend_run
+from fer_core.training.run_folder import RunFolder
 from fer_core.training.time_budget import TimeBudget
 
 #: 140 images in batches of 4: an epoch takes long enough to be interrupted and not to be waited
@@ -290,12 +292,55 @@ def test_a_run_folder_is_used_once(
         ((*SMALL, "--data", "x", "--minutes", "9", "--queue"), "omit --run-dir, --minutes"),
         (("--resume", "nowhere"), "nowhere"),
         (("--resume", "nowhere", "--epochs", "3"), "--resume"),
+        (("--resume", "nowhere", "--from", "x"), "omit --recipe"),
+        ((*SMALL, "--data", "x", "--freeze", "stage1"), "needs --from BUNDLE"),
+        (("--from", "nowhere", "--data", "x"), "There is no model 'nowhere'"),
     ],
 )
 def test_a_training_that_is_not_valid_is_refused_in_one_line(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("train", *arguments).refusal
+
+
+def test_a_model_without_a_keras_file_is_refused(run: Callable, bundle: Any) -> None:
+    refusal = run("train", "--from", "small", "--data", "demo").refusal
+    assert "The model 'small' has no model.keras" in refusal
+
+
+def test_a_training_starts_from_a_model_and_resumes_exactly(
+    whole_run: Any, run_process: Callable, run_at: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    tuned = ("--from", home / "whole", "--freeze", "stage2", "--data", kaggle_zip)
+    tuned += ("--set", "batch_size=16", "--set", "dropout_scale=0.5", "--json")
+    answer = run_process("train", *tuned, "--epochs", 2, "--run-dir", home / "tuned", home=home)
+    start = answer.document["start"]
+    assert (start["model"], start["head"], start["freeze"]) == ("whole", "kept", "stage2")
+    assert "starting from whole, its head kept, frozen up to stage2" in answer.err
+    setup = json.loads((home / "tuned" / "config.json").read_text())
+    assert setup["recipe"] == "three-conv-cnn-adam"
+    assert setup["config"]["learning_rate"] == 1e-4
+    record = json.loads((home / "tuned" / "bundle" / "bundle.json").read_text())
+    assert record["start"] == start == setup["start"] | {"head": "kept"}
+    card = (home / "tuned" / "bundle" / "README.md").read_text()
+    assert "Start: the weights of `whole` (the last layer kept, not trained up to stage2)" in card
+    assert "from scratch" not in card
+
+    # The same in two parts: the second one does not need the starting model.
+    parts = home / "parts"
+    run_at("train", *tuned, "--epochs", 1, "--run-dir", parts, home=home)
+    extend_run(RunFolder(parts), 2)
+    (parts / "start.keras").unlink()
+    resumed = run_at("train", "--resume", parts, "--json", home=home).document
+    assert resumed["start"] == start
+    assert without_timings(epochs_on_disk(parts)) == without_timings(epochs_on_disk(home / "tuned"))
+
+    wrong = (*tuned, "--run-dir", home / "wrong")
+    refusal = run_at("train", *wrong, "--freeze", "stage9", home=home).refusal
+    assert "choose from stage1, stage2, stage3, dense" in refusal
+    refusal = run_at("train", *wrong, "--set", "architecture=plain_eight", home=home).refusal
+    assert "keep architecture=three_convolutions" in refusal
+    assert not (home / "wrong").exists()
 
 
 def test_a_name_that_is_taken_is_refused_before_the_training(
