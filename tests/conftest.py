@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import onnx
 import pytest
@@ -28,6 +29,16 @@ REAL_DATA = TESTS.parent.parent / "shared" / "data"
 #: Folders and files that take longest. They run first, so that the workers finish together.
 _SLOWEST = ("browser", "training", "commands", "exchange", "faults", "pages", "fuzz")
 _IS_STARTED = pytest.StashKey[bool]()
+
+# The same examples each time (others with FER_STUDIO_FUZZ_SEED=random), and no limits that depend
+# on the machine's speed: a test fails because of a change and not by chance.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=os.environ.get("FER_STUDIO_FUZZ_SEED") != "random",
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
