@@ -63,7 +63,11 @@ def video_state(page: Page) -> dict[str, Any]:
 
 def start(page: Page) -> None:
     press(page, "Start")
-    expect(component(page).locator("video")).to_be_visible()
+    try:
+        expect(component(page).locator("video")).to_be_visible()
+    except AssertionError as error:
+        shown = component(page).locator("body").inner_text()
+        raise AssertionError(f"no video; the component shows {shown!r}") from error
     expect(page.get_by_text(SIZE)).to_be_visible()
 
 
