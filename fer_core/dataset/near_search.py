@@ -44,9 +44,9 @@ MIN_MIRRORED_CORRELATION = 0.95
 #: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
 _MIN_DEVIATION = 4.0
 
-#: Rows and columns of a tile; three arrays of this size take 25 MB. Smaller tiles are slower, above
+#: Rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles are slower, above
 #: all on a busy machine.
-_ROWS, _COLUMNS = 1024, 2048
+_ROWS, _COLUMNS = 1024, 4096
 
 #: Maximum number of candidates to verify; this many take about 20 seconds. FER2013 has 40,000. If
 #: nearly all images look alike, the number of candidates grows with the square of the number of
