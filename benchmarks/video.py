@@ -75,22 +75,22 @@ def measure(video: Path | None) -> list[Measurement]:
         for number, case in enumerate(_CASES):
             path = folder / f"{number}.mp4"
             _write_recording(path, case.size, case.faces, _SECONDS)
-            speed, memory, _ = _measured(path, folder / f"out{number}", case)
+            result = _measured(path, folder / f"out{number}", case)
             measurements.append(
                 Measurement(
                     f"video, {case.title}",
-                    f"{speed:.2f} times real time",
-                    f"target {case.target:g}; peak memory {memory:.0f} MB",
+                    f"{result.speed:.2f} times real time",
+                    f"target {case.target:g}; {result.comparison}",
                 )
             )
         if video is not None:
             case = _Case(video.name, (0, 0), 0, None, False, 1.5)
-            speed, memory, _ = _measured(video, folder / "own", case)
+            result = _measured(video, folder / "own", case)
             measurements.append(
                 Measurement(
                     f"video, {video.name}, every frame",
-                    f"{speed:.2f} times real time",
-                    f"peak memory {memory:.0f} MB",
+                    f"{result.speed:.2f} times real time",
+                    result.comparison,
                 )
             )
     return measurements
@@ -107,19 +107,42 @@ def _hour(folder: Path) -> Measurement:
     _write_recording(path, (640, 480), 1, _HOUR_SECONDS)
     case = _Case("hour", (640, 480), 1, 5.0, False, 10.0)
     out = folder / "hour"
-    speed, memory, early = _measured(path, out, case)
+    result = _measured(path, out, case)
     size = (out / "faces.parquet").stat().st_size
     # Six times as many rows at 30 frames per second.
     return Measurement(
         "video, one hour of one face, 5 per second",
-        f"{speed:.2f} times real time, peak memory {memory:.0f} MB",
-        f"{early:.0f} MB after the first tenth; table {size / _MEGABYTE:.1f} MB, at 30 per second "
-        f"about {6 * size / _MEGABYTE:.1f} MB",
+        f"{result.speed:.2f} times real time, peak memory {result.peak:.0f} MB",
+        f"{result.early:.0f} MB in the first tenth; table {size / _MEGABYTE:.1f} MB, at 30 per "
+        f"second about {6 * size / _MEGABYTE:.1f} MB",
     )
 
 
-def _measured(path: Path, out: Path, case: _Case) -> tuple[float, float, float]:
-    """Return speed, peak memory in MB, and peak memory after the first tenth of the time."""
+@dataclass(frozen=True)
+class _Result:
+    """The result of a measurement.
+
+    Attributes:
+        speed: As a multiple of real time.
+        busy: Processor time in seconds, of all cores, per second of video. It hardly depends on
+            what else runs.
+        peak: The largest memory in MB.
+        early: The largest memory in MB in the first tenth of the time.
+    """
+
+    speed: float
+    busy: float
+    peak: float
+    early: float
+
+    @property
+    def comparison(self) -> str:
+        """The figures next to the speed."""
+        return f"{self.busy:.2f} s of processor time per second; peak memory {self.peak:.0f} MB"
+
+
+def _measured(path: Path, out: Path, case: _Case) -> _Result:
+    """Analyze a recording in another process."""
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
     process = context.Process(target=_analyze, args=(path, out, case, results))
@@ -127,8 +150,8 @@ def _measured(path: Path, out: Path, case: _Case) -> tuple[float, float, float]:
     process.join()
     if process.exitcode != 0:
         raise SystemExit(f"The analysis of {path.name} failed.")
-    speed, memory, early = results.get()
-    return float(speed), float(memory), float(early)
+    result: _Result = results.get()
+    return result
 
 
 def _analyze(path: Path, out: Path, case: _Case, results: Any) -> None:
@@ -147,13 +170,15 @@ def _analyze(path: Path, out: Path, case: _Case, results: Any) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
+    busy = time.process_time()
     outcome = run_analysis(folder, settings, analyzer=analyzer)
-    seconds = time.perf_counter() - start
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
     done.set()
     watcher.join()
     length = outcome.status.seconds or 0.0
     tenth = samples[: max(len(samples) // 10, 1)]
-    results.put((length / seconds, max(samples, default=0.0), max(tenth, default=0.0)))
+    peak = max(samples, default=0.0)
+    results.put(_Result(length / seconds, busy / length, peak, max(tenth, default=0.0)))
 
 
 def _new_analysis(

@@ -169,6 +169,10 @@ def video(page: Page) -> None:
     assert box is not None
     page.mouse.click(box["x"] + 0.53 * box["width"], box["y"] + 0.3 * box["height"])
     page.get_by_role("img", name="with Person 1").wait_for()
+    # The player shows the chosen second once it has found it.
+    page.wait_for_function(
+        "[...document.querySelectorAll('video')].every(one => one.readyState > 2 && !one.seeking)"
+    )
 
 
 def dataset(page: Page) -> None:
