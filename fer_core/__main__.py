@@ -25,6 +25,7 @@ from fer_core.commands import (
     recipes,
     runs,
     search,
+    serve,
     train,
     video,
 )
@@ -57,7 +58,7 @@ def build_parser(
         commands.add_parser(name, help=help_text)
     for command in (
         *(dataset, recipes, train, runs, search, models, detectors, evaluate, classify),
-        video,
+        *(video, serve),
     ):
         command.add_parser(commands)
     return parser
