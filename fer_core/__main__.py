@@ -87,9 +87,12 @@ def main(
     parsed = build_parser(program, other_commands).parse_args(arguments)
     try:
         answer = parsed.run(parsed, load_settings())
-        print(
-            json.dumps(answer.document, indent=2, allow_nan=False) if parsed.json else answer.text
-        )
+        if parsed.json:
+            # Not as one text: the document of a large job is read while it is printed.
+            json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
+            print()
+        else:
+            print(answer.text)
         sys.stdout.flush()
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

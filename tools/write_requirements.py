@@ -157,7 +157,7 @@ def names_of(pins: Iterable[str]) -> set[str]:
 
 
 def normalized(pin: str) -> str:
-    """Return the normalized name of a package, as defined by PEP 503, without extras and version."""
+    """Return the normalized name of a pin's package, as defined by PEP 503."""
     name = pin.partition("==")[0].partition("[")[0]
     return re.sub(r"[-_.]+", "-", name).strip().lower()
 
