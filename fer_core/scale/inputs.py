@@ -82,11 +82,12 @@ def _expanded(text: str) -> Iterator[Item]:
         yield from _stored(text)
     elif is_pattern(text):
         # Path.glob does not support absolute patterns.
-        paths = sorted(glob.glob(text, recursive=True))  # noqa: PTH207
+        paths = glob.glob(text, recursive=True)  # noqa: PTH207
         if not paths:
             raise InputError(f"No file matches {text!r}; check the pattern.")
-        for path in paths:
-            yield from _local(path)
+        for path in sorted(paths, key=lambda path: Path(path).parts):
+            if not _SKIPPED_FOLDERS & {*Path(path).parts} - {*Path(text).parts}:
+                yield from _local(path)
     else:
         yield from _local(str(Path(text).expanduser()))
 
