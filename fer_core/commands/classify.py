@@ -66,7 +66,7 @@ def _path(text: str) -> str:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if not arguments.paths and not arguments.files_from:
-        raise InputError("classify needs a picture, a folder, or a list with --files-from.")
+        raise InputError("classify needs at least one PATH, or a list of files with --files-from.")
     if is_for_many_files(arguments):
         return classify_many_files(arguments, settings, _text)
     from fer_core.vision.analyzer import Analyzer

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -19,6 +20,17 @@ from fer_core.scale.work import Work
 #: A worker that dies before it is ready is started again this often.
 _MAX_FAILED_STARTS = 3
 _END_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a process needs before its first task."""
+
+    work: Work
+    threads: int
+    memory_bytes: int
+    schema: bytes
+    folder: str
 
 
 class LocalPool:
@@ -38,7 +50,7 @@ class LocalPool:
         """
         self.size = workers
         schema = work.schema().serialize().to_pybytes()
-        self._start_arguments = (work, threads, memory_bytes, schema, folder)
+        self._start_message = _Start(work, threads, memory_bytes, schema, folder)
         self._failed_starts = 0
         self._workers = [self._start() for _ in range(workers)]
 
@@ -108,9 +120,7 @@ class LocalPool:
     def _start(self) -> _WorkerProcess:
         context = multiprocessing.get_context("spawn")
         connection, other_end = context.Pipe()
-        process = context.Process(
-            target=_work, args=(other_end, *self._start_arguments), daemon=True
-        )
+        process = context.Process(target=_work, args=(other_end, self._start_message), daemon=True)
         process.start()
         # With its last copy here closed, reading from a dead worker ends.
         other_end.close()
@@ -134,21 +144,14 @@ def _end(code: int | None) -> str:
     return f"the process ended with exit code {code}"
 
 
-def _work(
-    connection: Connection[Any, Any],
-    work: Work,
-    threads: int,
-    memory_bytes: int,
-    schema_bytes: bytes,
-    folder: str,
-) -> None:
+def _work(connection: Connection[Any, Any], start: _Start) -> None:
     """Answer tasks until the driver closes the connection or dies."""
     # Ctrl-C reaches all processes of a terminal; the driver decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         try:
-            os.chdir(folder)
-            worker = work.open(threads=threads, memory_bytes=memory_bytes)
+            os.chdir(start.folder)
+            worker = start.work.open(threads=start.threads, memory_bytes=start.memory_bytes)
         except InputError as error:
             connection.send(("refused", str(error)))
             return
@@ -156,7 +159,7 @@ def _work(
         while True:
             items: Sequence[Item] = connection.recv()
             try:
-                answer: tuple[str, bytes | str] = ("done", run_task(worker, items, schema_bytes))
+                answer: tuple[str, bytes | str] = ("done", run_task(worker, items, start.schema))
             except Exception as error:
                 answer = ("failed", f"{type(error).__name__}: {first_line(error)}")
             connection.send(answer)

@@ -23,9 +23,9 @@ _READY_SECONDS = 120.0
 #: A worker whose start fails is started again this often.
 _MAX_FAILED_STARTS = 3
 _OBJECT_STORE_BYTES = 200 * 2**20
-#: The package that is sent to the nodes, without the files of the demo set.
+#: The package that is sent to the nodes; the model of a job is sent separately.
 _PACKAGE = Path(__file__).resolve().parent.parent
-_NOT_SENT = ["**/__pycache__", "**/demo/*.npz", "models"]
+_NOT_SENT = ["**/__pycache__", "models"]
 
 
 class RayPool:
@@ -197,6 +197,9 @@ def connect(address: str | None) -> bool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray may change the variable for GPUs of its workers; without this it warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if _has_token():
+        # As "ray start" does: a token on this machine is used unless the variable says otherwise.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     if ray.is_initialized():
@@ -229,6 +232,14 @@ def _running_cluster() -> str | None:
     return min(addresses) if addresses else None
 
 
+def _has_token() -> bool:
+    """Return True if this machine has a token for Ray clusters."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return (Path(named) if named else Path.home() / ".ray" / "auth_token").is_file()
+
+
 def _check_port(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
@@ -259,7 +270,8 @@ def _within(seconds: float, connecting: Callable[[], object], address: str) -> N
     if thread.is_alive():
         raise InputError(
             f"The Ray cluster at {address} does not answer within {seconds:.0f} seconds; check "
-            "that the address belongs to a Ray cluster."
+            "that the address belongs to a Ray cluster, and that this machine has its token in "
+            "~/.ray/auth_token."
         )
     if errors:
         raise _refusal(errors[0], address) from errors[0]

@@ -118,5 +118,5 @@ def test_the_number_of_workers_is_limited_by_memory(monkeypatch: pytest.MonkeyPa
     assert ScaleOptions(worker_memory_mb=512, threads=4).local_workers() == 4
     assert ScaleOptions(worker_memory_mb=8000).local_workers() == 1
     assert ScaleOptions(worker_memory_mb=1024, workers=8).local_workers() == 8
-    with pytest.raises(InputError, match="9 workers of 1024 MB each need more than the 8.0 GB"):
+    with pytest.raises(InputError, match=r"9 workers of 1024 MB each need more than the 8\.0 GB"):
         ScaleOptions(worker_memory_mb=1024, workers=9).local_workers()

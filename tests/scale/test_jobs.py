@@ -102,7 +102,9 @@ def test_every_file_has_one_row_in_order(
     folder, out = texts(20), tmp_path / "out"
     result = run(folder, out)
     assert [row["length"] for row in rows(result, out)] == list(range(20))
-    assert [Path(row["file"]).name for row in rows(result, out)] == sorted(os.listdir(folder))
+    assert [Path(row["file"]).name for row in rows(result, out)] == sorted(
+        path.name for path in folder.iterdir()
+    )
     assert result.summary == {"files": 20, "rows": 20, "faces": 0, "errors": 0, "parts": 3}
     assert json.loads((out / "summary.json").read_text()) == result.summary
     assert [pq.read_metadata(out / f"part-{n:05}.parquet").num_rows for n in range(3)] == [8, 8, 4]

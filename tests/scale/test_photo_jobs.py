@@ -64,10 +64,10 @@ def test_worker_processes_give_the_document_of_classify(
     )
 
 
-def test_rays_workers_give_the_document_of_classify(
+@pytest.mark.soak
+def test_a_new_ray_on_this_machine_gives_the_document_of_classify(
     photos: Path, run: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """In one process more: Ray cannot be started twice in one."""
     expected = run("classify", photos, "--json").document
     answer = run("classify", photos, "--out", tmp_path / "out", "--on", "ray", "--json")
     assert answer.document["files"] == expected["files"]
@@ -155,7 +155,7 @@ def test_another_model_is_another_job(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "needs a picture, a folder, or a list"),
+        ((), "needs at least one PATH, or a list"),
         (("{photos}/*.gif",), "No file matches"),
         (("{photos}", "--out", "{photos}"), "is not empty and contains no job"),
         (("{photos}", "--on", "moon"), "--on should be local, ray"),
