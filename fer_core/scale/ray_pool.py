@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,10 +61,10 @@ class RayPool:
             InputError: The cluster cannot be reached, or has other versions.
         """
         require_packages("--on ray needs", "scale", "ray")
+        connect(address)
         import ray
 
         self._ray = ray
-        self._is_ours = connect(address)
         cores = int(ray.cluster_resources().get("CPU", 1))
         self.size = min(workers or max(1, cores // threads), max_workers)
         self._probe = None if is_address(probe) else str(Path(folder) / probe)
@@ -180,15 +181,12 @@ class _Actor:
         return run_task(self._worker, items, self._schema)
 
 
-def connect(address: str | None) -> bool:
+def connect(address: str | None) -> None:
     """Connect this process to a Ray cluster.
 
     Args:
         address: ``ray://HOST:PORT`` (Ray Client), ``HOST:PORT``, or None for a cluster on this
             machine, which is started if there is none.
-
-    Returns:
-        True if the cluster was started here.
 
     Raises:
         InputError: The cluster cannot be reached, does not answer, or has other versions.
@@ -197,8 +195,9 @@ def connect(address: str | None) -> bool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray may change the variable for GPUs of its workers; without this it warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if _has_token():
+    if "ray" not in sys.modules and _has_token():
         # As "ray start" does: a token on this machine is used unless the variable says otherwise.
+        # Ray reads the variable when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
@@ -213,7 +212,7 @@ def connect(address: str | None) -> bool:
             object_store_memory=_OBJECT_STORE_BYTES,
             **quiet,
         )
-        return True
+        return
     _check_port(running)
     runtime = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
     _within(
@@ -221,7 +220,6 @@ def connect(address: str | None) -> bool:
         lambda: ray.init(address=running, runtime_env=runtime, **quiet),
         running,
     )
-    return False
 
 
 def _running_cluster() -> str | None:
