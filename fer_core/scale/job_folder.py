@@ -1,11 +1,13 @@
 """The folder of a job's results, on a disk or in an object store.
 
 ======================  ================================================================
-``job.json``            the work, the inputs and the number of files; written once
-``files.parquet``       the files in their order, one row group per part; written once
+``_job.json``           the work, the inputs and the number of files; written once
+``_files.parquet``      the files in their order, one row group per part; written once
 ``part-00000.parquet``  the rows of a part; written when all of its files are processed
-``summary.json``        written when all parts are complete
+``_summary.json``       written when all parts are complete
 ======================  ================================================================
+
+Readers of Parquet ignore names that begin with ``_``: the folder as a whole is one table.
 
 Parts have fixed names and fixed files, and each is written in one step. A part that is written
 twice is therefore the same part, and every file appears in exactly one.
@@ -37,7 +39,7 @@ from fer_core.validation import IGNORE_UNKNOWN, Integer, Text, from_dict
 if TYPE_CHECKING:
     import pyarrow
 
-_JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "job.json", "files.parquet", "summary.json"
+_JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary.json"
 _LOCK_FILE = ".job.lock"
 _FORMAT = 1
 _MAX_JSON_BYTES = 64 * 2**20
@@ -49,7 +51,7 @@ _RENEWAL_SECONDS, _DEAD_SECONDS = 15.0, 60.0
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class JobRecord:
-    """The content of ``job.json``.
+    """The content of ``_job.json``.
 
     Attributes:
         format: The version of this layout.
@@ -170,7 +172,7 @@ class JobFolder:
             tables: Its rows, in the order of its files.
 
         Returns:
-            The counts of the part, as ``summary.json`` has them for all parts.
+            The counts of the part, as ``_summary.json`` has them for all parts.
 
         Raises:
             InputError: It cannot be written.

@@ -106,11 +106,11 @@ def test_every_file_has_one_row_in_order(
         path.name for path in folder.iterdir()
     )
     assert result.summary == {"files": 20, "rows": 20, "faces": 0, "errors": 0, "parts": 3}
-    assert json.loads((out / "summary.json").read_text()) == result.summary
+    assert json.loads((out / "_summary.json").read_text()) == result.summary
     assert [pq.read_metadata(out / f"part-{n:05}.parquet").num_rows for n in range(3)] == [8, 8, 4]
     assert scripted[0].submitted == [3, 3, 2, 3, 3, 2, 3, 1]
     # The folder as a whole is a table for other programs.
-    assert pq.read_table([out / f"part-{n:05}.parquet" for n in range(3)]).num_rows == 20
+    assert pq.read_table(out).column("length").to_pylist() == list(range(20))
 
 
 def test_a_file_that_ends_workers_becomes_a_row_and_the_others_are_processed(
@@ -152,7 +152,7 @@ def test_a_start_that_ended_while_it_listed_the_files_is_repeated(
     folder, out = texts(4), tmp_path / "out"
     run(folder, out)
     for path in out.iterdir():
-        if path.name not in ("files.parquet", ".job.lock"):
+        if path.name not in ("_files.parquet", ".job.lock"):
             path.unlink()
     (folder / "9999.txt").write_text("new")
     assert run(folder, out).summary["files"] == 5
@@ -169,10 +169,10 @@ def test_a_folder_with_something_else_is_refused(
         run(tmp_path, out)
     with pytest.raises(InputError, match="is not empty and contains no job"):
         run(folder, folder)
-    (out / "job.json").write_text("[" * 1000)
-    with pytest.raises(InputError, match=r"job\.json in .* is damaged"):
+    (out / "_job.json").write_text("[" * 1000)
+    with pytest.raises(InputError, match=r"_job\.json in .* is damaged"):
         run(folder, out)
-    (out / "job.json").write_text(
+    (out / "_job.json").write_text(
         '{"format": 2, "work": {}, "folder": "", "inputs": [], "files": 1, "part_files": 1}'
     )
     with pytest.raises(InputError, match="written by another version"):
