@@ -133,7 +133,7 @@ def _stored(address: str) -> Iterator[Item]:
         )
     except OSError as error:
         raise InputError(
-            f"{address} cannot be read ({first_line(OSError(error.strerror))}); check the address "
+            f"{address} cannot be read ({error.strerror or first_line(error)}); check the address "
             "and the access rights."
         ) from error
     if not listed:

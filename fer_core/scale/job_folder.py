@@ -396,7 +396,7 @@ class _StoredFolder(_Folder):
     @contextmanager
     def opened(self, name: str) -> Iterator[io.BytesIO]:
         # A part is small, and one request is faster than several.
-        yield io.BytesIO(self.read(name, 2**40))
+        yield io.BytesIO(self._store.read(f"{self._address}/{name}"))
 
     def write(self, name: str, content: bytes) -> None:
         self._store.write(f"{self._address}/{name}", content)

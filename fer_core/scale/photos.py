@@ -217,7 +217,8 @@ def _read(item: Item) -> bytes:
         if is_address(item.file):
             if (item.size or 0) > _MAX_FILE_BYTES:
                 raise InputError(too_large)
-            content = Store(item.file).read(item.file, _MAX_FILE_BYTES + 1)
+            limit = (_MAX_FILE_BYTES if item.size is None else item.size) + 1
+            content = Store(item.file).read(item.file, limit)
             changed = item.size is not None and len(content) != item.size
         else:
             path = Path(item.file)

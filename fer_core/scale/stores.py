@@ -56,14 +56,18 @@ class Store:
         self._scheme = match[1].lower()
         self._files = _file_system(self._scheme)
 
-    def read(self, address: str, limit: int) -> bytes:
-        """Return the first bytes of a file, at most ``limit``.
+    def read(self, address: str, limit: int | None = None) -> bytes:
+        """Return a file's content, or its first bytes.
+
+        Args:
+            address: The file.
+            limit: The number of bytes; a client may reserve this amount of memory.
 
         Raises:
             OSError: It cannot be read.
         """
         with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
-            content: bytes = file.read(limit)
+            content: bytes = file.read() if limit is None else file.read(limit)
             return content
 
     def write(self, address: str, content: bytes) -> None:
@@ -96,6 +100,7 @@ class Store:
             OSError: The store cannot be read.
         """
         with _errors_as_os_errors():
+            self._check_reachable(address)
             found = self._files.find(self._path(address), detail=True)
         for name, info in sorted(found.items()):
             yield Listed(self._address(name), int(info.get("size") or 0))
@@ -107,10 +112,16 @@ class Store:
             OSError: The store cannot be read.
         """
         with _errors_as_os_errors():
+            self._check_reachable(re.split(r"[*?[]", pattern)[0].rpartition("/")[0])
             found = self._files.glob(self._path(pattern), detail=True)
         for name, info in sorted(found.items()):
             if info.get("type") == "file":
                 yield Listed(self._address(name), int(info.get("size") or 0))
+
+    def _check_reachable(self, address: str) -> None:
+        """Raise the error of a store that cannot be listed; fsspec's listings omit errors."""
+        if self._scheme not in ("http", "https"):
+            self._files.info(self._path(address))
 
     def _path(self, address: str) -> str:
         if self._scheme in ("http", "https"):
