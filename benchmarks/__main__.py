@@ -78,6 +78,7 @@ _PARTS: dict[str, _Part] = {
     "video-hour": _Part("video", lambda module, _: module.measure_hour()),
     "training": _Part("training", _measure),
     "evaluation": _Part("evaluation", _measure),
+    "scale": _Part("scale", _measure),
     "import": _Part("importing", _measure_data, needs="data"),
     "audit": _Part("auditing", _measure_data, needs="data"),
 }

@@ -25,6 +25,7 @@ from fer_core.commands import (
     recipes,
     runs,
     search,
+    serve,
     train,
     video,
 )
@@ -57,7 +58,7 @@ def build_parser(
         commands.add_parser(name, help=help_text)
     for command in (
         *(dataset, recipes, train, runs, search, models, detectors, evaluate, classify),
-        video,
+        *(video, serve),
     ):
         command.add_parser(commands)
     return parser
@@ -86,9 +87,12 @@ def main(
     parsed = build_parser(program, other_commands).parse_args(arguments)
     try:
         answer = parsed.run(parsed, load_settings())
-        print(
-            json.dumps(answer.document, indent=2, allow_nan=False) if parsed.json else answer.text
-        )
+        if parsed.json:
+            # Not as one text: the document of a large job is read while it is printed.
+            json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
+            print()
+        else:
+            print(answer.text)
         sys.stdout.flush()
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -63,6 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # A recording is analyzed by a job of its own, which opens the model; access decides who may see
     # the results.
     "video": {"vision", "predictor", "access"},
+    "service": {"predictor", "vision"},
+    "scale": {"predictor", "vision", "training"},
     "evaluation": {"dataset", "predictor"},
     "charts": {"evaluation", "training", "live", "video"},
     "report": {"evaluation", "model_card"},
@@ -94,7 +96,7 @@ MAY_TRAIN = {
 
 #: Slow to import: loaded only when they are needed, because a page or a command waits for them.
 ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {
-    *("sklearn", "scipy", "onnxruntime", "plotly", "pyarrow"),
+    *("sklearn", "scipy", "onnxruntime", "plotly", "pyarrow", "ray", "fsspec"),
 }
 
 #: Not imported before a page has drawn its title.
@@ -106,6 +108,9 @@ ISOLATED: dict[str, set[str]] = {
     "aiortc": {"fer_studio.ui.video_channel"},
     "onnxruntime": {"fer_core.onnx_session"},
     "kagglehub": {"fer_core.dataset.kaggle"},
+    "fastapi": {"fer_core.service.application"},
+    "uvicorn": {"fer_core.service.server"},
+    "prometheus_client": {"fer_core.service.monitoring"},
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
     "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},

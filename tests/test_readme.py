@@ -32,7 +32,7 @@ def shell_lines() -> Iterator[tuple[str, list[str]]]:
         for block in blocks(page, "sh"):
             # What is quoted or continued over several lines is one command.
             for line in re.findall(r"(?:'[^']*'|\\\n|[^\n'])+", block):
-                words = shlex.split(line, comments=True)
+                words = shlex.split(line.replace("\\\n", " "), comments=True)
                 if words:
                     yield page.name, words
 

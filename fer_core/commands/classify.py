@@ -10,6 +10,11 @@ from fer_core.bundle import find_bundle
 from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command
+from fer_core.commands.many_files import (
+    add_many_files_arguments,
+    classify_many_files,
+    is_for_many_files,
+)
 from fer_core.errors import InputError
 from fer_core.files import existing_path
 from fer_core.predictor import load_predictor
@@ -28,7 +33,12 @@ def add_parser(subparsers: Any) -> None:
     """Add ``classify``."""
     parser = add_command(subparsers, "classify", "classify the faces in pictures", _run)
     parser.add_argument(
-        "paths", nargs="+", type=_path, metavar="PATH", help="a picture, or a folder of pictures"
+        "paths",
+        nargs="*",
+        type=_path,
+        metavar="PATH",
+        help="a picture, a folder of pictures, a pattern such as 'photos/**/*.jpg', or an address "
+        "such as s3://bucket/photos",
     )
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument(
@@ -44,21 +54,26 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--whole", action="store_true", help="classify each picture as one face, without detection"
     )
+    add_many_files_arguments(parser)
 
 
-def _path(text: str) -> Path:
+def _path(text: str) -> str:
     if not text:
         # Path("") would be the current folder.
         raise argparse.ArgumentTypeError("a path must not be empty")
-    return Path(text)
+    return text
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    if not arguments.paths and not arguments.files_from:
+        raise InputError("classify needs at least one PATH, or a list of files with --files-from.")
+    if is_for_many_files(arguments):
+        return classify_many_files(arguments, settings, _text)
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector
     from fer_core.vision.photo import results_document
 
-    files = _files(arguments.paths)
+    files = _files([Path(text) for text in arguments.paths])
     predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
@@ -67,7 +82,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     for number, path in enumerate(files, start=1):
         results.append(_classify(path, analyzer, whole=True if arguments.whole else None))
         report(number, len(files))
-    return Answer(results_document(results), "\n".join(_text(result) for result in results))
+    return Answer(
+        results_document(results), "\n".join(_text(result.to_json()) for result in results)
+    )
 
 
 def _files(paths: list[Path]) -> list[Path]:
@@ -111,14 +128,15 @@ def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoRes
     return result
 
 
-def _text(result: PhotoResult) -> str:
-    if result.error is not None:
-        is_named = result.error.startswith(result.file)
-        return result.error if is_named else f"{result.file}: {result.error}"
-    if not result.faces:
-        return f"{result.file}: no face found"
-    lines = [f"{result.file}: {len(result.faces)} face(s)"]
-    for face in result.faces:
-        x, y, width, height = face.box.rounded()
-        lines.append(f"    {face.label} {face.score:.0%} at {x},{y} {width}x{height}")
+def _text(entry: dict[str, Any]) -> str:
+    """Format a file's entry in the document for the terminal."""
+    file, error = entry["file"], entry["error"]
+    if error is not None:
+        return str(error) if error.startswith(file) else f"{file}: {error}"
+    if not entry["faces"]:
+        return f"{file}: no face found"
+    lines = [f"{file}: {len(entry['faces'])} face(s)"]
+    for face in entry["faces"]:
+        x, y, width, height = face["box"]
+        lines.append(f"    {face['label']} {face['score']:.0%} at {x},{y} {width}x{height}")
     return "\n".join(lines)
