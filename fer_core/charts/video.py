@@ -158,19 +158,19 @@ def _add_lane(
     steps = np.diff(seconds)
     usual = float(np.median(steps)) if len(steps) else 0.0
     half = max(usual, 0.02) / 2
-    x: list[float | None] = []
-    y: list[float | None] = []
+    # Arrays, because Plotly checks every element of a list. NaN separates the parts, each of which
+    # is closed on its own.
+    x: list[NDArray[np.float64]] = [np.zeros(0)]
+    y: list[NDArray[np.float64]] = [np.zeros(0)]
     for part in np.split(np.arange(len(seconds)), np.flatnonzero(steps > 4 * usual + 1e-6) + 1):
         for run in _without_nan(part, values):
             times, heights = seconds[run], base + _FILL * values[run]
-            # Each part is closed on its own: None separates them.
-            outline = [times[0] - half, *times, times[-1] + half]
-            x += [*np.round(outline, 3).tolist(), None]
-            y += [*np.round([base, *heights, base], 3).tolist(), None]
+            x.append(np.concatenate([[times[0] - half], times, [times[-1] + half, np.nan]]))
+            y.append(np.concatenate([[base], heights, [base, np.nan]]))
     figure.add_trace(
         go.Scatter(
-            x=x,
-            y=y,
+            x=np.round(np.concatenate(x), 3),
+            y=np.round(np.concatenate(y), 3),
             mode="lines",
             line={"width": 1, "color": color},
             fill="toself",
@@ -214,14 +214,14 @@ def _click_points(
     ]
     hidden = {"marker": {"opacity": 0}}
     return go.Scatter(
-        x=np.round(times, 3).tolist(),
-        y=[round(base + _FILL / 2, 3)] * count,
+        x=np.round(times, 3),
+        y=np.full(count, round(base + _FILL / 2, 3)),
         mode="markers",
         marker={"size": 12, "opacity": 0, "color": answer_color(label)},
         selected=hidden,
         unselected=hidden,
-        customdata=[[round(float(moment), 3), person, label] for moment in times],
-        text=texts,
+        customdata=np.array([[round(float(moment), 3), person, label] for moment in times], object),
+        text=np.array(texts, object),
         hovertemplate="%{text}<extra></extra>",
     )
 
