@@ -146,9 +146,9 @@ def _conv_lstm(dimensions: int) -> Branch:
 
 
 ACTIVATIONS = (
-    "elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus softsign "
-    "swish tanh"
-).split()
+    *("elu", "exponential", "gelu", "hard_sigmoid", "linear", "mish", "relu", "selu"),
+    *("sigmoid", "softmax", "softplus", "softsign", "swish", "tanh"),
+)
 
 #: The class, or the class and a variant of it, and a branch with it.
 BRANCHES: dict[str, Branch] = {

@@ -17,11 +17,18 @@ from fer_core.bundle import (
     set_default_bundle,
 )
 from fer_core.commands import Answer
-from fer_core.commands.arguments import add_command, text_table
+from fer_core.commands.arguments import ProgressLines, add_command, text_table
+from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
 from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
 from fer_core.exchange.importing import ImportRequest, import_model
-from fer_core.exchange.labels import SCALE_WORDS, parse_labels, parse_scale
+from fer_core.exchange.labels import (
+    SCALE_WORDS,
+    parse_channels,
+    parse_labels,
+    parse_scale,
+)
+from fer_core.exchange.scaling_check import check_scalings
 from fer_core.exchange.served import export_onnx
 from fer_core.settings import Settings
 
@@ -51,8 +58,22 @@ def add_parser(subparsers: Any) -> None:
     import_parser.add_argument(
         "--scale",
         metavar="|".join(SCALE_WORDS),
-        help=f"the pixel intensities that the network was trained on ({scales}; default: bytes if "
-        "its first operation scales them, otherwise unit)",
+        help=f"the pixel intensities that the network was trained on ({scales}; default: read "
+        "from its first operations; unit if it begins with a layer)",
+    )
+    import_parser.add_argument(
+        "--mean",
+        metavar="M",
+        help="the mean that was subtracted in training, in units of --scale: one number, or three "
+        "separated by commas (without --scale, numbers above 1 mean 0 to 255)",
+    )
+    import_parser.add_argument(
+        "--std", metavar="S", help="the standard deviation that was divided by, in the same form"
+    )
+    import_parser.add_argument(
+        "--check-on",
+        metavar="DATA",
+        help="import nothing, and show the accuracy of each usual scaling on a dataset",
     )
     export_parser = add_command(
         commands, "export", "export a model to a file, or complete its bundle", _export
@@ -132,13 +153,36 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         weights=arguments.weights,
         labels=None if arguments.labels is None else parse_labels(arguments.labels),
         scale=None if arguments.scale is None else parse_scale(arguments.scale),
+        mean=None if arguments.mean is None else parse_channels(arguments.mean, "--mean"),
+        std=None if arguments.std is None else parse_channels(arguments.std, "--std"),
     )
+    if arguments.check_on is not None:
+        return _check(arguments, request, settings)
     bundle = import_model(arguments.path, settings, request)
     source = bundle.record.source
     if source is not None:
         for note in (*source.assumptions, *source.changes):
             print(f"{bundle.name}: {note}", file=sys.stderr)
     return _answer(bundle, settings, f"imported as {bundle.name!r}: {bundle.folder}")
+
+
+def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Settings) -> Answer:
+    face_set = load_dataset(arguments.check_on, settings, ProgressLines())
+    checked = check_scalings(arguments.path, face_set, request, ProgressLines("checking"))
+    document = {
+        "file": str(arguments.path),
+        "data": arguments.check_on,
+        "split": checked.split,
+        "n": checked.count,
+        "candidates": [asdict(candidate) for candidate in checked.candidates],
+    }
+    rows = [[one.options, f"{one.accuracy:.1%}"] for one in checked.candidates]
+    text = text_table([f"on {checked.count:,} images ({checked.split})", "accuracy"], rows)
+    best = checked.candidates[0]
+    return Answer(
+        document,
+        f"{text}\nnothing was imported; import it with the right one, such as {best.options}",
+    )
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import InputError
+from fer_core.exchange.keras_functions import FUNCTIONS
 
 _MAX_CONFIG_BYTES = 64 * 1024 * 1024
 _MAX_CONFIG_NODES = 2_000_000
@@ -92,8 +93,7 @@ _OTHER_CLASSES = names(
     """
 )
 
-#: Arithmetic that Keras 2 records by the name of a TensorFlow function. Which functions are
-#: accepted, ``keras_legacy`` decides: it replaces them by operations of Keras 3.
+#: Arithmetic that Keras 2 records by the name of a TensorFlow function.
 LEGACY_OPERATIONS = names("TFOpLambda SlicingOpLambda")
 
 #: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
@@ -106,13 +106,7 @@ _FUNCTIONS = names(
 )
 
 _CLASSES = (
-    _LAYERS
-    | _NEW_AUGMENTATION
-    | _OPERATIONS
-    | _OTHER_CLASSES
-    | _VALUES
-    | LEGACY_OPERATIONS
-    | frozenset(MODEL_CLASSES)
+    _LAYERS | _NEW_AUGMENTATION | _OPERATIONS | _OTHER_CLASSES | _VALUES | frozenset(MODEL_CLASSES)
 )
 
 #: The modules of Keras, under its names in Keras 2 and TensorFlow as well.
@@ -185,6 +179,9 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
             f"{path} contains a Lambda layer, which is program code that would run here; replace "
             "it with layers of Keras, or export the network as ONNX."
         )
+    if name in ("TFOpLambda", "SlicingOpLambda"):
+        _check_legacy_operation(node, path)
+        return
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
             raise _not_allowed(f"the function {str(node.get('config'))[:80]!r}", path)
@@ -196,6 +193,18 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
     else:
         raise _not_allowed(f"{str(name)[:80]!r}", path)
     if node.get("registered_name") not in allowed:
+        raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
+
+
+def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
+    inner = node.get("config")
+    function = inner.get("function") if isinstance(inner, dict) else None
+    if not isinstance(function, str) or function not in FUNCTIONS:
+        raise InputError(
+            f"{path} calls the TensorFlow function {str(function)[:80]!r}, which cannot be "
+            "converted to Keras 3; export the network as ONNX and import that."
+        )
+    if node.get("registered_name") not in (None, node["class_name"]):
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 

@@ -42,9 +42,9 @@ _MAX_MEMBERS = 1000
 #: Usual names of the weights of ``name.json``, the most common first.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
-#: 400 MB of weights, and 64 MB for the output of one layer for one image.
-_MAX_PARAMETERS = 100_000_000
-_MAX_LAYER_VALUES = 16_000_000
+#: 600 MB of weights, as in VGG16, and 256 MB for the output of one layer for one image.
+_MAX_PARAMETERS = 150_000_000
+_MAX_LAYER_VALUES = 64_000_000
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_core.errors import InputError
 from fer_core.exchange.keras_config import LEGACY_OPERATIONS, MODEL_CLASSES, dictionaries
+from fer_core.exchange.keras_functions import FUNCTIONS
 
 #: Keys of Keras 1 and 2 that Keras 3 rejects and that have no effect on inference.
 _IGNORED_KEYS = frozenset(
@@ -42,7 +42,6 @@ _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
 #: Accepted by every layer, through its base class.
 _COMMON_KEYS = frozenset(("name", "trainable", "dtype"))
 
-_NAMED_INPUTS = ("value", "key", "query")
 _CONSTANT = "_CONSTANT_VALUE"
 
 
@@ -82,9 +81,10 @@ def _convert_model(node: dict[str, Any], path: Path) -> None:
     node.pop("build_config", None)
     for layer in inner["layers"]:
         layer.pop("build_config", None)
-        if layer.get("class_name") not in MODEL_CLASSES and layer.get(
-            "class_name"
-        ) not in LEGACY_OPERATIONS:
+        if (
+            layer.get("class_name") not in MODEL_CLASSES
+            and layer.get("class_name") not in LEGACY_OPERATIONS
+        ):
             layer["module"] = "keras.layers"
             layer["registered_name"] = None
         if isinstance(layer.get("config"), dict):
@@ -127,7 +127,7 @@ class _Graph:
                     self._call(call, is_operation=is_operation) for call in layer["inbound_nodes"]
                 ]
                 if is_operation:
-                    operation = _operation(layer, self._path)
+                    operation = FUNCTIONS[layer["config"]["function"]]
                     calls = [operation.convert(layer, *call) for call in calls]
                 layer["inbound_nodes"] = [
                     {"args": list(args), "kwargs": options} for args, options in calls
@@ -235,6 +235,8 @@ def _is_layer(node: dict[str, Any]) -> bool:
     name = node.get("class_name")
     return (
         isinstance(name, str)
+        # An operation such as "Add" has the name of a layer.
+        and not str(node.get("module")).startswith("keras.src.ops")
         # An initializer has the class name "Identity" as well, but no name.
         and "name" in node["config"]
         and (name == "ThresholdedReLU" or inspect.isclass(getattr(keras.layers, name, None)))
@@ -322,153 +324,3 @@ def _accepted_keys(layer: type) -> frozenset[str]:
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break
     return frozenset(keys - {"self"})
-
-
-@dataclass(frozen=True)
-class _Operation:
-    """The operation of Keras 3 for a TensorFlow function.
-
-    Attributes:
-        name: Its class.
-        module: Its module in ``keras.src.ops``.
-        tensors: The names of further arguments that may be tensors, in their order.
-        settings: The name of the setting of the class for each argument that is not a tensor.
-        ignored: Arguments without effect.
-    """
-
-    name: str
-    module: str = "numpy"
-    tensors: tuple[str, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    ignored: tuple[str, ...] = ()
-
-    def convert(
-        self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Turn a layer into the operation, and return the arguments of one call."""
-        options = {key: value for key, value in options.items() if value is not None}
-        config: dict[str, Any] = {"name": layer["name"]}
-        values = [_value(one) for one in args]
-        for key in self.tensors:
-            if key in options:
-                values.append(_value(options.pop(key)))
-        for key, setting in self.settings:
-            if key in options:
-                config[setting] = options.pop(key)
-        for key in ("name", *self.ignored):
-            options.pop(key, None)
-        if options:
-            raise ValueError(f"unknown arguments: {sorted(options)}")
-        layer.update(
-            {
-                "module": f"keras.src.ops.{self.module}",
-                "class_name": self.name,
-                "config": config,
-                "registered_name": self.name,
-            }
-        )
-        return tuple(values), {}
-
-
-def _value(value: Any) -> Any:
-    """Return an argument as Keras 3 writes it: lists of numbers as an array."""
-    if isinstance(value, list) and value and all(not isinstance(item, dict) for item in value):
-        return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
-    return value
-
-
-@dataclass(frozen=True)
-class _Slice(_Operation):
-    """An index such as ``[..., ::-1]``."""
-
-    def convert(
-        self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """As ``_Operation.convert``."""
-        parts = []
-        for part in options.pop("slice_spec"):
-            if isinstance(part, dict) and "start" in part:
-                parts.append({"class_name": "__slice__", "config": part})
-            elif isinstance(part, dict):
-                parts.append({"class_name": "__ellipsis__", "config": {}})
-            else:
-                parts.append(part)
-        converted, _ = super().convert(layer, args, options)
-        return (*converted, parts), {}
-
-
-_REDUCED = (("axis", "axis"), ("keepdims", "keepdims"))
-
-
-def _unary(name: str, module: str = "numpy") -> _Operation:
-    return _Operation(name, module)
-
-
-def _binary(name: str) -> _Operation:
-    return _Operation(name, tensors=("y",))
-
-
-#: What is accepted, by the name of the TensorFlow function.
-_FUNCTIONS: dict[str, _Operation] = {
-    "math.truediv": _binary("TrueDivide"),
-    "math.divide": _binary("Divide"),
-    "math.multiply": _binary("Multiply"),
-    "math.add": _binary("Add"),
-    "__operators__.add": _binary("Add"),
-    "math.subtract": _binary("Subtract"),
-    "math.pow": _binary("Power"),
-    "math.maximum": _binary("Maximum"),
-    "math.minimum": _binary("Minimum"),
-    "math.negative": _unary("Negative"),
-    "math.square": _unary("Square"),
-    "math.sqrt": _unary("Sqrt"),
-    "math.rsqrt": _unary("Rsqrt", "math"),
-    "math.exp": _unary("Exp"),
-    "math.log": _unary("Log"),
-    "math.abs": _unary("Absolute"),
-    "math.tanh": _unary("Tanh"),
-    "math.sigmoid": _unary("Sigmoid", "nn"),
-    "nn.relu": _unary("Relu", "nn"),
-    "nn.relu6": _unary("Relu6", "nn"),
-    "nn.sigmoid": _unary("Sigmoid", "nn"),
-    "nn.tanh": _unary("Tanh"),
-    "nn.silu": _unary("Silu", "nn"),
-    "nn.swish": _unary("Silu", "nn"),
-    "nn.elu": _unary("Elu", "nn"),
-    "nn.selu": _unary("Selu", "nn"),
-    "nn.softplus": _unary("Softplus", "nn"),
-    "identity": _unary("Copy"),
-    "nn.softmax": _Operation("Softmax", "nn", settings=(("axis", "axis"),)),
-    "nn.leaky_relu": _Operation("LeakyRelu", "nn", settings=(("alpha", "negative_slope"),)),
-    "nn.gelu": _Operation("Gelu", "nn", settings=(("approximate", "approximate"),)),
-    "nn.bias_add": _Operation("Add", tensors=("bias",), ignored=("data_format",)),
-    "cast": _Operation("Cast", "core", settings=(("dtype", "dtype"),)),
-    "clip_by_value": _Operation(
-        "Clip", settings=(("clip_value_min", "x_min"), ("clip_value_max", "x_max"))
-    ),
-    "math.reduce_mean": _Operation("Mean", settings=_REDUCED),
-    "math.reduce_sum": _Operation("Sum", settings=_REDUCED),
-    "math.reduce_max": _Operation("Max", settings=_REDUCED),
-    "math.reduce_min": _Operation("Min", settings=_REDUCED),
-    "math.reduce_std": _Operation("Std", settings=_REDUCED),
-    "reshape": _Operation("Reshape", settings=(("shape", "newshape"),)),
-    "expand_dims": _Operation("ExpandDims", settings=(("axis", "axis"),)),
-    "squeeze": _Operation("Squeeze", settings=(("axis", "axis"),)),
-    "transpose": _Operation("Transpose", settings=(("perm", "axes"),)),
-    "compat.v1.transpose": _Operation("Transpose", settings=(("perm", "axes"),)),
-    "concat": _Operation("Concatenate", settings=(("axis", "axis"),)),
-    "reverse": _Operation("Flip", settings=(("axis", "axis"),)),
-    "__operators__.getitem": _Slice("GetItem"),
-}
-
-
-def _operation(layer: dict[str, Any], path: Path) -> _Operation:
-    inner = layer.get("config")
-    function = inner.get("function") if isinstance(inner, dict) else None
-    operation = _FUNCTIONS.get(function) if isinstance(function, str) else None
-    if operation is None:
-        raise InputError(
-            f"{path} calls the TensorFlow function {str(function)[:80]!r}, which cannot be "
-            "converted to Keras 3; export the network as ONNX and import that."
-        )
-    return operation

@@ -43,7 +43,7 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
     import h5py
 
     with h5py.File(file, "r") as content:
-        group = content["model_weights"] if "model_weights" in content else content
+        group = content.get("model_weights", content)
         is_by_name = "layer_names" in group.attrs or "layer_names0" in group.attrs
         arranged_file = file.with_name("arranged.weights.h5")
         if is_by_name:
@@ -101,7 +101,7 @@ def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
     layers = {layer.name: layer for layer in model.layers}
     loaded = set()
     for text in _texts(group, "layer_names"):
-        layer_group = group[text] if text in group else None
+        layer_group = group.get(text)
         names = [] if layer_group is None else _texts(layer_group, "weight_names")
         if not names:
             continue
@@ -256,9 +256,7 @@ def _groups_by_class(container: h5py.Group) -> dict[str, list[h5py.Group]]:
 def _has_arrays(group: h5py.Group) -> bool:
     import h5py
 
-    return bool(
-        group.visititems(lambda _, item: True if isinstance(item, h5py.Dataset) else None)
-    )
+    return bool(group.visititems(lambda _, item: True if isinstance(item, h5py.Dataset) else None))
 
 
 def _snake_case(name: str) -> str:
