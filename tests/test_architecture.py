@@ -51,6 +51,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.train_job": {"training", "training.bundle_writer"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
+    # The single call for scripts: a model, a detector and a picture by name.
+    "analysis": {"predictor", "vision"},
     "live": {"vision"},
     "evaluation": {"dataset", "predictor"},
     "charts": {"evaluation", "training", "live"},
@@ -87,9 +89,18 @@ ISOLATED: dict[str, set[str]] = {
     "kagglehub": {"fer_core.dataset.kaggle"},
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
-    "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},
-    # LiteRT is written by TensorFlow; Keras has no fused normalization.
-    "tensorflow": {"fer_core.exchange.litert", "fer_core.training.fused_normalization"},
+    "h5py": {
+        "fer_core.exchange.hdf5_copy",
+        "fer_core.exchange.keras_files",
+        "fer_core.exchange.keras_weights",
+    },
+    # LiteRT and ONNX are written from TensorFlow; Keras has no fused normalization.
+    "tensorflow": {
+        "fer_core.exchange.litert",
+        "fer_core.exchange.onnx_writer",
+        "fer_core.training.fused_normalization",
+    },
+    "pillow_heif": {"fer_core.vision.decode_formats"},
 }
 
 

@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_core.bundle import (
     Bundle,
     damaged_bundles,
@@ -18,6 +21,7 @@ from fer_core.bundle import (
 )
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, text_table
+from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
 from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
@@ -28,7 +32,7 @@ from fer_core.exchange.labels import (
     parse_labels,
     parse_scale,
 )
-from fer_core.exchange.scaling_check import check_scalings
+from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
 from fer_core.exchange.served import export_onnx
 from fer_core.settings import Settings
 
@@ -74,6 +78,9 @@ def add_parser(subparsers: Any) -> None:
         "--check-on",
         metavar="DATA",
         help="import nothing, and show the accuracy of each usual scaling on a dataset",
+    )
+    import_parser.add_argument(
+        "--replace", action="store_true", help="replace the model that has this name"
     )
     export_parser = add_command(
         commands, "export", "export a model to a file, or complete its bundle", _export
@@ -155,6 +162,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         scale=None if arguments.scale is None else parse_scale(arguments.scale),
         mean=None if arguments.mean is None else parse_channels(arguments.mean, "--mean"),
         std=None if arguments.std is None else parse_channels(arguments.std, "--std"),
+        replace=arguments.replace,
     )
     if arguments.check_on is not None:
         return _check(arguments, request, settings)
@@ -168,21 +176,36 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Settings) -> Answer:
     face_set = load_dataset(arguments.check_on, settings, ProgressLines())
-    checked = check_scalings(arguments.path, face_set, request, ProgressLines("checking"))
+    split, rows = _rows_to_check(face_set)
+    candidates = check_scalings(
+        arguments.path,
+        face_set.images[rows],
+        face_set.labels[rows],
+        request,
+        ProgressLines("checking"),
+    )
     document = {
         "file": str(arguments.path),
         "data": arguments.check_on,
-        "split": checked.split,
-        "n": checked.count,
-        "candidates": [asdict(candidate) for candidate in checked.candidates],
+        "split": split,
+        "n": len(rows),
+        "candidates": [asdict(candidate) for candidate in candidates],
     }
-    rows = [[one.options, f"{one.accuracy:.1%}"] for one in checked.candidates]
-    text = text_table([f"on {checked.count:,} images ({checked.split})", "accuracy"], rows)
-    best = checked.candidates[0]
-    return Answer(
-        document,
-        f"{text}\nnothing was imported; import it with the right one, such as {best.options}",
-    )
+    lines = [[candidate.options, f"{candidate.accuracy:.1%}"] for candidate in candidates]
+    text = text_table([f"on {len(rows):,} images ({split})", "accuracy"], lines)
+    advice = f"nothing was imported; import it with the right one, such as {candidates[0].options}"
+    return Answer(document, f"{text}\n{advice}")
+
+
+def _rows_to_check(face_set: FaceSet) -> tuple[str, NDArray[np.int64]]:
+    """The validation split, or another one that has images, and rows of it."""
+    for split in ("validation", "test", "train"):
+        rows = np.flatnonzero(face_set.splits == SPLITS.index(split))
+        if len(rows) > MAX_IMAGES:
+            rows = rows[np.linspace(0, len(rows) - 1, MAX_IMAGES).astype(np.int64)]
+        if len(rows):
+            return split, rows
+    raise InputError("The dataset of --check-on has no images; name another one.")
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:

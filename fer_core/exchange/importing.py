@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from fer_core.bundle import (
     load_bundle,
     new_bundle_folder,
     publish_bundle,
+    replace_bundle,
     write_calibration,
 )
 from fer_core.calibration import Calibration
@@ -40,6 +42,7 @@ from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
 from fer_core.exchange.safety import check_file
 from fer_core.exchange.served import check_onnx, keras_network, require_onnx_export
 from fer_core.files import (
+    is_plain_name,
     plain_name,
     write_json,
     write_text,
@@ -68,6 +71,7 @@ class ImportRequest:
         mean: The mean that was subtracted in training, in units of that range: one number, or one
             for each channel. Without ``scale``, values above 1 mean 0 to 255.
         std: The standard deviation that images were divided by after that, in the same units.
+        replace: True to replace a model that has the name.
     """
 
     name: str | None = None
@@ -76,6 +80,7 @@ class ImportRequest:
     scale: Scale | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    replace: bool = False
 
     @property
     def scaling(self) -> Scaling | None:
@@ -106,10 +111,33 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
             emotions, or does not define the labels of its outputs. Nothing is written.
     """
     request = request or ImportRequest()
+    if request.replace:
+        return _replace_model(path, settings, request)
     if path.is_dir():
         return _import_bundle(path, settings, request)
     check_file(path)
-    name = request.name or name_from_file(path)
+    return _import_file(path, request.name or name_from_file(path), settings, request)
+
+
+def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
+    """Import a model under a temporary name, then exchange it for the one that has its name."""
+    plain = replace(request, replace=False)
+    name = request.name
+    if name is None:
+        name = name_from_file(path)
+        if path.is_dir():
+            name = find_bundle(str(path.resolve()), settings).name
+    target = settings.models_root / name
+    if not is_plain_name(name) or not (target / RECORD_FILE).is_file():
+        return import_model(path, settings, replace(plain, name=name))
+    if target.resolve() == path.resolve():
+        raise InputError(f"{path} is the model {name!r} itself; name another one.")
+    new = import_model(path, settings, replace(plain, name=f"{name}-{os.getpid()}"))
+    replace_bundle(new.folder, name, settings)
+    return load_bundle(target)
+
+
+def _import_file(path: Path, name: str, settings: Settings, request: ImportRequest) -> Bundle:
     with new_bundle_folder(name, settings) as folder:
         notes = read_notes(path)
         record = convert_model(path, folder, request, notes)

@@ -182,6 +182,7 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
     if name in ("TFOpLambda", "SlicingOpLambda"):
         _check_legacy_operation(node, path)
         return
+    allowed: tuple[object, ...]
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
             raise _not_allowed(f"the function {str(node.get('config'))[:80]!r}", path)

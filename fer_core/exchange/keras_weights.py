@@ -79,7 +79,7 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
         if not any(is_hard):
             continue
         factors = np.where(is_hard, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
-        names = ("kernel", "recurrent_kernel", "bias")
+        names: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
         if hasattr(layer, "pointwise_kernel"):
             names = ("pointwise_kernel", "bias")
         for name in names:
@@ -244,7 +244,9 @@ def _groups_by_class(container: h5py.Group) -> dict[str, list[h5py.Group]]:
     """The groups with weights by their class, in the order of their numbers."""
     numbered: dict[str, list[tuple[int, h5py.Group]]] = {}
     for name in container:
-        kind, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name).groups()
+        match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
+        assert match is not None  # the pattern matches any name
+        kind, number = match[1], match[2]
         if _has_arrays(container[name]):
             numbered.setdefault(kind, []).append((int(number or 0), container[name]))
     return {

@@ -286,7 +286,7 @@ def write_served(
     batch: int | str = 1 if network.one_by_one or one_by_one else "n"
     picture = (batch, *network.input_shape)
     # From the front to the back: scale the pixels, then move the channels.
-    steps = []
+    steps: list[tuple[str, list[str], dict[str, Any]]] = []
     if scaling is not None:
         for key, values in (("factor", scaling.factor), ("offset", scaling.offset)):
             tensor = numpy_helper.from_array(np.asarray(values, np.float32), f"fer_{key}")

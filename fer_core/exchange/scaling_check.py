@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import SERVED_NETWORK_FILE
-from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.emotions import positions_in_emotion_order
 from fer_core.errors import InputError
 from fer_core.exchange.importing import ImportRequest, convert_model
@@ -21,7 +20,7 @@ from fer_core.exchange.onnx_trial import record_for_input
 from fer_core.predictor import Network, network_input, open_onnx_network
 
 #: More images would not change the order of the candidates.
-_MAX_IMAGES = 1000
+MAX_IMAGES = 1000
 _BATCH_VALUES = 64 * 48 * 48
 
 
@@ -51,21 +50,6 @@ class Candidate:
         return " ".join(parts)
 
 
-@dataclass(frozen=True)
-class ScalingCheck:
-    """The result of a check.
-
-    Attributes:
-        split: The split that was used.
-        count: Number of its images that were classified.
-        candidates: The scalings, the most accurate first.
-    """
-
-    split: str
-    count: int
-    candidates: tuple[Candidate, ...]
-
-
 _ImageNet = tuple[tuple[float, ...], tuple[float, ...]]
 #: Mean and standard deviation of ImageNet, for intensities of 0 to 1, as in torchvision.
 _IMAGENET: _ImageNet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -75,27 +59,31 @@ _IMAGENET_MEAN_OF_BYTES = (123.68, 116.779, 103.939)
 
 def check_scalings(
     path: Path,
-    face_set: FaceSet,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int8],
     request: ImportRequest | None = None,
     report: Callable[[int, int], None] | None = None,
-) -> ScalingCheck:
-    """Classify images of a dataset with each usual scaling. Nothing is imported.
+) -> list[Candidate]:
+    """Classify images with each usual scaling. Nothing is imported.
 
     Args:
         path: A model file, as for ``import_model``.
-        face_set: The dataset. Its validation split is used, or the first one that has images.
+        images: Gray faces, uint8 ``[n, 48, 48]``.
+        labels: Their emotions, indices into ``EMOTIONS``.
         request: The options of the import. Its own scaling is one of the candidates.
         report: Called with the number of finished candidates and of all.
 
+    Returns:
+        The scalings, the most accurate first.
+
     Raises:
-        InputError: As ``import_model``, or the dataset is empty.
+        InputError: As ``import_model``.
     """
     request = request or ImportRequest()
     if path.is_dir():
         raise InputError(
             f"{path} is a folder with a bundle, which defines its input; omit --check-on."
         )
-    split, images, labels = _images(face_set)
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as name:
         folder = Path(name)
         # The network itself, without a scaling in front of it.
@@ -115,18 +103,7 @@ def check_scalings(
             candidates.append(Candidate(scale, mean, std, accuracy))
             if report is not None:
                 report(number, len(choices))
-    candidates.sort(key=lambda candidate: candidate.accuracy, reverse=True)
-    return ScalingCheck(split, len(labels), tuple(candidates))
-
-
-def _images(face_set: FaceSet) -> tuple[str, NDArray[np.uint8], NDArray[np.int8]]:
-    for split in ("validation", "test", "train"):
-        rows = np.flatnonzero(face_set.splits == SPLITS.index(split))
-        if len(rows):
-            if len(rows) > _MAX_IMAGES:
-                rows = rows[np.linspace(0, len(rows) - 1, _MAX_IMAGES).astype(np.int64)]
-            return split, face_set.images[rows], face_set.labels[rows]
-    raise InputError("The dataset of --check-on has no images; name another one.")
+    return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
 
 
 def _choices(

@@ -187,17 +187,22 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         if (folder / _SETUP_FILE).exists():
             raise InputError(_taken(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
-        open_study(setup, settings, create=True)
-        # The address of a storage may contain a password.
-        is_new = write_new_json(folder / _SETUP_FILE, setup.to_json())
-        (folder / _SETUP_FILE).chmod(0o600)
+        # Only one of several searches that start at the same moment creates this file. The others
+        # must not touch the database, in which they would collide.
+        if not write_new_json(folder / _SETUP_FILE, setup.to_json()):
+            raise InputError(_taken(setup.name))
+        try:
+            # The address of a storage may contain a password.
+            (folder / _SETUP_FILE).chmod(0o600)
+            open_study(setup, settings, create=True)
+        except BaseException:
+            (folder / _SETUP_FILE).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise InputError(
             f"The study cannot be stored in {folder} ({error.strerror}); check the folder's "
             "permissions and the free space."
         ) from error
-    if not is_new:
-        raise InputError(_taken(setup.name))
 
 
 def _taken(name: str) -> str:

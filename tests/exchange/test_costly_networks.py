@@ -16,7 +16,7 @@ from fer_core.exchange.child import ChildError, Limits, run_child
 from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.settings import Settings
 
-KNOWN = ImportRequest(labels=EMOTIONS)
+KNOWN = ImportRequest(labels=EMOTIONS, scale="unit")
 MEMORY = 3 * 1024**3
 
 

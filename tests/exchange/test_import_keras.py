@@ -167,7 +167,7 @@ def test_a_larger_color_network_gets_the_face_enlarged_in_three_channels(
     [
         ({"classes": 8}, r"returns \[n, 8\]; import a network that returns 7 values"),
         ({"channels": 2}, r"takes \[n, 48, 48, 2\]; import a network for images of 48x48x1"),
-        ({"size": 300}, r"takes \[n, 300, 300, 1\]"),
+        ({"size": 600}, r"takes \[n, 600, 600, 1\]"),
     ],
 )
 def test_another_kind_of_network_is_refused(

@@ -63,7 +63,7 @@ def test_synonyms_are_understood(run: Callable, sample: Any) -> None:
 
 def test_options_of_a_model_file_are_refused_for_a_bundle(run: Callable, bundle: Bundle) -> None:
     refusal = run("models", "import", bundle.folder, "--labels", LABELS).refusal
-    assert "omit --weights, --labels and --scale" in refusal
+    assert "omit --weights, --labels, --scale, --mean and --std" in refusal
 
 
 def test_an_output_needs_a_format(run: Callable, bundle: Bundle) -> None:
