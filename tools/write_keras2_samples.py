@@ -13,8 +13,10 @@ The weights are random numbers, and so are the statistics of normalization layer
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -277,10 +279,103 @@ def main() -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     FOLDER.mkdir(exist_ok=True)
     _write(FOLDER, "layers", BRANCHES)
+    for name, make in NETWORKS.items():
+        _write_network(name, make)
+    (FOLDER / "layers.json").write_text(json.dumps(_shared_layers()))
+    for path in FOLDER.glob("*.h5"):
+        packed = gzip.compress(path.read_bytes(), mtime=0)
+        path.with_name(f"{path.name}.gz").write_bytes(packed)
+        path.unlink()
+    for path in FOLDER.glob("*.keras"):
+        _deflate(path)
     if arguments.each:
         arguments.each.mkdir(exist_ok=True)
         for name, branch in BRANCHES.items():
             _write(arguments.each, name.replace(" ", "_"), {name: branch})
+
+
+def _shared_layers() -> list[str]:
+    """The names of the layers that both versions have; a second name of a layer is omitted."""
+    import keras
+    import tf_keras
+
+    old = vars(tf_keras.layers)
+    return sorted(
+        name
+        for name in set(old) & set(vars(keras.layers))
+        if isinstance(old[name], type) and old[name].__name__ == name
+    )
+
+
+def _nested(keras: Any) -> Any:
+    """Models inside of models, and arithmetic outside of layers."""
+    layers = keras.layers
+    start = keras.Input((24, 24, 3))
+    tensor = layers.Conv2D(6, 3, strides=2, name="stem/conv")(start)
+    tensor = layers.Conv2D(6, 3, groups=3, activation="hard_sigmoid")(tensor)
+    other = layers.Conv2D(6, 3, activation="gelu")(tensor)
+    tensor = layers.Concatenate()([layers.Cropping2D(1)(tensor), other])
+    backbone = keras.Model(start, layers.BatchNormalization()(tensor), name="backbone")
+    head = keras.Sequential(
+        [
+            layers.SpatialDropout2D(0.2, input_shape=backbone.output_shape[1:]),
+            layers.Reshape((7, -1)),
+            layers.LSTM(5, recurrent_activation="hard_sigmoid"),
+            layers.Dense(7),
+            layers.Activation("softmax"),
+        ],
+        name="head",
+    )
+    pixels = keras.Input((24, 24, 3))
+    scaled = keras.applications.mobilenet_v2.preprocess_input(pixels)
+    return keras.Model(pixels, head(backbone(scaled[:, :, :, ::-1])))
+
+
+def _sequential(keras: Any) -> Any:
+    """A backbone in a sequential model, as in tutorials on transfer learning."""
+    layers = keras.layers
+    start = keras.Input((32, 32, 1))
+    tensor = layers.Normalization(mean=[128.0], variance=[4000.0])(start)
+    tensor = layers.Conv2D(4, 3, strides=2, activation="relu")(tensor)
+    backbone = keras.Model(start, layers.DepthwiseConv2D(3)(tensor), name="backbone")
+    backbone.trainable = False
+    return keras.Sequential(
+        [
+            backbone,
+            keras.Sequential([layers.RandomFlip(), layers.ThresholdedReLU(0.1)]),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(8, activation="hard_sigmoid"),
+            layers.Activation("hard_sigmoid"),
+            layers.Dense(7, activation="softmax"),
+        ]
+    )
+
+
+#: Complete classifiers.
+NETWORKS: dict[str, Callable[[Any], Any]] = {"nested": _nested, "sequential": _sequential}
+
+
+def _write_network(stem: str, make: Callable[[Any], Any]) -> None:
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    model = make(tf_keras)
+    _set_random_weights(model)
+    shape = (4, *model.input_shape[1:])
+    images = np.random.default_rng(1).integers(0, 256, shape).astype(np.float32)
+    expected = np.asarray(model(images, training=False))
+    model.save(FOLDER / f"{stem}.h5")
+    model.save(FOLDER / f"{stem}.keras")
+    np.savez_compressed(FOLDER / f"{stem}.npz", images=images.astype(np.uint8), expected=expected)
+
+
+def _deflate(path: Path) -> None:
+    """Compress an archive, which Keras does not."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
 
 
 def _write(folder: Path, stem: str, branches: dict[str, Branch]) -> None:
@@ -330,7 +425,7 @@ def _set_random_weights(model: Any) -> None:
         values = generator.normal(0, 0.5, weight.shape).astype(np.float32)
         positive = "variance" in weight.name
         weight.assign(np.abs(values) + 0.5 if positive else values)
-    for layer in model.layers:
+    for layer in model._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
 

@@ -319,7 +319,8 @@ def _accepted_keys(layer: type) -> frozenset[str]:
     for cls in layer.__mro__:
         if cls.__name__ == "Layer":
             return frozenset(keys | _COMMON_KEYS)
-        parameters = inspect.signature(vars(cls).get("__init__", cls.__init__)).parameters.values()
+        constructor = inspect.getattr_static(cls, "__init__")
+        parameters = inspect.signature(constructor).parameters.values()
         keys |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break

@@ -64,7 +64,10 @@ class PhotoResult:
         return list(face.box.scaled(*factors).rounded())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the file's entry in the document of ``classify``."""
+        """Return the file's entry in the document of ``classify``.
+
+        ``note`` is present only if the picture was reduced.
+        """
         return {
             "file": self.file,
             "width": self.width,
@@ -79,8 +82,7 @@ class PhotoResult:
                 for face in self.faces
             ],
             "error": self.error,
-            "note": self.note,
-        }
+        } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return table rows: one per face, or one without a face for a file that has none."""
