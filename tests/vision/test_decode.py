@@ -21,7 +21,7 @@ from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS
 from fer_core.settings import PROJECT_ROOT
 from fer_core.vision import decode
-from fer_core.vision.decode import MAX_SOURCE_PIXELS, decode_picture, picture_slot
+from fer_core.vision.decode import MAX_SOURCE_PIXELS, decode_picture, full_size, picture_slot
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
