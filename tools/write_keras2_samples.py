@@ -362,7 +362,10 @@ def _write_network(stem: str, make: Callable[[Any], Any]) -> None:
     model = make(tf_keras)
     _set_random_weights(model)
     shape = (4, *model.input_shape[1:])
-    images = np.random.default_rng(1).integers(0, 256, shape).astype(np.float32)
+    images = np.random.default_rng(1).integers(0, 256, shape)
+    # Of different brightness, so that a network that averages them tells them apart.
+    brightness = np.linspace(0.1, 1, len(images)).reshape(-1, 1, 1, 1)
+    images = np.rint(images * brightness).astype(np.float32)
     expected = np.asarray(model(images, training=False))
     model.save(FOLDER / f"{stem}.h5")
     model.save(FOLDER / f"{stem}.keras")

@@ -64,8 +64,8 @@ def collect_photos() -> Collection:
             accept_multiple_files=True,
             key="uploads",
             max_upload_size=_MAX_PHOTO_MB,
-            help=f"One photo or up to {_MAX_PHOTOS}: JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF. "
-            "Photos of more than 80 megapixels are analyzed at a reduced size.",
+            help=f"One photo or up to {_MAX_PHOTOS}, as JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or "
+            "GIF. Photos of more than 80 megapixels are analyzed at a reduced size.",
         )
         _, rejected = uploads_within_limits(
             uploads,
