@@ -1,4 +1,4 @@
-"""All figures of speed and memory in one table, with comparisons to other packages.
+"""All measurements of speed and memory in one table, with comparisons to other packages.
 
 ``python -m benchmarks`` needs only the checkout. ``--data``, ``--photo`` and ``--video`` add
 measurements on real data, ``--peers`` other packages for the same task. Every part runs in a
@@ -101,7 +101,7 @@ def _load() -> Measurement:
     return Measurement(
         "load of the machine",
         f"{minute:.1f}",
-        f"on {os.cpu_count()} cores; figures are reliable only when nothing else runs",
+        f"on {os.cpu_count()} cores; the values are reliable only when nothing else runs",
     )
 
 

@@ -39,11 +39,11 @@ def measure(photo: Path | None) -> list[Measurement]:
     """
     settings = load_settings()
     if photo is None:
-        image, what = five_faces(), "composed"
+        image, source = five_faces(), "composed"
     else:
         image = decode_picture(photo.read_bytes(), photo.name)
         image = np.asarray(cv2.resize(image, (1280, 720)), dtype=np.uint8)
-        what = photo.name
+        source = photo.name
     predictor = load_predictor(find_bundle(None, settings))
     measurements = []
     for name in detector_names(settings):
@@ -54,7 +54,7 @@ def measure(photo: Path | None) -> list[Measurement]:
         detection = median_seconds(partial(detector.detect, image))
         measurements.append(
             Measurement(
-                f"1280x720 photo ({what}), {name}, {count} faces",
+                f"1280x720 photo ({source}), {name}, {count} faces",
                 milliseconds(whole),
                 f"detector only {milliseconds(detection)}",
             )

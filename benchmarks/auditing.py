@@ -50,18 +50,18 @@ def measure(data: Path) -> list[Measurement]:
     assert "tensorflow" not in sys.modules
     count = f"{len(face_set):,} images"
     return [
-        Measurement(f"exact duplicates of {count}, from disk", f"{exact:.2f} s", "bound 2 s"),
-        Measurement("near-duplicates of all", f"{near:.1f} s", "bound 30 s"),
-        Measurement("the same from the cache", f"{again:.2f} s", "bound 0.5 s"),
+        Measurement(f"exact duplicates of {count}, from disk", f"{exact:.2f} s", "limit 2 s"),
+        Measurement("near-duplicates of all", f"{near:.1f} s", "limit 30 s"),
+        Measurement("the same from the cache", f"{again:.2f} s", "limit 0.5 s"),
         Measurement("brightness, contrast, sharpness, blanks", f"{quality:.1f} s"),
-        Measurement("peak memory so far", f"{without_network:.0f} MB", "bound 1,000 MB"),
+        Measurement("peak memory so far", f"{without_network:.0f} MB", "limit 1,000 MB"),
         Measurement("features of all images", f"{features_seconds:.0f} s"),
         Measurement("label candidates in train", f"{candidates_seconds:.0f} s"),
         Measurement("embedding map of 2,000 faces", f"{embedding_seconds:.0f} s"),
         Measurement(
             "peak memory, no TensorFlow",
             f"{_megabytes():.0f} MB",
-            "bound 1,000 MB",
+            "limit 1,000 MB",
         ),
     ]
 

@@ -34,7 +34,8 @@ def network_outputs() -> dict[str, NDArray[Any]]:
         generator = np.random.default_rng(1)
         weights = []
         for array in model.get_weights():
-            # Drawn here, because the initializers of the backends differ. Variances are positive.
+            # Drawn here, because the initializers of the backends differ. Vectors stay positive,
+            # because some are variances.
             scale = 1 / np.sqrt(max(np.prod(array.shape[:-1]), 1))
             drawn = generator.standard_normal(array.shape) * scale
             weights.append(np.abs(drawn) + 0.5 if array.ndim == 1 else drawn)
@@ -106,8 +107,8 @@ def main() -> None:
         print(f"{backend} against {reference_name}, maximum difference:")
         for name, array in arrays.items():
             difference = np.abs(array - reference[name]).max()
-            what = "of a step's loss over an epoch" if name == "losses" else "of a probability"
-            print(f"  {name}: {difference:.1e} {what}")
+            quantity = "of a step's loss over an epoch" if name == "losses" else "of a probability"
+            print(f"  {name}: {difference:.1e} {quantity}")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 FER2013's images are the squares of OpenCV's frontal-face cascade, resized to 48x48. Each image is
 enlarged and padded, so that YuNet detects the face, which gives the position of the square relative
-to YuNet's box. The medians printed here are the constants of ``fer_core/vision/crop.py``.
+to YuNet's box. ``YUNET_GEOMETRY`` in ``fer_core/vision/yunet.py`` contains the printed medians,
+rounded.
 
     python benchmarks/crop_geometry.py fer2013.zip face_detection_yunet_2023mar.onnx [photos]
 
-With a folder of photos, the same figures are computed from the faces that both YuNet and the
+With a folder of photos, the same values are computed from the faces that both YuNet and the
 cascade detect there: a cross-check that does not depend on the padding.
 """
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 FACE_SIDE = 48
 ENLARGEMENT = 4
 PADDING = FACE_SIDE * ENLARGEMENT // 2
-#: Detections with a lower score are usually wrong.
+#: Minimum score of a detection; below it, detections are usually wrong.
 MIN_SCORE = 0.8
 
 
@@ -100,9 +101,9 @@ def photo_relations(photos: Path, detector: cv2.FaceDetectorYN) -> Iterator[list
         squares = cascade.detectMultiScale(gray, 1.05, 8, minSize=(20, 20))
         for box in yunet_boxes(detector, picture):
             for x, y, side, _ in squares:
-                figures = relation((x + side / 2, y + side / 2, side), box)
-                if abs(figures[3]) < 0.3 and abs(figures[4]) < 0.3 and 0.7 < figures[1] < 1.6:
-                    yield figures
+                values = relation((x + side / 2, y + side / 2, side), box)
+                if abs(values[3]) < 0.3 and abs(values[4]) < 0.3 and 0.7 < values[1] < 1.6:
+                    yield values
 
 
 def report(title: str, rows: list[list[float]]) -> None:
@@ -118,7 +119,7 @@ def report(title: str, rows: list[list[float]]) -> None:
 
 
 def main() -> None:
-    """Print the figures for FER2013 with two kinds of padding, per emotion, and for photos."""
+    """Print the values for FER2013 with two kinds of padding, per emotion, and for photos."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("archive", type=Path, help="FER2013 as a zip of folders")
     parser.add_argument("yunet", type=Path, help="YuNet's ONNX file")
@@ -130,11 +131,11 @@ def main() -> None:
     replicated = list(
         fer2013_relations(options.archive, detector, options.count, cv2.BORDER_REPLICATE)
     )
-    report("FER2013, padded with its edge", [figures for _, figures in replicated])
+    report("FER2013, padded with its edge", [values for _, values in replicated])
     for emotion in sorted({emotion for emotion, _ in replicated}):
-        report(f"  {emotion}", [figures for name, figures in replicated if name == emotion])
+        report(f"  {emotion}", [values for name, values in replicated if name == emotion])
     gray = fer2013_relations(options.archive, detector, options.count, cv2.BORDER_CONSTANT)
-    report("FER2013, padded with gray", [figures for _, figures in gray])
+    report("FER2013, padded with gray", [values for _, values in gray])
     if options.photos:
         report("Photos, compared with the cascade", list(photo_relations(options.photos, detector)))
 

@@ -57,7 +57,7 @@ def measure(data: Path) -> list[Measurement]:
                 Measurement(
                     "memory of the server, all tabs opened",
                     f"{server.memory_megabytes:.0f} MB",
-                    "bound 1,000 MB",
+                    "limit 1,000 MB",
                 )
             )
     return results
@@ -106,7 +106,7 @@ def _toggle(page: Page) -> None:
 
 def _timed(
     page: Page,
-    what: str,
+    name: str,
     action: Callable[[], None],
     undo: Callable[[], None],
 ) -> Measurement:
@@ -119,7 +119,7 @@ def _timed(
         durations.append(time.perf_counter() - start)
         undo()
         _wait_until_stable(page)
-    return Measurement(what, f"{statistics.median(durations):.2f} s", "bound 0.5 s")
+    return Measurement(name, f"{statistics.median(durations):.2f} s", "limit 0.5 s")
 
 
 def _wait_until_idle(page: Page) -> None:

@@ -12,7 +12,8 @@
   images alone. The position of her face is known; everything else is not a face.
 
 For comparison, the frontal cascade of OpenCV alone is included with the settings of most tutorials
-(scale 1.1, 5 neighbors) and with strict ones (scale 1.2, 8 neighbors).
+(scale 1.1, 5 neighbors) and with strict ones (scale 1.2, 8 neighbors). ``detectors.md`` has results
+for the built-in detector with and without the votes of two further cascades.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ _FRAMES_OF_A_VIDEO = 25
 #: The astronaut's face, labeled manually in the original 512x512 image.
 _ASTRONAUT = FaceBox(173, 66, 103, 103)
 _ASTRONAUT_SIDE = 512
-#: Her face is then 26 to 84 pixels wide.
+#: Sizes in pixels to which the picture of the astronaut is scaled: her face is then 26 to 84 pixels
+#: wide.
 _COMPOSED_SIDES = (130, 180, 260, 420)
 _BACKGROUND_WIDTH = 800
 

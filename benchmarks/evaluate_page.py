@@ -22,14 +22,14 @@ from streamlit.testing.v1 import AppTest
 def timed(action):
     start = time.perf_counter()
     action()
-    assert not app.exception, [one.value for one in app.exception]
+    assert not app.exception, [element.value for element in app.exception]
     return time.perf_counter() - start
 
 app = AppTest.from_file("app.py", default_timeout=600).switch_page("pages/evaluate.py")
 seconds = {"first": timed(app.run), "own": timed(app.run)}
 app.selectbox(key="evaluated_data").set_value("noise").run()
-next(one for one in app.button if one.label.startswith("Evaluate on")).click().run()
-while any(one.label == "Stop" for one in app.button):
+next(button for button in app.button if button.label.startswith("Evaluate on")).click().run()
+while any(button.label == "Stop" for button in app.button):
     time.sleep(1)
     app.run()
 tabs = [
@@ -50,7 +50,7 @@ seconds["cell"] = timed(app.run)
 app.session_state["evaluate_section"] = tabs[3]
 app.run()
 for name in ("explained", "explained again"):
-    next(one for one in app.button if "%" in one.label).click()
+    next(button for button in app.button if "%" in button.label).click()
     seconds[name] = timed(app.run)
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"):
@@ -72,8 +72,8 @@ def measure() -> list[Measurement]:
             text=True,
             check=True,
         )
-    figures = json.loads(process.stdout.splitlines()[-1])
-    seconds, cold, warm = figures["seconds"], figures["cold"], figures["warm"]
+    results = json.loads(process.stdout.splitlines()[-1])
+    seconds, cold, warm = results["seconds"], results["cold"], results["warm"]
     slowest_cold, slowest = max(cold, key=cold.get), max(warm, key=warm.get)
     return [
         Measurement("evaluate page, stored predictions of the model", milliseconds(seconds["own"])),
@@ -83,18 +83,18 @@ def measure() -> list[Measurement]:
             slowest_cold,
         ),
         Measurement(
-            "slowest tab, opened again", milliseconds(warm[slowest]), f"{slowest}; bound 500 ms"
+            "slowest tab, opened again", milliseconds(warm[slowest]), f"{slowest}; limit 500 ms"
         ),
         Measurement(
-            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "bound 500 ms"
+            "another cell of the confusion matrix", milliseconds(seconds["cell"]), "limit 500 ms"
         ),
         Measurement(
             "a face opened with its explanation",
             milliseconds(seconds["explained again"]),
             f"first one, model loading included, {milliseconds(seconds['explained'])}; "
-            "bound 500 ms",
+            "limit 500 ms",
         ),
-        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "bound 1,500 MB"),
+        Measurement("peak memory of the page", f"{seconds['megabytes']:.0f} MB", "limit 1,500 MB"),
     ]
 
 

@@ -82,7 +82,7 @@ def measure() -> list[Measurement]:
                 bundle, faces, "validation", settings, dataset_name="noise", predictor=predictor
             )
 
-        # Alternating, because the speed of the machine varies.
+        # Measured alternately, because the speed of the machine varies.
         network_seconds = _seconds(lambda: _network_only(bundle, faces))
         evaluation_seconds = _seconds(evaluate)
         network_seconds = min(network_seconds, _seconds(lambda: _network_only(bundle, faces)))
@@ -97,17 +97,17 @@ def measure() -> list[Measurement]:
             f"network alone {network_seconds:.1f} s "
             f"(factor {evaluation_seconds / network_seconds:.2f})",
         ),
-        Measurement("the same from the cache", milliseconds(cached_seconds), "bound 500 ms"),
+        Measurement("the same from the cache", milliseconds(cached_seconds), "limit 500 ms"),
         Measurement(
             "overall metrics with 1,000 bootstrap samples",
             milliseconds(median_seconds(lambda: _overall(result), repeats=5, warm_up=1)),
-            "bound 500 ms",
+            "limit 500 ms",
         ),
         Measurement(
             "calibration, cross-validated, with intervals",
             milliseconds(median_seconds(lambda: replace(result).calibration, repeats=3, warm_up=1)),
         ),
-        Measurement("Grad-CAM of one face", milliseconds(explained), "bound 300 ms"),
+        Measurement("Grad-CAM of one face", milliseconds(explained), "limit 300 ms"),
         Measurement(
             "opening a model for explanations",
             milliseconds(median_seconds(lambda: Explainer(bundle), repeats=5, warm_up=1)),

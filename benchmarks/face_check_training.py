@@ -26,8 +26,8 @@ from fer_core.vision.face_check import INPUT_SIDE, WEIGHTS_PATH, standardized
 GrayImage = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 
-#: Images without faces in these packages. Excluded: the astronaut, the cameraman, and the coins,
-#: which show portraits. The astronaut is reserved for tests and benchmarks.
+#: Images without faces in scikit-image and scikit-learn. Excluded are the astronaut, the cameraman
+#: and the coins, which show portraits. Tests and benchmarks use the astronaut.
 FACE_FREE = {
     "skimage": [
         "brick.png",
@@ -60,7 +60,7 @@ _FER_SIDE = 48
 
 
 def face_free_paths() -> list[Path]:
-    """Return the paths of the images without faces in these packages."""
+    """Return the paths of the images in ``FACE_FREE``."""
     paths = []
     for package, names in FACE_FREE.items():
         spec = find_spec(package)
@@ -76,15 +76,15 @@ def _fer2013(path: Path, prefix: str) -> GrayImage:
             cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
             for name in names
         ]
-    stack = np.stack([one for one in pictures if one is not None and one.std() > 5])
+    stack = np.stack([picture for picture in pictures if picture is not None and picture.std() > 5])
     return np.asarray(stack, np.uint8)
 
 
 def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
     """Return a square at the network's input size with random blur, brightness and noise."""
     side = int(rng.integers(20, 64)) if rng.random() < 0.6 else INPUT_SIDE
-    way = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
-    resized = cv2.resize(square, (side, side), interpolation=way)
+    interpolation = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
+    resized = cv2.resize(square, (side, side), interpolation=interpolation)
     values: NDArray[np.float64] = resized.astype(np.float64)
     if rng.random() < 0.4:
         sigma = float(rng.uniform(0.3, 1.3)) * side / 48
@@ -96,8 +96,8 @@ def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
     values = values * float(rng.uniform(0.3, 1.0)) + float(rng.uniform(0, 40))
     values += rng.normal(0, 1, values.shape) * float(rng.exponential(2.0))
     clipped = np.clip(values, 0, 255).astype(np.uint8)
-    way = cv2.INTER_AREA if side > INPUT_SIDE else cv2.INTER_LINEAR
-    small = cv2.resize(clipped, (INPUT_SIDE, INPUT_SIDE), interpolation=way)
+    interpolation = cv2.INTER_AREA if side > INPUT_SIDE else cv2.INTER_LINEAR
+    small = cv2.resize(clipped, (INPUT_SIDE, INPUT_SIDE), interpolation=interpolation)
     return np.asarray(small[:, ::-1] if rng.random() < 0.5 else small, np.uint8)
 
 
@@ -178,7 +178,7 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
         for index in range(4):
             root = start + across * index * (width + 2)
             tip = root + ahead * width * float(rng.uniform(2, 4.5))
-            ends = [tuple(int(v) for v in one) for one in (root, tip)]
+            ends = [tuple(int(v) for v in point) for point in (root, tip)]
             cv2.line(picture, ends[0], ends[1], 0.6 * tone, width + 3, cv2.LINE_AA)
             cv2.line(picture, ends[0], ends[1], tone, width, cv2.LINE_AA)
     blurred = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 2.0)))
@@ -186,7 +186,7 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
 
 
 class _Proposals:
-    """False detections of a cascade without its last stages, about 50 times as many."""
+    """A cascade without its last stages: it returns about 50 times as many false detections."""
 
     def __init__(self, stages: int) -> None:
         package = Path(cv2.__file__).parent / "data"
@@ -300,8 +300,7 @@ def _misaligned(faces: GrayImage, count: int, rng: np.random.Generator) -> list[
     """Return parts of faces, and faces with swapped parts."""
     squares = []
     for face in faces[rng.integers(0, len(faces), count)]:
-        way = rng.random()
-        if way < 0.6:
+        if rng.random() < 0.6:
             side = int(rng.integers(14, 26))
             x, y = rng.integers(0, _FER_SIDE - side, 2)
             squares.append(_square(face, int(x), int(y), side))
@@ -377,7 +376,7 @@ def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int)
     weights: list[Rows] = []
     last: Rows = np.zeros(0, np.float32)
     for layer in network.layers:
-        values = [np.asarray(one) for one in layer.get_weights()]
+        values = [np.asarray(array) for array in layer.get_weights()]
         if isinstance(layer, keras.layers.Conv2D):
             last = values[0]
         elif isinstance(layer, keras.layers.BatchNormalization):
@@ -385,11 +384,11 @@ def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int)
             factor = gamma / np.sqrt(variance + layer.epsilon)
             weights += [(last * factor).transpose(3, 2, 0, 1), beta - mean * factor]
         elif isinstance(layer, keras.layers.Dense):
-            # From the order of Keras's Flatten to ONNX's: channels first.
+            # Keras flattens with channels last, ONNX with channels first.
             side = INPUT_SIDE // 8
             kernel = values[0].reshape(side, side, -1, 1).transpose(2, 0, 1, 3).reshape(-1, 1)
             weights += [kernel, values[1]]
-    return [np.ascontiguousarray(one, np.float32) for one in weights]
+    return [np.ascontiguousarray(array, np.float32) for array in weights]
 
 
 def _write_onnx(weights: list[Rows], path: Path) -> None:
@@ -409,8 +408,8 @@ def _write_onnx(weights: list[Rows], path: Path) -> None:
     nodes.append(helper.make_node("Gemm", ["flat", "kernel4", "offset4"], ["logit"]))
     nodes.append(helper.make_node("Sigmoid", ["logit"], ["face"]))
     tensors = [
-        numpy_helper.from_array(one, f"{('kernel', 'offset')[index % 2]}{index // 2}")
-        for index, one in enumerate(weights)
+        numpy_helper.from_array(array, f"{('kernel', 'offset')[index % 2]}{index // 2}")
+        for index, array in enumerate(weights)
     ]
     shape = ["n", 1, INPUT_SIDE, INPUT_SIDE]
     graph = helper.make_graph(
@@ -443,7 +442,7 @@ def main() -> None:
     )
     weights = _train(rows, labels, validation, options.epochs)
     _write_onnx(weights, options.output)
-    print(f"{options.output}: {sum(one.size for one in weights)} parameters")
+    print(f"{options.output}: {sum(array.size for array in weights)} parameters")
 
 
 if __name__ == "__main__":

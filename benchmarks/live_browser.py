@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.live_probe import PROBE, Playing, playing
+from benchmarks.live_probe import PROBE, Playback, playback
 from benchmarks.servers import IDLE, PageServer, chromium_path, serve
 from fer_core.settings import load_settings
 from fer_core.vision.detector_files import YUNET_FILE_NAME
@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 40.0
 _START_FRAMES = 10
 _RECHECK_SECONDS, _RECHECK_FRAMES = 2.0, 4
 
-#: The fastest possible page: it returns frames unchanged.
+#: The fastest possible page: it returns the frames of the camera unchanged.
 _MINIMAL_PAGE = """
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
@@ -65,7 +65,7 @@ def app_server(yunet: Path | None = None) -> Iterator[PageServer]:
             "FER_STUDIO_DATA": str(folder / "data"),
             "FER_STUDIO_RUNS": str(folder / "runs"),
         }
-        # Without STUN and TURN servers, which are not part of the measurement.
+        # STUN and TURN servers are not part of the measurement.
         environment.pop("FER_STUDIO_ICE_SERVERS", None)
         if yunet is not None:
             models = folder / "models"
@@ -170,12 +170,12 @@ class Tab:
         """Return the time of the tab's clock in milliseconds."""
         return float(self._frame().evaluate("performance.now()"))
 
-    def playing(self, start: float) -> Playing:
+    def playback_since(self, start: float) -> Playback:
         """Return the playback of the stream from a given time until now."""
         sent, shown, end = self._frame().evaluate(
             "[liveProbe.sent, liveProbe.shown, performance.now()]"
         )
-        return playing(sent, shown, start, end)
+        return playback(sent, shown, start, end)
 
     def _wait(self, problem: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _TIMEOUT_SECONDS

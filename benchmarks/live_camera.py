@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 640, 480
 #: The lowest sixteenth of a frame contains its number, as black and white cells.
 STRIP_CELLS = 24
 _STRIP_START, _STRIP_END = "1011", "0010"
-#: Delays longer than the video cannot be measured, because frame numbers repeat.
+#: Minimum length of the video. Longer delays cannot be measured, because frame numbers repeat.
 _MIN_VIDEO_FRAMES = 20 * FRAMES_PER_SECOND
 _MAX_VIDEO_FRAMES = 4096
 

@@ -136,9 +136,10 @@ def _run(
 ) -> _Run:
     counting = _CountingDetector(detector)
     processor = LiveProcessor(LiveControls(Analyzer(predictor, counting)))
-    # In the pixel format of the video decoder.
+    # The frames have the pixel format of the video decoder.
     camera = [
-        av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuv420p") for one in loop
+        av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+        for picture in loop
     ]
     run = _Run([], [], [], [], counting.milliseconds, seconds)
     start = time.perf_counter()
@@ -215,7 +216,7 @@ def _measurements(
         Measurement(
             f"{name}: frames with faces whose boxes agree with a detection in the same frame",
             f"{_share(agreeing)} of {len(agreeing)} (median overlap {_median(overlaps):.2f})",
-            f"{_share(without_tracking)} without tracking; bound 95 %",
+            f"{_share(without_tracking)} without tracking; limit 95 %",
         ),
     ]
 

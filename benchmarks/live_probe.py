@@ -142,7 +142,7 @@ Moments = Sequence[tuple[float, int]]
 
 
 @dataclass(frozen=True)
-class Playing:
+class Playback:
     """The playback of a stream during a period.
 
     Attributes:
@@ -164,7 +164,7 @@ class Playing:
         return self.new_frames / self.seconds
 
 
-def playing(sent: Moments, shown: Moments, start: float, end: float) -> Playing:
+def playback(sent: Moments, shown: Moments, start: float, end: float) -> Playback:
     """Analyze the records of the script.
 
     Args:
@@ -194,4 +194,4 @@ def playing(sent: Moments, shown: Moments, start: float, end: float) -> Playing:
             delays.append(delay)
     edges = [start, *new, end]
     longest = max(later - before for before, later in pairwise(edges))
-    return Playing((end - start) / 1000, len(new), tuple(delays), longest)
+    return Playback((end - start) / 1000, len(new), tuple(delays), longest)

@@ -2,7 +2,7 @@
 
 Chromium's camera plays the video. Every frame contains its number, so that a displayed frame can be
 identified. A minimal page that returns frames unchanged is measured alternately in the same run,
-for comparison. The figures are meaningful only if nothing else runs.
+for comparison. The values are meaningful only if nothing else runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.live_browser import (
     open_tab,
 )
 from benchmarks.live_camera import load_loop, write_camera_file
-from benchmarks.live_probe import Playing
+from benchmarks.live_probe import Playback
 from benchmarks.measurement import Measurement, print_table
 from benchmarks.servers import PageServer, chromium_path
 
@@ -42,7 +42,7 @@ Part = Literal["playing", "cold", "warm", "changes", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 _APP, _MINIMAL = "live page", "minimal page"
-#: Time until the bit rate of the connection and the caches of the page are stable.
+#: Waiting time until the bit rate of the connection and the caches of the page are stable.
 _SETTLING_SECONDS = 5.0
 #: Seconds without a new frame after which a stream counts as stopped.
 _STOPPED_MILLISECONDS = 2000.0
@@ -80,7 +80,7 @@ class Extent:
     minutes: float = 10.0
 
 
-#: Takes a few minutes; used in the table of all measurements.
+#: A measurement that takes a few minutes, for the table of all measurements.
 SHORT = Extent(rounds=2, seconds=15.0, cold_starts=3, warm_starts=5, minutes=2.0)
 
 
@@ -93,7 +93,7 @@ class _Observation:
         load: CPU load of the server, 1 for one core.
     """
 
-    tabs: list[Playing]
+    tabs: list[Playback]
     load: float
 
 
@@ -209,7 +209,7 @@ class _Runner:
         comparison = f"; {_MINIMAL} {statistics.median(minimal_times):.2f} s"
         return [
             _success_rate("warm starts that show moving frames", starts, failures),
-            *_durations("warm", starts, comparison, "; bound 3 s"),
+            *_durations("warm", starts, comparison, "; limit 3 s"),
         ]
 
     def changes(self) -> list[Measurement]:
@@ -222,7 +222,7 @@ class _Runner:
                 tab.page.wait_for_timeout(_BETWEEN_CHANGES_MILLISECONDS)
             # A stream may stop some time after its cause.
             tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
-            played = tab.playing(begin)
+            played = tab.playback_since(begin)
         has_stopped = played.longest_pause > _STOPPED_MILLISECONDS
         return [
             Measurement(
@@ -248,7 +248,7 @@ class _Runner:
                     held.append(server.memory_megabytes)
                     if len(held) % 12 == 0:
                         _log(f"{moments[-1] / 60:.0f} min: {held[-1]:.0f} MB")
-                played = tab.playing(begin)
+                played = tab.playback_since(begin)
             time.sleep(2 * _MEMORY_SAMPLE_SECONDS)
             after = server.memory_megabytes
         # The first fifth of the samples fills caches.
@@ -278,7 +278,7 @@ class _Runner:
     def _play(
         self, browser: Browser, server: PageServer, count: int, reads_speed: bool
     ) -> tuple[_Observation, _Speed | None]:
-        """Observe a page in some tabs, and read its own figures if it has any."""
+        """Observe a page in some tabs, and read the speed that it displays, if it displays one."""
         with _tabs(browser, server, count) as opened:
             observation = self._watch(server, opened)
             return observation, _speed(opened[0]) if reads_speed else None
@@ -290,15 +290,15 @@ class _Runner:
         tabs[0].page.wait_for_timeout(1000 * self._extent.seconds)
         load = (server.cpu_seconds - busy) / (time.monotonic() - start)
         return _Observation(
-            [tab.playing(begin) for tab, begin in zip(tabs, begins, strict=True)], load
+            [tab.playback_since(begin) for tab, begin in zip(tabs, begins, strict=True)], load
         )
 
 
-def _retried(attempts: int, what: str, action: Callable[[], _T]) -> _T:
+def _retried(attempts: int, name: str, action: Callable[[], _T]) -> _T:
     """Run an action, and repeat it after a failure.
 
     Raises:
-        TimeoutError: The last attempt failed. Errors of the browser are raised likewise.
+        TimeoutError: The last attempt failed. Errors of the browser are raised, too.
     """
     from playwright.sync_api import Error as BrowserError
 
@@ -306,7 +306,7 @@ def _retried(attempts: int, what: str, action: Callable[[], _T]) -> _T:
         try:
             return action()
         except (TimeoutError, BrowserError) as error:
-            _log(f"{what} is repeated: {str(error).splitlines()[0]}")
+            _log(f"{name} is repeated: {str(error).splitlines()[0]}")
     return action()
 
 
@@ -344,7 +344,7 @@ def _minimal_start(browser: Browser, server: PageServer) -> float:
         return tab.first_frame_seconds
 
 
-def _repeated(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
+def _repeated(name: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
     """Return the successful starts, and the reasons of the failed ones."""
     from playwright.sync_api import Error as BrowserError
 
@@ -353,18 +353,18 @@ def _repeated(what: str, count: int, start: Callable[[], _Start]) -> tuple[list[
     for number in range(1, count + 1):
         try:
             starts.append(start())
-            _log(f"{what} {number}: first frame after {starts[-1].first:.2f} s")
+            _log(f"{name} {number}: first frame after {starts[-1].first:.2f} s")
         except (TimeoutError, BrowserError) as error:
             failures.append(str(error).splitlines()[0])
-            _log(f"{what} {number}: {failures[-1]}")
+            _log(f"{name} {number}: {failures[-1]}")
     return starts, failures
 
 
-def _success_rate(what: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
+def _success_rate(name: str, starts: Sequence[_Start], failures: Sequence[str]) -> Measurement:
     attempts = len(starts) + len(failures)
     reasons = "; ".join(sorted(set(failures)))
     return Measurement(
-        what, f"{len(starts)} of {attempts}", reasons or f"bound {attempts} of {attempts}"
+        name, f"{len(starts)} of {attempts}", reasons or f"limit {attempts} of {attempts}"
     )
 
 
@@ -375,13 +375,13 @@ def _durations(
         return []
     return [
         Measurement(
-            f"{kind} start: from the click on Start to the first {what}, median",
+            f"{kind} start: from the click on Start to the first {event}, median",
             f"{statistics.median(times):.2f} s",
             f"maximum {max(times):.2f} s{comparison}",
         )
-        for what, times, comparison in (
-            ("frame on the screen", [one.first for one in starts], first),
-            ("annotated frame", [one.annotated for one in starts], annotated),
+        for event, times, comparison in (
+            ("frame on the screen", [start.first for start in starts], first),
+            ("annotated frame", [start.annotated for start in starts], annotated),
         )
     ]
 
@@ -399,18 +399,18 @@ def _compared(
             f"{count}: new frames per second",
             _listed(app_rates),
             f"{_MINIMAL} {_listed(minimal_rates)}; share {share:.0%}, "
-            f"bound {_MIN_RATE_SHARE[tabs]:.0%}",
+            f"limit {_MIN_RATE_SHARE[tabs]:.0%}",
         ),
         Measurement(
             f"{count}: delay from camera to screen, median / 95th percentile",
             f"{median:.0f} / {slow:.0f} ms",
             f"{_MINIMAL} {minimal_median:.0f} / {minimal_slow:.0f} ms; difference of medians "
-            f"{median - minimal_median:+.0f} ms, bounds +60 ms and 250 ms",
+            f"{median - minimal_median:+.0f} ms, limits +60 ms and 250 ms",
         ),
         Measurement(
             f"{count}: longest time without a new frame",
-            f"{max(one.longest_pause for run in app for one in run.tabs):.0f} ms",
-            f"{_MINIMAL} {max(one.longest_pause for run in minimal for one in run.tabs):.0f} ms",
+            f"{max(tab.longest_pause for run in app for tab in run.tabs):.0f} ms",
+            f"{_MINIMAL} {max(tab.longest_pause for run in minimal for tab in run.tabs):.0f} ms",
         ),
         Measurement(
             f"{count}: server's share of a core",
@@ -422,13 +422,13 @@ def _compared(
 
 def _rates(runs: Sequence[_Observation]) -> list[float]:
     """Return new frames per second of each tab, the median of all runs."""
-    by_tab = zip(*([one.new_frames_per_second for one in run.tabs] for run in runs), strict=True)
+    by_tab = zip(*([tab.new_frames_per_second for tab in run.tabs] for run in runs), strict=True)
     return [statistics.median(rates) for rates in by_tab]
 
 
 def _delays(runs: Sequence[_Observation]) -> tuple[float, float]:
     """Return median and 95th percentile of the delay over all frames of all runs."""
-    delays = [delay for run in runs for one in run.tabs for delay in one.delays]
+    delays = [delay for run in runs for tab in run.tabs for delay in tab.delays]
     if not delays:
         return float("nan"), float("nan")
     return float(np.median(delays)), float(np.percentile(delays, 95))
@@ -440,7 +440,7 @@ def _listed(rates: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class _Speed:
-    """The page's own figures of a stream.
+    """The speed of a stream, as the page displays it.
 
     Attributes:
         typical: Time per frame, median, as text.
@@ -454,7 +454,7 @@ class _Speed:
 
 
 def _speed(tab: Tab) -> _Speed:
-    """Read the page's own figures."""
+    """Read the speed that the page displays."""
     # The expander is collapsed: its text is in the page, but not visible.
     text = tab.page.get_by_text("Skipped frames:").locator("xpath=../..").first.text_content() or ""
     found = re.search(
@@ -471,7 +471,7 @@ def _processing(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
         f"{'one tab' if tabs == 1 else f'{tabs} tabs'}: processing per frame, 95th percentile "
         "of the last 90 frames, by round",
         ", ".join(speed.slow for speed in speeds),
-        f"median {', '.join(speed.typical for speed in speeds)}; bound 33 ms with one face; frames "
+        f"median {', '.join(speed.typical for speed in speeds)}; limit 33 ms with one face; frames "
         f"dropped since Start {', '.join(speed.dropped for speed in speeds)}",
     )
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure, and what it is compared with.
+    """A measured value and the value that it is compared with.
 
     Attributes:
-        what: A description.
-        value: The figure with its unit.
-        comparison: The same figure of another program in the same run, or the upper bound.
+        name: What was measured.
+        value: The value with its unit.
+        comparison: The value of another program in the same run, or the limit.
     """
 
-    what: str
+    name: str
     value: str
     comparison: str = ""
 
@@ -42,16 +42,16 @@ def milliseconds(seconds: float) -> str:
 
 def table_head() -> str:
     """The first lines of a Markdown table of measurements."""
-    return "| what | figure | compared with |\n|---|---|---|"
+    return "| measurement | value | compared with |\n|---|---|---|"
 
 
-def table_row(one: Measurement) -> str:
+def table_row(measurement: Measurement) -> str:
     """A measurement as a row of that table."""
-    return f"| {one.what} | {one.value} | {one.comparison} |"
+    return f"| {measurement.name} | {measurement.value} | {measurement.comparison} |"
 
 
 def print_table(measurements: list[Measurement]) -> None:
     """Print measurements as a Markdown table."""
     print(table_head())
-    for one in measurements:
-        print(table_row(one))
+    for measurement in measurements:
+        print(table_row(measurement))

@@ -113,7 +113,8 @@ def measure() -> list[Measurement]:
             started = server.memory_megabytes
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             context.set_default_timeout(_TIMEOUT_MILLISECONDS)
-            # Alternating: the speed of the machine varies. The first round has a fresh server.
+            # The pages alternate, because the speed of the machine varies. The first round has a
+            # fresh server.
             for _ in range(_ROUNDS + 1):
                 for name, (_, click) in _CLICKS.items():
                     visits[name].append(_visit(context, f"{server.url}/{name}", "h1", click))
@@ -122,7 +123,11 @@ def measure() -> list[Measurement]:
             last_memory = server.memory_megabytes
     memory = ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in memory_after.items())
     return [
-        *(one for name in _CLICKS for one in _measurements(name, visits[name], visits[_MINIMAL])),
+        *(
+            measurement
+            for name in _CLICKS
+            for measurement in _measurements(name, visits[name], visits[_MINIMAL])
+        ),
         Measurement(
             "memory of the app after visiting every page once",
             f"{memory_after[next(reversed(memory_after))]:.0f} MB",
@@ -154,10 +159,10 @@ def _visit(
 
 def _measurements(name: str, visits: list[_Visit], minimal: list[_Visit]) -> list[Measurement]:
     first_visit, warm_visits = visits[0], visits[1:]
-    first_content = statistics.median(one.first_content for one in warm_visits)
-    complete_page = statistics.median(one.complete_page for one in warm_visits)
-    first_click = statistics.median(one.first_click for one in warm_visits)
-    minimal_seconds = statistics.median(one.first_content for one in minimal[1:])
+    first_content = statistics.median(visit.first_content for visit in warm_visits)
+    complete_page = statistics.median(visit.complete_page for visit in warm_visits)
+    first_click = statistics.median(visit.first_click for visit in warm_visits)
+    minimal_seconds = statistics.median(visit.first_content for visit in minimal[1:])
     return [
         Measurement(
             f"{name}: first content",

@@ -114,7 +114,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class _Run:
-    """The figures of one process.
+    """The measurements of one process.
 
     Attributes:
         faces: Number of detected faces.
@@ -217,9 +217,9 @@ def _measurement(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement
     later = statistics.median(run.later for run in runs)
     megabytes = statistics.median(run.megabytes for run in runs)
     faces = runs[0].faces
-    figure = f"{milliseconds(later)}, {faces} faces"
+    value = f"{milliseconds(later)}, {faces} faces"
     if faces:
-        figure += f" ({milliseconds(later / faces)} per face)"
+        value += f" ({milliseconds(later / faces)} per face)"
     comparison = f"first result of a new process {first:.1f} s, {megabytes:.0f} MB"
     if peer is not _FER_STUDIO and ours:
         comparison += (
@@ -228,7 +228,7 @@ def _measurement(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement
             f"{first / _median(ours, 'first'):.1f} times the time to the first result, "
             f"{megabytes / _median(ours, 'megabytes'):.1f} times the memory"
         )
-    return Measurement(f"photo with {peer.name}", figure, comparison)
+    return Measurement(f"photo with {peer.name}", value, comparison)
 
 
 def _median(runs: list[_Run], name: str) -> float:

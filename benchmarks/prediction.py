@@ -37,7 +37,7 @@ model.predict(np.zeros((1, 48, 48, 1), np.float32), verbose=0)
 _REPORT = """
 import time
 seconds = time.time() - {start}
-# Not getrusage: its peak includes that of the parent process.
+# getrusage is not used, because its peak includes that of the parent process.
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"):
         print(seconds, int(line.split()[1]) / 1024)

@@ -55,12 +55,12 @@ class PageServer:
     @property
     def memory_megabytes(self) -> float:
         """Resident memory of the server and its child processes."""
-        return float(sum(one.memory_info().rss for one in self._processes())) / 2**20
+        return float(sum(process.memory_info().rss for process in self._processes())) / 2**20
 
     @property
     def cpu_seconds(self) -> float:
         """CPU time of the server and its child processes."""
-        return float(sum(sum(one.cpu_times()[:2]) for one in self._processes()))
+        return float(sum(sum(process.cpu_times()[:2]) for process in self._processes()))
 
     def _processes(self) -> list[Any]:
         return [self._process, *self._process.children(recursive=True)]

@@ -104,8 +104,8 @@ def _measure_page(settings: Settings) -> list[Measurement]:
         open_browser(playwright) as browser,
     ):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
-        addresses = {one: f"{server.url}/train?view={one}" for one in _SECTIONS}
-        # Alternating: the speed of the machine varies.
+        addresses = {section: f"{server.url}/train?view={section}" for section in _SECTIONS}
+        # The pages alternate, because the speed of the machine varies.
         for round_number in range(_REPEATS + 1):
             for section, last in (*_SECTIONS.items(), (_MINIMAL, MINIMAL_PAGE_TEXT)):
                 page = context.new_page()
@@ -117,12 +117,12 @@ def _measure_page(settings: Settings) -> list[Measurement]:
                 if round_number:  # The first round warms up the server and the browser.
                     durations[section].append(time.perf_counter() - start)
                 page.close()
-    medians = {one: statistics.median(times) for one, times in durations.items()}
+    medians = {section: statistics.median(times) for section, times in durations.items()}
     return [
         Measurement(
             f"train page, {section}, {RUNS} runs, warm server",
             f"{medians[section]:.2f} s",
-            f"bound 1.5 s; {_MINIMAL} {medians[_MINIMAL]:.2f} s "
+            f"limit 1.5 s; {_MINIMAL} {medians[_MINIMAL]:.2f} s "
             f"({medians[section] / medians[_MINIMAL]:.1f} times)",
         )
         for section in _SECTIONS

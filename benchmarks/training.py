@@ -65,12 +65,12 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
             "recipe B with augmentation, training loop",
             f"{max(loop):.1f} images/s",
             f"{max(loop) / max(steps_only):.3f} of the steps alone ({max(steps_only):.1f}); "
-            "bound 0.93",
+            "limit 0.93",
         ),
         Measurement(
             "metrics, checkpoints and progress",
             f"{min(overhead):.2%} of an epoch of FER2013",
-            "bound 3 %",
+            "limit 3 %",
         ),
         Measurement(
             "tutorial code: one JPEG at a time, SciPy, model.fit",

@@ -32,7 +32,7 @@ def photo_rows(folder: Path, models: list[Analyzer]) -> list[str]:
         found = [analyze_photo(path.read_bytes(), path.name, model)[0].faces for model in models]
         for number, faces in enumerate(zip(*found, strict=True), start=1):
             x, y, width, height = faces[0].box.rounded()
-            cells = " | ".join(map(_reading, faces))
+            cells = " | ".join(map(_two_most_probable, faces))
             changed = "changed" if faces[0].label != faces[1].label else ""
             rows.append(
                 f"| {path.name} | {number} | {x}, {y}, {width}x{height} | {cells} | {changed} |"
@@ -40,7 +40,7 @@ def photo_rows(folder: Path, models: list[Analyzer]) -> list[str]:
     return rows
 
 
-def _reading(face: Face) -> str:
+def _two_most_probable(face: Face) -> str:
     """The two most probable emotions."""
     ranked = sorted(face.probability_by_class().items(), key=lambda pair: -pair[1])[:2]
     return ", ".join(f"{emotion} {share:.2f}" for emotion, share in ranked)
@@ -86,10 +86,10 @@ def _models(names: list[str], settings: Settings, detector: FaceDetector) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("first", help="a model's name or folder")
-    parser.add_argument("second", help="another one")
+    parser.add_argument("second", help="another model's name or folder")
     parser.add_argument("--photos", type=Path, metavar="FOLDER")
     parser.add_argument("--videos", type=Path, metavar="FOLDER")
-    parser.add_argument("--every", type=int, default=5, metavar="N", help="of the frames")
+    parser.add_argument("--every", type=int, default=5, metavar="N", help="analyze every Nth frame")
     parser.add_argument("--detector", help="default: yunet if its file is present")
     arguments = parser.parse_args()
     settings = load_settings()

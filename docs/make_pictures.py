@@ -232,20 +232,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_SCENES)}")
     parser.add_argument(
-        "--world", type=Path, help="folder in which the demo set and the run are kept and reused"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"pictures to take, from {', '.join(_SCENES)} (default: all)",
     )
-    chosen = parser.parse_args(arguments)
-    names = chosen.names or list(_SCENES)
+    parser.add_argument(
+        "--workspace",
+        "--world",
+        type=Path,
+        help="folder in which the demo set and the run are kept and reused",
+    )
+    options = parser.parse_args(arguments)
+    names = options.names or list(_SCENES)
     if not set(names) <= _SCENES.keys():
-        parser.error(f"names should be of {', '.join(_SCENES)}; received {' '.join(names)}")
+        parser.error(f"choose from {', '.join(_SCENES)}. Received: {' '.join(names)}")
     chromium = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         parser.error("Chromium is not installed; install it, or name it in FER_STUDIO_CHROMIUM")
     # The train page shows the name of the folder.
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder:
-        workspace = Workspace((chosen.world or Path(folder)).resolve())
+        workspace = Workspace((options.workspace or Path(folder)).resolve())
         workspace.prepare()
         camera = workspace.write_camera_video()
         with workspace.serve() as url, sync_playwright() as playwright:

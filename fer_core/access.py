@@ -29,7 +29,7 @@ class Role(IntEnum):
     """What a visitor may do. Each role includes the ones before it.
 
     A viewer uses models and data: analyze, live, evaluate. An editor also changes datasets,
-    curation, trainings and models.
+    curation, runs and models.
     """
 
     NONE = 0
@@ -47,13 +47,13 @@ _SECTION = "[access] in secrets.toml"
 _LISTS = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
 _KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
 _DEFAULT_HOURS = 24.0
-#: Streamlit's own cookie lasts 30 days.
+#: Maximum of ``login_hours``: Streamlit's own cookie expires after 30 days.
 _MAX_HOURS = 720.0
-#: An attacker who guesses the secret can forge logins.
+#: Minimum length of the cookie secret: an attacker who guesses it can forge logins.
 _MIN_COOKIE_SECRET_LENGTH = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-#: Plain addresses only: quoted ones may contain a second "@".
+#: E-mail addresses without quotes: quoted ones may contain a second "@".
 _ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 _DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 
@@ -157,7 +157,7 @@ class AccessRules:
             return "This server requires a login; log in to continue."
         since = claims.get("iat")
         if isinstance(since, bool) or not isinstance(since, (int, float)):
-            return "Your login has no time of issue; log in again."
+            return "Your login does not say when it was issued; log in again."
         if not now - since <= 3600 * self.login_hours:  # also true for NaN
             return f"Your login is older than {self.login_hours:g} hours; log in again."
         return ""
@@ -295,10 +295,10 @@ def _hours(value: object) -> float:
 
 def _issuers(value: object) -> tuple[str, ...]:
     issuers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [""]
-    if not all(_is_address(one) for one in issuers):
+    if not all(_is_address(issuer) for issuer in issuers):
         raise InputError(
             f"trusted_issuers in {_SECTION} should be a list of addresses that begin with "
-            "https://, each exactly as the provider's 'iss'."
+            "https://, each identical to the 'iss' of the provider's tokens."
         )
     return tuple(issuers)
 
@@ -340,8 +340,8 @@ def _providers(auth: object) -> tuple[str, ...]:
             )
         for key in _PROVIDER_KEYS:
             value = section.get(key)
-            is_fine = _is_address(value) if key == "server_metadata_url" else value
-            if not isinstance(value, str) or not is_fine:
+            is_valid = _is_address(value) if key == "server_metadata_url" else value
+            if not isinstance(value, str) or not is_valid:
                 expected = "an address that begins with https://" if "url" in key else "a text"
                 raise InputError(f"{key} in {where} in secrets.toml should be {expected}.")
     return tuple(sections)

@@ -8,19 +8,16 @@ listed under the run's name.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
 from fer_core.calibration import Calibration, read_calibration
 from fer_core.emotions import EMOTIONS, positions_in_emotion_order
@@ -36,8 +33,8 @@ from fer_core.files import (
     write_json,
     write_text,
 )
+from fer_core.plain_records import plain_record
 from fer_core.settings import Settings, is_shipped_model
-from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 RECORD_FILE = "bundle.json"
 SERVED_NETWORK_FILE = "model.onnx"
@@ -46,14 +43,15 @@ CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
 _DEFAULT_FILE = "default"
-#: More of a damaged ``models/default`` would only fill messages.
+_DEFAULT_LOCK = ".default.lock"
+#: Maximum number of characters that are read from ``models/default``: a damaged file may be long.
 _MAX_DEFAULT_CHARACTERS = 200
 
-#: In addition to the bundles, ``models/`` holds the default's name and the detectors' files.
+#: Names in ``models/`` that are not bundles: the default's name and the folder of the detectors.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
-@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+@dataclass(frozen=True)
 class ModelSource:
     """The file that an imported model came from.
 
@@ -65,14 +63,14 @@ class ModelSource:
         assumptions: Descriptions of assumptions about what the file does not specify.
     """
 
-    file: Text
-    format: Text
-    weights_file: Text | None = None
-    changes: tuple[Text, ...] = ()
-    assumptions: tuple[Text, ...] = ()
+    file: str
+    format: str
+    weights_file: str | None = None
+    changes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+@dataclass(frozen=True)
 class BundleRecord:
     """A model's origin and the format of its input: the content of ``bundle.json``.
 
@@ -98,29 +96,34 @@ class BundleRecord:
             which were trained on labels.
     """
 
-    labels: tuple[Text, ...]
-    input_shape: tuple[Integer, Integer, Integer]
-    input_scale: Annotated[Number, Field(gt=0)]
-    flip_averaging: Flag
-    parameters: Integer
-    recipe: Text | None
-    config: dict[Text, Any]
-    seed: Integer | None
-    dataset: dict[Text, Any]
-    curation: Text | None
-    training: dict[Text, Any]
-    metrics: dict[Text, dict[Text, Any]]
-    versions: dict[Text, Text]
-    created: Text
-    input_offset: Number = 0.0
+    labels: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    input_scale: float
+    flip_averaging: bool
+    parameters: int
+    recipe: str | None
+    config: dict[str, Any]
+    seed: int | None
+    dataset: dict[str, Any]
+    curation: str | None
+    training: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+    created: str
+    input_offset: float = 0.0
     source: ModelSource | None = None
-    targets: dict[Text, Any] = Field(default_factory=dict)
+    targets: dict[str, Any] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _check_labels(self) -> Self:
+    def __post_init__(self) -> None:
+        """Check what the types do not state.
+
+        Raises:
+            ValueError: A label is missing, or the scale is not above 0.
+        """
         if positions_in_emotion_order(self.labels) is None:
             raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
-        return self
+        if self.input_scale <= 0:
+            raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
 
     @classmethod
     def from_json(cls, values: Any) -> BundleRecord:
@@ -129,7 +132,13 @@ class BundleRecord:
         Raises:
             ValueError: The content is not valid.
         """
-        return from_dict(cls, values)
+        record = plain_record(cls, values)
+        if record is None:
+            # Loaded only if something is wrong: it takes longer than all other imports.
+            from fer_core.validation import from_dict
+
+            record = from_dict(cls, values)
+        return record
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""
@@ -158,7 +167,7 @@ class BundleRecord:
         return bool(self.dataset.get("kind") == "demo")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Bundle:
     """A bundle on disk.
 
@@ -173,7 +182,7 @@ class Bundle:
     name: str
     folder: Path
     record: BundleRecord
-    calibration: Calibration = dataclasses.field(default_factory=Calibration)
+    calibration: Calibration = field(default_factory=Calibration)
 
     @property
     def temperature(self) -> float:
@@ -221,7 +230,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
         raise cannot_read(record_path, error) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"The bundle {name!r} is damaged: {record_path} cannot be understood "
+            f"The bundle {name!r} is damaged: {record_path} is not valid "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
     return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))
@@ -278,17 +287,17 @@ def damaged_bundles(settings: Settings) -> list[str]:
 
 
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
-    published = [
-        path for root in settings.model_roots for path in sorted(root.glob(f"[!.]*/{RECORD_FILE}"))
-    ]
-    of_runs = sorted(
-        settings.runs_root.glob(f"[!.]*/bundle/{RECORD_FILE}"), key=_last_change, reverse=True
-    )
-    named = [(path.parent.name, path.parent) for path in published]
-    named += [(path.parent.parent.name, path.parent) for path in of_runs]
+    errors: list[str] = []
+    named: list[tuple[str, Path]] = []
+    for root in settings.model_roots:
+        named += [(folder.name, folder) for folder in _visible_folders(root, errors)]
+    runs = _visible_folders(settings.runs_root, errors)
+    of_runs = sorted((run / "bundle" for run in runs), key=_last_change, reverse=True)
+    named += [(folder.parent.name, folder) for folder in of_runs]
     bundles: dict[str, Bundle] = {}
-    errors = []
     for name, folder in named:
+        if not _may_be_bundle(folder):
+            continue
         try:
             bundles.setdefault(name, load_bundle(folder, name))
         except InputError as error:
@@ -296,9 +305,31 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     return list(bundles.values()), errors
 
 
-def _last_change(path: Path) -> int:
+def _visible_folders(root: Path, errors: list[str]) -> list[Path]:
+    """Return what is in a folder, by name; nothing if it is missing."""
     try:
-        return path.stat().st_mtime_ns
+        return sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    except PermissionError as error:
+        errors.append(str(cannot_read(root, error)))
+    except OSError:  # missing, or a file
+        pass
+    return []
+
+
+def _may_be_bundle(folder: Path) -> bool:
+    """Return True if a folder has a record, or if that cannot be determined."""
+    try:
+        (folder / RECORD_FILE).stat()
+    except PermissionError:
+        return True  # loading it explains the reason
+    except OSError:
+        return False
+    return True
+
+
+def _last_change(folder: Path) -> int:
+    try:
+        return (folder / RECORD_FILE).stat().st_mtime_ns
     except OSError:  # its run is just being deleted
         return 0
 
@@ -316,21 +347,49 @@ def default_bundle_name(settings: Settings) -> str | None:
     return None
 
 
+def default_bundle_folder(settings: Settings) -> Path | None:
+    """Return the folder of the default model; None if there is none or it does not exist."""
+    name = default_bundle_name(settings)
+    return None if name is None or not is_plain_name(name) else _folder_by_name(name, settings)
+
+
+def _folder_by_name(name: str, settings: Settings) -> Path | None:
+    published = [root / name for root in settings.model_roots]
+    folders = (*published, settings.runs_root / name / "bundle")
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+@contextmanager
+def default_model_lock(settings: Settings) -> Iterator[None]:
+    """Hold the lock of ``models/default``, across threads and processes.
+
+    Raises:
+        OSError: The lock file cannot be created.
+    """
+    # Imported here because it takes a tenth of a second to load.
+    from filelock import FileLock
+
+    settings.models_root.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.models_root / _DEFAULT_LOCK, poll_interval=0.01):
+        yield
+
+
 def set_default_bundle(name: str, settings: Settings) -> None:
     """Make a published bundle, or the bundle of a run, the default.
 
     Raises:
         InputError: No bundle has this name, or ``models/`` cannot be written.
     """
-    find_bundle(name, settings)
-    if name not in (bundle.name for bundle in list_bundles(settings)):
-        # A path is valid only in the folder where the command was given.
-        raise InputError(
-            f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
-            f"'python -m fer_core models import {name}'."
-        )
     failure = f"The default model cannot be changed in {settings.models_root}"
-    with os_errors_as_input_errors(failure):
+    # The run of the bundle must not be deleted between the check and the change.
+    with os_errors_as_input_errors(failure), default_model_lock(settings):
+        find_bundle(name, settings)
+        if name not in (bundle.name for bundle in list_bundles(settings)):
+            # A path is valid only in the folder where the command was given.
+            raise InputError(
+                f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
+                f"'python -m fer_core models import {name}'."
+            )
         write_text(settings.models_root / _DEFAULT_FILE, name + "\n")
 
 
@@ -344,6 +403,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
     Raises:
         InputError: The bundle does not exist, or is damaged.
     """
+    is_default = name is None
     if name is None:
         name = default_bundle_name(settings)
         if name is None:
@@ -362,17 +422,24 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                 "'python -m fer_core train', or restore the models folder."
             )
     if is_plain_name(name):
-        published = [root / name for root in settings.model_roots]
-        for folder in (*published, settings.runs_root / name / "bundle"):
-            if folder.is_dir():
-                return load_bundle(folder, name)
+        folder = _folder_by_name(name, settings)
+        if folder is not None:
+            return load_bundle(folder, name)
+    if is_default:
+        raise InputError(
+            f"The default model {name!r} no longer exists; choose another one with "
+            f"'python -m fer_core models default NAME'. Models here: {_known_names(settings)}."
+        )
     path = existing_path(name)
     if path is not None and (path / "bundle").is_dir():
         return load_bundle(path / "bundle", path.resolve().name)
     if path is not None and path.is_dir():
         return load_bundle(path, path.resolve().name)
-    known = ", ".join(bundle.name for bundle in list_bundles(settings)) or "none so far"
-    raise InputError(f"There is no model {name!r}; models here: {known}.")
+    raise InputError(f"There is no model {name!r}; models here: {_known_names(settings)}.")
+
+
+def _known_names(settings: Settings) -> str:
+    return ", ".join(bundle.name for bundle in list_bundles(settings)) or "none so far"
 
 
 def check_name_is_free(name: str, settings: Settings) -> None:
@@ -438,7 +505,7 @@ def publish_bundle(
     name = name or bundle.name
     with new_bundle_folder(name, settings) as temporary:
         for file in sorted(bundle.folder.iterdir()):
-            # Only the files of a bundle; anything else in the folder is not published.
+            # Anything in the folder that is not a file of a bundle is not published.
             if file.name in _BUNDLE_FILES and file.is_file():
                 shutil.copyfile(file, temporary / file.name)
         _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)

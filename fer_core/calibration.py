@@ -29,10 +29,10 @@ class Calibration:
     Attributes:
         temperature: Above 1 softens probabilities, below 1 sharpens them.
         class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
-            None if unknown; there is no adjustment in this case.
+            None if unknown; then no adjustment is made.
         prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
-        thresholds: By accuracy in percent: the lowest confidence above which the predictions on
-            validation images reach this accuracy; None if there is none.
+        thresholds: From an accuracy in percent to the lowest confidence threshold at which the
+            predictions on validation images reach it; None if no threshold does.
     """
 
     temperature: float = 1.0
@@ -102,7 +102,7 @@ def read_calibration(path: Path, name: str) -> Calibration:
         raise cannot_read(path, error) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"The bundle {name!r} is damaged: {path} cannot be understood ({first_line(error)}); "
+            f"The bundle {name!r} is damaged: {path} is not valid ({first_line(error)}); "
             "restore or delete the file."
         ) from error
     if not 0.01 <= temperature <= 100:
@@ -123,7 +123,7 @@ def read_calibration(path: Path, name: str) -> Calibration:
     for key, value in calibration.thresholds.items():
         if not (key.isdecimal() and (value is None or 0 <= value <= 1)):
             raise InputError(
-                f"The bundle {name!r} has the confidence threshold {key}: {value}, expected are an "
+                f"The bundle {name!r} has the confidence threshold {key}: {value}; expected: an "
                 f"accuracy in percent and a confidence of 0 to 1; restore or delete {path}."
             )
     return calibration

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-#: The index is the label everywhere in the project, in FER2013's order.
+#: The emotions in FER2013's order. The index of an emotion is its label everywhere in the project.
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 #: One color per emotion in all charts and boxes. Okabe and Ito's palette, whose colors can be

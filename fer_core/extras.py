@@ -26,8 +26,7 @@ def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"{purpose} {' and '.join(missing)}, not installed here; run "
-            f"'{install_command(extra)}'."
+            f"{purpose} {' and '.join(missing)}, not installed; run '{install_command(extra)}'."
         )
 
 

@@ -25,14 +25,14 @@ from fer_core.errors import InputError, first_line
 #: Part of the name of every file and folder that is being written or removed.
 PART = ".fer-part"
 
-#: In a temporary folder: locked as long as the process that fills the folder is alive.
+#: Name of a file in a temporary folder, locked while the process that fills the folder is alive.
 WRITER_LOCK = ".writer.lock"
 
-#: Follows the name of a folder that is being replaced.
+#: Part of the hidden name of a folder that is being replaced; it follows the original name.
 OUTDATED = ".old."
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-#: What ``is_plain_name`` requires; in messages it comes after the word "use".
+#: The names that ``is_plain_name`` accepts; in messages this text comes after the word "use".
 PLAIN_NAME = (
     "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
 )

@@ -30,7 +30,7 @@ def has_too_many_scans(content: bytes) -> bool:
             scans += 1
             if scans > MAX_JPEG_SCANS:
                 return True
-        # A segment with its length, in which any bytes may occur: they are skipped.
+        # Skip the segment by its length, because it may contain any bytes.
         length = int.from_bytes(content[found.end() : found.end() + 2], "big")
         position = found.end() + max(length, 2)
     return False

@@ -45,8 +45,8 @@ def _choose_backend() -> str:
     installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
     if not installed or importlib.util.find_spec("keras") is None:
         raise InputError(
-            "Training and Keras models need Keras with TensorFlow, JAX or PyTorch, not installed "
-            f"here; run '{install_command('train')}'."
+            "Training and Keras models need Keras with TensorFlow, JAX or PyTorch, which is not "
+            f"installed; run '{install_command('train')}'."
         )
     requested = os.environ.get("KERAS_BACKEND")
     if requested and requested not in installed:

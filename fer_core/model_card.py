@@ -151,9 +151,9 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
             error = _with_interval(state["ece"], ".3f")
             lines.append(f"| ECE, {title} | {error} |")
     lines += ["", "| emotion | precision | recall | F1 | support |", "|---|---|---|---|---|"]
-    for emotion, one in document["classes"].items():
-        cells = [_with_interval(one[key], ".3f") for key in ("precision", "recall", "f1")]
-        lines.append(f"| {emotion} | {' | '.join(cells)} | {one['support']:,} |")
+    for emotion, class_metrics in document["classes"].items():
+        cells = [_with_interval(class_metrics[key], ".3f") for key in ("precision", "recall", "f1")]
+        lines.append(f"| {emotion} | {' | '.join(cells)} | {class_metrics['support']:,} |")
     return "\n".join([*lines, *_robustness(document["robustness"])])
 
 
@@ -274,14 +274,14 @@ def _targets(record: BundleRecord) -> str:
     if not record.learned_votes:
         return "the labels of the dataset"
     targets = record.targets
-    what = {
+    targets_text = {
         "votes_majority": "the plurality of annotator votes",
         "votes_distribution": "the distribution of annotator votes",
     }.get(str(targets.get("kind")), str(targets.get("kind")))
     left_out = targets.get("left_out", {}).get("train", {})
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
     return (
-        f"{what} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
+        f"{targets_text} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
         f"(Barsoum et al., 2016); {sum(left_out.values()):,} training images without usable votes "
         "excluded" + (f" ({reasons})" if reasons else "")
     )
@@ -310,7 +310,7 @@ def _origin(record: BundleRecord) -> list[str]:
 
 
 _UNCALIBRATED = "None: the probabilities are those of the network."
-#: The same sentence in cards of earlier versions.
+#: ``_UNCALIBRATED`` as earlier versions wrote it.
 _EARLIER_UNCALIBRATED = ("None: the probabilities are the network's own.",)
 
 
@@ -422,9 +422,9 @@ def _with_classes(text: str, metrics: dict[str, Any]) -> str:
         "| emotion | precision | recall | F1 | support |",
         "|---|---|---|---|---|",
     ]
-    for emotion, one in per_class.items():
-        cells = [_number(one.get(key), ".3f") for key in ("precision", "recall", "f1")]
-        cells.append(_number(one.get("support"), ","))
+    for emotion, class_metrics in per_class.items():
+        cells = [_number(class_metrics.get(key), ".3f") for key in ("precision", "recall", "f1")]
+        cells.append(_number(class_metrics.get("support"), ","))
         lines.append(f"| {emotion} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -24,7 +24,7 @@ from fer_core.recipes.architectures import INPUT_SHAPE
 #: label order of the network.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-#: Large enough to use all cores, small enough for their shared cache.
+#: Images per batch: large enough to use all cores, small enough for their shared cache.
 _BATCH_SIZE = 64
 #: Values of the input of one batch: networks for large images get fewer of them at once, because
 #: the output of a layer takes many times the memory of the input.
@@ -235,7 +235,7 @@ def open_onnx_network(
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
-    """Whether an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
+    """Return True if an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
 
     Dynamic sizes match every size.
     """

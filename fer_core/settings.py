@@ -17,7 +17,7 @@ _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 
 _APP_NAME = "fer-studio"
 
-#: Whether a login is required: if one is configured, always, or never.
+#: When a login is required: if one is configured, always or never.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 
@@ -32,13 +32,13 @@ class Settings:
         models_root: Published bundles, one folder each, and the file ``default``.
         shipped_models_root: Bundles of an installed package, read-only, in the same layout. None in
             a checkout, where ``models_root`` contains them.
-        parallel_runs: The number of trainings that the queue runs at the same time.
+        parallel_runs: The number of runs that the queue trains at the same time.
         import_roots: Folders from which a page may import datasets by their path on this machine.
             Every visitor of the page can read the content of these folders, and of no other.
         shared_import_roots: The same for an app that other people can reach. The downloads of the
             user who runs the app are included only if they are configured.
         login: Whether a login is required.
-        mlflow_address: The MLflow address for trainings started on a shared server, or empty.
+        mlflow_address: The MLflow address for runs started on a shared server, or empty.
         study_storage: The Optuna storage URL for searches started on a shared server, or empty.
     """
 
@@ -94,7 +94,7 @@ def load_settings() -> Settings:
 
     ``FER_STUDIO_DATA``, ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` set the root folders. By
     default they are in the checkout, or for an installed package in the user's data folder.
-    ``FER_STUDIO_PARALLEL_RUNS`` is the number of trainings at the same time, 1 by default. Pages
+    ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default. Pages
     import from ``imports/`` next to the data and from the user's ``Downloads``, unless
     ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``.
     ``FER_STUDIO_LOGIN`` is ``required`` if the app must not run without a login, or ``none`` to
@@ -102,7 +102,7 @@ def load_settings() -> Settings:
     addresses.
 
     Raises:
-        InputError: The number of trainings or the login setting is invalid, or a root folder
+        InputError: The number of parallel runs or the login setting is invalid, or a root folder
             exists and cannot be read.
     """
     default_root = _default_root()

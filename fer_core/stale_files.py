@@ -14,15 +14,15 @@ from pathlib import Path
 from fer_core.files import OUTDATED, PART, WRITER_LOCK
 from fer_core.settings import Settings
 
-#: Seconds without any change after which a temporary file belongs to a dead process, also on
+#: A temporary file that has not changed for so many seconds belongs to a dead process, possibly on
 #: another machine. Folders with their own lock do not have to wait that long.
 _DEAD_SECONDS = 24 * 3600.0
 
-#: More than a living process needs between creating a temporary folder and locking it, and between
-#: the two renames that replace a folder.
+#: Maximum seconds that a living process needs between creating a temporary folder and locking it,
+#: and between the two renames that replace a folder.
 _STEP_SECONDS = 5.0
 
-#: ``data/<name>/findings/`` and ``data/.cache/evaluations/`` are the deepest folders.
+#: Maximum depth of the search: ``data/<name>/findings/`` and ``data/.cache/evaluations/``.
 _DEPTH = 3
 
 
@@ -43,7 +43,7 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
                 if _restored(path) or _removed(path):
                     handled.append(path)
             except OSError:
-                continue  # another process was faster, or has more rights than this one
+                continue  # another process has handled it, or this one lacks the permission
     return handled
 
 
@@ -65,8 +65,8 @@ def _restored(path: Path) -> bool:
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
-    # A rename changes only the folder's st_ctime. If it was a moment ago, the process that replaces
-    # the folder may be alive.
+    # A rename changes only the folder's st_ctime. If that was a moment ago, the process that is
+    # replacing the folder may still be alive.
     if abs(time.time() - path.stat().st_ctime) < _STEP_SECONDS:
         return False
     path.rename(path.with_name(name))
@@ -74,7 +74,7 @@ def _restored(path: Path) -> bool:
 
 
 def _removed(path: Path) -> bool:
-    # The distance, because a clock that was set back makes old files look like future ones.
+    # The absolute value, because after a clock was set back, files may have times in the future.
     age = abs(time.time() - _last_change(path))
     if (path / WRITER_LOCK).is_file():
         if age < _STEP_SECONDS or _has_writer(path):
@@ -106,5 +106,5 @@ def _last_change(path: Path) -> float:
         return newest
     for folder, _, files in os.walk(path):
         inside = (Path(folder), *(Path(folder) / file for file in files))
-        newest = max([newest, *(one.lstat().st_mtime for one in inside)])
+        newest = max([newest, *(entry.lstat().st_mtime for entry in inside)])
     return newest

@@ -1,13 +1,18 @@
 """Validated records: strict field types for pydantic dataclasses, and errors as one sentence.
 
 A record is a ``pydantic.dataclasses.dataclass``. It is read from plain values, as JSON provides
-them, with ``from_dict``; users and other programs may have edited these values.
+them, with ``from_dict``; users and other programs may have edited these values. The records of
+served models are standard dataclasses (see ``fer_core.plain_records``).
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import (
     AllowInfNan,
@@ -18,6 +23,7 @@ from pydantic import (
     StrictStr,
     ValidationError,
 )
+from pydantic.dataclasses import dataclass, is_pydantic_dataclass
 
 Record = TypeVar("Record")
 
@@ -36,6 +42,8 @@ Flag = StrictBool
 Integer = Annotated[int, Strict(), BeforeValidator(_integral_float_to_int)]
 #: A finite number; 2 is valid, True and "2" are not.
 Number = Annotated[float, Strict(), AllowInfNan(False)]
+
+_STRICT: dict[Any, Any] = {str: Text, bool: Flag, int: Integer, float: Number}
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -63,7 +71,8 @@ def from_dict(kind: type[Record], values: Any) -> Record:
     """Build a record from plain values.
 
     Args:
-        kind: A pydantic dataclass.
+        kind: A pydantic dataclass, or a dataclass with the field types of ``plain_records``;
+            unknown keys of the latter are ignored.
         values: A dictionary; fields with a default may be missing.
 
     Returns:
@@ -76,9 +85,54 @@ def from_dict(kind: type[Record], values: Any) -> Record:
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object, received {shortened(values)}")
     try:
+        if _is_standard(kind):
+            return _as_declared(kind, _strict_record(cast(Any, kind))(**values))
         return kind(**values)
     except ValidationError as error:
         raise ValueError(sentence(error)) from error
+
+
+def _is_standard(kind: type[Any]) -> bool:
+    return not is_pydantic_dataclass(kind)
+
+
+def _as_declared(kind: Callable[..., Record], validated: Any) -> Record:
+    """Return the values of a validated record, and of the records in it, as the given type."""
+    hints = get_type_hints(kind)
+    given = {}
+    for field in dataclasses.fields(validated):
+        value = getattr(validated, field.name)
+        if dataclasses.is_dataclass(value):
+            (record,) = [part for part in get_args(hints[field.name]) if part is not NoneType]
+            value = _as_declared(record, value)
+        given[field.name] = value
+    return kind(**given)
+
+
+@functools.cache
+def _strict_record(kind: type[Any]) -> type[Any]:
+    """Return a pydantic dataclass with the fields of a dataclass, in strict types."""
+    hints = get_type_hints(kind)
+    fields = [
+        (
+            one.name,
+            _strict(hints[one.name]),
+            dataclasses.field(default=one.default, default_factory=one.default_factory),
+        )
+        for one in dataclasses.fields(kind)
+    ]
+    return dataclass(dataclasses.make_dataclass(kind.__name__, fields), config=IGNORE_UNKNOWN)
+
+
+def _strict(annotation: Any) -> Any:
+    if annotation in _STRICT:
+        return _STRICT[annotation]
+    if dataclasses.is_dataclass(annotation):
+        return _strict_record(cast(Any, annotation))
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return functools.reduce(lambda one, other: one | other, map(_strict, parts))
+    return origin[tuple(map(_strict, parts))] if origin else annotation
 
 
 def sentence(error: ValidationError, field: str = "") -> str:

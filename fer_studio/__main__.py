@@ -16,12 +16,12 @@ _APP_COMMAND = "app"
 _APP_HELP = "start the app in the browser"
 _APP_USAGE = f"""usage: {PROGRAM} {_APP_COMMAND} [OPTION ...]
 
-Start the app. By default it answers on this machine only, at http://localhost:8501.
+Start the app. By default only this machine can reach it, at http://localhost:8501.
 Every option of "streamlit run" is accepted, for example:
 
-  --server.port=8600        answer at another port
+  --server.port=8600        use another port
   --server.headless=true    do not open a browser
-  --server.address=0.0.0.0  answer other machines as well; configure a login first
+  --server.address=0.0.0.0  accept connections from other machines; configure a login first
 """
 
 

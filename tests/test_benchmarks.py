@@ -27,7 +27,7 @@ def test_a_part_without_its_data_names_the_option() -> None:
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     assert "| import | not measured | requires --data |" in done.stdout
@@ -48,7 +48,7 @@ def test_a_part_that_fails_is_a_row_and_the_command_says_so(tmp_path: Path) -> N
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1
@@ -87,4 +87,4 @@ def test_a_failing_peer_is_reported_with_its_last_line() -> None:
 
 
 def test_a_row_is_a_line_of_the_table() -> None:
-    assert table_row(Measurement("what", "1 s", "bound 2 s")) == "| what | 1 s | bound 2 s |"
+    assert table_row(Measurement("name", "1 s", "limit 2 s")) == "| name | 1 s | limit 2 s |"

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -190,7 +190,7 @@ def test_the_default_is_served_when_none_is_named(settings: Settings, bundle: Bu
 
 def test_a_missing_default_model_is_named(settings: Settings, bundle: Bundle) -> None:
     (settings.models_root / "default").write_text("gone\n")
-    with pytest.raises(InputError, match="no model 'gone'; models here: small"):
+    with pytest.raises(InputError, match=r"model 'gone' no longer exists;.* Models here: small"):
         find_bundle(None, settings)
 
 
@@ -207,7 +207,7 @@ def test_a_default_file_of_megabytes_does_not_fill_the_message(
     settings: Settings, bundle: Bundle
 ) -> None:
     (settings.models_root / "default").write_text("x" * 5_000_000)
-    with pytest.raises(InputError, match="There is no model 'xxx") as refused:
+    with pytest.raises(InputError, match="The default model 'xxx") as refused:
         find_bundle(None, settings)
     assert len(str(refused.value)) < 500
 
@@ -331,16 +331,18 @@ def test_a_bundle_deleted_during_the_listing_is_skipped(
     shutil.copytree(bundle.folder, folder)
     known = load_bundle(folder)
     whole = known.content_key
-    glob = Path.glob
+    list_folder = Path.iterdir
 
-    def delete_what_was_found(self: Path, pattern: str) -> list[Path]:
-        found = list(glob(self, pattern))
-        shutil.rmtree(settings.runs_root, ignore_errors=True)
-        return found
+    def delete_what_was_found(self: Path) -> Iterator[Path]:
+        found = list(list_folder(self))
+        if self == settings.runs_root:
+            assert [path.name for path in found] == ["leaving"]
+            shutil.rmtree(settings.runs_root)
+        return iter(found)
 
-    monkeypatch.setattr(Path, "glob", delete_what_was_found)
-    # The deletion falls between finding the published ones and those of the runs, or just after.
+    monkeypatch.setattr(Path, "iterdir", delete_what_was_found)
     assert names(settings) == ["small"]
+    assert damaged_bundles(settings) == []
     assert known.content_key != whole
 
 

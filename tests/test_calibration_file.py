@@ -33,17 +33,17 @@ def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"temperature": 1, "class_prior": {"happy": 1}}, "cannot be understood"),
-        ({"temperature": 1, "class_prior": [1]}, "cannot be understood"),
+        ({"temperature": 1, "class_prior": {"happy": 1}}, "is not valid"),
+        ({"temperature": 1, "class_prior": [1]}, "is not valid"),
         ({"temperature": 1, "class_prior": dict.fromkeys(EMOTIONS, 1)}, "should sum to 1"),
         (
             {"temperature": 1, "class_prior": dict.fromkeys(EMOTIONS, 1 / 7), "prior_exponent": 2},
             "should be 0 to 1",
         ),
-        ({"temperature": 1, "confidence_thresholds": [0.5]}, "cannot be understood"),
-        ({"temperature": 1, "confidence_thresholds": {"80": 1.5}}, "80: 1.5, expected"),
-        ({"temperature": 1, "confidence_thresholds": {"80": float("nan")}}, "80: nan, expected"),
-        ({"temperature": 1, "confidence_thresholds": {"high": 0.5}}, "high: 0.5, expected"),
+        ({"temperature": 1, "confidence_thresholds": [0.5]}, "is not valid"),
+        ({"temperature": 1, "confidence_thresholds": {"80": 1.5}}, "80: 1.5; expected"),
+        ({"temperature": 1, "confidence_thresholds": {"80": float("nan")}}, "80: nan; expected"),
+        ({"temperature": 1, "confidence_thresholds": {"high": 0.5}}, "high: 0.5; expected"),
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, document: object, message: str) -> None:

@@ -14,7 +14,9 @@ from fer_core.settings import PROJECT_ROOT
 from fer_core.vision.sample import sample_picture
 
 README = PROJECT_ROOT / "README.md"
-PAGES = [README, PROJECT_ROOT / "CONTRIBUTING.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
+CONTRIBUTING = PROJECT_ROOT / "CONTRIBUTING.md"
+COMMAND_LINE = PROJECT_ROOT / "docs" / "command-line.md"
+PAGES = [README, CONTRIBUTING, *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
 _VARIABLE = re.compile(r"FER_STUDIO_[A-Z]+(?:_[A-Z]+)*")
 
 
@@ -106,7 +108,7 @@ def test_every_picture_is_described_and_small() -> None:
 
 
 def test_the_tree_is_correct() -> None:
-    (tree,) = (block for block in blocks(README, "") if block.startswith("app.py"))
+    (tree,) = (block for block in blocks(CONTRIBUTING, "") if block.startswith("app.py"))
     made_by_use = {"data/", "runs/"}
     named = set()
     folder = PROJECT_ROOT
@@ -162,10 +164,10 @@ def test_the_table_has_every_recipe_the_fastest_first() -> None:
 def test_the_script_reads_a_face(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (script,) = blocks(README, "python")
+    (script,) = blocks(COMMAND_LINE, "python")
     (tmp_path / "photo.jpg").write_bytes(sample_picture()[1])
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FER_STUDIO_MODELS", raising=False)
-    exec(compile(script, "README.md", "exec"), {})
+    exec(compile(script, COMMAND_LINE.name, "exec"), {})
     (line,) = capsys.readouterr().out.splitlines()
     assert line.split()[-2] in EMOTIONS

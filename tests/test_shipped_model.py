@@ -40,7 +40,7 @@ def answer(*arguments: str) -> dict:
         text=True,
         encoding="utf-8",
         check=False,
-        timeout=600,
+        timeout=3000,
     )
     assert process.returncode == 0, process.stderr
     document = json.loads(process.stdout)
@@ -95,7 +95,7 @@ def test_it_classifies_without_importing_tensorflow(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert process.returncode == 0, process.stderr
     (file,) = json.loads(process.stdout)["files"]

@@ -140,7 +140,7 @@ def resolve_constraints(declared: Declared, known: str) -> str:
         ]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     found = [package["metadata"] for package in json.loads(answer.stdout)["install"]]
-    pins = [f"{one['name']}=={one['version']}" for one in found]
+    pins = [f"{package['name']}=={package['version']}" for package in found]
     return "".join(f"{pin}\n" for pin in sorted(pins, key=normalized))
 
 

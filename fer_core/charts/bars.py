@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: The color of answers that are not emotions.
 _GRAY = "#B8B8B8"
 
-#: An axis of percentages; longer than 100 % so that the text of a full bar fits.
+#: An axis from 0 to 100 %. It is a little longer, so that the text of a full bar fits.
 PERCENT_AXIS = {
     "range": [0, 118],
     "tickvals": [0, 50, 100],

@@ -15,7 +15,7 @@ from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Splits differ in the pattern of their bars, emotions in the color.
+#: Pattern of the bars by split; the color shows the emotion.
 _PATTERNS = {"train": "", "validation": "/", "test": "x"}
 
 _MARGIN = {"l": 0, "r": 8, "t": 8, "b": 44}
@@ -102,7 +102,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
     return figure
 
 
-def gray_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
+def intensity_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
     """Draw the histogram of pixel intensities of each emotion.
 
     Args:

@@ -19,14 +19,14 @@ from fer_core.live.session_record import RecordRows
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
 ChartOption = dict[str, Any]
 
-#: A longer pause is a gap: the person was not in the picture.
+#: Minimum pause after which the curves have a gap, because the person was not in the picture.
 _GAP_SECONDS = 1.5
-#: More points are indistinguishable, and each one takes drawing time.
+#: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
 _PERCENT = "%.0f %%"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
-# Pixels.
+# Sizes in pixels.
 _TIMELINE_HEIGHT, _TIMELINE_GAP = 110, 34
 _LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
 FACE_HEIGHT = 200
@@ -158,7 +158,7 @@ def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
     seconds: NDArray[np.float64] = rows.seconds[is_person]
     percents = 100.0 * rows.probabilities[is_person]
     step = max(-(-len(seconds) // _MAX_POINTS), 1)
-    # Counted from the end, so that the latest point is always shown.
+    # Steps are counted from the end, so that the latest point is always shown.
     seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
     zeros = np.zeros(len(rows.classes))
     for gap in (np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1)[::-1]:
@@ -212,7 +212,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                 "data": [
                     {
                         "value": _percent(share[emotion]),
-                        # Only if it fits.
+                        # A narrow segment has no space for a label.
                         "label": {
                             "show": share[emotion] >= 0.08,
                             "formatter": f"{100 * share[emotion]:.0f} %",

@@ -12,18 +12,18 @@ from fer_core.training.run_folder import EpochRecord
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: More points cannot be distinguished on a screen.
+#: Maximum number of points per chart. More points cannot be distinguished on a screen.
 MAX_POINTS = 400
 
-#: Readable on white and on black; the line styles differ as well as the colors.
+#: Colors that are readable on white and on black; the line styles differ, too.
 _VALIDATION_COLOR = "#2B8CCB"
 _SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST = "#E69F00"
 
-#: Each epoch gets a marker up to this number of epochs.
+#: Up to this number of epochs, each epoch gets a marker.
 _MAX_MARKED = 12
 
-#: Okabe and Ito's palette; further runs use the same colors in other line styles.
+#: Colors of compared runs (Okabe and Ito's palette); further runs use them with other line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
 _RUN_STYLES = ("solid", "dash", "dot", "dashdot")
 
@@ -84,8 +84,8 @@ class LiveCurves:
 def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
     """Return training and validation loss per epoch; the best epoch is marked on the latter."""
     curves = {
-        "training": [one.loss for one in epochs],
-        "validation": [one.validation_loss for one in epochs],
+        "training": [record.loss for record in epochs],
+        "validation": [record.validation_loss for record in epochs],
     }
     return _live_curves(
         epochs,
@@ -100,8 +100,8 @@ def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) ->
 def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
     """Return training and validation accuracy by epoch, in percent; the best epoch is marked."""
     curves = {
-        "training": [100 * one.accuracy for one in epochs],
-        "validation": [100 * one.validation_accuracy for one in epochs],
+        "training": [100 * record.accuracy for record in epochs],
+        "validation": [100 * record.validation_accuracy for record in epochs],
     }
     return _live_curves(
         epochs, curves, _SPLIT_COLORS, "accuracy (%)", number_format=".1f", best_epoch=best_epoch
@@ -112,7 +112,7 @@ def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
     """Return validation recall per emotion, in percent; gaps for emotions without images."""
     curves: dict[str, list[float | None]] = {}
     for emotion in EMOTIONS:
-        recalls = [one.validation_recall.get(emotion) for one in epochs]
+        recalls = [record.validation_recall.get(emotion) for record in epochs]
         curves[emotion] = [None if recall is None else 100 * recall for recall in recalls]
     return _live_curves(
         epochs,
@@ -127,7 +127,7 @@ def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
 def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
     """Return the learning rate at the end of each epoch, on a logarithmic axis."""
     # A cosine schedule may end at exactly 0, which a logarithmic axis cannot show.
-    rates = [one.learning_rate if one.learning_rate > 0 else None for one in epochs]
+    rates = [record.learning_rate if record.learning_rate > 0 else None for record in epochs]
     return _live_curves(
         epochs,
         {"learning rate": rates},
@@ -157,7 +157,7 @@ def compared_curves(
             figure,
             name,
             epochs,
-            [factor * getattr(one, metric_name) for one in epochs],
+            [factor * getattr(record, metric_name) for record in epochs],
             line=line,
             number_format="%{y:.1f} %" if is_percent else "%{y:.4f}",
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fer_core.vision.face import Face
     from fer_core.vision.photo import PhotoResult
 
-#: Larger files are rejected: no supported picture is this large.
+#: Maximum size of a file; no supported picture is larger.
 _MAX_FILE_BYTES = 200 * 2**20
 _STANDARD_INPUT = Path("-")
 

@@ -41,12 +41,14 @@ def add_parser(commands: Any) -> None:
         ("relabel", "give images another label"),
         ("keep", "mark images as checked and correct, so that quick fixes leave them alone"),
     ):
-        one = add(name, help_text, _decide)
-        one.set_defaults(action=name, to=None)
-        one.add_argument("names", nargs="+", metavar="NAME", help="an image's name in the dataset")
-        one.add_argument("--reason", default="", help="why, for the record")
+        command = add(name, help_text, _decide)
+        command.set_defaults(action=name, to=None)
+        command.add_argument(
+            "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
+        )
+        command.add_argument("--reason", default="", help="why, for the record")
         if name == "relabel":
-            one.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
+            command.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
     add("remove", "remove the decisions about images", _remove).add_argument(
         "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
     )
@@ -73,7 +75,7 @@ def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
 
 
 def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
-    """Return the answer of a change."""
+    """Return the result of a command that changes the curation."""
     document = {
         "change": change.summary,
         "added": change.added,
@@ -146,7 +148,7 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # By name only: decisions about images that do not exist can be removed as well.
+    # Matched by name only, so that decisions about missing images can be removed as well.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
     # An image that was imported again under another name is identified by its pixels.
     matched = match_curation(curation, face_set).by_row

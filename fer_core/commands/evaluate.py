@@ -153,7 +153,7 @@ def _calibrated(
     votes: VoteRecord | None,
     measure: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
 ) -> Bundle:
-    """Fit the temperature and, to votes, the logit adjustment, and save them."""
+    """Fit and save the temperature; for votes, also the logit adjustment."""
     if votes is None:
         return calibrate_bundle(bundle, measure(bundle)[0])
     unadjusted = replace(bundle, calibration=Calibration())
@@ -238,12 +238,12 @@ def _text(document: dict[str, Any]) -> str:
     rows = [
         [
             name,
-            number(one["precision"], ".3f"),
-            number(one["recall"], ".3f"),
-            number(one["f1"], ".3f"),
-            f"{one['support']:,}",
+            number(metrics["precision"], ".3f"),
+            number(metrics["recall"], ".3f"),
+            number(metrics["f1"], ".3f"),
+            f"{metrics['support']:,}",
         ]
-        for name, one in document["per_class"].items()
+        for name, metrics in document["per_class"].items()
     ]
     leak_free = document["leak_free"]
     return (

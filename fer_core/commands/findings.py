@@ -158,13 +158,13 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "matched": votes.matched,
         "unmatched": votes.unmatched,
         "classes": {
-            one.emotion: {
-                "voted": one.voted,
-                "agreeing": one.agreeing,
-                "share": one.share,
-                "mean_label_share": one.mean_label_share,
+            agreement.emotion: {
+                "voted": agreement.voted,
+                "agreeing": agreement.agreeing,
+                "share": agreement.share,
+                "mean_label_share": agreement.mean_label_share,
             }
-            for one in classes
+            for agreement in classes
         },
         "findings": {
             kind: finding.to_json(face_set)
@@ -172,7 +172,11 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         },
     }
     rows = [
-        [one.emotion, f"{one.voted:,}", "none" if one.share is None else f"{one.share:.1%}"]
-        for one in classes
+        [
+            agreement.emotion,
+            f"{agreement.voted:,}",
+            "none" if agreement.share is None else f"{agreement.share:.1%}",
+        ]
+        for agreement in classes
     ]
     return Answer(document, f"{votes.note}\n" + text_table(["", "voted", "agreeing"], rows))

@@ -1,4 +1,4 @@
-"""``runs``: list the trainings, or act on one."""
+"""``runs``: list the runs, or act on one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from fer_core.commands.arguments import add_command, text_table
 from fer_core.settings import Settings
 from fer_core.training.control import (
     RunLabel,
-    delete_run,
     kill_run,
     read_label,
     request_pause,
@@ -27,6 +26,7 @@ from fer_core.training.queue import (
     waiting_runs,
 )
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
+from fer_core.training.run_deletion import delete_run
 from fer_core.training.training_progress import format_duration
 
 _RUN_HELP = "a run's folder under runs/, or a path"
@@ -34,7 +34,7 @@ _RUN_HELP = "a run's folder under runs/, or a path"
 
 def add_parser(subparsers: Any) -> None:
     """Add ``runs`` with its actions; without an action it lists the runs."""
-    parser = add_command(subparsers, "runs", "list the trainings, or act on one", _list)
+    parser = add_command(subparsers, "runs", "list the runs, or act on one", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list every run with its state", _list)
     show = add_command(actions, "show", "show one run and the end of its log", _show)
@@ -56,8 +56,8 @@ def add_parser(subparsers: Any) -> None:
     queue = add_command(
         actions, "queue", "list and start pending runs, or change their order", _queue
     )
-    for each in (show, stop, pause, resume, kill, delete, label, continue_command, extend):
-        each.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
+    for subparser in (show, stop, pause, resume, kill, delete, label, continue_command, extend):
+        subparser.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
     label.add_argument("--name", help="the name; an empty one removes it")
     label.add_argument("--note", help="a note; an empty one removes it")
     continue_command.add_argument(

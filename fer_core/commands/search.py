@@ -42,8 +42,8 @@ def add_parser(subparsers: Any) -> None:
     resume = add_command(actions, "resume", "resume a search after a stop or a crash", _resume)
     show = add_command(actions, "show", "show one search with its trials", _show)
     stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
-    for each in (start, resume, show, stop):
-        each.add_argument("name", metavar="NAME", help="the name of the search")
+    for subparser in (start, resume, show, stop):
+        subparser.add_argument("name", metavar="NAME", help="the name of the search")
     start.add_argument(
         "--recipe", metavar="NAME", required=True, help="name of a recipe; 'recipes' lists them"
     )
@@ -76,11 +76,11 @@ def add_parser(subparsers: Any) -> None:
     )
     start.add_argument("--seed", type=int, metavar="N", default=0, help="(default: 0)")
     start.add_argument("--storage", metavar="URL", help="Optuna storage URL, for several machines")
-    for each in (start, resume):
-        each.add_argument(
+    for subparser in (start, resume):
+        subparser.add_argument(
             "--background", action="store_true", help="run in the background and return at once"
         )
-        each.add_argument(
+        subparser.add_argument(
             "--workers", type=int, metavar="N", default=1, help="with --background (default: 1)"
         )
     resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.emotions import EMOTIONS
 
-#: Rows converted to floats at once; all of them would take eight times the memory of the images.
+#: Rows converted to floats together; all rows would take eight times the memory of the images.
 _CHUNK = 2048
 
 GRAY_LEVELS = 256

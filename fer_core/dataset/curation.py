@@ -25,7 +25,7 @@ from fer_core.emotions import EMOTIONS
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
-#: Longer reasons would make the file unreadable in a spreadsheet.
+#: Maximum length of a reason; longer ones would be unreadable in a spreadsheet.
 _MAX_TEXT = 500
 
 #: An image's name and the key of its pixels, which identify the image of a decision.
@@ -245,10 +245,11 @@ class CurationMatch:
             return None
         names = ", ".join(entry.name for entry in self.unknown[:3])
         more = f" and {len(self.unknown) - 3:,} more" if len(self.unknown) > 3 else ""
-        one = len(self.unknown) == 1
+        is_single = len(self.unknown) == 1
         return (
-            f"The curation names {len(self.unknown):,} image{'' if one else 's'} that the dataset "
-            f"does not have ({names}{more}); {'that decision is' if one else 'those are'} ignored, "
+            f"The curation names {len(self.unknown):,} image{'' if is_single else 's'} that the "
+            f"dataset does not have ({names}{more}); "
+            f"{'that decision is' if is_single else 'those are'} ignored, "
             "all others apply."
         )
 
@@ -300,7 +301,7 @@ class CuratedFaceSet:
         faces: The remaining images, with the new labels.
         rows: The row in the original dataset of each image in ``faces``, intp ``[m]``.
         dropped: Number of dropped images per split.
-        relabelled: Number of images with another label than in the original, per split.
+        relabeled: Number of images with another label than in the original, per split.
         copies_dropped: Number of dropped training images whose pixels are also in validation or
             test.
         fingerprint: Fingerprint of the curation.
@@ -310,7 +311,7 @@ class CuratedFaceSet:
     faces: FaceSet
     rows: NDArray[np.intp]
     dropped: dict[str, int]
-    relabelled: dict[str, int]
+    relabeled: dict[str, int]
     copies_dropped: int
     fingerprint: str
     match: CurationMatch
@@ -344,8 +345,8 @@ class CuratedFaceSet:
                     )
                     text += f" ({of_them}{copies})"
                 parts.append(text)
-            if self.relabelled[split]:
-                parts.append(f"{_images(self.relabelled[split], name)} relabeled")
+            if self.relabeled[split]:
+                parts.append(f"{_images(self.relabeled[split], name)} relabeled")
         return ", ".join(parts) or None
 
     def to_json(self) -> dict[str, Any]:
@@ -353,7 +354,7 @@ class CuratedFaceSet:
         return {
             "fingerprint": self.fingerprint,
             "dropped": self.dropped,
-            "relabelled": self.relabelled,
+            "relabelled": self.relabeled,
             "train_copies_dropped": self.copies_dropped,
             "unknown_images": len(self.unknown),
         }
@@ -379,7 +380,7 @@ def apply_curation(
     match = match_curation(curation, face_set)
     labels = face_set.labels.copy()
     keep = np.ones(len(face_set), dtype=bool)
-    is_relabelled = np.zeros(len(face_set), dtype=bool)
+    is_relabeled = np.zeros(len(face_set), dtype=bool)
     targets = None if face_set.targets is None else face_set.targets.copy()
     for row, entry in match.by_row.items():
         if SPLITS[face_set.splits[row]] not in splits:
@@ -389,7 +390,7 @@ def apply_curation(
         elif entry.action == "relabel":
             assert entry.label is not None  # validated by CurationEntry
             labels[row] = EMOTIONS.index(entry.label)
-            is_relabelled[row] = labels[row] != face_set.labels[row]
+            is_relabeled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
                 # A decision made for this image outweighs the votes.
                 targets[row] = np.eye(len(EMOTIONS), dtype=np.float32)[labels[row]]
@@ -411,7 +412,7 @@ def apply_curation(
         faces=faces,
         rows=rows,
         dropped=face_set.count_by_split(~keep),
-        relabelled=face_set.count_by_split(is_relabelled),
+        relabeled=face_set.count_by_split(is_relabeled),
         copies_dropped=copies,
         fingerprint=curation.fingerprint,
         match=match,

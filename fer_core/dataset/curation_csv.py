@@ -24,7 +24,7 @@ _KIND = CsvKind(
     required=_REQUIRED_COLUMNS,
     expected=f"the columns {', '.join(_COLUMNS)}",
     instead="a file that was exported here",
-    # Enough for decisions about a million images.
+    # This is enough for decisions about a million images.
     max_bytes=256 << 20,
 )
 

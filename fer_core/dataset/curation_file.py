@@ -96,13 +96,13 @@ class _Batch:
 
     Attributes:
         id: Identifies it.
-        words: What was done.
+        summary: What was done, such as "312 images dropped".
         before: For each changed image its earlier decision, or None.
         undoes_images: Whether it is the undo of single images, by ``undo_images``.
     """
 
     id: str
-    words: str
+    summary: str
     before: dict[Identity, CurationEntry | None]
     undoes_images: bool = False
 
@@ -112,7 +112,7 @@ class _Batch:
             [*identity, None if entry is None else asdict(entry)]
             for identity, entry in sorted(self.before.items())
         ]
-        document: dict[str, Any] = {"id": self.id, "words": self.words, "before": before}
+        document: dict[str, Any] = {"id": self.id, "words": self.summary, "before": before}
         return document | ({"undoes_images": True} if self.undoes_images else {})
 
     @classmethod
@@ -203,7 +203,7 @@ class CurationFile:
     def change_with(self, decide: Callable[[Curation], Iterable[CurationEntry]]) -> CurationChange:
         """Decide on images depending on the earlier decisions, in one batch.
 
-        Nothing can change the earlier decisions in between.
+        No other process can change the earlier decisions in the meantime.
 
         Args:
             decide: Returns the new decisions, given all earlier ones. It may raise to change
@@ -229,12 +229,12 @@ class CurationFile:
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
         """
-        gone = set(identities)
+        removed = set(identities)
 
         def compute(old: _Entries) -> tuple[_Entries, str]:
-            count = len(gone & old.keys())
-            words = f"{count:,} decision{'' if count == 1 else 's'} removed"
-            return {key: entry for key, entry in old.items() if key not in gone}, words
+            count = len(removed & old.keys())
+            summary = f"{count:,} decision{'' if count == 1 else 's'} removed"
+            return {key: entry for key, entry in old.items() if key not in removed}, summary
 
         return self._update(compute)
 
@@ -303,8 +303,8 @@ class CurationFile:
                 raise InputError("There is no change of the curation left to undo.")
             batch = history.done[-1]
             _check_last(batch, batch_id, "undone")
-            change, replaced = self._apply_batch(batch, f"undone: {batch.words}")
-            undone = _Batch(batch.id, batch.words, replaced, batch.undoes_images)
+            change, replaced = self._apply_batch(batch, f"undone: {batch.summary}")
+            undone = _Batch(batch.id, batch.summary, replaced, batch.undoes_images)
             self._write(change.curation, _History(history.done[:-1], (*history.undone, undone)))
             return change
 
@@ -324,18 +324,18 @@ class CurationFile:
                 raise InputError("There is no change of the curation left to redo.")
             batch = history.undone[-1]
             _check_last(batch, batch_id, "redone")
-            change, replaced = self._apply_batch(batch, f"redone: {batch.words}")
-            done = _Batch(batch.id, batch.words, replaced, batch.undoes_images)
+            change, replaced = self._apply_batch(batch, f"redone: {batch.summary}")
+            done = _Batch(batch.id, batch.summary, replaced, batch.undoes_images)
             self._write(change.curation, _History((*history.done, done), history.undone[:-1]))
             return change
 
     def _apply_batch(
-        self, batch: _Batch, words: str
+        self, batch: _Batch, summary: str
     ) -> tuple[CurationChange, dict[Identity, CurationEntry | None]]:
         """Put back the decisions in ``batch.before``; return the change and what it replaces."""
         old = self._entries()
         replaced = {identity: old.get(identity) for identity in batch.before}
-        return _change_between(old, _with_decisions(old, batch.before), words), replaced
+        return _change_between(old, _with_decisions(old, batch.before), summary), replaced
 
     def _update(
         self,
@@ -345,12 +345,12 @@ class CurationFile:
     ) -> CurationChange:
         with self._locked():
             old = self._entries()
-            new, words = compute(old)
+            new, summary = compute(old)
             touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-            change = _change_between(old, new, words)
+            change = _change_between(old, new, summary)
             if touched:
                 before = {identity: old.get(identity) for identity in touched}
-                batch = _Batch(uuid.uuid4().hex[:16], words, before, undoes_images)
+                batch = _Batch(uuid.uuid4().hex[:16], summary, before, undoes_images)
                 done = (*self._read_history().done, batch)
                 self._write(change.curation, _History(done[-UNDO_DEPTH:]))
             return change
@@ -377,8 +377,8 @@ class CurationFile:
     def _write(self, curation: Curation, history: _History) -> None:
         """Replace the decisions and the history, or, on a full disk, neither of them.
 
-        The decisions are renamed first: a process that is killed in between has made the change,
-        and only loses the way to undo it.
+        The file of the decisions is renamed first: if the process is killed in between, the change
+        is made, and only cannot be undone.
         """
         document = {
             "batches": [batch.to_json() for batch in history.done],
@@ -412,14 +412,14 @@ class CurationFile:
 
 
 def _last(batches: tuple[_Batch, ...]) -> CurationBatch | None:
-    return CurationBatch(batches[-1].id, batches[-1].words) if batches else None
+    return CurationBatch(batches[-1].id, batches[-1].summary) if batches else None
 
 
 def _check_last(batch: _Batch, batch_id: str | None, done: str) -> None:
     if batch_id is not None and batch.id != batch_id:
         raise InputError(
             f"Nothing was {done}: the curation has changed since, and the last change is now "
-            f"“{batch.words}”. Check it, then press the button again."
+            f"“{batch.summary}”. Check it, then press the button again."
         )
 
 
@@ -461,10 +461,10 @@ def _counts_text(entries: Iterable[CurationEntry]) -> str:
     return ", ".join(parts) or "nothing changed"
 
 
-def _change_between(old: _Entries, new: _Entries, words: str) -> CurationChange:
+def _change_between(old: _Entries, new: _Entries, summary: str) -> CurationChange:
     both = old.keys() & new.keys()
     return CurationChange(
-        summary=words,
+        summary=summary,
         added=len(new.keys() - old.keys()),
         replaced=sum(old[key] != new[key] for key in both),
         removed=len(old.keys() - new.keys()),

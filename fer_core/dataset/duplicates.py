@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 
-#: Below this standard deviation of its pixel intensities an image shows nothing: FER2013's blank
-#: images have a single intensity, its darkest real faces are well above.
+#: Minimum standard deviation of the pixel intensities of an image that shows something. FER2013's
+#: blank images have a single intensity; its darkest real faces are well above this value.
 BLANK_DEVIATION = 2.0
 
 
@@ -58,7 +58,7 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order])) + 1
     groups = tuple(group for group in np.split(order, starts) if len(group) > 1)
-    # One by one: converting all images to floats would take eight times their memory.
+    # Computed per image: converting all images to floats would take eight times their memory.
     deviations = np.array([image.std() for image in face_set.images])
     return DuplicateAudit(
         groups=groups,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: In the order of FER+, which calls the last one "NF".
+#: The answers in the order of FER+, which calls the last one "NF".
 VOTE_COLUMNS: tuple[str, ...] = (
     "neutral",
     "happiness",

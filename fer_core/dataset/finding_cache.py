@@ -44,7 +44,7 @@ def cached_arrays(
         return kept
     made = make()
     try:
-        # Under the lock, so that a dataset deleted in the meantime is not recreated.
+        # Written under the lock, so that a deleted dataset is not recreated.
         with dataset_lock(folder):
             with replaced_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **made)

@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether the images form groups."""
+        """True if the images form groups."""
         return bool(len(self)) and bool((self.group_numbers >= 0).all())
 
     @property
@@ -286,7 +286,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "leaks",
             "Leaks: validation and test images in train",
             "These validation and test images also appear in train. A model has seen them in "
-            "training, so its results on them are too good.",
+            "training, so its results on them are too optimistic.",
             _groups_with_leaks(face_set, groups, audit.leaked_rows),
             face_set,
             score_name=copies,
@@ -345,7 +345,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             "near_leaks",
             "Near-leaks: near-duplicates across splits",
             "These validation and test images have a near-duplicate in train, so results on them "
-            "are too good.",
+            "are too optimistic.",
             _groups_with_leaks(face_set, groups, near.leaked_rows),
             face_set,
             score_name=correlation,

@@ -17,7 +17,7 @@ from fer_core.files import is_disk_full, os_errors_as_input_errors, temporary_fo
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: FER2013 as pictures, on Kaggle: https://www.kaggle.com/datasets/msambare/fer2013
+#: Name of FER2013 on Kaggle, as pictures: https://www.kaggle.com/datasets/msambare/fer2013
 KAGGLE_HANDLE = "msambare/fer2013"
 
 _TOKENS_URL = "https://www.kaggle.com/settings"
@@ -26,8 +26,8 @@ _OR_MANUALLY = (
 )
 _POLL_SECONDS = 0.5
 
-#: kagglehub keeps one set of credentials for the whole process.
-_CREDENTIALS = threading.Lock()
+#: Lock for downloads, because kagglehub has one set of credentials for the whole process.
+_CREDENTIALS_LOCK = threading.Lock()
 
 
 def import_from_kaggle(
@@ -104,7 +104,7 @@ def _fetch(folder: Path, token: str | None) -> None:
         raise InputError(
             f"kagglehub is not installed; install it (pip install kagglehub), {_OR_MANUALLY}."
         ) from error
-    with _CREDENTIALS:
+    with _CREDENTIALS_LOCK:
         if token:
             config.set_kaggle_api_token(token.strip())
         try:
@@ -140,9 +140,9 @@ def _download_error(error: Exception, *, has_token: bool) -> InputError:
             f"{_OR_MANUALLY}."
         )
     if status in (401, 403):
-        what = "rejects this token" if has_token else "asks for an API token"
+        answer = "rejects this token" if has_token else "asks for an API token"
         return InputError(
-            f"Kaggle {what}; create one in your account's settings ({_TOKENS_URL}) and enter "
+            f"Kaggle {answer}; create one in your account's settings ({_TOKENS_URL}) and enter "
             f"it here, {_OR_MANUALLY}."
         )
     if status == 429:

@@ -23,7 +23,7 @@ from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.dataset.finding_cache import Arrays, cached_arrays
 from fer_core.progress import ProgressReport
 
-#: Frequencies of the hash per direction.
+#: Number of frequencies of the hash in each direction.
 _FREQUENCIES = 8
 
 #: Pairs of hashes with a cosine below this are not candidates. The injected copies of the demo set
@@ -33,24 +33,24 @@ _CANDIDATE_SIMILARITY = 0.9
 #: Shifts that the verification tries, in pixels to each side.
 _MAX_SHIFT = 3
 
-#: Minimum correlation of two images that show the same photo. Chosen by inspecting FER2013: all
-#: pairs between this and 0.93 were the same photo, below 0.9 one in three was not. Mirrored faces
-#: are similar because faces are symmetric, so they need a higher correlation.
+#: Minimum correlation of two images that show the same photo, chosen by inspecting FER2013: all
+#: pairs from this value to 0.93 showed the same photo, below 0.9 only two of three pairs did.
+#: Mirrored faces are similar because faces are symmetric, so they need a higher correlation.
 MIN_CORRELATION = 0.92
 MIN_MIRRORED_CORRELATION = 0.95
 
-#: Below this deviation of its intensities an image shows too little to be recognized.
+#: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
 _MIN_DEVIATION = 4.0
 
-#: Rows compared with all others at once: 128 MB at 32,000 images.
+#: Number of rows that are compared with all others at once: 128 MB for 32,000 images.
 _BLOCK = 1024
 
-#: Maximum number of candidates to verify, which takes about 20 seconds. FER2013 has 40,000. If
+#: Maximum number of candidates to verify; this many take about 20 seconds. FER2013 has 40,000. If
 #: nearly all images look alike, the number of candidates grows with the square of the number of
 #: images.
 _MAX_CANDIDATES = 500_000
 
-#: Changes with the method, so that cached results of an older method are not used.
+#: Version of the method, part of the cache key, so that results of an older method are not used.
 _VERSION = "1"
 
 
@@ -160,7 +160,7 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     keys = content_keys(face_set.images)
     _, representatives = np.unique(keys, return_index=True)
     representatives = np.sort(representatives)
-    # One by one: converting all images to floats would take eight times their memory.
+    # Computed per image: converting all images to floats would take eight times their memory.
     deviations = np.array([face_set.images[row].std() for row in representatives])
     rows = representatives[deviations >= _MIN_DEVIATION]
     images = face_set.images[rows]

@@ -113,7 +113,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
-            # A folder inside, because the temporary folder is readable by this user only.
+            # Use a folder inside: the temporary folder itself is readable by this user only.
             made = temporary / folder.name
             made.mkdir()
             yield made
@@ -261,7 +261,7 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         if path is None or not path.is_absolute():
             continue
         resolved = path.resolve()
-        # Compared after following links: the target must be inside a root as well.
+        # Links are followed first, because their target must be inside a root as well.
         if any(resolved.is_relative_to(root.resolve()) for root in settings.import_roots):
             return resolved
     # The same message whether it exists or not: the page must not reveal other files.
@@ -382,7 +382,7 @@ def install_demo_set(settings: Settings) -> None:
         with _new_folder(folder) as made:
             _save(load_demo_set(), made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
     except InputError:
-        # Another process or thread was faster, and copied the same.
+        # Another process or thread has stored the demo set in the meantime.
         if not is_imported(folder):
             raise
 

@@ -19,7 +19,7 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.votes import EMOTION_COLUMNS, Votes
 from fer_core.emotions import EMOTIONS
 
-#: What a training can learn from: plurality as one-hot targets, or the votes' distribution.
+#: Kind of targets: the plurality as one-hot targets, or the distribution of the votes.
 VoteTargetKind = Literal["votes_majority", "votes_distribution"]
 
 _OTHER_COLUMNS = [

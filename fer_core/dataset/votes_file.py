@@ -39,8 +39,8 @@ _KIND = CsvKind(
 
 _USAGES = {"training": "train", "publictest": "validation", "privatetest": "test"}
 
-#: Annotators and FER2013's labels agree on 63 % of the faces. If the rows were matched wrongly,
-#: they would agree by chance, on less than 25 %.
+#: Minimum share of faces on which annotators and labels agree. In FER2013 it is 63 %; with wrongly
+#: matched rows it would be below 25 %, by chance.
 _MIN_AGREEMENT = 0.4
 
 _POSITION_PATTERN = re.compile(r":(\d+)$")

@@ -17,7 +17,7 @@ from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.vote_metrics import plurality_result
 from fer_core.metrics import Estimate, cross_entropies, mean_estimate
 
-#: Images on which at least this share of the annotators gave the same answer are clear.
+#: Minimum share of annotators with the same answer for which an image is called clear.
 CLEAR_SHARE = 0.7
 
 
@@ -105,7 +105,7 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
         counts: Votes for its images, uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
 
     Raises:
-        InputError: No image of the evaluation has votes with a single winner.
+        InputError: There is no image on which one emotion has the most votes.
     """
     distributions = target_distributions(counts, "votes_distribution")
     against_votes = _labeled_by_votes(plurality_result(result, distributions), result.n)
@@ -134,13 +134,13 @@ def _labeled_by_votes(against_votes: EvaluationResult, count: int) -> Evaluation
     """Return the evaluation with a name and a warning that state that its labels are votes."""
     if not against_votes.n:
         raise InputError(
-            f"None of the {count:,} {against_votes.split} images has votes with a single winner; "
-            "import votes for this split, or evaluate against the labels."
+            f"None of the {count:,} {against_votes.split} images has an emotion with the most "
+            "votes; import votes for this split, or evaluate against the labels."
         )
     warning = (
         "The true class is the plurality of annotator votes, single votes dropped: "
-        f"{against_votes.n:,} of {count:,} images have a single winner among the emotions, the "
-        "others are left out. These metrics cannot be compared with metrics against the labels."
+        f"{against_votes.n:,} of {count:,} images, those on which one emotion has the most votes; "
+        "the others are left out. These metrics cannot be compared with metrics against the labels."
     )
     facts = replace(
         against_votes.facts, is_fer2013=False, warnings=(warning, *against_votes.facts.warnings)

@@ -32,7 +32,7 @@ class Slicing:
         name: Name of the score.
         title: Its title for display.
         unit: Unit of its values.
-        slices: By rising score.
+        slices: In order of increasing score.
         undefined_n: Number of images without a score; they are in none of the slices.
     """
 

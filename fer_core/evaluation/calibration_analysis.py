@@ -20,7 +20,7 @@ from fer_core.metrics import (
 )
 
 FOLDS = 5
-#: With fewer images a fitted temperature is mostly chance.
+#: Minimum number of images to fit a temperature; with fewer the result is mostly chance.
 MIN_IMAGES = 20
 
 
@@ -34,7 +34,7 @@ class CalibrationState:
         ece_by_chance: Mean error that a perfectly calibrated model with the same confidences would
             show on this number of images.
         log_loss: Mean cross-entropy, natural logarithm.
-        bins: The reliability diagram, by rising confidence.
+        bins: The reliability diagram, by increasing confidence.
     """
 
     temperature: float | None

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fer_core.metrics import Estimate, proportion_estimate, ratio
 
-#: A threshold of 0.6 must accept a confidence of 0.6, which float32 represents only approximately.
+#: Tolerance of the comparison with a threshold: a threshold of 0.6 must accept a confidence of 0.6,
+#: which float32 represents only approximately.
 _TOLERANCE = 1e-6
 
 

@@ -14,7 +14,7 @@ from fer_core.evaluation.features import FaceFeatures
 from fer_core.evaluation.label_candidates import principal_components
 from fer_core.progress import ProgressReport
 
-#: More points overlap, and the time of t-SNE grows faster than their number.
+#: Maximum number of points. More would overlap, and t-SNE would take very long.
 MAX_SAMPLE = 5000
 
 _COMPONENTS = 30

@@ -25,7 +25,8 @@ from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Images between two progress reports: about a tenth of a second, in whole batches.
+#: Number of images between two progress reports, which takes about a tenth of a second; a multiple
+#: of the batch size.
 _CHUNK_SIZE = 128
 
 
@@ -64,7 +65,7 @@ def evaluate_split(
     labels = face_set.labels[rows]
     check_network_file(bundle.served_network, bundle.name)
     key = cache_key(bundle, face_set.fingerprint, split, curation)
-    with _single_flight(key):
+    with _locked_key(key):
         prediction = read_cached(settings, key, labels)
         if prediction is None:
             probabilities = _predict(
@@ -140,15 +141,15 @@ def evaluate_curated(
 def curation_summary(curated: CuratedFaceSet, split: str) -> str:
     """Return one sentence about what the curation changed in a split (or in ``all``)."""
     splits = SPLITS if split == "all" else (split,)
-    dropped = sum(curated.dropped[one] for one in splits)
-    relabelled = sum(curated.relabelled[one] for one in splits)
+    dropped = sum(curated.dropped[name] for name in splits)
+    relabeled = sum(curated.relabeled[name] for name in splits)
     images = f"{split} images" if split != "all" else "images"
-    if not dropped and not relabelled:
+    if not dropped and not relabeled:
         return f"The curation is applied; it does not change the {images}."
     return (
         f"The curation is applied: of the {images} {dropped:,} "
-        f"{'is' if dropped == 1 else 'are'} left out and {relabelled:,} "
-        f"{'has' if relabelled == 1 else 'have'} a new label. These metrics cannot be compared "
+        f"{'is' if dropped == 1 else 'are'} left out and {relabeled:,} "
+        f"{'has' if relabeled == 1 else 'have'} a new label. These metrics cannot be compared "
         "with metrics on the published data."
     )
 
@@ -281,12 +282,12 @@ def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 _in_flight_lock = threading.Lock()
-#: By key: its lock, and the number of threads that hold it or wait for it.
+#: For each key, its lock and the number of threads that hold it or wait for it.
 _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 
 @contextmanager
-def _single_flight(key: str) -> Iterator[None]:
+def _locked_key(key: str) -> Iterator[None]:
     """Let only one thread at a time work on a key; a second thread then finds its cached result."""
     with _in_flight_lock:
         lock, threads = _in_flight.get(key, (threading.Lock(), 0))

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 GRAD_CAM = "grad-cam"
 OCCLUSION = "occlusion"
 
-#: Step as a share of the standard deviation of the feature maps: small enough for a derivative,
-#: large enough for float32.
+#: Step of the numerical derivative, as a share of the standard deviation of the feature maps: small
+#: enough for a derivative, large enough for float32.
 _STEP_SHARE = 0.02
 #: Side and stride of the squares that cover the face, in pixels.
 _PATCH, _STRIDE = 12, 6
@@ -142,13 +142,13 @@ class _GradCam:
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
         """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         pixels = network_input(crop[np.newaxis], self._record)
-        heat = self._of(pixels, emotion)
+        heat = self._single_map(pixels, emotion)
         if self._record.flip_averaging:
             # The prediction is the mean over both images, so the map is too.
-            heat = (heat + self._of(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
+            heat = (heat + self._single_map(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
         return _resized_and_scaled(heat)
 
-    def _of(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
+    def _single_map(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
         """The map of one image in the size of the feature map, not scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
@@ -222,9 +222,9 @@ def overlay(
         RGB, uint8 ``[size, size, 3]``.
     """
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
-    wide = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
-    colored = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
+    colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     # Transparent where the map is low, so that the black of the color map does not darken the face.
-    share = (strength * np.sqrt(wide))[..., np.newaxis]
+    share = (strength * np.sqrt(enlarged))[..., np.newaxis]
     mixed = (1 - share) * face[..., np.newaxis] + share * colored[..., ::-1]
     return np.asarray(np.rint(mixed), np.uint8)

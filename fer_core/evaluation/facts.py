@@ -133,7 +133,7 @@ _SELECTED_ON_VALIDATION = (
 
 
 def _is_data_of(bundle: Bundle, face_set: FaceSet) -> bool:
-    """Whether a bundle was trained on this dataset, in any order of its images."""
+    """Return True if a bundle was trained on this dataset, in any order of its images."""
     recorded = bundle.record.dataset
     if not recorded.get("fingerprint"):
         return False

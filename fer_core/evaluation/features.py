@@ -26,7 +26,8 @@ from fer_core.progress import ProgressReport
 if TYPE_CHECKING:
     import onnx
 
-#: Maximum length; longer vectors are projected to it. 64 MB for 32,000 images.
+#: Maximum length of a feature vector. Longer ones are projected to this length, so that the vectors
+#: of 32,000 images take 64 MB.
 MAX_FEATURES = 512
 
 _BATCH_SIZE = 64

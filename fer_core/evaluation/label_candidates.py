@@ -197,7 +197,7 @@ def _out_of_fold(
 def principal_components(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Return the first principal components, float32 ``[n, count]`` or fewer columns."""
     centered = values - values.mean(axis=0)
-    # From the covariance matrix, which is small: there are many images and few features.
+    # Use the covariance matrix, which is small: there are many images and few features.
     covariance = centered.T @ centered / np.float32(max(len(values), 1))
     _, vectors = np.linalg.eigh(covariance.astype(np.float64))
     strongest = vectors[:, ::-1][:, :count].astype(np.float32)

@@ -58,11 +58,11 @@ class Comparison:
         only_first: Number of images that only the first model classifies correctly.
         only_second: Number of images that only the second model classifies correctly.
         both_wrong: Number of images that both models misclassify.
-        only_first_positions: Positions of the images counted by ``only_first``, by falling
+        only_first_positions: Positions of the images counted by ``only_first``, by decreasing
             confidence of the first model.
-        only_second_positions: Positions of the images counted by ``only_second``, by falling
+        only_second_positions: Positions of the images counted by ``only_second``, by decreasing
             confidence of the second model.
-        both_wrong_positions: Positions of the images counted by ``both_wrong``, by falling
+        both_wrong_positions: Positions of the images counted by ``both_wrong``, by decreasing
             confidence of the first model.
         p_value: Of McNemar's test.
         test: The variant of the test.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TO_CHANNELS_LAST, _TO_CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 #: Operations that do not change values, only their shape or type.
 _VALUE_PRESERVING = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape")
-#: Values passed to the head at once: limits the memory.
+#: Maximum number of values that are passed to the head at once, to limit the memory.
 _VALUES_AT_ONCE = 4_000_000
 
 
@@ -124,16 +124,16 @@ def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
         for name in node.input:
             last_use[name] = number
     dependent = {input_name}
-    waiting = {input_name}
+    still_used = {input_name}  # computed, and read by a later node
     bottlenecks = []
     for number, node in enumerate(nodes):
         if not dependent.intersection(node.input):
             continue  # a constant
         used = [name for name in node.output if name and last_use.get(name, -1) > number]
         dependent.update(used)
-        waiting = {name for name in waiting if last_use.get(name, -1) > number}
-        waiting.update(used)
-        if len(waiting) == 1 and used:
+        still_used = {name for name in still_used if last_use.get(name, -1) > number}
+        still_used.update(used)
+        if len(still_used) == 1 and used:
             bottlenecks.append(used[0])
     return bottlenecks
 
@@ -151,7 +151,8 @@ def _last_feature_map(
 ) -> tuple[str, bool]:
     """The last of these tensors that is still a feature map, and whether channels come last.
 
-    Nodes that keep the size (normalization, activation) continue the feature map; pooling ends it.
+    Nodes that keep the size (normalization, activation) return feature maps, too. The search ends
+    at pooling, which changes the size.
     """
     found: str | None = None
     is_channels_last = False
@@ -167,10 +168,10 @@ def _last_feature_map(
         value = values[name]
         if value.ndim != 4:
             break
-        first = value.transpose(0, 3, 1, 2) if is_transposed else value
-        if not _is_spatial(first) or (found is not None and first.shape != shape):
+        channels_first = value.transpose(0, 3, 1, 2) if is_transposed else value
+        if not _is_spatial(channels_first) or (found is not None and channels_first.shape != shape):
             break
-        found, is_channels_last, shape = name, is_transposed, first.shape
+        found, is_channels_last, shape = name, is_transposed, channels_first.shape
     if found is None:
         raise NoFeatureMapError("no single feature map follows its last convolution")
     return found, is_channels_last
@@ -246,14 +247,19 @@ def _run(
 
 
 def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32]) -> bool:
-    """Whether a batch of two gives the same result as one: the network may fix the batch size."""
+    """Return True if a batch of two gives the same result as single images.
+
+    The network may have a fixed batch size.
+    """
     try:
-        one = np.asarray(session.run(None, {input_name: value})[0])
-        two = np.asarray(session.run(None, {input_name: np.concatenate([value, value])})[0])
+        single = np.asarray(session.run(None, {input_name: value})[0])
+        pair = np.asarray(session.run(None, {input_name: np.concatenate([value, value])})[0])
     except Exception:
         # ONNX Runtime raises many exception types for a wrong size.
         return False
-    return two.shape[0] == 2 * one.shape[0] and np.allclose(two, np.concatenate([one, one]), 1e-4)
+    return pair.shape[0] == 2 * single.shape[0] and np.allclose(
+        pair, np.concatenate([single, single]), 1e-4
+    )
 
 
 def _run_in_chunks(

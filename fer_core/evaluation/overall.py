@@ -24,7 +24,9 @@ def overall_estimates(
     among_two = is_among_top(labels, probabilities, 2)
     cells = (labels.astype(np.intp) * size + probabilities.argmax(axis=1)) * 2 + among_two
     counts = np.bincount(cells, minlength=size * size * 2).reshape(size, size, 2)
-    return {name: one[0] for name, one in estimates_from_counts(counts, _overall).items()}
+    return {
+        name: estimates[0] for name, estimates in estimates_from_counts(counts, _overall).items()
+    }
 
 
 def accuracy_estimate(is_correct: NDArray[np.bool_]) -> Estimate:

@@ -130,7 +130,7 @@ class EvaluationResult:
 
     @cached_property
     def is_correct(self) -> NDArray[np.bool_]:
-        """Whether the most probable class is the true one, bool ``[n]``."""
+        """True where the most probable class is the true one, bool ``[n]``."""
         return np.asarray(self.predicted == self.labels)
 
     # Overall metrics
@@ -228,8 +228,8 @@ class EvaluationResult:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document of ``evaluate --json``: point values without intervals.
 
-        It bootstraps nothing, so it is fast for any number of images. The document with intervals
-        is ``tables.evaluation_document``.
+        It contains no bootstrap intervals, so it is fast for any number of images. The document
+        with intervals is ``tables.evaluation_document``.
         """
         labels, probabilities = self.labels, self.probabilities
         metrics = per_class_metrics(self.confusion)
@@ -241,12 +241,12 @@ class EvaluationResult:
             "ece": expected_calibration_error(labels, probabilities),
             "per_class": {
                 name: {
-                    "precision": one.precision,
-                    "recall": one.recall,
-                    "f1": one.f1,
-                    "support": one.support,
+                    "precision": class_metrics.precision,
+                    "recall": class_metrics.recall,
+                    "f1": class_metrics.f1,
+                    "support": class_metrics.support,
                 }
-                for name, one in zip(self.classes, metrics, strict=True)
+                for name, class_metrics in zip(self.classes, metrics, strict=True)
             },
             "confusion": self.confusion.tolist(),
             "leak_free": None,

@@ -1,4 +1,4 @@
-"""Robustness: accuracy under image corruptions of rising strength."""
+"""Robustness: accuracy under image corruptions of increasing strength."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def measure_robustness(
         names: Names of the corruptions; by default all.
         max_images: Maximum number of images, sampled at random; limits the time.
         seed: Seed of the sample and of the random corruptions.
-        report: Called with the predicted images and their total; an exception stops the work.
+        report: Called with the number of predicted images and their total; an exception that it
+            raises stops the work.
 
     Raises:
         InputError: A corruption is unknown.

@@ -27,7 +27,7 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
         "warnings": list(result.facts.warnings),
         **result.to_json(),
         "headline": _overall(result),
-        "classes": {one.name: _class(one) for one in result.per_class},
+        "classes": {class_result.name: _class(class_result) for class_result in result.per_class},
         "calibration": {
             "before": _state(calibration.uncalibrated),
             "in_force": _state(calibration.calibrated),
@@ -46,12 +46,12 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
                 "undefined_n": slicing.undefined_n,
                 "slices": [
                     {
-                        "low": one.low,
-                        "high": one.high,
-                        "n": one.n,
-                        "accuracy": one.accuracy.to_json(),
+                        "low": score_slice.low,
+                        "high": score_slice.high,
+                        "n": score_slice.n,
+                        "accuracy": score_slice.accuracy.to_json(),
                     }
-                    for one in slicing.slices
+                    for score_slice in slicing.slices
                 ],
             }
             for slicing in result.slicings
@@ -93,15 +93,15 @@ def _overall(result: EvaluationResult) -> dict[str, Any]:
     }
 
 
-def _class(one: ClassResult) -> dict[str, Any]:
+def _class(class_result: ClassResult) -> dict[str, Any]:
     return {
-        "precision": one.precision.to_json(),
-        "recall": one.recall.to_json(),
-        "f1": one.f1.to_json(),
-        "support": one.support,
-        "predicted": one.predicted_count,
-        "auc": one.auc,
-        "average_precision": one.average_precision,
+        "precision": class_result.precision.to_json(),
+        "recall": class_result.recall.to_json(),
+        "f1": class_result.f1.to_json(),
+        "support": class_result.support,
+        "predicted": class_result.predicted_count,
+        "auc": class_result.auc,
+        "average_precision": class_result.average_precision,
     }
 
 
@@ -115,13 +115,13 @@ def _state(state: CalibrationState | None) -> dict[str, Any] | None:
         "log_loss": state.log_loss,
         "bins": [
             {
-                "low": one.low,
-                "high": one.high,
-                "n": one.count,
-                "mean_confidence": one.mean_confidence,
-                "accuracy": one.accuracy.to_json(),
+                "low": confidence_bin.low,
+                "high": confidence_bin.high,
+                "n": confidence_bin.count,
+                "mean_confidence": confidence_bin.mean_confidence,
+                "accuracy": confidence_bin.accuracy.to_json(),
             }
-            for one in state.bins
+            for confidence_bin in state.bins
         ],
     }
 
@@ -167,18 +167,18 @@ def classes_csv(result: EvaluationResult) -> str:
     bounds = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
     header = ["emotion", *bounds, "support", "predicted", "auc", "average_precision"]
     lines = []
-    for one in result.per_class:
+    for class_result in result.per_class:
         numbers: list[float | None] = []
-        for estimate in (one.precision, one.recall, one.f1):
+        for estimate in (class_result.precision, class_result.recall, class_result.f1):
             numbers += [estimate.value, estimate.low, estimate.high]
         lines.append(
             [
-                one.name,
+                class_result.name,
                 *map(_cell, numbers),
-                one.support,
-                one.predicted_count,
-                _cell(one.auc),
-                _cell(one.average_precision),
+                class_result.support,
+                class_result.predicted_count,
+                _cell(class_result.auc),
+                _cell(class_result.average_precision),
             ]
         )
     return csv_text(header, lines)

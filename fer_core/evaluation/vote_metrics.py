@@ -21,7 +21,7 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         targets: Vote distributions, float32 ``[n, classes]``; a row of zeros has no usable votes.
 
     Returns:
-        The evaluation of the images whose votes have a single winner.
+        The evaluation of the images on which one emotion has the most votes.
     """
     plurality = plurality_of_targets(targets)
     positions = np.flatnonzero(plurality >= 0)
@@ -47,8 +47,8 @@ def metrics_against_votes(result: EvaluationResult, targets: NDArray[np.float32]
 
     Returns:
         The document of ``EvaluationResult.to_json`` against the plurality, without ``leak_free``,
-        on images whose votes have a single winner. ``ties`` counts the images with tied votes;
-        ``loss`` is the cross-entropy to the distribution on all images with usable votes.
+        on images on which one emotion has the most votes. ``ties`` counts the images with tied
+        votes; ``loss`` is the cross-entropy to the distribution on all images with usable votes.
     """
     against_plurality = plurality_result(result, targets)
     is_usable = targets.any(axis=1)

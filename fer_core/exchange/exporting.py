@@ -39,7 +39,8 @@ _SUFFIXES: dict[ExportFormat, str] = {
 }
 _WEIGHTS_SUFFIX = ".weights.h5"
 
-#: LiteRT may compute in another order than ONNX Runtime, with other rounding.
+#: Maximum difference of LiteRT's probabilities, which are rounded differently from those of ONNX
+#: Runtime.
 _LITERT_TOLERANCE = 1e-4
 
 
@@ -173,17 +174,19 @@ def _difference(
     pixels: NDArray[np.float32],
     expected: NDArray[np.float32],
 ) -> float:
-    what = f"The {form} export of {bundle.name!r}"
+    description = f"The {form} export of {bundle.name!r}"
     try:
         network = _read_back(form, written, bundle)
     except InputError:
         raise
     except Exception as error:
         raise InputError(
-            f"{what} cannot be read back ({first_line(error)[:200]}); it was not written."
+            f"{description} cannot be read back ({first_line(error)[:200]}); it was not written."
         ) from error
-    output = run_network(network, pixels, what)
-    return check_equal(output, expected, what, _LITERT_TOLERANCE if form == "litert" else TOLERANCE)
+    output = run_network(network, pixels, description)
+    return check_equal(
+        output, expected, description, _LITERT_TOLERANCE if form == "litert" else TOLERANCE
+    )
 
 
 def _read_back(form: ExportFormat, written: Path, bundle: Bundle) -> Network:

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_core.child import ChildError, Limits, child_main, run_child
 from fer_core.errors import InputError
-from fer_core.exchange.child import ChildError, Limits, child_main, run_child
 from fer_core.exchange.safety import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 64
-#: gzip, shuffle, checksum. For any other filter the library would search and load a plug-in.
+#: Allowed filters: gzip, shuffle, checksum. For any other one the library would load a plug-in.
 _FILTERS = (1, 2, 3)
 
 _LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
@@ -83,7 +83,7 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
                     f"{path} contains too many or too deeply nested groups for a model; save it "
                     "again with Keras."
                 )
-            # Ask for the class of the link first: opening it would follow it.
+            # Read the class of the link before opening it, because opening a link follows it.
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                 raise InputError(
                     f"{path} links {name!r} to another place or file, which no model needs; save "

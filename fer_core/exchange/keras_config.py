@@ -227,9 +227,9 @@ def _check_value(node: dict[str, Any], path: Path) -> None:
         raise _not_allowed(f"a constant of the type {str(dtype)[:80]!r}", path)
 
 
-def _not_allowed(what: str, path: Path) -> InputError:
+def _not_allowed(name: str, path: Path) -> InputError:
     return InputError(
-        f"{path} uses {what}, which is not one of the Keras layers that can be imported without "
+        f"{path} uses {name}, which is not one of the Keras layers that can be imported without "
         "running code from the file; export the network as ONNX and import that."
     )
 

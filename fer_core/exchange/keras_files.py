@@ -239,7 +239,7 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     missing = [name for name in (_CONFIG_MEMBER, _WEIGHTS_MEMBER) if name not in names]
     if missing:
         raise InputError(
-            f"{path} is not a .keras archive: {' and '.join(missing)} missing in it; save the "
+            f"{path} is not a .keras archive: it has no {' and no '.join(missing)}; save the "
             "model with model.save('name.keras')."
         )
     if len(members) > _MAX_MEMBERS or len(set(names)) < len(names):

@@ -106,9 +106,11 @@ def parse_labels(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if positions_in_emotion_order(names) is None:
         unknown = [name for name in names if emotion_from_name(name) is None]
-        what = f"{unknown[0]!r} is not an emotion" if unknown else f"there are {len(names)} names"
+        problem = (
+            f"{unknown[0]!r} is not an emotion" if unknown else f"there are {len(names)} names"
+        )
         raise InputError(
-            f"The labels {text!r} do not name each of {', '.join(EMOTIONS)} once ({what}); list "
+            f"The labels {text!r} do not name each of {', '.join(EMOTIONS)} once ({problem}); list "
             "all seven in the order of the outputs."
         )
     return names

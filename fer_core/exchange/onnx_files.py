@@ -23,7 +23,8 @@ from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
 if TYPE_CHECKING:
     import onnx
 
-#: The file determines the number of iterations, which may be infinite.
+#: Operations that are rejected, because the file determines the number of their iterations, which
+#: may be infinite.
 _LOOPS = ("Loop", "Scan")
 #: Largest tensor between two operations for one image: 256 MB.
 _MAX_TENSOR_VALUES = 64_000_000

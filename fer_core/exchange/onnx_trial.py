@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import BundleRecord, load_bundle
+from fer_core.child import ChildError, Limits, child_main, run_child
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange import onnx_files
-from fer_core.exchange.child import ChildError, Limits, child_main, run_child
 from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_operations
 from fer_core.exchange.probe import (
     are_probabilities,
@@ -30,10 +30,11 @@ from fer_core.exchange.probe import (
 from fer_core.exchange.served import TOLERANCE
 from fer_core.predictor import Network, network_input, open_onnx_network
 
-#: Address space, of which Python and ONNX Runtime take about 0.6 GB; and time for a few batches.
+#: Limits of the child process: 3 GB of address space, of which Python and ONNX Runtime take about
+#: 0.6 GB, and enough time for a few batches.
 LIMITS = Limits(memory=3 * 1024**3, cpu_seconds=60, seconds=120)
 
-#: The number of threads is bounded, because each one takes address space.
+#: Number of threads; it is limited because each thread takes address space.
 _THREADS = 2
 
 
@@ -166,12 +167,12 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
     if softmax:
         expected = run_written(one_by_one=True, softmax=True)
     one_by_one = network.one_by_one
-    what = f"The network {path}"
+    description = f"The network {path}"
     try:
-        check_equal(run_written(softmax=softmax), expected, what, TOLERANCE)
+        check_equal(run_written(softmax=softmax), expected, description, TOLERANCE)
     except InputError:
         # It declares a variable batch size, but one of its operations has a fixed size.
-        check_equal(run_written(softmax=softmax, one_by_one=True), expected, what, TOLERANCE)
+        check_equal(run_written(softmax=softmax, one_by_one=True), expected, description, TOLERANCE)
         one_by_one = True
     _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
     return PreparedNetwork(

@@ -9,7 +9,7 @@ from fer_core.errors import InputError, first_line
 from fer_core.predictor import Network
 from fer_core.recipes.architectures import INPUT_SHAPE
 
-#: How far the rows of probabilities may be from summing to 1.
+#: Maximum deviation of the sum of probabilities from 1.
 _SUM_TOLERANCE = 1e-3
 
 
@@ -29,13 +29,13 @@ def extreme_crops() -> NDArray[np.uint8]:
     return np.stack([np.full((height, width), value, dtype=np.uint8) for value in (0, 255)])
 
 
-def run_network(network: Network, pixels: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+def run_network(network: Network, pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     """Run a network that may fail in any way.
 
     Args:
         network: The network.
         pixels: Its input, float32 ``[n, height, width, channels]``.
-        what: What to call it in messages.
+        name: Its name in messages.
 
     Returns:
         Its output, float32 ``[n, 7]``.
@@ -48,12 +48,12 @@ def run_network(network: Network, pixels: NDArray[np.float32], what: str) -> NDA
     except Exception as error:
         # Each runtime raises its own exception types.
         raise InputError(
-            f"{what} cannot be run on images of {pixels.shape[1:]} ({first_line(error)[:200]}); "
+            f"{name} cannot be run on images of {pixels.shape[1:]} ({first_line(error)[:200]}); "
             "export it again."
         ) from error
     if output.shape != (len(pixels), 7) or not np.isfinite(output).all():
         raise InputError(
-            f"{what} does not return seven finite numbers for each image; export a trained "
+            f"{name} does not return seven finite numbers for each image; export a trained "
             "classifier of the seven emotions."
         )
     return output
@@ -65,7 +65,7 @@ def are_probabilities(rows: NDArray[np.float32]) -> bool:
 
 
 def check_equal(
-    output: NDArray[np.float32], expected: NDArray[np.float32], what: str, tolerance: float
+    output: NDArray[np.float32], expected: NDArray[np.float32], name: str, tolerance: float
 ) -> float:
     """Return the largest difference between two networks' outputs, and check it.
 
@@ -75,7 +75,7 @@ def check_equal(
     difference = float(np.abs(output - expected).max())
     if not difference <= tolerance:
         raise InputError(
-            f"{what} differs from the original by {difference:.2g}, more than {tolerance:g}; it "
+            f"{name} differs from the original by {difference:.2g}, more than {tolerance:g}; it "
             "was not written."
         )
     return difference

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fer_core.errors import InputError, first_line
 
-#: Largest file, and largest unpacked content. VGG16 has 528 MB, a typical face network a tenth.
+#: Maximum size of a file, and of its unpacked content. VGG16 takes 528 MB, a typical face network a
+#: tenth of it.
 MAX_BYTES = 500 * 1024 * 1024
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

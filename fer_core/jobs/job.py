@@ -49,7 +49,7 @@ class Job:
         title: What it does; the first part of ``progress_text``.
         owner: The e-mail address of the person who started it; empty without a login.
         done: Units of work that are done.
-        total: Units of work in all; 0 while unknown.
+        total: Total units of work; 0 while unknown.
         note: A short status text, shown while ``total`` is unknown.
         result: What the work returned.
         error: One sentence to show if the work failed.

@@ -95,9 +95,9 @@ class JobService:
             visitor.require(Role.EDITOR)
         with self._lock:
             job.is_cancel_requested = True
-            waiting = [one for one in self._pending if one.job is job]
-            for one in waiting:
-                self._pending.remove(one)
+            waiting = [pending for pending in self._pending if pending.job is job]
+            for pending in waiting:
+                self._pending.remove(pending)
                 self._end(job)
 
     def discard(self, job: Job) -> None:
@@ -108,14 +108,16 @@ class JobService:
                 del self._jobs[job.kind.name, job.key]
 
     def _start_pending(self) -> None:
-        for one in list(self._pending):
-            kind = one.job.kind
+        for pending in list(self._pending):
+            kind = pending.job.kind
             running = sum(job.is_running for job in self.unfinished(kind))
             if kind.max_parallel is not None and running >= kind.max_parallel:
                 continue
-            self._pending.remove(one)
-            one.job.is_running = True
-            threading.Thread(target=self._run, args=(one.job, one.work), daemon=True).start()
+            self._pending.remove(pending)
+            pending.job.is_running = True
+            threading.Thread(
+                target=self._run, args=(pending.job, pending.work), daemon=True
+            ).start()
 
     def _run(self, job: Job, work: Callable[[Job], Any]) -> None:
         try:

@@ -19,18 +19,18 @@ from fer_core.vision.detect import FaceDetector
 from fer_core.vision.face import Face
 from fer_core.vision.working_size import shrink_to
 
-#: Faces in front of a camera are large: at 640x480, faces from about 27 pixels on are still found,
-#: in half the time that the full picture takes.
+#: Size of the picture for detection. Faces in front of a camera are large: at 640x480, faces of at
+#: least 27 pixels are still found, in half the time that the full picture takes.
 _DETECTION_PIXELS = 480 * 360
 #: The share of one core that a stream may use for detection; faces are tracked in between.
 _SHARE_OF_CORE = 0.125
 _MIN_INTERVAL_SECONDS = 0.15
 _MAX_INTERVAL_SECONDS = 1.0
-#: The shorter minimum interval after a track has been lost.
+#: Minimum interval between detections after a track has been lost.
 _URGENT_INTERVAL_SECONDS = 0.04
 
-#: One thread for all streams: detections of two streams take turns and do not slow down the
-#: processing of frames. It lives as long as the process, so a stopped stream leaves no thread.
+#: One thread for all streams, so that their detections do not run in parallel and do not slow down
+#: the processing of frames. It lives as long as the process.
 _SHARED_EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="face-detection")
 
 
@@ -90,7 +90,7 @@ class DetectionScheduler:
         )
         if is_urgent:
             interval = max(_URGENT_INTERVAL_SECONDS, self._mean_seconds)
-        # A stream's clock may restart: a time before the last detection does not delay the next.
+        # A stream's clock may restart: if its time is before the last detection, do not wait.
         if 0 <= seconds - self._last_start < interval:
             return
         self._last_start = seconds

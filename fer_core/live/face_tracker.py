@@ -15,12 +15,13 @@ import numpy as np
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 
-#: Below this intersection over union a followed box is wrong, and the detected box replaces it.
+#: Minimum intersection over union of a followed and a detected box. Below it, the followed box is
+#: wrong, and the detected box replaces it.
 _MIN_ACCURATE_IOU = 0.6
-#: A track without a detection for so long is lost; turned heads are missed in some frames.
+#: Time without a detection after which a track is lost. Turned heads are missed in some frames.
 _LOST_AFTER_SECONDS = 0.8
-#: A face is the same as a lost one if their distance in box widths and the ratio of their sizes are
-#: at most these.
+#: Maximum distance (in box widths) and maximum ratio of sizes between a lost face and a new one, if
+#: both are regarded as the same face.
 _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
@@ -179,7 +180,7 @@ class FaceTracker:
                 (track for track in without_detection if _may_be_same(track.box, face.box)), None
             )
             if displaced is not None:
-                # Followed to a wrong position, after a jump or a pause: still the same face.
+                # After a jump or a pause, the flow followed this face to a wrong position.
                 without_detection.remove(displaced)
                 _add_detection(displaced, face, 1.0, seconds)
             else:

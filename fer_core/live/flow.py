@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.working_size import shrink_to
 
-#: Enough for a face that fills a twentieth of the picture; following it takes about a millisecond.
+#: Size of the picture in which faces are followed. It is sufficient for faces that fill a
+#: twentieth of the picture, and following one takes about a millisecond.
 _WORKING_PIXELS = 320 * 240
 _GRID = 6
-#: Points cover this share of the box: its corners show the background.
+#: Share of the box that the points cover; the corners of the box show the background.
 _INNER_SHARE = 0.7
 _WINDOW = (11, 11)
 _LEVELS = 3
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-#: In working pixels: points with a larger forward-backward error are rejected.
+#: Maximum forward-backward error of a point, in pixels of the small picture.
 _MAX_RETURN_ERROR = 1.5
 _MIN_POINTS = 8
-#: A face changes its size by less between two frames; a larger factor is a tracking failure.
+#: Maximum change of a face's size between two frames; a larger change is a tracking failure.
 _MAX_SCALE = 1.25
 
 
@@ -122,7 +123,7 @@ def _moved(
     errors: NDArray[np.floating],
     factors: tuple[float, float],
 ) -> FaceBox | None:
-    # The better half, as in the paper, and of these only points that returned to their start.
+    # Use the better half of the points, as in the paper, if they also returned to their start.
     is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)
     if np.count_nonzero(is_reliable) < _MIN_POINTS:
         return None

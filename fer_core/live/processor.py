@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -29,12 +29,13 @@ from fer_core.vision.face import Face
 
 logger = logging.getLogger(__name__)
 
-#: Time per frame for classification; if there are too many faces for it, they take turns.
+#: Time per frame for classification. If it is too short for all faces, they take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
 #: Minimum time between two classifications of a face: expressions change more slowly, and the
 #: probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
-#: A larger step of the camera's clock means that the stream was interrupted or replaced.
+#: Maximum step of the camera's clock; a larger one means that the stream was interrupted or
+#: replaced.
 _MAX_GAP_SECONDS = 2.0
 
 
@@ -50,6 +51,7 @@ class LiveProcessor:
         *,
         record: SessionRecord | None = None,
         executor: Executor | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Create the processor of a stream.
 
@@ -57,12 +59,14 @@ class LiveProcessor:
             controls: Analyzer and display options.
             record: Collects the predictions over time; a new one by default.
             executor: Runs the face detection; by default a thread that all streams share.
+            clock: Returns seconds, for the frame rate and the state of the stream.
         """
         # Not "record or …", because an empty record is falsy.
         if record is None:
-            record = SessionRecord(controls.analyzer.predictor.classes)
+            record = SessionRecord(controls.analyzer.predictor.classes, clock=clock)
         self.record = record
         self.recording = VideoRecording()
+        self._clock = clock
         self._controls = controls
         self._lock = threading.Lock()
         self._scheduler = DetectionScheduler(executor)
@@ -73,13 +77,13 @@ class LiveProcessor:
         self._controls_in_use = controls
         self._error: str | None = None
         self._is_closed = False
-        self._frame_rate, self._detection_rate = Rate(), Rate()
+        self._frame_rate, self._detection_rate = Rate(clock), Rate(clock)
         self._frame_durations, self._network_durations = Durations(), Durations()
         self._detection_durations = Durations()
         self._frames = self._dropped = 0
         self._faces: tuple[Face, ...] = ()
         self._shape: tuple[int, int] | None = None
-        self._last_face_at = time.monotonic()
+        self._last_face_at = self._clock()
         self._last_frame_at: float | None = None
 
     @property
@@ -131,7 +135,7 @@ class LiveProcessor:
     def snapshot(self) -> LiveSnapshot:
         """Return the current state of the stream."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             height, width = self._shape or (None, None)
             return LiveSnapshot(
                 faces=self._faces,
@@ -273,7 +277,7 @@ class LiveProcessor:
         self, faces: tuple[Face, ...], shape: tuple[int, ...], milliseconds: float
     ) -> None:
         """Store what ``snapshot`` returns, and record the faces."""
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             if self._is_closed:
                 return

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-#: At 640x480 about 20 MB.
+#: Maximum length of a recording; at 640x480 it takes about 20 MB.
 MAX_RECORDING_SECONDS = 120.0
 _BITS_PER_SECOND = 1_500_000
 _TIME_BASE = Fraction(1, 90_000)
-#: Frames that may wait for the encoder; further frames are skipped.
+#: Maximum number of frames that wait for the encoder; further frames are skipped.
 _MAX_WAITING = 15
 
 

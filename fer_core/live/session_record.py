@@ -16,12 +16,12 @@ from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.face import Face
 
-#: Recording rate per person: fast enough for any expression, and 36,000 rows per hour for two
-#: persons.
+#: Recording rate per person. It is fast enough for any expression, and gives 36,000 rows per hour
+#: for two persons.
 _ROWS_PER_SECOND = 5.0
-#: About ten hours of one person; 12 MB.
+#: Maximum number of rows: about ten hours of one person, 12 MB.
 _MAX_ROWS = 180_000
-#: After a longer gap the person was not in the picture in between.
+#: Maximum time that a row counts for: after a longer gap the person was not in the picture.
 _MAX_STEP_SECONDS = 1.0
 _INITIAL_ROWS = 1024
 _FIRST_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score")

@@ -28,12 +28,12 @@ class Rate:
 
     @property
     def per_second(self) -> float | None:
-        """None with fewer than two events in the last two seconds."""
+        """Events per second; None with fewer than two events in the last two seconds."""
         now = self._clock()
         self._drop_before(now - _RATE_SECONDS)
         if len(self._moments) < 2:
             return None
-        # Until now and not until the last event, so that the rate of a stalled stream falls.
+        # The period ends now and not at the last event, so that a stalled stream's rate falls.
         return len(self._moments) / max(now - self._moments[0], 1e-6)
 
     def _drop_before(self, moment: float) -> None:

@@ -1,8 +1,8 @@
 """Classification metrics: confusion matrix, precision, recall, F1, accuracy, log loss.
 
-These few lines of NumPy equal scikit-learn's functions, as the tests show. They are used instead
-because the overview of the evaluate page and every epoch of a training need them, and importing
-``sklearn.metrics`` takes longer than computing them. The curves in ``curves`` use scikit-learn.
+The results equal those of scikit-learn, as the tests show. The overview of the evaluate page and
+every training epoch need these metrics, and importing ``sklearn.metrics`` takes longer than
+computing them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
 
 def macro_f1(metrics: tuple[ClassMetrics, ...]) -> float | None:
     """Return the mean F1 over the classes that occur or are predicted; None without any."""
-    defined = [one.f1 for one in metrics if one.f1 is not None]
+    defined = [class_metrics.f1 for class_metrics in metrics if class_metrics.f1 is not None]
     return float(np.mean(defined)) if defined else None
 
 
@@ -105,7 +105,9 @@ def cross_entropies(
 
 def balanced_accuracy(metrics: tuple[ClassMetrics, ...]) -> float | None:
     """Return the mean recall over the classes that occur; None without any."""
-    defined = [one.recall for one in metrics if one.recall is not None]
+    defined = [
+        class_metrics.recall for class_metrics in metrics if class_metrics.recall is not None
+    ]
     return float(np.mean(defined)) if defined else None
 
 
@@ -123,7 +125,7 @@ def is_among_top(
 def top_k_accuracy(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], k: int = 2
 ) -> float | None:
-    """Return the share of images with the true class among the ``k`` most probable; or None."""
+    """Return the share of images with the true class among the ``k`` most probable, or None."""
     return float(is_among_top(labels, probabilities, k).mean()) if len(labels) else None
 
 
@@ -131,8 +133,8 @@ def log_losses(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """Return the negative log probability of the true class of each image, float64 ``[n]``."""
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)))
+    true_class_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(true_class_probabilities, SMALLEST_PROBABILITY)))
 
 
 def ratio(part: NDArray[np.number[Any]], whole: NDArray[np.number[Any]]) -> NDArray[np.float64]:

@@ -1,4 +1,8 @@
-"""One-vs-rest curves of a class: ROC, precision-recall, and metrics by decision threshold."""
+"""One-vs-rest curves of a class: ROC, precision-recall, and metrics by decision threshold.
+
+Computed with NumPy: the import of scikit-learn takes longer than a page may. The tests compare the
+results with scikit-learn's.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,13 @@ from numpy.typing import NDArray
 
 from fer_core.metrics.classification import ratio
 
-#: Maximum number of points that a chart needs.
+#: Maximum number of points per curve; a chart does not need more.
 _MAX_POINTS = 300
 
 
 @dataclass(frozen=True, eq=False)
 class RocCurve:
-    """Receiver operating characteristic, by falling threshold.
+    """Receiver operating characteristic, sorted by decreasing threshold.
 
     Attributes:
         false_positive_rate: Share of the other images predicted as the class, float64 ``[k]``.
@@ -31,7 +35,7 @@ class RocCurve:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecallCurve:
-    """Precision against recall, by falling threshold: a step curve.
+    """Precision against recall as a step curve, sorted by decreasing threshold.
 
     Attributes:
         precision: Share of true positives among the positive predictions, float64 ``[k]``.
@@ -76,18 +80,15 @@ def roc_curve(
     Returns:
         None if the class or the rest does not occur.
     """
-    from sklearn import metrics
-
     if is_class.all() or not is_class.any():
         return None
-    false_rate, true_rate, thresholds = metrics.roc_curve(is_class, scores, drop_intermediate=False)
+    levels, true_positives, predicted_count = _counts_at_levels(is_class, scores)
+    false_rate = (predicted_count - true_positives) / np.count_nonzero(~is_class)
+    true_rate = true_positives / np.count_nonzero(is_class)
+    false_rate, true_rate = np.append(0.0, false_rate), np.append(0.0, true_rate)
     kept = _thinned(len(true_rate))
-    curve = RocCurve(
-        np.asarray(false_rate[kept], np.float64),
-        np.asarray(true_rate[kept], np.float64),
-        np.asarray(thresholds[kept], np.float64),
-    )
-    return curve, float(metrics.auc(false_rate, true_rate))
+    curve = RocCurve(false_rate[kept], true_rate[kept], np.append(np.inf, levels)[kept])
+    return curve, float(np.trapezoid(true_rate, false_rate))
 
 
 def precision_recall_curve(
@@ -105,18 +106,14 @@ def precision_recall_curve(
     Returns:
         None if the class does not occur.
     """
-    from sklearn import metrics
-
     if not is_class.any():
         return None
-    precision, recall, thresholds = metrics.precision_recall_curve(is_class, scores)
-    # scikit-learn sorts by rising threshold and appends the point (recall 0, precision 1).
-    thresholds = np.asarray(thresholds[::-1], np.float64)
-    precision = np.asarray(precision[:-1][::-1], np.float64)
-    recall = np.asarray(recall[:-1][::-1], np.float64)
-    average = float(metrics.average_precision_score(is_class, scores))
+    levels, true_positives, predicted_count = _counts_at_levels(is_class, scores)
+    precision = true_positives / predicted_count
+    recall = true_positives / np.count_nonzero(is_class)
+    average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     kept = _thinned(len(recall))
-    return PrecisionRecallCurve(precision[kept], recall[kept], thresholds[kept]), average
+    return PrecisionRecallCurve(precision[kept], recall[kept], levels[kept]), average
 
 
 def threshold_curve(
@@ -129,13 +126,11 @@ def threshold_curve(
         scores: Probability of the class, ``[n]``, 0 to 1.
     """
     thresholds = np.linspace(0, 1, 101)
-    values = scores.astype(np.float64)
     positives = int(is_class.sum())
-    true_positives, predicted_count = _counts_at(is_class, values, thresholds)
+    true_positives, predicted_count = _counts_at(is_class, scores.astype(np.float64), thresholds)
     best = None
     if positives:
-        levels = np.unique(values)[::-1]
-        found, predicted = _counts_at(is_class, values, levels)
+        levels, found, predicted = _counts_at_levels(is_class, scores)
         best = float(levels[np.argmax(2 * found / (predicted + positives))])
     return ThresholdCurve(
         thresholds=thresholds,
@@ -144,6 +139,15 @@ def threshold_curve(
         f1=ratio(2 * true_positives, predicted_count + positives),
         best_f1_threshold=best,
     )
+
+
+def _counts_at_levels(
+    is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """The different scores, falling, with the counts at each of them as the threshold."""
+    values = scores.astype(np.float64)
+    levels = np.unique(values)[::-1]
+    return levels, *_counts_at(is_class, values, levels)
 
 
 def _counts_at(

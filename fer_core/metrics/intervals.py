@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Bootstrap samples behind every interval.
+#: Number of bootstrap samples for each interval.
 RESAMPLES = 1000
-#: Values that are resampled at once: limits the memory for large data.
+#: Maximum number of values that are resampled at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
 
 

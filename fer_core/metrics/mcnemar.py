@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: With fewer discordant images the exact test is used.
+#: Below this number of discordant images the exact test is used.
 _EXACT_BELOW = 25
 
 EXACT_TEST = "exact binomial"

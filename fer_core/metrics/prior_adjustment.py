@@ -21,10 +21,10 @@ from fer_core.metrics.classification import (
 )
 from fer_core.metrics.probability_calibration import cross_validated_temperature
 
-#: Candidates of ``fit_prior_exponent``.
+#: The exponents that ``fit_prior_exponent`` tries.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
 
-#: With fewer accepted predictions an accuracy is mostly chance.
+#: Minimum number of accepted predictions; with fewer an accuracy is mostly chance.
 _MIN_ACCEPTED = 20
 
 
@@ -75,7 +75,7 @@ def confidence_thresholds(
     probabilities: NDArray[np.floating[Any]],
     accuracies: Sequence[float] = (0.8, 0.9),
 ) -> dict[str, float | None]:
-    """Return the lowest confidence above which predictions reach an accuracy.
+    """Return the lowest confidence threshold at which predictions reach each target accuracy.
 
     The temperature is cross-validated: each image's confidence is computed with a temperature that
     was fitted to other images.
@@ -86,8 +86,9 @@ def confidence_thresholds(
         accuracies: Target accuracies of the accepted predictions, 0 to 1.
 
     Returns:
-        By accuracy in percent, such as ``"80"``: the threshold in steps of 0.01; 0 if all
-        predictions together reach it, None if no threshold with enough predictions does.
+        A dictionary from the accuracy in percent, such as ``"80"``, to its threshold in steps of
+        0.01. The threshold is 0 if all predictions together reach the accuracy, and None if no
+        threshold with enough predictions does.
     """
     scaled, _ = cross_validated_temperature(labels, probabilities)
     confidence = scaled.max(axis=1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_core.metrics.classification import SMALLEST_PROBABILITY, log_loss
 from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
 
-#: Images that are resampled at once: limits the memory for large data.
+#: Maximum number of images that are resampled at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
 
 
@@ -125,7 +125,7 @@ class ReliabilityBin:
 def reliability_bins(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], bins: int = 15
 ) -> tuple[ReliabilityBin, ...]:
-    """Return the bins of equal count of ``expected_calibration_error``, by rising confidence."""
+    """Return the bins of ``expected_calibration_error``, in order of increasing confidence."""
     confidence, correct = _by_confidence(labels, probabilities)
     parts = np.array_split(np.arange(len(confidence)), min(bins, len(confidence)) or 1)
     return tuple(
@@ -212,7 +212,7 @@ def calibration_error_by_chance(
 def _by_confidence(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Confidences and correctness (1 or 0), by rising confidence."""
+    """Confidences and correctness (1 or 0), by increasing confidence."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     order = np.argsort(confidence, kind="stable")

@@ -1,16 +1,24 @@
-"""Recipes: architectures by name, the configuration of a training, and named configurations."""
+"""Recipes: architectures by name, the configuration of a training, and named configurations.
 
-from fer_core.recipes.config import GROUPS, TrainingConfig
-from fer_core.recipes.fields import (
-    ConfigDifference,
-    SettingField,
-    changed_config,
-    config_difference,
-    effective_config,
-    setting_fields,
-    validated_config,
-)
-from fer_core.recipes.named import RECIPES, Recipe, recipe_by_name
+The names are loaded at their first use: what serves a model imports only ``architectures``, and the
+configuration's fields take 0.1 s to import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fer_core.recipes.config import GROUPS, TrainingConfig
+    from fer_core.recipes.fields import (
+        ConfigDifference,
+        SettingField,
+        changed_config,
+        config_difference,
+        effective_config,
+        setting_fields,
+        validated_config,
+    )
+    from fer_core.recipes.named import RECIPES, Recipe, recipe_by_name
 
 __all__ = [
     "GROUPS",
@@ -26,3 +34,13 @@ __all__ = [
     "setting_fields",
     "validated_config",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in ("config", "fields", "named"):
+            members = vars(import_module(f"fer_core.recipes.{module}"))
+            if name in members:
+                globals()[name] = members[name]
+                return members[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-#: Height, width, channels; None leaves a size open.
+#: Height, width and channels of an input; None means any size.
 InputShape = tuple[int | None, int | None, int]
 
 INPUT_SHAPE = (48, 48, 1)
@@ -131,7 +131,7 @@ def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
 def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
-    The source does not give sizes; chosen here are those of similar tutorials: pairs of 3x3
+    The source does not give sizes; we use those of similar tutorials: pairs of 3x3
     convolutions with 32, 64 and 128 filters, each pair followed by pooling and dropout 0.25, then
     one dense layer of 256.
     """
@@ -153,7 +153,7 @@ def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model
 def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
 
-    The source does not give the L2 factor; chosen here is 0.01, the value of Keras's examples.
+    The source does not give the L2 factor; we use 0.01, the value of Keras's examples.
     """
     from keras import layers, regularizers
 
@@ -173,7 +173,7 @@ def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> ker
 def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
 
-    The source does not give kernel, padding, dense width and dropout rate; chosen here are 3x3, no
+    The source does not give kernel, padding, dense width and dropout rate; we use 3x3, no
     padding (Keras's default), 128 and 0.5.
     """
     from keras import layers
@@ -191,7 +191,7 @@ def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
 def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
-    The source does not give sizes; chosen here are the most common ones of this layout: 128, 256,
+    The source does not give sizes; we use the most common ones of this layout: 128, 256,
     512 and 512 filters with dropout 0.4, then dense layers of 512 (dropout 0.4) and 256 (dropout
     0.3).
     """
@@ -212,7 +212,7 @@ def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Mo
 def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
     """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
 
-    The source does not give sizes; chosen here are 32, 64 and 128 filters with dropout 0.25 and a
+    The source does not give sizes; we use 32, 64 and 128 filters with dropout 0.25 and a
     dense layer of 256 with dropout 0.5.
     """
     from keras import layers

@@ -394,7 +394,9 @@ class TrainingConfig:
                 "Received: label_encoding=integer"
             )
         if self.low_resolution_epochs and not ARCHITECTURES[self.architecture].takes_any_size:
-            names = ", ".join(name for name, one in ARCHITECTURES.items() if one.takes_any_size)
+            names = ", ".join(
+                name for name, architecture in ARCHITECTURES.items() if architecture.takes_any_size
+            )
             raise ValueError(
                 f"low_resolution_epochs needs an architecture that takes any size ({names}). "
                 f"Received: architecture={self.architecture}"

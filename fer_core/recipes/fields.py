@@ -129,10 +129,10 @@ def _setting_field(name: str, annotation: Any, info: Any) -> SettingField:
         kinds: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "number"}
         kind = kinds[plain]
     bounds = {
-        bound: getattr(one, bound)
-        for one in info.metadata
+        bound: getattr(constraint, bound)
+        for constraint in info.metadata
         for bound in ("ge", "gt", "le", "lt")
-        if getattr(one, bound, None) is not None
+        if getattr(constraint, bound, None) is not None
     }
     return SettingField(
         name=name,

@@ -34,14 +34,14 @@ class Recipe:
 def _recipe_a() -> Recipe:
     """Recipe A: Adam 1e-4, sparse categorical cross-entropy, stop on validation loss.
 
-    The source does not give epochs, batch size, patience and augmentation strengths; chosen here
-    are 100 epochs, batch size 64, patience 10, rotation 10 degrees, zoom 10 % and flips.
+    The source does not give epochs, batch size, patience and augmentation strengths; we use
+    100 epochs, batch size 64, patience 10, rotation 10 degrees, zoom 10 % and flips.
     """
     return Recipe(
         name="paired-cnn-adam-early-stopping",
         summary="Paired convolutions with batch normalization; Adam 1e-4, early stopping with the "
         "best weights restored",
-        published_result='"satisfactory"; no figure',
+        published_result='"satisfactory"; no number given',
         config=TrainingConfig(
             architecture="paired_convolutions",
             epochs=100,
@@ -61,7 +61,7 @@ def _recipe_a() -> Recipe:
 def _recipe_b() -> Recipe:
     """Recipe B: Adam with learning rates of 5e-4, 2.5e-4 (epoch 20) and 5e-5 (epoch 30).
 
-    The source does not give epochs, batch size and augmentation; chosen here are 50 epochs, batch
+    The source does not give epochs, batch size and augmentation; we use 50 epochs, batch
     size 64 and no augmentation.
     """
     return Recipe(
@@ -84,7 +84,7 @@ def _recipe_b() -> Recipe:
 def _recipe_c() -> Recipe:
     """Recipe C: Adam 1e-3, 50 epochs, batch 64, random rotation and flip, early stopping.
 
-    The source does not give the angle and the patience; chosen here are 10 degrees and 10 epochs
+    The source does not give the angle and the patience; we use 10 degrees and 10 epochs
     on validation loss.
     """
     return Recipe(
@@ -108,7 +108,7 @@ def _recipe_c() -> Recipe:
 def _recipe_d() -> Recipe:
     """Recipe D: Adam, categorical cross-entropy, 100 epochs, no augmentation.
 
-    The source does not give learning rate and batch size; chosen here are Adam's default 1e-3 and
+    The source does not give learning rate and batch size; we use Adam's default 1e-3 and
     128. The author keeps the weights of the last epoch; here, as in all recipes, those of the best
     epoch are kept.
     """
@@ -131,13 +131,13 @@ def _recipe_e() -> Recipe:
     """Recipe E: rotation, zoom, flip, EarlyStopping.
 
     The source does not give optimizer, learning rate, epochs, batch size and augmentation
-    strengths; chosen here are Adam 1e-3, 60 epochs, batch size 64, 15 degrees, 10 % and a patience
+    strengths; we use Adam 1e-3, 60 epochs, batch size 64, 15 degrees, 10 % and a patience
     of 8.
     """
     return Recipe(
         name="dropout-cnn-early-stopping",
         summary="Convolutions 32, 64, 128 with dropout and one dense layer; Adam, early stopping",
-        published_result="no figure given",
+        published_result="none given",
         config=TrainingConfig(
             architecture="three_convolutions_dropout",
             epochs=60,
@@ -156,10 +156,11 @@ def _recipe_e() -> Recipe:
 def _two_core_recipe() -> Recipe:
     """Our own recipe: the best accuracy on two CPU cores in about two hours.
 
-    From the strongest published recipes: SGD with Nesterov momentum and a cosine schedule, weight
-    decay, label smoothing, strong geometric augmentation, erasing, averaged weights, flip
-    averaging. Keras decouples weight decay from the momentum, so that 5e-3 here equals 5e-4 in
-    other programs with a momentum of 0.9. Blur, noise, brightness and contrast simulate webcams.
+    It combines elements of the strongest published recipes: SGD with Nesterov momentum, a cosine
+    schedule, weight decay, label smoothing, strong geometric augmentation, random erasing, weight
+    averaging and flip averaging. Keras decouples weight decay from the momentum, so that 5e-3 here
+    equals 5e-4 in other programs with a momentum of 0.9. Blur, noise, brightness and contrast
+    simulate webcams.
     """
     return Recipe(
         name="plain-eight-sgd-cosine",
@@ -227,8 +228,9 @@ def _votes_recipe() -> Recipe:
 
     Vote distributions are smooth already, so there is no label smoothing. In the last sixth of the
     epochs, at the end of the cosine schedule, classes are sampled in proportion to the square root
-    of their size, which improves fear and disgust. The cross-entropy on validation, where classes
-    keep their sizes, does not reflect that, so the last epoch is kept.
+    of their size, which improves the recall of fear and disgust. The validation split keeps its
+    class sizes, so its cross-entropy does not show this improvement. Therefore the last epoch is
+    kept instead of the one with the lowest cross-entropy.
     """
     labels = _labels_recipe()
     return Recipe(
@@ -252,10 +254,11 @@ def _votes_recipe() -> Recipe:
 def _gpu_recipe() -> Recipe:
     """Our own recipe for a GPU: the common elements of the strongest published recipes.
 
-    SGD with Nesterov momentum from 0.1 with warm-up and one cosine, weight decay (5e-3 here equals
-    5e-4 elsewhere, as in the two-core recipe), 240 epochs with batch size 128, label smoothing,
-    mixup, averaged weights, flip averaging. Shift, zoom, rotation and erasing are slightly stronger
-    than in the two-core recipe, because five times the epochs with twice the depth overfit more.
+    SGD with Nesterov momentum, a learning rate of 0.1 with warm-up and one cosine cycle, weight
+    decay (5e-3 here equals 5e-4 elsewhere, as in the two-core recipe), 240 epochs with batch size
+    128, label smoothing, mixup, weight averaging and flip averaging. Shift, zoom, rotation and
+    erasing are slightly stronger than in the two-core recipe, because five times the epochs with
+    twice the depth overfit more.
     """
     base = _two_core_recipe()
     return Recipe(

@@ -116,13 +116,16 @@ def _vote_rows(votes: VoteEvaluation | None) -> list[list[str]]:
 def _class_rows(result: EvaluationResult) -> list[list[str]]:
     return [
         [
-            one.name,
-            *[" ".join(_number_cells(metric)) for metric in (one.precision, one.recall, one.f1)],
-            f"{one.support:,}",
-            _number(one.auc),
-            _number(one.average_precision),
+            class_result.name,
+            *[
+                " ".join(_number_cells(metric))
+                for metric in (class_result.precision, class_result.recall, class_result.f1)
+            ],
+            f"{class_result.support:,}",
+            _number(class_result.auc),
+            _number(class_result.average_precision),
         ]
-        for one in result.per_class
+        for class_result in result.per_class
     ]
 
 
@@ -154,11 +157,11 @@ def _slice_tables(result: EvaluationResult) -> list[tuple[str, list[str], list[l
             [slicing.unit or slicing.title, "images", "accuracy", "95 % interval"],
             [
                 [
-                    f"{_score(one.low)} to {_score(one.high)}",
-                    f"{one.n:,}",
-                    *_percent_cells(one.accuracy),
+                    f"{_score(score_slice.low)} to {_score(score_slice.high)}",
+                    f"{score_slice.n:,}",
+                    *_percent_cells(score_slice.accuracy),
                 ]
-                for one in slicing.slices
+                for score_slice in slicing.slices
             ],
         )
         for slicing in result.slicings

@@ -60,8 +60,8 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     """Return the row numbers of an epoch in training order.
 
     Without sampling each row occurs once. With *oversampling* all classes that occur have equal
-    numbers of rows (within one), with *square_root_sampling* numbers in proportion to the square
-    root of their size (within one). The length always equals that of the data, and within a class
+    numbers of rows, with *square_root_sampling* numbers in proportion to the square root of their
+    size, both rounded to whole rows. The length always equals that of the data, and within a class
     the numbers of occurrences of two rows differ by at most one.
     """
     generator = np.random.default_rng([config.seed, epoch])
@@ -88,7 +88,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     return generator.permutation(np.concatenate(parts))
 
 
-#: More threads would wait for the interpreter lock, outside of NumPy and OpenCV.
+#: Maximum number of threads; more would only wait for Python's global interpreter lock.
 _MAX_WORKERS = 8
 
 
@@ -137,8 +137,8 @@ class TrainingBatches:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 0; later ones are prepared in threads."""
         order = epoch_order(self._labels, self._config, epoch)
-        # Every batch is full, so that no backend compiles a second shape for the last one: it is
-        # filled up from the epoch's beginning.
+        # The last batch is filled up with rows from the epoch's beginning, so that no backend
+        # compiles a second shape for it.
         rows = np.resize(order, self.steps * self._batch_size).reshape(self.steps, -1)
         upcoming: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(max_workers=self._workers) as executor:
@@ -146,7 +146,7 @@ class TrainingBatches:
                 for step in range(self.steps + self._workers):
                     if step < self.steps:
                         upcoming.append(executor.submit(self._prepare, rows[step], epoch, step))
-                    # One batch more than workers is in preparation, so that no worker waits.
+                    # There is one more submitted batch than workers, so that no worker waits.
                     if step >= self._workers:
                         yield upcoming.popleft().result()
             finally:
@@ -184,7 +184,7 @@ class TrainingBatches:
         return Batch(pixels, targets, weights)
 
 
-#: Image size in pixels in ``low_resolution_epochs``.
+#: Width and height of the images in pixels during ``low_resolution_epochs``.
 LOW_RESOLUTION = 36
 
 

@@ -16,12 +16,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from fer_core.errors import InputError
-from fer_core.files import delete_folder, os_errors_as_input_errors, read_json, write_json
-from fer_core.settings import Settings
+from fer_core.files import os_errors_as_input_errors, read_json, write_json
 from fer_core.training.processes import is_locked, is_process_alive
 from fer_core.training.run_folder import (
     CONTROL_FILE,
-    QUEUE_FOLDER,
     SETUP_FILE,
     RunFolder,
     RunStatus,
@@ -30,13 +28,13 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: Requests under the names that earlier versions wrote.
+#: Requests by the names that earlier versions wrote.
 _OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
 
 _NAME_LENGTH = 80
 _NOTE_LENGTH = 4000
 
-#: A process that was just started has not written its process ID yet.
+#: Maximum waiting time for the process ID of a process that was just started.
 _START_SECONDS = 20.0
 _END_SECONDS = 10.0
 
@@ -261,30 +259,6 @@ def _kill_with_children(process_id: int) -> None:
             continue
         except psutil.AccessDenied as error:
             raise PermissionError from error
-
-
-def delete_run(run: RunFolder, settings: Settings) -> None:
-    """Delete a run's folder and its entry in the queue permanently.
-
-    Raises:
-        InputError: It is being trained, is not in ``runs/``, or cannot be removed.
-    """
-    if run.path.parent.resolve() != settings.runs_root.resolve() or run.path.name.startswith("."):
-        raise InputError(
-            f"{run.path} is not in {settings.runs_root} and cannot be deleted from here; delete it "
-            "manually."
-        )
-    if not run.path.is_dir():
-        raise InputError(f"The run {run.path.name} does not exist; reload the list of runs.")
-    if is_active(run):
-        raise InputError(f"The run {run.path.name} is being trained; stop or kill it first.")
-    try:
-        (settings.runs_root / QUEUE_FOLDER / f"{run.path.name}.json").unlink(missing_ok=True)
-        delete_folder(run.path)
-    except OSError as error:
-        raise InputError(
-            f"{run.path} cannot be removed ({error.strerror}); check its permissions."
-        ) from error
 
 
 @dataclass(frozen=True)

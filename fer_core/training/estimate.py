@@ -133,16 +133,18 @@ class TrainingEstimate:
     @property
     def text(self) -> str:
         """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
-        words = (
+        text = (
             f"about {_format_estimate(self.seconds)} on this machine "
             f"({_format_estimate(self.seconds_per_epoch)} per epoch, "
             f"{self.epochs:,} epoch{'s' if self.epochs != 1 else ''})"
         )
         if self.may_end_sooner:
-            words += "; early stopping may end it sooner"
+            text += "; early stopping may end it sooner"
         if self.was_busy:
-            words += "; measured while another training was running, so it may be faster"
-        return words
+            text += (
+                "; measured while another training was running, so the actual time may be shorter"
+            )
+        return text
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``train --estimate --json``."""
@@ -283,7 +285,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
     config = replace(config, targets="labels", low_resolution_epochs=0)
     model = compiled_model(config)
     generator = np.random.default_rng(0)
-    # Several batches per epoch, as in a real training.
+    # An epoch has several batches, as in a real training.
     count = config.batch_size * 4
     labels = (np.arange(count) % len(EMOTIONS)).astype(np.int8)
     faces = FaceSet(
@@ -332,8 +334,8 @@ def _peak_memory() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().rss)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _main() -> int:

@@ -15,6 +15,7 @@ from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, write_label
 from fer_core.training.queue import enqueue, start_pending_runs
+from fer_core.training.required_votes import check_votes
 from fer_core.training.resource_errors import check_disk_space
 from fer_core.training.run_folder import (
     ConfigChange,
@@ -68,11 +69,12 @@ def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) 
         folder: The run's folder; by default a new one under ``runs/``.
 
     Raises:
-        InputError: The dataset is missing or damaged, the disk has too little space, Keras or a
-            library for the requested tracking is missing, or the folder already contains a run or
-            cannot be written.
+        InputError: The dataset is missing or damaged, or lacks the votes that would be learned, the
+            disk has too little space, Keras or a library for the requested tracking is missing, or
+            the folder already contains a run or cannot be written.
     """
     fingerprint = _recorded_fingerprint(setup.data, settings)
+    check_votes(setup.config, setup.data, settings)
     _check_resources(setup, settings.runs_root if folder is None else folder)
     is_new_folder = folder is None
     run = new_run_folder(setup.recipe, settings) if folder is None else RunFolder(folder)

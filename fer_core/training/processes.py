@@ -29,7 +29,8 @@ def process_start(process_id: int) -> float | None:
     machine's clock is set, and a live process would not be recognized.
     """
     try:
-        # After the program's name in brackets, which may contain anything; proc(5), field 22.
+        # The start time is field 22 in proc(5). Count from the last bracket, because the program's
+        # name, which is in brackets, may contain brackets and spaces.
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError, AttributeError):
@@ -61,7 +62,7 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
     except (psutil.Error, ValueError, OverflowError):
-        # The last two errors: not a valid process ID, in a file that was edited by hand.
+        # ValueError and OverflowError: the file was edited by hand and has no valid process ID.
         return False
     if started is None:
         return True
@@ -126,7 +127,7 @@ def is_locked(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # Shared, so that two processes that only check do not affect each other.
+        # The lock is shared, so that two processes that only check do not affect each other.
         return not _try_lock(descriptor, shared=True)
     except OSError:
         return None

@@ -97,7 +97,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
 
 
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
-    """Return a number between those of two neighbors; None if floats have none left."""
+    """Return a number between those of two neighbors; None if no float is between them."""
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2
     middle = (low + high) / 2

@@ -1,7 +1,7 @@
 """The registry: a scan of ``runs/`` that is fast enough to repeat every second.
 
-``status.json`` holds what a process wrote at some time; whether the process is still alive is
-decided by the run's lock. Damaged folders, and folders that are not runs, are listed with a reason.
+``status.json`` holds what a process wrote at some time; the run's lock shows whether the
+process is still alive. Damaged folders, and folders that are not runs, are listed with a reason.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ ActualState = Literal[
     "damaged",
 ]
 
-#: The heartbeat comes every two seconds, except during validation and while the bundle is written.
+#: Maximum age of the heartbeat, which comes every two seconds, except during validation and while
+#: the bundle is written.
 _SILENCE_SECONDS = 120.0
 
 _FULL_DISK_BYTES = 10_000_000
@@ -84,7 +85,7 @@ class RunSummary:
         validation_accuracy: At the best epoch.
         macro_f1: At the best epoch, on validation.
         seconds: Training time of the finished epochs.
-        started: When it was first started, or made, UTC.
+        started: When it was first started, or created if it never was, UTC.
         queue_position: From 1 if it is pending.
         status: What its process reported last.
         has_bundle: True if there is a model to evaluate and to use.
@@ -171,7 +172,7 @@ class _EpochFile:
 
 _files_by_path: dict[Path, _RunFiles] = {}
 _epoch_files: dict[Path, _EpochFile] = {}
-#: Sessions of the app are threads of one process.
+#: Protects the two dictionaries above: sessions of the app are threads of one process.
 _lock = threading.RLock()
 
 
@@ -179,7 +180,7 @@ def list_runs(settings: Settings) -> list[RunSummary]:
     """Every run in ``runs/``, the newest first.
 
     Raises:
-        InputError: ``runs/`` is there and cannot be read.
+        InputError: ``runs/`` exists and cannot be read.
     """
     try:
         with os.scandir(settings.runs_root) as entries:
@@ -207,7 +208,9 @@ def list_runs(settings: Settings) -> list[RunSummary]:
             _epoch_files.pop(deleted, None)
     summaries = [_summary(path, positions) for path in folders if not _is_empty(path)]
     oldest = datetime.min.replace(tzinfo=UTC)
-    return sorted(summaries, key=lambda one: (one.started or oldest, one.id), reverse=True)
+    return sorted(
+        summaries, key=lambda summary: (summary.started or oldest, summary.id), reverse=True
+    )
 
 
 def run_summary(path: Path, settings: Settings) -> RunSummary:
@@ -282,9 +285,9 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
 
 
 def _is_empty(path: Path) -> bool:
-    """Return True if a folder is just being made, or its process died while it made it."""
+    """Return True if a folder is just being created, or its process died while it created it."""
     try:
-        return all(one.name.startswith(".") for one in path.iterdir())
+        return all(entry.name.startswith(".") for entry in path.iterdir())
     except OSError:
         return False
 
@@ -454,7 +457,7 @@ def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
             run.path,
         )
     return _with_last_log_line(
-        f"Its process crashed {where}, as when it is killed from outside or memory runs out; "
+        f"Its process crashed {where}, for example because it was killed or memory ran out; "
         "continue the run to resume after its last epoch",
         run.path,
     )

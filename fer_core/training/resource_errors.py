@@ -13,7 +13,8 @@ from fer_core.training.run_folder import RunFolder
 
 _BYTES_PER_WEIGHT = 4
 
-#: Besides the weights: the log, the metrics, the structure of the exported network.
+#: Disk space in addition to the weights: the log, the metrics, the structure of the exported
+#: network.
 _OTHER_BYTES = 20_000_000
 
 #: What backends raise instead of MemoryError: the types of TensorFlow and PyTorch, JAX's message.
@@ -24,9 +25,9 @@ _MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 def bytes_on_disk(config: TrainingConfig) -> int:
     """Return the maximum disk space that a run needs, in bytes.
 
-    The best weights and two checkpoints (weights, up to two optimizer values per weight, the
-    average) while one replaces the other, then the two networks of the bundle while they replace
-    those of an old bundle.
+    During the training it stores the best weights and, while a new checkpoint replaces the old one,
+    two checkpoints, each with the weights, up to two optimizer values per weight and the averaged
+    weights. At the end it stores the two networks of the bundle, next to those that they replace.
     """
     weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
     checkpoint = weights * (4 if config.averaging_momentum is not None else 3)

@@ -1,8 +1,8 @@
 """A run's folder on disk, which contains the whole state of a training.
 
-The launcher writes ``config.json`` once (and again, under the run's lock, when the number of epochs
-changes); pages and commands write ``control.json`` and ``label.json``; only the training job writes
-everything else.
+The launcher writes ``config.json``, and rewrites it under the run's lock only when the number of
+epochs changes. Pages and commands write ``control.json`` and ``label.json``. Only the training job
+writes everything else.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ CONTROL_FILE = "control.json"
 EPOCHS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 
-#: In ``runs/``: the folder with a file per pending run, named after the run.
+#: Folder in ``runs/`` with a file for each pending run, named after the run.
 QUEUE_FOLDER = ".queue"
 
-#: A lock that is held longer belongs to a training; a process that only checks the lock holds it
-#: for a moment.
+#: Seconds to wait for the run's lock. A process that only checks the lock holds it for a moment; a
+#: lock that is held longer belongs to a training.
 _LOCK_TIMEOUT = 0.5
 
 
@@ -402,9 +402,8 @@ class RunFolder:
             )
         try:
             if not is_inherited:
-                with suppress(
-                    OSError
-                ):  # if the folder is not writable, the first write raises an error
+                # If the folder is not writable, the first write raises a better error.
+                with suppress(OSError):
                     (self.path / CONTROL_FILE).unlink(missing_ok=True)
             yield self.read_setup()
         finally:

@@ -37,7 +37,7 @@ def learning_rate_at(
         drops = _plateau_drops(validation_losses, config.plateau_patience)
         rate *= config.plateau_factor**drops
     if config.warmup_epochs and epochs_done < config.warmup_epochs:
-        # At least a hundredth, so that the first step trains too.
+        # The rate starts at a hundredth, so that the first step trains too.
         rate *= max(epochs_done / config.warmup_epochs, 0.01)
     return rate
 

@@ -37,6 +37,7 @@ from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.processes import is_locked, lock_file, spawn
+from fer_core.training.required_votes import check_votes
 from fer_core.training.search_space import SearchSpace, check_space
 from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 
@@ -57,11 +58,11 @@ _MAX_WORKERS = 64
 #: User attributes of a trial: the name of its run, and why it failed.
 RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
 
-#: Trials that have to be finished before others are pruned.
+#: Number of trials that have to be finished before others are pruned.
 _UNPRUNED_TRIALS = 3
 
-#: A worker reports this often that it is alive; a trial without a report for the grace period is
-#: retried, at most three times.
+#: A worker reports at this interval that it is alive. A trial without a report during the grace
+#: period is retried, at most three times.
 _HEARTBEAT_SECONDS = 10
 _GRACE_SECONDS = 60
 _MAX_RETRIES = 3
@@ -167,21 +168,22 @@ class StudySummary:
         """Return plain values without the password of the storage."""
         setup = self.setup.to_json()
         setup["storage"] = None if self.setup.storage is None else _without_password(self.setup)
-        return asdict(self) | {"setup": setup, "trials": [asdict(one) for one in self.trials]}
+        return asdict(self) | {"setup": setup, "trials": [asdict(trial) for trial in self.trials]}
 
 
 def create_study(setup: StudySetup, settings: Settings) -> None:
     """Create a study; ``launch_search`` or ``run_search`` runs its trials.
 
     Raises:
-        InputError: The name is taken or not valid, the dataset does not exist, the space does not
-            match the configuration, or the storage cannot be used.
+        InputError: The name is taken or not valid, the dataset does not exist or has no votes to
+            learn, the space does not match the configuration, or the storage cannot be used.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
+    check_votes(setup.config, setup.data, settings)
     folder = study_folder(setup.name, settings)
     try:
         if (folder / _SETUP_FILE).exists():

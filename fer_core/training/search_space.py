@@ -19,8 +19,8 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Number, Text, from_dict
 if TYPE_CHECKING:
     import optuna
 
-#: Not searched: the seed does not affect quality, the monitored metric is set by the search, and
-#: the steps of a schedule are not a number.
+#: Fields that cannot be searched: the seed does not affect quality, the search sets the monitored
+#: metric, and the steps of a schedule are not a number.
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 
@@ -53,7 +53,7 @@ class SearchParameter:
             if self.low is not None or self.high is not None:
                 raise ValueError(f"{self.field} should have either low and high, or choices")
             if len(set(self.choices)) != len(self.choices):
-                raise ValueError(f"{self.field} has the same choice twice")
+                raise ValueError(f"{self.field} lists a choice twice")
             for choice in self.choices:
                 field.checked(choice)
             return self
@@ -61,13 +61,15 @@ class SearchParameter:
             raise ValueError(f"{self.field} needs choices, for example {list(_choices(field))}")
         if self.low is None or self.high is None or not self.low < self.high:
             raise ValueError(
-                f"{self.field} needs a low and a higher high. Received: low={self.low}, "
+                f"{self.field} needs low and high, with low below high. Received: low={self.low}, "
                 f"high={self.high}"
             )
         for end in (self.low, self.high):
             field.checked(end)
         if self.log and self.low <= 0:
-            raise ValueError(f"{self.field} needs a low above 0 for log. Received: low={self.low}")
+            raise ValueError(
+                f"{self.field} needs low above 0 for log=true. Received: low={self.low}"
+            )
         return self
 
     def suggest(self, trial: optuna.Trial) -> Any:
@@ -103,7 +105,7 @@ class SearchSpace:
         """Return the configuration of a trial: the base with sampled values.
 
         A field is sampled only if it has an effect with the values sampled before it, in the order
-        of the fields: the momentum only for sgd.
+        of the fields. For example, momentum is sampled only if the optimizer is sgd.
 
         Raises:
             InputError: The values cannot be combined.

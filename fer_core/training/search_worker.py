@@ -123,7 +123,7 @@ class _Worker:
     def _retry_trials_of_earlier_versions(self) -> None:
         """Retry the trials that an earlier version of this program left running on this machine.
 
-        They have no heartbeat, so that Optuna does not notice that their workers have ended.
+        They have no heartbeat, so Optuna does not notice that their workers have ended.
         """
         import optuna
 

@@ -1,6 +1,6 @@
 """A limit on how long one process trains, for machines that are available for limited periods.
 
-It decides when a process ends, never the result: a run that is trained in several periods equals
+It affects only when a process ends, not the result: a run that is trained in several periods equals
 the run that was trained in one.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from fer_core.errors import InputError
 
-#: Epochs differ in duration.
+#: Factor on the expected duration of an epoch, because epochs differ in duration.
 _MARGIN = 1.1
 
 

@@ -23,15 +23,15 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import import_folder, load_dataset
+from fer_core.dataset.store import load_dataset
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
-from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.settings import Settings, load_settings
 from fer_core.training.control import RunControl
 from fer_core.training.queue import continue_queue
+from fer_core.training.required_votes import votes_folder
 from fer_core.training.resource_errors import failure_reason, is_resource_error
 from fer_core.training.run_folder import LOG_FILE, RunFolder, RunSetup, RunState, RunStatus
 from fer_core.training.time_budget import TimeBudget
@@ -250,11 +250,11 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
 
 def _too_short(budget: TimeBudget, result: FitResult) -> str:
     """Return the message that the budget was too short for one epoch."""
-    before = ""
+    last_epoch = ""
     if result.epochs:
-        before = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
+        last_epoch = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
     return (
-        f"No epoch was finished in {budget.minutes:g} minutes{before}, and an unfinished one "
+        f"No epoch was finished in {budget.minutes:g} minutes{last_epoch}, and an unfinished one "
         "is not kept; resume the run with more --minutes."
     )
 
@@ -315,23 +315,11 @@ def _votes(
             raise InputError(
                 f"The votes that this run started with are missing in {run.path}; start a new run."
             )
-        votes = _imported_votes(setup, face_set, settings)
+        folder = votes_folder(setup.config, setup.data, settings)
+        votes = read_votes(folder, face_set)
+        assert votes is not None  # votes_folder has found the file
         run.keep_votes(votes)
     return VoteRecord(votes, vote_targets(votes, face_set, kind))
-
-
-def _imported_votes(setup: RunSetup, face_set: FaceSet, settings: Settings) -> Votes:
-    folder = import_folder(setup.data, settings)
-    votes = None if folder is None else read_votes(folder, face_set)
-    if votes is None:
-        how = f"'dataset votes {Path(setup.data).name} --import FILE'"
-        if folder is None:
-            how = f"'dataset import {setup.data}', then 'dataset votes NAME --import FILE'"
-        raise InputError(
-            f"targets={setup.config.targets} needs annotator votes, and {setup.data} has none; "
-            f"import them with {how}."
-        )
-    return votes
 
 
 def _check_fingerprint(

@@ -25,7 +25,7 @@ def writes_to_log(stream: TextIO, log: TextIO) -> bool:
     try:
         return os.path.samestat(os.fstat(stream.fileno()), os.fstat(log.fileno()))
     except (OSError, ValueError):
-        return False  # not a file, as in a test
+        return False  # the stream is not a file, for example in a test
 
 
 class TrainingProgress:

@@ -62,9 +62,9 @@ class Analyzer:
 
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
-            whole: True classifies the whole picture as one face, False never does. None does if the
-                picture has FER2013's 48x48 pixels, or if it is small and nearly square and no face
-                is detected.
+            whole: True to classify the whole picture as one face, False to classify detected faces
+                only. None classifies the whole picture if it has FER2013's 48x48 pixels, or if it
+                is small and nearly square and no face is detected in it.
 
         Returns:
             The classified faces, from left to right and then from top to bottom.

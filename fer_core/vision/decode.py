@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 from fer_core.vision.decode_formats import (
@@ -25,6 +26,7 @@ from fer_core.vision.decode_formats import (
     phone_format,
     without_large_texts,
 )
+from fer_core.vision.decode_worker import decode_in_worker
 
 #: Pictures with more pixels are decoded at a half, a quarter or an eighth of their width.
 MAX_PIXELS = 100_000_000
@@ -40,14 +42,17 @@ _REDUCTIONS = (1, 2, 4, 8)
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _RGB_BYTES = 3
-#: libwebp decodes to two canvases of its own, with alpha.
+#: Additional bytes per pixel for WebP: libwebp decodes to two canvases of its own, with alpha.
 _WEBP_BYTES = 8
 #: Pictures that take more memory than this are processed one at a time; see ``picture_slot``.
 _LARGE_BYTES = 140_000_000
-#: Modes are converted in strips of this size, so that no second copy of the picture is needed.
+#: Pixels per strip. Modes are converted in strips, so that no second copy of the picture is needed.
 _STRIP_PIXELS = 4_000_000
 
 MAX_DECODE_SECONDS = 60.0
+#: WebP pictures with more pixels are decoded in a worker process. libwebp takes about 0.1 s per
+#: million pixels, at most.
+_WEBP_WORKER_PIXELS = 4_000_000
 
 _READABLE = "JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
@@ -90,26 +95,56 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
             ``MAX_DECODED_BYTES`` or ``MAX_DECODE_SECONDS``.
     """
     with picture_slot(content):
-        image = _open(content, name)
-        _check_size(image, name)
-        if has_too_many_scans(content):
-            raise InputError(
-                f"{name} is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes "
-                "to decode; open it in a picture editor and save it again."
-            )
-        # Decoders raise nearly any exception on damaged content.
+        if not _needs_worker(content, name):
+            return decode_directly(content, name)
         try:
-            reduction = _start_reduction(image)
-            image.load()
-            # After loading, because Pillow's TIFF reader rotates the picture itself and then
-            # removes the tag, and because in PNG the tag may follow the pixels.
-            orientation = _orientation(image)
-            pixels = _to_rgb(image, reduction)
-        except Exception as error:
-            raise InputError(_damage(name, content, error)) from error
-        # Pillow's pixels are released before the rotation copies the result.
-        del image
-        return np.ascontiguousarray(_upright(pixels, orientation))
+            return decode_in_worker(content, name, MAX_DECODE_SECONDS)
+        except ChildError as failure:
+            cause = TimeoutError() if failure.cause == "time" else failure
+            raise InputError(_damage(name, content, cause)) from failure
+
+
+def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Decode a picture as ``decode_picture``, in this process.
+
+    Decoders that read the whole file in one call have no time limit.
+    """
+    image = _open(content, name)
+    _check_size(image, name)
+    if has_too_many_scans(content):
+        raise InputError(
+            f"{name} is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes "
+            "to decode; open it in a picture editor and save it again."
+        )
+    # Decoders raise nearly any exception on damaged content.
+    try:
+        reduction = _start_reduction(image)
+        image.load()
+        # Read after loading, because Pillow's TIFF reader rotates the picture itself and then
+        # removes the tag, and because in PNG the tag may follow the pixels.
+        orientation = _orientation(image)
+        pixels = _to_rgb(image, reduction)
+    except Exception as error:
+        raise InputError(_damage(name, content, error)) from error
+    # Pillow's pixels are released before the rotation copies the result.
+    del image
+    return np.ascontiguousarray(_upright(pixels, orientation))
+
+
+def _needs_worker(content: bytes, name: str) -> bool:
+    """Return True if the decoder reads the whole file in one call and may take long.
+
+    The size is checked here, so that no worker starts for a picture that is too large.
+    """
+    image = _open(content, name)
+    _check_size(image, name)
+    if phone_format(content) is not None:
+        return True
+    if isinstance(image, WebPImageFile):
+        width, height = image.size
+        return width * height > _WEBP_WORKER_PIXELS
+    # A compressed TIFF: its strips can contain JPEGs with many scans.
+    return isinstance(image, TiffImageFile) and any(tile[0] == "libtiff" for tile in image.tile)
 
 
 def full_size(content: bytes, name: str) -> tuple[int, int]:
@@ -131,9 +166,9 @@ def full_size(content: bytes, name: str) -> tuple[int, int]:
 def picture_slot(content: bytes) -> Iterator[None]:
     """Hold the slot for a large picture: only one is processed at a time in this process.
 
-    ``decode_picture`` takes it; a caller that keeps the pixels takes it around its whole work, so
-    that several users with large pictures do not add up their memory. Small and invalid pictures
-    do not wait.
+    ``decode_picture`` holds the slot while it decodes. A caller that keeps the pixels holds the
+    slot until it releases them, so that several large pictures are never in memory at the same
+    time. Small and invalid pictures do not wait.
 
     Args:
         content: The whole file.
@@ -232,8 +267,7 @@ def _open(content: bytes, name: str) -> Image.Image:
 class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
-    Pillow's decoders read in blocks of 64 KB or less. Those that read the whole file in one call
-    (WebP, TIFF) are limited by ``MAX_PIXELS``.
+    Pillow's decoders read in blocks of 64 KB or less, except those of ``_needs_worker``.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -356,7 +390,7 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArray[np.uint8]:
     if strip.mode.startswith("I;16"):
-        # Rounded integer arithmetic: 65535 becomes 255 and 257 becomes 1.
+        # Integer division with rounding: 65535 becomes 255, and 257 becomes 1.
         values = np.asarray(strip).astype(np.uint32)
         return _gray_to_rgb(((values * 255 + 32767) // 65535).astype(np.uint8))
     if strip.mode in ("I", "F"):

@@ -19,9 +19,9 @@ YUNET_URL = (
     "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/"
     f"face_detection_yunet/{YUNET_FILE_NAME}"
 )
-#: To connect, and between two parts of the answer.
+#: Timeout of the connection, and of each part of the response.
 _TIMEOUT_SECONDS = 5.0
-#: For the whole answer: a server may send it byte by byte.
+#: Maximum duration of the whole download: a server may send it byte by byte.
 _MAX_DOWNLOAD_SECONDS = 60.0
 _CHUNK_BYTES = 65_536
 

@@ -17,7 +17,7 @@ from fer_core.vision.face import Face
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 36
 _SMALLEST_TEXT_SHARE = 1 / 80
-#: In pixels: smaller text is unreadable, even in a small picture.
+#: Minimum font size in pixels; smaller text is unreadable, even in a small picture.
 _SMALLEST_TEXT = 10
 #: A label may be wider than its face by this factor before its text becomes smaller.
 _LABEL_OVERHANG = 1.15
@@ -133,12 +133,12 @@ def face_color(face: Face, minimum_confidence: float | None = None) -> tuple[int
     return emotion_color_rgb(face.label) if face.is_confident(minimum_confidence) else _GRAY
 
 
-def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabeledBox]) -> NDArray[np.uint8]:
+def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray[np.uint8]:
     """Draw boxes with their texts, each text at the position where it covers least.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
-        labelled: The boxes to draw.
+        boxes: The boxes to draw.
 
     Returns:
         A new picture of the same shape.
@@ -147,29 +147,29 @@ def draw_boxes(image: NDArray[np.uint8], labelled: Sequence[LabeledBox]) -> NDAr
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     line = max(2, round(max(height, width) * _LINE_SHARE))
-    areas = [_clipped(one.box.rounded(), width, height) for one in labelled]
-    for one, area in zip(labelled, areas, strict=True):
-        if not one.has_frame:
+    areas = [_clipped(box.box.rounded(), width, height) for box in boxes]
+    for box, area in zip(boxes, areas, strict=True):
+        if not box.has_frame:
             continue
         # A thick line would hide a small face.
         thickness = max(1, min(line, min(area.width, area.height) // 8))
-        pen.rectangle(_corners(area), outline=one.color, width=thickness)
+        pen.rectangle(_corners(area), outline=box.color, width=thickness)
 
     # Labels are drawn after all boxes so that a box's line never crosses a text.
     taken: list[_Area] = []
-    for one, area in zip(labelled, areas, strict=True):
-        if not one.text:
+    for box, area in zip(boxes, areas, strict=True):
+        if not box.text:
             continue
-        label = _fitting_label(pen, one.text, area, (width, height))
+        label = _fitting_label(pen, box.text, area, (width, height))
         others = [other for other in areas if other is not area]
         position = _best_position(label, area, (width, height), others, taken)
         taken.append(position)
-        pen.rectangle(_corners(position), fill=one.color)
+        pen.rectangle(_corners(position), fill=box.color)
         pen.text(
             (position.x + position.width / 2, position.y + position.height / 2),
             label.text,
             font=label.font,
-            fill=_readable_on(one.color),
+            fill=_readable_on(box.color),
             anchor="mm",
         )
     return np.array(picture, np.uint8)
@@ -182,7 +182,7 @@ def _readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
         for value in (channel / 255 for channel in color)
     ]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    # The two contrasts are equal at this luminance: (l + 0.05)^2 = 1.05 * 0.05.
+    # Black and white have the same contrast to this luminance: (l + 0.05)^2 = 1.05 * 0.05.
     return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 
@@ -212,7 +212,7 @@ def _fitting_label(
     if label.width > available:
         label = _label(pen, text, max(smallest, int(largest * available / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
-        # A picture narrower than its label shows a smaller one.
+        # If the picture is narrower than the label, the label is shrunk.
         share = min(picture_size[0] / label.width, picture_size[1] / label.height)
         label = _label(pen, text, max(1, int(label.height * share * 0.6)))
     return label
@@ -262,8 +262,8 @@ def _best_position(
         # Covering another label makes both unreadable; covering another face is worse than
         # covering the label's own.
         return (
-            4.0 * sum(position.intersection(one) for one in taken)
-            + 2.0 * sum(position.intersection(one) for one in others)
+            4.0 * sum(position.intersection(label) for label in taken)
+            + 2.0 * sum(position.intersection(face) for face in others)
             + 1.0 * position.intersection(area)
         )
 

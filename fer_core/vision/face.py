@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_core.vision.boxes import FaceBox
 
-#: Rounding may take a probability slightly above 1.
+#: Tolerance, because rounding may result in a probability slightly above 1.
 _PROBABILITY_TOLERANCE = 1e-5
 
 

@@ -13,13 +13,13 @@ from fer_core.onnx_session import open_session
 if TYPE_CHECKING:
     import onnxruntime
 
-#: Trained by benchmarks/face_check_training.py on FER2013's training pictures.
+#: File of the network, which benchmarks/face_check_training.py trains on FER2013.
 WEIGHTS_PATH = Path(__file__).with_name("face_check.onnx")
 
 #: Width and height of the network's input in pixels.
 INPUT_SIDE = 32
 
-#: In gray values of 0 to 255: prevents a division by 0 for a uniform square.
+#: Minimum standard deviation in gray values; it prevents a division by 0 for a uniform square.
 _MIN_DEVIATION = 4.0
 
 
@@ -63,7 +63,7 @@ class FaceCheck:
 
     @cached_property
     def _session(self) -> "onnxruntime.InferenceSession":
-        # Not invalid input: a part of the program is missing.
+        # This is not an InputError, because a part of the program is missing.
         if not WEIGHTS_PATH.is_file():
             raise RuntimeError(
                 f"The installation is incomplete: {WEIGHTS_PATH.name} is missing in "

@@ -20,7 +20,7 @@ from fer_core.vision.face import Face
 
 _log = logging.getLogger(__name__)
 
-#: In pixels: an expression cannot be recognized in smaller pictures.
+#: Minimum width and height in pixels. Smaller pictures do not show an expression.
 _SMALLEST_SIDE = 12
 
 
@@ -85,7 +85,7 @@ class PhotoResult:
         } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return table rows: one per face, or one without a face for a file that has none."""
+        """Return table rows: one per face; a file without faces has a single row."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
         if not self.faces:
             return [shared | {"error": self.error}]
@@ -166,7 +166,7 @@ def results_as_json(results: Sequence[PhotoResult]) -> str:
 
 
 def results_as_csv(results: Sequence[PhotoResult]) -> str:
-    """Return a CSV table: a header, one line per face, one line for a file without faces."""
+    """Return a CSV table with one line per face; a file without faces has a single line."""
     faces = (face for result in results for face in result.faces)
     classes = next((face.classes for face in faces), EMOTIONS)
     columns = (*_FIRST_COLUMNS, *classes, "error")

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: A picture with a height of one pixel may be as wide as the whole pixel budget. Detectors pad such
-#: strips to their minimum height, so the width needs a separate limit.
+#: Maximum width and height. A picture with a height of one pixel could otherwise be as wide as the
+#: whole area, and detectors pad such pictures to their minimum height.
 _MAX_SIDE = 4096
 
 

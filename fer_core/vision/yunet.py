@@ -11,12 +11,12 @@ from fer_core.vision.boxes import BoxGeometry, FaceBox
 from fer_core.vision.face import Face
 from fer_core.vision.working_size import shrink_to
 
-# Measured with benchmarks/crop_geometry.py on 1,500 of FER2013's own pictures, each of which is
-# exactly FER2013's square: side 1.106 +- 0.159 times the box's geometric mean, center 0.3 % left of
-# and 0.9 % above the box's. Between YuNet and the cascade on photos (39 faces): 1.117 +- 0.105,
-# 1.2 % right, 1.3 % above. The geometric mean of width and height is more stable than either: an
-# open mouth lengthens the box and a turned head narrows it, and with the mean surprised faces are
-# cropped like the others.
+# Measured with benchmarks/crop_geometry.py on 1,500 pictures of FER2013, which are square crops of
+# faces. The side of a picture is 1.106 +- 0.159 times the geometric mean of the sides of YuNet's
+# box, and its center is 0.3 % left of and 0.9 % above that of the box. On photos (39 faces), the
+# corresponding values for the cascade's box are 1.117 +- 0.105, 1.2 % right and 1.3 % above. The
+# geometric mean of width and height is more stable than either: an open mouth lengthens the box and
+# a turned head narrows it, and with the mean surprised faces are cropped like the others.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
 
 _SCORE_THRESHOLD = 0.7
@@ -60,7 +60,7 @@ class YuNetDetector:
         Returns:
             Faces with a box in whole pixels and a detection score.
         """
-        # Once for all passes: reading a 60-megapixel picture takes longer than a pass.
+        # Shrunk once for all passes: reading a 60-megapixel picture takes longer than a pass.
         image, factor_x, factor_y = shrink_to(image, _FINE_PIXELS)
         pixels = image.shape[0] * image.shape[1]
         medium, medium_scale = self._detect_at(image, _MEDIUM_PIXELS)

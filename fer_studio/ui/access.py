@@ -34,7 +34,7 @@ def admission() -> Admission:
 
 
 def may_edit() -> bool:
-    """Return True if the visitor may change data, trainings and models."""
+    """Return True if the visitor may change data, runs and models."""
     return admission().role >= Role.EDITOR
 
 
@@ -74,7 +74,7 @@ def _secrets() -> Mapping[str, Any]:
         return st.secrets.to_dict()
     # Streamlit's error for a missing or damaged file is a FileNotFoundError.
     except (OSError, ValueError) as error:
-        existing = [path for path in st.get_option("secrets.files") if _is_there(path)]
+        existing = [path for path in st.get_option("secrets.files") if _exists(path)]
         if not existing:
             return {}
         raise InputError(
@@ -82,7 +82,7 @@ def _secrets() -> Mapping[str, Any]:
         ) from error
 
 
-def _is_there(path: str) -> bool:
+def _exists(path: str) -> bool:
     try:
         Path(path).lstat()
     except (FileNotFoundError, NotADirectoryError):

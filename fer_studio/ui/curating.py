@@ -30,7 +30,7 @@ from fer_studio.ui.messages import show_error
 _ERROR = "curation_error"
 _DONE = "curation_done"
 _SUGGESTED = "as suggested"
-#: Shown instead of the buttons.
+#: The message that is shown instead of the buttons to visitors who are not editors.
 EDITORS_DECIDE = ":material/lock: Only editors can decide about images."
 
 
@@ -115,8 +115,8 @@ def show_curation_outcome() -> None:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Images that were selected in a gallery, to decide about.
+class SelectedImages:
+    """Images that were selected in a gallery, for a decision.
 
     Attributes:
         dataset: Their dataset.
@@ -147,52 +147,52 @@ class Chosen:
             return entries_for(
                 faces, rows, action, label=label, reason=self.reason, source=self.source
             )
-        advised = [row for row in self.rows if row in self.suggested]
-        if not advised:
+        with_suggestion = [row for row in self.rows if row in self.suggested]
+        if not with_suggestion:
             raise InputError("No label is suggested for these images; choose the correct one.")
         return relabel_entries(
             faces,
-            np.array(advised, dtype=np.intp),
-            np.array([self.suggested[row] for row in advised], dtype=np.int8),
+            np.array(with_suggestion, dtype=np.intp),
+            np.array([self.suggested[row] for row in with_suggestion], dtype=np.int8),
             reason=self.reason,
             source=self.source,
         )
 
 
-def offer_decisions(chosen: Chosen) -> None:
+def offer_decisions(selected: SelectedImages) -> None:
     """Draw the buttons that decide about selected images: drop, keep, relabel."""
     show_curation_outcome()
     if not may_edit():
         st.caption(EDITORS_DECIDE)
         return
-    key = chosen.gallery
-    labels = [*([_SUGGESTED] if chosen.suggested else []), *EMOTIONS]
+    key = selected.gallery
+    labels = [*([_SUGGESTED] if selected.suggested else []), *EMOTIONS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Reason", chosen.reason, key=f"{key}_reason", width=300)
+        st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
         st.button(
             "Drop",
             icon=":material/block:",
             key=f"{key}_drop",
-            disabled=not chosen.rows,
+            disabled=not selected.rows,
             on_click=_decide,
-            args=(chosen, "drop"),
+            args=(selected, "drop"),
         )
         st.button(
             "Keep as it is",
             icon=":material/verified:",
             key=f"{key}_keep",
-            disabled=not chosen.rows,
+            disabled=not selected.rows,
             on_click=_decide,
-            args=(chosen, "keep"),
+            args=(selected, "keep"),
         )
         st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
         st.button(
             "Relabel",
             icon=":material/edit:",
             key=f"{key}_relabel",
-            disabled=not chosen.rows,
+            disabled=not selected.rows,
             on_click=_decide,
-            args=(chosen, "relabel"),
+            args=(selected, "relabel"),
         )
     st.caption(
         "Drop: exclude from training. Keep: checked and correct, so that quick fixes leave it "
@@ -201,13 +201,13 @@ def offer_decisions(chosen: Chosen) -> None:
     )
 
 
-def _decide(chosen: Chosen, action: str) -> None:
+def _decide(selected: SelectedImages, action: str) -> None:
     # The arguments do not contain what was entered just before the click.
-    reason = st.session_state[f"{chosen.gallery}_reason"].strip() or chosen.reason
-    label = st.session_state[f"{chosen.gallery}_label"]
-    chosen = replace(chosen, reason=reason)
-    if change_curation(chosen.dataset, lambda file: file.change(chosen.entries(action, label))):
-        clear_choice(chosen.gallery)
+    reason = st.session_state[f"{selected.gallery}_reason"].strip() or selected.reason
+    label = st.session_state[f"{selected.gallery}_label"]
+    selected = replace(selected, reason=reason)
+    if change_curation(selected.dataset, lambda file: file.change(selected.entries(action, label))):
+        clear_choice(selected.gallery)
 
 
 def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:

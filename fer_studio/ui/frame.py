@@ -31,7 +31,7 @@ class PageEntry:
     help: str
 
 
-#: In the order of the navigation. ``/`` redirects to the first one.
+#: The pages in the order of the navigation. ``/`` redirects to the first one.
 PAGES = (
     PageEntry(
         "analyze",
@@ -59,18 +59,18 @@ PAGES = (
         "evaluate",
         "Evaluate",
         "Measure a model's accuracy and calibration, and see where it fails, with the faces behind "
-        "every figure.",
+        "every number.",
     ),
 )
 
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
-    # Without icons: the browser would download the icon of each page from the internet.
+    # Pages have no icons, because the browser would download them from the internet.
     visitor = admission()
     pages = [
         st.Page(
-            # Absolute, because Streamlit resolves relative paths from its main script.
+            # The path is absolute, because Streamlit resolves relative ones from its main script.
             PAGES_FOLDER / f"{entry.name}.py",
             title=entry.title,
             help=entry.help,
@@ -100,12 +100,12 @@ def run_app() -> None:
         page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
-        _start_pending_trainings()
+        _start_pending_runs()
 
 
 @st.cache_resource(show_spinner=False)
-def _start_pending_trainings() -> None:
-    """Start pending trainings of the queue and remove stale temporary files.
+def _start_pending_runs() -> None:
+    """Start the pending runs of the queue and remove stale temporary files.
 
     It runs once per server, after the first page, which does not wait for it.
     """
@@ -120,7 +120,7 @@ def _start_pending_trainings() -> None:
         start_pending_runs(load_settings())
     except InputError as error:
         # The train page shows it as well.
-        logging.getLogger(__name__).warning("pending trainings were not started: %s", error)
+        logging.getLogger(__name__).warning("pending runs were not started: %s", error)
 
 
 def open_page(name: str) -> PageEntry:

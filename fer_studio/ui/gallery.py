@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 #: Width of a face in screen pixels, two per image pixel.
 FACE_WIDTH = 96
-#: Faces are enlarged by this factor before they are sent, so that the browser does not blur their
+#: Factor by which faces are enlarged before they are sent, so that the browser does not blur their
 #: pixels. A larger factor has no effect: Streamlit shrinks pictures to their display width.
 _ENLARGEMENT = 2
 PAGE_SIZE = 24
 GROUPS_ON_PAGE = 12
-#: Per group: FER2013's largest has a few dozen faces, but a folder of copies may have thousands.
+#: Maximum number of faces that are drawn of a group. FER2013's largest group has a few dozen faces,
+#: but a folder of copies may have thousands.
 _SHOWN_OF_GROUP = 24
-#: In screen pixels, part of each picture: ``st.image`` draws a list of pictures without gaps.
+#: Space between two faces in screen pixels. It is part of each picture, because ``st.image`` draws
+#: a list of pictures without gaps.
 _GAP = 8
 
 
@@ -184,7 +186,8 @@ def _face_with_box(
         label = caption(row)
         st.image(face_png(image), width=FACE_WIDTH, alt=name(row) if name else label)
         box = f"{key}_box_{row}"
-        # Streamlit drops the state of checkboxes that are not drawn: the choice is stored apart.
+        # Streamlit drops the state of checkboxes that are not drawn, so the choice is stored
+        # separately.
         st.session_state[box] = row in _chosen(key)
         st.checkbox(label, key=box, on_change=_choose, args=(key, row, box))
 

@@ -86,7 +86,7 @@ def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
 def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
     where = f"Entry {number} of {source}"
     if not isinstance(entry, dict) or "urls" not in entry:
-        # Not the entry itself, because it may contain a password.
+        # The message does not contain the entry itself, which may have a password.
         raise InputError(f"{where} should have the key 'urls', as in {_EXAMPLE}; correct it.")
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
@@ -100,7 +100,7 @@ def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
     for url in urls:
         if not isinstance(url, str) or not _ADDRESS.fullmatch(url):
             raise InputError(
-                f"{where} has the address {url!r}; expected is one such as "
+                f"{where} has the address {url!r}; expected: an address such as "
                 "'stun:stun.example.org:3478' or 'turn:turn.example.org:3478?transport=tcp'."
             )
     server: dict[str, Any] = {"urls": urls}

@@ -9,7 +9,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.errors import InputError
 
-#: Characters can have four bytes in UTF-8, and file systems allow names of 255 bytes.
+#: Maximum number of characters in a name: each can take four bytes in UTF-8, and file systems allow
+#: 255 bytes.
 _MAX_NAME_LENGTH = 60
 
 

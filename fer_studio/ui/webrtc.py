@@ -29,20 +29,21 @@ from fer_studio.ui.video_channel import NewestFrameRelay, VideoChannel
 
 logger = logging.getLogger(__name__)
 
-#: Texts of the component, in place of technical terms.
+#: Texts of the component, instead of its technical terms.
 _TRANSLATIONS: Translations = {
     "select_device": "Choose camera",
-    "media_api_not_available": "This page may not use cameras: open it over HTTPS, or on localhost",
+    "media_api_not_available": "Browsers allow cameras only over HTTPS or on localhost: open "
+    "the page there",
     "device_ask_permission": "Allow the camera when the browser asks",
     "device_not_available": "No camera available: connect one, or close the program that uses it",
-    "device_access_denied": "The browser denies the camera: allow it next to the address and try "
-    "again",
+    "device_access_denied": "The browser denied access to the camera: allow it next to the address "
+    "and try again",
 }
 
 
 #: The interpreter's thread switch interval. A frame acquires the interpreter lock about twelve
-#: times; while a page's script runs, each acquisition waits one interval, by default 5 ms, in total
-#: longer than a frame lasts.
+#: times. While a page's script runs, each acquisition waits for one interval. With the default of 5
+#: ms, this would take longer than a frame lasts.
 _SWITCH_SECONDS = 0.0005
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from free_port import free_port
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -67,12 +67,6 @@ class Server:
         return content.decode("utf-8", errors="replace")
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def _is_healthy(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
@@ -102,7 +96,7 @@ def start_server(
 
     def start(settings: Settings | None = None, *, options: Sequence[str] = ()) -> Server:
         settings = settings or _new_home(tmp_path_factory.mktemp("home"), write_bundle_folder)
-        port = _free_port()
+        port = free_port()
         environment = os.environ | {
             "FER_STUDIO_DATA": str(settings.data_root),
             "FER_STUDIO_RUNS": str(settings.runs_root),
@@ -125,7 +119,7 @@ def start_server(
             )
         server = Server(f"http://localhost:{port}", settings, log_path, process)
         servers.append(server)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not _is_healthy(server.url):
             assert process.poll() is None, log_path.read_text()
             assert time.monotonic() < deadline, "the server does not answer"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.emotions import EMOTIONS
@@ -49,17 +49,27 @@ def downloaded(page: Page, button: str) -> tuple[str, bytes]:
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 
-def fits_the_width(page: Page) -> bool:
-    """True if neither the document nor the page's content has to be scrolled sideways."""
-    surplus: int = page.evaluate(
-        """Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]
-            .map(element => element.scrollWidth - element.clientWidth))"""
-    )
-    return surplus <= 0
+def assert_fits_the_width(page: Page, where: str = "the page") -> None:
+    """Check that neither the document nor the page's content has to be scrolled sideways.
+
+    Elements that are being replaced may be too wide for a moment.
+    """
+    page.locator(IDLE).wait_for()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+
+    def fits() -> bool:
+        surplus: int = page.evaluate(
+            """Math.max(
+                ...[document.documentElement, document.querySelector('[data-testid=stMain]')].map(
+                    element => element.scrollWidth - element.clientWidth))"""
+        )
+        return surplus <= 0
+
+    wait_until(page, fits, f"{where} does not fit the width", seconds=10)
 
 
 def wait_until(
-    page: Page, condition: Callable[[], bool], expected: str, *, seconds: float = 60
+    page: Page, condition: Callable[[], bool], expected: str, *, seconds: float = 120
 ) -> None:
     """Wait until a condition holds.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from browser.helpers import PLOTLY, downloaded, fits_the_width, metric
+from browser.helpers import PLOTLY, assert_fits_the_width, downloaded, metric
 from browser.helpers import upload as upload_files
 from fer_core.bundle import load_bundle
 from fer_core.emotions import EMOTIONS
@@ -214,7 +214,7 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
     expect(page.get_by_alt_text("one.jpg with")).to_be_visible()
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
-    assert fits_the_width(page)
+    assert_fits_the_width(page)
 
 
 def test_in_dark_mode_the_page_and_its_chart_are_readable(open_page: OpenPage) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.helpers import IDLE, archive_of, fits_the_width, metric
+from browser.helpers import IDLE, archive_of, assert_fits_the_width, metric
 from browser.helpers import upload as upload_files
 from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
@@ -128,7 +128,7 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
 ) -> None:
     page = open_page("/dataset")
     open_tab(page, "Audit")
-    expect(metric(page, "Validation in train")).to_have_text("1")
+    expect(metric(page, "Validation leaks")).to_have_text("1")
     box = page.get_by_role("checkbox", name="angry · train")
     box.focus()
     page.keyboard.press("Space")
@@ -137,12 +137,12 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     expect(page.get_by_text("image dropped")).to_be_visible()
     assert decided(home) == ["train/angry/000.png drop"]
     open_tab(page, "Clean up")
-    # The metrics of the audit, "Validation in train" among them, are replaced a moment later.
+    # The metrics of the audit, "Validation leaks" among them, are replaced a moment later.
     expect(page.get_by_text("Effect on training")).to_be_visible()
-    expect(metric(page, "Validation in train")).to_have_count(0)
+    expect(metric(page, "Validation leaks")).to_have_count(0)
     expect(metric(page, "Train")).to_have_text("41")
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("uses these data as imported")).to_be_visible()
+    expect(page.get_by_text("uses the dataset as imported")).to_be_visible()
     assert decided(home) == []
 
 
@@ -263,7 +263,7 @@ def test_a_phone_shows_every_section_without_scrolling_sideways(
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
         page.locator(IDLE).wait_for()
-        assert fits_the_width(page), tab.inner_text()
+        assert_fits_the_width(page, tab.inner_text())
 
 
 def test_the_baseline_is_shown(open_page: OpenPage, home: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser.helpers import IDLE, PLOTLY, fits_the_width
+from browser.helpers import IDLE, PLOTLY, assert_fits_the_width
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
@@ -217,7 +217,7 @@ def test_an_example_can_be_curated_in_its_dialog(
     evaluate_on_demo(page)
     page.get_by_text("Apply my data-cleaning decisions").click()
     page.get_by_role("button", name=re.compile("Evaluate on")).click()
-    expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible(timeout=180_000)
     expect(page.get_by_text("images of demo (curated)")).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0
     CurationFile(folder).undo()
@@ -249,7 +249,7 @@ def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(
     open_section(page, "Confusion matrix")
     click_cell(page, "happy", "angry", with_finger=True)
     expect(cell_sentence(page)).to_contain_text("14 happy images predicted as angry")
-    assert fits_the_width(page)
+    assert_fits_the_width(page)
 
 
 def test_a_cell_selected_by_class_names_is_highlighted(open_evaluate: Callable[..., Page]) -> None:

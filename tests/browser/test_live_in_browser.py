@@ -70,7 +70,7 @@ def start(page: Page) -> None:
 def assert_moving(page: Page) -> None:
     """Check that the content changes: a frozen stream repeats its last frame."""
     seen = set()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(seen) < 8:
         assert time.monotonic() < deadline, f"only {len(seen)} different pictures"
         seen.add(video_state(page)["pixels"])
@@ -225,9 +225,13 @@ def test_threads_end_on_reload_on_change_of_page_and_when_the_tab_is_closed(
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
     before = threads_at_rest(page, server)
 
+    def are_ended() -> bool:
+        # The server's pool for files ends idle threads when it gets a request.
+        other.evaluate("() => fetch('/favicon.png').then(answer => answer.status)")
+        return threads(server) <= before + 2  # a request may start one or two for a short time
+
     def assert_ended() -> None:
-        # A request may start one or two for a short time.
-        wait_until(other, lambda: threads(server) <= before + 2, f"{before} threads again")
+        wait_until(other, are_ended, f"{before} threads again")
 
     for _ in range(3):
         start(page)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser.helpers import IDLE, LAST_LINE, fits_the_width
+from browser.helpers import IDLE, LAST_LINE, assert_fits_the_width
 from fer_studio.ui.frame import PAGES
 
 pytestmark = pytest.mark.browser
@@ -79,7 +79,7 @@ def settled(page: Page) -> None:
 def clicked(server: Any, chromium: Any) -> dict[str, dict[str, Any]]:
     """The shared parts of each page for a visitor who opens "/" and clicks through all pages."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(server.url)
     settled(page)
@@ -203,4 +203,4 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(scheme: str, open_page: 
             links(page).filter(has_text=entry.title).tap()
         expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
         settled(page)
-        assert fits_the_width(page), entry.name
+        assert_fits_the_width(page, entry.name)

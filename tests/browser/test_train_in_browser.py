@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.helpers import IDLE, fits_the_width, wait_until
+from browser.helpers import IDLE, assert_fits_the_width, wait_until
 from fer_core.bundle import find_bundle
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import import_dataset
@@ -96,7 +96,7 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
 
     # The page updates without an interaction.
     expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile("Overnight"))
-    expect(page.locator(CHART)).to_have_count(4, timeout=60_000)
+    expect(page.locator(CHART)).to_have_count(4, timeout=240_000)
     first = shown_epochs(page)
     wait_until(page, lambda: shown_epochs(page) >= first + 3, "three epochs more")
     run = the_run(settings)
@@ -120,7 +120,7 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
     wait_until(page, lambda: shown_epochs(page) > seen, "a later epoch")
 
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("Trained model", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Trained model", exact=True)).to_be_visible(timeout=240_000)
     run = the_run(settings)
     assert (run.state, run.has_bundle) == ("stopped", True)
     assert shown_epochs(page) == run.epoch > seen
@@ -171,4 +171,4 @@ def test_on_a_phone_no_section_has_to_be_scrolled_sideways(
         section.click()
         expect(section).to_be_checked()
         page.locator(IDLE).wait_for()
-        assert fits_the_width(page), name
+        assert_fits_the_width(page, name)

@@ -12,7 +12,7 @@ from fer_core.charts.dataset import (
     count_bars,
     difference_map,
     embedding_map,
-    gray_lines,
+    intensity_lines,
     share_bars,
     vote_bars,
 )
@@ -50,7 +50,7 @@ def test_splits_have_different_patterns_and_a_legend() -> None:
 def test_gray_values_are_summed_into_bins_that_keep_the_whole() -> None:
     histogram = np.zeros(256)
     histogram[[0, 7, 8, 255]] = 0.25
-    (line,) = gray_lines({"sad": histogram}).data
+    (line,) = intensity_lines({"sad": histogram}).data
     assert line.y[:2].tolist() == [50, 25]
     assert sum(line.y) == pytest.approx(100)
     assert line.x[:2].tolist() == [3.5, 11.5]
@@ -107,7 +107,7 @@ def test_votes_for_no_emotion_are_gray() -> None:
     [
         lambda: count_bars({}, "test"),
         lambda: share_bars({}),
-        lambda: gray_lines({}),
+        lambda: intensity_lines({}),
         lambda: agreement_bars({}),
         lambda: vote_bars({}),
         lambda: change_bars({}, {}),

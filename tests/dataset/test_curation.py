@@ -109,7 +109,7 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
     assert curated.faces.names == tuple(faces.names[row] for row in (0, 2, 3, 4))
     np.testing.assert_array_equal(curated.faces.images, faces.images[curated.rows])
     assert curated.dropped == {"train": 1, "validation": 0, "test": 1}
-    assert curated.relabelled == {"train": 1, "validation": 0, "test": 0}
+    assert curated.relabeled == {"train": 1, "validation": 0, "test": 0}
     assert curated.summary == (
         "1 training image dropped (a copy of a validation or test image), "
         "1 training image relabeled, 1 test image dropped"

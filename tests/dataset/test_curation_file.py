@@ -266,7 +266,7 @@ def test_deleting_waits_for_a_change_and_no_write_recreates_the_folder(
 
     monkeypatch.setattr(CurationFile, "_write", delete_and_write)
     file.change(decided(faces, 0))
-    deleting.join(30)
+    deleting.join(120)
     assert not file.folder.exists()
     for late in (
         lambda: file.change(decided(faces, 1)),
@@ -296,7 +296,7 @@ def test_a_change_that_waited_for_the_deletion_is_refused(
         waiting.join(0.3)
         assert waiting.is_alive()
         delete_folder(file.folder)
-    waiting.join(30)
+    waiting.join(120)
     assert "no longer exists" in refused[0]
     assert not file.folder.exists()
 

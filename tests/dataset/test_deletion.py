@@ -106,7 +106,7 @@ def test_of_two_imports_under_one_name_the_first_stays(
         path: Path, choice: SplitChoice | None = None, report: ProgressReport | None = None
     ) -> FaceSet:
         faces = read(path, choice, report)
-        both_are_reading.wait(timeout=20)  # neither has written when the other begins
+        both_are_reading.wait(timeout=120)  # neither has written when the other begins
         return faces
 
     monkeypatch.setattr(fer_core.dataset.store, "read_dataset", slow_read)

@@ -47,7 +47,7 @@ def test_what_is_downloaded_is_imported_and_the_download_removed(
             path = Path(output_dir) / "train" / "happy" / f"Training_{number}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png(np.full((48, 48), number, np.uint8)))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not any(sizes):  # until the size on disk has been reported
             assert time.monotonic() < deadline
             time.sleep(0.01)

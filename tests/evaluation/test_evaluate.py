@@ -161,8 +161,9 @@ def test_the_least_recently_used_files_are_deleted(
     monkeypatch.setattr(cache, "MAX_FILES", 2)
     folder = settings.cache_root / "evaluations"
     for age, split in ((200, "validation"), (100, "test")):
+        before = set(folder.iterdir()) if folder.is_dir() else set()
         evaluated(tiny_faces, split)
-        (new,) = (path for path in folder.iterdir() if time.time() - path.stat().st_mtime < 50)
+        (new,) = set(folder.iterdir()) - before
         os.utime(new, (time.time() - age, time.time() - age))
     evaluated(tiny_faces, "validation")  # now the most recently used
     evaluated(tiny_faces, "train")

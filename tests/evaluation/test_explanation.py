@@ -117,7 +117,7 @@ class SmallNetwork:
 
 def enlarged(heat: NDArray[Any]) -> NDArray[np.float32]:
     sized = cv2.resize(heat.astype(np.float32), (48, 48), interpolation=cv2.INTER_LINEAR)
-    return sized / sized.max()
+    return sized / sized.max() if sized.max() > 0 else sized
 
 
 @pytest.fixture
@@ -262,10 +262,13 @@ def test_the_shipped_model_agrees_with_keras_gradients(crop: NDArray[np.uint8]) 
         return np.maximum(maps.numpy()[0] @ weights, 0)
 
     smooth = cv2.GaussianBlur(crop, (0, 0), 5)
+    supported = 0
     for emotion in range(7):
         both = grad_cam(smooth, emotion) + grad_cam(smooth[:, ::-1], emotion)[:, ::-1]
         heat = explainer.explain(smooth, emotion).heat
         np.testing.assert_allclose(heat, enlarged(both), atol=5e-3)
+        supported += bool(heat.any())
+    assert supported >= 3
 
 
 def test_invalid_input_is_an_error(

@@ -9,10 +9,11 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from fer_core import child
+from fer_core.child import ChildError, Limits, run_child
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.exchange import child, onnx_trial
-from fer_core.exchange.child import ChildError, Limits, run_child
+from fer_core.exchange import onnx_trial
 from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.settings import Settings
 

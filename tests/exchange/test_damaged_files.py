@@ -19,8 +19,9 @@ from fer_core.exchange.probe import run_network
 from fer_core.predictor import open_onnx_network
 from fer_core.settings import Settings
 
-#: Seconds of mutations for each format: as long as a format has in the tests of all other readers.
-BUDGET = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "60")) / 20
+#: Mutations of each format, and the seconds for more: as long as each of the other readers has.
+MUTATIONS = 12
+SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "0")) / 20
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".onnx", ".json", ".txt", ""])
@@ -100,9 +101,9 @@ def test_mutated_files_are_used_or_refused_but_nothing_else(
     generator = np.random.default_rng(11)
     pixels = generator.random((2, 48, 48, 1)).astype(np.float32)
     path = tmp_path / f"mutant{suffix}"
-    end = time.monotonic() + BUDGET
+    end = time.monotonic() + SECONDS
     refused = tried = 0
-    while time.monotonic() < end:
+    while tried < MUTATIONS or time.monotonic() < end:
         path.write_bytes(mutate(whole, generator))
         tried += 1
         try:
@@ -110,7 +111,6 @@ def test_mutated_files_are_used_or_refused_but_nothing_else(
         except InputError as error:
             assert "\n" not in str(error)
             refused += 1
-    assert tried > 2
     assert refused > tried / 4
 
 

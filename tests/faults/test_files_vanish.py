@@ -34,7 +34,7 @@ def home(
 @pytest.fixture
 def open_page(home: Settings) -> OpenPage:
     def call(name: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).run()
         app = app.switch_page(f"pages/{name}.py").run()
         assert app.title[0].value
         return app

@@ -110,6 +110,24 @@ def test_the_message_names_the_file_and_its_permissions(
     assert "cannot be read (Permission denied); check its permissions" in message
 
 
+@pytest.mark.parametrize(
+    "place", ["models", "models/small", "models/small/bundle.json", "runs", "runs/one/bundle"]
+)
+def test_an_unreadable_model_is_not_called_missing(home: Settings, place: str) -> None:
+    """Without a default model, and with this model as the only one."""
+    (home.models_root / "default").unlink()
+    shutil.rmtree(home.models_root / "other")
+    path = home.data_root.parent / place
+    shutil.rmtree(home.data_root.parent / ("models/small" if "runs" in place else "runs"))
+    path.chmod(0)
+    with normal_user():
+        assert list_bundles(home) == []
+        message = error_of(READERS["the default model"], home)
+    assert message is not None
+    assert f"{path}" in message
+    assert "cannot be read (Permission denied); check its permissions" in message
+
+
 @pytest.mark.parametrize("root", ["data", "runs", "models"])
 def test_an_unreadable_root_folder_is_named(
     home: Settings, monkeypatch: pytest.MonkeyPatch, root: str

@@ -36,7 +36,7 @@ from fer_core.files import replaced_folder, write_text
 from fer_core.model_card import write_evaluation_card
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.control import RunLabel, delete_run, read_label, write_label
+from fer_core.training.control import RunLabel, read_label, write_label
 from fer_core.training.launcher import extend_run, launch
 from fer_core.training.queue import (
     enqueue,
@@ -45,6 +45,7 @@ from fer_core.training.queue import (
     waiting_runs,
 )
 from fer_core.training.registry import list_runs
+from fer_core.training.run_deletion import delete_run
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.vision.detector_files import download_yunet, yunet_path
 

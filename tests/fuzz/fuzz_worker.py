@@ -1,7 +1,8 @@
-"""Feed damaged files to every reader for a given time, in a process with limited memory.
+"""Feed damaged files to every reader, in a process with limited memory.
 
-``test_fuzz_readers.py`` calls it with the seconds, a folder and a seed; it prints one JSON
-document. A failure names its format, seed and case, from which the files can be made again::
+``test_fuzz_readers.py`` calls it with the seconds (0 for a fixed number of cases), a folder and a
+seed; it prints one JSON document. A failure names its format, seed and case, from which the files
+can be made again::
 
     python tests/fuzz/fuzz_worker.py replay FOLDER SEED FORMAT CASE
 """
@@ -28,8 +29,10 @@ from program_files import HOMES, SINGLE, files_in
 
 from fer_core.errors import InputError
 
-CASE_SECONDS = 20
+CASE_SECONDS = 60
 MORE_ADDRESSES = 2**30
+#: For each format, unless a time is given.
+CASES = 12
 
 
 class Hang(BaseException):
@@ -115,11 +118,16 @@ def outcome_of(path: Path, form: Format) -> str:
 
 
 def fuzz(name: str, form: Format, seed: int, seconds: float, work: Path) -> dict[str, Any]:
-    """Run cases of one format until the time is up or one fails; the files of that one are kept."""
+    """Run cases of one format until the time is up or one fails; the files of that one are kept.
+
+    Without a time, a fixed number of cases.
+    """
     result: dict[str, Any] = {"format": name, "cases": 0, "read": 0, "refused": 0, "failure": None}
     result |= {"peak": 0, "peak_case": None}
     end = time.monotonic() + seconds
-    while time.monotonic() < end and result["failure"] is None:
+    while (time.monotonic() < end if seconds else result["cases"] < CASES) and (
+        result["failure"] is None
+    ):
         folder = Path(tempfile.mkdtemp(dir=work))
         # If the process crashes, this file contains the case.
         (work / "last").write_text(f"{seed} {name!r} {result['cases']}, files in {folder}")
@@ -153,7 +161,7 @@ def limited(hang: Callable[..., None]) -> int:
 
 
 def main() -> None:
-    """Fuzz every format for an equal share of the time, or replay one case."""
+    """Fuzz every format equally, or replay one case."""
 
     def hang(*_: object) -> None:
         raise Hang

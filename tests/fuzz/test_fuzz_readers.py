@@ -2,7 +2,7 @@
 
 Time and memory are bounded.
 
-Ten seconds of the same cases each time by default. ``make fuzz`` takes ten minutes and other
+The same cases each time by default. ``make fuzz`` takes ten minutes and other
 cases: ``FER_STUDIO_FUZZ_SECONDS`` and ``FER_STUDIO_FUZZ_SEED``, a number or "random". A failure
 names its seed, format and case, and the folder with its files.
 """
@@ -19,7 +19,7 @@ import pytest
 
 from fer_core.settings import PROJECT_ROOT
 
-SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "10"))
+SECONDS = float(os.environ.get("FER_STUDIO_FUZZ_SECONDS", "0"))
 _GIVEN_SEED = os.environ.get("FER_STUDIO_FUZZ_SEED", "0")
 SEED = secrets.randbelow(2**31) if _GIVEN_SEED == "random" else int(_GIVEN_SEED)
 
@@ -28,13 +28,13 @@ SEED = secrets.randbelow(2**31) if _GIVEN_SEED == "random" else int(_GIVEN_SEED)
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Any:
     worker = Path(__file__).with_name("fuzz_worker.py")
     folder = tmp_path_factory.mktemp("fuzz")
-    print(f"fuzzing for {SECONDS:.0f} s from the seed {SEED} in {folder}")
+    print(f"fuzzing for {SECONDS or 'a few'} s from the seed {SEED} in {folder}")
     process = subprocess.run(
         [sys.executable, str(worker), str(SECONDS), str(folder), str(SEED)],
         env=os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "OPENCV_LOG_LEVEL": "SILENT"},
         capture_output=True,
         text=True,
-        timeout=SECONDS * 3 + 120,
+        timeout=SECONDS * 3 + 300,
         check=False,
     )
     last = folder / "last"
@@ -55,9 +55,9 @@ def test_every_undamaged_file_is_read(outcome: Any) -> None:
 
 def test_many_cases_are_read_and_many_are_reported(outcome: Any) -> None:
     assert all(result["cases"] for result in outcome["results"])
-    assert sum(result["cases"] for result in outcome["results"]) > 2 * SECONDS
-    assert sum(result["read"] for result in outcome["results"]) > SECONDS / 4
-    assert sum(result["refused"] for result in outcome["results"]) > SECONDS / 4
+    cases = sum(result["cases"] for result in outcome["results"])
+    assert sum(result["read"] for result in outcome["results"]) > cases / 10
+    assert sum(result["refused"] for result in outcome["results"]) > cases / 10
 
 
 def test_memory_stays_bounded(outcome: Any) -> None:

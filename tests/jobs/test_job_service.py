@@ -35,13 +35,13 @@ class Gate:
 
     def __call__(self, job: Job) -> str:
         self.begun.set()
-        assert self.open.wait(60)
+        assert self.open.wait(180)
         job.report(1, 2)
         return job.title
 
 
 def ended(job: Job) -> Job:
-    assert job.wait(60)
+    assert job.wait(180)
     return job
 
 
@@ -155,7 +155,7 @@ def test_an_owner_who_lost_the_role_cannot_cancel(service: JobService) -> None:
 def test_a_cancelled_job_ends_at_its_next_report_and_is_dropped(service: JobService) -> None:
     gate = Gate()
     job = service.start(VIEW, "a", "title", gate, ANN)
-    assert gate.begun.wait(60)
+    assert gate.begun.wait(180)
     service.cancel(job, ANN)
     assert not job.is_finished
     gate.open.set()
@@ -170,11 +170,11 @@ def test_a_job_that_finishes_in_spite_of_being_cancelled_keeps_its_result(
 
     def without_reports(job: Job) -> int:
         begun.set()
-        assert may_end.wait(60)
+        assert may_end.wait(180)
         return 7
 
     job = service.start(VIEW, "a", "title", without_reports, ANN)
-    assert begun.wait(60)
+    assert begun.wait(180)
     service.cancel(job, ANN)
     may_end.set()
     ended(job)
@@ -196,7 +196,7 @@ def test_jobs_of_a_limited_kind_run_in_order_one_at_a_time(service: JobService) 
     jobs = [
         service.start(kind, number, str(number), gate, EDITOR) for number, gate in enumerate(gates)
     ]
-    assert gates[0].begun.wait(60)
+    assert gates[0].begun.wait(180)
     assert [job.is_running for job in jobs] == [True, False, False]
     assert service.unfinished(kind) == jobs
     other = ended(service.start(EDIT, 1, "other kind", lambda _: 1, EDITOR))
@@ -205,7 +205,7 @@ def test_jobs_of_a_limited_kind_run_in_order_one_at_a_time(service: JobService) 
     assert jobs[1].was_cancelled
     gates[0].open.set()
     ended(jobs[0])
-    assert gates[2].begun.wait(60)
+    assert gates[2].begun.wait(180)
     gates[2].open.set()
     ended(jobs[2])
     assert not gates[1].begun.is_set()

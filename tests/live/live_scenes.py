@@ -43,6 +43,16 @@ class ManualExecutor(Executor):
         self.waiting.clear()
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class SquareDetector:
     """Detects the textured squares of ``scene``, whose green value identifies them."""
 

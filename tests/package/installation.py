@@ -67,7 +67,7 @@ class Installation:
 def build_wheel(folder: Path) -> Path:
     """Build the wheel of this checkout, without the network."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, timeout=300)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -83,7 +83,7 @@ def install_on_links(wheel: Path, root: Path) -> Installation:
     install = ["install", "--quiet", "--no-deps", "--no-index", str(wheel)]
     python = str(installation.environment / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
-    subprocess.run([*pip, *install], check=True, capture_output=True, timeout=120)
+    subprocess.run([*pip, *install], check=True, capture_output=True, timeout=300)
     (packages,) = installation.environment.glob("lib/python*/site-packages")
     declared = metadata.Distribution.at(next(packages.glob("fer_studio-*.dist-info"))).requires
     for distribution in closure(declared or []).values():
@@ -98,7 +98,7 @@ def install_from_index(wheel: Path, root: Path) -> Installation:
     """Install a wheel with its base dependencies as a user does: with pip, from the index."""
     installation = _empty(root)
     python = str(installation.environment / "bin" / "python")
-    subprocess.run([python, "-m", "ensurepip"], check=True, capture_output=True, timeout=120)
+    subprocess.run([python, "-m", "ensurepip"], check=True, capture_output=True, timeout=300)
     command = [python, "-m", "pip", "install", "--quiet", "-c", "constraints.txt", str(wheel)]
     subprocess.run(command, cwd=PROJECT_ROOT, check=True, timeout=1800)
     return installation

@@ -41,7 +41,7 @@ def draw_page(port: int, address: str) -> DrawnPage:
         socket.send(request.SerializeToString())
         while True:
             message = ForwardMsg()
-            content = socket.recv(timeout=120)
+            content = socket.recv(timeout=300)
             assert isinstance(content, bytes)
             message.ParseFromString(content)
             kind = message.WhichOneof("type")

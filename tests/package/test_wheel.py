@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from free_port import free_port
 from installation import Installation, build_wheel, install_from_index, install_on_links
 from streamlit_client import draw_page
 
@@ -68,9 +68,7 @@ def running_app(installation: Installation, **variables: str) -> Iterator[int]:
     Yields:
         Its port.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = int(free.getsockname()[1])
+    number = free_port()
     options = [f"--server.port={number}", "--server.headless=true"]
     log = installation.home / f"server-{number}.log"
     with log.open("wb") as output:
@@ -82,7 +80,7 @@ def running_app(installation: Installation, **variables: str) -> Iterator[int]:
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not _answers(number):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the app does not answer"
@@ -93,7 +91,7 @@ def running_app(installation: Installation, **variables: str) -> Iterator[int]:
         yield number
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -53,6 +53,6 @@ def open_app() -> OpenApp:
     """``open_app()``: the app as a visitor first sees it; ``open_app("pages/analyze.py")``."""
 
     def call(script: str = "app.py") -> AppTest:
-        return AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=60).run()
+        return AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180).run()
 
     return call

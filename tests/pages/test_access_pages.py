@@ -57,7 +57,7 @@ def open_as() -> OpenAs:
         secrets: dict[str, Any] = SECRETS,
         **session: Any,
     ) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         app.secrets = secrets
         app.user = user(email)
         for key, value in session.items():
@@ -264,6 +264,31 @@ def test_starting_a_training_requires_the_role(home: Settings, faces: str, open_
     assert "This page is for editors" in said(app)
 
 
+@pytest.mark.parametrize(("email", "is_run"), [(EDITOR, True), (VIEWER, False)])
+def test_an_action_on_a_run_requires_the_role_at_the_click(email: str, is_run: bool) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from fer_studio.ui.train.feedback import run_action, show_outcome
+
+        st.session_state.setdefault("is_done", False)
+        st.button(
+            "Act",
+            key="act",
+            on_click=run_action,
+            args=(lambda: st.session_state.update(is_done=True),),
+        )
+        show_outcome()
+
+    app = AppTest.from_function(script)
+    app.secrets, app.user = SECRETS, user(EDITOR)
+    app.run()
+    app.user = user(email)
+    app.button(key="act").click().run()
+    assert app.session_state.is_done is is_run
+    assert ("requires the role editor" in said(app)) is not is_run
+
+
 def test_creating_a_search_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
     app = open_as(EDITOR, "train", view="Search", train_data=faces)
     app.text_input(key="search_name").set_value("rates")
@@ -281,7 +306,7 @@ def test_deleting_a_dataset_requires_the_role(home: Settings, faces: str, open_a
 
 
 def test_importing_requires_the_role(home: Settings, open_as: OpenAs) -> None:
-    app = open_as(EDITOR, "dataset", import_way="demo")
+    app = open_as(EDITOR, "dataset", import_source="demo")
     demote(app)
     app.button(key="import_demo").click().run()
     assert dataset_names(home) == []
@@ -379,7 +404,7 @@ def test_a_shared_server_does_not_read_downloads(
     (downloads / "private.csv").write_text("emotion,pixels\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("FER_STUDIO_IMPORT_ROOTS", raising=False)
-    app = open_as(EDITOR, "dataset", import_way="path")
+    app = open_as(EDITOR, "dataset", import_source="path")
     assert str(downloads) not in said(app)
     app.text_input(key="import_path").set_value(str(downloads / "private.csv"))
     app.button(key="import_start").click().run()
@@ -458,7 +483,7 @@ def test_every_change_requires_the_role() -> None:
         }
         found |= names & CHANGES
         if names & CHANGES:
-            assert names & {"require_editor", "act"}, path
+            assert names & {"require_editor", "run_action"}, path
     assert found == CHANGES
 
 

@@ -27,7 +27,7 @@ from fer_studio.ui.jobs import job_service
 Png = Callable[[NDArray[np.uint8]], bytes]
 OpenApp = Callable[..., AppTest]
 PAGE = "pages/dataset.py"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 def csv_of(faces: FaceSet) -> bytes:
@@ -105,7 +105,7 @@ def open_section(app: AppTest, name: str) -> AppTest:
 
 def open_import(app: AppTest, way: str) -> AppTest:
     app.session_state["import_open"] = True
-    app.session_state["import_way"] = way
+    app.session_state["import_source"] = way
     return app.run()
 
 
@@ -480,7 +480,7 @@ def test_deletion_warns_of_a_training_under_way(
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
     assert "A training on it is running (busy)" in plain(app.warning)
-    assert "One other training on it could no longer be started" in plain(app.caption)
+    assert "One other run on it can then no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(
@@ -510,7 +510,7 @@ def test_the_gallery_can_be_ordered(
 @pytest.mark.parametrize("view", ["Mean faces", "Pixel intensities", "Augmentation"])
 def test_the_other_views(home_with_faces: Settings, open_app: OpenApp, view: str) -> None:
     app = open_section(open_page(open_app), "Browse images")
-    app.session_state["look_view"] = view
+    app.session_state["browse_view"] = view
     settled(app)
     assert not app.error
     assert len(app.get("plotly_chart")) == (0 if view == "Augmentation" else 1)
@@ -531,13 +531,13 @@ def test_the_audit_counts_and_shows_the_groups(
         "Duplicate groups": "3",
         "Duplicate images": "6",
         "Conflicting groups": "1",
-        "Validation in train": "1",
-        "Test in train": "0",
+        "Validation leaks": "1",
+        "Test leaks": "0",
         "Blank images": "1",
     }
     app = choose_finding(app, "conflicts")
     assert sorted(one.label for one in app.checkbox) == ["fear · train", "happy · train"]
-    assert "1 group of 2 images: 2 in train." in plain(app.caption)
+    assert "1 group, 2 images: 2 in train." in plain(app.caption)
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:
@@ -581,7 +581,7 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     app.button(key="curation_undo").click()
     settled(app)
     assert decisions(home_with_faces) == {}
-    assert "uses these data as imported" in plain(app.info)
+    assert "uses the dataset as imported" in plain(app.info)
     assert not app.error
 
 
@@ -756,7 +756,7 @@ def test_the_page_needs_no_training_library(home_with_faces: Settings) -> None:
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({str(PROJECT_ROOT / "app.py")!r}, default_timeout=60).run()
+app = AppTest.from_file({str(PROJECT_ROOT / "app.py")!r}, default_timeout=180).run()
 app.switch_page({PAGE!r}).run()
 titles = {{
     "Browse images": "visibility",
@@ -770,7 +770,7 @@ for name, icon in titles.items():
     assert not app.exception, app.exception
 for view in ("Mean faces", "Augmentation"):
     app.session_state["dataset_section"] = ":material/visibility: Browse images"
-    app.session_state["look_view"] = view
+    app.session_state["browse_view"] = view
     app.run()
     assert not app.exception, app.exception
 print(sorted({{"tensorflow", "keras", "jax", "torch", "tf2onnx"}} & set(sys.modules)))

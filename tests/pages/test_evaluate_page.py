@@ -27,6 +27,8 @@ from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui.datasets import dataset_votes, open_dataset
+from fer_studio.ui.evaluate import report_tab
+from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation
 
 PAGE = "pages/evaluate.py"
@@ -84,7 +86,7 @@ def evaluate(app: AppTest) -> AppTest:
 
 
 def wait_for(app: AppTest, is_done: Callable[[], bool]) -> AppTest:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not is_done():
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
@@ -104,7 +106,7 @@ def open_app() -> OpenApp:
     """``open_app()`` opens the page through the navigation in a new session."""
 
     def call() -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         return app.switch_page(PAGE).run()
 
     return call
@@ -339,7 +341,7 @@ def test_mistakes_are_filtered_and_one_can_be_opened(
     assert labels
     assert {label.split(" ")[0] for label in labels} == {true}
     app.slider(key="mistakes_confidence").set_value((0, 0)).run()
-    assert "relax them" in plain(app.info)
+    assert "matches these filters" in plain(app.info)
 
 
 def test_the_heat_map_can_be_shown_for_another_emotion(
@@ -411,12 +413,12 @@ def test_a_minimum_confidence_rejects_predictions(
     studio: Settings, open_app: OpenApp, own_probabilities: NDArray[np.float32]
 ) -> None:
     app = open_section(open_app(), "Calibration")
-    app.slider(key="unsure_below").set_value(80).run()
+    app.slider(key="minimum_confidence_percent").set_value(80).run()
     assert_valid(app)
     share = (own_probabilities.max(axis=1) >= 0.8).mean()
     assert metrics(app)["Accepted predictions"] == f"{100 * share:.1f} %"
-    app.slider(key="unsure_below").set_value(100).run()
-    assert metrics(app)["Accuracy of these"] == "undefined"
+    app.slider(key="minimum_confidence_percent").set_value(100).run()
+    assert metrics(app)["Accuracy when accepted"] == "undefined"
 
 
 def test_test_images_are_marked_before_and_after(with_data: Settings, open_app: OpenApp) -> None:
@@ -661,7 +663,7 @@ def test_two_sessions_share_one_evaluation_and_both_can_stop_it(
 
     def slow(*arguments: Any, report: Any = None, **options: Any) -> Any:
         calls.append(1)
-        assert proceed.wait(60)
+        assert proceed.wait(180)
         if report is not None:
             report(1, 2)
         return original(*arguments, report=report, **options)
@@ -864,7 +866,7 @@ def test_a_dataset_is_opened_once_for_both_pages(
 
     monkeypatch.setattr(datasets, "load_dataset", counted)
     choose_data(open_app(), "tiny")
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     app.switch_page("pages/dataset.py").run()
     assert app.selectbox(key="dataset").value == "tiny"
     assert not app.exception
@@ -936,23 +938,52 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     assert "FER+ annotators" in plain(app.markdown)
 
 
-def test_the_summary_shows_the_annotators_own_agreement(
+def _truth(app: AppTest) -> Any:
+    return next(group for group in app.button_group if group.label == "Compare with")
+
+
+def test_every_tab_can_compare_with_the_annotator_votes(
     with_votes: Settings, open_app: OpenApp
 ) -> None:
     app = evaluate(choose_data(open_app(), "tiny"))
-    assert "Against the people who labeled the images" in texts(app.header)
+    assert "on the validation images of tiny: 21 images" in plain(app.markdown).replace("**", "")
+    assert "Compared with the annotators" not in texts(app.header)
+    app = _truth(app).set_value("Annotator votes").run()
+    assert "Compared with the annotators" in texts(app.header)
+    assert "validation images of tiny (votes): 19 images" in plain(app.markdown)
     shown = {metric.label: metric.value for metric in app.metric}
     # All annotators agree wherever there is a winner.
-    assert shown["One annotator"] == "100.0 %"
-    assert shown["Agreement"] == shown["Model, measured alike"] == shown["Clear images"]
+    assert shown["Annotator agreement"] == "100.0 %"
+    assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
-    assert "on the 19 images with a single winner" in plain(app.caption)
-    assert "1 images with tied votes, 1 with another answer first" in plain(app.caption)
-    table = app.dataframe[-1].value
-    assert table["Images"].sum() == 19
-    # Without votes the section is absent.
+    assert "1 images with tied votes, 1 on which another answer has the most" in plain(app.caption)
+    app = open_section(app, "Per emotion")
+    assert app.dataframe[0].value["Images"].sum() == 19
+    app = open_section(app, "Calibration")
+    assert "compare it with the labels to fit a temperature" in plain(app.caption)
+    app = open_section(app, "Robustness")
+    assert app.dataframe[0].value["Images"].sum() == 4 * 19
+    assert not app.exception
+    # Without votes there is no choice, and the labels are used.
     (with_votes.data_root / "tiny" / "votes.npz").unlink()
-    assert "Against the people who labeled the images" not in texts(app.run().header)
+    app.run()
+    assert all(group.label != "Compare with" for group in app.button_group)
+    assert not app.exception
+
+
+def test_the_report_against_votes_contains_the_annotators(
+    with_votes: Settings, open_app: OpenApp
+) -> None:
+    bundle = load_bundle(with_votes.models_root / "small")
+    dataset = open_dataset("tiny", with_votes)
+    request = EvaluationRequest(bundle, dataset, "validation", with_votes)
+    evaluation = LoadedEvaluation("", bundle, request._evaluate(None), request, with_votes)
+    counts = vote_counts(evaluation)
+    assert counts is not None
+    voted = against_votes(evaluation, counts)
+    assert "The model against the same plurality" in report_tab._html(voted)
+    assert report_tab._document(voted)["votes"]["ties"] == 1
+    assert "votes" not in report_tab._document(evaluation)
 
 
 def test_accuracy_by_agreement_of_the_annotators(with_votes: Settings, open_app: OpenApp) -> None:
@@ -974,7 +1005,7 @@ def test_a_link_opens_its_model(studio: Settings) -> None:
     write_predictions(
         studio.models_root / "other", np.zeros(3, np.int8), np.full((3, 7), 1 / 7, np.float32)
     )
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).switch_page(PAGE)
     app.query_params["model"] = "other"
     app.run()
     assert_valid(app)
@@ -994,7 +1025,7 @@ def test_a_link_opens_its_model(studio: Settings) -> None:
 
 
 def test_a_link_to_a_missing_model_is_a_warning(studio: Settings, open_app: OpenApp) -> None:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).switch_page(PAGE)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).switch_page(PAGE)
     app.query_params["model"] = "gone"
     app.run()
     assert_valid(app)
@@ -1007,7 +1038,7 @@ def test_the_page_imports_no_training_library(studio: Settings, tmp_path: Path) 
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         f"sections = {list(SECTIONS.values())!r}\n"
-        "app = AppTest.from_file('app.py', default_timeout=60)\n"
+        "app = AppTest.from_file('app.py', default_timeout=180)\n"
         "app.switch_page('pages/evaluate.py').run()\n"
         "for name in sections:\n"
         "    app.session_state['evaluate_section'] = name\n"

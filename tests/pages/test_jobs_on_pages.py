@@ -34,7 +34,7 @@ def user(email: str) -> dict[str, Any]:
 
 
 def open_as(email: str, page: str, **session: Any) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     app.secrets = SECRETS
     app.user = user(email)
     for key, value in session.items():
@@ -72,7 +72,7 @@ def test_a_job_that_was_just_cancelled_counts_as_not_started(
     service = jobs.JobService()
     monkeypatch.setattr(jobs, "job_service", lambda: service)
     job = service.start(LOOKING, "key", "Looking", lambda _: 7, editor())
-    assert job.wait(60)
+    assert job.wait(180)
 
     def found() -> Job | None:
         return job_on_request(LOOKING, "key", "Looking", int, is_pressed=False, stop_key="stop")
@@ -115,7 +115,7 @@ def test_a_viewer_watches_an_editors_job_and_cannot_stop_it(
     app.user = user(EDITOR)
     app.run()
     app.button(key="stop_import").click().run()
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.was_cancelled
 
 
@@ -152,6 +152,29 @@ def test_progress_that_was_drawn_for_another_role_runs_the_whole_page_again() ->
     app = AppTest.from_function(script).run()
     assert app.session_state.runs == 2
     assert not app.markdown
+
+
+@pytest.mark.parametrize(("email", "may_stay"), [(EDITOR, True), (VIEWER, False)])
+def test_a_fragment_of_a_visitor_without_the_role_runs_the_whole_page_again(
+    email: str, may_stay: bool
+) -> None:
+    """Issue 18, row 4: a fragment that refreshes itself runs without the page around it."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from fer_studio.ui.access import leave_if_refused
+
+        st.session_state.runs = st.session_state.get("runs", 0) + 1
+        if st.session_state.runs == 1:
+            leave_if_refused("train")
+            st.write("drawn")
+
+    app = AppTest.from_function(script)
+    app.secrets, app.user = SECRETS, user(email)
+    app.run()
+    assert app.session_state.runs == (1 if may_stay else 2)
+    assert [one.value for one in app.markdown] == (["drawn"] if may_stay else [])
 
 
 def test_a_refused_stop_is_reported() -> None:

@@ -93,7 +93,7 @@ def open_view() -> Callable[..., AppTest]:
     """``open_view("Runs", run="one")``: a section of the page, with this in the session."""
 
     def call(view: str = "New training", **session: Any) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         app.session_state["view"] = view
         for key, value in session.items():
             app.session_state[key] = value
@@ -185,7 +185,7 @@ def test_the_page_loads_no_training_library_and_optuna_only_for_a_search(
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "app = AppTest.from_file('app.py', default_timeout=60)\n"
+        "app = AppTest.from_file('app.py', default_timeout=180)\n"
         "app.switch_page('pages/train.py').run()\n"
         "assert not app.exception\n"
         "for view in ('Runs', 'Compare'):\n"
@@ -194,7 +194,7 @@ def test_the_page_loads_no_training_library_and_optuna_only_for_a_search(
         "print(sorted({'tensorflow', 'keras', 'optuna', 'jax', 'torch'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr
 
@@ -430,7 +430,7 @@ def test_a_dataset_without_validation_cannot_be_started(
 
 def wait_for_estimate() -> None:
     for job in job_service().unfinished(ESTIMATE):
-        assert job.wait(60)
+        assert job.wait(180)
 
 
 def test_the_estimate_is_measured_in_the_background_and_shown(
@@ -535,6 +535,18 @@ def test_a_refused_start_keeps_the_form(
 
 
 @pytest.mark.usefixtures("no_processes")
+def test_votes_that_the_dataset_lacks_are_missed_at_the_start(
+    home: Settings, faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    app = open_group(open_view(), "loss")
+    app.selectbox(key="setting_targets").set_value("votes_majority").run()
+    app.button(key="start_training").click().run()
+    assert_sound(app)
+    assert "faces has none; import them on the dataset page" in errors(app)[0]
+    assert list_runs(home) == []
+
+
+@pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize("view", ["New training", "Runs", "Compare", "Search"])
 def test_a_runs_folder_that_is_not_a_folder_is_reported(
     home: Settings, faces: str, open_view: Callable[..., AppTest], view: str
@@ -591,6 +603,8 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert_sound(app)
     assert default_bundle_name(home) == "one"
     assert "default model" in words(app)
+    assert app.button(key="delete").disabled
+    assert "choose another default model, before you delete the run" in words(app)
     app.text_input(key="publish_name_one").set_value("small")
     app.button(key="publish").click().run()
     assert "There is already a model 'small'" in errors(app)[0]
@@ -599,6 +613,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.button(key="publish").click().run()
     assert_sound(app)
     assert default_bundle_name(home) == "mine"
+    assert not app.button(key="delete").disabled
     assert (home.models_root / "mine" / "bundle.json").is_file()
 
 
@@ -700,12 +715,12 @@ def test_the_queue_is_reordered_and_emptied(
         enqueue(make_run(home, name), home)
     app = open_view("Runs")
     assert any("3 pending runs" in box.label for box in app.expander)
-    assert app.button(key="earlier_first").disabled
-    app.button(key="earlier_third").click().run()
-    app.button(key="later_first").click().run()
+    assert app.button(key="move_up_first").disabled
+    app.button(key="move_up_third").click().run()
+    app.button(key="move_down_first").click().run()
     # first, third, second; then the first one place later.
     assert [run.path.name for run in waiting_runs(home)] == ["third", "first", "second"]
-    app.button(key="take_out_second").click().run()
+    app.button(key="remove_second").click().run()
     assert_sound(app)
     assert sorted(run.path.name for run in waiting_runs(home)) == ["first", "third"]
 
@@ -734,12 +749,12 @@ def test_the_address_names_the_run_and_leads_back_to_it(
         write_label(make_run(home, name, epochs=1, state="finished"), RunLabel(f"Run {name}"))
     app = open_view("Runs")
     assert app.query_params["run"] == app.selectbox(key="run").value
-    again = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    again = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     again.session_state["view"] = "Runs"
     again.query_params["run"] = "two"
     again.switch_page("pages/train.py").run()
     assert again.selectbox(key="run").value == "two"
-    gone = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    gone = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     gone.session_state["view"] = "Runs"
     gone.query_params["run"] = "gone"
     gone.switch_page("pages/train.py").run()
@@ -897,7 +912,7 @@ def test_a_study_is_created_from_the_form() -> None:
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
         ({}, [], "at least one field"),
-        ({}, [RATE | {"low": 1.0}], "needs a low and a higher high"),
+        ({}, [RATE | {"low": 1.0}], "needs low and high, with low below high"),
         ({}, [RATE | {"high": 100.0}], "learning_rate"),
     ],
 )

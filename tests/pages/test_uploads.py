@@ -66,7 +66,7 @@ def test_photos_beyond_the_bounds_are_skipped_and_reported(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_PHOTOS", 2)
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     app.switch_page("pages/analyze.py").run()
     app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
     app.run()

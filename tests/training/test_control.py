@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from fer_core import bundle as bundle_module
+from fer_core.bundle import find_bundle, publish_bundle, set_default_bundle
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
@@ -20,7 +23,6 @@ from fer_core.training.control import (
     Control,
     RunControl,
     RunLabel,
-    delete_run,
     is_active,
     kill_run,
     read_control,
@@ -31,6 +33,7 @@ from fer_core.training.control import (
     write_label,
 )
 from fer_core.training.processes import is_process_alive
+from fer_core.training.run_deletion import delete_run
 from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
 
 #: Holds a run like a training, reports it, and starts a child process.
@@ -40,9 +43,9 @@ from pathlib import Path
 from fer_core.training.run_folder import RunFolder, RunStatus
 run = RunFolder(Path(sys.argv[1]))
 with run.locked():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     run.write_status(RunStatus("running", str(child.pid), epoch=2, epochs=3, step=1, steps=9))
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -75,7 +78,7 @@ def holder(run: RunFolder) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(run.path)], start_new_session=True
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while run.read_status() is None:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
@@ -179,9 +182,9 @@ def test_a_process_that_holds_a_run_is_found_controlled_and_killed_with_its_chil
     with pytest.raises(InputError, match="being trained; stop or kill it first"):
         delete_run(run, settings)
     kill_run(run)
-    assert holder.wait(timeout=10) == -signal.SIGKILL
+    assert holder.wait(timeout=120) == -signal.SIGKILL
     assert not is_active(run)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while is_process_alive(child, None) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_process_alive(child, None)
@@ -208,6 +211,58 @@ def test_a_run_is_deleted_whole_and_only_in_runs(
         with pytest.raises(InputError, match="is not in"):
             delete_run(RunFolder(elsewhere), settings)
         assert elsewhere.is_dir()
+
+
+def test_a_run_whose_model_is_the_default_model_is_not_deleted(
+    run: RunFolder, settings: Settings, write_bundle_folder: Callable[..., Path]
+) -> None:
+    write_bundle_folder(run.bundle_path)
+    set_default_bundle("one", settings)
+    with pytest.raises(InputError, match="The model of the run one is the default model; publish"):
+        delete_run(run, settings)
+    assert find_bundle(None, settings).folder == run.bundle_path
+    # A published model of the same name is the default instead.
+    publish_bundle(run.bundle_path, settings, name="one")
+    delete_run(run, settings)
+    assert find_bundle(None, settings).folder == settings.models_root / "one"
+
+
+def test_a_run_that_becomes_the_default_model_meanwhile_is_not_deleted(
+    run: RunFolder,
+    settings: Settings,
+    write_bundle_folder: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other thread has found the bundle, and has not written its name when deletion starts."""
+    write_bundle_folder(run.bundle_path)
+    is_found, may_write = threading.Event(), threading.Event()
+    write = bundle_module.write_text
+
+    def late(path: Path, text: str) -> None:
+        is_found.set()
+        may_write.wait(30)
+        write(path, text)
+
+    monkeypatch.setattr(bundle_module, "write_text", late)
+    with ThreadPoolExecutor(2) as pool:
+        change = pool.submit(set_default_bundle, "one", settings)
+        assert is_found.wait(30)
+        deletion = pool.submit(delete_run, run, settings)
+        # It waits: a folder that was deleted would disappear within this time.
+        assert not wait([deletion], timeout=0.2).done
+        may_write.set()
+        change.result()
+        with pytest.raises(InputError, match="is the default model"):
+            deletion.result()
+    assert find_bundle(None, settings).folder == run.bundle_path
+
+
+def test_a_run_is_deleted_where_the_models_folder_cannot_be_written(
+    run: RunFolder, settings: Settings
+) -> None:
+    settings.models_root.write_text("a file")
+    delete_run(run, settings)
+    assert not run.path.exists()
 
 
 def test_a_label_is_read_back(run: RunFolder) -> None:

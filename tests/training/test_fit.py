@@ -300,8 +300,12 @@ def test_the_first_installed_backend_is_taken(monkeypatch: pytest.MonkeyPatch) -
     assert os.environ["KERAS_BACKEND"] == "jax"
     monkeypatch.delenv("KERAS_BACKEND")
     found.remove("keras")
-    with pytest.raises(InputError, match="Keras with TensorFlow, JAX or PyTorch, not installed"):
+    with pytest.raises(
+        InputError, match="Keras with TensorFlow, JAX or PyTorch, which is not installed"
+    ):
         prepare_backend()
     found = {"keras"}
-    with pytest.raises(InputError, match="Keras with TensorFlow, JAX or PyTorch, not installed"):
+    with pytest.raises(
+        InputError, match="Keras with TensorFlow, JAX or PyTorch, which is not installed"
+    ):
         prepare_backend()

@@ -5,7 +5,6 @@ import platform
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
@@ -55,8 +54,8 @@ SPACE = [
         ([], "at least one field"),
         ([{"field": "colour", "choices": [1]}], "'colour' cannot be searched; choose from"),
         ([{"field": "seed", "low": 1, "high": 2}], "'seed' cannot be searched"),
-        ([{"field": "epochs", "low": 1}], "needs a low and a higher high"),
-        ([{"field": "epochs", "low": 5, "high": 5}], "needs a low and a higher high"),
+        ([{"field": "epochs", "low": 1}], "needs low and high, with low below high"),
+        ([{"field": "epochs", "low": 5, "high": 5}], "needs low and high, with low below high"),
         ([{"field": "epochs", "low": 1.5, "high": 3}], "should be a whole number"),
         (
             [{"field": "learning_rate", "low": 0, "high": 1}],
@@ -69,7 +68,7 @@ SPACE = [
         ([{"field": "weight_decay", "low": 0, "high": 1, "log": True}], "low above 0 for log"),
         ([{"field": "optimizer", "low": 0, "high": 1}], "optimizer needs choices"),
         ([{"field": "optimizer", "choices": ["lion"]}], "should be one of .*lion"),
-        ([{"field": "epochs", "choices": [1, 1]}], "the same choice twice"),
+        ([{"field": "epochs", "choices": [1, 1]}], "lists a choice twice"),
         ([{"field": "epochs", "choices": ["many"]}], "should be a whole number"),
         ([{"field": "flip", "choices": [True], "low": 1}], "either low and high, or choices"),
         ([SPACE[0], SPACE[0]], "each field may be named once"),
@@ -209,6 +208,9 @@ def test_failed_trials_are_reported_and_count(
 def test_studies_that_are_not_valid_are_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no dataset and no path"):
         create_study(setup("nowhere"), settings)
+    votes = TrainingConfig(architecture="three_convolutions", targets="votes_majority")
+    with pytest.raises(InputError, match="needs annotator votes"):
+        create_study(setup(str(tmp_path), config=votes), settings)
     with pytest.raises(InputError, match="cannot be a name"):
         create_study(setup(str(tmp_path), name="../x"), settings)
     with pytest.raises(InputError, match="storage of the study 'first' cannot be used"):
@@ -355,9 +357,7 @@ def test_a_stop_leaves_the_trial_open(
         return SimpleNamespace(state="running", reason="")
 
     monkeypatch.setattr(search_worker, "run_summary", running)
-    start = time.monotonic()
-    summary = run_search("first", settings)
-    assert time.monotonic() - start < 30
+    summary = run_search("first", settings)  # returns although the trial's run has not ended
     assert (summary.running, summary.failed, summary.state) == (0, 0, "stopped")
     # The trial keeps its values and its run, which the next worker continues.
     (trial,) = summary.trials

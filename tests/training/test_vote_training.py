@@ -22,6 +22,7 @@ from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.batches import Batch, TrainingBatches, class_weights, epoch_order
 from fer_core.training.fit import FitContext, fit, training_rows, validation_rows
+from fer_core.training.launcher import create_run
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.train_job import TrainingOutcome, run_training
 
@@ -248,13 +249,30 @@ def test_the_bundle_says_what_was_learned(settings: Settings, imported: FaceSet)
     assert "targets: votes_distribution of votes.csv" in log
 
 
+def test_a_training_without_its_votes_is_refused_at_the_launch(
+    settings: Settings, imported: FaceSet, write_files: Callable[..., Path]
+) -> None:
+    run = create_run(RunSetup("tiny", "drawn", config()), settings)
+    assert run.path.is_dir()
+    remove_votes(settings.data_root / "drawn")
+    for data, words in {
+        "drawn": r"drawn has none; import them on .* or with 'dataset votes drawn --import FILE'",
+        str(settings.data_root.parent): r"has none; import the dataset with 'dataset import /",
+    }.items():
+        setup = RunSetup("tiny", data, config())
+        with pytest.raises(InputError, match=words):
+            create_run(setup, settings)
+    create_run(RunSetup("tiny", "drawn", config(targets="labels")), settings)
+    assert len(list(settings.runs_root.glob("[!.]*"))) == 2
+
+
 def test_a_run_keeps_the_votes_of_its_start(settings: Settings, imported: FaceSet) -> None:
     first = train(settings, "begun", epochs=1)
     remove_votes(settings.data_root / "drawn")
     again = run_training(first.run, settings)
     assert first.bundle is not None and again.bundle is not None
     assert again.bundle.record.targets == first.bundle.record.targets
-    with pytest.raises(InputError, match=r"drawn has none; import them with 'dataset votes drawn"):
+    with pytest.raises(InputError, match="drawn has none; import them on the dataset page"):
         train(settings, "without")
     (first.run.path / "votes.npz").unlink()
     with pytest.raises(InputError, match="votes that this run started with are missing"):

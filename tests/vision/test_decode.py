@@ -20,8 +20,9 @@ from PIL import Image, ImageOps
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS
 from fer_core.settings import PROJECT_ROOT
-from fer_core.vision import decode
+from fer_core.vision import decode, decode_worker
 from fer_core.vision.decode import MAX_SOURCE_PIXELS, decode_picture, full_size, picture_slot
+from fer_core.vision.decode_worker import _Worker
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -58,6 +59,21 @@ def refusal(content: bytes, name: str = "holiday.jpg") -> str:
     assert message.endswith(".")
     assert "\n" not in message
     return message
+
+
+@pytest.fixture
+def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The process IDs of the workers that the test starts; there are none at its start."""
+    decode_worker._close_idle_workers()
+    started = []
+    start = _Worker.__init__
+
+    def recorded(worker: _Worker) -> None:
+        start(worker)
+        started.append(worker._process.pid)
+
+    monkeypatch.setattr(_Worker, "__init__", recorded)
+    return started
 
 
 # --- supported ----------------------------------------------------------------------------------
@@ -372,9 +388,10 @@ def test_memory_is_limited_from_the_header(color_type: int, kind: str) -> None:
     assert "14,000 x 12,000 pixels in color or with transparency and needs 679 MB" in message
 
 
-def test_the_memory_of_the_webp_decoder_counts() -> None:
+def test_the_memory_of_the_webp_decoder_counts(started_workers: list[int]) -> None:
     """A file of a few hundred bytes took 1.2 GB: libwebp decodes to canvases of its own."""
     assert "allowed; shrink it" in refusal(encoded(Image.new("RGB", (7000, 7000)), "WEBP"))
+    assert started_workers == []
 
 
 def test_gray_pictures_may_have_more_pixels() -> None:
@@ -465,6 +482,101 @@ def test_decoding_has_a_time_limit(kind: str, monkeypatch: pytest.MonkeyPatch) -
     content = encoded(photo(), kind)
     monkeypatch.setattr(decode, "MAX_DECODE_SECONDS", -1.0)
     assert "could not be decoded within" in refusal(content)
+
+
+def slow_tiff(side: int) -> bytes:
+    """Return a small TIFF whose strips are all the same progressive JPEG with 90 scans."""
+    rows = 8
+    strip = encoded(photo(side, rows).convert("L"), "JPEG", progressive=True)
+    last_scan = strip.rindex(b"\xff\xda")
+    strip = strip[:last_scan] + strip[last_scan:-2] * 80 + strip[-2:]
+    count = side // rows
+    fields = 10
+    offsets = 8 + 2 + 12 * fields + 4
+    sizes, start = offsets + 4 * count, offsets + 8 * count
+    tags = {
+        256: side,  # width
+        257: side,  # height
+        258: 8,  # bits per sample
+        259: 7,  # JPEG
+        262: 1,  # black is zero
+        273: offsets,
+        277: 1,  # samples per pixel
+        278: rows,  # per strip
+        279: sizes,
+        284: 1,  # one plane
+    }
+    assert len(tags) == fields
+    directory = b"".join(
+        struct.pack("<HHII", tag, 4, count if tag in (273, 279) else 1, value)
+        for tag, value in tags.items()
+    )
+    return (
+        b"II*\x00"
+        + struct.pack("<IH", 8, fields)
+        + directory
+        + struct.pack("<I", 0)
+        + struct.pack(f"<{count}I", *[start] * count)
+        + struct.pack(f"<{count}I", *[len(strip)] * count)
+        + strip
+    )
+
+
+def test_a_decoder_that_cannot_be_interrupted_has_a_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert decode_picture(slow_tiff(64), "a").shape == (64, 64, 3)
+    # Takes several seconds; with 100 megapixels, minutes.
+    content = slow_tiff(4000)
+    assert len(content) < 500_000
+    monkeypatch.setattr(decode, "MAX_DECODE_SECONDS", 0.3)
+    assert "could not be decoded within 0 s" in refusal(content)
+    # A worker that is ended is replaced.
+    monkeypatch.undo()
+    assert decode_picture(slow_tiff(64), "a").shape == (64, 64, 3)
+
+
+def test_a_decoder_that_crashes_ends_only_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Worker, "_end_over_time", lambda worker: worker._process.kill())
+    monkeypatch.setattr(decode, "MAX_DECODE_SECONDS", 0.3)
+    assert "is damaged or of a rare kind" in refusal(slow_tiff(4000))
+
+
+def test_a_worker_decodes_like_this_process(
+    started_workers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = encoded(photo(300, 200), "WEBP")
+    expected = decode_picture(large, "a")
+    tiff = encoded(photo(), "TIFF", compression="tiff_lzw")
+    assert started_workers == []
+    monkeypatch.setattr(decode, "_WEBP_WORKER_PIXELS", 300 * 200 - 1)
+    for _ in range(3):
+        np.testing.assert_array_equal(decode_picture(large, "a"), expected)
+        np.testing.assert_array_equal(decode_picture(tiff, "a"), np.asarray(photo()))
+        assert "is cut short" in refusal(large[:-50], "\udce4.webp")
+    assert len(started_workers) == 1
+
+
+def test_small_webp_pictures_start_no_process(started_workers: list[int]) -> None:
+    assert decode_picture(encoded(photo(), "WEBP"), "a").shape == (60, 80, 3)
+    assert decode_picture(encoded(photo(), "TIFF"), "a").shape == (60, 80, 3)
+    assert started_workers == []
+
+
+def test_a_worker_that_ended_while_idle_is_replaced(
+    started_workers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(decode_worker, "_IDLE_SECONDS", 0.0)
+        ended = _Worker()
+        assert ended._process.wait() == 0
+        # It ends between the check and the request.
+        patch.setattr(_Worker, "is_alive", lambda worker: True)
+        patch.setattr(decode_worker, "_IDLE_SECONDS", 60.0)
+        decode_worker._idle_workers.append(ended)
+        content = encoded(photo(), "TIFF", compression="tiff_lzw")
+        assert decode_picture(content, "a").shape == (60, 80, 3)
+    assert len(started_workers) == 2
 
 
 _FIVE_TIMES = """

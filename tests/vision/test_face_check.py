@@ -104,16 +104,8 @@ def test_pictures_without_faces_give_no_detections(detector: HaarDetector, path:
     assert detector.detect(decode_picture(path.read_bytes(), path.name)) == []
 
 
-# Blurred, her face of 28 or 39 pixels in the two smallest pictures is not detected.
-@pytest.mark.parametrize(
-    ("side", "change"),
-    [
-        (side, change)
-        for side in (140, 200, 300, 512, 900)
-        for change in ("as it is", "mirrored", "dark", "blurred", "noisy")
-        if change != "blurred" or side > 200
-    ],
-)
+@pytest.mark.parametrize("side", [140, 200, 300, 512, 900])
+@pytest.mark.parametrize("change", ["as it is", "mirrored", "dark", "blurred", "noisy"])
 def test_the_astronaut_is_detected(
     detector: HaarDetector, astronaut: NDArray[np.uint8], side: int, change: str
 ) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 
-#: Drawing uses this multiple of the final size; averaging then gives smooth edges.
+#: Factor between the size of the canvas and the final size; averaging then gives smooth edges.
 OVERSAMPLING = 4
 
 #: Fractional bits of coordinates: OpenCV draws in fixed point, so that the result does not depend
@@ -111,7 +111,7 @@ class Canvas:
         """Return the picture at its final size, uint8 ``[size, size]``."""
         factor = self._oversampling
         side = self.pixels.shape[0] // factor
-        # In integers, which all machines round in the same way.
+        # Computed with integers, which all machines round in the same way.
         sums = self.pixels.reshape(side, factor, side, factor).sum(axis=(1, 3), dtype=np.uint32)
         mean = (sums + factor * factor // 2) // (factor * factor)
         return np.asarray(mean, dtype=np.uint8)

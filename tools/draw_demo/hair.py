@@ -9,7 +9,7 @@ import numpy as np
 from tools.draw_demo.canvas import Canvas, curve, mirrored, moved, oval, points
 from tools.draw_demo.identity import Identity
 
-#: Height of the skull's top.
+#: Height of the top of the skull, in face units.
 CROWN = -1.08
 
 
@@ -202,7 +202,7 @@ def _fill_hairstyle(canvas: Canvas, person: Identity, hairstyle: _Hairstyle) -> 
     """Fill the area from the hairline to above the top of the head."""
     volume = hairstyle.min_volume + hairstyle.volume_scale * person.hair_volume
     width = person.head_width + volume
-    over = curve(
+    upper_edge = curve(
         points(
             (-width, -0.3),
             (-0.93 * width, -0.64 - volume),
@@ -217,7 +217,7 @@ def _fill_hairstyle(canvas: Canvas, person: Identity, hairstyle: _Hairstyle) -> 
     if person.part_side < 0:
         hairline = hairline[::-1]  # restore the order from right to left
     gray = hairstyle.opacity * person.hair + (1 - hairstyle.opacity) * person.skin
-    canvas.fill(gray, np.concatenate([hairline, over]))
+    canvas.fill(gray, np.concatenate([hairline, upper_edge]))
 
 
 def _draw_headscarf(canvas: Canvas, person: Identity) -> None:

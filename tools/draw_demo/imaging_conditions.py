@@ -13,9 +13,10 @@ from tools.draw_demo.chance import around, between, happens
 from tools.draw_demo.expression import Expression
 from tools.draw_demo.identity import Identity
 
-#: The shading layer is neutral at ``_NO_SHADE``. A pixel keeps its gray at ``_UNCHANGED``, which is
-#: lower, so that most of a lit face is slightly lighter than the gray of its skin.
+#: Value of the shading layer where nothing is shaded.
 _NO_SHADE = 128
+#: Value of the shading layer at which a pixel keeps its gray. It is lower than ``_NO_SHADE``, so
+#: that unshaded parts of a face become slightly lighter than the gray of its skin.
 _UNCHANGED = 116
 
 
@@ -103,7 +104,7 @@ def shaded(
     return np.asarray(lit, dtype=np.uint8)
 
 
-def photographed(
+def with_imaging_effects(
     picture: NDArray[np.uint8], conditions: ImagingConditions, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Add exposure, blur and grain.

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from tools.draw_demo.canvas import Canvas, Pose
 from tools.draw_demo.chance import around, between, generator_for, happens
-from tools.draw_demo.covering import draw_covering
 from tools.draw_demo.expression import Expression, draw_expression
 from tools.draw_demo.features import draw_features
 from tools.draw_demo.hair import draw_front_hair
@@ -16,11 +15,12 @@ from tools.draw_demo.identity import Identity, draw_identity
 from tools.draw_demo.imaging_conditions import (
     ImagingConditions,
     draw_conditions,
-    photographed,
     shaded,
+    with_imaging_effects,
 )
+from tools.draw_demo.occlusions import draw_occlusion
 
-#: First key of the random generator of every picture.
+#: First number of the key of every picture's random generator.
 _SEED = 48_2013
 
 
@@ -50,9 +50,9 @@ def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
     conditions = draw_conditions(generator)
     canvas = _drawn(size, pose, person, expression, background=conditions.background, gaze=gaze)
     if happens(generator, 0.12):
-        draw_covering(canvas, person, generator)
+        draw_occlusion(canvas, person, generator)
     picture = shaded(canvas.averaged(), pose, person, expression, conditions)
-    return photographed(picture, conditions, generator)
+    return with_imaging_effects(picture, conditions, generator)
 
 
 def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint8]:

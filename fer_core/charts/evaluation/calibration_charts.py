@@ -36,14 +36,15 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
                 hoverinfo="skip",
             ),
             go.Scatter(
-                x=[one.mean_confidence for one in state.bins],
-                y=[one.accuracy.value for one in state.bins],
-                error_y=whiskers([one.accuracy for one in state.bins], FIRST),
+                x=[confidence_bin.mean_confidence for confidence_bin in state.bins],
+                y=[confidence_bin.accuracy.value for confidence_bin in state.bins],
+                error_y=whiskers([confidence_bin.accuracy for confidence_bin in state.bins], FIRST),
                 mode="lines+markers",
                 marker={"size": 9, "color": FIRST},
                 line={"color": FIRST, "width": 1},
                 customdata=[
-                    (f"{one.count:,}", estimate_text(one.accuracy, ".1%")) for one in state.bins
+                    (f"{confidence_bin.count:,}", estimate_text(confidence_bin.accuracy, ".1%"))
+                    for confidence_bin in state.bins
                 ],
                 hovertemplate="%{customdata[0]} images, mean confidence %{x:.1%}<br>"
                 "accuracy %{customdata[1]}<extra></extra>",

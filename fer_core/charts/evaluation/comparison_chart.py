@@ -29,23 +29,27 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
 
     figure = go.Figure()
     extent = 0.05
-    for one in comparison.per_class:
-        color = class_color(one.name)
-        estimate = one.recall_difference if metric == "recall" else one.f1_difference
+    for class_comparison in comparison.per_class:
+        color = class_color(class_comparison.name)
+        estimate = (
+            class_comparison.recall_difference
+            if metric == "recall"
+            else class_comparison.f1_difference
+        )
         is_defined = estimate.value is not None
         ends = (estimate.value, estimate.low, estimate.high)
         extent = max([extent, *[abs(end) for end in ends if end is not None]])
         figure.add_trace(
             go.Scatter(
                 x=[estimate.value if is_defined else 0],
-                y=[one.name],
+                y=[class_comparison.name],
                 mode="markers" if is_defined else "text",
                 marker={"size": 11, "color": color},
                 error_x=whiskers([estimate], color),
                 text=["" if is_defined else "undefined"],
                 textposition="middle right",
-                hovertemplate=f"{one.name}: {estimate_text(estimate, '+.3f')}<br>"
-                f"{one.support:,} images<extra></extra>",
+                hovertemplate=f"{class_comparison.name}: {estimate_text(estimate, '+.3f')}<br>"
+                f"{class_comparison.support:,} images<extra></extra>",
             )
         )
     figure.add_vline(x=0, line={"color": GRAY})
@@ -55,7 +59,7 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
         margin=MARGIN,
         showlegend=False,
         xaxis={
-            # Symmetric: on the left the first model is better, on the right the second.
+            # The axis is symmetric: the first model is better on the left, the second on the right.
             "range": [-1.1 * extent, 1.1 * extent],
             "tickformat": "+.2f",
             "title": {
@@ -64,6 +68,6 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
             },
             "fixedrange": True,
         },
-        yaxis=class_axis([one.name for one in comparison.per_class]),
+        yaxis=class_axis([class_comparison.name for class_comparison in comparison.per_class]),
     )
     return figure

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Metric = Literal["f1", "precision", "recall"]
 METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
-#: Below the plot, so that it does not cover the curves; it wraps to the width.
+#: A legend below the plot, so that it does not cover the curves; it wraps to the width.
 _LEGEND = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
 _CURVE_HEIGHT = 420
 
@@ -39,22 +39,23 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for one in classes:
-        color = class_color(one.name)
-        estimate = getattr(one, metric)
+    for class_result in classes:
+        color = class_color(class_result.name)
+        estimate = getattr(class_result, metric)
         is_defined = estimate.value is not None
         figure.add_trace(
             go.Scatter(
                 x=[estimate.value if is_defined else 0],
-                y=[one.name],
+                y=[class_result.name],
                 mode="markers+text" if is_defined else "text",
                 marker={"size": 11, "color": color},
                 error_x=whiskers([estimate], color),
                 text=[f"{estimate.value:.2f}" if is_defined else "undefined"],
                 textposition="top center" if is_defined else "middle right",
                 cliponaxis=False,
-                hovertemplate=f"{one.name}: {estimate_text(estimate, '.3f')}<br>"
-                f"{one.support:,} images, {one.predicted_count:,} predicted<extra></extra>",
+                hovertemplate=f"{class_result.name}: {estimate_text(estimate, '.3f')}<br>"
+                f"{class_result.support:,} images, {class_result.predicted_count:,} predicted"
+                "<extra></extra>",
             )
         )
     figure.update_layout(
@@ -63,7 +64,7 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
         showlegend=False,
         xaxis=number_axis(METRIC_TITLES[metric], 0, 1),
         # Space for the value above the uppermost point.
-        yaxis=class_axis([one.name for one in classes], top=-0.8),
+        yaxis=class_axis([class_result.name for class_result in classes], top=-0.8),
     )
     return figure
 
@@ -82,18 +83,18 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
             hoverinfo="skip",
         )
     )
-    for one in classes:
-        if one.roc is not None:
+    for class_result in classes:
+        if class_result.roc is not None:
             figure.add_trace(
                 _curve(
-                    one.roc.false_positive_rate,
-                    one.roc.true_positive_rate,
-                    one.name,
-                    f"area {one.auc:.3f}",
+                    class_result.roc.false_positive_rate,
+                    class_result.roc.true_positive_rate,
+                    class_result.name,
+                    f"area {class_result.auc:.3f}",
                     hover="false positive rate %{x:.1%}, true positive rate %{y:.1%}",
                 )
             )
-    return _with_square_axes(figure, "false positive rate", "true positive rate")
+    return _with_percent_axes(figure, "false positive rate", "true positive rate")
 
 
 def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
@@ -101,19 +102,19 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for one in classes:
-        if one.precision_recall is not None:
+    for class_result in classes:
+        if class_result.precision_recall is not None:
             figure.add_trace(
                 _curve(
-                    one.precision_recall.recall,
-                    one.precision_recall.precision,
-                    one.name,
-                    f"average {one.average_precision:.3f}",
+                    class_result.precision_recall.recall,
+                    class_result.precision_recall.precision,
+                    class_result.name,
+                    f"average {class_result.average_precision:.3f}",
                     hover="recall %{x:.1%}, precision %{y:.1%}",
                     shape="vh",
                 )
             )
-    return _with_square_axes(figure, "recall", "precision")
+    return _with_percent_axes(figure, "recall", "precision")
 
 
 def _curve(x: Any, y: Any, name: str, summary: str, *, hover: str, shape: str = "linear") -> Any:
@@ -129,7 +130,7 @@ def _curve(x: Any, y: Any, name: str, summary: str, *, hover: str, shape: str = 
     )
 
 
-def _with_square_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
+def _with_percent_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
     figure.update_layout(
         height=_CURVE_HEIGHT,
         margin=MARGIN,

@@ -51,15 +51,15 @@ def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]
             confusion_heatmap(result.confusion, result.classes),
         )
     )
-    if any(one.roc is not None for one in result.per_class):
+    if any(class_result.roc is not None for class_result in result.per_class):
         figures.append(
             ("ROC curves", "Each emotion against the rest.", roc_lines(result.per_class))
         )
-    if any(one.precision_recall is not None for one in result.per_class):
+    if any(class_result.precision_recall is not None for class_result in result.per_class):
         figures.append(
             (
                 "Precision and recall",
-                "Each emotion against the rest, by falling threshold on its probability.",
+                "Each emotion against the rest, by decreasing threshold on its probability.",
                 precision_recall_lines(result.per_class),
             )
         )

@@ -27,16 +27,17 @@ def slice_points(slicing: Slicing, overall: float) -> go.Figure:
     """
     import plotly.graph_objects as go
 
-    names = [_range_text(one.low, one.high) for one in slicing.slices]
+    names = [_range_text(score_slice.low, score_slice.high) for score_slice in slicing.slices]
     figure = go.Figure(
         go.Scatter(
             x=names,
-            y=[one.accuracy.value for one in slicing.slices],
-            error_y=whiskers([one.accuracy for one in slicing.slices], FIRST),
+            y=[score_slice.accuracy.value for score_slice in slicing.slices],
+            error_y=whiskers([score_slice.accuracy for score_slice in slicing.slices], FIRST),
             mode="markers",
             marker={"size": 10, "color": FIRST},
             customdata=[
-                (f"{one.n:,}", estimate_text(one.accuracy, ".1%")) for one in slicing.slices
+                (f"{score_slice.n:,}", estimate_text(score_slice.accuracy, ".1%"))
+                for score_slice in slicing.slices
             ],
             hovertemplate=f"{slicing.title.lower()} %{{x}}: %{{customdata[1]}} of "
             "%{customdata[0]} images<extra></extra>",

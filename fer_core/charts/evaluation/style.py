@@ -8,12 +8,12 @@ from typing import Any
 from fer_core.emotions import EMOTION_COLORS
 from fer_core.metrics import Estimate
 
-#: For lines that belong to no class; readable on white and on black.
+#: Color of lines that belong to no class; readable on white and on black.
 GRAY = "#8A8A8A"
-#: Okabe and Ito's blue and vermilion, for the first and second line that is not a class.
+#: Colors of the first and second line that is not a class: Okabe and Ito's blue and vermilion.
 FIRST, SECOND = "#0072B2", "#D55E00"
 
-#: The right margin holds the half of the last tick label that exceeds the axis.
+#: Margins in pixels. The right one leaves space for the last tick label, which exceeds the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
 
 
@@ -67,8 +67,8 @@ def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[st
     bars: dict[str, Any] = {
         "type": "data",
         "symmetric": False,
-        "array": [reach(one, one.high) for one in estimates],
-        "arrayminus": [reach(one, one.low) for one in estimates],
+        "array": [reach(estimate, estimate.high) for estimate in estimates],
+        "arrayminus": [reach(estimate, estimate.low) for estimate in estimates],
         "thickness": 2,
         "width": 4,
     }

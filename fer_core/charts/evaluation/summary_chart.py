@@ -32,15 +32,15 @@ def summary_intervals(result: EvaluationResult) -> go.Figure:
         "balanced accuracy": result.balanced_accuracy,
         "top-2 accuracy": result.top2_accuracy,
     }
-    defined = {name: one for name, one in named.items() if one.value is not None}
+    defined = {name: estimate for name, estimate in named.items() if estimate.value is not None}
     figure = go.Figure(
         go.Scatter(
-            x=[one.value for one in defined.values()],
+            x=[estimate.value for estimate in defined.values()],
             y=list(defined),
             mode="markers",
             marker={"size": 11, "color": FIRST},
             error_x=whiskers(list(defined.values()), FIRST),
-            customdata=[estimate_text(one, ".1%") for one in defined.values()],
+            customdata=[estimate_text(estimate, ".1%") for estimate in defined.values()],
             hovertemplate="%{y}: %{customdata}<extra></extra>",
         )
     )

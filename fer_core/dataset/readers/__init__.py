@@ -67,7 +67,8 @@ def _source(path: Path) -> Source:
         raise InputError(f"{path} does not exist; {SUPPORTED}.")
     if not path.is_file():
         raise InputError(f"{path} is neither a file nor a folder; {SUPPORTED}.")
-    # An incomplete download no longer looks like an archive; its name leads to a better message.
+    # The content of an incomplete download is not recognized as an archive. Its name is, so that
+    # the message can say that the archive is incomplete.
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return ZipSource(path)
     return FileSource(path)

@@ -24,9 +24,9 @@ def read_class_folders(
 ) -> FaceSet:
     """Read ``<split>/<emotion>/picture`` or ``<emotion>/picture``, at any depth.
 
-    FER2013's official splits are recognized by the prefixes of file names, also inside Kaggle's
-    common ``test/`` folder; in this case missing splits stay missing. For any other source, missing
-    splits are created as stratified shares of the training images.
+    FER2013's official splits are recognized by the prefixes of file names, which also distinguish
+    the two test sets in Kaggle's ``test/`` folder; in this case missing splits stay missing. For
+    any other source, missing splits are created as stratified shares of the training images.
 
     Args:
         source: The files.
@@ -38,25 +38,25 @@ def read_class_folders(
     Raises:
         InputError: No picture in the source can be used.
     """
-    placed: dict[str, tuple[int, int, bool]] = {}
+    usable: dict[str, tuple[int, int, bool]] = {}
     for name in names:
-        place = _label_and_split(name)
-        if isinstance(place, SkipReason):
-            problems.add(name, place)
-        elif place is not None:
-            placed[name] = place
+        label_and_split = _label_and_split(name)
+        if isinstance(label_and_split, SkipReason):
+            problems.add(name, label_and_split)
+        elif label_and_split is not None:
+            usable[name] = label_and_split
 
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(list(placed)), start=1):
+    for done, (name, content) in enumerate(source.read_all(list(usable)), start=1):
         face = content if isinstance(content, SkipReason) else decode_face(content)
         if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
-            label, split, is_official = placed[name]
+            label, split, is_official = usable[name]
             rows.add(face, label, split, name)
             rows.has_official_splits |= is_official
-        if report is not None and (done % 500 == 0 or done == len(placed)):
-            report(done, len(placed))
+        if report is not None and (done % 500 == 0 or done == len(usable)):
+            report(done, len(usable))
 
     if not rows:
         raise InputError(
@@ -90,8 +90,8 @@ def _label_and_split(name: str) -> tuple[int, int, bool] | SkipReason | None:
     label = EMOTIONS.index(emotion)
     folder_split = split_from_name(folders[-2]) if len(folders) > 1 else None
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
-    # file name is used only if the folder does not determine the split, as in Kaggle's common
-    # test/.
+    # file name is used only if the folder does not determine the split, such as Kaggle's test/
+    # folder, which contains both test sets.
     if folder_split is None or folder_split == (SPLITS.index("test"), False):
         file_split = _official_split(file_name)
         if file_split is not None and (file_split[1] or folder_split is None):

@@ -18,8 +18,8 @@ from fer_core.progress import ProgressReport
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 
-#: Of several tables with splits only one is read, because they contain the same faces: FER2013 is
-#: distributed under both names.
+#: Names under which FER2013 is distributed, the preferred one first. Of several tables with splits
+#: only one is read, because they contain the same faces.
 _BEST_KNOWN = ("fer2013.csv", "icml_face_data.csv")
 
 _OVERLONG = SkipReason("is longer than a row with a face")

@@ -12,7 +12,7 @@ from fer_core.dataset.readers.problems import ProblemLog, as_text
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.errors import InputError
 
-#: More faces than any public dataset has; with 2,304 bytes each they take 2.3 GB.
+#: Maximum number of faces. No public dataset has more, and they take 2.3 GB of memory.
 MAX_FACES = 1_000_000
 _FIRST_BLOCK = 4_096
 
@@ -54,8 +54,8 @@ class FaceRows:
                 f"{self._label} contains more than {MAX_FACES:,} faces; provide fewer."
             )
         if row == len(self._images):
-            # In place: a block of this size is remapped, not copied, so that the memory is never
-            # needed twice. There are no views of it.
+            # Resized in place: the system remaps a block of this size instead of copying it, so
+            # that its memory is never needed twice. No other array shares the block.
             capacity = max(_FIRST_BLOCK, row + row // 4)
             self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
         self._images[row] = image

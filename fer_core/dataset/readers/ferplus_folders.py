@@ -189,7 +189,7 @@ def _voted_face(fields: list[bytes], split: int) -> VotedFace | SkipReason:
 
 def _parse_box(field: bytes) -> Box | SkipReason:
     numbers = re.fullmatch(rb"\(?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)?", field.strip())
-    # Longer numbers are outside any picture, and Python needs long to convert them.
+    # Longer numbers are outside any picture, and converting them takes very long.
     if numbers is None or any(len(number) > 6 for number in numbers.groups()):
         return _BAD_BOX
     left, top, right, bottom = (int(number) for number in numbers.groups())

@@ -15,7 +15,8 @@ from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
 
-#: Larger pictures are photos and not face crops; decoding them would only use memory.
+#: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
+#: would only use memory.
 MAX_SIDE = 4096
 
 _EMPTY = SkipReason("is empty")
@@ -41,7 +42,7 @@ def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
         return _UNREADABLE
     if pixels > MAX_SIDE * MAX_SIDE:
         return _TOO_LARGE
-    # OpenCV cannot be interrupted.
+    # Decoding many scans takes minutes, and OpenCV cannot be interrupted.
     if has_too_many_scans(content):
         return _TOO_MANY_SCANS
     try:

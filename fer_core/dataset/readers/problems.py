@@ -9,7 +9,8 @@ from fer_core.errors import first_line
 
 #: Number of problems of each kind that are listed by name; the others are counted.
 MAX_LISTED = 1_000
-#: Some reasons contain data (the name of a class): further kinds are combined into one.
+#: Maximum number of kinds of problems. Some reasons contain data, such as the name of a class;
+#: further kinds are combined into one.
 MAX_KINDS = 50
 _OTHER_KIND = "cannot be used for other reasons"
 _MAX_TEXT = 300

@@ -13,7 +13,7 @@ from typing import IO, Protocol
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.errors import InputError
 
-#: Face crops take a few kilobytes; larger files are not read into memory as a whole.
+#: Maximum size of a picture's file. Face crops take a few kilobytes; larger files are skipped.
 MAX_FILE_BYTES = 20 * 2**20
 MAX_FILES = 1_000_000
 #: Limit of the unpacked size of a source, and of the bytes read from tables.

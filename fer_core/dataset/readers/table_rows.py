@@ -166,7 +166,7 @@ def _unusual_pixels(words: list[bytes]) -> NDArray[np.uint8] | SkipReason:
     """Parse values in another notation (``070``), or return the first invalid one."""
     values = bytearray()
     for word in words:
-        # Longer numbers are invalid as well, and Python needs long to convert them.
+        # Longer numbers are invalid as well, and converting them takes very long.
         value = int(word) if word.isdigit() and len(word) <= 9 else -1
         if not 0 <= value <= 255:
             return SkipReason(

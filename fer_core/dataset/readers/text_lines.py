@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
-#: The 2,304 values of a face take at most 9,215 characters; much longer lines are not rows.
+#: Maximum length of a line. The 2,304 values of a face take at most 9,215 characters.
 MAX_LINE_BYTES = 128 * 2**10
 _PIECE_BYTES = 256 * 2**10
 

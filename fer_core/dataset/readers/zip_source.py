@@ -14,10 +14,10 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
 
-#: The directory of an archive is read in one call and takes about 100 bytes per file.
+#: Maximum size of an archive's directory, which is read in one call: about 100 bytes per file.
 _MAX_DIRECTORY_BYTES = 128 * 2**20
 
-#: Python unpacks other methods (bzip2, LZMA) without a limit on the unpacked size.
+#: Supported compression methods. Python unpacks others (bzip2, LZMA) without a limit on the size.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _ENCRYPTED = SkipReason("is encrypted with a password; pack it again without one")
@@ -67,7 +67,7 @@ class ZipSource:
             ) from error
         if len(entries) > sources.MAX_FILES:
             raise InputError(
-                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack less."
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
             )
         # Python never unpacks more of a member than its entry states, so this limit is safe.
         if sum(entry.file_size for entry in entries) > sources.MAX_TOTAL_BYTES:

@@ -14,7 +14,7 @@ from fer_studio.ui.analyze.shown_picture import chosen_index, discard_picture, k
 
 _RESULTS = "photo_results"
 _WHOLE = "photos_classified_whole"
-#: Progress appears after this time; shorter analyses need none.
+#: Seconds before progress is shown; shorter analyses do not need it.
 _SILENT_SECONDS = 0.5
 
 

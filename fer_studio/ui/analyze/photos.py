@@ -12,7 +12,7 @@ from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.uploads import uploads_within_limits
 
-#: Limits of one session: the server keeps uploads in memory.
+#: Limits of one session, because the server keeps uploads in memory.
 _MAX_PHOTOS = 500
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _SAMPLE_CHOSEN = "sample_chosen"
@@ -37,7 +37,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Collection:
+class PhotoCollection:
     """The photos that the user provided.
 
     Attributes:
@@ -49,7 +49,7 @@ class Collection:
     held: frozenset[str]
 
 
-def collect_photos() -> Collection:
+def collect_photos() -> PhotoCollection:
     """Draw upload and camera, and return the photos that the user provided."""
     photos_tab, camera_tab = st.tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"],
@@ -75,7 +75,7 @@ def collect_photos() -> Collection:
         )
     snapshot = None
     with camera_tab:
-        # Drawn only while its tab is open, so that the camera is not switched on before.
+        # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
             snapshot = st.camera_input("Take a snapshot", key="snapshot", width=640)
     st.caption(
@@ -96,7 +96,7 @@ def collect_photos() -> Collection:
             held.add(snapshot.file_id)
     elif st.session_state.get(_SAMPLE_CHOSEN):
         photos += _sample()
-    return Collection(photos, frozenset(held))
+    return PhotoCollection(photos, frozenset(held))
 
 
 def _sample() -> list[Photo]:

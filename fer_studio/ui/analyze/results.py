@@ -24,7 +24,8 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 _FACES_PER_PAGE = 12
-#: In pixels: three times the width of a 48x48 crop, so that its pixels are visible.
+#: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
+#: visible.
 _CROP_WIDTH = 144
 
 
@@ -83,7 +84,7 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
         key=f"photo_table_{hash(tuple(keys)) & 0xFFFFFFFF:x}",
         height=min(38 + 35 * len(rows), 300),
         column_config={
-            # Narrow enough that a phone shows the first two.
+            # The columns are narrow, so that a phone shows the first two.
             "Photo": st.column_config.TextColumn(width=150),
             "Emotions": st.column_config.TextColumn(width="medium"),
             "Faces": st.column_config.NumberColumn(width="small"),
@@ -138,7 +139,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
                 on_click="ignore",
                 help="This photo in full size with boxes and labels.",
             )
-        if sum(1 for one in results if one.faces) > 1:
+        if sum(1 for result in results if result.faces) > 1:
             st.download_button(
                 "All annotated pictures",
                 lambda: _annotated_archive(photos, results),

@@ -50,7 +50,8 @@ def keep_picture(photo: Photo, result: PhotoResult, image: NDArray[np.uint8]) ->
     height, width = image.shape[:2]
     scale = min(1.0, _DISPLAY_SIDE / max(height, width))
     if scale < 1.0:
-        # Before the boxes are drawn: their lines stay sharp, and a large photo is not copied.
+        # Shrunk before the boxes are drawn, so that their lines stay sharp and a large photo is
+        # not copied.
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     factors = (image.shape[1] / width, image.shape[0] / height)

@@ -40,7 +40,8 @@ def show_audit(dataset: OpenDataset) -> None:
         format_func=titles.__getitem__,
         key="audit_finding",
         width=480,
-        help="The first ones compare pixels. The last ones use a model, when you press a button.",
+        help="Duplicates and blank images are found by comparing pixels. The last entries of the "
+        "list use a model, which runs when you press a button.",
     )
     if kind == _MAP:
         show_embedding(dataset)
@@ -82,11 +83,11 @@ def _show_metrics(dataset: OpenDataset) -> None:
         )
         for split, rows in audit.leaked_rows.items():
             st.metric(
-                f"{split.capitalize()} in train",
+                f"{split.capitalize()} leaks",
                 f"{len(rows):,}",
                 border=True,
-                help=f"Images of {split} that also appear in train: a model trained on them gets "
-                f"too good results on {split}.",
+                help=f"Images of {split} that also appear in train: the results of a model on them "
+                f"are too optimistic.",
             )
         st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True)
 

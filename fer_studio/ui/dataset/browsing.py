@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from fer_core.charts.dataset import difference_map, gray_lines
+from fer_core.charts.dataset import difference_map, intensity_lines
 from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.emotions import EMOTIONS
@@ -34,9 +34,9 @@ _ORDERS = {
     "closest to class mean first": ("distance", False),
     "farthest from class mean first": ("distance", True),
 }
-_SHUFFLES = "look_shuffles"
+_SHUFFLES = "browse_shuffles"
 _PREVIEWS = 12
-_PREVIEW_SEED = "look_preview_seed"
+_PREVIEW_SEED = "browse_preview_seed"
 
 
 @section
@@ -47,7 +47,7 @@ def show_browsing(dataset: OpenDataset) -> None:
         _VIEWS,
         default=_VIEWS[0],
         required=True,
-        key="look_view",
+        key="browse_view",
         label_visibility="collapsed",
     )
     if view == "Gallery":
@@ -157,7 +157,7 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         second = st.selectbox(
             "and", others, index=_index(others, "sad"), width=180, key=f"difference_second_{first}"
         )
-    picture, words = st.columns([3, 2], vertical_alignment="center")
+    picture, explanation = st.columns([3, 2], vertical_alignment="center")
     picture.plotly_chart(
         difference_map(means[first] - means[second], first, second),
         key=f"difference_{split}_{first}_{second}",
@@ -165,7 +165,7 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
         f"where {second} is",
     )
-    with words:
+    with explanation:
         show_faces([as_picture(means[first]), as_picture(means[second])], [first, second])
         st.markdown(
             f"Red: the mean {first} face is brighter. Blue: the mean {second} face is brighter. "
@@ -204,7 +204,7 @@ def _show_intensities(dataset: OpenDataset) -> None:
     )
     histograms = _histograms(dataset.key, split, dataset)
     st.plotly_chart(
-        gray_lines(histograms),
+        intensity_lines(histograms),
         key=f"gray_{split}",
         config={"displayModeBar": False},
         alt="Lines: the share of pixels at each intensity, one line per emotion",
@@ -272,4 +272,4 @@ def _strengths(config: TrainingConfig) -> list[str]:
             f"covering a rectangle in {100 * config.erasing_probability:g} % of them",
         ),
     )
-    return [words for strength, words in parts if strength]
+    return [text for strength, text in parts if strength]

@@ -44,10 +44,11 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     name = None
     if names:
         if st.session_state.get("dataset") not in names:
-            gone = st.session_state.pop("dataset", None)
-            if gone is not None and gone != deleted:
+            missing_name = st.session_state.pop("dataset", None)
+            if missing_name is not None and missing_name != deleted:
                 notices.warning(
-                    f"The dataset {plain_text(str(gone))} no longer exists; another one is shown.",
+                    f"The dataset {plain_text(str(missing_name))} no longer exists; another one is "
+                    "shown.",
                     icon=":material/folder_off:",
                 )
         with selection:
@@ -96,10 +97,10 @@ def _show_empty_state(settings: Settings) -> None:
     with st.container(border=True):
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
-            "your own pictures in folders named after the emotions. If you have no data at hand, "
+            "your own pictures in folders named after the emotions. If you have no data yet, "
             "use the demo set of drawn faces: you can try everything on this page with it."
         )
-        if st.session_state.get("import_way") != "demo":
+        if st.session_state.get("import_source") != "demo":
             st.button(
                 "Use the demo set",
                 icon=":material/draw:",
@@ -126,12 +127,12 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
     if active:
         st.warning(
             f"A training on it is running ({', '.join(plain_text(run) for run in active)}). It has "
-            "the images in memory and continues, but could not be resumed after an interruption.",
+            "the images in memory and continues, but cannot be resumed if it is interrupted.",
             icon=":material/warning:",
         )
     if others:
-        count = "One other training" if len(others) == 1 else f"{len(others)} other trainings"
-        st.caption(f"{count} on it could no longer be started, resumed or evaluated.")
+        count = "One other run" if len(others) == 1 else f"{len(others)} other runs"
+        st.caption(f"{count} on it can then no longer be started, resumed or evaluated.")
     if _DELETED in st.session_state:
         st.rerun()  # the button below was pressed: close this dialog
     error = st.session_state.pop(_NOT_DELETED, None)
@@ -162,7 +163,7 @@ def _delete(name: str, settings: Settings) -> None:
 
 
 def _runs_on(name: str, settings: Settings) -> tuple[list[str], list[str]]:
-    """Return the titles of active trainings on a dataset, and of the others."""
+    """Return the titles of the active runs on a dataset, and those of the other runs."""
     active: list[str] = []
     others: list[str] = []
     for run in list_runs(settings):

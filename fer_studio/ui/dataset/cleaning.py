@@ -36,7 +36,8 @@ from fer_studio.ui.uploads import read_upload
 
 _IMPORTED = "curation_import"
 _FACES_SHOWN = 12
-#: Decisions about all images of FER2013 take less than 10 MB.
+#: Maximum size of an uploaded curation file. Decisions about all images of FER2013 take less than
+#: 10 MB.
 _MAX_UPLOAD_MB = 50
 _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
@@ -74,12 +75,15 @@ def _applied(
 def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     curated, after = _applied(dataset.key, state.file.content_key, dataset, state.curation)
     before = dataset_overview(dataset).counts
-    words = curated.summary
-    if words is None:
-        st.info("Training uses these data as imported.", icon=":material/healing:")
+    summary = curated.summary
+    if summary is None:
+        st.info(
+            "There are no decisions: training uses the dataset as imported.",
+            icon=":material/healing:",
+        )
         return
     st.info(
-        f"{words}. Training applies this and records it in the model; evaluation applies it on "
+        f"{summary}. Training applies this and records it in the model; evaluation applies it on "
         "request.",
         icon=":material/healing:",
         title="Effect on training",
@@ -98,7 +102,7 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                     border=True,
                     height="stretch",
                 )
-        relabeled = sum(curated.relabelled.values())
+        relabeled = sum(curated.relabeled.values())
         st.metric("Relabeled", f"{relabeled:,}", border=True, height="stretch")
     changed = [split for split in SPLITS if before[split] != after[split]]
     if changed:

@@ -14,7 +14,7 @@ from fer_core.charts.dataset import embedding_map
 from fer_core.dataset.face_set import SPLITS
 from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.choices import choose_bundle
-from fer_studio.ui.curating import Chosen, curation_state, marked_caption, offer_decisions
+from fer_studio.ui.curating import SelectedImages, curation_state, marked_caption, offer_decisions
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import choose_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
@@ -114,7 +114,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         caption = marked_caption(dataset, state)
         if not len(chosen):
             st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
-            show_gallery(faces.images, rows[:9], caption, key="map_some", page_size=9)
+            show_gallery(faces.images, rows[:9], caption, key="map_examples", page_size=9)
             return
         gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
         if len(chosen) == 1:
@@ -128,7 +128,9 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             page_size=12,
         )
     offer_decisions(
-        Chosen(dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map")
+        SelectedImages(
+            dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map"
+        )
     )
 
 

@@ -8,8 +8,8 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
 from fer_core.emotions import EMOTIONS
 from fer_studio.ui.curating import (
-    Chosen,
     CurationState,
+    SelectedImages,
     curation_state,
     offer_decisions,
     show_curation_outcome,
@@ -57,7 +57,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         return
     chosen = _choose(dataset, part, state, f"{key}_{len(part)}")
     offer_decisions(
-        Chosen(
+        SelectedImages(
             dataset,
             tuple(chosen),
             gallery=f"{key}_{len(part)}",
@@ -101,7 +101,7 @@ def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
     images = "1 image" if len(part) == 1 else f"{len(part):,} images"
     groups = len(part.groups)
     if groups:
-        images = f"{groups:,} {'group' if groups == 1 else 'groups'} of {images}"
+        images = f"{groups:,} {'group' if groups == 1 else 'groups'}, {images}"
     shown = f"{images}: {splits}" if splits else images
     if len(part) != found:
         shown += f" (of {found:,} found)"
@@ -113,14 +113,14 @@ def _choose(dataset: OpenDataset, finding: Finding, state: CurationState, key: s
 
     def caption(row: int) -> str:
         position = positions[row]
-        words = [EMOTIONS[dataset.faces.labels[row]]]
+        parts = [EMOTIONS[dataset.faces.labels[row]]]
         if finding.suggested[position] >= 0:
-            words[0] += f" → **{EMOTIONS[finding.suggested[position]]}?**"
+            parts[0] += f" → **{EMOTIONS[finding.suggested[position]]}?**"
         if finding.is_grouped:
-            words.append(SPLITS[dataset.faces.splits[row]])
+            parts.append(SPLITS[dataset.faces.splits[row]])
         if state.mark(row):
-            words.append(f"**{state.mark(row)}**")
-        return " · ".join(words)
+            parts.append(f"**{state.mark(row)}**")
+        return " · ".join(parts)
 
     def name(row: int) -> str:
         return (

@@ -34,10 +34,11 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
 
-#: FER2013 as a table has about 300 MB; the server keeps an upload in memory.
+#: Maximum size of an uploaded dataset, which the server keeps in memory. FER2013 as a table has
+#: about 300 MB.
 MAX_UPLOAD_MB = 600
 
-_WAYS = {
+_SOURCES = {
     "upload": ":material/upload: Upload",
     "path": ":material/folder: From this server",
     "kaggle": ":material/cloud_download: Kaggle",
@@ -115,28 +116,28 @@ def forget_notice() -> None:
 
 def show_import(settings: Settings) -> None:
     """Draw the import form."""
-    way = st.segmented_control(
+    source = st.segmented_control(
         "Source",
-        list(_WAYS),
-        format_func=_WAYS.__getitem__,
+        list(_SOURCES),
+        format_func=_SOURCES.__getitem__,
         default="upload",
         required=True,
-        key="import_way",
+        key="import_source",
     )
-    if way == "demo":
+    if source == "demo":
         _offer_demo(settings)
         return
     with st.form("import_form", border=False):
         upload, text, token = None, "", ""
-        if way == "upload":
+        if source == "upload":
             upload = _upload_field()
-        elif way == "path":
+        elif source == "path":
             text = _path_field(settings)
         else:
             token = _token_field()
-        name, choice = _shared_fields("fer2013" if way == "kaggle" else "")
+        name, choice = _shared_fields("fer2013" if source == "kaggle" else "")
         submitted = st.form_submit_button(
-            "Download and import" if way == "kaggle" else "Import",
+            "Download and import" if source == "kaggle" else "Import",
             type="primary",
             icon=":material/input:",
             key="import_start",
@@ -146,9 +147,9 @@ def show_import(settings: Settings) -> None:
     forget_notice()
     try:
         split_choice = SplitChoice(*choice)
-        if way == "upload":
+        if source == "upload":
             _start_upload(upload, name, split_choice, settings)
-        elif way == "path":
+        elif source == "path":
             _start_path(text, name, split_choice, settings)
         else:
             _start_kaggle(token, name, split_choice, settings)
@@ -356,7 +357,7 @@ def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
 def _free_name(name: str, source: str, settings: Settings) -> str:
     """Return the name of the new dataset; a taken or invalid name is refused before reading."""
     wanted = validated_name(name) if name else name_from_source(Path(source))
-    taken = {one.lower() for one in dataset_names(settings)}
+    taken = {existing.lower() for existing in dataset_names(settings)}
     if wanted.lower() in taken:
         raise InputError(f"There is already a dataset {wanted!r}; choose another name.")
     return wanted

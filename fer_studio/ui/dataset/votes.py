@@ -25,7 +25,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-#: The table of FER+ has 2 MB.
+#: Maximum size of an uploaded table of votes; the one of FER+ has 2 MB.
 _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
@@ -122,7 +122,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 "Label is the most frequent answer",
                 f"{100 * agreeing:.1f} %",
                 border=True,
-                help="Of the images with votes.",
+                help="Share of the images with votes.",
             )
             st.metric(
                 "Annotator agreement",
@@ -130,8 +130,10 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 border=True,
                 help="Share of the most frequent answer, averaged over the images.",
             )
-    chart, words = st.columns([3, 2], vertical_alignment="center")
-    shares = {one.emotion: one.share for one in class_agreement(faces, votes, split)}
+    chart, explanation = st.columns([3, 2], vertical_alignment="center")
+    shares = {
+        agreement.emotion: agreement.share for agreement in class_agreement(faces, votes, split)
+    }
     chart.plotly_chart(
         agreement_bars(shares),
         key=f"agreement_{split}",
@@ -143,7 +145,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
             if share is not None
         ),
     )
-    words.markdown(
+    explanation.markdown(
         "Where annotators and labels disagree, a model is penalized for predicting what people "
         "see. An emotion with a short bar cannot be learned well from these labels."
     )

@@ -1,61 +1,26 @@
-"""A model beside the people who labeled the images: metrics against annotator votes."""
+"""Comparison of a model with the annotators of the images, for evaluations against their votes."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from fer_core.errors import InputError
-from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation, evaluate_against_votes
-from fer_core.evaluation.evaluate import own_votes
+from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_core.metrics import Estimate
-from fer_studio.ui.datasets import dataset_votes
-from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.formatting import number, number_interval, percent, percent_interval
 from fer_studio.ui.guard import section
-from fer_studio.ui.messages import show_error
 
 
 @section
-def show_annotators(evaluation: LoadedEvaluation) -> None:
-    """Show metrics against the votes; nothing if the images have none."""
-    try:
-        votes = _vote_evaluation(evaluation)
-    except InputError as error:
-        show_error(error)
-        return
-    if votes is None:
-        return
-    st.header("Against the people who labeled the images")
+def show_annotators(votes: VoteEvaluation) -> None:
+    """Show how often the annotators agree with each other, and the model with them."""
+    st.header("Compared with the annotators")
     st.caption(
-        "The true emotion here is the plurality of the annotators' votes instead of the label. An "
-        "answer of only one annotator is ignored. The metrics are measured on the "
-        f"{votes.result.n:,} images with a single winner. Left out: {votes.ties:,} images with "
-        f"tied votes, {votes.other_answer:,} with another answer first (contempt, unknown, not a "
+        "The true emotion of an image is the plurality of the annotators' votes. An answer of only "
+        f"one annotator is ignored. Left out: {votes.ties:,} images with tied votes, "
+        f"{votes.other_answer:,} on which another answer has the most (contempt, unknown, not a "
         f"face), {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
-    _show_classes(votes)
-
-
-def _vote_evaluation(evaluation: LoadedEvaluation) -> VoteEvaluation | None:
-    if evaluation.dataset is None:
-        counts = own_votes(evaluation.bundle)
-    else:
-        votes = dataset_votes(evaluation.dataset)
-        counts = None if votes is None else votes.counts[evaluation.dataset_rows]
-    if counts is None or not counts.any() or len(counts) != evaluation.result.n:
-        return None
-    return _compared(evaluation.key, evaluation, counts.tobytes())
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _compared(key: str, _evaluation: LoadedEvaluation, counts: bytes) -> VoteEvaluation:
-    import numpy as np
-
-    shape = (_evaluation.result.n, -1)
-    return evaluate_against_votes(
-        _evaluation.result, np.frombuffer(counts, np.uint8).reshape(shape)
-    )
 
 
 def _show_metrics(votes: VoteEvaluation) -> None:
@@ -73,31 +38,20 @@ def _show_metrics(votes: VoteEvaluation) -> None:
 
     with st.container(horizontal=True):
         show(
-            "Agreement",
-            votes.result.accuracy,
-            "Share of images on which the model predicts the plurality of the votes.",
-        )
-        show(
-            "Macro F1",
-            votes.result.macro_f1,
-            "Mean F1 over the emotions, against the plurality.",
-            is_share=False,
-        )
-        show(
-            "One annotator",
+            "Annotator agreement",
             votes.annotator_agreement,
             "How often one annotator agrees with the plurality of the others.",
         )
         show(
-            "Model, measured alike",
+            "Model agreement",
             votes.model_agreement,
-            "How often the model agrees with the plurality of all annotators but one: to be "
-            "compared with one annotator.",
+            "How often the model agrees with the plurality of all annotators but one. Compare it "
+            "with the annotator agreement.",
         )
         show(
             "Clear images",
             votes.clear_accuracy,
-            f"Agreement on the {votes.clear_n:,} images on which at least {CLEAR_SHARE:.0%} of the "
+            f"Accuracy on the {votes.clear_n:,} images on which at least {CLEAR_SHARE:.0%} of the "
             "annotators gave the same answer.",
         )
         show(
@@ -107,25 +61,3 @@ def _show_metrics(votes: VoteEvaluation) -> None:
             "included. Lower is better.",
             is_share=False,
         )
-
-
-def _show_classes(votes: VoteEvaluation) -> None:
-    st.dataframe(
-        [
-            {
-                "Emotion": one.name,
-                "Recall": one.recall.value,
-                "95 %": number_interval(one.recall),
-                "Precision": one.precision.value,
-                "F1": one.f1.value,
-                "Images": one.support,
-            }
-            for one in votes.result.per_class
-        ],
-        hide_index=True,
-        alt="Recall, precision and F1 of each emotion against the plurality of the votes",
-        column_config={
-            name: st.column_config.NumberColumn(format="%.3f")
-            for name in ("Recall", "Precision", "F1")
-        },
-    )

@@ -139,15 +139,17 @@ def _reason_not_to_fit(evaluation: LoadedEvaluation) -> str | None:
     if not may_edit():
         return ":material/lock: Only editors can save a temperature to the model."
     result = evaluation.result
+    if evaluation.bundle.record.learned_votes or result.is_against_votes:
+        return (
+            "This model learned annotator votes and is calibrated against them: "
+            "`python -m fer_core evaluate --against votes --calibrate`."
+            if evaluation.bundle.record.learned_votes
+            else "This model learned labels: compare it with the labels to fit a temperature."
+        )
     if result.split != "validation":
         return "A temperature is fitted on validation images: choose that split to save one."
     if result.n < MIN_IMAGES:
         return f"At least {MIN_IMAGES} images are needed to fit a temperature."
-    if evaluation.bundle.record.learned_votes:
-        return (
-            "This model learned annotator votes and is calibrated against them: "
-            "`python -m fer_core evaluate --against votes --calibrate`."
-        )
     if result.facts.is_demo and not evaluation.bundle.record.is_demo:
         return "A temperature for real faces cannot be fitted on drawn faces."
     return None
@@ -170,7 +172,7 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
             args=(evaluation,),
         )
         # Both buttons close the dialog; the page then shows the current temperature.
-        if st.button("Cancel", key="temperature_left") or is_saved:
+        if st.button("Cancel", key="temperature_cancelled") or is_saved:
             st.rerun()
 
 
@@ -194,7 +196,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
         100,
         50,
         format="%d %%",
-        key="unsure_below",
+        key="minimum_confidence_percent",
         width=420,
         help="Predictions with a lower confidence are rejected.",
     )
@@ -212,7 +214,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
             help="Share of the images that reach the minimum confidence (coverage).",
         )
         st.metric(
-            "Accuracy of these",
+            "Accuracy when accepted",
             percent(point.accuracy.value) if point.accepted else UNDEFINED,
             delta=percent_interval(point.accuracy) or None,
             delta_color="off",

@@ -13,6 +13,7 @@ from fer_core.bundle import Bundle, list_bundles
 from fer_core.charts.evaluation import difference_intervals
 from fer_core.evaluation.model_comparison import Comparison, compare
 from fer_studio.ui.choices import bundle_title
+from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
 from fer_studio.ui.evaluate.faces import show_positions
 from fer_studio.ui.evaluate.formatting import number, percent
@@ -46,6 +47,8 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
         help="The second model, on the same images.",
     )
     second = _second_evaluation(evaluation, others[name])
+    if second is not None and evaluation.votes is not None:
+        second = _second_against_votes(second)
     if second is not None:
         _show(evaluation, second, _compared(evaluation.key, second.key, evaluation, second))
 
@@ -78,6 +81,19 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
         request.start()
         st.rerun()
     return found
+
+
+def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
+    """Return the evaluation against the votes; if the model stores none, say so and return None."""
+    counts = vote_counts(second)
+    if counts is None:
+        st.info(
+            f"{plain_text(second.bundle.name)} stores no annotator votes: choose a dataset with "
+            "votes above, or compare with the labels.",
+            icon=":material/how_to_vote:",
+        )
+        return None
+    return against_votes(second, counts)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -114,31 +130,35 @@ def _show_classes(comparison: Comparison) -> None:
         format_func=lambda name: {"f1": "F1", "recall": "Recall"}[name],
         key="compared_figure",
     )
+    differences = {
+        class_comparison.name: class_comparison.recall_difference
+        if name == "recall"
+        else class_comparison.f1_difference
+        for class_comparison in comparison.per_class
+    }
     st.plotly_chart(
         difference_intervals(comparison, name),
         key=f"difference_{name}",
         config={"displayModeBar": False},
         alt="Second model minus first model: "
         + ", ".join(
-            f"{one.name} "
-            f"{number((one.recall_difference if name == 'recall' else one.f1_difference).value)}"
-            for one in comparison.per_class
+            f"{emotion} {number(difference.value)}" for emotion, difference in differences.items()
         ),
     )
     with st.expander("Show as table", icon=":material/table:"):
         st.dataframe(
             [
                 {
-                    "Emotion": one.name,
-                    "Images": one.support,
-                    "First F1": one.first_f1,
-                    "Second F1": one.second_f1,
-                    "Difference in F1": one.f1_difference.value,
-                    "First recall": one.first_recall,
-                    "Second recall": one.second_recall,
-                    "Difference in recall": one.recall_difference.value,
+                    "Emotion": class_comparison.name,
+                    "Images": class_comparison.support,
+                    "First F1": class_comparison.first_f1,
+                    "Second F1": class_comparison.second_f1,
+                    "Difference in F1": class_comparison.f1_difference.value,
+                    "First recall": class_comparison.first_recall,
+                    "Second recall": class_comparison.second_recall,
+                    "Difference in recall": class_comparison.recall_difference.value,
                 }
-                for one in comparison.per_class
+                for class_comparison in comparison.per_class
             ],
             hide_index=True,
             placeholder="undefined",

@@ -41,7 +41,7 @@ def _select_first_cell(result: EvaluationResult) -> None:
     chosen = (st.session_state.get(_TRUE), st.session_state.get(_PREDICTED))
     if not all(name in result.classes for name in chosen):
         mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
-        # Without mistakes the most frequent cell.
+        # If there are no mistakes, the most frequent cell is selected.
         table = mistakes if mistakes.any() else result.confusion
         row, column = np.unravel_index(int(table.argmax()), table.shape)
         st.session_state[_TRUE] = result.classes[int(row)]

@@ -15,6 +15,7 @@ from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import is_demo
 from fer_core.errors import InputError
+from fer_core.evaluation.annotators import VoteEvaluation
 from fer_core.evaluation.cache import cache_key, read_cached
 from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split, own_predictions
 from fer_core.evaluation.result import EvaluationResult
@@ -26,7 +27,7 @@ from fer_studio.ui.loaders import open_predictor
 
 EVALUATION = JobKind("evaluation", Role.VIEWER)
 
-#: Cached results; each keeps the metrics that were computed from it.
+#: Maximum number of cached results; each one keeps the metrics that were computed from it.
 _MAX_RESULTS = 6
 
 
@@ -40,6 +41,8 @@ class LoadedEvaluation:
         result: Its predictions and metrics.
         request: The request that it answers; None for the predictions stored in the bundle.
         settings: The folders of the program.
+        votes: The comparison with the annotators if ``result`` is against their votes; None if it
+            is against the labels.
     """
 
     key: str
@@ -47,6 +50,7 @@ class LoadedEvaluation:
     result: EvaluationResult
     request: EvaluationRequest | None
     settings: Settings
+    votes: VoteEvaluation | None = None
 
     @property
     def dataset(self) -> OpenDataset | None:
@@ -188,7 +192,7 @@ class EvaluationRequest:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last job failed."""
+        """True if the last job failed."""
         job = job_service().get(EVALUATION, self.key)
         return job is not None and job.error is not None
 

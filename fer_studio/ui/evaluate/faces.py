@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from fer_core.errors import InputError
 from fer_studio.ui.curating import (
-    Chosen,
     CurationState,
+    SelectedImages,
     curation_state,
     offer_decisions,
     offer_undo,
@@ -20,7 +20,7 @@ from fer_studio.ui.evaluate.label_decision import SOURCE
 from fer_studio.ui.gallery import FACE_WIDTH, PAGE_SIZE, choose_faces, face_png, page_of
 from fer_studio.ui.text import plain_text
 
-#: Wider than a face, for the text of its button.
+#: Width of a cell in pixels: more than the face, for the text of its button.
 _CELL_WIDTH = FACE_WIDTH + 24
 _MAX_ROWS = 500
 
@@ -115,7 +115,7 @@ def _choose_several(
         page_size=page_size,
     )
     offer_decisions(
-        Chosen(
+        SelectedImages(
             dataset,
             tuple(chosen),
             gallery=key,

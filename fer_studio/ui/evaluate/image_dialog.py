@@ -18,7 +18,7 @@ from fer_studio.ui.evaluate.label_decision import offer_decision
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-#: Screen pixels per image pixel.
+#: Number of screen pixels per image pixel.
 _SCALE = 4
 _WIDTH = FACE_SIZE * _SCALE
 _STEP = "example_step"

@@ -28,7 +28,7 @@ def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
     audit = exact_audit(dataset)
     rows = evaluation.dataset_rows
     masks = {
-        # If a curation is applied, a copy in train that it dropped does not count.
+        # If a curation is applied, copies in train that it dropped are not counted.
         "Also appears in train": (
             np.zeros(result.n, dtype=bool) if result.is_leaked is None else result.is_leaked
         ),
@@ -55,7 +55,7 @@ def _masks_of_votes(
 
 
 def votes_of(evaluation: LoadedEvaluation) -> Votes | None:
-    """Return the FER+ votes by the rows of the result; None without votes.
+    """Return the FER+ votes in the order of the evaluated data; None without votes.
 
     If they cannot be read, a warning is shown here and everything else works without votes.
     """

@@ -48,7 +48,7 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
                 [_ANY, *findings],
                 key="mistakes_finding",
                 width=210,
-                help="Problems of the images themselves, independent of the model.",
+                help="Findings about the images, independent of the model.",
             )
         low, high = st.slider(
             "Confidence", 0, 100, (0, 100), format="%d %%", key="mistakes_confidence", width=200
@@ -64,7 +64,7 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
     total = int((~result.is_correct).sum())
     if not len(positions):
         st.info(
-            f"These filters exclude all {total:,} mistakes; relax them.",
+            f"None of the {total:,} mistakes matches these filters; change one of them.",
             icon=":material/search_off:",
         )
         return

@@ -51,7 +51,10 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         "Recall: share of the images of this emotion that are predicted correctly. F1: harmonic "
         "mean of both.",
     )
-    values = ", ".join(f"{one.name} {number(getattr(one, name).value)}" for one in classes)
+    values = ", ".join(
+        f"{class_result.name} {number(getattr(class_result, name).value)}"
+        for class_result in classes
+    )
     st.plotly_chart(
         class_intervals(classes, name),
         key=f"class_chart_{name}",
@@ -61,19 +64,19 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
     st.dataframe(
         [
             {
-                "Emotion": one.name,
-                "F1": one.f1.value,
-                "F1, 95 %": number_interval(one.f1),
-                "Precision": one.precision.value,
-                "Precision, 95 %": number_interval(one.precision),
-                "Recall": one.recall.value,
-                "Recall, 95 %": number_interval(one.recall),
-                "Images": one.support,
-                "Predicted": one.predicted_count,
-                "ROC AUC": one.auc,
-                "Average precision": one.average_precision,
+                "Emotion": class_result.name,
+                "F1": class_result.f1.value,
+                "F1, 95 %": number_interval(class_result.f1),
+                "Precision": class_result.precision.value,
+                "Precision, 95 %": number_interval(class_result.precision),
+                "Recall": class_result.recall.value,
+                "Recall, 95 %": number_interval(class_result.recall),
+                "Images": class_result.support,
+                "Predicted": class_result.predicted_count,
+                "ROC AUC": class_result.auc,
+                "Average precision": class_result.average_precision,
             }
-            for one in classes
+            for class_result in classes
         ],
         hide_index=True,
         placeholder=UNDEFINED,
@@ -101,7 +104,7 @@ def _show_curves(classes: tuple[ClassResult, ...]) -> None:
         "to show it alone."
     )
     left, right = st.columns(2)
-    areas = ", ".join(f"{one.name} {number(one.auc)}" for one in classes)
+    areas = ", ".join(f"{class_result.name} {number(class_result.auc)}" for class_result in classes)
     with left:
         st.markdown("**ROC curves**")
         st.plotly_chart(
@@ -110,7 +113,9 @@ def _show_curves(classes: tuple[ClassResult, ...]) -> None:
             config={"displayModeBar": False},
             alt=f"ROC curves; area under the curve: {areas}",
         )
-    averages = ", ".join(f"{one.name} {number(one.average_precision)}" for one in classes)
+    averages = ", ".join(
+        f"{class_result.name} {number(class_result.average_precision)}" for class_result in classes
+    )
     with right:
         st.markdown("**Precision-recall curves**")
         st.plotly_chart(
@@ -119,7 +124,7 @@ def _show_curves(classes: tuple[ClassResult, ...]) -> None:
             config={"displayModeBar": False},
             alt=f"Precision-recall curves; average precision: {averages}",
         )
-    undefined = [one.name for one in classes if one.roc is None]
+    undefined = [class_result.name for class_result in classes if class_result.roc is None]
     if undefined:
         st.caption(f"Undefined, because only one class occurs: {', '.join(undefined)}.")
 

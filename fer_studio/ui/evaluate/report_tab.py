@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -67,7 +68,7 @@ def show_report(evaluation: LoadedEvaluation) -> None:
         )
         st.download_button(
             "Complete evaluation as JSON",
-            lambda: json.dumps(evaluation_document(_detailed(evaluation)), indent=2) + "\n",
+            lambda: json.dumps(_document(evaluation), indent=2) + "\n",
             f"{stem}.json",
             "application/json",
             key="download_json",
@@ -97,7 +98,15 @@ def _cached_details(key: tuple[str, int, int], _evaluation: LoadedEvaluation) ->
 
 def _html(evaluation: LoadedEvaluation) -> str:
     result = _detailed(evaluation)
-    return html_report(result, evaluation.bundle, report_figures(result))
+    return html_report(result, evaluation.bundle, report_figures(result), votes=evaluation.votes)
+
+
+def _document(evaluation: LoadedEvaluation) -> dict[str, Any]:
+    """The evaluation as JSON, with the comparison with the annotators if there is one."""
+    document = evaluation_document(_detailed(evaluation))
+    if evaluation.votes is not None:
+        document["votes"] = evaluation.votes.to_json()
+    return document
 
 
 def _file_stem(evaluation: LoadedEvaluation) -> str:
@@ -115,8 +124,7 @@ def _show_card(evaluation: LoadedEvaluation) -> None:
     if st.button("Write the model card", icon=":material/badge:", key="write_card"):
         try:
             require_editor()
-            document = evaluation_document(_detailed(evaluation))
-            path = write_evaluation_card(evaluation.bundle, document)
+            path = write_evaluation_card(evaluation.bundle, _document(evaluation))
         except InputError as error:
             show_error(error)
         else:

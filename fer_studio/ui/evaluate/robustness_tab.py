@@ -51,7 +51,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
                 key=f"slices_{slicing.name}",
                 config={"displayModeBar": False},
                 alt=f"Accuracy by {slicing.title.lower()}: "
-                + ", ".join(percent(one.accuracy.value) for one in slicing.slices),
+                + ", ".join(percent(score_slice.accuracy.value) for score_slice in slicing.slices),
             )
     st.caption(
         "Slices of nearly equal size, with Wilson's 95 % intervals. Dashed: accuracy on all "
@@ -62,14 +62,14 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
             [
                 {
                     "Score": slicing.title,
-                    "From": one.low,
-                    "To": one.high,
-                    "Images": one.n,
-                    "Accuracy": one.accuracy.value,
-                    "95 %": percent_interval(one.accuracy),
+                    "From": score_slice.low,
+                    "To": score_slice.high,
+                    "Images": score_slice.n,
+                    "Accuracy": score_slice.accuracy.value,
+                    "95 %": percent_interval(score_slice.accuracy),
                 }
                 for slicing in slicings
-                for one in slicing.slices
+                for score_slice in slicing.slices
             ],
             hide_index=True,
             alt="Accuracy by " + ", ".join(slicing.title.lower() for slicing in slicings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.bundle import damaged_bundles, list_bundles
 from fer_core.dataset.curation import CuratedFaceSet
@@ -13,6 +14,7 @@ from fer_core.settings import Settings
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
+from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.dataset_options import curated_dataset, offered_datasets
 from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation, own_evaluation
 from fer_studio.ui.jobs import show_progress
@@ -23,6 +25,7 @@ from fer_studio.ui.text import plain_text
 _OWN = ".own"
 _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
+_LABELS, _VOTES = "Labels", "Annotator votes"
 _MODEL = "model"
 _ADDRESS_MODEL = "evaluate_address_model"
 
@@ -39,6 +42,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
             bundle = choose_bundle(settings)
         data = _choose_data(settings) if bundle is not None else _OWN
         split_place = st.container(width=220)
+        truth_place = st.container(width="content")
         curation_place = st.container(width="content")
     _show_damaged(settings)
     if bundle is None:
@@ -53,13 +57,14 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
                 key="own_split",
                 help="A model contains only the predictions for its validation images.",
             )
-            return own_evaluation(bundle, settings)
+            return _choose_truth(own_evaluation(bundle, settings), truth_place)
         dataset = open_dataset(data, settings)
         with curation_place:
             curated = _choose_curation(dataset)
         with split_place:
             split = _choose_split(dataset.faces if curated is None else curated.faces)
-        return _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
+        evaluation = _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
+        return None if evaluation is None else _choose_truth(evaluation, truth_place)
     except InputError as error:
         show_error(error)
         return None
@@ -138,6 +143,39 @@ def _choose_data(settings: Settings) -> str:
         "the images. Choose a dataset to see the images as well.",
     )
     return data
+
+
+def _choose_truth(evaluation: LoadedEvaluation, place: DeltaGenerator) -> LoadedEvaluation:
+    """If the images have votes, offer them as true classes; return the selected evaluation."""
+    try:
+        counts = vote_counts(evaluation)
+    except InputError as error:
+        # The evaluation against the labels does not need the votes.
+        show_error(error)
+        return evaluation
+    if counts is None:
+        return evaluation
+    is_curated = evaluation.request is not None and evaluation.request.curated is not None
+    learned_votes = evaluation.bundle.record.learned_votes
+    truth = place.segmented_control(
+        "Compare with",
+        [_LABELS, _VOTES],
+        default=_VOTES if learned_votes and not is_curated else _LABELS,
+        required=True,
+        disabled=is_curated,
+        # The default depends on the model, so each model has its own choice.
+        key=f"evaluated_truth_{evaluation.bundle.name}_{is_curated}",
+        help="What counts as the true emotion: the label of the dataset, or the answer that most "
+        "annotators gave. Images without a most frequent answer are left out. Your data-cleaning "
+        "decisions change labels, so they cannot be combined with votes.",
+    )
+    if truth == _LABELS:
+        return evaluation
+    try:
+        return against_votes(evaluation, counts)
+    except InputError as error:
+        show_error(error)
+        return evaluation
 
 
 def _choose_split(faces: FaceSet) -> str:

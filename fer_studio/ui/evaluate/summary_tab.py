@@ -29,7 +29,8 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
         f"{percent(result.top2_accuracy.value)} with their intervals",
     )
     st.caption(_explanation(result))
-    show_annotators(evaluation)
+    if evaluation.votes is not None:
+        show_annotators(evaluation.votes)
 
 
 def _show_metrics(result: EvaluationResult) -> None:

@@ -17,11 +17,12 @@ from fer_studio.ui.text import plain_text
 
 _MAX_FACES = 4
 _REFRESH_SECONDS = 2.0
-#: Browsers connect within two seconds, and give up after half a minute.
+#: Seconds after which help is shown. Browsers connect within two seconds and give up after half a
+#: minute.
 _SLOW_CONNECTION_SECONDS = 8.0
 _STALLED_SECONDS = 3.0
 _NO_FACE_SECONDS = 4.0
-#: From this rate on, motion looks smooth.
+#: Minimum frame rate at which motion looks smooth.
 _SMOOTH_FRAMES_PER_SECOND = 20.0
 #: Above this share of busy time, the processing of frames limits the frame rate.
 _BUSY_SHARE = 0.7

@@ -19,12 +19,14 @@ from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.text import clock_time
 
 _CHARTS_SECONDS = 6.0
-#: Each refresh of the table delays the browser's video by several frames.
+#: Seconds between two refreshes of the table. Each one delays the browser's video by several
+#: frames.
 _TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
 _MAX_TIMELINES = 3
 _CLEARED = "live_record_cleared"
-#: Only the persons seen longest are drawn: a face that appears for a moment also gets a number.
+#: Maximum number of persons in the chart: those seen longest, because a face that appears for a
+#: moment also gets a number.
 _MAX_SHARES = 8
 _TABLE_ROWS = 100
 

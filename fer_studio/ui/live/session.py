@@ -19,7 +19,7 @@ from fer_studio.ui.webrtc import StreamState, stream_state
 
 STREAM_KEY = "live_stream"
 _SESSION = "live_session"
-#: A connection attempt that ends sooner was stopped by the user.
+#: Minimum duration of a failed connection attempt; one that ends sooner was stopped by the user.
 _FAILURE_SECONDS = 4.0
 
 
@@ -38,6 +38,7 @@ class LiveSession:
         ice_servers: The ICE servers offered to the browser.
         connecting_since: When the browser started to connect (monotonic seconds).
         has_failed_to_connect: True if its last attempt failed.
+        has_new_state: True if the stream's state has changed since the page was drawn.
     """
 
     processor: LiveProcessor | None = None
@@ -50,6 +51,7 @@ class LiveSession:
     ice_servers: list[dict[str, Any]] = field(default_factory=list)
     connecting_since: float | None = None
     has_failed_to_connect: bool = False
+    has_new_state: bool = False
     _process_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -93,6 +95,7 @@ class LiveSession:
 
     def on_state_change(self) -> None:
         """Update the connection times; the component calls this when the stream's state changes."""
+        self.has_new_state = True
         state = self.state
         if state.is_connecting:
             self.connecting_since = time.monotonic()

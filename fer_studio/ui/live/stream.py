@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from fer_core.errors import InputError
+from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.ice import load_ice_servers
 from fer_studio.ui.live.session import STREAM_KEY, LiveSession
 from fer_studio.ui.messages import show_error
@@ -58,6 +59,16 @@ def show_stream(session: LiveSession) -> None:
             "can connect.",
             icon=":material/warning:",
         )
+    _show_webcam(session)
+    with st.expander("If the picture does not start", icon=":material/help:"):
+        st.markdown(_HELP)
+
+
+# A fragment: the component sends its first state a moment after it is drawn. If that reran the
+# whole page, it would replace a page change that the user requests in the same moment.
+@st.fragment
+def _show_webcam(session: LiveSession) -> None:
+    leave_if_refused("live")
     try:
         show_webcam(
             STREAM_KEY,
@@ -67,11 +78,13 @@ def show_stream(session: LiveSession) -> None:
         )
     except InputError as error:
         show_error(error)
-    with st.expander("If the picture does not start", icon=":material/help:"):
-        st.markdown(_HELP)
+    if session.has_new_state:
+        session.has_new_state = False
+        st.rerun()  # other parts of the page depend on the stream's state
 
 
-#: The terms in quotes appear in the red message that browsers show above the buttons.
+#: Help for connection errors. The terms in quotes appear in the browser's red message above the
+#: buttons.
 _HELP = """
 **Nothing happens, or "NotAllowedError"**: the browser or the system denies the camera. Click the
 camera icon next to the address, allow it, and press Start again. On macOS and Windows the browser

@@ -27,7 +27,7 @@ def show_live(session: LiveSession) -> None:
         [_VIDEO, _SNAPSHOTS],
         default=_VIDEO,
         required=True,
-        key="live_way",
+        key="live_mode",
         label_visibility="collapsed",
         help="Snapshots work where the video cannot connect.",
     )

@@ -18,7 +18,6 @@ from fer_core.recipes import RECIPES, TrainingConfig, config_difference
 from fer_core.settings import Settings
 from fer_core.training.control import (
     RunLabel,
-    delete_run,
     kill_run,
     request_pause,
     request_resume,
@@ -28,12 +27,13 @@ from fer_core.training.control import (
 from fer_core.training.launcher import continue_run
 from fer_core.training.queue import start_pending_runs
 from fer_core.training.registry import RunSummary
+from fer_core.training.run_deletion import delete_run, is_default_model
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
-from fer_studio.ui.train.feedback import act, keep_error
+from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 
 
@@ -79,14 +79,19 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             )
         if not run.is_active and run.state != "queued":
             with st.popover("Delete…", icon=":material/delete:", key="delete_popover"):
+                is_default = is_default_model(folder, settings)
                 st.markdown(
-                    f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and model "
-                    "permanently." + _default_warning(run, settings)
+                    "Its model is the default model: publish it as the default, or choose another "
+                    "default model, before you delete the run."
+                    if is_default
+                    else f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and "
+                    "model permanently."
                 )
                 st.button(
                     "Delete permanently",
                     key="delete",
                     icon=":material/delete:",
+                    disabled=is_default,
                     on_click=_delete,
                     args=(run, settings),
                 )
@@ -101,7 +106,7 @@ def _button(
     done: str = "",
     help: str | None = None,  # noqa: A002 (Streamlit's own name for it)
 ) -> None:
-    st.button(label, key=key, icon=icon, on_click=act, args=(action, done), help=help)
+    st.button(label, key=key, icon=icon, on_click=run_action, args=(action, done), help=help)
 
 
 def _kill(folder: RunFolder, settings: Settings) -> None:
@@ -109,18 +114,12 @@ def _kill(folder: RunFolder, settings: Settings) -> None:
     start_pending_runs(settings)  # a killed job cannot start the next run itself
 
 
-def _default_warning(run: RunSummary, settings: Settings) -> str:
-    if not run.has_bundle or default_bundle_name(settings) != run.id:
-        return ""
-    return " **Its model is the default model:** publish it first, or choose another default."
-
-
 def _delete(run: RunSummary, settings: Settings) -> None:
     def delete() -> None:
         delete_run(RunFolder(run.path), settings)
         st.session_state.pop(RUN, None)
 
-    act(delete, f"{run.title} was deleted.")
+    run_action(delete, f"{run.title} was deleted.")
 
 
 def _show_continue(run: RunSummary, settings: Settings) -> None:
@@ -153,7 +152,7 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
     if epochs is None:
         keep_error("The number of epochs is missing; enter one.")
         return
-    act(
+    run_action(
         lambda: continue_run(
             RunFolder(run.path), settings, epochs=None if epochs == run.epochs else epochs
         )
@@ -201,10 +200,10 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         st.caption("The recipe no longer exists; the run holds all its settings.")
     else:
         differences = config_difference(recipe.config, config)
-        for one in differences:
+        for difference in differences:
             st.markdown(
-                f"- {one.label}: {plain_text(format_value(one.second))} "
-                f"(recipe: {plain_text(format_value(one.first))})"
+                f"- {difference.label}: {plain_text(format_value(difference.second))} "
+                f"(recipe: {plain_text(format_value(difference.first))})"
             )
         if not differences:
             st.caption("Same settings as the recipe.")
@@ -223,7 +222,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
 
 def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:
     label = RunLabel(st.session_state[name_key] or "", st.session_state[note_key] or "")
-    act(lambda: write_label(RunFolder(run.path), label), "Name and note were saved.")
+    run_action(lambda: write_label(RunFolder(run.path), label), "Name and note were saved.")
 
 
 def _show_model(run: RunSummary, settings: Settings) -> None:
@@ -249,7 +248,7 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
                 key="use_as_default",
                 icon=":material/star:",
                 disabled=is_default,
-                on_click=act,
+                on_click=run_action,
                 args=(lambda: set_default_bundle(run.id, settings), "It is now the default model."),
                 help="All pages and commands use it unless another model is chosen.",
             )
@@ -296,4 +295,4 @@ def _publish(run: RunSummary, key: str, default_key: str, settings: Settings) ->
             make_default=bool(st.session_state.get(default_key)),
         )
 
-    act(publish, f"Published as {name}.")
+    run_action(publish, f"Published as {name}.")

@@ -13,7 +13,7 @@ from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
-from fer_studio.ui.train.feedback import act
+from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_title
 
 _CHOSEN = "compared_runs"
@@ -69,14 +69,14 @@ def _filtered(runs: list[RunSummary]) -> list[RunSummary]:
             persist_state="session",
             placeholder="all states",
         )
-    words = text.lower().split()
+    search_terms = text.lower().split()
     shown = [
         run
         for run in runs
         if (not states or run.state in states)
         and all(
             word in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
-            for word in words
+            for word in search_terms
         )
     ]
     if len(shown) < len(runs):
@@ -108,7 +108,7 @@ def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
     # Streamlit stores selected rows by number. A different list of runs gets a new table, in which
     # the same runs are selected.
     last: list[str] = st.session_state.get(_CHOSEN, [])
-    rows = [ids.index(one) for one in last if one in ids]
+    rows = [ids.index(run_id) for run_id in last if run_id in ids]
     selection = st.dataframe(
         [_row(run, default) for run in runs],
         hide_index=True,
@@ -136,7 +136,7 @@ def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
     )
     selected = [row for row in selection["selection"]["rows"] if row < len(runs)]
     # Selected runs that the filter hides stay selected.
-    hidden = [one for one in last if one not in ids]
+    hidden = [run_id for run_id in last if run_id not in ids]
     st.session_state[_CHOSEN] = hidden + [ids[row] for row in selected]
     return [runs[row] for row in selected]
 
@@ -149,7 +149,7 @@ def _show_actions(run: RunSummary, settings: Settings) -> None:
             key="promote_run",
             icon=":material/star:",
             disabled=default_bundle_name(settings) == run.id,
-            on_click=act,
+            on_click=run_action,
             args=(
                 lambda: set_default_bundle(run.id, settings),
                 f"{run.title} is now the default model.",
@@ -211,10 +211,10 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
     fields = [name for name in labels if len({getattr(run, name) for run in runs}) > 1]
     for run in runs[1:]:
         assert run.config is not None
-        for one in config_difference(runs[0].config, run.config):
-            labels[one.field] = one.label
-            if one.field not in fields:
-                fields.append(one.field)
+        for difference in config_difference(runs[0].config, run.config):
+            labels[difference.field] = difference.label
+            if difference.field not in fields:
+                fields.append(difference.field)
     return [
         {"Setting": labels[name]}
         | {

@@ -48,8 +48,8 @@ OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
 
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
-#: Used instead of ``_MLFLOW`` if others can reach the app: they must not choose an address that the
-#: server connects to.
+#: Session key used instead of ``_MLFLOW`` if others can reach the app: they must not choose an
+#: address that the server connects to.
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
 _START_PROBLEM, _LOAD_MESSAGE = "start_problem", "load_message"
@@ -112,11 +112,11 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
     st.dataframe(
         [
             {
-                "Setting": one.label,
-                "Recipe": format_value(one.first),
-                "Here": format_value(one.second),
+                "Setting": difference.label,
+                "Recipe": format_value(difference.first),
+                "Here": format_value(difference.second),
             }
-            for one in differences
+            for difference in differences
         ],
         hide_index=True,
         height=min(38 + 35 * count, 250),
@@ -237,8 +237,8 @@ def start_from_run(run: RunSummary) -> None:
 
 def _show_load_message() -> None:
     """Show the outcome of the last upload or of the last run that filled the form, once."""
-    is_good, message = st.session_state.pop(_LOAD_MESSAGE, (True, ""))
-    if message and is_good:
+    is_success, message = st.session_state.pop(_LOAD_MESSAGE, (True, ""))
+    if message and is_success:
         st.success(plain_text(message), icon=":material/check:")
     elif message:
         st.error(plain_text(message), icon=":material/error:")

@@ -41,7 +41,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedDraft:
     """A validated draft.
 
     Attributes:
@@ -175,7 +175,7 @@ def value_problem(entry: SettingField, value: Any) -> str | None:
     return f"{entry.label} should be {bounds_text(entry)}; it is {_short(value)}."
 
 
-def checked(values: Mapping[str, Any]) -> Checked:
+def checked(values: Mapping[str, Any]) -> CheckedDraft:
     """Build a configuration from the form's values, or say which are not valid.
 
     Settings without effect get their default values, independent of their values in the form.
@@ -187,12 +187,12 @@ def checked(values: Mapping[str, Any]) -> Checked:
             if problem is not None:
                 problems[entry.name] = problem
     if problems:
-        return Checked(None, problems)
+        return CheckedDraft(None, problems)
     plain = dict(values)
     steps = next(entry for entry in setting_fields() if entry.kind == "steps")
     applies = steps.applies_to(values)
     plain[steps.name] = steps_from_text(values[steps.name] or "") if applies else ()
     try:
-        return Checked(effective_config(plain), {})
+        return CheckedDraft(effective_config(plain), {})
     except InputError as error:
-        return Checked(None, {"": str(error)})
+        return CheckedDraft(None, {"": str(error)})

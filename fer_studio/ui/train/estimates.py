@@ -19,14 +19,14 @@ from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import ChosenDataset, dataset_sizes
-from fer_studio.ui.train.feedback import act
+from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_bytes, format_duration
 
 _POLL_SECONDS = 1.0
-#: Typical duration on two cores, most of it for loading the training library.
+#: Typical duration of a measurement on two cores; loading the training library takes most of it.
 _USUAL_SECONDS = 15.0
 
-#: One at a time: two measurements at once would slow each other down.
+#: One measurement at a time, because two at once would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
 _Key = tuple[str, int, int, str]
@@ -49,7 +49,7 @@ def _requested() -> float | None:
 
 
 def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
-    act(
+    run_action(
         lambda: start_job(
             ESTIMATE,
             key,
@@ -79,7 +79,7 @@ def _draw(
     job, requested = job_service().get(ESTIMATE, key), _requested()
     is_pending = requested is not None
     if was_pending != is_pending:
-        st.rerun()  # which also starts or ends the polling
+        st.rerun()  # also starts or ends the polling
     estimate, problem = _known_estimate(job, config, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters
     with st.container(horizontal=True):
@@ -126,12 +126,12 @@ def _show_details(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
-    words = estimate.text
+    text = estimate.text
     if dataset.name != DEMO_NAME:
         demo = cached_estimate(config, *dataset_sizes(DEMO_NAME, settings), settings)
         if demo is not None:
-            words += f"; on the demo set {format_duration(demo.seconds)}"
-    st.caption(f"{words[:1].upper()}{words[1:]}.")
+            text += f"; on the demo set {format_duration(demo.seconds)}"
+    st.caption(f"{text[:1].upper()}{text[1:]}.")
     free = psutil.virtual_memory().available
     if estimate.memory_bytes > free:
         st.warning(

@@ -13,11 +13,11 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.formatting import as_sentence
 
 _PROBLEM, _DONE = "action_problem", "action_done"
-#: An error stays visible this long, although its part of the page is redrawn every second.
+#: Seconds for which an error stays visible, although its part of the page is redrawn every second.
 _PROBLEM_SECONDS = 20.0
 
 
-def act(action: Callable[[], object], done: str = "") -> None:
+def run_action(action: Callable[[], object], done: str = "") -> None:
     """Run an action for an editor and keep its outcome for ``show_outcome``.
 
     Args:

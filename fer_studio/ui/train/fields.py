@@ -18,7 +18,7 @@ _COLUMNS = 2
 
 def show_fields(draft: Draft) -> None:
     """Draw the open group of settings without those that have no effect."""
-    # Only the open group: thirty widgets take the browser longer than the rest of the page.
+    # Only the open group is drawn: thirty widgets take longer than the rest of the page.
     tabs = st.tabs(list(GROUPS.values()), key=OPEN_GROUP, on_change="rerun")
     for tab, group in zip(tabs, GROUPS, strict=True):
         if tab.open:

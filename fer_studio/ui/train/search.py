@@ -32,7 +32,7 @@ from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
-from fer_studio.ui.train.feedback import act, keep_error
+from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import as_sentence, format_percent, format_value
 
 STUDY = "study"
@@ -109,7 +109,7 @@ def _show_form(settings: Settings) -> None:
             step=1,
             key=f"search_epochs_{recipe}",
             persist_state="session",
-            help="Short trainings are enough to distinguish good settings from bad ones.",
+            help="Short runs are enough to distinguish good settings from bad ones.",
         )
     with columns[3]:
         st.selectbox(
@@ -215,7 +215,7 @@ def _create(settings: Settings) -> None:
         return
     st.session_state[STUDY] = setup.name
     st.session_state["search_name"] = ""
-    act(lambda: launch_search(setup.name, settings), f"The search {setup.name} was started.")
+    run_action(lambda: launch_search(setup.name, settings), f"The search {setup.name} was started.")
 
 
 def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -287,9 +287,9 @@ def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) ->
     """
     if not values["name"]:
         raise InputError("The search needs a name; enter one.")
-    for what, key in (("trials", "trials"), ("epochs", "epochs"), ("seed", "seed")):
-        if values[key] is None:
-            raise InputError(f"The number for {what} is missing; enter one.")
+    for name in ("trials", "epochs", "seed"):
+        if values[name] is None:
+            raise InputError(f"The number for {name} is missing; enter one.")
     study = {key: value for key, value in values.items() if key != "epochs"}
     config = changed_config(recipe_by_name(values["recipe"]).config, {"epochs": values["epochs"]})
     return study_setup(study | {"config": config, "space": search_space(parameters)})
@@ -337,7 +337,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 "Stop",
                 key="stop_search",
                 icon=":material/stop:",
-                on_click=act,
+                on_click=run_action,
                 args=(
                     lambda: stop_search(name, settings),
                     "Stopping: the current trial continues when the search is resumed.",
@@ -358,7 +358,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 "Resume" if summary.trials else "Start",
                 key="resume_search",
                 icon=":material/play_arrow:",
-                on_click=act,
+                on_click=run_action,
                 args=(
                     lambda: launch_search(name, settings, st.session_state["search_workers"] or 1),
                 ),
@@ -368,16 +368,17 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
 def _show_best(summary: StudySummary) -> None:
     value = summary.best_value
     is_share = summary.setup.monitor == "accuracy"
-    words = format_percent(value) if is_share else f"{value:.4f}"
+    best_value = format_percent(value) if is_share else f"{value:.4f}"
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
     values = ", ".join(
-        f"{labels.get(key, key).lower()} {format_value(one)}" for key, one in best.values.items()
+        f"{labels.get(key, key).lower()} {format_value(sampled)}"
+        for key, sampled in best.values.items()
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**Best: trial {best.number}, validation {_MONITORS[summary.setup.monitor]} {words}** "
-            f"({plain_text(values)})",
+            f"**Best: trial {best.number}, validation {_MONITORS[summary.setup.monitor]} "
+            f"{best_value}** ({plain_text(values)})",
             width="stretch",
         )
         if best.run_id is not None:
@@ -400,7 +401,7 @@ def _show_trials(summary: StudySummary) -> None:
     labels = {entry.name: entry.label for entry in searchable_fields()}
     rows = [
         {"Trial": trial.number, "State": trial.state, "Value": trial.value}
-        | {labels.get(key, key): format_value(one) for key, one in trial.values.items()}
+        | {labels.get(key, key): format_value(sampled) for key, sampled in trial.values.items()}
         | {
             "Run": None if trial.run_id is None else f"/train?view={RUNS}&run={trial.run_id}",
             "Problem": as_sentence(trial.problem),

@@ -16,7 +16,7 @@ def show_section(view: str) -> None:
     except InputError as error:
         show_error(error)
         return
-    if view != RUNS:  # which shows it next to the buttons
+    if view != RUNS:  # the runs show it next to their buttons
         show_outcome()
     try:
         _show(view, settings)

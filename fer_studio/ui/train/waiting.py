@@ -14,7 +14,7 @@ from fer_core.training.queue import (
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.feedback import act
+from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import run_title
 
 
@@ -40,7 +40,7 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
                 "Start next run",
                 key="start_next_run",
                 icon=":material/play_arrow:",
-                on_click=act,
+                on_click=run_action,
                 args=(lambda: start_pending_runs(settings),),
             )
 
@@ -50,26 +50,26 @@ def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{position}.** {plain_text(run_title(run))}", width="stretch")
         st.button(
-            "Earlier",
-            key=f"earlier_{run.id}",
+            "Move up",
+            key=f"move_up_{run.id}",
             icon=":material/arrow_upward:",
             disabled=position == 1,
-            on_click=act,
+            on_click=run_action,
             args=(lambda: move_in_queue(folder, settings, position - 1),),
         )
         st.button(
-            "Later",
-            key=f"later_{run.id}",
+            "Move down",
+            key=f"move_down_{run.id}",
             icon=":material/arrow_downward:",
             disabled=position == count,
-            on_click=act,
+            on_click=run_action,
             args=(lambda: move_in_queue(folder, settings, position + 1),),
         )
         st.button(
             "Remove",
-            key=f"take_out_{run.id}",
+            key=f"remove_{run.id}",
             icon=":material/playlist_remove:",
-            on_click=act,
+            on_click=run_action,
             args=(lambda: remove_from_queue(folder, settings),),
             help="The run remains and can be started later with Continue.",
         )

@@ -132,7 +132,7 @@ def _has_steps(run: RunSummary) -> bool:
 def _show_bars(run: RunSummary) -> None:
     status = run.status
     share = run.epoch / max(run.epochs, 1)
-    words = f"{run.epoch:,} of {run.epochs:,} epochs"
+    text = f"{run.epoch:,} of {run.epochs:,} epochs"
     if run.is_active and status is not None and status.steps:
         step_share = min(status.step / status.steps, 1.0)
         # During validation, all steps of the current epoch are finished. Between two epochs, the
@@ -140,21 +140,21 @@ def _show_bars(run: RunSummary) -> None:
         is_current = status.epoch > run.epoch
         share += step_share / max(run.epochs, 1) if is_current else 0
         if status.seconds_left is not None:
-            words += f" · about {format_duration(status.seconds_left)} left"
-        st.progress(min(share, 1.0), text=words)
+            text += f" · about {format_duration(status.seconds_left)} left"
+        st.progress(min(share, 1.0), text=text)
         st.progress(step_share, text=_step_text(status))
         return
     if run.state != "queued" or run.epoch:
-        st.progress(min(share, 1.0), text=words)
+        st.progress(min(share, 1.0), text=text)
 
 
 def _step_text(status: RunStatus) -> str:
-    words = f"Epoch {status.epoch:,}: step {status.step:,} of {status.steps:,}"
+    text = f"Epoch {status.epoch:,}: step {status.step:,} of {status.steps:,}"
     if status.step >= status.steps:
-        words = f"Epoch {status.epoch:,}: all {status.steps:,} steps finished, validating"
+        text = f"Epoch {status.epoch:,}: all {status.steps:,} steps finished, validating"
     if status.loss is not None and status.accuracy is not None:
-        words += f" · loss {status.loss:.3f}, accuracy {format_percent(status.accuracy)} so far"
-    return words
+        text += f" · loss {status.loss:.3f}, accuracy {format_percent(status.accuracy)} so far"
+    return text
 
 
 def _show_figures(run: RunSummary) -> None:
@@ -234,17 +234,17 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
     epochs = read_run_epochs(run.path)
     if epochs:
         for pair in (_ALL_FIGURES[:2], _ALL_FIGURES[2:]):
-            for column, one in zip(st.columns(2), pair, strict=True):
+            for column, figure in zip(st.columns(2), pair, strict=True):
                 with column:
-                    mark = " (◆ best epoch)" if one.has_best else ""
-                    st.markdown(f"**{one.title}**{mark}")
-                    curves = _curves(one, run, len(epochs))
-                    # Without a key, so that it stays the same element while its rows grow.
+                    mark = " (◆ best epoch)" if figure.has_best else ""
+                    st.markdown(f"**{figure.title}**{mark}")
+                    curves = _curves(figure, run, len(epochs))
+                    # It has no key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
                         curves.specification,
                         width="stretch",
-                        alt=f"{one.alt} by epoch of {run.title}",
+                        alt=f"{figure.alt} by epoch of {run.title}",
                     )
     elif run.is_active:
         st.info("The curves appear after the first epoch.", icon=":material/show_chart:")
@@ -262,7 +262,7 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
             log.code(text, language=None, height=300)
 
 
-def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
+def _curves(figure: _Figure, run: RunSummary, count: int) -> LiveCurves:
     """Return the chart's rows, computed again only after a new epoch.
 
     Streamlit does not send an unchanged chart again.
@@ -270,7 +270,7 @@ def _curves(one: _Figure, run: RunSummary, count: int) -> LiveCurves:
     epochs = read_run_epochs(run.path)
     kept: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_FIGURES, {})
     key = (run.id, count, epochs[-1].seconds, run.best_epoch)
-    if one.name not in kept or kept[one.name][0] != key:
-        curves = one.draw(epochs, run.best_epoch) if one.has_best else one.draw(epochs)
-        kept[one.name] = (key, curves)
-    return kept[one.name][1]
+    if figure.name not in kept or kept[figure.name][0] != key:
+        curves = figure.draw(epochs, run.best_epoch) if figure.has_best else figure.draw(epochs)
+        kept[figure.name] = (key, curves)
+    return kept[figure.name][1]

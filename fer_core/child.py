@@ -6,6 +6,7 @@ processor time. In a child process, this ends only the child.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,11 @@ from typing import Literal
 
 from fer_core.errors import InputError, first_line
 from fer_core.settings import PROJECT_ROOT, module_command
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 _REJECTED_EXIT_CODE = 3
 
@@ -69,13 +75,11 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         *(str(limits.memory), str(limits.cpu_seconds)),
         *arguments,
     ]
-    # One memory arena: every thread would reserve another one, which counts as address space.
-    environment = os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         child = subprocess.run(
             command,
             cwd=PROJECT_ROOT,
-            env=environment,
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -96,6 +100,12 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
     raise ChildError("error", lines[-1][:200] if lines else f"exit code {child.returncode}")
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment variables for a child process with a memory limit."""
+    # A single memory arena, because one per thread would use up the limited address space.
+    return os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
 def child_main(work: Callable[[list[str]], str]) -> int:
     """Apply the limits and do the work, in the child.
 
@@ -107,7 +117,8 @@ def child_main(work: Callable[[list[str]], str]) -> int:
         The exit code.
     """
     memory, cpu_seconds, *arguments = sys.argv[1:]
-    _apply_limits(int(memory), int(cpu_seconds))
+    limit_memory(int(memory))
+    limit_cpu_time(int(cpu_seconds))
     # Output printed by libraries must not mix with the result.
     result_file = os.dup(1)
     os.dup2(2, 1)
@@ -125,12 +136,29 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     return code
 
 
-def _apply_limits(memory: int, cpu_seconds: int) -> None:
-    try:
-        import resource
-    except ImportError:
-        return  # Windows
+def limit_memory(memory: int) -> None:
+    """Limit the address space of this process.
+
+    Args:
+        memory: In bytes. Not enforced on Windows.
+    """
+    if resource is None:
+        return
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     # No core dump: it would be as large as the memory limit allows.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_cpu_time(seconds: int) -> None:
+    """End this process when it has used more processor time from now on.
+
+    Args:
+        seconds: Processor time of all its threads together; a later call replaces it. Not enforced
+            on Windows.
+    """
+    if resource is None:
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    end = math.ceil(used.ru_utime + used.ru_stime) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (end, hard))

@@ -9,7 +9,7 @@ from tools.draw_demo.chance import between, pick
 from tools.draw_demo.identity import Identity
 
 
-def draw_covering(canvas: Canvas, person: Identity, generator: np.random.Generator) -> None:
+def draw_occlusion(canvas: Canvas, person: Identity, generator: np.random.Generator) -> None:
     """Cover a part of the face; the expression stays recognizable."""
     kind = pick(generator, (("hand", 2), ("scarf", 1), ("strand", 2), ("cup", 1)))
     side = person.part_side

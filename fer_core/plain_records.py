@@ -1,0 +1,95 @@
+"""Dataclasses from plain values, without pydantic.
+
+pydantic takes 0.1 s and 15 MB to import. What serves a model does without it as long as the files
+are valid; ``fer_core.validation.from_dict`` explains what is wrong in the others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+Record = TypeVar("Record")
+
+
+def plain_record(kind: type[Record], values: Any) -> Record | None:
+    """Build a record from values that have exactly the types of its fields.
+
+    Args:
+        kind: A dataclass whose fields are of ``str``, ``bool``, ``int``, ``float``, ``None``,
+            ``Any``, dataclasses, and tuples, dictionaries and unions of these.
+        values: A dictionary, as JSON provides it; other keys than the fields are ignored.
+
+    Returns:
+        The record, with lists converted to tuples and whole numbers to floats; None if a value is
+        missing or has another type.
+
+    Raises:
+        ValueError: The record's own checks fail.
+    """
+    record = _converted(kind, values)
+    return None if record is _OTHER else record
+
+
+#: The result for a value of another type.
+_OTHER: Any = object()
+
+
+def _converted(kind: Any, value: Any) -> Any:
+    origin, parts = get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        result = _converted_record(kind, value)
+    elif origin in (Union, UnionType):
+        results = (_converted(part, value) for part in parts)
+        result = next((one for one in results if one is not _OTHER), _OTHER)
+    elif origin is tuple:
+        result = _converted_tuple(parts, value)
+    elif origin is dict:
+        result = _converted_dict(parts, value)
+    elif kind is float:
+        is_number = type(value) in (int, float) and abs(value) < 1 << 1023
+        result = float(value) if is_number and math.isfinite(value) else _OTHER
+    else:
+        result = value if kind is Any or type(value) is kind else _OTHER
+    return result
+
+
+def _converted_record(kind: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return _OTHER
+    hints = get_type_hints(kind)
+    given = {
+        field.name: _converted(hints[field.name], value[field.name])
+        for field in dataclasses.fields(kind)
+        if field.name in value
+    }
+    is_complete = all(
+        field.name in given
+        or field.default is not dataclasses.MISSING
+        or field.default_factory is not dataclasses.MISSING
+        for field in dataclasses.fields(kind)
+    )
+    if not is_complete or any(part is _OTHER for part in given.values()):
+        return _OTHER
+    return kind(**given)
+
+
+def _converted_dict(parts: tuple[Any, ...], value: Any) -> Any:
+    if not isinstance(value, dict):
+        return _OTHER
+    pairs = [(_converted(parts[0], key), _converted(parts[1], one)) for key, one in value.items()]
+    return _OTHER if any(one is _OTHER for pair in pairs for one in pair) else dict(pairs)
+
+
+def _converted_tuple(parts: tuple[Any, ...], value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        return _OTHER
+    if len(parts) == 2 and parts[1] is Ellipsis:
+        parts = (parts[0],) * len(value)
+    if len(parts) != len(value):
+        return _OTHER
+    result = tuple(_converted(part, one) for part, one in zip(parts, value, strict=True))
+    return _OTHER if any(one is _OTHER for one in result) else result

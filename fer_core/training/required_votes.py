@@ -1,0 +1,40 @@
+"""Find the annotator votes that a configuration requires, before the data are loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fer_core.dataset.store import import_folder
+from fer_core.dataset.votes_file import VOTES_FILE
+from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig
+from fer_core.settings import Settings
+
+
+def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
+    """Check that a dataset has the votes that a configuration learns, if it learns votes.
+
+    Args:
+        config: What to learn.
+        data: The dataset's name or path.
+        settings: Where ``data/`` is.
+
+    Raises:
+        InputError: The dataset has no votes, or does not exist.
+    """
+    if config.targets != "labels":
+        votes_folder(config, data, settings)
+
+
+def votes_folder(config: TrainingConfig, data: str, settings: Settings) -> Path:
+    """Return the folder of a dataset that has votes; see ``check_votes``."""
+    folder = import_folder(data, settings)
+    if folder is not None and (folder / VOTES_FILE).is_file():
+        return folder
+    first_step = "" if folder is not None else f"import the dataset with 'dataset import {data}', "
+    name = "NAME" if folder is None else Path(data).name
+    raise InputError(
+        f"targets={config.targets} needs annotator votes, and {data} has none; {first_step}import "
+        f"them on the dataset page or with 'dataset votes {name} --import FILE', or choose "
+        "targets=labels."
+    )

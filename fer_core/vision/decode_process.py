@@ -1,0 +1,62 @@
+"""The worker process of ``decode_worker``: ``python -m fer_core.vision.decode_process SECONDS``."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import warnings
+
+from PIL import Image
+
+from fer_core.child import limit_cpu_time, limit_memory
+from fer_core.errors import InputError
+from fer_core.vision.decode import decode_directly
+from fer_core.vision.decode_worker import ANSWER, MEMORY, REQUEST
+
+
+def _serve() -> None:
+    """Answer requests, in the worker, until there are none for the seconds of the command line."""
+    idle_seconds = float(sys.argv[1])
+    # Ctrl-C reaches all processes of a terminal; this one ends with its parent process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The number of pixels is limited by decode_directly.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    requests = sys.stdin.buffer
+    # Output printed by libraries must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    limit_memory(MEMORY)
+    answers.write(ANSWER.pack(0, 0))
+    answers.flush()
+    while _has_request(idle_seconds):
+        header = requests.read(REQUEST.size)
+        if len(header) < REQUEST.size:
+            return  # the parent process ended
+        name_size, content_size, cpu_seconds = REQUEST.unpack(header)
+        limit_cpu_time(cpu_seconds)
+        name = requests.read(name_size).decode("utf-8", "surrogateescape")
+        content = requests.read(content_size)
+        try:
+            pixels = decode_directly(content, name)
+        except InputError as error:
+            message = str(error).encode("utf-8", "surrogateescape")
+            answers.write(ANSWER.pack(0, len(message)) + message)
+        else:
+            answers.write(ANSWER.pack(*pixels.shape[:2]))
+            answers.write(pixels.data)
+            del pixels
+        answers.flush()
+        del content
+
+
+def _has_request(seconds: float) -> bool:
+    """Wait for a request or the end of the parent process; return False if there is none."""
+    if sys.platform == "win32":
+        return True  # no timeout for pipes: the worker ends with its parent process
+    return bool(select.select([sys.stdin.fileno()], [], [], seconds)[0])
+
+
+if __name__ == "__main__":
+    _serve()

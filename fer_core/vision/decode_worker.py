@@ -1,0 +1,164 @@
+"""Decode pictures in worker processes, where a decoder that takes too long can be ended.
+
+A decoder that reads a whole file in one call cannot be interrupted in a thread. A worker has limits
+for time and memory, and it decodes one picture after the other, because starting a process takes
+longer than decoding a photo. A worker that is not needed ends after a minute.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import signal
+import struct
+import subprocess
+import threading
+from contextlib import suppress
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.child import ChildError, child_environment
+from fer_core.errors import InputError
+from fer_core.settings import PROJECT_ROOT, module_command
+
+#: Address space of a worker: Python and NumPy, copies of the file, and the decoded picture.
+MEMORY = 3 * 1024**3
+_IDLE_SECONDS = 60.0
+#: When all workers are busy, further pictures wait.
+_MAX_WORKERS = 4
+
+#: Bytes of the file's name, bytes of the file, and the limit of processor time in seconds.
+REQUEST = struct.Struct("<IQI")
+#: Height and width; for a message instead of a picture, 0 and its number of bytes.
+ANSWER = struct.Struct("<II")
+
+
+def decode_in_worker(content: bytes, name: str, seconds: float) -> NDArray[np.uint8]:
+    """Decode a picture in a worker process.
+
+    Args:
+        content: The whole file.
+        name: The file's name, for messages.
+        seconds: The time limit, which does not include the start of a worker.
+
+    Returns:
+        As ``decode_picture``.
+
+    Raises:
+        InputError: As ``decode_picture``.
+        ChildError: The time limit was exceeded, or the decoder crashed.
+    """
+    with _free_slots:
+        answer = None
+        while answer is None:
+            worker = _take_worker()
+            try:
+                answer = worker.decode(content, name, seconds)
+            except BaseException:
+                worker.close()
+                raise
+        _idle_workers.append(worker)
+    if isinstance(answer, str):
+        raise InputError(answer)
+    return answer
+
+
+class _Worker:
+    """A worker process, used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [*module_command("fer_core.vision.decode_process"), str(_IDLE_SECONDS)],
+            cwd=PROJECT_ROOT,
+            env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._requests = cast(BinaryIO, self._process.stdin)
+        self._answers = cast(BinaryIO, self._process.stdout)
+        self._is_over_time = False
+        # The worker sends an empty answer when it is ready.
+        self._receive(ANSWER.size)
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def decode(self, content: bytes, name: str, seconds: float) -> NDArray[np.uint8] | str | None:
+        """Return the pixels, or why the file was rejected; None if the worker had ended before.
+
+        Raises:
+            ChildError: As ``decode_in_worker``.
+        """
+        timer = threading.Timer(seconds, self._end_over_time)
+        timer.daemon = True
+        timer.start()
+        try:
+            name_bytes = name.encode("utf-8", "surrogateescape")
+            # Processor time ends the worker if this process no longer can.
+            cpu_seconds = math.ceil(seconds) + 5
+            self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds))
+            self._requests.write(name_bytes)
+            self._requests.write(content)
+            self._requests.flush()
+            height, width = ANSWER.unpack(self._receive(ANSWER.size))
+            if height == 0:
+                return self._receive(width).decode("utf-8", "surrogateescape")
+            pixels = self._receive(height * width * 3)
+        except (OSError, EOFError) as error:
+            if self._ended_idle():
+                return None
+            raise self._failure(seconds) from error
+        finally:
+            timer.cancel()
+        return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+
+    def close(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._requests, self._answers):
+            with suppress(OSError):
+                pipe.close()
+
+    def _end_over_time(self) -> None:
+        self._is_over_time = True
+        self._process.kill()
+
+    def _receive(self, size: int) -> bytearray:
+        received = bytearray(size)
+        if self._answers.readinto(received) < size:  # type: ignore[attr-defined]
+            raise EOFError
+        return received
+
+    def _ended_idle(self) -> bool:
+        return self._process.wait() == 0
+
+    def _failure(self, seconds: float) -> ChildError:
+        code = self._process.wait()
+        if self._is_over_time or -code == getattr(signal, "SIGXCPU", None):
+            return ChildError("time", f"{seconds:g} s")
+        return ChildError("crash" if code < 0 else "error", f"exit code {code}")
+
+
+_free_slots = threading.BoundedSemaphore(_MAX_WORKERS)
+#: Appending and popping are atomic.
+_idle_workers: list[_Worker] = []
+
+
+def _take_worker() -> _Worker:
+    while True:
+        try:
+            worker = _idle_workers.pop()
+        except IndexError:
+            return _Worker()
+        if worker.is_alive():
+            return worker
+        worker.close()
+
+
+@atexit.register
+def _close_idle_workers() -> None:
+    while _idle_workers:
+        _idle_workers.pop().close()
