@@ -137,7 +137,11 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
     scales = False
     operation = "nothing"
     for _ in range(_MAX_STEPS):
-        users = [node for node in graph.node if name in node.input]
+        users = [node for node in _users(graph, name) if node.op_type != "Shape"]
+        joined = _joined_channels(graph, users)
+        if joined is not None:
+            name = joined
+            continue
         if len(users) != 1:
             kinds = {user.op_type for user in users}
             operation = min(kinds) if kinds and kinds <= _LAYERS else "not a single one"
@@ -157,6 +161,29 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
         scales = scales or not (np.all(step[0] == 1) and np.all(step[1] == 0))
         name = node.output[0]
     return InputOperations(factor, offset, scales, operation)
+
+
+def _users(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
+    return [node for node in graph.node if name in node.input]
+
+
+def _joined_channels(graph: onnx.GraphProto, users: list[onnx.NodeProto]) -> str | None:
+    """Return the tensor in which picked channels are joined in another order, if they are.
+
+    ``preprocess_input`` reverses the channels in this way.
+    """
+    ends = set()
+    for user in users:
+        node = user
+        while node.op_type in _PASSING:
+            following = _users(graph, node.output[0])
+            if len(following) != 1:
+                return None
+            node = following[0]
+        if node is user or node.op_type != "Concat":
+            return None
+        ends.add(node.output[0])
+    return ends.pop() if len(users) > 1 and len(ends) == 1 else None
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:

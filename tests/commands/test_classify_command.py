@@ -110,11 +110,12 @@ def test_invalid_files_are_reported_in_their_rows_and_the_others_analyzed(
 def test_if_no_file_can_be_read_the_command_fails(
     run: Callable, default_bundle: Bundle, tmp_path: Path
 ) -> None:
-    path = tmp_path / "empty.jpg"
-    path.write_bytes(b"")
-    assert "empty.jpg is empty" in run("classify", path, "--json").refusal
-    (tmp_path / "words.jpg").write_bytes(b"words")
-    refusal = run("classify", tmp_path, "--json").refusal
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "empty.jpg").write_bytes(b"")
+    assert "empty.jpg is empty" in run("classify", folder / "empty.jpg", "--json").refusal
+    (folder / "words.jpg").write_bytes(b"words")
+    refusal = run("classify", folder, "--json").refusal
     assert "None of the 2 files could be read" in refusal
     assert "empty.jpg is empty" in refusal
 

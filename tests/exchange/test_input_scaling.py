@@ -108,6 +108,22 @@ def test_a_trained_normalization_of_the_pixels_shows_their_range() -> None:
         assert ("as most networks do" in found.reason) is (mean == [0] * 3)
 
 
+def test_channels_that_are_picked_and_joined_are_followed() -> None:
+    model = network([("Sub", [103.9, 116.8, 123.7])])
+    nodes = model.graph.node
+    nodes[0].input[0] = "joined"
+    for channel in range(3):
+        index = numpy_helper.from_array(np.array([channel], np.int64), f"index{channel}")
+        model.graph.initializer.append(index)
+        picked = helper.make_node("Gather", ["x", f"index{channel}"], [f"p{channel}"], axis=1)
+        nodes.insert(0, picked)
+    nodes.insert(3, helper.make_node("Concat", ["p2", "p1", "p0"], ["joined"], axis=1))
+    assert scale_from_operations(model, Path("net")).scale == "bytes"
+    nodes.append(helper.make_node("Sqrt", ["p1"], ["other"]))
+    with pytest.raises(InputError, match="not a single one"):
+        scale_from_operations(model, Path("net"))
+
+
 @pytest.mark.parametrize(
     ("scale", "mean", "std", "expected"),
     [

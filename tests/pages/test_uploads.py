@@ -8,7 +8,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.errors import InputError
-from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui.uploads import check_size, file_name, read_upload, uploads_within_limits
 
 
@@ -60,19 +59,6 @@ def test_an_upload_s_name_can_name_a_file(name: str, kept: str, tmp_path: Path) 
     assert file_name(name) == kept
     (tmp_path / file_name(name)).write_bytes(b"")
     assert [path.name for path in tmp_path.iterdir()] == [kept]
-
-
-def test_photos_beyond_the_bounds_are_skipped_and_reported(
-    home: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_PHOTOS", 2)
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
-    app.switch_page("pages/analyze.py").run()
-    app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
-    app.run()
-    assert not app.exception
-    (message,) = [one.value for one in app.warning if "skipped" in one.value]
-    assert message.startswith("1 photo was skipped: the limit is 2 photos")
 
 
 def test_progress_shows_names_as_they_are_written() -> None:
