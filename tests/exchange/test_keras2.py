@@ -108,7 +108,8 @@ def test_nested_models_are_served_with_equal_results(
     pixels = stored["images"].astype(np.float32)
     output = session.run(None, {only_input.name: pixels})[0]
     np.testing.assert_allclose(output, stored["expected"], atol=1e-5)
-    assert output.std(axis=0).max() > 0.01
+    # The images make a difference, of many times the tolerance.
+    assert output.std(axis=0).max() > 1e-3
     # Both scale intensities of 0 to 255 by operations.
     assert (bundle.record.input_scale, bundle.record.input_offset) == (1.0, 0.0)
 
