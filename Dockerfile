@@ -15,11 +15,11 @@ COPY . .
 
 # An empty volume starts as a copy of the folder here, with its owner; models/ contains the shipped
 # bundle. Root owns the code.
-RUN mkdir -p data runs imports \
+RUN mkdir -p data runs analyses imports \
     && { python -m fer_core detectors fetch || true; } \
-    && chown -R studio:studio data runs models \
+    && chown -R studio:studio data runs analyses models \
     && python -m compileall -q app.py pages fer_studio fer_core
-VOLUME ["/app/data", "/app/runs", "/app/models"]
+VOLUME ["/app/data", "/app/runs", "/app/analyses", "/app/models"]
 
 USER studio
 ENV PYTHONUNBUFFERED=1

@@ -74,8 +74,11 @@ _PARTS: dict[str, _Part] = {
         lambda module, options: module.measure(options.video, module.SHORT),
         needs="video",
     ),
+    "video": _Part("video", lambda module, options: module.measure(options.video)),
+    "video-hour": _Part("video", lambda module, _: module.measure_hour()),
     "training": _Part("training", _measure),
     "evaluation": _Part("evaluation", _measure),
+    "scale": _Part("scale", _measure),
     "import": _Part("importing", _measure_data, needs="data"),
     "audit": _Part("auditing", _measure_data, needs="data"),
 }

@@ -61,6 +61,7 @@ class Workspace:
             "FER_STUDIO_DATA": str(self.root / "data"),
             "FER_STUDIO_RUNS": str(self.root / "runs"),
             "FER_STUDIO_MODELS": str(self.root / "models"),
+            "FER_STUDIO_ANALYSES": str(self.root / "analyses"),
         }
 
     def prepare(self) -> None:
@@ -151,6 +152,29 @@ def live(page: Page) -> None:
     page.wait_for_timeout(20_000)
 
 
+def video(page: Page) -> None:
+    """Show the results of the sample recording."""
+    page.get_by_role("button", name="Try a sample recording").or_(
+        page.get_by_text("finished", exact=False)
+    ).first.wait_for()
+    button = page.get_by_role("button", name="Try a sample recording")
+    if button.is_visible():  # not analyzed by an earlier call
+        button.click()
+    timeline = page.locator('[data-testid="stPlotlyChart"]').first
+    timeline.wait_for()
+    page.reload()
+    timeline.wait_for()
+    page.locator(_IDLE).wait_for()
+    box = timeline.locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.53 * box["width"], box["y"] + 0.3 * box["height"])
+    page.get_by_role("img", name="with Person 1").wait_for()
+    # The player shows the chosen second once it has found it.
+    page.wait_for_function(
+        "[...document.querySelectorAll('video')].every(one => one.readyState > 2 && !one.seeking)"
+    )
+
+
 def dataset(page: Page) -> None:
     """Show the gallery of drawn faces."""
     page.get_by_role("tab", name="Browse images").click()
@@ -181,6 +205,7 @@ def evaluate(page: Page) -> None:
 _SCENES = {
     "analyze": ("/analyze", "light", analyze),
     "live": ("/live", "dark", live),
+    "video": ("/video", "light", video),
     "dataset": ("/dataset", "light", dataset),
     "train": ("/train?view=Runs", "light", train),
     "evaluate": (f"/evaluate?model={_MODEL}", "light", evaluate),

@@ -25,7 +25,9 @@ from fer_core.commands import (
     recipes,
     runs,
     search,
+    serve,
     train,
+    video,
 )
 from fer_core.errors import InputError
 from fer_core.settings import load_settings
@@ -54,7 +56,10 @@ def build_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, help_text in (other_commands or {}).items():
         commands.add_parser(name, help=help_text)
-    for command in (dataset, recipes, train, runs, search, models, detectors, evaluate, classify):
+    for command in (
+        *(dataset, recipes, train, runs, search, models, detectors, evaluate, classify),
+        *(video, serve),
+    ):
         command.add_parser(commands)
     return parser
 
@@ -82,9 +87,12 @@ def main(
     parsed = build_parser(program, other_commands).parse_args(arguments)
     try:
         answer = parsed.run(parsed, load_settings())
-        print(
-            json.dumps(answer.document, indent=2, allow_nan=False) if parsed.json else answer.text
-        )
+        if parsed.json:
+            # Not as one text: the document of a large job is read while it is printed.
+            json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
+            print()
+        else:
+            print(answer.text)
         sys.stdout.flush()
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -28,7 +28,7 @@ from fer_core.settings import LOGIN_VARIABLE, LoginSetting
 class Role(IntEnum):
     """What a visitor may do. Each role includes the ones before it.
 
-    A viewer uses models and data: analyze, live, evaluate. An editor also changes datasets,
+    A viewer uses models and data: analyze, live, video, evaluate. An editor also changes datasets,
     curation, runs and models.
     """
 

@@ -94,6 +94,9 @@ class BundleRecord:
         targets: The training targets, as ``VoteRecord.to_json`` returns them for votes; ``kind`` is
             one of ``TrainingConfig.targets``. Empty if unknown, and in bundles of earlier versions,
             which were trained on labels.
+        start: The model whose weights the training started from: the fields of ``StartingModel``
+            and *head* (kept, reordered or replaced). Empty for random weights, and for imported
+            models.
     """
 
     labels: tuple[str, ...]
@@ -113,6 +116,7 @@ class BundleRecord:
     input_offset: float = 0.0
     source: ModelSource | None = None
     targets: dict[str, Any] = field(default_factory=dict)
+    start: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what the types do not state.
@@ -160,6 +164,13 @@ class BundleRecord:
             metrics = metrics.get("votes", {})
         accuracy = metrics.get("accuracy")
         return accuracy if isinstance(accuracy, float) else None
+
+    @property
+    def starting_datasets(self) -> tuple[dict[str, Any], ...]:
+        """The data of the models that the training started from: name, fingerprint and counts."""
+        datasets = self.start.get("datasets", ())
+        is_list = isinstance(datasets, (list, tuple))
+        return tuple(one for one in datasets if isinstance(one, dict)) if is_list else ()
 
     @property
     def is_demo(self) -> bool:

@@ -23,11 +23,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_escaped(cell) for cell in row] for row in rows)
+    writer.writerows([escaped_cell(cell) for cell in row] for row in rows)
     return buffer.getvalue()
 
 
-def _escaped(cell: object) -> object:
+def escaped_cell(cell: object) -> object:
+    """Return a cell with a leading apostrophe if a spreadsheet would run it as a formula."""
     if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _is_number(cell):
         return f"'{cell}"
     return cell

@@ -9,7 +9,14 @@ from fer_core.errors import InputError
 from fer_core.settings import is_installed_package
 
 #: The optional dependencies in ``pyproject.toml`` that users choose from.
-Extra = Literal["train", "search", "mlflow"]
+Extra = Literal["train", "search", "mlflow", "scale", "service"]
+
+#: The requirements file of an extra in a checkout, if it is not that of the complete app.
+_REQUIREMENTS: dict[Extra, str] = {
+    "mlflow": "requirements-dev.txt",
+    "scale": "requirements-scale.txt",
+    "service": "requirements-scale.txt",
+}
 
 
 def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
@@ -34,4 +41,4 @@ def install_command(extra: Extra) -> str:
     """The command that adds an extra to this installation."""
     if is_installed_package():
         return f'pip install "fer-studio[{extra}]"'
-    return "pip install -r " + ("requirements-dev.txt" if extra == "mlflow" else "requirements.txt")
+    return f"pip install -r {_REQUIREMENTS.get(extra, 'requirements.txt')}"

@@ -132,7 +132,7 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
     if overall["leak_free_accuracy"] is not None:
         leak_free = _with_interval(overall["leak_free_accuracy"], ".1%")
         lines.append(
-            f"| accuracy on the {overall['leak_free_n']:,} images that do not appear in train | "
+            f"| accuracy on the {overall['leak_free_n']:,} images {_without_copies(overall)} | "
             f"{leak_free} |"
         )
     baseline = overall["baseline"]
@@ -255,14 +255,38 @@ def _training(record: BundleRecord) -> list[str]:
         f"`{record.dataset.get('fingerprint', 'unknown')[:16]}`.\n"
         f"- Targets: {_targets(record)}.\n"
         f"- Curation: {record.curation or 'none'}.\n"
+        f"{_start(record)}"
         f"- {training.get('epochs', '?')} epochs; weights of epoch "
         f"{training.get('best_epoch', '?')}, {_selection(training.get('monitor', ''))}.\n"
-        "- Protocol: the weights are trained from scratch on the training split only. The epoch, "
+        f"- Protocol: the weights are trained {_origin_of_weights(record)} on the training split "
+        "only. The epoch, "
         "the recipe and the temperature are selected on the validation split, so its metrics are "
         "slightly optimistic. Test images were not used for any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]
+
+
+def _start(record: BundleRecord) -> str:
+    """Return a line on the starting model; empty for random weights."""
+    start = record.start
+    if not start:
+        return ""
+    head = {
+        "kept": "the last layer kept",
+        "reordered": "the outputs of the last layer reordered",
+        "replaced": "the last layer replaced",
+    }.get(str(start.get("head")), "the last layer unknown")
+    frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
+    names = ", ".join(str(one.get("name", "unknown")) for one in record.starting_datasets)
+    return (
+        f"- Start: the weights of `{start.get('model', 'unknown')}` ({head}{frozen}), which was "
+        f"trained on {_as_text(names) or 'unknown data'}.\n"
+    )
+
+
+def _origin_of_weights(record: BundleRecord) -> str:
+    return "from those of the starting model" if record.start else "from scratch"
 
 
 def _selection(monitor: str) -> str:
@@ -383,9 +407,8 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
     leak_free = metrics.get("leak_free")
     if isinstance(leak_free, dict):
         text += (
-            f" On the {_number(leak_free.get('n'), ',')} of them whose pixels do not appear in the "
-            "training split: accuracy "
-            f"{_number(leak_free.get('accuracy'), '.2%')}."
+            f" On the {_number(leak_free.get('n'), ',')} of them {_without_copies(leak_free)}: "
+            f"accuracy {_number(leak_free.get('accuracy'), '.2%')}."
         )
     votes = metrics.get("votes")
     if isinstance(votes, dict):
@@ -396,6 +419,13 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
             )
         )
     return _with_classes(text, metrics)
+
+
+def _without_copies(metrics: dict[str, Any]) -> str:
+    """Describe the leak-free images; earlier versions only left out exact copies."""
+    if metrics.get("near_copies") is None:
+        return "whose pixels do not appear in the training split"
+    return "without a copy or near-copy in the training split"
 
 
 def _against_votes(split: str, votes: dict[str, Any]) -> str:

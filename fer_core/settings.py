@@ -32,8 +32,9 @@ class Settings:
         models_root: Published bundles, one folder each, and the file ``default``.
         shipped_models_root: Bundles of an installed package, read-only, in the same layout. None in
             a checkout, where ``models_root`` contains them.
+        analyses_folder: Video analyses, one folder each; None for ``analyses/`` next to the runs.
         parallel_runs: The number of runs that the queue trains at the same time.
-        import_roots: Folders from which a page may import datasets by their path on this machine.
+        import_roots: Folders from which a page may read datasets and videos by their path.
             Every visitor of the page can read the content of these folders, and of no other.
         shared_import_roots: The same for an app that other people can reach. The downloads of the
             user who runs the app are included only if they are configured.
@@ -52,6 +53,12 @@ class Settings:
     mlflow_address: str = ""
     study_storage: str = ""
     shipped_models_root: Path | None = None
+    analyses_folder: Path | None = None
+
+    @property
+    def analyses_root(self) -> Path:
+        """The folder of the video analyses."""
+        return self.analyses_folder or self.runs_root.parent / "analyses"
 
     @property
     def model_roots(self) -> tuple[Path, ...]:
@@ -94,6 +101,7 @@ def load_settings() -> Settings:
 
     ``FER_STUDIO_DATA``, ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` set the root folders. By
     default they are in the checkout, or for an installed package in the user's data folder.
+    ``FER_STUDIO_ANALYSES`` sets the folder of video analyses, by default next to the runs.
     ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default. Pages
     import from ``imports/`` next to the data and from the user's ``Downloads``, unless
     ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``.
@@ -115,7 +123,9 @@ def load_settings() -> Settings:
     named_roots = _folders(folder.strip() for folder in named if folder.strip())
     next_to_data = _folders([data_root.parent / "imports"])
     runs_root, models_root = root("FER_STUDIO_RUNS", "runs"), root("FER_STUDIO_MODELS", "models")
-    for folder in (data_root, runs_root, models_root):
+    analyses = os.environ.get("FER_STUDIO_ANALYSES")
+    analyses_folder = Path(analyses).expanduser().resolve() if analyses else None
+    for folder in (data_root, runs_root, models_root, analyses_folder or runs_root):
         _check_readable(folder)
     return Settings(
         data_root=data_root,
@@ -128,6 +138,7 @@ def load_settings() -> Settings:
         mlflow_address=os.environ.get("FER_STUDIO_MLFLOW", "").strip(),
         study_storage=os.environ.get("FER_STUDIO_STUDY_STORAGE", "").strip(),
         shipped_models_root=_PACKAGED_MODELS if is_installed_package() else None,
+        analyses_folder=analyses_folder,
     )
 
 

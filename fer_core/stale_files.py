@@ -37,7 +37,12 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
         What was removed or restored. Files that cannot be removed stay until the next call.
     """
     handled = []
-    for root in (settings.data_root, settings.runs_root, settings.models_root):
+    for root in (
+        settings.data_root,
+        settings.runs_root,
+        settings.models_root,
+        settings.analyses_root,
+    ):
         for path in _parts(root, _DEPTH):
             try:
                 if _restored(path) or _removed(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import onnx
 import pytest
@@ -27,6 +28,17 @@ REAL_DATA = TESTS.parent.parent / "shared" / "data"
 
 #: Folders and files that take longest. They run first, so that the workers finish together.
 _SLOWEST = ("browser", "training", "commands", "exchange", "faults", "pages", "fuzz")
+_IS_STARTED = pytest.StashKey[bool]()
+
+# The same examples each time (others with FER_STUDIO_FUZZ_SEED=random), and no limits that depend
+# on the machine's speed: a test fails because of a change and not by chance.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=os.environ.get("FER_STUDIO_FUZZ_SEED") != "random",
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +71,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     config.option.loadscopereorder = False
     return Scheduler(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Lower the priority of a worker whose first test does not need the browser.
+
+    The browser tests are the longest sequence, and their video and clicks are in real time. They
+    are the first tests of their worker, which keeps its priority.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and _IS_STARTED not in item.config.stash:
+        item.config.stash[_IS_STARTED] = True
+        if item.get_closest_marker("browser") is None:
+            os.nice(5)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -274,7 +298,7 @@ def run(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Answered]:
     """``run("recipes", "--json")``: a command in this process, with empty folders."""
-    for name in ("data", "runs", "models"):
+    for name in ("data", "runs", "models", "analyses"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
 
     def call(*arguments: object) -> Answered:

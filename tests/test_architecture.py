@@ -24,8 +24,10 @@ FOUNDATION = {
     "jpeg_scans",
     "onnx_session",
     "plain_records",
+    "processes",
     "stale_files",
     "validation",
+    "work_queue",
 }
 
 #: The packages that each package of fer_core may import, apart from itself and the foundation.
@@ -52,14 +54,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.bundle_writer": {"training", "evaluation", "exchange"},
     # A run whose model is the default model is not deleted.
     "training.run_deletion": {"training", "bundle"},
-    "training.train_job": {"training", "training.bundle_writer"},
+    # A training starts from a bundle, and reads its Keras file as an export does.
+    "training.starting_model": {"training", "exchange"},
+    "training.train_job": {"training", "training.bundle_writer", "training.starting_model"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
     # The single call for scripts: a model, a detector and a picture by name.
     "analysis": {"predictor", "vision"},
     "live": {"vision"},
+    # A recording is analyzed by a job of its own, which opens the model; access decides who may see
+    # the results.
+    "video": {"vision", "predictor", "access"},
+    "service": {"predictor", "vision"},
+    "scale": {"predictor", "vision", "training"},
     "evaluation": {"dataset", "predictor"},
-    "charts": {"evaluation", "training", "live"},
+    "charts": {"evaluation", "training", "live", "video"},
     "report": {"evaluation", "model_card"},
 }
 
@@ -71,16 +80,26 @@ ENTRY_POINTS = {"commands", "__main__"}
 PAGES: dict[str, set[str]] = {
     "analyze": set(),
     "live": {"analyze"},
+    "video": set(),
     "dataset": set(),
     "train": set(),
     "evaluate": set(),
 }
 
 TRAINING_LIBRARIES = {"tensorflow", "keras", "tf2onnx", "jax", "torch"}
-MAY_TRAIN = {"recipes", "training", "keras_backend", "training.bundle_writer", "exchange"}
+MAY_TRAIN = {
+    "recipes",
+    "training",
+    "keras_backend",
+    "training.bundle_writer",
+    "training.starting_model",
+    "exchange",
+}
 
 #: Slow to import: loaded only when they are needed, because a page or a command waits for them.
-ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {"sklearn", "scipy", "onnxruntime", "plotly"}
+ONLY_INSIDE_FUNCTIONS = TRAINING_LIBRARIES | {
+    *("sklearn", "scipy", "onnxruntime", "plotly", "pyarrow", "ray", "fsspec"),
+}
 
 #: Not imported before a page has drawn its title.
 AFTER_THE_TITLE = ONLY_INSIDE_FUNCTIONS | {"cv2", "numpy", "pandas", "PIL", "av", "aiortc"}
@@ -91,6 +110,9 @@ ISOLATED: dict[str, set[str]] = {
     "aiortc": {"fer_studio.ui.video_channel"},
     "onnxruntime": {"fer_core.onnx_session"},
     "kagglehub": {"fer_core.dataset.kaggle"},
+    "fastapi": {"fer_core.service.application"},
+    "uvicorn": {"fer_core.service.server"},
+    "prometheus_client": {"fer_core.service.monitoring"},
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
     "h5py": {

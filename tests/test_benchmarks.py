@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from benchmarks.__main__ import _PARTS
 from benchmarks.live_camera import HEIGHT, WIDTH, sample_loop
 from benchmarks.measurement import Measurement, table_row
 from benchmarks.peers import _last_line, _measurement, _Peer, _Run, _run
+from benchmarks.scale import draw_photos
 from fer_core.settings import PROJECT_ROOT
 from fer_core.vision.haar import HaarDetector
 
@@ -63,6 +66,16 @@ def test_the_sample_video_shows_one_face_in_every_frame() -> None:
     assert not (loop[0] == loop[14]).all()
     detector = HaarDetector()
     assert [len(detector.detect(picture)) for picture in loop[:15:7]] == [1, 1, 1]
+
+
+def test_the_photos_have_faces_and_the_requested_number(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", 55)
+    files = sorted((tmp_path / "photos").iterdir())
+    assert len(files) == 55
+    assert files[50].read_bytes() == files[0].read_bytes()
+    picture = cv2.imread(str(files[2]))
+    assert picture is not None and picture.shape == (480, 640, 3)
+    assert len(HaarDetector().detect(np.asarray(picture[:, :, ::-1], np.uint8))) == 2
 
 
 def test_a_peer_is_run_in_a_separate_process_and_compared() -> None:

@@ -143,7 +143,7 @@ def test_volumes_keep_datasets_runs_and_models() -> None:
     targets = {volume.split(":")[1] for volume in volumes}
     (declared,) = arguments_of("VOLUME")
     kept = set(json.loads(declared))
-    assert kept == {"/app/data", "/app/runs", "/app/models"}
+    assert kept == {"/app/data", "/app/runs", "/app/analyses", "/app/models"}
     assert kept < targets
     # A volume starts as a copy of the image's folder with its owner: the app must be able to write.
     (user,), (folder,) = arguments_of("USER"), arguments_of("WORKDIR")

@@ -1,6 +1,7 @@
 """The model card of a bundle."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,11 +31,19 @@ def record(make_record: Callable[..., BundleRecord]) -> BundleRecord:
     return make_record(metrics={"validation": result.to_json()}, flip_averaging=True)
 
 
+def test_near_copies_are_left_out_of_the_leak_free_images(record: BundleRecord) -> None:
+    metrics = record.metrics["validation"]
+    counted = metrics | {"leak_free": metrics["leak_free"] | {"near_copies": 1}}
+    card = model_card("mine", replace(record, metrics={"validation": counted}), 1.25)
+    assert "On the 2 of them without a copy or near-copy in the training split" in card
+
+
 def test_the_metrics_of_the_record_are_shown(record: BundleRecord) -> None:
     card = model_card("mine", record, 1.25)
     assert card.startswith("# mine\n")
     assert "On validation (3 images): accuracy 66.67%" in card
-    assert "On the 2 of them" in card
+    # A record of an earlier version counted exact copies only.
+    assert "On the 2 of them whose pixels do not appear in the training split" in card
     assert "accuracy 100.00%" in card
     assert "Temperature 1.250" in card
     assert "| angry | 1.000 | 0.500 | 0.667 | 2 |" in card

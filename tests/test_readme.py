@@ -32,7 +32,7 @@ def shell_lines() -> Iterator[tuple[str, list[str]]]:
         for block in blocks(page, "sh"):
             # What is quoted or continued over several lines is one command.
             for line in re.findall(r"(?:'[^']*'|\\\n|[^\n'])+", block):
-                words = shlex.split(line, comments=True)
+                words = shlex.split(line.replace("\\\n", " "), comments=True)
                 if words:
                     yield page.name, words
 
@@ -109,7 +109,7 @@ def test_every_picture_is_described_and_small() -> None:
 
 def test_the_tree_is_correct() -> None:
     (tree,) = (block for block in blocks(CONTRIBUTING, "") if block.startswith("app.py"))
-    made_by_use = {"data/", "runs/"}
+    made_by_use = {"data/", "runs/", "analyses/"}
     named = set()
     folder = PROJECT_ROOT
     for line in tree.splitlines():

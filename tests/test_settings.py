@@ -177,5 +177,6 @@ def test_a_missing_package_names_the_command_that_installs_it(packaged_models: P
 def test_a_checkout_names_its_requirement_files() -> None:
     assert install_command("train") == "pip install -r requirements.txt"
     assert install_command("mlflow") == "pip install -r requirements-dev.txt"
+    assert install_command("service") == "pip install -r requirements-scale.txt"
     for name in ("requirements.txt", "requirements-dev.txt"):
         assert (PROJECT_ROOT / name).is_file()

@@ -25,7 +25,9 @@ CONSTRAINTS = "constraints.txt"
 #: The extras that belong to the complete application.
 _COMPLETE = ("train", "search")
 #: The extras that the tests need in addition.
-_DEVELOPMENT = ("mlflow", "dev")
+_DEVELOPMENT = ("mlflow", "scale", "service", "dev")
+#: The extras for more than one machine.
+_SCALE = ("scale", "service")
 _TRAINING_GROUP = "training-machine"
 
 _NOTICE = "# Written by: python -m tools.write_requirements. Edit pyproject.toml instead."
@@ -109,6 +111,11 @@ def requirement_files(declared: Declared) -> dict[str, str]:
             ["-r requirements.txt"],
             [(f"Extra: {extra}", declared.extras[extra]) for extra in _DEVELOPMENT],
         ),
+        "requirements-scale.txt": _file(
+            "The complete app with what clusters and the service need.",
+            ["-r requirements.txt"],
+            [(f"Extra: {extra}", declared.extras[extra]) for extra in _SCALE],
+        ),
         "requirements-train.txt": _file(
             "A machine that only trains; see the dependency group in pyproject.toml.",
             [],
@@ -150,8 +157,9 @@ def names_of(pins: Iterable[str]) -> set[str]:
 
 
 def normalized(pin: str) -> str:
-    """Return the normalized name of a package, as defined by PEP 503, without its version."""
-    return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).strip().lower()
+    """Return the normalized name of a pin's package, as defined by PEP 503."""
+    name = pin.partition("==")[0].partition("[")[0]
+    return re.sub(r"[-_.]+", "-", name).strip().lower()
 
 
 def _file(title: str, options: list[str], sections: list[tuple[str, tuple[str, ...]]]) -> str:

@@ -103,6 +103,7 @@ class ProgressLines:
     def __init__(self, doing: str = "reading") -> None:
         self._doing = doing
         self._start = self._printed = time.monotonic()
+        self._total: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Report progress.
@@ -112,6 +113,9 @@ class ProgressLines:
             total: Number of all parts.
         """
         now = time.monotonic()
+        if self._total not in (None, total):  # the next phase of the work
+            self._start = now
+        self._total = total
         if now - self._printed < _PROGRESS_SECONDS or not 0 < done < total:
             return
         self._printed = now

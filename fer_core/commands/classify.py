@@ -13,6 +13,11 @@ from fer_core.bundle import find_bundle
 from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, write_file
+from fer_core.commands.many_files import (
+    add_many_files_arguments,
+    classify_many_files,
+    is_for_many_files,
+)
 from fer_core.errors import InputError
 from fer_core.files import existing_path, os_errors_as_input_errors
 from fer_core.predictor import load_predictor
@@ -37,10 +42,11 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "classify", "classify the faces in pictures", _run)
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         type=_path,
         metavar="PATH",
-        help="a picture, a folder of pictures, or - for a picture on standard input",
+        help="a picture, a folder of pictures, a pattern such as 'photos/**/*.jpg', an address "
+        "such as s3://bucket/photos, or - for a picture on standard input",
     )
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument(
@@ -62,30 +68,36 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--annotate",
         action="store_true",
-        help="also write each picture with its faces and labels drawn, to the folder of --out",
+        help="write each picture with its faces and labels drawn, into the folder of --out",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder for --annotate")
+    add_many_files_arguments(parser)
 
 
-def _path(text: str) -> Path:
+def _path(text: str) -> str:
     if not text:
         # Path("") would be the current folder.
         raise argparse.ArgumentTypeError("a path must not be empty")
-    return Path(text)
+    return text
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    if not arguments.paths and not arguments.files_from:
+        raise InputError("classify needs at least one PATH, or a list of files with --files-from.")
+    if arguments.annotate:
+        _check_annotation(arguments)
+    elif is_for_many_files(arguments):
+        if arguments.csv is not None:
+            raise InputError("--csv cannot be combined with --out, --on, --files-from or patterns.")
+        return classify_many_files(arguments, settings, _text)
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector
     from fer_core.vision.photo import results_as_csv, results_document
 
-    if arguments.annotate != (arguments.out is not None):
-        raise InputError("--annotate and --out belong together; give both or neither.")
-    files = _files(arguments.paths)
+    files = _files([Path(text) for text in arguments.paths])
     predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
-    drawings = _Drawings(arguments.out) if arguments.out is not None else None
+    drawings = _Drawings(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
     for number, path in enumerate(files, start=1):
@@ -103,7 +115,21 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if drawings is not None:
         pictures = f"{drawings.count} picture{'' if drawings.count == 1 else 's'}"
         print(f"written: {pictures} in {arguments.out}", file=sys.stderr)
-    return Answer(results_document(results), "\n".join(_text(result) for result in results))
+    return Answer(
+        results_document(results), "\n".join(_text(result.to_json()) for result in results)
+    )
+
+
+def _check_annotation(arguments: argparse.Namespace) -> None:
+    """Raise ``InputError`` unless ``--annotate`` has a folder, and files that are read directly."""
+    if arguments.out is None:
+        raise InputError("--annotate needs --out, the folder for the drawn pictures.")
+    is_for_workers = is_for_many_files(argparse.Namespace(**vars(arguments) | {"out": None}))
+    if is_for_workers or "://" in arguments.out:
+        raise InputError(
+            "--annotate draws the pictures of files and folders on this machine; omit --on, "
+            "--files-from, patterns and addresses."
+        )
 
 
 def _nothing_read(results: list[PhotoResult]) -> InputError:
@@ -191,17 +217,18 @@ def _too_large(name: str) -> str:
     return f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
 
 
-def _text(result: PhotoResult) -> str:
-    if result.error is not None:
-        is_named = result.error.startswith(result.file)
-        return result.error if is_named else f"{result.file}: {result.error}"
-    count = len(result.faces)
-    lines = [f"{result.file}: {'no face found' if not count else _faces(count)}"]
-    if result.note is not None:
-        lines.append(f"    {result.note}")
-    for face in result.faces:
-        x, y, width, height = result.full_box(face)
-        lines.append(f"    {face.label} {face.score:.0%} at {x},{y} {width}x{height}")
+def _text(entry: dict[str, Any]) -> str:
+    """Format a file's entry in the document for the terminal."""
+    file, error = entry["file"], entry["error"]
+    if error is not None:
+        return str(error) if error.startswith(file) else f"{file}: {error}"
+    count = len(entry["faces"])
+    lines = [f"{file}: {_faces(count) if count else 'no face found'}"]
+    if entry.get("note") is not None:
+        lines.append(f"    {entry['note']}")
+    for face in entry["faces"]:
+        x, y, width, height = face["box"]
+        lines.append(f"    {face['label']} {face['score']:.0%} at {x},{y} {width}x{height}")
     return "\n".join(lines)
 
 

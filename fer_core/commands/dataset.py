@@ -69,7 +69,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         settings,
         name=arguments.name,
         split_choice=choice,
-        report=ProgressLines(),
+        report=ProgressLines("importing"),
     )
     document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
     return Answer(document, f"imported as {name!r}\n{_info_text(face_set)}")
@@ -88,6 +88,7 @@ def _info_document(face_set: FaceSet) -> dict[str, Any]:
         "problems": [
             {"name": problem.name, "reason": problem.reason} for problem in face_set.problems
         ],
+        "split_groups": None if face_set.split_groups is None else face_set.split_groups.to_json(),
     }
 
 
@@ -102,6 +103,10 @@ def _info_text(face_set: FaceSet) -> str:
     lines = [text_table([f"{len(face_set):,} faces", *counts], rows)]
     if ratio is not None:
         lines.append(f"imbalance ratio in train: {ratio:.1f}")
+    groups = face_set.split_groups
+    if groups is not None:
+        lines.append(groups.summary)
+        lines += [f"warning: {warning}" for warning in groups.warnings]
     lines += [f"skipped: {problem.name} {problem.reason}" for problem in face_set.problems[:20]]
     if len(face_set.problems) > 20:
         rest = face_set.skipped - sum(problem.count for problem in face_set.problems[:20])

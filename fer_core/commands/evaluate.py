@@ -250,7 +250,7 @@ def _text(document: dict[str, Any]) -> str:
         f"{document['n']:,} images: accuracy {number(document['accuracy'], '.2%')}, macro F1 "
         f"{number(document['macro_f1'], '.3f')}, cross-entropy {number(document['loss'], '.3f')}, "
         f"ECE {number(document['ece'], '.3f')}\n"
-        f"{leak_free['n']:,} of them not also in train: accuracy "
+        f"{leak_free['n']:,} of them without a copy or near-copy in train: accuracy "
         f"{number(leak_free['accuracy'], '.2%')}\n"
         + text_table(["", "precision", "recall", "F1", "support"], rows)
     )

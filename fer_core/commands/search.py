@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -14,14 +15,24 @@ from types import FrameType
 from typing import Any
 
 from fer_core.commands import Answer
-from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes, text_table
+from fer_core.commands.arguments import (
+    DATA_HELP,
+    ProgressLines,
+    add_command,
+    parse_changes,
+    text_table,
+)
 from fer_core.dataset.store import dataset_reference
 from fer_core.errors import InputError
 from fer_core.recipes import changed_config, recipe_by_name
+from fer_core.scale.options import parse_place
+from fer_core.scale.ray_search import ray_search_options, search_on_ray
 from fer_core.settings import Settings
 from fer_core.training.search import (
     StudySummary,
     create_study,
+    free_worker_number,
+    join_study,
     launch_search,
     list_studies,
     read_study_setup,
@@ -40,9 +51,12 @@ def add_parser(subparsers: Any) -> None:
     add_command(actions, "list", "list the searches on this machine", _list)
     start = add_command(actions, "start", "create a search and run it", _start)
     resume = add_command(actions, "resume", "resume a search after a stop or a crash", _resume)
+    join = add_command(
+        actions, "join", "work on a search of another process or machine, in its storage", _join
+    )
     show = add_command(actions, "show", "show one search with its trials", _show)
     stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
-    for subparser in (start, resume, show, stop):
+    for subparser in (start, resume, join, show, stop):
         subparser.add_argument("name", metavar="NAME", help="the name of the search")
     start.add_argument(
         "--recipe", metavar="NAME", required=True, help="name of a recipe; 'recipes' lists them"
@@ -76,12 +90,35 @@ def add_parser(subparsers: Any) -> None:
     )
     start.add_argument("--seed", type=int, metavar="N", default=0, help="(default: 0)")
     start.add_argument("--storage", metavar="URL", help="Optuna storage URL, for several machines")
+    join.add_argument(
+        "--storage", metavar="URL", required=True, help="Optuna storage URL of the search"
+    )
     for subparser in (start, resume):
+        subparser.add_argument(
+            "--on",
+            metavar="PLACE",
+            default="local",
+            help="local (default); ray: a running Ray cluster, or a new one on this machine; "
+            "ray://HOST:PORT or HOST:PORT: that cluster",
+        )
+        subparser.add_argument(
+            "--cpus", type=int, metavar="N", default=1, help="with --on ray: per trial (default: 1)"
+        )
+        subparser.add_argument(
+            "--gpus",
+            type=float,
+            metavar="N",
+            default=0.0,
+            help="with --on ray: per trial; 0.5 lets two trials share one (default: 0)",
+        )
         subparser.add_argument(
             "--background", action="store_true", help="run in the background and return at once"
         )
         subparser.add_argument(
-            "--workers", type=int, metavar="N", default=1, help="with --background (default: 1)"
+            "--workers",
+            type=int,
+            metavar="N",
+            help="with --background (default: 1) or --on ray (default: as many as fit)",
         )
     resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)
 
@@ -126,14 +163,35 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _run_or_launch(arguments, settings, worker=0)
 
 
+def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    join_study(arguments.name, arguments.storage, settings)
+    number = free_worker_number(arguments.name, settings)
+    with _stop_on_signals() as stop:
+        return _answer(run_search(arguments.name, settings, worker=number, stop=stop))
+
+
 def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
     read_study_setup(arguments.name, settings)
     return _run_or_launch(arguments, settings, worker=arguments.worker)
 
 
 def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+    place, address = parse_place(arguments.on, os.environ)
+    if place == "ray":
+        if arguments.background:
+            raise InputError(
+                "--background and --on ray exclude each other; use 'ray job submit --no-wait' to "
+                "run a search on a cluster in the background."
+            )
+        options = ray_search_options(arguments.workers, arguments.cpus, arguments.gpus)
+        with _stop_on_signals() as stop:
+            report = ProgressLines("searching")
+            search_on_ray(
+                arguments.name, settings, options, address=address, stop=stop, report=report
+            )
+        return _answer(study_summary(arguments.name, settings))
     if arguments.background:
-        launch_search(arguments.name, settings, arguments.workers)
+        launch_search(arguments.name, settings, arguments.workers or 1)
         return _answer(study_summary(arguments.name, settings))
     with _stop_on_signals() as stop:
         return _answer(run_search(arguments.name, settings, worker=worker, stop=stop))
@@ -164,15 +222,21 @@ def _answer(study: StudySummary) -> Answer:
             str(trial.number),
             trial.state,
             "" if trial.value is None else f"{trial.value:.4f}",
+            trial.worker,
             ", ".join(f"{field}={_short(value)}" for field, value in trial.values.items()),
         ]
         for trial in study.trials
     ]
     lines = [f"{study.name}: {study.state}"]
+    lines += [
+        f"worker {worker.name}: "
+        + ("between trials" if worker.trial is None else f"trial {worker.trial}")
+        for worker in study.workers
+    ]
     if study.best_value is not None:
         lines.append(f"best: trial {study.best_trial} with {study.best_value:.4f}")
     if rows:
-        lines.append(text_table(["trial", "state", study.setup.monitor, "values"], rows))
+        lines.append(text_table(["trial", "state", study.setup.monitor, "worker", "values"], rows))
     return Answer(study.to_json(), "\n".join(lines))
 
 

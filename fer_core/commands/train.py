@@ -6,18 +6,26 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fer_core.bundle import check_name_is_free, publish_bundle
+from fer_core.bundle import check_name_is_free, find_bundle, publish_bundle
 from fer_core.commands import Answer
 from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes
 from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
 from fer_core.recipes import changed_config, recipe_by_name
+from fer_core.recipes.fine_tuning import fine_tuning_config
 from fer_core.settings import Settings
 from fer_core.training.estimate import estimate_training
-from fer_core.training.launcher import continue_run, create_run, find_resumable_run, launch
+from fer_core.training.launcher import (
+    check_start,
+    continue_run,
+    create_run,
+    find_resumable_run,
+    launch,
+)
 from fer_core.training.queue import waiting_runs
 from fer_core.training.resource_errors import failure_reason, is_resource_error
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
+from fer_core.training.starting_model import starting_model
 from fer_core.training.time_budget import TimeBudget
 from fer_core.training.train_job import TrainingOutcome, run_training
 
@@ -29,6 +37,20 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--recipe", metavar="NAME", help="name of a recipe; 'recipes' lists them")
     parser.add_argument("--data", help=DATA_HELP)
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="BUNDLE",
+        help="start from the weights of a model instead of random ones: its name, its folder or "
+        "its run; uses its recipe unless --recipe is given, its architecture, and a tenth of the "
+        "recipe's learning rate",
+    )
+    parser.add_argument(
+        "--freeze",
+        metavar="STAGE",
+        help="with --from, do not train the network up to and including this stage, for example "
+        "stage2",
+    )
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="number of epochs (default: that of the recipe)"
     )
@@ -104,7 +126,8 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
         run = _run_to_resume(arguments)
         continue_run(run, settings)
     else:
-        run = launch(_setup(arguments, settings), settings)
+        setup, start_file = _setup(arguments, settings)
+        run = launch(setup, settings, start_file=start_file)
     is_waiting = any(waiting.path == run.path for waiting in waiting_runs(settings))
     state = "queued" if is_waiting else "started"
     return Answer({"run_dir": str(run.path), "state": state}, f"{state}: {run.path}")
@@ -112,9 +135,10 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
     """Estimate how long a training would take."""
-    setup = (
-        _run_to_resume(arguments).read_setup() if arguments.resume else _setup(arguments, settings)
-    )
+    if arguments.resume:
+        setup = _run_to_resume(arguments).read_setup()
+    else:
+        setup, _ = _setup(arguments, settings)
     faces = load_dataset(setup.data, settings)
     images = len(faces.rows("train")), len(faces.rows("validation"))
     estimate = estimate_training(setup.config, *images, settings)
@@ -127,33 +151,51 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
-    others = ("recipe", "data", "epochs", "run_dir", "mlflow")
+    others = ("recipe", "data", "epochs", "run_dir", "mlflow", "start", "freeze")
     is_changed = arguments.changes or arguments.tensorboard
     if is_changed or any(getattr(arguments, name) is not None for name in others):
         raise InputError(
             "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
-            "--epochs, --run-dir, --set, --tensorboard and --mlflow. More epochs: "
-            "'runs continue RUN --epochs N'."
+            "--epochs, --run-dir, --set, --from, --freeze, --tensorboard and --mlflow. More "
+            "epochs: 'runs continue RUN --epochs N'."
         )
     return find_resumable_run(arguments.resume.expanduser().resolve())
 
 
 def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
     folder = None if arguments.run_dir is None else arguments.run_dir.expanduser().resolve()
-    return create_run(_setup(arguments, settings), settings, folder)
+    setup, start_file = _setup(arguments, settings)
+    return create_run(setup, settings, folder, start_file=start_file)
 
 
-def _setup(arguments: argparse.Namespace, settings: Settings) -> RunSetup:
-    if arguments.recipe is None or arguments.data is None:
-        raise InputError("Training needs --recipe NAME and --data DATA, or --resume RUN_DIR.")
-    changes = parse_changes(arguments.changes, arguments.epochs)
-    config = changed_config(recipe_by_name(arguments.recipe).config, changes)
-    return RunSetup(
-        recipe=arguments.recipe,
+def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup, Path | None]:
+    """Return what to train, and the Keras file of the model to start from."""
+    recipe, start, start_file = arguments.recipe, None, None
+    if arguments.start is not None:
+        bundle = find_bundle(arguments.start, settings)
+        start, start_file = starting_model(bundle, arguments.freeze)
+        recipe = recipe or bundle.record.recipe
+    elif arguments.freeze is not None:
+        raise InputError("--freeze keeps trained weights as they are, so it needs --from BUNDLE.")
+    if recipe is None or arguments.data is None:
+        raise InputError(
+            "Training needs --recipe NAME and --data DATA, --from BUNDLE and --data DATA, or "
+            "--resume RUN_DIR."
+        )
+    config = recipe_by_name(recipe).config
+    if start is not None:
+        config = fine_tuning_config(config, start.architecture)
+    config = changed_config(config, parse_changes(arguments.changes, arguments.epochs))
+    setup = RunSetup(
+        recipe=recipe,
         data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
+        start=start,
     )
+    if start is not None:
+        check_start(start, setup.config)
+    return setup, start_file
 
 
 def _text(outcome: TrainingOutcome) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.dataset.split_record import SplitGroups
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 
@@ -48,6 +49,8 @@ class FaceSet:
         targets: float32 ``[n, 7]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None to train on the labels.
+        split_groups: How the images were grouped for splits that the import created; None if the
+            splits come from the source, or if an earlier version created them.
 
     Raises:
         ValueError: A shape, dtype or range is different.
@@ -59,6 +62,7 @@ class FaceSet:
     names: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     targets: NDArray[np.float32] | None = None
+    split_groups: SplitGroups | None = None
 
     def __post_init__(self) -> None:
         count = len(self.names)

@@ -16,6 +16,7 @@ from fer_core.dataset.face_set import FaceSet, Problem
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, is_imported
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
+from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
@@ -140,9 +141,11 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
         # A block of text loads many times faster than an array of strings.
         names=np.frombuffer("\n".join(face_set.names).encode(), dtype=np.uint8),
     )
+    groups = face_set.split_groups
     write_json(
         folder / RECORD_FILE,
         origin
+        | ({} if groups is None else {"split_groups": groups.to_json()})
         | {
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
@@ -398,6 +401,11 @@ def _load(folder: Path) -> FaceSet:
                 splits=arrays["splits"],
                 names=tuple(names.split("\n")),
                 problems=tuple(Problem(*entry) for entry in record["problems"]),
+                split_groups=(
+                    SplitGroups.from_json(record["split_groups"])
+                    if "split_groups" in record
+                    else None
+                ),
             )
     except PermissionError as error:
         raise cannot_read(Path(error.filename or folder), error) from error

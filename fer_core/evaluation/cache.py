@@ -22,7 +22,7 @@ from fer_core.settings import Settings
 MAX_FILES = 200
 
 #: Version of the file format; changes with the format or the meaning of the content.
-_FORMAT_VERSION = "1"
+_FORMAT_VERSION = "2"
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +34,14 @@ class CachedPrediction:
     Attributes:
         labels: int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, 7]``, before temperature scaling.
-        is_leaked: bool ``[n]``: which images also appear in train.
+        is_leaked: bool ``[n]``: which images also appear in train, as exact or near-copies.
+        is_near_copy: bool ``[n]``: those of them that are not exact copies.
     """
 
     labels: NDArray[np.int8]
     raw_probabilities: NDArray[np.float32]
     is_leaked: NDArray[np.bool_]
+    is_near_copy: NDArray[np.bool_]
 
 
 def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str | None) -> str:
@@ -75,7 +77,12 @@ def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> Cache
     path = _path(settings, key)
     try:
         arrays = read_arrays(path)
-        found = CachedPrediction(arrays["labels"], arrays["raw_probabilities"], arrays["is_leaked"])
+        found = CachedPrediction(
+            arrays["labels"],
+            arrays["raw_probabilities"],
+            arrays["is_leaked"],
+            arrays["is_near_copy"],
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError) as error:
@@ -87,8 +94,10 @@ def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> Cache
         and found.raw_probabilities.shape == (count, len(EMOTIONS))
         and found.raw_probabilities.dtype == np.float32
         and np.isfinite(found.raw_probabilities).all()
-        and found.is_leaked.shape == (count,)
-        and found.is_leaked.dtype == np.bool_
+        and all(
+            flags.shape == (count,) and flags.dtype == np.bool_
+            for flags in (found.is_leaked, found.is_near_copy)
+        )
     )
     if not is_valid:
         _log.warning("%s does not match its images and will be recomputed", path)
@@ -109,6 +118,7 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
                 labels=prediction.labels,
                 raw_probabilities=prediction.raw_probabilities,
                 is_leaked=prediction.is_leaked,
+                is_near_copy=prediction.is_near_copy,
             )
         _delete_least_recently_used(path.parent)
     except OSError as error:

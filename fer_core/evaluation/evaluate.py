@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import PREDICTIONS_FILE, Bundle
 from fer_core.dataset.curation import CuratedFaceSet
-from fer_core.dataset.duplicates import content_keys, leaked_rows
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
+from fer_core.dataset.near_search import copies_of_train
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
@@ -71,7 +71,7 @@ def evaluate_split(
             probabilities = _predict(
                 predictor or load_predictor(bundle), face_set.images, rows, report
             )
-            prediction = CachedPrediction(labels, probabilities, _leak_flags(face_set, rows))
+            prediction = CachedPrediction(labels, probabilities, *_leak_flags(face_set, rows))
             write_cached(settings, key, prediction)
     return EvaluationResult(
         bundle_name=bundle.name,
@@ -83,6 +83,7 @@ def evaluate_split(
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
         is_leaked=prediction.is_leaked,
+        is_near_copy=prediction.is_near_copy,
         data_fingerprint=face_set.fingerprint,
         facts=facts_on_dataset(bundle, face_set, split, is_demo_data=is_demo_data),
     )
@@ -166,6 +167,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         InputError: The split does not exist or has no images.
     """
     rows = _rows_of(face_set, split)
+    is_leaked, is_near_copy = _leak_flags(face_set, rows)
     return EvaluationResult(
         bundle_name="",
         dataset_name=None,
@@ -176,7 +178,8 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         ),
         temperature=predictor.temperature,
         rows=rows,
-        is_leaked=_leak_flags(face_set, rows),
+        is_leaked=is_leaked,
+        is_near_copy=is_near_copy,
     )
 
 
@@ -275,10 +278,17 @@ def _predict(
     return probabilities
 
 
-def _leak_flags(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    keys = content_keys(face_set.images)
-    leaked = [leaked_rows(face_set, split, keys) for split in ("validation", "test")]
-    return np.isin(rows, np.concatenate(leaked))
+def _leak_flags(
+    face_set: FaceSet, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which validation and test images also appear in train, and which as near-copies."""
+    is_held_out = face_set.splits[rows] != SPLITS.index("train")
+    is_near_copy = np.zeros(len(rows), bool)
+    is_exact_copy = np.zeros(len(rows), bool)
+    is_exact_copy[is_held_out], is_near_copy[is_held_out] = copies_of_train(
+        face_set.images, rows[is_held_out], face_set.rows("train")
+    )
+    return is_exact_copy | is_near_copy, is_near_copy
 
 
 _in_flight_lock = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,8 @@ def facts_on_dataset(
     """
     rows = face_set.rows(split)
     present = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
-    is_same_data = _is_data_of(bundle, face_set if imported is None else imported)
+    published = face_set if imported is None else imported
+    is_same_data = _is_data_of(bundle, published)
     is_training_data = is_same_data and "train" in present
     warnings = []
     if is_demo_data != bundle.record.is_demo:
@@ -75,6 +77,13 @@ def facts_on_dataset(
     if is_training_data:
         warnings.append(
             "The model was trained on the train images: metrics on them are far too optimistic."
+        )
+    elif "train" in present and _is_data_of_start(bundle, published):
+        is_training_data = True
+        start = bundle.record.start.get("model", "another model")
+        warnings.append(
+            f"The model started from {start}, which was trained on the train images: metrics on "
+            "them are far too optimistic."
         )
     if is_same_data and "validation" in present:
         warnings.append(_SELECTED_ON_VALIDATION)
@@ -134,7 +143,16 @@ _SELECTED_ON_VALIDATION = (
 
 def _is_data_of(bundle: Bundle, face_set: FaceSet) -> bool:
     """Return True if a bundle was trained on this dataset, in any order of its images."""
-    recorded = bundle.record.dataset
+    return _is_dataset(bundle.record.dataset, face_set)
+
+
+def _is_data_of_start(bundle: Bundle, face_set: FaceSet) -> bool:
+    """Return True if a model that the training started from was trained on this dataset."""
+    return any(_is_dataset(one, face_set) for one in bundle.record.starting_datasets)
+
+
+def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:
+    """Return True if a recorded dataset is this one, in any order of its images."""
     if not recorded.get("fingerprint"):
         return False
     return bool(

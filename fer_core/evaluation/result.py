@@ -64,7 +64,10 @@ class EvaluationResult:
         temperature: The temperature of the bundle.
         rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
         names: The origin of each image; empty without a dataset.
-        is_leaked: Which images also appear in train, bool ``[n]``; None if unknown.
+        is_leaked: Which images also appear in train, as exact copies or near-copies, bool ``[n]``;
+            None if unknown.
+        is_near_copy: Which of these are near-copies (the same photo with other pixels), bool
+            ``[n]``; None if unknown.
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
         facts: What changes the meaning of the metrics, with warnings for the reader.
         classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
@@ -87,6 +90,7 @@ class EvaluationResult:
     rows: NDArray[np.intp]
     names: tuple[str, ...] = ()
     is_leaked: NDArray[np.bool_] | None = None
+    is_near_copy: NDArray[np.bool_] | None = None
     data_fingerprint: str = ""
     facts: ResultFacts = field(default_factory=ResultFacts)
     classes: tuple[str, ...] = EMOTIONS
@@ -162,12 +166,17 @@ class EvaluationResult:
 
     @cached_property
     def leak_free_n(self) -> int | None:
-        """Number of images whose pixels do not also appear in train; None if unknown."""
+        """Number of images without a copy or near-copy in train; None if unknown."""
         return None if self.is_leaked is None else int((~self.is_leaked).sum())
+
+    @property
+    def near_copies(self) -> int | None:
+        """Number of images that appear in train with other pixels only; None if unknown."""
+        return None if self.is_near_copy is None else int(self.is_near_copy.sum())
 
     @cached_property
     def leak_free_accuracy(self) -> Estimate | None:
-        """Accuracy on the images that do not also appear in train; None if these are unknown."""
+        """Accuracy on the images without a copy or near-copy in train; None if unknown."""
         return (
             None if self.is_leaked is None else accuracy_estimate(self.is_correct[~self.is_leaked])
         )
@@ -256,5 +265,6 @@ class EvaluationResult:
             document["leak_free"] = {
                 "n": int(clean.sum()),
                 "accuracy": accuracy(labels[clean], probabilities[clean]),
+                "near_copies": self.near_copies,
             }
         return document

@@ -32,6 +32,7 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         rows=result.rows[positions],
         names=tuple(result.names[position] for position in positions) if result.names else (),
         is_leaked=None if result.is_leaked is None else result.is_leaked[positions],
+        is_near_copy=None if result.is_near_copy is None else result.is_near_copy[positions],
         slicings=(),
         robustness=(),
         is_against_votes=True,

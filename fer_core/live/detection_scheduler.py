@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.live.flow import FlowFrame
 from fer_core.vision.detect import FaceDetector
 from fer_core.vision.face import Face
+from fer_core.vision.flow import FlowFrame
 from fer_core.vision.working_size import shrink_to
 
 #: Size of the picture for detection. Faces in front of a camera are large: at 640x480, faces of at

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import LiveControls
 from fer_core.live.detection_scheduler import DetectionResult, DetectionScheduler
-from fer_core.live.face_tracker import FaceTracker, Track
-from fer_core.live.flow import FlowFrame, follow
 from fer_core.live.overlay import draw_overlay
 from fer_core.live.recording import VideoRecording
 from fer_core.live.session_record import SessionRecord
 from fer_core.live.snapshot import LiveSnapshot
 from fer_core.live.stream_statistics import Durations, Rate
 from fer_core.vision.face import Face
+from fer_core.vision.face_tracker import FaceTracker, Track
+from fer_core.vision.flow import FlowFrame, follow
 
 logger = logging.getLogger(__name__)
 

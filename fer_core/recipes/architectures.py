@@ -8,8 +8,8 @@ functions, so that importing this module is cheap.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Architecture:
             published, 0: no dropout), the second is the shape of the input.
         takes_any_size: True if height and width of the input may differ from 48: the network ends
             in global pooling, and all of its branches round odd sizes in the same way.
+        stages: Number of convolutions and dense layers of each stage by name, from the input on,
+            without the head. A stage ends where the images become smaller; *dense* are the hidden
+            dense layers. A stage can be frozen together with all stages before it.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Architecture:
     multiply_adds: int
     build: Callable[[float, InputShape], keras.Model]
     takes_any_size: bool = False
+    stages: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = False) -> keras.Model:
@@ -60,6 +64,29 @@ def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = Fal
         dtype policy; its softmax is always float32.
     """
     return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
+
+
+def freeze_stages(model: keras.Model, architecture: str, stage: str) -> None:
+    """Exclude a stage and all stages before it from training, their normalization included.
+
+    Args:
+        model: A network of the architecture, not compiled yet.
+        architecture: A key of ``ARCHITECTURES``.
+        stage: One of its stages.
+    """
+    from keras import layers
+
+    stages = ARCHITECTURES[architecture].stages
+    names = list(stages)
+    left = sum(stages[name] for name in names[: names.index(stage) + 1])
+    # The layers are in the order of the computation, so that all layers of a stage, those of
+    # parallel branches included, come before those of the next one.
+    for layer in model.layers:
+        if isinstance(layer, (layers.Conv2D, layers.Dense)):
+            if left == 0:
+                break
+            left -= 1
+        layer.trainable = False
 
 
 def count_multiply_adds(model: keras.Model) -> int:
@@ -345,6 +372,7 @@ _ALL = (
         parameters=355_847,
         multiply_adds=13_719_552,
         build=_three_convolutions,
+        stages={"stage1": 1, "stage2": 1, "stage3": 1, "dense": 1},
     ),
     Architecture(
         "three_convolutions_dropout",
@@ -352,6 +380,7 @@ _ALL = (
         parameters=1_274_375,
         multiply_adds=23_078_656,
         build=_three_convolutions_dropout,
+        stages={"stage1": 1, "stage2": 1, "stage3": 1, "dense": 1},
     ),
     Architecture(
         "paired_convolutions",
@@ -359,6 +388,7 @@ _ALL = (
         parameters=1_470_503,
         multiply_adds=86_779_648,
         build=_paired_convolutions,
+        stages={"stage1": 2, "stage2": 2, "stage3": 2, "dense": 1},
     ),
     Architecture(
         "four_blocks_average_pooling",
@@ -367,6 +397,7 @@ _ALL = (
         multiply_adds=128_994_816,
         build=_four_blocks_average_pooling,
         takes_any_size=True,
+        stages={"stage1": 1, "stage2": 1, "stage3": 1, "stage4": 1, "dense": 1},
     ),
     Architecture(
         "four_convolutions_wide",
@@ -374,6 +405,7 @@ _ALL = (
         parameters=4_232_199,
         multiply_adds=217_823_488,
         build=_four_convolutions_wide,
+        stages={"stage1": 1, "stage2": 1, "stage3": 1, "stage4": 1, "dense": 2},
     ),
     Architecture(
         "plain_eight",
@@ -382,6 +414,7 @@ _ALL = (
         multiply_adds=117_450_496,
         build=_plain_eight,
         takes_any_size=True,
+        stages={"stage1": 2, "stage2": 2, "stage3": 2, "stage4": 2},
     ),
     Architecture(
         "plain_nine",
@@ -391,6 +424,7 @@ _ALL = (
         multiply_adds=138_684_160,
         build=_plain_nine,
         takes_any_size=True,
+        stages={"stage1": 1, "stage2": 2, "stage3": 3, "stage4": 3},
     ),
     Architecture(
         "residual_eleven_attention",
@@ -398,6 +432,9 @@ _ALL = (
         parameters=1_860_095,
         multiply_adds=153_899_328,
         build=_residual_eleven_attention,
+        # Two convolutions of channel attention per block, and one in the shortcut where the number
+        # of channels changes.
+        stages={"stage1": 1, "stage2": 5, "stage3": 9, "stage4": 9},
     ),
 )
 

@@ -172,7 +172,8 @@ class TrainingConfig:
         None,
         "optimizer",
         "Weight averaging",
-        "Momentum of the exponential moving average of the weights; none: off",
+        "Momentum of the exponential moving average of the weights; reduced if a training has too "
+        "few steps for it; none: off",
         ge=0.5,
         lt=1,
     )

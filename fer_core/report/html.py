@@ -90,7 +90,9 @@ def _summary_rows(result: EvaluationResult) -> list[list[str]]:
         ["Top-2 accuracy", *_percent_cells(result.top2_accuracy)],
     ]
     if result.leak_free_accuracy is not None:
-        title = f"Accuracy on the {result.leak_free_n:,} images that do not also appear in train"
+        title = (
+            f"Accuracy on the {result.leak_free_n:,} images without a copy or near-copy in train"
+        )
         rows.append([title, *_percent_cells(result.leak_free_accuracy)])
     return rows
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from fer_core.bundle import (
     KERAS_MODEL_FILE,
@@ -34,6 +35,7 @@ from fer_core.model_card import model_card
 from fer_core.predictor import Network, Predictor, open_onnx_network
 from fer_core.provenance import hardware_text, installed_versions
 from fer_core.recipes.architectures import INPUT_SHAPE
+from fer_core.recipes.fine_tuning import head_change
 from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import RunFolder, RunSetup
@@ -104,6 +106,7 @@ def write_bundle(
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         targets={"kind": "labels"} if votes is None else votes.to_json(),
+        start=_start(setup),
     )
     validation = face_set.rows("validation")
     with replaced_folder(run.bundle_path) as folder:
@@ -138,6 +141,13 @@ def write_bundle(
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.calibration))
     return load_bundle(run.bundle_path, name)
+
+
+def _start(setup: RunSetup) -> dict[str, Any]:
+    """Return the starting model for the record of the bundle; empty for random weights."""
+    if setup.start is None:
+        return {}
+    return asdict(setup.start) | {"head": head_change(setup.start.classes, EMOTIONS)}
 
 
 def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:

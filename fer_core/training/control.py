@@ -5,8 +5,6 @@ Requests to a training are written to ``control.json``, which its process reads 
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +15,7 @@ from typing import Literal
 
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, read_json, write_json
-from fer_core.training.processes import is_locked, is_process_alive
+from fer_core.processes import is_locked, is_process_alive, kill_with_children
 from fer_core.training.run_folder import (
     CONTROL_FILE,
     SETUP_FILE,
@@ -211,7 +209,7 @@ def kill_run(run: RunFolder) -> None:
     with suppress(InputError):
         _write_request(run, "kill")
     try:
-        _kill_with_children(status.process_id)
+        kill_with_children(status.process_id)
     except PermissionError as error:
         raise InputError(
             f"The process {status.process_id} of the run {run.path.name} belongs to another user; "
@@ -237,28 +235,6 @@ def _status_of_process(run: RunFolder) -> RunStatus:
             )
         time.sleep(0.05)
     raise InputError(f"The run {run.path.name} is not running and cannot be killed.")
-
-
-def _kill_with_children(process_id: int) -> None:
-    import psutil
-
-    try:
-        process = psutil.Process(process_id)
-        processes = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    except psutil.AccessDenied as error:
-        raise PermissionError from error
-    # A training that a shell script started shares its process group with that script.
-    if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
-        os.killpg(process_id, signal.SIGKILL)
-    for member in processes:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-        except psutil.AccessDenied as error:
-            raise PermissionError from error
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from fer_core.metrics import (
 from fer_core.recipes import TrainingConfig
 from fer_core.training.batches import TrainingBatches
 from fer_core.training.model_setup import (
+    StartingWeights,
     compiled_model,
     reseed,
     restore_state,
@@ -114,6 +115,8 @@ def fit(
     face_set: FaceSet,
     run: RunFolder,
     context: FitContext | None = None,
+    *,
+    start: StartingWeights | None = None,
 ) -> FitResult:
     """Train from the beginning, or resume after a run's last finished epoch.
 
@@ -123,6 +126,7 @@ def fit(
         run: Where checkpoints, metrics, status and log are written. If it holds finished epochs,
             the training resumes after the last one.
         context: Progress, requests to stop, the clock and an observer.
+        start: The trained network to start from; None for random weights.
 
     Raises:
         InputError: A split is empty, the run's checkpoint is unusable, or the loss became NaN or
@@ -133,7 +137,9 @@ def fit(
     progress = context.progress or TrainingProgress(run, config.epochs, clock=clock)
     training, validation = _split_data(face_set, config)
     batches = TrainingBatches(training, config)
-    model = compiled_model(config)
+    model = compiled_model(
+        config, start=start, classes=EMOTIONS, total_steps=batches.steps * config.epochs
+    )
     if config.low_resolution_epochs:
         trace_both_sizes(model, batches.images_per_step)
     history = run.read_epochs()
@@ -147,7 +153,7 @@ def fit(
         epoch = len(history)
         if not context.has_time_for(history[-1].seconds if history else 0.0):
             return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
-        start = clock()
+        epoch_start = clock()
         progress.begin_epoch()
         reseed(model, config.seed, epoch)
         sums = {"loss": 0.0, "accuracy": 0.0}
@@ -166,7 +172,7 @@ def fit(
             progress.step(epoch, step + 1, means["loss"], means["accuracy"])
             if context.should_stop():
                 return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
-        seconds_of_steps = clock() - start
+        seconds_of_steps = clock() - epoch_start
 
         weights, probabilities = _validate(model, validation.images, config)
         if not np.isfinite(probabilities).all():
@@ -179,7 +185,7 @@ def fit(
             probabilities=probabilities,
             learning_rate=rate,
             images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
-            seconds=clock() - start,
+            seconds=clock() - epoch_start,
         )
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:

@@ -10,8 +10,10 @@ from pathlib import Path
 from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import locate_dataset, read_record
 from fer_core.errors import InputError
+from fer_core.files import os_errors_as_input_errors
 from fer_core.keras_backend import require_backend
 from fer_core.recipes import TrainingConfig, changed_config
+from fer_core.recipes.fine_tuning import check_stage
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, write_label
 from fer_core.training.queue import enqueue, start_pending_runs
@@ -21,13 +23,21 @@ from fer_core.training.run_folder import (
     ConfigChange,
     RunFolder,
     RunSetup,
+    StartingModel,
     has_stalled,
     new_run_folder,
 )
 from fer_core.training.tracking import check_tracking
 
 
-def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "") -> RunFolder:
+def launch(
+    setup: RunSetup,
+    settings: Settings,
+    *,
+    name: str = "",
+    note: str = "",
+    start_file: Path | None = None,
+) -> RunFolder:
     """Create a run and start it in the background, or add it to the queue.
 
     Args:
@@ -35,6 +45,7 @@ def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "
         settings: Where ``runs/`` is, and how many runs may be trained at the same time.
         name: The run's name for users.
         note: A note about it.
+        start_file: The Keras file of ``setup.start``.
 
     Returns:
         The new run's folder.
@@ -42,7 +53,7 @@ def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "
     Raises:
         InputError: As ``create_run``.
     """
-    run = create_run(setup, settings)
+    run = create_run(setup, settings, start_file=start_file)
     try:
         if name or note:
             write_label(run, RunLabel(name, note))
@@ -55,7 +66,13 @@ def launch(setup: RunSetup, settings: Settings, *, name: str = "", note: str = "
     return run
 
 
-def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) -> RunFolder:
+def create_run(
+    setup: RunSetup,
+    settings: Settings,
+    folder: Path | None = None,
+    *,
+    start_file: Path | None = None,
+) -> RunFolder:
     """Check a training, then create its run without starting it.
 
     These checks happen here only: the job that trains the run later relies on them. An imported
@@ -67,12 +84,17 @@ def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) 
         setup: What to train.
         settings: Where ``runs/`` is.
         folder: The run's folder; by default a new one under ``runs/``.
+        start_file: The Keras file of ``setup.start``. It is copied, so that the run does not
+            depend on a model that may be deleted or replaced while the run is pending.
 
     Raises:
-        InputError: The dataset is missing or damaged, or lacks the votes that would be learned, the
-            disk has too little space, Keras or a library for the requested tracking is missing, or
-            the folder already contains a run or cannot be written.
+        InputError: The stage to freeze does not exist, the configuration has another architecture
+            than the starting model, the dataset is missing or damaged, or lacks the votes that
+            would be learned, the disk has too little space, Keras or a library for the requested
+            tracking is missing, or the folder already contains a run or cannot be written.
     """
+    if setup.start is not None:
+        check_start(setup.start, setup.config)
     fingerprint = _recorded_fingerprint(setup.data, settings)
     check_votes(setup.config, setup.data, settings)
     _check_resources(setup, settings.runs_root if folder is None else folder)
@@ -80,11 +102,29 @@ def create_run(setup: RunSetup, settings: Settings, folder: Path | None = None) 
     run = new_run_folder(setup.recipe, settings) if folder is None else RunFolder(folder)
     try:
         run.create(replace(setup, fingerprint=fingerprint))
+        if start_file is not None:
+            with os_errors_as_input_errors(f"The starting model cannot be copied to {run.path}"):
+                shutil.copyfile(start_file, run.start_path)
     except InputError:
         if is_new_folder:
             shutil.rmtree(run.path, ignore_errors=True)
         raise
     return run
+
+
+def check_start(start: StartingModel, config: TrainingConfig) -> None:
+    """Check that a training can start from a model.
+
+    Raises:
+        InputError: The architectures differ, or the stage to freeze does not exist.
+    """
+    if config.architecture != start.architecture:
+        raise InputError(
+            f"The model {start.model!r} has the architecture {start.architecture}, and its weights "
+            f"do not fit {config.architecture}; keep architecture={start.architecture}, or start "
+            "from random weights."
+        )
+    check_stage(start.architecture, start.freeze)
 
 
 def _check_resources(setup: RunSetup, folder: Path) -> None:

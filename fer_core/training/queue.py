@@ -1,25 +1,15 @@
-"""The queue of pending runs: a file per run in ``runs/.queue/``.
-
-Every change happens under one lock. There is no process for the queue: a job that ends starts
-the next one.
-"""
+"""The queue of pending runs: a file per run in ``runs/.queue/``."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from fer_core.errors import InputError
-from fer_core.files import is_disk_full, read_json, write_json
+from fer_core.files import is_disk_full
+from fer_core.processes import lock_file, spawn
 from fer_core.settings import Settings
 from fer_core.training.control import is_active
-from fer_core.training.processes import lock_file, spawn
 from fer_core.training.run_folder import (
     CONTROL_FILE,
     LOG_FILE,
@@ -28,19 +18,9 @@ from fer_core.training.run_folder import (
     RunFolder,
     RunStatus,
 )
+from fer_core.work_queue import WorkQueue
 
 _LOG = logging.getLogger(__name__)
-
-_LOCK_FILE = "lock"
-_LOCK_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A file of the queue."""
-
-    order: float
-    run_id: str
 
 
 def enqueue(run: RunFolder, settings: Settings) -> None:
@@ -51,14 +31,13 @@ def enqueue(run: RunFolder, settings: Settings) -> None:
     """
     run.read_setup()
     _check_is_in_runs(run, settings)
-    with _locked_queue(settings):
+    queue = _queue(settings)
+    with queue.locked():
         if is_active(run):
             raise InputError(f"The run {run.path.name} is being trained already.")
-        entries = _entries(settings)
-        if any(entry.run_id == run.path.name for entry in entries):
+        if queue.contains(run.path.name):
             raise InputError(f"The run {run.path.name} is in the queue already.")
-        known = [entry.order for entry in entries if math.isfinite(entry.order)]
-        _write_entry(run.path.name, max(known, default=0) + 1, settings)
+        queue.append(run.path.name)
 
 
 def remove_from_queue(run: RunFolder, settings: Settings) -> None:
@@ -67,9 +46,10 @@ def remove_from_queue(run: RunFolder, settings: Settings) -> None:
     Raises:
         InputError: It is not in the queue.
     """
-    with _locked_queue(settings):
-        _check_is_queued(run, settings)
-        _entry_path(run.path.name, settings).unlink(missing_ok=True)
+    queue = _queue(settings)
+    with queue.locked():
+        _check_is_queued(run, queue)
+        queue.remove(run.path.name)
 
 
 def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
@@ -83,30 +63,15 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
     Raises:
         InputError: It is not in the queue.
     """
-    with _locked_queue(settings):
-        _check_is_queued(run, settings)
-        others = [entry for entry in _entries(settings) if entry.run_id != run.path.name]
-        index = min(max(position - 1, 0), len(others))
-        order = _order_between(others[:index], others[index:])
-        if order is not None:
-            _write_entry(run.path.name, order, settings)  # one file: an atomic move
-            return
-        others.insert(index, _Entry(0.0, run.path.name))
-        for number, entry in enumerate(others, start=1):
-            _write_entry(entry.run_id, number, settings)
-
-
-def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
-    """Return a number between those of two neighbors; None if no float is between them."""
-    low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
-    high = after[0].order if after else low + 2
-    middle = (low + high) / 2
-    return middle if math.isfinite(middle) and low < middle < high else None
+    queue = _queue(settings)
+    with queue.locked():
+        _check_is_queued(run, queue)
+        queue.move(run.path.name, position)
 
 
 def waiting_runs(settings: Settings) -> list[RunFolder]:
     """Return the pending runs, the next one first."""
-    return [RunFolder(settings.runs_root / entry.run_id) for entry in _entries(settings)]
+    return [RunFolder(settings.runs_root / name) for name in _queue(settings).names()]
 
 
 def active_runs(settings: Settings) -> list[RunFolder]:
@@ -130,18 +95,19 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
             process.
     """
     started: list[RunFolder] = []
-    if not _entries(settings):
+    queue = _queue(settings)
+    if not queue.names():
         return started
-    with _locked_queue(settings):
+    with queue.locked():
         free = settings.parallel_runs - len(active_runs(settings))
-        for entry in _entries(settings):
+        for name in queue.names():
             if free <= 0:
                 break
-            run = RunFolder(settings.runs_root / entry.run_id)
+            run = RunFolder(settings.runs_root / name)
             if _start(run, settings):
                 started.append(run)
                 free -= 1
-            _entry_path(entry.run_id, settings).unlink(missing_ok=True)
+            queue.remove(name)
     return started
 
 
@@ -217,39 +183,8 @@ def continue_queue(settings: Settings) -> None:
         _LOG.warning("Pending runs were not started: %s", error)
 
 
-@contextmanager
-def _locked_queue(settings: Settings) -> Iterator[None]:
-    """Keep every other thread and process from changing the queue.
-
-    Raises:
-        InputError: The queue cannot be written, or another process keeps it locked.
-    """
-    # Imported here because the import is slow and pages often only read the queue.
-    from filelock import FileLock, Timeout
-
-    folder = settings.runs_root / QUEUE_FOLDER
-    lock = FileLock(folder / _LOCK_FILE, timeout=_LOCK_SECONDS)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            f"The queue in {folder} is locked by a process that does not respond; try again."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"The queue in {folder} cannot be written ({error.strerror}); check its permissions "
-            "and the free space."
-        ) from error
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"The queue in {folder} cannot be changed ({error.strerror}); check its permissions "
-            "and the free space."
-        ) from error
-    finally:
-        lock.release()
+def _queue(settings: Settings) -> WorkQueue:
+    return WorkQueue(settings.runs_root / QUEUE_FOLDER)
 
 
 def _check_is_in_runs(run: RunFolder, settings: Settings) -> None:
@@ -260,30 +195,8 @@ def _check_is_in_runs(run: RunFolder, settings: Settings) -> None:
         )
 
 
-def _check_is_queued(run: RunFolder, settings: Settings) -> None:
-    if not _entry_path(run.path.name, settings).exists():
+def _check_is_queued(run: RunFolder, queue: WorkQueue) -> None:
+    if not queue.contains(run.path.name):
         raise InputError(
             f"The run {run.path.name} is not in the queue; reload the page or the list."
         )
-
-
-def _entry_path(run_id: str, settings: Settings) -> Path:
-    return settings.runs_root / QUEUE_FOLDER / f"{run_id}.json"
-
-
-def _write_entry(run_id: str, order: float, settings: Settings) -> None:
-    write_json(_entry_path(run_id, settings), {"order": order, "queued": time.time()})
-
-
-def _entries(settings: Settings) -> list[_Entry]:
-    """Return the queue in order; an unreadable entry counts as the last one."""
-    entries = []
-    for path in (settings.runs_root / QUEUE_FOLDER).glob("[!.]*.json"):
-        try:
-            order = float(read_json(path)["order"])
-        except FileNotFoundError:
-            continue  # removed by another process just now
-        except (OSError, ValueError, KeyError, TypeError):
-            order = float("inf")
-        entries.append(_Entry(order, path.name.removesuffix(".json")))
-    return sorted(entries, key=lambda entry: (entry.order, entry.run_id))

@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from fer_core.errors import InputError
 from fer_core.files import existing_path
+from fer_core.processes import is_process_alive
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import LABEL_FILE, is_active, read_control, read_label
-from fer_core.training.processes import is_process_alive
 from fer_core.training.queue import waiting_runs
 from fer_core.training.run_folder import (
     CONTROL_FILE,
@@ -33,6 +33,7 @@ from fer_core.training.run_folder import (
     RunFolder,
     RunSetup,
     RunStatus,
+    StartingModel,
     best_epoch,
     consecutive_epochs,
     epoch_record,
@@ -77,6 +78,7 @@ class RunSummary:
         recipe: Empty if it cannot be read.
         data: Empty if it cannot be read.
         config: None if it cannot be read.
+        start: The model that it starts from; None for random weights.
         study: The search that it belongs to as a trial.
         trial: Its number in that search.
         epoch: Finished epochs.
@@ -101,6 +103,7 @@ class RunSummary:
     recipe: str = ""
     data: str = ""
     config: TrainingConfig | None = None
+    start: StartingModel | None = None
     study: str | None = None
     trial: int | None = None
     epoch: int = 0
@@ -392,6 +395,7 @@ def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
             recipe=setup.recipe,
             data=setup.data,
             config=setup.config,
+            start=setup.start,
             study=setup.study,
             trial=setup.trial,
             epochs=setup.config.epochs,

@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from fer_core.training.processes import is_process_alive
+from fer_core.processes import is_process_alive
 from fer_core.training.run_folder import RunStatus
 
 

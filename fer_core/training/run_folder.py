@@ -40,9 +40,9 @@ from fer_core.files import (
     write_new_json,
     write_text,
 )
+from fer_core.processes import inherited_lock, lock_file, process_start
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
-from fer_core.training.processes import inherited_lock, lock_file, process_start
 from fer_core.validation import (
     FORBID_UNKNOWN,
     IGNORE_UNKNOWN,
@@ -60,6 +60,7 @@ STATUS_FILE = "status.json"
 CONTROL_FILE = "control.json"
 EPOCHS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
+START_FILE = "start.keras"
 
 #: Folder in ``runs/`` with a file for each pending run, named after the run.
 QUEUE_FOLDER = ".queue"
@@ -99,6 +100,28 @@ class ConfigChange:
 
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
+class StartingModel:
+    """The trained model whose weights a run starts from.
+
+    Attributes:
+        model: Its name at the launch. The run holds a copy of it, ``start.keras``.
+        architecture: Its architecture.
+        classes: Its classes, in the order of its outputs.
+        digest: SHA-256 of its Keras file.
+        freeze: The stage up to which the network is not trained; None to train all layers.
+        datasets: The data that it was trained on, and its own starting model before that: name,
+            fingerprint and class counts.
+    """
+
+    model: Text
+    architecture: Text
+    classes: tuple[Text, ...]
+    digest: Text
+    freeze: Text | None = None
+    datasets: tuple[dict[Text, Any], ...] = ()
+
+
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class RunSetup:
     """The configuration and data of a run: the content of ``config.json``.
 
@@ -111,6 +134,7 @@ class RunSetup:
         trial: The trial's number in that search.
         changes: Later changes, in order.
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
+        start: The model whose weights it starts from; None for random weights.
     """
 
     recipe: Text
@@ -121,6 +145,7 @@ class RunSetup:
     trial: Integer | None = None
     changes: tuple[ConfigChange, ...] = ()
     fingerprint: Text | None = None
+    start: StartingModel | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``config.json``."""
@@ -135,6 +160,8 @@ class RunSetup:
             document |= {"study": self.study, "trial": self.trial}
         if self.fingerprint is not None:
             document["fingerprint"] = self.fingerprint
+        if self.start is not None:
+            document["start"] = asdict(self.start)
         if self.changes:
             document["changes"] = [asdict(change) for change in self.changes]
         return document
@@ -269,6 +296,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def start_path(self) -> Path:
+        """The copy of the model that it starts from."""
+        return self.path / START_FILE
 
     @property
     def bundle_path(self) -> Path:

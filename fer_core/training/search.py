@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import platform
 import time
 import warnings
 from collections.abc import Iterator
@@ -34,9 +35,9 @@ from fer_core.files import (
     write_new_json,
 )
 from fer_core.keras_backend import require_backend
+from fer_core.processes import is_locked, lock_file, spawn
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.processes import is_locked, lock_file, spawn
 from fer_core.training.required_votes import check_votes
 from fer_core.training.search_space import SearchSpace, check_space
 from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
@@ -57,6 +58,12 @@ _MAX_WORKERS = 64
 
 #: User attributes of a trial: the name of its run, and why it failed.
 RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
+#: User attribute of a trial: the name of the worker that runs it, or that ran it last.
+WORKER_ATTRIBUTE = "worker_name"
+#: User attribute of a study: its setup, for workers on other machines.
+_SETUP_ATTRIBUTE = "setup"
+#: Beginning of a user attribute of a study for each worker; the name of the worker follows.
+_SEEN_ATTRIBUTE = "seen "
 
 #: Number of trials that have to be finished before others are pruned.
 _UNPRUNED_TRIALS = 3
@@ -124,6 +131,7 @@ class TrialSummary:
         values: The sampled values.
         run_id: The name of its run in ``runs/``.
         problem: Why it failed.
+        worker: The worker that runs it or that ran it last: the machine and the process ID.
     """
 
     number: int
@@ -132,6 +140,20 @@ class TrialSummary:
     values: dict[str, Any]
     run_id: str | None
     problem: str = ""
+    worker: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerSummary:
+    """A worker that is alive, on any machine.
+
+    Attributes:
+        name: The machine and the process ID.
+        trial: The number of the trial that it runs; None between two trials.
+    """
+
+    name: str
+    trial: int | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +163,7 @@ class StudySummary:
     Attributes:
         name: The study's name.
         setup: Its setup.
-        state: *running* while a worker on this machine is alive.
+        state: *running* while a worker on any machine is alive.
         finished: Number of finished trials.
         pruned: Number of trials that ended early.
         failed: Number of failed trials.
@@ -150,6 +172,7 @@ class StudySummary:
         best_trial: Its number.
         best_values: Its sampled values.
         trials: All trials, except failed ones that were retried.
+        workers: The workers that are alive.
     """
 
     name: str
@@ -163,12 +186,18 @@ class StudySummary:
     best_trial: int | None
     best_values: dict[str, Any]
     trials: tuple[TrialSummary, ...]
+    workers: tuple[WorkerSummary, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values without the password of the storage."""
         setup = self.setup.to_json()
-        setup["storage"] = None if self.setup.storage is None else _without_password(self.setup)
-        return asdict(self) | {"setup": setup, "trials": [asdict(trial) for trial in self.trials]}
+        storage = self.setup.storage
+        setup["storage"] = None if storage is None else hidden_password(storage)
+        return asdict(self) | {
+            "setup": setup,
+            "trials": [asdict(trial) for trial in self.trials],
+            "workers": [asdict(worker) for worker in self.workers],
+        }
 
 
 def create_study(setup: StudySetup, settings: Settings) -> None:
@@ -191,12 +220,12 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # Only one of several searches that start at the same moment creates this file. The others
         # must not touch the database, in which they would collide.
-        if not write_new_json(folder / _SETUP_FILE, setup.to_json()):
+        if not _write_setup(setup, folder):
             raise InputError(_taken(setup.name))
         try:
-            # The address of a storage may contain a password.
-            (folder / _SETUP_FILE).chmod(0o600)
-            open_study(setup, settings, create=True)
+            study = open_study(setup, settings, create=True)
+            # Without the address of the storage, which may contain a password.
+            study.set_user_attr(_SETUP_ATTRIBUTE, setup.to_json() | {"storage": None})
         except BaseException:
             (folder / _SETUP_FILE).unlink(missing_ok=True)
             raise
@@ -205,6 +234,107 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
             f"The study cannot be stored in {folder} ({error.strerror}); check the folder's "
             "permissions and the free space."
         ) from error
+
+
+def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
+    """Make a study in a shared storage known on this machine; ``run_search`` then works on it.
+
+    Args:
+        name: The study's name.
+        storage: Optuna's storage URL.
+        settings: Where ``runs/`` is.
+
+    Raises:
+        InputError: The storage cannot be used or has no such study, its dataset is missing here, or
+            another study on this machine has this name.
+    """
+    require_packages("A search needs", "search", "optuna", "sqlalchemy")
+    require_backend()
+    validated_name(name)
+    setup = _shared_setup(name, storage)
+    locate_dataset(setup.data, settings)
+    folder = study_folder(name, settings)
+    with os_errors_as_input_errors(f"The study cannot be stored in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        is_new = _write_setup(setup, folder)
+    if not is_new:
+        known = read_study_setup(name, settings)
+        if dataclasses.replace(known, storage=None) != dataclasses.replace(setup, storage=None):
+            raise InputError(
+                f"Another study on this machine is called {name!r}; give this process other "
+                "folders with FER_STUDIO_RUNS to join the study of the storage."
+            )
+        return known
+    return setup
+
+
+def _shared_setup(name: str, storage: str) -> StudySetup:
+    """Read the setup of a study from its storage."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    place = hidden_password(storage)
+    try:
+        names = optuna.get_all_study_names(storage)
+        study = optuna.load_study(study_name=name, storage=storage) if name in names else None
+        values = None if study is None else study.user_attrs.get(_SETUP_ATTRIBUTE)
+    except Exception as error:
+        # Each database driver raises its own types.
+        raise InputError(
+            f"The storage {place} cannot be used ({first_line(error)}); check its address, and "
+            "that the database is running."
+        ) from error
+    if study is None:
+        known = ", ".join(names[:10]) or "none so far"
+        raise InputError(f"There is no study {name!r} in {place}; studies there: {known}.")
+    if not isinstance(values, dict):
+        raise InputError(
+            f"The study {name!r} was created by an earlier version of this program, which did not "
+            "store its setup for other machines; create a new study."
+        )
+    return study_setup(values | {"storage": storage})
+
+
+def _write_setup(setup: StudySetup, folder: Path) -> bool:
+    """Create ``study.json``; return False if it exists."""
+    path = folder / _SETUP_FILE
+    is_new = write_new_json(path, setup.to_json())
+    if is_new:
+        path.chmod(0o600)  # the address of a storage may contain a password
+    return is_new
+
+
+def free_worker_number(name: str, settings: Settings) -> int:
+    """Return the lowest number that no worker of a study on this machine has.
+
+    Raises:
+        InputError: There are too many workers already.
+    """
+    folder = study_folder(name, settings)
+    for number in range(_MAX_WORKERS):
+        if not is_locked(worker_path(folder, number)):
+            return number
+    raise InputError(f"The search {name!r} has {_MAX_WORKERS} workers on this machine already.")
+
+
+def report_worker(study: optuna.Study, name: str, *, is_alive: bool = True) -> None:
+    """Store that a worker is alive, or that it has ended, for all machines to see."""
+    study.set_user_attr(f"{_SEEN_ATTRIBUTE}{name}", time.time() if is_alive else 0.0)
+
+
+def _live_workers(
+    study: optuna.Study, trials: tuple[TrialSummary, ...]
+) -> tuple[WorkerSummary, ...]:
+    running = {trial.worker: trial.number for trial in trials if trial.state == "running"}
+    now = time.time()
+    names = sorted(
+        key.removeprefix(_SEEN_ATTRIBUTE)
+        for key, seen in study.user_attrs.items()
+        if key.startswith(_SEEN_ATTRIBUTE)
+        and isinstance(seen, float)
+        and abs(now - seen) < _GRACE_SECONDS
+    )
+    return tuple(WorkerSummary(name, running.get(name)) for name in names)
 
 
 def _taken(name: str) -> str:
@@ -265,9 +395,10 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
     best = pick_best(done, key=lambda trial: trial.value or 0.0) if done else None
     completed = counts["finished"] + counts["pruned"] + counts["failed"]
+    workers = _live_workers(study, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
-        if active_workers(name, settings)
+        if active_workers(name, settings) or any(not _is_here(one.name) for one in workers)
         else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(
@@ -279,7 +410,17 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
         best_trial=None if best is None else best.number,
         best_values={} if best is None else best.values,
         trials=trials,
+        workers=workers,
     )
+
+
+def worker_name() -> str:
+    """Return the name of this process as a worker, unique among all machines."""
+    return f"{platform.node()} {os.getpid()}"
+
+
+def _is_here(name: str) -> bool:
+    return name.rpartition(" ")[0] == platform.node()
 
 
 def current_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -307,6 +448,7 @@ def _trial_summary(trial: optuna.trial.FrozenTrial) -> TrialSummary:
         values=dict(trial.params),
         run_id=trial.user_attrs.get(RUN_ATTRIBUTE),
         problem=trial.user_attrs.get(FAILURE_ATTRIBUTE, ""),
+        worker=str(trial.user_attrs.get(WORKER_ATTRIBUTE, "")),
     )
 
 
@@ -359,6 +501,12 @@ def stop_search(name: str, settings: Settings) -> None:
     """
     read_study_setup(name, settings)
     if not active_workers(name, settings):
+        workers = study_summary(name, settings).workers
+        elsewhere = ", ".join(one.name for one in workers if not _is_here(one.name))
+        if elsewhere:
+            raise InputError(
+                f"The search {name!r} is running on other machines ({elsewhere}); stop it there."
+            )
         raise InputError(f"The search {name!r} is not running and cannot be stopped.")
     folder = study_folder(name, settings)
     with os_errors_as_input_errors(f"The search in {folder} cannot be stopped"):
@@ -489,12 +637,13 @@ def open_study(
     return study
 
 
-def _without_password(setup: StudySetup) -> str:
+def hidden_password(storage: str) -> str:
+    """Return a storage URL without its password, for messages and documents."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return str(make_url(str(setup.storage)).render_as_string(hide_password=True))
+        return str(make_url(storage).render_as_string(hide_password=True))
     except ArgumentError:
         return "(not a valid address)"
 

@@ -10,15 +10,16 @@ import os
 import platform
 import threading
 import time
+import zlib
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
+from fer_core.processes import inherited_lock, lock_file
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
 from fer_core.training.launcher import continue_run, launch
-from fer_core.training.processes import inherited_lock, lock_file
 from fer_core.training.queue import continue_queue, remove_from_queue
 from fer_core.training.registry import RunSummary, read_run_epochs, run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
@@ -26,14 +27,17 @@ from fer_core.training.search import (
     FAILURE_ATTRIBUTE,
     RUN_ATTRIBUTE,
     STOP_FILE,
+    WORKER_ATTRIBUTE,
     StudySetup,
     StudySummary,
     current_trials,
     open_study,
     read_study_setup,
+    report_worker,
     study_folder,
     study_summary,
     trial_lock,
+    worker_name,
     worker_path,
 )
 
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks of a trial's run.
 _INTERVAL = 0.5
+#: Seconds between two reports of a worker that it is alive.
+_REPORT_SECONDS = 10.0
 
 
 class _TrialFailedError(Exception):
@@ -88,11 +94,22 @@ class _Worker:
         self._settings = settings
         self._folder = study_folder(setup.name, settings)
         self._stop = stop
-        self._study = open_study(setup, settings, worker=number, has_heartbeat=True)
+        self._name = worker_name()
+        # Each worker samples different values. Numbers are unique on one machine only.
+        seed = number if setup.storage is None else zlib.crc32(self._name.encode()) % 1_000_000
+        self._study = open_study(setup, settings, worker=seed, has_heartbeat=True)
+        self._next_report = 0.0
 
     def work(self) -> None:
+        try:
+            self._work()
+        finally:
+            report_worker(self._study, self._name, is_alive=False)
+
+    def _work(self) -> None:
         self._retry_trials_of_earlier_versions()
         while not self._is_stopped():
+            self._report_alive()
             # The lock is held until the trial is created, so that the workers on this machine
             # together run exactly the planned number of trials.
             with ExitStack() as lock:
@@ -108,6 +125,11 @@ class _Worker:
                 return
             if state == "wait":
                 self._stop.wait(_INTERVAL)
+
+    def _report_alive(self) -> None:
+        if time.monotonic() >= self._next_report:
+            self._next_report = time.monotonic() + _REPORT_SECONDS
+            report_worker(self._study, self._name)
 
     def _next_step(self) -> str:
         """Return "take" to run a trial, "wait" if a running one may be retried, else "done"."""
@@ -140,12 +162,14 @@ class _Worker:
     def _objective(self, trial: optuna.Trial, lock: ExitStack) -> float:
         """Train one trial and return the monitored metric of its best epoch."""
         lock.close()
+        trial.set_user_attr(WORKER_ATTRIBUTE, self._name)
         return self._follow(trial, self._run_for(trial))
 
     def _run_for(self, trial: optuna.Trial) -> RunFolder:
         """Launch the trial's run, or continue the run of the trial that is retried."""
         run_id = trial.user_attrs.get(RUN_ATTRIBUTE)
-        if run_id is None:
+        if run_id is None or not (self._settings.runs_root / run_id).is_dir():
+            # A new trial, or a trial of a worker on another machine, whose run is there.
             return self._launch_run(trial)
         run = RunFolder(self._settings.runs_root / run_id)
         if run_summary(run.path, self._settings).state in ("failed", "stopped", "new"):
@@ -185,6 +209,7 @@ class _Worker:
         known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         reported = set(known)
         while True:
+            self._report_alive()
             summary = run_summary(run.path, self._settings)
             if summary.state == "queued":
                 # A run that was killed from outside did not start the next one.

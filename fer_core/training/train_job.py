@@ -7,16 +7,14 @@ the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import Bundle
@@ -26,14 +24,24 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import load_dataset
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
 from fer_core.dataset.votes_file import read_votes
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
+from fer_core.processes import stop_on_signals
+from fer_core.recipes.fine_tuning import head_change
 from fer_core.settings import Settings, load_settings
 from fer_core.training.control import RunControl
 from fer_core.training.queue import continue_queue
 from fer_core.training.required_votes import votes_folder
 from fer_core.training.resource_errors import failure_reason, is_resource_error
-from fer_core.training.run_folder import LOG_FILE, RunFolder, RunSetup, RunState, RunStatus
+from fer_core.training.run_folder import (
+    LOG_FILE,
+    RunFolder,
+    RunSetup,
+    RunState,
+    RunStatus,
+    StartingModel,
+)
 from fer_core.training.time_budget import TimeBudget
 from fer_core.training.tracking import RunTracking
 from fer_core.training.training_progress import TrainingProgress, format_duration, writes_to_log
@@ -74,6 +82,7 @@ class TrainingOutcome:
             "seconds": round(self.seconds, 1),
             "bundle": str(self.bundle.folder) if self.bundle else None,
             "validation": self.bundle.record.metrics["validation"] if self.bundle else None,
+            "start": self.bundle.record.start or None if self.bundle else None,
         }
 
 
@@ -98,7 +107,8 @@ def run_training(
         MemoryError: There was not enough memory; ``status.json`` says what to do.
     """
     try:
-        with run.locked() as setup, _stop_on_signals() as stop:
+        message = "stopping; the best model so far is kept"
+        with run.locked() as setup, stop_on_signals(message) as stop:
             return _train_and_record_failure(setup, run, settings, stop, budget)
     finally:
         continue_queue(settings)
@@ -147,6 +157,7 @@ def _train(
     # Imported only now: both import Keras with the backend that was just chosen.
     from fer_core.training.bundle_writer import write_bundle
     from fer_core.training.fit import FitContext, fit
+    from fer_core.training.starting_model import starting_weights
 
     done = len(run.read_epochs())
     progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
@@ -169,6 +180,9 @@ def _train(
     ):
         if sentence:
             progress.log(sentence)
+    start = starting_weights(setup, run)
+    if setup.start is not None:
+        progress.log(_start_text(setup.start, done))
     tracking = RunTracking(setup, run)
     try:
         result = fit(
@@ -182,6 +196,7 @@ def _train(
                 clock=control.clock,
                 observer=tracking,
             ),
+            start=start,
         )
     finally:
         tracking.end()
@@ -206,6 +221,13 @@ def _train(
         )
     progress.end(state, message, len(result.epochs))
     return _outcome(run, state, result, bundle)
+
+
+def _start_text(start: StartingModel, epochs_done: int) -> str:
+    """Describe what the run takes over from its starting model."""
+    verb = "started" if epochs_done else "starting"
+    text = f"{verb} from {start.model}, its head {head_change(start.classes, EMOTIONS)}"
+    return text if start.freeze is None else f"{text}, frozen up to {start.freeze}"
 
 
 def _should_stop(control: RunControl, budget: TimeBudget | None) -> Callable[[], bool]:
@@ -340,31 +362,6 @@ def _check_fingerprint(
                 "of this one."
             )
     progress.prepare("preparing the network", done, fingerprint=face_set.fingerprint)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Set an event at the first interrupt or terminate signal; end the process at the second."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        print(
-            "\nstopping; the best model so far is kept (signal again to end at once)",
-            file=sys.stderr,
-        )
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread receives signals
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:

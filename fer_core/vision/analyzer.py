@@ -72,16 +72,44 @@ class Analyzer:
         Raises:
             ValueError: ``image`` has another shape or dtype, or is empty.
         """
+        return self.classify_crops(self.crop_faces(image, whole=whole))
+
+    def crop_faces(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
+        """Detect and crop every face of a picture without classifying it.
+
+        Args:
+            image: Upright RGB, uint8 ``[height, width, 3]``.
+            whole: As for ``analyze``.
+
+        Returns:
+            Faces with crops, in the order of ``analyze``.
+
+        Raises:
+            ValueError: ``image`` has another shape or dtype, or is empty.
+        """
         check_image(image)
         if whole or (whole is None and image.shape[:2] == (FER2013_SIDE, FER2013_SIDE)):
             # The network was trained on all 48x48 pixels: a detected box would only remove some.
-            return self._classify_whole(image)
+            return [self._whole_face(image)]
         faces = self.detect(image)
-        if faces:
-            return self.classify(image, faces)
-        if whole is None and _may_be_face_crop(image):
-            return self._classify_whole(image)
-        return []
+        if not faces and whole is None and _may_be_face_crop(image):
+            return [self._whole_face(image)]
+        return self.cropped(image, faces)
+
+    def classify_crops(self, faces: Sequence[Face]) -> list[Face]:
+        """Classify cropped faces, of any number of pictures, in one call of the network.
+
+        Returns:
+            The same faces in the same order with probabilities and classes.
+        """
+        if not faces:
+            return []
+        rows = self.predictor.probabilities(np.stack([_known_crop(face) for face in faces]))
+        classes = self.predictor.classes
+        return [
+            replace(face, probabilities=np.asarray(row, np.float32), classes=classes)
+            for face, row in zip(faces, rows, strict=True)
+        ]
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Detect the faces of a picture without classifying them.
@@ -104,27 +132,31 @@ class Analyzer:
         Returns:
             The same faces in the same order with crop, probabilities and classes.
         """
-        square, shape = self.detector.geometry.square, self.predictor.input_shape
-        return self._with_probabilities(
-            faces, [crop_face(image, square(face.box), shape) for face in faces]
-        )
+        return self.classify_crops(self.cropped(image, faces))
 
-    def _classify_whole(self, image: NDArray[np.uint8]) -> list[Face]:
+    def cropped(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
+        """Crop faces without classifying them.
+
+        Args:
+            image: As for ``classify``.
+            faces: As for ``classify``.
+
+        Returns:
+            The same faces in the same order with crop.
+        """
+        square, shape = self.detector.geometry.square, self.predictor.input_shape
+        return [replace(face, crop=crop_face(image, square(face.box), shape)) for face in faces]
+
+    def _whole_face(self, image: NDArray[np.uint8]) -> Face:
         height, width = image.shape[:2]
         crop = crop_whole_picture(image, self.predictor.input_shape)
-        return self._with_probabilities([Face(FaceBox(0, 0, width, height))], [crop])
+        return Face(FaceBox(0, 0, width, height), crop=crop)
 
-    def _with_probabilities(
-        self, faces: Sequence[Face], crops: Sequence[NDArray[np.uint8]]
-    ) -> list[Face]:
-        if not faces:
-            return []
-        rows = self.predictor.probabilities(np.stack(crops))
-        classes = self.predictor.classes
-        return [
-            replace(face, crop=crop, probabilities=np.asarray(row, np.float32), classes=classes)
-            for face, crop, row in zip(faces, crops, rows, strict=True)
-        ]
+
+def _known_crop(face: Face) -> NDArray[np.uint8]:
+    if face.crop is None:
+        raise ValueError(f"The face has no crop. Received: {face}")
+    return face.crop
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

@@ -173,15 +173,15 @@ def picture_slot(content: bytes) -> Iterator[None]:
     Args:
         content: The whole file.
     """
-    if _decoded_bytes(content) <= _LARGE_BYTES:
+    if decoding_memory(content) <= _LARGE_BYTES:
         yield
         return
     with _large_picture_lock:
         yield
 
 
-def _decoded_bytes(content: bytes) -> int:
-    """Return the memory for decoding by the header; 0 if it is invalid."""
+def decoding_memory(content: bytes) -> int:
+    """Return the memory for decoding a file, in bytes, by its header; 0 if it is invalid."""
     try:
         return _memory(_open(content, ""))
     except InputError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -117,12 +119,51 @@ def analyze_photo(
         be decoded.
     """
     with picture_slot(content):
-        return _analyze(content, name, analyzer, whole)
+        return _analyze(content, name, partial(analyzer.analyze, whole=whole))
+
+
+def crop_photo(
+    content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
+) -> PhotoResult:
+    """Decode a file and crop its faces; ``classify_photos`` then classifies those of many files.
+
+    Args:
+        content: The file's bytes.
+        name: The file's name, for the result and its messages.
+        analyzer: Detects the faces.
+        whole: As for ``Analyzer.analyze``.
+
+    Returns:
+        The result, whose faces are not classified yet.
+    """
+    with picture_slot(content):
+        return _analyze(content, name, partial(analyzer.crop_faces, whole=whole))[0]
+
+
+def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[PhotoResult]:
+    """Classify the cropped faces of many files in one call of the network.
+
+    Args:
+        photos: Results of ``crop_photo``.
+        analyzer: Classifies the faces.
+
+    Returns:
+        The complete results, in the same order.
+    """
+    try:
+        faces = iter(analyzer.classify_crops([face for photo in photos for face in photo.faces]))
+        return [replace(photo, faces=tuple(islice(faces, len(photo.faces)))) for photo in photos]
+    except Exception as error:
+        if len(photos) == 1:
+            return [replace(photos[0], faces=(), error=_failure(photos[0].file, error))]
+    # Only the files that cause the error are to report it.
+    return [classify_photos([photo], analyzer)[0] for photo in photos]
 
 
 def _analyze(
-    content: bytes, name: str, analyzer: Analyzer, whole: bool | None
+    content: bytes, name: str, faces_of: Callable[[NDArray[np.uint8]], list[Face]]
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
+    """Decode a file, and create the result with the faces that a function returns."""
     image = None
     width = height = 0
     analyzed_size = None
@@ -139,20 +180,24 @@ def _analyze(
                 f"{name} is {image.shape[1]}x{image.shape[0]} pixels, too small to show a face; "
                 "use a larger picture."
             )
-        faces = tuple(analyzer.analyze(image, whole=whole))
+        faces = tuple(faces_of(image))
         return PhotoResult(name, width, height, faces, analyzed_size=analyzed_size), image
-    except InputError as error:
-        sentence = str(error)
-    except Exception:
-        # One file must not end a batch of hundreds; the log has the full traceback.
-        _log.exception("unexpected error while analyzing %s", name)
-        sentence = (
-            f"{name} could not be analyzed because of an unexpected error; it is in the "
-            "program's log."
-        )
+    except Exception as error:
+        # One file must not end a batch of hundreds.
+        sentence = _failure(name, error)
     if image is None:
         return PhotoResult(name, error=sentence), None
     return PhotoResult(name, width, height, error=sentence, analyzed_size=analyzed_size), image
+
+
+def _failure(name: str, error: Exception) -> str:
+    """Return a sentence for the user; the log gets the traceback of an unexpected error."""
+    if isinstance(error, InputError):
+        return str(error)
+    _log.error("unexpected error while analyzing %s", name, exc_info=error)
+    return (
+        f"{name} could not be analyzed because of an unexpected error; it is in the program's log."
+    )
 
 
 def results_document(results: Sequence[PhotoResult]) -> dict[str, Any]:

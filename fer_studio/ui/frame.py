@@ -45,6 +45,12 @@ PAGES = (
         "Start the webcam: every face is labeled with its emotion, at the camera's frame rate.",
     ),
     PageEntry(
+        "video",
+        "Video",
+        "Analyze recordings: the emotions of every person over time, with a timeline, an annotated "
+        "video and tables.",
+    ),
+    PageEntry(
         "dataset",
         "Dataset",
         "Import face images, explore and audit them, and decide which of them a training uses.",
@@ -100,12 +106,12 @@ def run_app() -> None:
         page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
-        _start_pending_runs()
+        _start_pending_work()
 
 
 @st.cache_resource(show_spinner=False)
-def _start_pending_runs() -> None:
-    """Start the pending runs of the queue and remove stale temporary files.
+def _start_pending_work() -> None:
+    """Start the pending runs and analyses of the queues, and remove stale temporary files.
 
     It runs once per server, after the first page, which does not wait for it.
     """
@@ -121,6 +127,11 @@ def _start_pending_runs() -> None:
     except InputError as error:
         # The train page shows it as well.
         logging.getLogger(__name__).warning("pending runs were not started: %s", error)
+    if any(load_settings().analyses_root.glob(".queue/*.json")):
+        # Imported only if it is needed: OpenCV takes half a second to load.
+        from fer_core.video.analysis_queue import continue_analysis_queue
+
+        continue_analysis_queue(load_settings())
 
 
 def open_page(name: str) -> PageEntry:

@@ -49,6 +49,18 @@ class Server:
     process: "subprocess.Popen[bytes]" = field(repr=False)
     _checked: int = field(default=0, repr=False)
 
+    def wait_until_healthy(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            AssertionError: It ended, or it does not answer.
+        """
+        deadline = time.monotonic() + 180
+        while not _is_healthy(self.url):
+            assert self.process.poll() is None, self.log_path.read_text()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+
     def stop(self) -> None:
         """End the process."""
         self.process.terminate()
@@ -90,17 +102,21 @@ def start_server(
 ) -> Iterator[Callable[..., Server]]:
     """``start_server()``: the app with two small models, started as "streamlit run app.py" does.
 
-    ``start_server(settings)`` uses existing folders, ``options=[…]`` adds command line options.
+    ``start_server(settings)`` uses existing folders, ``options=[…]`` adds command line options, and
+    ``waits=False`` returns before the server answers.
     """
     servers: list[Server] = []
 
-    def start(settings: Settings | None = None, *, options: Sequence[str] = ()) -> Server:
+    def start(
+        settings: Settings | None = None, *, options: Sequence[str] = (), waits: bool = True
+    ) -> Server:
         settings = settings or _new_home(tmp_path_factory.mktemp("home"), write_bundle_folder)
         port = free_port()
         environment = os.environ | {
             "FER_STUDIO_DATA": str(settings.data_root),
             "FER_STUDIO_RUNS": str(settings.runs_root),
             "FER_STUDIO_MODELS": str(settings.models_root),
+            "FER_STUDIO_ANALYSES": str(settings.analyses_root),
         }
         log_path = tmp_path_factory.mktemp("server") / "server.log"
         with log_path.open("wb") as log:
@@ -119,11 +135,8 @@ def start_server(
             )
         server = Server(f"http://localhost:{port}", settings, log_path, process)
         servers.append(server)
-        deadline = time.monotonic() + 180
-        while not _is_healthy(server.url):
-            assert process.poll() is None, log_path.read_text()
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.05)
+        if waits:
+            server.wait_until_healthy()
         return server
 
     yield start

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from browser.conftest import Server
 from browser.helpers import PLOTLY, assert_fits_the_width, downloaded, metric
 from browser.helpers import upload as upload_files
 from fer_core.bundle import load_bundle
@@ -87,7 +88,9 @@ def choose_option(page: Page, box: str, option: str) -> None:
     page.get_by_role("option", name=option).click()
 
 
-def test_the_sample_picture_shows_its_face_and_all_seven_emotions(open_page: OpenPage) -> None:
+def test_the_sample_picture_its_downloads_and_another_model(
+    open_page: OpenPage, server: Server
+) -> None:
     page = open_page()
     choose_sample(page)
     expect(page.locator(PLOTLY)).to_have_count(1)
@@ -105,13 +108,15 @@ def test_the_sample_picture_shows_its_face_and_all_seven_emotions(open_page: Ope
     expect(photo).to_be_visible()
     for picture in (crop, photo):
         assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    assert_the_downloads_equal_the_output_of_the_command_line(page, server)
+
+    before = page.locator(f"{PLOTLY} .bartext").all_text_contents()
+    choose_option(page, "Model", "other")
+    expect(page.locator(f"{PLOTLY} .bartext").first).not_to_have_text(before[0])
+    expect(page.locator(PLOTLY)).to_have_count(1)
 
 
-def test_the_downloads_equal_the_output_of_the_command_line(
-    open_page: OpenPage, server: Any
-) -> None:
-    page = open_page()
-    choose_sample(page)
+def assert_the_downloads_equal_the_output_of_the_command_line(page: Page, server: Server) -> None:
     name, content = sample_picture()
     predictor = load_predictor(load_bundle(server.settings.models_root / "small"))
     result, image = analyze_photo(content, name, Analyzer(predictor, HaarDetector()))
@@ -232,15 +237,6 @@ def brightness(element: Locator, style: str) -> float:
     color = element.evaluate("(element, style) => getComputedStyle(element)[style]", style)
     digits = color[color.index("(") + 1 : color.index(")")].split(",")
     return sum(float(digit) for digit in digits[:3]) / 3
-
-
-def test_another_model_analyzes_the_photo_again(open_page: OpenPage) -> None:
-    page = open_page()
-    choose_sample(page)
-    before = page.locator(f"{PLOTLY} .bartext").all_text_contents()
-    choose_option(page, "Model", "other")
-    expect(page.locator(f"{PLOTLY} .bartext").first).not_to_have_text(before[0])
-    expect(page.locator(PLOTLY)).to_have_count(1)
 
 
 def test_a_detector_file_added_by_hand_becomes_the_default_and_another_can_be_chosen(

@@ -123,7 +123,7 @@ def test_a_file_over_the_limit_is_refused_by_the_uploader(
     expect(metric(page, "Images")).to_have_text("84")
 
 
-def test_a_face_is_chosen_with_the_keyboard_and_dropped(
+def test_a_face_dropped_with_the_keyboard_and_a_quick_fix_with_its_csv(
     open_page: OpenPage, home: Settings
 ) -> None:
     page = open_page("/dataset")
@@ -144,6 +144,15 @@ def test_a_face_is_chosen_with_the_keyboard_and_dropped(
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("uses the dataset as imported")).to_be_visible()
     assert decided(home) == []
+
+    page.get_by_role("button", name="Drop train copies of validation").click()
+    expect(page.get_by_text("1 training image dropped")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Decisions as CSV").click()
+    assert waiting.value.suggested_filename == "drawn-curation.csv"
+    text = Path(waiting.value.path()).read_text(encoding="utf-8")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["name"], row["action"]) == ("train/angry/000.png", "drop")
 
 
 def test_a_selection_is_kept_when_another_page_is_opened(
@@ -173,19 +182,6 @@ def test_a_selection_is_kept_when_another_page_is_opened(
     expect(boxes.nth(1)).to_be_checked()
     press(page, "Clear selection")
     expect(page.get_by_text("None selected")).to_be_visible()
-
-
-def test_a_quick_fix_and_its_csv(open_page: OpenPage, home: Settings) -> None:
-    page = open_page("/dataset")
-    open_tab(page, "Clean up")
-    page.get_by_role("button", name="Drop train copies of validation").click()
-    expect(page.get_by_text("1 training image dropped")).to_be_visible()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Decisions as CSV").click()
-    assert waiting.value.suggested_filename == "drawn-curation.csv"
-    text = Path(waiting.value.path()).read_text(encoding="utf-8")
-    (row,) = csv.DictReader(io.StringIO(text))
-    assert (row["name"], row["action"]) == ("train/angry/000.png", "drop")
 
 
 def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) -> None:
@@ -242,8 +238,12 @@ def test_a_folder_deleted_while_the_page_is_open_is_reported(
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
 
 
-def test_faces_are_large_and_crisp(open_page: OpenPage, home: Settings) -> None:
+def test_the_baseline_and_faces_that_are_large_and_crisp(
+    open_page: OpenPage, home: Settings
+) -> None:
     page = open_page("/dataset")
+    share = np.mean(load_dataset("drawn", home).labels == 0)
+    expect(metric(page, "Majority-class baseline")).to_have_text(f"{100 * share:.1f} %")
     open_tab(page, "Browse images")
     pictures = page.get_by_role("main").locator("img")
     expect(pictures).to_have_count(24)
@@ -264,9 +264,3 @@ def test_a_phone_shows_every_section_without_scrolling_sideways(
         expect(tab).to_have_attribute("aria-selected", "true")
         page.locator(IDLE).wait_for()
         assert_fits_the_width(page, tab.inner_text())
-
-
-def test_the_baseline_is_shown(open_page: OpenPage, home: Settings) -> None:
-    page = open_page("/dataset")
-    share = np.mean(load_dataset("drawn", home).labels == 0)
-    expect(metric(page, "Majority-class baseline")).to_have_text(f"{100 * share:.1f} %")

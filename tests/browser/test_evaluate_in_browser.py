@@ -100,7 +100,7 @@ def busiest_mistake(page: Page) -> tuple[str, str]:
     return words[1], words[2]
 
 
-def test_a_new_installation_shows_the_metrics_of_the_shipped_model(
+def test_a_new_installation_shows_the_shipped_models_metrics_and_charts(
     open_evaluate: Callable[..., Page],
 ) -> None:
     page = open_evaluate()
@@ -108,12 +108,6 @@ def test_a_new_installation_shows_the_metrics_of_the_shipped_model(
     expect(accuracy.get_by_test_id("stMetricValue")).to_have_text("68.3 %")
     expect(page.locator(PLOTLY).get_by_text("65 ± 5 %")).to_be_visible()
     expect(page.get_by_text("on its own validation images: 3,589 images")).to_be_visible()
-
-
-def test_tabs_show_their_charts_without_exceptions(
-    open_evaluate: Callable[..., Page],
-) -> None:
-    page = open_evaluate()
     for name in ("Per emotion", "Calibration"):
         open_section(page, name)
         expect(page.locator(PLOTLY).locator("visible=true").first).to_be_visible()
@@ -231,7 +225,9 @@ def test_a_link_opens_the_model_in_its_address(open_page: OpenPage) -> None:
     expect(page).to_have_url(re.compile(f"model={SHIPPED}"))
 
 
-def test_a_cell_can_be_selected_by_keyboard(open_evaluate: Callable[..., Page]) -> None:
+def test_a_cell_can_be_selected_by_keyboard_and_by_class_names(
+    open_evaluate: Callable[..., Page],
+) -> None:
     page = open_evaluate()
     open_section(page, "Confusion matrix")
     click_cell(page, "angry", "angry")
@@ -240,6 +236,12 @@ def test_a_cell_can_be_selected_by_keyboard(open_evaluate: Callable[..., Page]) 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     expect(cell_sentence(page)).to_contain_text("2 disgust images predicted as fear")
+
+    choose(page, "True", "surprise")
+    choose(page, "Predicted", "fear")
+    expect(cell_sentence(page)).to_contain_text("37 surprise images predicted as fear")
+    marked = page.locator('[role="gridcell"][aria-selected="true"]')
+    expect(marked).to_have_text("37")
 
 
 def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(
@@ -250,16 +252,6 @@ def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(
     click_cell(page, "happy", "angry", with_finger=True)
     expect(cell_sentence(page)).to_contain_text("14 happy images predicted as angry")
     assert_fits_the_width(page)
-
-
-def test_a_cell_selected_by_class_names_is_highlighted(open_evaluate: Callable[..., Page]) -> None:
-    page = open_evaluate()
-    open_section(page, "Confusion matrix")
-    choose(page, "True", "surprise")
-    choose(page, "Predicted", "fear")
-    expect(cell_sentence(page)).to_contain_text("37 surprise images predicted as fear")
-    marked = page.locator('[role="gridcell"][aria-selected="true"]')
-    expect(marked).to_have_text("37")
 
 
 def test_in_dark_mode_charts_and_cells_stay_readable(open_evaluate: Callable[..., Page]) -> None:

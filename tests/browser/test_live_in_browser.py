@@ -63,7 +63,11 @@ def video_state(page: Page) -> dict[str, Any]:
 
 def start(page: Page) -> None:
     press(page, "Start")
-    expect(component(page).locator("video")).to_be_visible()
+    try:
+        expect(component(page).locator("video")).to_be_visible()
+    except AssertionError as error:
+        shown = component(page).locator("body").inner_text()
+        raise AssertionError(f"no video; the component shows {shown!r}") from error
     expect(page.get_by_text(SIZE)).to_be_visible()
 
 
@@ -111,12 +115,14 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     expect(page.get_by_text(ONE_FACE)).to_be_visible()
     assert_moving(page)
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\b([5-9]|\d\d+) rows"))).to_be_visible()
 
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
     lines = list(csv.DictReader(io.StringIO(downloaded(page, "CSV")[1].decode())))
     assert len(lines) >= 5
-    assert {line["person"] for line in lines} == {"1"}
+    # After an interruption of two seconds, as on a very busy machine, a face gets a new number.
+    assert lines[0]["person"] == "1"
     assert len({line["x"] for line in lines}) > 1  # the box follows the moving face
     for line in lines:
         assert sum(float(line[emotion]) for emotion in EMOTIONS) == pytest.approx(1, abs=0.01)

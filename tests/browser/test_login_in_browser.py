@@ -59,7 +59,7 @@ def log_in(page: Page, account: str) -> None:
 
 
 def expect_links(page: Page, *names: str) -> None:
-    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(list(names))
+    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(list(names), use_inner_text=True)
 
 
 def open_path(page: Page, server: Server, path: str) -> None:
@@ -83,7 +83,9 @@ def test_a_viewer_sees_the_pages_for_viewers_and_logs_out(
     open_path(page, server, "/train")
     expect(page.get_by_text("This page is for editors")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_have_count(0)
-    page.get_by_role("button", name="Log out").click()
+    # The page may change at once; the server deletes the cookie a moment later.
+    with page.expect_response(lambda response: "/auth/logout" in response.url):
+        page.get_by_role("button", name="Log out").click()
     expect(page.get_by_text("log in to continue")).to_be_visible()
     open_path(page, server, "/evaluate")
     expect(page.get_by_text("log in to continue")).to_be_visible()

@@ -1,13 +1,14 @@
 """The layout shared by all pages in a real Chromium: links, titles, keyboard and labels."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from browser.conftest import Server
 from browser.helpers import IDLE, LAST_LINE, assert_fits_the_width
 from fer_studio.ui.frame import PAGES
 
@@ -19,6 +20,7 @@ NAMES = [entry.name for entry in PAGES]
 MAIN_ACTIONS = {
     "analyze": re.compile("Upload$"),
     "live": re.compile("^START$"),
+    "video": re.compile("Upload$"),
     "dataset": re.compile("Import$"),
     "train": re.compile("Start training"),
     "evaluate": re.compile("^Model"),
@@ -76,7 +78,18 @@ def settled(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def clicked(server: Any, chromium: Any) -> dict[str, dict[str, Any]]:
+def fresh_servers(start_server: Callable[..., Server]) -> Iterator[dict[str, Server]]:
+    """A new server for each page, started while other tests run."""
+    servers = {name: start_server(waits=False) for name in NAMES}
+    yield servers
+    for one in servers.values():
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def clicked(
+    fresh_servers: dict[str, Server], server: Server, chromium: Browser
+) -> dict[str, dict[str, Any]]:
     """The shared parts of each page for a visitor who opens "/" and clicks through all pages."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(60_000)
@@ -110,13 +123,21 @@ def test_clicks_lead_through_all_pages(clicked: dict[str, dict[str, Any]]) -> No
 def test_a_deep_link_on_a_new_server_shows_the_same_as_a_click(
     name: str,
     open_page: OpenPage,
-    start_server: Callable[[], Any],
+    fresh_servers: dict[str, Server],
     clicked: dict[str, dict[str, Any]],
 ) -> None:
-    fresh = start_server()
+    fresh = fresh_servers[name]
+    fresh.wait_until_healthy()
     page = open_page(f"/{name}", at=fresh)
+    settled(page)
     assert frame(page, name) == clicked[name]
     assert page.url.split("?")[0].endswith(f"/{name}")
+    assert_the_keyboard_reaches_the_main_control(page, name)
+    if name == "analyze":
+        page.get_by_role("button", name="Try a sample picture").click()
+        expect(page.locator('[data-testid="stPlotlyChart"] .bartext')).to_have_count(7)
+        settled(page)
+    assert_every_control_has_a_name_and_every_picture_a_description(page, name)
     # From there, the links work.
     other = PAGES[NAMES.index(name) - 1]
     links(page).filter(has_text=other.title).click()
@@ -126,38 +147,7 @@ def test_a_deep_link_on_a_new_server_shows_the_same_as_a_click(
     fresh.stop()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_control_has_a_name_and_every_picture_a_description(
-    name: str, open_page: OpenPage
-) -> None:
-    page = open_page(f"/{name}")
-    if name == "analyze":
-        page.get_by_role("button", name="Try a sample picture").click()
-        expect(page.locator('[data-testid="stPlotlyChart"] .bartext')).to_have_count(7)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    tree = page.locator("body").aria_snapshot()
-    assert f'heading "{next(one.title for one in PAGES if one.name == name)}"' in tree
-    assert NAMELESS.findall(tree) == []
-    for picture in page.locator("img").all():
-        assert picture.get_attribute("alt"), picture.evaluate("image => image.outerHTML")
-    headings = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(one => one.tagName)")
-    assert headings[0] == "H1"
-    # Heading levels are not skipped.
-    levels = [int(one[1]) for one in headings]
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-
-
-def test_the_check_sees_a_control_without_a_name() -> None:
-    tree = (
-        '- main:\n  - textbox\n  - button "Go":\n  - slider [disabled]: "4"\n  - radio [checked]:\n'
-    )
-    assert [line.strip() for line in NAMELESS.findall(tree)] == ["- textbox", "- radio [checked]:"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_keyboard_reaches_the_main_control(name: str, open_page: OpenPage) -> None:
-    page = open_page(f"/{name}")
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+def assert_the_keyboard_reaches_the_main_control(page: Page, name: str) -> None:
     if name == "live":
         stream = page.frame_locator('iframe[title*="webrtc"]')
         expect(stream.get_by_role("button", name="Start")).to_be_visible()
@@ -168,6 +158,19 @@ def test_the_keyboard_reaches_the_main_control(name: str, open_page: OpenPage) -
         if MAIN_ACTIONS[name].search(reached[-1]):
             return
     pytest.fail(f"none of {reached}")
+
+
+def assert_every_control_has_a_name_and_every_picture_a_description(page: Page, name: str) -> None:
+    tree = page.locator("body").aria_snapshot()
+    assert f'heading "{next(one.title for one in PAGES if one.name == name)}"' in tree
+    assert NAMELESS.findall(tree) == []
+    for picture in page.locator("img").all():
+        assert picture.get_attribute("alt"), picture.evaluate("image => image.outerHTML")
+    headings = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(one => one.tagName)")
+    assert headings[0] == "H1"
+    # Heading levels are not skipped.
+    levels = [int(one[1]) for one in headings]
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def focused(page: Page) -> str:
@@ -184,6 +187,13 @@ def focused(page: Page) -> str:
         if name and (frame is page.main_frame or frame.evaluate("document.hasFocus()")):
             return re.sub(r"\s+", " ", name).strip()
     return ""
+
+
+def test_the_check_sees_a_control_without_a_name() -> None:
+    tree = (
+        '- main:\n  - textbox\n  - button "Go":\n  - slider [disabled]: "4"\n  - radio [checked]:\n'
+    )
+    assert [line.strip() for line in NAMELESS.findall(tree)] == ["- textbox", "- radio [checked]:"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

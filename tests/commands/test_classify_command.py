@@ -176,8 +176,10 @@ def test_a_table_and_drawings_are_written(
     with Image.open(out / drawn[1]) as picture:
         assert picture.size == (512, 512)
         assert np.abs(np.asarray(picture).astype(int) - Image.open(astronaut)).max() > 60
-    assert "belong together" in run("classify", astronaut, "--annotate").refusal
-    assert "belong together" in run("classify", astronaut, "--out", out).refusal
+    assert "--annotate needs --out" in run("classify", astronaut, "--annotate").refusal
+    workers = ("--annotate", "--out", out, "--on", "local")
+    assert "omit --on" in run("classify", astronaut, *workers).refusal
+    assert "--csv cannot" in run("classify", astronaut, "--csv", table, "--out", out).refusal
 
 
 def test_a_picture_is_read_from_standard_input(

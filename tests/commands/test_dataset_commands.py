@@ -24,6 +24,7 @@ def test_info_of_a_path_counts_without_importing(
         },
         "imbalance_ratio": 1.0,
         "problems": [],
+        "split_groups": None,  # the splits are those of the archive
     }
     assert not settings.data_root.exists()
 

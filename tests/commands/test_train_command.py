@@ -14,6 +14,9 @@ import pytest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
+from fer_core.training.launcher import extend_run
+from fer_core.training.run_folder import RunFolder
+from fer_core.training.time_budget import TimeBudget
 
 #: 140 images in batches of 4: an epoch takes long enough to be interrupted and not to be waited
 #: for.
@@ -148,33 +151,28 @@ def test_a_published_training_is_found_by_its_name_and_evaluates_as_recorded(
 
 
 def test_a_training_for_some_minutes_begins_like_an_uninterrupted_one(
-    whole_run: Any, run_at: Callable, kaggle_zip: Path, home: Path
+    whole_run: Any,
+    run_at: Callable,
+    kaggle_zip: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = home / "sliced"
-    new = (
-        *(*SMALL, "--data", kaggle_zip, "--epochs", 10_000, "--run-dir", folder),
-        # Otherwise a fast machine stops early, before its time is up.
-        *("--set", "early_stopping_patience=none"),
+    # However long they take on this machine: two epochs, and no time for a third one.
+    answers = iter([True, True, False])
+    monkeypatch.setattr(TimeBudget, "is_enough_for", lambda budget, seconds: next(answers))
+    monkeypatch.setattr(TimeBudget, "is_used_up", lambda budget: False)
+    answer = run_at(
+        *("train", *SMALL, "--data", kaggle_zip, "--epochs", 100, "--run-dir", folder),
+        *("--minutes", 5, "--json"),
+        home=home,
     )
-    # Far too short for an epoch: refused, and the run can be continued.
-    answer = run_at("train", *new, "--minutes", 0.001, home=home)
-    assert answer.code == 2
-    assert "No epoch was finished in 0.001 minutes" in answer.err.strip().splitlines()[-1]
-    assert epochs_on_disk(folder) == []
-    # Long enough for an epoch and the export of the model on this machine, as it is busy now.
-    minutes = 0.05
-    while answer.code == 2 and "No epoch was finished" in answer.err and minutes < 6:
-        minutes *= 2
-        answer = run_at(
-            *("train", "--resume", folder, "--minutes", f"{minutes:.2f}", "--json"), home=home
-        )
-    assert answer.document["state"] == "stopped"
-    assert 0 < answer.document["epochs"] < 10_000
+    assert (answer.document["state"], answer.document["epochs"]) == ("stopped", 2)
     assert (folder / "bundle" / "model.onnx").is_file()
+    assert f"--resume {folder} --minutes 5" in answer.err
     # The learning rate is constant: the planned number of epochs does not affect the first ones.
-    common = min(3, answer.document["epochs"])
-    assert without_timings(epochs_on_disk(folder)[:common]) == without_timings(
-        epochs_on_disk(home / "whole")[:common]
+    assert without_timings(epochs_on_disk(folder)) == without_timings(
+        epochs_on_disk(home / "whole")[:2]
     )
 
 
@@ -247,20 +245,16 @@ def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
 
 
 def test_a_stop_in_the_first_epoch_leaves_no_model_and_can_be_resumed(
-    started: Callable, run_at: Callable, kaggle_zip: Path, home: Path
+    run_at: Callable, kaggle_zip: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = home / "stopped early"
-    process = started(
-        *("train", *SMALL, "--set", "batch_size=1", "--data", kaggle_zip, "--epochs", 1),
-        *("--run-dir", folder, "--json"),
-        home=home,
-    )
-    wait_until(lambda: status(folder).get("step", 0) >= 1, process)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "Traceback" not in err
-    document = json.loads(out)
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_core.training.control.RunControl.should_stop", lambda control: True)
+        document = run_at(
+            *("train", *SMALL, "--data", kaggle_zip, "--epochs", 1),
+            *("--run-dir", folder, "--json"),
+            home=home,
+        ).document
     assert (document["state"], document["epochs"]) == ("stopped", 0)
     assert (document["best_epoch"], document["bundle"]) == (None, None)
     assert document["validation"] is None
@@ -298,12 +292,55 @@ def test_a_run_folder_is_used_once(
         ((*SMALL, "--data", "x", "--minutes", "9", "--queue"), "omit --run-dir, --minutes"),
         (("--resume", "nowhere"), "nowhere"),
         (("--resume", "nowhere", "--epochs", "3"), "--resume"),
+        (("--resume", "nowhere", "--from", "x"), "omit --recipe"),
+        ((*SMALL, "--data", "x", "--freeze", "stage1"), "needs --from BUNDLE"),
+        (("--from", "nowhere", "--data", "x"), "There is no model 'nowhere'"),
     ],
 )
 def test_a_training_that_is_not_valid_is_refused_in_one_line(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run("train", *arguments).refusal
+
+
+def test_a_model_without_a_keras_file_is_refused(run: Callable, bundle: Any) -> None:
+    refusal = run("train", "--from", "small", "--data", "demo").refusal
+    assert "The model 'small' has no model.keras" in refusal
+
+
+def test_a_training_starts_from_a_model_and_resumes_exactly(
+    whole_run: Any, run_process: Callable, run_at: Callable, kaggle_zip: Path, home: Path
+) -> None:
+    tuned = ("--from", home / "whole", "--freeze", "stage2", "--data", kaggle_zip)
+    tuned += ("--set", "batch_size=16", "--set", "dropout_scale=0.5", "--json")
+    answer = run_process("train", *tuned, "--epochs", 2, "--run-dir", home / "tuned", home=home)
+    start = answer.document["start"]
+    assert (start["model"], start["head"], start["freeze"]) == ("whole", "kept", "stage2")
+    assert "starting from whole, its head kept, frozen up to stage2" in answer.err
+    setup = json.loads((home / "tuned" / "config.json").read_text())
+    assert setup["recipe"] == "three-conv-cnn-adam"
+    assert setup["config"]["learning_rate"] == 1e-4
+    record = json.loads((home / "tuned" / "bundle" / "bundle.json").read_text())
+    assert record["start"] == start == setup["start"] | {"head": "kept"}
+    card = (home / "tuned" / "bundle" / "README.md").read_text()
+    assert "Start: the weights of `whole` (the last layer kept, not trained up to stage2)" in card
+    assert "from scratch" not in card
+
+    # The same in two parts: the second one does not need the starting model.
+    parts = home / "parts"
+    run_at("train", *tuned, "--epochs", 1, "--run-dir", parts, home=home)
+    extend_run(RunFolder(parts), 2)
+    (parts / "start.keras").unlink()
+    resumed = run_at("train", "--resume", parts, "--json", home=home).document
+    assert resumed["start"] == start
+    assert without_timings(epochs_on_disk(parts)) == without_timings(epochs_on_disk(home / "tuned"))
+
+    wrong = (*tuned, "--run-dir", home / "wrong")
+    refusal = run_at("train", *wrong, "--freeze", "stage9", home=home).refusal
+    assert "choose from stage1, stage2, stage3, dense" in refusal
+    refusal = run_at("train", *wrong, "--set", "architecture=plain_eight", home=home).refusal
+    assert "keep architecture=three_convolutions" in refusal
+    assert not (home / "wrong").exists()
 
 
 def test_a_name_that_is_taken_is_refused_before_the_training(

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_core.dataset import near_duplicates
+from fer_core.dataset import near_duplicates, near_search
 from fer_core.dataset.demo.shipped import injected_errors
+from fer_core.dataset.disjoint_sets import DisjointSets
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.near_duplicates import (
-    cached_near_duplicates,
-    find_near_duplicates,
+from fer_core.dataset.near_duplicates import cached_near_duplicates, find_near_duplicates
+from fer_core.dataset.near_search import (
+    copies_of_train,
+    join_near_copies,
     perceptual_hashes,
     pixel_correlation,
 )
@@ -106,14 +108,14 @@ def test_blank_pictures_are_not_near_duplicates() -> None:
 
 
 def test_too_many_candidates_make_the_result_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_duplicates, "_MAX_CANDIDATES", 20)
+    monkeypatch.setattr(near_search, "_MAX_CANDIDATES", 20)
     base = photo(1)
     near = find_near_duplicates(face_set([base + np.uint8(step) for step in range(12)]))
     assert not near.is_complete
 
 
 def test_progress_rises_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_duplicates, "_BLOCK", 4)
+    monkeypatch.setattr(near_search, "_ROWS", 4)
     seen: list[tuple[int, int]] = []
     find_near_duplicates(face_set([photo(n) for n in range(10)]), lambda *part: seen.append(part))
     assert seen == [(64, 100), (96, 100), (100, 100)]
@@ -123,9 +125,48 @@ def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     images = [photo(n) for n in range(12)]
     images += [images[0] + np.uint8(5), images[11] + np.uint8(5)]
     for size in (1024, 5):
-        monkeypatch.setattr(near_duplicates, "_BLOCK", size)
+        monkeypatch.setattr(near_search, "_ROWS", size)
+        monkeypatch.setattr(near_search, "_COLUMNS", size + 1)
         near = find_near_duplicates(face_set(images))
         assert [group.tolist() for group in near.groups] == [[0, 12], [11, 13]]
+
+
+def test_copies_of_train_are_the_leaks_of_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_search, "_ROWS", 3)
+    monkeypatch.setattr(near_search, "_COLUMNS", 2)
+    one, two, mirrored = photo(1), photo(2), np.ascontiguousarray(photo(4)[:, ::-1])
+    images = [one, two, photo(3), photo(4), one + np.uint8(9), two, mirrored, photo(5), photo(6)]
+    splits = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
+    faces = face_set([*images, mirrored], splits=[*splits, "validation"])
+    rows = np.array([9, 8, 7, 6, 5, 4])
+    is_exact, is_near = copies_of_train(faces.images, rows, faces.rows("train"))
+    assert is_exact.tolist() == [False, False, False, False, True, False]
+    assert is_near.tolist() == [True, False, False, True, False, True]
+    leaks = find_near_duplicates(faces).leaked_rows
+    assert sorted(rows[is_near]) == sorted([*leaks["validation"], *leaks["test"]])
+
+
+def test_copies_of_nothing() -> None:
+    images = np.stack([photo(1), photo(2)])
+    none, all_rows = np.array([], np.intp), np.array([0, 1])
+    for rows, train in ((none, all_rows), (all_rows, none)):
+        is_exact, is_near = copies_of_train(images, rows, train)
+        assert len(is_exact) == len(is_near) == len(rows)
+        assert not is_exact.any() and not is_near.any()
+
+
+def test_near_copies_join_groups_and_connected_pairs_are_not_verified(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = [photo(1) + np.uint8(step) for step in range(30)]
+    images = np.stack([photo(2), *recording, photo(3), photo(2) + np.uint8(7)])
+    # A recording of 30 pictures has 435 pairs, but 29 of them connect it.
+    monkeypatch.setattr(near_search, "_MAX_CANDIDATES", 40)
+    groups = DisjointSets(len(images))
+    assert join_near_copies(images, np.arange(len(images)), groups)
+    assert groups.roots().tolist() == [0, *[1] * 30, 31, 0]
+    monkeypatch.setattr(near_search, "_MAX_CANDIDATES", 10)
+    assert not join_near_copies(images, np.arange(len(images)), DisjointSets(len(images)))
 
 
 def test_correlation_is_that_of_the_best_shift() -> None:

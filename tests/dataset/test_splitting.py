@@ -57,7 +57,7 @@ def test_the_seed_decides() -> None:
     assert (first != other).any()
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=100)
 @given(
     counts=st.dictionaries(st.integers(0, 6), st.integers(1, 30), min_size=1),
     validation=st.floats(0.01, 0.49),

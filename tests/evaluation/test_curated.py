@@ -61,6 +61,23 @@ def test_the_summary_is_about_the_evaluated_split(curated: CuratedFaceSet) -> No
     )
 
 
+def test_the_data_of_a_starting_model_is_training_data(
+    bundle: Bundle, tiny_faces: FaceSet, make_record: Callable
+) -> None:
+    seen = {"name": "tiny", "fingerprint": tiny_faces.fingerprint}
+    record = make_record(
+        dataset={"name": "mine", "fingerprint": "e" * 64},
+        start={"model": "first", "datasets": [{"name": "other", "fingerprint": "d" * 64}, seen]},
+    )
+    tuned = replace(bundle, record=record)
+    facts = facts_on_dataset(tuned, tiny_faces, "train", is_demo_data=False)
+    assert facts.is_training_data
+    assert any("started from first, which was trained on" in one for one in facts.warnings)
+    facts = facts_on_dataset(tuned, tiny_faces, "validation", is_demo_data=False)
+    assert not facts.is_training_data
+    assert not any("started from" in one for one in facts.warnings)
+
+
 def test_the_training_data_is_recognized_after_curation(
     bundle: Bundle,
     tiny_faces: FaceSet,

@@ -219,7 +219,8 @@ _CACHED_LABELS = np.arange(20, dtype=np.int8) % 7
 
 def _cache_evaluation(settings: Settings) -> Any:
     probabilities = np.full((20, 7), 1 / 7, np.float32)
-    prediction = CachedPrediction(_CACHED_LABELS, probabilities, _CACHED_LABELS == 3)
+    leaks = _CACHED_LABELS == 3
+    prediction = CachedPrediction(_CACHED_LABELS, probabilities, leaks, leaks)
     write_cached(settings, "key", prediction)
 
 

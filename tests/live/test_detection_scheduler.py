@@ -5,7 +5,7 @@ import pytest
 from live_scenes import ImmediateExecutor, ManualExecutor, SquareDetector, scene
 
 from fer_core.live.detection_scheduler import DetectionScheduler
-from fer_core.live.flow import FlowFrame
+from fer_core.vision.flow import FlowFrame
 
 IMAGE = scene((200, 152))
 FLOW = FlowFrame.of(IMAGE)

@@ -148,7 +148,7 @@ def test_temperature_is_softmax_of_logits_over_it() -> None:
     np.testing.assert_allclose(apply_temperature(probabilities, 1.7), expected, atol=1e-6)
 
 
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=50)
 @given(seed=st.integers(0, 10_000), temperature=st.floats(0.01, 100), sharpness=st.floats(0.01, 50))
 def test_any_temperature_keeps_the_ranking(seed: int, temperature: float, sharpness: float) -> None:
     generator = np.random.default_rng(seed)

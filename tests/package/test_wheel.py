@@ -30,6 +30,7 @@ TITLES = {
     "": "Analyze photos",
     "analyze": "Analyze photos",
     "live": "Live",
+    "video": "Video",
     "dataset": "Dataset",
     "train": "Train",
     "evaluate": "Evaluate",

@@ -29,7 +29,7 @@ def _quick_collections() -> Iterator[None]:
 @pytest.fixture
 def empty_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Empty folders for the program; caches of earlier tests are cleared."""
-    for name in ("data", "runs", "models"):
+    for name in ("data", "runs", "models", "analyses"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
     # Streamlit finds pages and assets from here, as after "streamlit run app.py".
     monkeypatch.chdir(PROJECT_ROOT)

@@ -149,8 +149,8 @@ def test_an_editor_sees_every_page(home: Settings, faces: str, open_as: OpenAs, 
     [
         (None, []),
         (STRANGER, []),
-        (VIEWER, ["analyze", "live", "evaluate"]),
-        (EDITOR, ["analyze", "live", "dataset", "train", "evaluate"]),
+        (VIEWER, ["analyze", "live", "video", "evaluate"]),
+        (EDITOR, ["analyze", "live", "video", "dataset", "train", "evaluate"]),
     ],
 )
 def test_the_navigation_shows_the_pages_of_the_role(

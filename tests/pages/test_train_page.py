@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,7 +31,13 @@ from fer_core.training.control import RunLabel, read_control, read_label, write_
 from fer_core.training.estimate import TrainingEstimate
 from fer_core.training.queue import enqueue, waiting_runs
 from fer_core.training.registry import list_runs
-from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
+from fer_core.training.run_folder import (
+    EpochRecord,
+    RunFolder,
+    RunSetup,
+    RunStatus,
+    StartingModel,
+)
 from fer_core.training.search import create_study, load_study, read_study_setup
 from fer_core.training.search_space import SearchParameter
 from fer_studio.ui.jobs import job_service
@@ -729,7 +736,14 @@ def test_start_from_this_run_fills_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     run = RunFolder(home.runs_root / "one")
-    run.create(RunSetup("gone-recipe", "gone-data", TrainingConfig(batch_size=17, seed=3)))
+    run.create(
+        RunSetup(
+            "gone-recipe",
+            "gone-data",
+            TrainingConfig(batch_size=17, seed=3),
+            start=StartingModel("gone-model", "plain_eight", EMOTIONS, "d", "stage1"),
+        )
+    )
     app = open_view("Runs", record_one=True)
     assert "recipe no longer exists" in words(app)
     app.button(key="start_from_run").click().run()
@@ -737,9 +751,66 @@ def test_start_from_this_run_fills_the_form(
     assert app.button_group[0].value == "New training"
     assert "gone-recipe no longer exists" in words(app)
     assert "gone-data is not imported: choose another one" in words(app)
+    assert "starting model gone-model no longer exists" in words(app)
     open_group(app, "length")
     assert app.number_input(key="setting_batch_size").value == 17
     assert app.number_input(key="setting_seed").value == 3
+
+
+def copy_of_shipped_model(home: Settings) -> str:
+    name = "plain-eight-fer2013"
+    shutil.copytree(PROJECT_ROOT / "models" / name, home.models_root / name)
+    return name
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_a_training_starts_from_a_model(
+    home: Settings, faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    shipped = copy_of_shipped_model(home)
+    app = open_view()
+    assert app.selectbox(key="train_start").value == ""
+    assert shipped in app.selectbox(key="train_start").options
+    app.selectbox(key="train_start").set_value(shipped).run()
+    assert_sound(app)
+    assert app.selectbox(key="train_freeze").options == [
+        *("nothing", "stage1", "stage2", "stage3", "stage4")
+    ]
+    assert f"adapted to {shipped}" in words(app)
+    open_group(app, "network")
+    assert app.selectbox(key="setting_architecture").value == "plain_eight"
+    open_group(app, "optimizer")
+    assert app.number_input(key="setting_learning_rate").value == pytest.approx(1e-4)
+    # Another recipe follows the model too, and random weights restore the recipe.
+    app.selectbox(key="train_recipe").set_value("plain-nine-sgd-cosine").run()
+    assert app.number_input(key="setting_learning_rate").value == pytest.approx(0.01)
+    app.selectbox(key="train_start").set_value("").run()
+    assert app.number_input(key="setting_learning_rate").value == pytest.approx(0.1)
+    assert "Same settings as the recipe plain-nine-sgd-cosine, seed" in words(app)
+    app.selectbox(key="train_start").set_value(shipped).run()
+    app.selectbox(key="train_freeze").set_value("stage2").run()
+    app.button(key="start_training").click().run()
+    assert_sound(app)
+    (run,) = list_runs(home)
+    setup = RunFolder(run.path).read_setup()
+    assert setup.start is not None
+    assert (setup.start.model, setup.start.freeze) == (shipped, "stage2")
+    assert (setup.config.architecture, setup.config.learning_rate) == ("plain_eight", 0.01)
+    assert RunFolder(run.path).start_path.is_file()
+    assert run.start == setup.start
+
+
+def test_another_architecture_than_that_of_the_model_is_refused(
+    home: Settings, faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    shipped = copy_of_shipped_model(home)
+    app = open_view()
+    app.selectbox(key="train_start").set_value(shipped).run()
+    open_group(app, "network")
+    app.selectbox(key="setting_architecture").set_value("three_convolutions").run()
+    app.button(key="start_training").click().run()
+    assert "keep architecture=plain_eight" in errors(app)[0]
+    assert list_runs(home) == []
 
 
 def test_the_address_names_the_run_and_leads_back_to_it(

@@ -112,7 +112,7 @@ def test_the_values_are_those_of_the_result(outline: Outline, result: Evaluation
     assert accuracy.value is not None and accuracy.low is not None and accuracy.high is not None
     assert f"{100 * accuracy.value:.1f} %" in text
     assert f"({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f} %)" in text
-    assert "the 100 images that do not also appear in train" in text
+    assert "the 100 images without a copy or near-copy in train" in text
     assert "Human accuracy on FER2013 is 65 ± 5 %" in text
     assert "calibrated, temperature 1.250" in text
     assert "undefined" in text
@@ -137,7 +137,7 @@ def test_a_report_of_stored_predictions(bundle: Bundle, result: EvaluationResult
     )
     page = html_report(own, bundle, [])
     assert "small on the validation images of its training" in page
-    assert "also appear in train" not in page and "<h2>Slices" not in page
+    assert "copy in train" not in page and "<h2>Slices" not in page
 
 
 def test_an_imported_model_shows_its_file(

@@ -141,7 +141,7 @@ def test_images_seen_twice_in_an_epoch_are_changed_differently(
     assert (batches[0].pixels != later[0].pixels).any()
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(0, 25), min_size=7, max_size=7).filter(any),
     seed=st.integers(0, 1000),

@@ -17,6 +17,7 @@ import pytest
 from fer_core import bundle as bundle_module
 from fer_core.bundle import find_bundle, publish_bundle, set_default_bundle
 from fer_core.errors import InputError
+from fer_core.processes import is_process_alive
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import (
@@ -32,7 +33,6 @@ from fer_core.training.control import (
     request_stop,
     write_label,
 )
-from fer_core.training.processes import is_process_alive
 from fer_core.training.run_deletion import delete_run
 from fer_core.training.run_folder import RunFolder, RunSetup, RunStatus
 

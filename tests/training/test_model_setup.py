@@ -47,6 +47,16 @@ def test_smoothed_labels_are_weighed_class_by_class() -> None:
     assert value == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("total_steps", "momentum"),
+    [(None, 0.999), (8_000, 0.999), (700, 0.99), (10, 0.5), (1, 0.5)],
+)
+def test_a_short_training_averages_its_last_steps(total_steps: int | None, momentum: float) -> None:
+    config = validated_config({"architecture": "three_convolutions", "averaging_momentum": 0.999})
+    model = compiled_model(config, total_steps=total_steps)
+    assert model.optimizer.ema_momentum == pytest.approx(momentum)
+
+
 def test_fused_normalization_trains_like_keras_own() -> None:
     network = build_network("plain_nine", dropout_scale=0)
     fused = with_fused_normalization(network)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from fer_core.errors import InputError
+from fer_core.processes import LOCK_VARIABLE
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training import queue
 from fer_core.training.launcher import continue_run, extend_run, launch
-from fer_core.training.processes import LOCK_VARIABLE
 from fer_core.training.queue import (
     enqueue,
     move_in_queue,

@@ -11,10 +11,10 @@ import pytest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from fer_core.processes import is_process_alive
 from fer_core.recipes import validated_config
 from fer_core.settings import Settings
 from fer_core.training.control import RunLabel, write_label
-from fer_core.training.processes import is_process_alive
 from fer_core.training.queue import enqueue
 from fer_core.training.registry import (
     find_run,

@@ -344,7 +344,7 @@ def test_every_end_of_a_run_is_recorded_in_its_folder(
     error: BaseException,
     expected: tuple[str, str],
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("fer_core.training.fit.fit", broken)

@@ -80,6 +80,27 @@ def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint
     return shaded(canvas.averaged(), pose, person, expression, conditions)
 
 
+def draw_person(
+    person: Identity, expression: Expression, pose: Pose, *, size: int, background: int, gaze: float
+) -> NDArray[np.uint8]:
+    """Draw a person in uniform light.
+
+    Args:
+        person: The person.
+        expression: The movements of the face.
+        pose: Position and orientation of the head.
+        size: Side in pixels.
+        background: Gray of the background, 0 to 255.
+        gaze: Where the eyes look, -1 (left) to 1.
+
+    Returns:
+        uint8 ``[size, size]``.
+    """
+    canvas = _drawn(size, pose, person, expression, background=background, gaze=gaze)
+    conditions = ImagingConditions(background=background)
+    return shaded(canvas.averaged(), pose, person, expression, conditions)
+
+
 def _drawn(
     size: int,
     pose: Pose,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.persons import Person
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.pictures import decode_face, is_picture
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, shortened
@@ -23,6 +24,8 @@ def read_class_folders(
     report: ProgressReport | None = None,
 ) -> FaceSet:
     """Read ``<split>/<emotion>/picture`` or ``<emotion>/picture``, at any depth.
+
+    A folder below that of the emotion, ``<emotion>/<subject>/picture``, names the person.
 
     FER2013's official splits are recognized by the prefixes of file names, which also distinguish
     the two test sets in Kaggle's ``test/`` folder; in this case missing splits stay missing. For
@@ -53,7 +56,7 @@ def read_class_folders(
             problems.add(name, face)
         else:
             label, split, is_official = usable[name]
-            rows.add(face, label, split, name)
+            rows.add(face, label, split, name, _person(name))
             rows.has_official_splits |= is_official
         if report is not None and (done % 500 == 0 or done == len(usable)):
             report(done, len(usable))
@@ -64,7 +67,7 @@ def read_class_folders(
             f"({', '.join(EMOTIONS)}); arrange it as train/<emotion>/… and test/<emotion>/…"
             f"{problems.first_in_brackets()}"
         )
-    return rows.to_face_set(split_choice, problems)
+    return rows.to_face_set(split_choice, problems, report)
 
 
 def is_in_emotion_folder(name: str) -> bool:
@@ -84,11 +87,11 @@ def _label_and_split(name: str) -> tuple[int, int, bool] | SkipReason | None:
         return None
     if not folders:
         return _NO_FOLDER
-    emotion = emotion_from_name(folders[-1])
-    if emotion is None:
+    position = _emotion_position(folders)
+    if position is None:
         return SkipReason(f"is of class {shortened(folders[-1])!r}, not one of the seven emotions")
-    label = EMOTIONS.index(emotion)
-    folder_split = split_from_name(folders[-2]) if len(folders) > 1 else None
+    label = EMOTIONS.index(emotion_from_name(folders[position]) or "")
+    folder_split = split_from_name(folders[position - 1]) if position > 0 else None
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
     # file name is used only if the folder does not determine the split, such as Kaggle's test/
     # folder, which contains both test sets.
@@ -97,6 +100,21 @@ def _label_and_split(name: str) -> tuple[int, int, bool] | SkipReason | None:
         if file_split is not None and (file_split[1] or folder_split is None):
             return label, *file_split
     return label, *(folder_split or (SPLITS.index("train"), False))
+
+
+def _emotion_position(folders: list[str]) -> int | None:
+    """Return the position of the last folder named after an emotion."""
+    positions = [index for index, one in enumerate(folders) if emotion_from_name(one) is not None]
+    return positions[-1] if positions else None
+
+
+def _person(name: str) -> Person | None:
+    """Return the person that a folder below that of the emotion names."""
+    folders = name.split("/")[:-1]
+    position = _emotion_position(folders)
+    if position is None or position + 1 == len(folders):
+        return None
+    return Person(folders[position + 1].casefold(), "folders below the classes")
 
 
 def _official_split(file_name: str) -> tuple[int, bool] | None:

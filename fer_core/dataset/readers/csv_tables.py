@@ -111,7 +111,7 @@ def read_tables(
             ) from error
     if not rows:
         raise InputError(_nothing_usable(source, chosen, problems))
-    return rows.to_face_set(split_choice, problems)
+    return rows.to_face_set(split_choice, problems, report)
 
 
 def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
@@ -147,7 +147,13 @@ def _read_table(
             if isinstance(row, SkipReason):
                 problems.add(name, row)
                 continue
-            rows.add(row.image, row.label, split if row.split is None else row.split, name)
+            rows.add(
+                row.image,
+                row.label,
+                split if row.split is None else row.split,
+                name,
+                row.person,
+            )
             rows.has_official_splits |= row.is_official or is_official
 
 

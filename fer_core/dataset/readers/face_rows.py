@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
+from fer_core.dataset.persons import Person, person_from_path
 from fer_core.dataset.readers.problems import ProblemLog, as_text
-from fer_core.dataset.splitting import SplitChoice, create_missing_splits
+from fer_core.dataset.split_groups import create_grouped_splits
+from fer_core.dataset.splitting import SplitChoice
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from fer_core.progress import ProgressReport
 
 #: Maximum number of faces. No public dataset has more, and they take 2.3 GB of memory.
 MAX_FACES = 1_000_000
@@ -30,13 +34,21 @@ class FaceRows:
         self._labels = array("b")
         self._splits = array("b")
         self._names: list[str] = []
+        self._persons: list[Person | None] = []
         #: Whether splits come from FER2013's official names; then missing splits are not created.
         self.has_official_splits = False
 
     def __len__(self) -> int:
         return len(self._names)
 
-    def add(self, image: NDArray[np.uint8], label: int, split: int, name: str) -> None:
+    def add(
+        self,
+        image: NDArray[np.uint8],
+        label: int,
+        split: int,
+        name: str,
+        person: Person | None = None,
+    ) -> None:
         """Append one face.
 
         Args:
@@ -44,6 +56,7 @@ class FaceRows:
             label: Index into ``EMOTIONS``.
             split: Index into ``SPLITS``.
             name: Its origin.
+            person: The person in it, if the source names one.
 
         Raises:
             InputError: There are more faces than the limit.
@@ -62,18 +75,51 @@ class FaceRows:
         self._labels.append(label)
         self._splits.append(split)
         self._names.append(as_text(name))
+        self._persons.append(person)
 
-    def to_face_set(self, split_choice: SplitChoice, problems: ProblemLog) -> FaceSet:
+    def to_face_set(
+        self,
+        split_choice: SplitChoice,
+        problems: ProblemLog,
+        report: ProgressReport | None = None,
+    ) -> FaceSet:
         """Return the rows in their order, with missing splits created; call it only once.
 
-        Official splits of FER2013 are kept, and missing ones stay missing.
+        Official splits of FER2013 are kept, and missing ones stay missing. In splits that are
+        created, copies and images of one person stay together. The person is the one that the file
+        name reveals, or the one given with the image.
+
+        Args:
+            split_choice: How missing splits are created.
+            problems: What was skipped.
+            report: Called with the progress of the comparison of the images.
         """
         labels = np.array(self._labels, dtype=np.int8)
         splits = np.array(self._splits, dtype=np.int8)
-        if not self.has_official_splits:
-            splits = create_missing_splits(labels, splits, split_choice)
         self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
-        return FaceSet(self._images, labels, splits, tuple(self._names), problems.listed())
+        groups = None
+        if not self.has_official_splits:
+            persons = [
+                person_from_path(name) or given
+                for name, given in zip(self._names, self._persons, strict=True)
+            ]
+            splits, groups = create_grouped_splits(
+                self._images,
+                labels,
+                splits,
+                persons=persons,
+                classes=EMOTIONS,
+                choice=split_choice,
+                report=report,
+            )
+        return FaceSet(
+            self._images,
+            labels,
+            splits,
+            tuple(self._names),
+            problems.listed(),
+            split_groups=groups,
+        )
 
 
 def split_from_name(name: str) -> tuple[int, bool] | None:

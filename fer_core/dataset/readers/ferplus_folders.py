@@ -105,7 +105,7 @@ def read_ferplus_folders(
             f"{source.label} has FER+'s votes, but no usable picture; create the "
             f"pictures with FER+'s generate_training_data.py{problems.first_in_brackets()}"
         )
-    return rows.to_face_set(split_choice, problems)
+    return rows.to_face_set(split_choice, problems, report)
 
 
 def _file_name(name: str) -> str:

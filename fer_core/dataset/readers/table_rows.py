@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.dataset.persons import Person
 from fer_core.dataset.readers.face_rows import split_from_name
 from fer_core.dataset.readers.problems import SkipReason, as_text, shortened
 from fer_core.emotions import EMOTIONS, emotion_from_name
@@ -17,6 +18,7 @@ from fer_core.emotions import EMOTIONS, emotion_from_name
 _DELIMITERS = (b",", b";", b"\t")
 _LABEL_COLUMNS = ("emotion", "label")
 _SPLIT_COLUMNS = ("usage", "split")
+_PERSON_COLUMNS = ("subject", "person", "identity", "subject_id", "person_id")
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
 #: All pixel values in their usual notation. One look-up per value parses and validates it.
@@ -55,6 +57,11 @@ class TableColumns:
         """Position of the column of the usage, if there is one."""
         return self._position(_SPLIT_COLUMNS)
 
+    @property
+    def person(self) -> int | None:
+        """Position of the column of the person, if there is one."""
+        return self._position(_PERSON_COLUMNS)
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -65,12 +72,14 @@ class TableRow:
         label: Index into ``EMOTIONS``.
         split: Index into ``SPLITS``; None if the table has no such column.
         is_official: Whether the split is one of FER2013's official test sets.
+        person: The person in the image; None if the table does not name one.
     """
 
     image: NDArray[np.uint8]
     label: int
     split: int | None
     is_official: bool
+    person: Person | None = None
 
 
 def table_columns(header: bytes) -> TableColumns | None:
@@ -130,9 +139,16 @@ class RowParser:
                 )
             split, is_official = named_split
         image = parse_pixels(fields[self._pixels])
-        return (
-            image if isinstance(image, SkipReason) else TableRow(image, label, split, is_official)
-        )
+        if isinstance(image, SkipReason):
+            return image
+        return TableRow(image, label, split, is_official, self._named_person(fields))
+
+    def _named_person(self, fields: list[bytes]) -> Person | None:
+        position = self._columns.person
+        name = "" if position is None else _text(fields[position])
+        if position is None or not name:
+            return None
+        return Person(name.casefold(), f"column {self._columns.names[position]!r}")
 
 
 def parse_label(field: bytes) -> int | SkipReason:

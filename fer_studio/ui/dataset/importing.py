@@ -14,6 +14,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from fer_core.access import Role
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
+from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import (
     DEMO_NAME,
@@ -57,6 +58,7 @@ class ImportNotice:
     name: str
     images: int
     skipped: int
+    groups: SplitGroups | None = None
     error: str | None = None
 
 
@@ -75,13 +77,13 @@ def collect_finished_import() -> str | None:
         return None
     job_service().discard(job)
     if job.error is not None:
-        st.session_state[_NOTICE] = ImportNotice(str(job.key), 0, 0, job.error)
+        st.session_state[_NOTICE] = ImportNotice(str(job.key), 0, 0, error=job.error)
         return None
-    name, images, skipped = job.result
-    st.session_state[_NOTICE] = ImportNotice(name, images, skipped)
+    notice: ImportNotice = job.result
+    st.session_state[_NOTICE] = notice
     # The dataset contains the upload now; a new uploader lets the server free its memory.
     st.session_state[_UPLOAD_ROUND] = st.session_state.get(_UPLOAD_ROUND, 0) + 1
-    return str(name)
+    return notice.name
 
 
 def show_import_state() -> None:
@@ -99,6 +101,7 @@ def show_import_state() -> None:
         show_error(notice.error)
         return
     text = f"**{plain_text(notice.name)}** was imported: {notice.images:,} images"
+    groups = notice.groups
     if notice.skipped:
         st.warning(
             f"{text}; {notice.skipped:,} files or rows were skipped. The overview below lists "
@@ -107,6 +110,10 @@ def show_import_state() -> None:
         )
     else:
         st.success(f"{text}, nothing skipped.", icon=":material/check:")
+    if groups is not None:
+        st.info(plain_text(groups.summary), icon=":material/call_split:")
+        for warning in groups.warnings:
+            st.warning(plain_text(warning), icon=":material/warning:")
 
 
 def forget_notice() -> None:
@@ -155,7 +162,7 @@ def show_import(settings: Settings) -> None:
             _start_kaggle(token, name, split_choice, settings)
     except InputError as error:
         # Stored, because another session's import that ends now would redraw the page without it.
-        st.session_state[_NOTICE] = ImportNotice(name, 0, 0, str(error))
+        st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
 
@@ -166,7 +173,7 @@ def use_demo(settings: Settings) -> None:
         require_editor()
         install_demo_set(settings)
     except InputError as error:
-        st.session_state[_NOTICE] = ImportNotice(DEMO_NAME, 0, 0, str(error))
+        st.session_state[_NOTICE] = ImportNotice(DEMO_NAME, 0, 0, error=str(error))
     else:
         st.session_state["dataset"] = DEMO_NAME
 
@@ -230,7 +237,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_validation",
         width=170,
-        help="Share of the training images of each emotion, if the data have no validation split.",
+        help="Share of the training images of each emotion, if the data have no validation split. "
+        "Copies, near-copies and images of one person stay in one split.",
     )
     test = fields.number_input(
         "Test share (%)",
@@ -240,7 +248,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Share of the training images of each emotion, if the data have no test split.",
+        help="Share of the training images of each emotion, if the data have no test split. "
+        "Copies, near-copies and images of one person stay in one split.",
     )
     seed = fields.number_input(
         "Seed",
@@ -280,7 +289,7 @@ def _start_upload(
     check_size(upload, MAX_UPLOAD_MB)
     wanted = _free_name(name, upload.name, settings)
 
-    def work(job: Job) -> tuple[str, int, int]:
+    def work(job: Job) -> ImportNotice:
         with (
             os_errors_as_input_errors(f"The upload cannot be stored in {settings.data_root}"),
             _upload_folder(settings.data_root) as folder,
@@ -318,7 +327,7 @@ def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -
     path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
     wanted = _free_name(name, path.name, settings)
 
-    def work(job: Job) -> tuple[str, int, int]:
+    def work(job: Job) -> ImportNotice:
         return _summary(
             import_dataset(
                 path, settings, name=name or None, split_choice=choice, report=job.report
@@ -331,7 +340,7 @@ def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -
 def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings) -> None:
     wanted = _free_name(name, "fer2013", settings)
 
-    def work(job: Job) -> tuple[str, int, int]:
+    def work(job: Job) -> ImportNotice:
         def downloaded(size: int) -> None:
             job.set_note(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
 
@@ -349,9 +358,9 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
     _start(wanted, f"Downloading {KAGGLE_HANDLE} from Kaggle", work)
 
 
-def _summary(imported: tuple[str, FaceSet]) -> tuple[str, int, int]:
+def _summary(imported: tuple[str, FaceSet]) -> ImportNotice:
     name, faces = imported
-    return name, len(faces), faces.skipped
+    return ImportNotice(name, len(faces), faces.skipped, faces.split_groups)
 
 
 def _free_name(name: str, source: str, settings: Settings) -> str:
@@ -363,7 +372,7 @@ def _free_name(name: str, source: str, settings: Settings) -> str:
     return wanted
 
 
-def _start(key: str, title: str, work: Callable[[Job], tuple[str, int, int]]) -> None:
+def _start(key: str, title: str, work: Callable[[Job], ImportNotice]) -> None:
     require_editor()
     running = job_service().get(IMPORT, key)
     if running is not None and not running.is_finished:

@@ -195,7 +195,12 @@ def _show_origin(dataset: OpenDataset) -> None:
             f"{100 * choice.validation_share:.0f} % validation, {100 * choice.test_share:.0f} % "
             f"test, seed {choice.seed}."
         )
+    groups = dataset.faces.split_groups
+    if groups is not None:
+        text += f" {plain_text(groups.summary)}"
     st.caption(f"{text} Fingerprint {record.fingerprint[:12]}.")
+    for warning in groups.warnings if groups is not None else ():
+        st.warning(plain_text(warning), icon=":material/warning:")
 
 
 def _skipped_csv(faces: FaceSet) -> str:

@@ -58,8 +58,10 @@ def _show_metrics(result: EvaluationResult) -> None:
                 "Leak-free accuracy",
                 percent(result.leak_free_accuracy.value),
                 percent_interval(result.leak_free_accuracy),
-                f"Accuracy on the {result.leak_free_n:,} images whose pixels do not also appear in "
-                "train, with any label.",
+                f"Accuracy on the {result.leak_free_n:,} images that do not also appear in train, "
+                f"with any label: {result.n - (result.leak_free_n or 0):,} are left out, "
+                f"{result.near_copies or 0:,} of them near-copies (the same photo with other "
+                "pixels).",
             )
         show(
             "Macro F1",

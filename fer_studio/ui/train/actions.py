@@ -35,6 +35,7 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
+from fer_studio.ui.train.starting import start_text
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
@@ -195,6 +196,8 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
     st.markdown(
         f"Recipe **{plain_text(run.recipe)}** on **{plain_text(run.data)}**, seed {run.seed}."
     )
+    if run.start is not None:
+        st.markdown(start_text(run.start))
     recipe = RECIPES.get(run.recipe)
     if recipe is None:
         st.caption("The recipe no longer exists; the run holds all its settings.")

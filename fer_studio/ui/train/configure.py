@@ -36,6 +36,15 @@ from fer_studio.ui.train.draft import (
 from fer_studio.ui.train.estimates import show_estimate
 from fer_studio.ui.train.fields import show_fields
 from fer_studio.ui.train.formatting import as_sentence, format_value
+from fer_studio.ui.train.starting import (
+    FREEZE,
+    START,
+    adapt_draft,
+    base_config,
+    can_start_from,
+    choose_start,
+    chosen_start,
+)
 from fer_studio.ui.uploads import read_upload
 
 VIEW = "view"
@@ -64,6 +73,7 @@ def show_configure(settings: Settings) -> None:
             dataset = choose_dataset(settings)
         with recipe_column:
             _choose_recipe()
+        choose_start(settings)
         draft = current_draft()
         show_fields(draft)
         result = checked(draft.values)
@@ -77,7 +87,7 @@ def show_configure(settings: Settings) -> None:
             for sentence in result.problems.values():
                 st.error(plain_text(sentence), icon=":material/error:")
             if result.config is not None:
-                _show_difference(draft, result.config)
+                _show_difference(draft, result.config, settings)
         with st.container():
             if result.config is not None and dataset is not None:
                 show_estimate(result.config, dataset, settings)
@@ -92,7 +102,7 @@ def _choose_recipe() -> None:
         list(RECIPES),
         key=RECIPE,
         persist_state="session",
-        on_change=change_recipe,
+        on_change=_change_recipe,
         help="A complete set of training settings, the fastest first. You can change every setting "
         "below; your changes are kept while you look at other recipes.",
     )
@@ -101,11 +111,18 @@ def _choose_recipe() -> None:
     st.caption(f"{recipe.summary}.{published}")
 
 
-def _show_difference(draft: Draft, config: TrainingConfig) -> None:
+def _change_recipe() -> None:
+    change_recipe()
+    adapt_draft()
+
+
+def _show_difference(draft: Draft, config: TrainingConfig, settings: Settings) -> None:
     """Draw the differences between the form and its recipe, and the button that resets them."""
-    differences = config_difference(recipe_by_name(draft.recipe).config, config)
+    base = base_config(draft.recipe, settings)
+    differences = config_difference(base, config)
     if not differences:
-        st.caption(f"Same settings as the recipe {draft.recipe}, seed {config.seed}.")
+        adapted = f", adapted to {plain_text(draft.start)}" if draft.start else ""
+        st.caption(f"Same settings as the recipe {draft.recipe}{adapted}, seed {config.seed}.")
         return
     count = len(differences)
     st.markdown(f"**{count} setting{'s' if count != 1 else ''} changed from the recipe**")
@@ -128,7 +145,7 @@ def _show_difference(draft: Draft, config: TrainingConfig) -> None:
         type="tertiary",
         icon=":material/undo:",
         on_click=load_config,
-        args=(recipe_by_name(draft.recipe).config, draft.recipe),
+        args=(base, draft.recipe, draft.start),
     )
 
 
@@ -216,7 +233,8 @@ def _read_upload(key: str) -> None:
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
-    load_config(config, recipe)
+    # Its learning rate and architecture are kept, whatever the form starts from.
+    load_config(config, recipe, st.session_state.get(START) or "")
     st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
 
@@ -224,7 +242,10 @@ def start_from_run(run: RunSummary) -> None:
     """Fill the form from a run and show it; the callback of a button."""
     if run.config is None:
         return
-    load_config(run.config, run.recipe)
+    start = "" if run.start is None else run.start.model
+    load_config(run.config, run.recipe, start)
+    st.session_state[START] = start
+    st.session_state[FREEZE] = "" if run.start is None else run.start.freeze or ""
     st.session_state[DATASET] = run.data
     st.session_state[VIEW] = NEW_TRAINING
     message = f"The form now shows the settings of {run.title}."
@@ -232,6 +253,8 @@ def start_from_run(run: RunSummary) -> None:
         message += f" Its recipe {run.recipe} no longer exists."
     if run.data != DEMO_NAME and run.data not in dataset_names(load_settings()):
         message += f" Its dataset {run.data} is not imported: choose another one."
+    if start and not can_start_from(start, load_settings()):
+        message += f" Its starting model {start} no longer exists: choose another one."
     st.session_state[_LOAD_MESSAGE] = (True, message)
 
 
@@ -313,6 +336,7 @@ def _start() -> None:
     settings = load_settings()
     try:
         require_editor()
+        start, start_file = chosen_start(settings)
         setup = RunSetup(
             recipe=draft.recipe,
             data=chosen_dataset(settings),
@@ -321,12 +345,14 @@ def _start() -> None:
                 tensorboard=bool(st.session_state.get(_TENSORBOARD)),
                 mlflow_uri=_mlflow_address(settings) or None,
             ),
+            start=start,
         )
         run = launch(
             setup,
             settings,
             name=st.session_state.get(_NAME) or "",
             note=st.session_state.get(_NOTE) or "",
+            start_file=start_file,
         )
     except InputError as error:
         st.session_state[_START_PROBLEM] = str(error)

@@ -34,10 +34,12 @@ class Draft:
     Attributes:
         recipe: The recipe's name.
         values: The value of each setting's widget by field; steps are text.
+        start: The starting model that the values are adapted to; empty for random weights.
     """
 
     recipe: str
     values: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ def change_recipe() -> None:
     show_draft(current_draft())
 
 
-def load_config(config: TrainingConfig, recipe: str | None = None) -> None:
+def load_config(config: TrainingConfig, recipe: str | None = None, start: str = "") -> None:
     """Fill the form from a configuration; only before the widgets are drawn.
 
     Args:
         config: The configuration to show.
         recipe: The recipe that it is based on; if it no longer exists, the chosen one stays.
+        start: The starting model that it is made for; empty for random weights.
     """
     if recipe in RECIPES:
         # Store the edits of the previous recipe, whose values the widgets still hold.
@@ -103,7 +106,7 @@ def load_config(config: TrainingConfig, recipe: str | None = None) -> None:
         st.session_state[RECIPE] = recipe
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     name = chosen_recipe()
-    drafts[name] = Draft(name, form_values(config))
+    drafts[name] = Draft(name, form_values(config), start)
     show_draft(drafts[name])
 
 

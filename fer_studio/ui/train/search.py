@@ -12,6 +12,7 @@ from fer_core.settings import Settings
 from fer_core.training.search import (
     StudySetup,
     StudySummary,
+    TrialSummary,
     create_study,
     launch_search,
     stop_search,
@@ -26,9 +27,9 @@ from fer_core.training.search_space import (
     searchable_fields,
 )
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
+from fer_studio.ui.address import choose_by_address
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
@@ -319,11 +320,12 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
         text=f"{completed} of {setup.trials} trials: {summary.finished} finished, "
         f"{summary.pruned} ended early, {summary.failed} failed; {summary.running} running",
     )
+    _show_workers(summary)
     _show_study_actions(summary, settings)
     if summary.best_trial is not None:
-        _show_best(summary)
+        _show_best(summary, settings)
     if summary.trials:
-        _show_trials(summary)
+        _show_trials(summary, settings)
         _show_figures(name, completed, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
@@ -365,7 +367,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
             )
 
 
-def _show_best(summary: StudySummary) -> None:
+def _show_best(summary: StudySummary, settings: Settings) -> None:
     value = summary.best_value
     is_share = summary.setup.monitor == "accuracy"
     best_value = format_percent(value) if is_share else f"{value:.4f}"
@@ -381,7 +383,7 @@ def _show_best(summary: StudySummary) -> None:
             f"{best_value}** ({plain_text(values)})",
             width="stretch",
         )
-        if best.run_id is not None:
+        if _run_address(best, settings) is not None:
             st.button(
                 "Open run",
                 key="open_best",
@@ -397,13 +399,36 @@ def _open_run(run_id: str) -> None:
     st.session_state[VIEW] = RUNS
 
 
-def _show_trials(summary: StudySummary) -> None:
+def _run_address(trial: TrialSummary, settings: Settings) -> str | None:
+    """Return the address of a trial's run; None if the run is on another machine."""
+    if trial.run_id is None or not (settings.runs_root / trial.run_id).is_dir():
+        return None
+    return f"/train?view={RUNS}&run={trial.run_id}"
+
+
+def _show_workers(summary: StudySummary) -> None:
+    """Name the workers that are alive, on any machine, with their current trials."""
+    texts = [
+        f"**{plain_text(worker.name)}** "
+        + ("between trials" if worker.trial is None else f"trial {worker.trial}")
+        for worker in summary.workers
+    ]
+    if texts:
+        st.caption(f"Workers: {', '.join(texts)}.")
+
+
+def _show_trials(summary: StudySummary, settings: Settings) -> None:
     labels = {entry.name: entry.label for entry in searchable_fields()}
     rows = [
-        {"Trial": trial.number, "State": trial.state, "Value": trial.value}
+        {
+            "Trial": trial.number,
+            "State": trial.state,
+            "Value": trial.value,
+            "Worker": trial.worker or None,
+        }
         | {labels.get(key, key): format_value(sampled) for key, sampled in trial.values.items()}
         | {
-            "Run": None if trial.run_id is None else f"/train?view={RUNS}&run={trial.run_id}",
+            "Run": _run_address(trial, settings),
             "Problem": as_sentence(trial.problem),
         }
         for trial in reversed(summary.trials)
@@ -419,6 +444,9 @@ def _show_trials(summary: StudySummary) -> None:
             "Trial": st.column_config.NumberColumn(width="small"),
             "Value": st.column_config.NumberColumn(
                 format="%.4f", help=f"Validation {_MONITORS[summary.setup.monitor]}"
+            ),
+            "Worker": st.column_config.TextColumn(
+                help="The machine and the process that run or ran the trial"
             ),
             "Run": st.column_config.LinkColumn(display_text="open"),
         },

@@ -27,9 +27,9 @@ from fer_core.training.registry import (
 from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import choose_by_address
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.actions import show_actions, show_details
-from fer_studio.ui.train.address import choose_by_address
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.formatting import (

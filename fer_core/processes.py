@@ -1,4 +1,4 @@
-"""Processes that train: starting them, their locks, and whether they are alive.
+"""Background processes: starting them, their locks, and whether they are alive.
 
 The operating system releases a process's lock when the process ends, however it ends.
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from fer_core.settings import PROJECT_ROOT, Settings, module_command
 
-#: Environment variable with the descriptor of an open file that holds the run's lock.
+#: Environment variable with the descriptor of an open file that holds a job's lock.
 LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
 
 #: Tolerance between two readings of a process's start time, in seconds.
@@ -68,6 +72,33 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         return True
     began = process_start(process_id)
     return began is not None and abs(began - started) < _START_TOLERANCE
+
+
+def kill_with_children(process_id: int) -> None:
+    """End a process and its child processes at once.
+
+    Raises:
+        PermissionError: A process belongs to another user.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(process_id)
+        processes = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied as error:
+        raise PermissionError from error
+    # A job that a shell script started shares its process group with that script.
+    if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
+        os.killpg(process_id, signal.SIGKILL)
+    for member in processes:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied as error:
+            raise PermissionError from error
 
 
 def lock_file(path: Path, timeout: float = 0.0) -> int | None:
@@ -138,8 +169,8 @@ def is_locked(path: Path) -> bool | None:
 def inherited_lock(path: Path) -> int | None:
     """Return the descriptor of a file's lock that this process inherited; None if it did not.
 
-    The process that starts a training locks the run and passes the lock on, so that no other
-    process can start the same run in between.
+    The process that starts a job locks the job's folder and passes the lock on, so that no other
+    process can start the same job in between.
     """
     try:
         descriptor = int(os.environ[LOCK_VARIABLE])
@@ -182,6 +213,7 @@ def spawn(
         "FER_STUDIO_DATA": str(settings.data_root),
         "FER_STUDIO_RUNS": str(settings.runs_root),
         "FER_STUDIO_MODELS": str(settings.models_root),
+        "FER_STUDIO_ANALYSES": str(settings.analyses_root),
         "FER_STUDIO_PARALLEL_RUNS": str(settings.parallel_runs),
         "PYTHONUNBUFFERED": "1",
         LOCK_VARIABLE: str(lock),
@@ -204,3 +236,29 @@ def spawn(
 
     threading.Thread(target=wait, daemon=True).start()
     return child.pid
+
+
+@contextmanager
+def stop_on_signals(message: str) -> Iterator[threading.Event]:
+    """Set an event at the first interrupt or terminate signal; end the process at the second.
+
+    Args:
+        message: Printed at the first signal.
+    """
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        print(f"\n{message} (signal again to end at once)", file=sys.stderr)
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread receives signals
+        return
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

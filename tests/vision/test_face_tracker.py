@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fer_core.emotions import EMOTIONS
-from fer_core.live.face_tracker import FaceTracker, Track, smoothing_weight
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
+from fer_core.vision.face_tracker import FaceTracker, Track, smoothing_weight
 
 LEFT, RIGHT = FaceBox(0, 0, 50, 50), FaceBox(300, 0, 50, 50)
 

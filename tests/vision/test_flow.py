@@ -1,8 +1,8 @@
 import pytest
 from live_scenes import scene
 
-from fer_core.live.flow import FlowFrame, follow
 from fer_core.vision.boxes import FaceBox
+from fer_core.vision.flow import FlowFrame, follow
 
 
 def test_a_moved_square_is_followed_to_a_pixel() -> None:

@@ -1,0 +1,139 @@
+"""Fine-tuning of the shipped model compared with training from random weights on the same images.
+
+The images are those of FER2013's validation split, which no training of the shipped model has seen,
+without copies and near-copies of its training images, and without disgust, which has too few. Some
+of them are trained on, others measured after the last epoch. The last layer is replaced, as for a
+dataset with other classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset
+*fer2013*.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measurement import Measurement, table_head, table_row
+from fer_core.bundle import find_bundle
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.near_search import copies_of_train
+from fer_core.dataset.store import load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.keras_backend import prepare_backend
+from fer_core.metrics import proportion_estimate
+from fer_core.recipes import recipe_by_name
+from fer_core.recipes.fine_tuning import fine_tuning_config
+from fer_core.settings import load_settings
+from fer_core.training.run_folder import RunFolder, RunSetup
+
+_RECIPE = "plain-eight-sgd-cosine"
+_CLASSES = tuple(name for name in EMOTIONS if name != "disgust")
+_MEASURED = 70  # images of each class that are measured
+
+#: Epochs with random weights and with trained ones, by the images of each class.
+_EPOCHS = {30: (40, 16), 100: (30, 10), 300: (16, 5)}
+
+
+def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Measurement]:
+    """Train for each number of images from trained and from random weights.
+
+    Args:
+        sizes: Numbers of images of each class, of ``_EPOCHS``.
+        seed: Decides which images are used.
+    """
+    prepare_backend()
+    from fer_core.exchange.served import load_keras_model
+    from fer_core.training.fit import BEST_WEIGHTS, fit, predict_in_batches
+    from fer_core.training.model_setup import StartingWeights, float32_copy
+
+    settings = load_settings()
+    bundle = find_bundle(None, settings)
+    architecture = str(bundle.record.config["architecture"])
+    # Other names for its classes, so that its last layer is replaced.
+    renamed = tuple(f"old {name}" for name in bundle.record.labels)
+    trained = StartingWeights(load_keras_model(bundle).get_weights(), renamed)
+    pool = _unseen_images(load_dataset("fer2013", settings))
+    rows = []
+    for size in sizes:
+        faces, measured = _chosen(pool, size, seed)
+        base = replace(
+            recipe_by_name(_RECIPE).config,
+            architecture=architecture,
+            precision="float32",
+            batch_size=32,
+            exclude_leaks=False,
+            monitor="last",
+        )
+        from_random, fine_tuned = _EPOCHS[size]
+        tuned = replace(fine_tuning_config(base, architecture), epochs=fine_tuned)
+        for what, config, start in (
+            ("fine-tuned", tuned, trained),
+            ("fine-tuned, frozen up to stage2", tuned, replace(trained, freeze="stage2")),
+            ("from random weights", replace(base, epochs=from_random), None),
+        ):
+            with tempfile.TemporaryDirectory() as folder:
+                run = RunFolder(Path(folder) / "run")
+                run.create(RunSetup(_RECIPE, "fer2013", config))
+                begin, begin_cpu = time.perf_counter(), time.process_time()
+                fit(config, faces, run, start=start)
+                seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
+                arrays = run.load_arrays(BEST_WEIGHTS)
+            model = float32_copy(config, [arrays[key] for key in sorted(arrays)])
+            predicted = predict_in_batches(model, measured.images).argmax(axis=1)
+            correct = int((predicted == measured.labels).sum())
+            accuracy = proportion_estimate(correct, len(measured))
+            rows.append(
+                Measurement(
+                    f"{size} images of each of {len(_CLASSES)} classes, {what}",
+                    f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%})",
+                    f"{config.epochs} epochs in {seconds:.0f} s, {cpu:.0f} s of processor time",
+                )
+            )
+            print(table_row(rows[-1]), flush=True)
+    return rows
+
+
+def _unseen_images(fer2013: FaceSet) -> FaceSet:
+    """Return the validation images that are no copies of training images."""
+    rows = fer2013.rows("validation")
+    is_exact, is_near = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
+    return fer2013.subset(rows[~(is_exact | is_near)])
+
+
+def _chosen(pool: FaceSet, size: int, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Return images to train on, and images to measure: the same for every size.
+
+    A training needs a validation split; here it is one image of each class, which is not used.
+    """
+    measured, rows, splits = [], [], []
+    for name in _CLASSES:
+        members = np.random.default_rng(seed).permutation(
+            np.flatnonzero(pool.labels == EMOTIONS.index(name))
+        )
+        if len(members) < _MEASURED + 1 + size:
+            raise ValueError(f"{name} has {len(members)} images only")
+        measured.append(members[:_MEASURED])
+        rows.append(members[_MEASURED : _MEASURED + 1 + size])
+        splits.append(np.repeat([SPLITS.index("validation"), 0], [1, size]))
+    faces = pool.subset(np.concatenate(rows))
+    faces = replace(faces, splits=np.concatenate(splits).astype(np.int8))
+    return faces, pool.subset(np.concatenate(measured))
+
+
+def main() -> int:
+    """Print the table row by row."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fine_tuning")
+    parser.add_argument("--sizes", type=int, nargs="+", choices=_EPOCHS, default=list(_EPOCHS))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print(table_head(), flush=True)
+    measure(tuple(options.sizes), options.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,236 @@
+"""Many files with worker processes and on Ray, and the service with several callers."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from benchmarks.measurement import Measurement
+from fer_core.bundle import find_bundle
+from fer_core.predictor import load_predictor
+from fer_core.scale.inputs import list_items
+from fer_core.scale.job_folder import JobFolder
+from fer_core.scale.options import ScaleOptions
+from fer_core.scale.photos import photo_work
+from fer_core.scale.runner import run_job
+from fer_core.settings import PROJECT_ROOT, load_settings
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.decode import decode_picture
+from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.photo import analyze_photo
+from fer_core.vision.sample import sample_picture
+
+_PHOTOS, _DISTINCT = 2000, 50
+_REQUESTS, _SETTLED, _CALLER_REQUESTS = 20_000, 4_000, 400
+_SERVER_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """The speed of a job.
+
+    Attributes:
+        start: Seconds until the first files were finished.
+        rate: Files per second from then on.
+    """
+
+    start: float
+    rate: float
+
+
+def measure(photos: int = _PHOTOS, requests: int = _REQUESTS) -> list[Measurement]:
+    """Measure both; all ratios are of figures of this run.
+
+    Args:
+        photos: Number of photos of 640x480 pixels.
+        requests: Number of requests of the memory test.
+    """
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        draw_photos(folder / "photos", photos)
+        return [
+            *_measure_files(folder, photos),
+            *_measure_service((folder / "photos" / "00000.jpg").read_bytes(), requests),
+        ]
+
+
+def draw_photos(folder: Path, count: int) -> None:
+    """Write JPEG photos of 640x480 pixels with none, one or two faces; some are copies."""
+    name, content = sample_picture()
+    portrait = decode_picture(content, name)[0:300, 90:340]
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(count):
+        path = folder / f"{number:05}.jpg"
+        if number >= _DISTINCT:
+            path.hardlink_to(folder / f"{number % _DISTINCT:05}.jpg")
+            continue
+        picture = np.full((480, 640, 3), random.integers(60, 200), np.int16)
+        for place in range(1 if number == 0 else number % 3):
+            height = int(random.integers(120, 260))
+            face = cv2.resize(portrait, (height * 5 // 6, height))
+            top, left = int(random.integers(0, 480 - height)), 20 + 300 * place
+            picture[top : top + height, left : left + face.shape[1]] = face
+        noise = random.integers(-8, 8, picture.shape)
+        pixels = np.clip(picture + noise, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(path), pixels[:, :, ::-1])
+
+
+def _measure_files(folder: Path, count: int) -> list[Measurement]:
+    photos = folder / "photos"
+    cores = os.cpu_count() or 1
+    one = _job(photos, folder / "one", ScaleOptions(workers=1, threads=1))
+    default = _job(photos, folder / "default", ScaleOptions(workers=1, threads=cores))
+    two = _job(photos, folder / "two", ScaleOptions(workers=2, threads=1))
+    ray = _job(photos, folder / "ray", ScaleOptions(place="ray", workers=2, threads=1))
+    what = f"{count:,} photos of 640x480"
+    return [
+        Measurement(f"{what}, 1 process, 1 thread", _speed(one.rate), f"start {one.start:.1f} s"),
+        Measurement(
+            f"{what}, 1 process, {cores} threads",
+            _speed(default.rate),
+            f"start {default.start:.1f} s",
+        ),
+        Measurement(
+            f"{what}, 2 processes, 1 thread each",
+            _speed(two.rate),
+            f"{two.rate / one.rate:.2f} times 1 process with 1 thread (lower bound 1.7), "
+            f"{two.rate / default.rate:.2f} times 1 process with all threads (lower bound 1); "
+            f"start {two.start:.1f} s",
+        ),
+        Measurement(
+            f"{what}, Ray with 2 workers, 1 thread each",
+            _speed(ray.rate),
+            f"{ray.rate / two.rate:.2f} times 2 local processes (lower bound 0.9); "
+            f"start {ray.start:.1f} s",
+        ),
+    ]
+
+
+def _job(photos: Path, out: Path, options: ScaleOptions) -> _Rate:
+    reports: list[tuple[float, int]] = []
+    start = time.monotonic()
+    run_job(
+        photo_work(load_settings()),
+        [str(photos)],
+        list_items([str(photos)]),
+        JobFolder(str(out)),
+        options,
+        report=lambda done, _: reports.append((time.monotonic(), done)),
+    )
+    (first, done_first), (last, done_last) = reports[0], reports[-1]
+    return _Rate(first - start, (done_last - done_first) / (last - first))
+
+
+def _measure_service(photo: bytes, requests: int) -> list[Measurement]:
+    bare = _bare_loop(photo)
+    small = cv2.imencode(".png", np.full((48, 48), 128, np.uint8))[1].tobytes()
+    with _server() as (port, process):
+        _call(port, photo, callers=1, each=20)  # warm-up
+        two = _call(port, photo, callers=2, each=_CALLER_REQUESTS // 2)
+        sixteen = _call(port, photo, callers=16, each=_CALLER_REQUESTS // 16)
+        _call(port, small, callers=4, each=min(_SETTLED, requests) // 4)
+        before = process.memory_info().rss
+        many = _call(port, small, callers=4, each=requests // 4)
+        growth = (process.memory_info().rss - before) / 2**20
+    return [
+        Measurement("Analyzer in a loop, photo of 640x480", _speed(bare), ""),
+        Measurement(
+            "service, 2 callers",
+            _speed(two),
+            f"{two / bare:.2f} times the bare loop (lower bound 0.8)",
+        ),
+        Measurement("service, 16 callers", _speed(sixteen), "no errors"),
+        Measurement(
+            f"service, memory over {requests:,} requests",
+            f"{growth:+.1f} MB",
+            f"resident memory {before / 2**20:.0f} MB before; {_speed(many)}",
+        ),
+    ]
+
+
+def _bare_loop(photo: bytes) -> float:
+    settings = load_settings()
+    predictor = load_predictor(find_bundle(None, settings))
+    analyzer = Analyzer(predictor, make_detector(detector_names(settings)[0], settings))
+    for _ in range(20):
+        analyze_photo(photo, "photo.jpg", analyzer)
+    start = time.monotonic()
+    for _ in range(_CALLER_REQUESTS // 2):
+        analyze_photo(photo, "photo.jpg", analyzer)
+    return _CALLER_REQUESTS // 2 / (time.monotonic() - start)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[int, psutil.Process]]:
+    """Run the service; provide its port and process."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "fer_core", "serve", "--port", "0"],
+        cwd=PROJECT_ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stderr is not None
+        address = server.stderr.readline().split()[4].rstrip(";")
+        yield int(address.rpartition(":")[2]), psutil.Process(server.pid)
+    finally:
+        server.terminate()
+        server.wait(_SERVER_SECONDS)
+
+
+def _call(port: int, photo: bytes, *, callers: int, each: int) -> float:
+    """Send requests from several threads; return the requests per second.
+
+    Raises:
+        RuntimeError: A request was not answered with 200.
+    """
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="photo.jpg"\r\n\r\n'
+        + photo
+        + b"\r\n--x--\r\n"
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    errors: list[str] = []
+
+    def run() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SERVER_SECONDS)
+        try:
+            for _ in range(each):
+                connection.request("POST", "/v1/classify", body, headers)
+                answer = connection.getresponse()
+                content = answer.read()
+                if answer.status != 200:
+                    errors.append(content.decode(errors="replace"))
+                    return
+        except OSError as error:
+            errors.append(str(error))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(callers)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise RuntimeError(f"{len(errors)} callers failed: {errors[0][:200]}")
+    return callers * each / (time.monotonic() - start)
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:.1f} per s"

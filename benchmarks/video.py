@@ -1,0 +1,232 @@
+"""Speed, memory and size of video analyses, on generated recordings of drawn people."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.measurement import Measurement
+from fer_core.bundle import find_bundle
+from fer_core.predictor import load_predictor
+from fer_core.settings import Settings, load_settings
+from fer_core.video.analysis_folder import AnalysisFolder
+from fer_core.video.analysis_job import run_analysis
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.reader import read_frames
+from fer_core.video.sample import sample_path
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.detect import detector_names, make_detector
+
+_RATE = 30
+_SECONDS = 20
+_HOUR_SECONDS = 3600
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A recording and how it is analyzed.
+
+    Attributes:
+        title: A description.
+        size: Width and height in pixels.
+        faces: The number of faces.
+        per_second: Analyzed frames per second; None for every frame.
+        annotates: True to write the annotated video too.
+        target: The speed to reach, as a multiple of real time.
+    """
+
+    title: str
+    size: tuple[int, int]
+    faces: int
+    per_second: float | None
+    annotates: bool
+    target: float
+
+
+_CASES = (
+    _Case("640x480, one face, every frame", (640, 480), 1, None, False, 1.5),
+    _Case("640x480, one face, every frame, annotated", (640, 480), 1, None, True, 1.0),
+    _Case("640x480, one face, 5 per second", (640, 480), 1, 5.0, False, 10.0),
+    _Case("1280x720, four faces, every frame", (1280, 720), 4, None, False, 0.7),
+)
+
+
+def measure(video: Path | None) -> list[Measurement]:
+    """Measure the speed of analyses; each in a process of its own, with its peak memory.
+
+    Args:
+        video: A recording to measure as well.
+    """
+    measurements = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, case in enumerate(_CASES):
+            path = folder / f"{number}.mp4"
+            _write_recording(path, case.size, case.faces, _SECONDS)
+            result = _measured(path, folder / f"out{number}", case)
+            measurements.append(
+                Measurement(
+                    f"video, {case.title}",
+                    f"{result.speed:.2f} times real time",
+                    f"target {case.target:g}; {result.comparison}",
+                )
+            )
+        if video is not None:
+            case = _Case(video.name, (0, 0), 0, None, False, 1.5)
+            result = _measured(video, folder / "own", case)
+            measurements.append(
+                Measurement(
+                    f"video, {video.name}, every frame",
+                    f"{result.speed:.2f} times real time",
+                    result.comparison,
+                )
+            )
+    return measurements
+
+
+def measure_hour() -> list[Measurement]:
+    """Measure memory and size of the table for one hour of one face, at 5 frames per second."""
+    with tempfile.TemporaryDirectory() as name:
+        return [_hour(Path(name))]
+
+
+def _hour(folder: Path) -> Measurement:
+    path = folder / "hour.mp4"
+    _write_recording(path, (640, 480), 1, _HOUR_SECONDS)
+    case = _Case("hour", (640, 480), 1, 5.0, False, 10.0)
+    out = folder / "hour"
+    result = _measured(path, out, case)
+    size = (out / "faces.parquet").stat().st_size
+    # Six times as many rows at 30 frames per second.
+    return Measurement(
+        "video, one hour of one face, 5 per second",
+        f"{result.speed:.2f} times real time, peak memory {result.peak:.0f} MB",
+        f"{result.early:.0f} MB in the first tenth; table {size / _MEGABYTE:.1f} MB, at 30 per "
+        f"second about {6 * size / _MEGABYTE:.1f} MB",
+    )
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The result of a measurement.
+
+    Attributes:
+        speed: As a multiple of real time.
+        busy: Processor time in seconds, of all cores, per second of video. It hardly depends on
+            what else runs.
+        peak: The largest memory in MB.
+        early: The largest memory in MB in the first tenth of the time.
+    """
+
+    speed: float
+    busy: float
+    peak: float
+    early: float
+
+    @property
+    def comparison(self) -> str:
+        """The figures next to the speed."""
+        return f"{self.busy:.2f} s of processor time per second; peak memory {self.peak:.0f} MB"
+
+
+def _measured(path: Path, out: Path, case: _Case) -> _Result:
+    """Analyze a recording in another process."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_analyze, args=(path, out, case, results))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise SystemExit(f"The analysis of {path.name} failed.")
+    result: _Result = results.get()
+    return result
+
+
+def _analyze(path: Path, out: Path, case: _Case, results: Any) -> None:
+    import psutil
+
+    settings = load_settings()
+    folder, analyzer = _new_analysis(path, out, case, settings)
+    process = psutil.Process(os.getpid())
+    samples: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            samples.append(process.memory_info().rss / _MEGABYTE)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.perf_counter()
+    busy = time.process_time()
+    outcome = run_analysis(folder, settings, analyzer=analyzer)
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    done.set()
+    watcher.join()
+    length = outcome.status.seconds or 0.0
+    tenth = samples[: max(len(samples) // 10, 1)]
+    peak = max(samples, default=0.0)
+    results.put(_Result(length / seconds, busy / length, peak, max(tenth, default=0.0)))
+
+
+def _new_analysis(
+    path: Path, out: Path, case: _Case, settings: Settings
+) -> tuple[AnalysisFolder, Analyzer]:
+    bundle = find_bundle(None, settings)
+    predictor = load_predictor(bundle)
+    detector = detector_names(settings)[0]
+    folder = AnalysisFolder(out)
+    folder.create(
+        AnalysisSettings(
+            video=path.name,
+            source=str(path),
+            model=bundle.name,
+            classes=tuple(predictor.classes),
+            detector=detector,
+            per_second=case.per_second,
+            annotates=case.annotates,
+        )
+    )
+    return folder, Analyzer(predictor, make_detector(detector, settings))
+
+
+def _write_recording(path: Path, size: tuple[int, int], faces: int, seconds: int) -> None:
+    """Encode the sample recording's first person several times, looped to a length."""
+    import av
+
+    heads = [frame.image[120:360, 60:300] for frame in read_frames(sample_path())]
+    with av.open(str(path), "w") as container:
+        options = {"preset": "veryfast", "crf": "23"}
+        stream: Any = container.add_stream("libx264", rate=_RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for image in _looped(heads, size, faces, seconds):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _looped(
+    heads: list[NDArray[np.uint8]], size: tuple[int, int], faces: int, seconds: int
+) -> Iterable[NDArray[np.uint8]]:
+    width, height = size
+    side = min(height // 2, width // (faces + 1)) // 2 * 2
+    for number in range(seconds * _RATE):
+        image = np.full((height, width, 3), 190, np.uint8)
+        head = cv2.resize(heads[number * 2 // 3 % len(heads)], (side, side))
+        for face in range(faces):
+            left = round((face + 0.5) * width / faces - side / 2)
+            top = height // 3 + round(10 * np.sin(number / 20 + face))
+            image[top : top + side, left : left + side] = head[: height - top]
+        yield image

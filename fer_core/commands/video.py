@@ -1,0 +1,314 @@
+"""``video``: every person's emotions over time in recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.bundle import find_bundle
+from fer_core.calibration import EMPHASES
+from fer_core.commands import Answer
+from fer_core.commands.arguments import ProgressLines, add_command
+from fer_core.errors import InputError
+from fer_core.files import existing_path, write_text
+from fer_core.predictor import Predictor, load_predictor
+from fer_core.settings import Settings
+
+# Imported inside the functions: a machine that only trains may lack OpenCV and PyAV.
+if TYPE_CHECKING:
+    from fer_core.video.analysis_folder import AnalysisFolder
+    from fer_core.video.analysis_job import AnalysisOutcome
+    from fer_core.video.analysis_settings import AnalysisSettings
+    from fer_core.vision.analyzer import Analyzer
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A recording with the folder of its results."""
+
+    path: Path
+    folder: AnalysisFolder
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What all clips have in common."""
+
+    arguments: argparse.Namespace
+    analyzer: Analyzer
+    model: str
+    detector: str
+    settings: Settings
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``video``."""
+    parser = add_command(
+        subparsers, "video", "analyze recordings: every person's emotions over time", _run
+    )
+    parser.add_argument(
+        "clips", nargs="+", type=Path, metavar="CLIP", help="a video, or a folder of videos"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the folder for the results, one folder per video; an unfinished analysis in it is "
+        "continued",
+    )
+    parser.add_argument(
+        "--every",
+        metavar="N/s",
+        help="analyze N frames per second, such as 5/s (default: every frame)",
+    )
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="start, such as 75 or 1:15 (default: 0)"
+    )
+    parser.add_argument("--to", dest="end", metavar="TIME", help="end (default: of the video)")
+    parser.add_argument(
+        "--annotate", action="store_true", help="also write annotated.mp4 with boxes and labels"
+    )
+    parser.add_argument(
+        "--blur", action="store_true", help="blur the faces in annotated.mp4 (implies --annotate)"
+    )
+    parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
+    parser.add_argument(
+        "--emphasis",
+        choices=EMPHASES,
+        default="default",
+        help="the adjustment in favor of rare emotions: as calibrated (default), none, or stronger "
+        "than calibrated",
+    )
+    parser.add_argument(
+        "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"
+    )
+    parser.add_argument(
+        "--smoothing",
+        type=float,
+        default=0.2,
+        metavar="SECONDS",
+        help="time constant of the smoothed probabilities, 0 to 3 (default: 0.2)",
+    )
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    from fer_core.vision.analyzer import Analyzer
+    from fer_core.vision.detect import detector_names, make_detector
+
+    files = _files(arguments.clips)
+    clips = _clips(files, arguments.out)
+    bundle = find_bundle(arguments.model, settings)
+    detector = arguments.detector or detector_names(settings)[0]
+    predictor = load_predictor(bundle, emphasis=arguments.emphasis)
+    analyzer = Analyzer(predictor, make_detector(detector, settings))
+    request = _Request(arguments, analyzer, _model_name(arguments, bundle.name), detector, settings)
+    _settings(files[0], request, predictor)  # invalid options are reported once, before any work
+    rows, errors = [], []
+    for number, clip in enumerate(clips, start=1):
+        row = _row(clip, request, predictor, f"{clip.path.name} ({number}/{len(clips)})")
+        rows.append(row)
+        if row["error"] is not None:
+            errors.append(row["error"])
+    if len(errors) == len(rows):
+        raise InputError(errors[0] if len(errors) == 1 else f"No video was analyzed: {errors[0]}")
+    return Answer({"videos": rows}, "\n".join(_text(row) for row in rows))
+
+
+def _model_name(arguments: argparse.Namespace, name: str) -> str:
+    """Return how the analysis finds the model again: by name, or by the path of a folder."""
+    path = existing_path(arguments.model or "")
+    return str(path.resolve()) if path is not None and path.is_dir() else name
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """Return the given files, and every video in the given folders."""
+    from fer_core.video.analyses import VIDEO_TYPES
+
+    files: list[Path] = []
+    for path in paths:
+        if not (existing_path(str(path)) and path.is_dir()):
+            files.append(path)
+            continue
+        files += sorted(
+            entry
+            for entry in path.rglob("*")
+            if entry.is_file()
+            and not entry.name.startswith(".")
+            and entry.suffix.lower().lstrip(".") in VIDEO_TYPES
+        )
+    if not files:
+        raise InputError(f"{paths[0]} contains no videos; give videos or folders of videos.")
+    if not any(existing_path(str(path)) for path in files):
+        raise InputError(f"{files[0]} does not exist; give videos or folders of videos.")
+    return files
+
+
+def _clips(files: list[Path], out: Path) -> list[_Clip]:
+    """Give each file a folder for its results; two files never share one."""
+    from fer_core.video.analysis_folder import AnalysisFolder
+
+    clips: list[_Clip] = []
+    taken: set[str] = set()
+    for path in files:
+        name = path.stem or "video"
+        # "talk.mp4" and "talk.mov", or files of two folders.
+        if name in taken:
+            name = path.name
+        number, base = 2, name
+        while name in taken:
+            name, number = f"{base}-{number}", number + 1
+        taken.add(name)
+        clips.append(_Clip(path, AnalysisFolder(out / name)))
+    return clips
+
+
+def _settings(path: Path, request: _Request, predictor: Predictor) -> AnalysisSettings:
+    from fer_core.video.analysis_settings import AnalysisSettings
+    from fer_core.video.timecode import parse_time
+
+    arguments = request.arguments
+    values = {
+        "video": path.name,
+        "source": str(path.resolve()),
+        "model": request.model,
+        "classes": predictor.classes,
+        "detector": request.detector,
+        "emphasis": arguments.emphasis,
+        "per_second": _frames_per_second(arguments.every),
+        "start": parse_time(arguments.start) if arguments.start else 0.0,
+        "end": parse_time(arguments.end) if arguments.end else None,
+        "smoothing_seconds": arguments.smoothing,
+        "annotates": arguments.annotate or arguments.blur,
+        "blurs": arguments.blur,
+    }
+    try:
+        return AnalysisSettings.from_json(values)
+    except ValueError as error:
+        raise InputError(f"The options are not valid: {error}.") from error
+
+
+def _frames_per_second(text: str | None) -> float | None:
+    if text is None or text == "frame":
+        return None
+    try:
+        return float(text.removesuffix("/s"))
+    except ValueError:
+        raise InputError(
+            f"--every expects frames per second, such as 5/s. Received: {text!r}."
+        ) from None
+
+
+def _row(clip: _Clip, request: _Request, predictor: Predictor, title: str) -> dict[str, Any]:
+    """Analyze one video; invalid input becomes the row's error."""
+    row: dict[str, Any] = {
+        "file": str(clip.path),
+        "out": str(clip.folder.path),
+        "width": None,
+        "height": None,
+        "seconds": None,
+        "frames": 0,
+        "state": None,
+        "persons": [],
+        "episodes": [],
+        "notes": [],
+        "error": None,
+    }
+    try:
+        outcome = _analyze(clip, request, predictor, title)
+    except InputError as error:
+        return row | {"error": str(error)}
+    return row | _results(outcome)
+
+
+def _analyze(clip: _Clip, request: _Request, predictor: Predictor, title: str) -> AnalysisOutcome:
+    from fer_core.video.analysis_folder import ANNOTATED_FILE, SETTINGS_FILE
+    from fer_core.video.analysis_job import check_range, run_analysis
+    from fer_core.video.reader import probe_video
+
+    wanted = _settings(clip.path, request, predictor)
+    folder = clip.folder
+    if (folder.path / SETTINGS_FILE).is_file():
+        known = folder.read_settings()
+        if not (known.gives_same_results_as(wanted) and known.source == wanted.source):
+            raise InputError(
+                f"{folder.path} contains an analysis with other settings; choose another --out, or "
+                "delete it."
+            )
+        if wanted.blurs != known.blurs:
+            (folder.path / ANNOTATED_FILE).unlink(missing_ok=True)
+        if (wanted.annotates, wanted.blurs) != (known.annotates, known.blurs):
+            folder.change_settings(wanted)
+    else:
+        # Checked first, so that an invalid file leaves no folder.
+        check_range(probe_video(clip.path), wanted.start, wanted.end)
+        folder.create(wanted)
+    progress = ProgressLines(title)
+    outcome = run_analysis(
+        folder,
+        request.settings,
+        analyzer=request.analyzer,
+        report=lambda done, total: progress(round(100 * done), round(100 * total)),
+    )
+    _write_tables(outcome)
+    return outcome
+
+
+def _write_tables(outcome: AnalysisOutcome) -> None:
+    """Write the table as CSV, and everything as JSON, next to the Parquet file."""
+    from fer_core.files import os_errors_as_input_errors, replaced_file
+    from fer_core.video.documents import analysis_document
+    from fer_core.video.edits import Edits
+    from fer_core.video.face_table import to_csv
+    from fer_core.video.summary import DEFAULT_THRESHOLD
+
+    folder = outcome.folder
+    document = analysis_document(
+        outcome.table, folder.read_settings(), Edits(), threshold=DEFAULT_THRESHOLD
+    )
+    with os_errors_as_input_errors(f"The tables cannot be written to {folder.path}"):
+        with replaced_file(folder.path / "faces.csv") as temporary:
+            temporary.write_bytes(to_csv(outcome.table))
+        write_text(
+            folder.path / "analysis.json",
+            json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n",
+        )
+
+
+def _results(outcome: AnalysisOutcome) -> dict[str, Any]:
+    from fer_core.video.summary import find_episodes, summarize
+
+    status = outcome.status
+    return {
+        "width": status.width,
+        "height": status.height,
+        "seconds": status.seconds,
+        "frames": status.frames,
+        "state": status.state,
+        "persons": [person.to_json() for person in summarize(outcome.table)],
+        "episodes": [episode.to_json() for episode in find_episodes(outcome.table)],
+        "notes": list(status.notes),
+    }
+
+
+def _text(row: dict[str, Any]) -> str:
+    from fer_core.video.timecode import format_time
+
+    if row["error"] is not None:
+        is_named = row["error"].startswith(Path(row["file"]).name)
+        return str(row["error"]) if is_named else f"{row['file']}: {row['error']}"
+    width = shutil.get_terminal_size().columns
+    lines = [f"{row['file']}: {row['frames']:,} frames, {row['state']}; results in {row['out']}"]
+    lines += [f"    {note}" for note in row["notes"]]
+    if not row["persons"]:
+        lines.append("    no face found")
+    for person in row["persons"]:
+        shares = sorted(person["shares"].items(), key=lambda pair: -pair[1])
+        parts = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= 0.005)
+        seen = format_time(person["seconds_seen"], 1)
+        lines.append(f"    person {person['person']}, seen {seen}: {parts}"[: max(width, 60)])
+    return "\n".join(lines)

@@ -1,0 +1,416 @@
+"""The search for near-copies: images that show the same photo with different pixels.
+
+It has two steps. A perceptual hash finds candidates. As in pHash (Zauner, "Implementation and
+benchmarking of perceptual image hash functions", 2010) it consists of the lowest frequencies of the
+discrete cosine transform. Unlike pHash it keeps their values and not only their signs: a shift by
+one pixel changes many signs, and one matrix product of the values compares all pairs. Mirroring an
+image only changes the signs of its odd horizontal frequencies. Then each candidate is verified by
+the normalized cross-correlation of the pixels, at the best of several shifts.
+
+All pairs are compared in tiles, so that memory does not grow with the square of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.disjoint_sets import DisjointSets
+from fer_core.dataset.duplicates import content_keys
+from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.progress import ProgressReport
+
+#: Number of frequencies of the hash in each direction.
+_FREQUENCIES = 8
+_IS_ODD = np.tile(np.arange(_FREQUENCIES), _FREQUENCIES)[1:] % 2 == 1
+
+#: Pairs of hashes with a cosine below this are not candidates. The injected copies of the demo set
+#: have at least 0.96; no pair below 0.9 passes the verification.
+_CANDIDATE_SIMILARITY = 0.9
+
+#: Shifts that the verification tries, in pixels to each side.
+_MAX_SHIFT = 3
+
+#: Minimum correlation of two images that show the same photo, chosen by inspecting FER2013: all
+#: pairs from this value to 0.93 showed the same photo, below 0.9 only two of three pairs did.
+#: Mirrored faces are similar because faces are symmetric, so they need a higher correlation.
+MIN_CORRELATION = 0.92
+MIN_MIRRORED_CORRELATION = 0.95
+
+#: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
+_MIN_DEVIATION = 4.0
+
+#: Rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles are slower, above
+#: all on a busy machine.
+_ROWS, _COLUMNS = 1024, 4096
+
+#: Maximum number of candidates to verify; this many take about 20 seconds. FER2013 has 40,000. If
+#: nearly all images look alike, the number of candidates grows with the square of the number of
+#: images.
+_MAX_CANDIDATES = 500_000
+
+#: Images whose floats are in memory at the same time.
+_CHUNK = 256
+
+#: Candidates that are in memory at the same time: in a recording, all pairs of a tile are.
+_CANDIDATES_AT_ONCE = 250_000
+
+
+@dataclass(frozen=True)
+class NearPairs:
+    """Pairs of near-copies, sorted by their rows.
+
+    Attributes:
+        first: The row number of one image of each pair, intp ``[p]``.
+        second: That of the other one, intp ``[p]``.
+        correlation: Correlation of their pixels at the best shift, float32 ``[p]``, up to 1.
+        is_mirrored: Whether one is the mirror image of the other, bool ``[p]``.
+        is_complete: False if so many images look alike that not all candidates were verified.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    correlation: NDArray[np.float32]
+    is_mirrored: NDArray[np.bool_]
+    is_complete: bool
+
+
+def find_pairs(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    others: NDArray[np.intp] | None = None,
+    report: ProgressReport | None = None,
+) -> NearPairs:
+    """Find the near-copies within ``rows``, or between ``rows`` and ``others``.
+
+    Exact copies are not searched for: pass one image of each group.
+
+    Args:
+        images: uint8 ``[n, 48, 48]``.
+        rows: Row numbers, in ascending order if ``others`` is None.
+        others: Row numbers of other images; None to compare ``rows`` with each other.
+        report: Called with the number of comparisons done and of all comparisons.
+    """
+    rows = recognizable_rows(images, rows)
+    targets = rows if others is None else recognizable_rows(images, others)
+    tiles = _Tiles(
+        perceptual_hashes(images, rows),
+        None if others is None else perceptual_hashes(images, targets),
+    )
+    budget = _Budget(tiles.count)
+    found: list[tuple[int, int, float, bool]] = []
+    for tile in tiles.compare(report):
+        for position in tile.best(budget.take(len(tile))):
+            one, other = int(rows[tile.first[position]]), int(targets[tile.second[position]])
+            is_mirrored = bool(tile.is_mirrored[position])
+            correlation = _correlation_of_copies(images[one], images[other], is_mirrored)
+            if correlation is not None:
+                found.append((one, other, correlation, is_mirrored))
+    found.sort()
+    return NearPairs(
+        first=np.array([pair[0] for pair in found], np.intp),
+        second=np.array([pair[1] for pair in found], np.intp),
+        correlation=np.array([pair[2] for pair in found], np.float32),
+        is_mirrored=np.array([pair[3] for pair in found], bool),
+        is_complete=not budget.was_exceeded,
+    )
+
+
+def join_near_copies(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    groups: DisjointSets,
+    report: ProgressReport | None = None,
+) -> bool:
+    """Join the groups of images that are near-copies of each other.
+
+    Pairs that are in one group already are not verified. Therefore it can handle recordings, whose
+    pictures nearly all look alike, for which ``find_pairs`` would have to verify all pairs.
+
+    Args:
+        images: uint8 ``[n, 48, 48]``.
+        rows: The images to compare, in ascending order; one image of each group of exact copies.
+        groups: The groups of all ``n`` images; changed in place.
+        report: Called with the number of comparisons done and of all comparisons.
+
+    Returns:
+        False if so many images look alike that not all candidates were verified.
+    """
+    rows = recognizable_rows(images, rows)
+    tiles = _Tiles(perceptual_hashes(images, rows))
+    budget = _Budget(tiles.count)
+    for tile in tiles.compare(report):
+        first, second = rows[tile.first], rows[tile.second]
+        budget.begin_tile()
+        # In a recording, most pairs are connected already; sorting them would take long.
+        apart = np.flatnonzero(groups.roots(first) != groups.roots(second))
+        positions = apart[np.argsort(-tile.similarity[apart], kind="stable")]
+        for start in range(0, len(positions), _CHUNK):
+            part = positions[start : start + _CHUNK]
+            part = part[groups.roots(first[part]) != groups.roots(second[part])]
+            for position in part:
+                one, other = int(first[position]), int(second[position])
+                if groups.root(one) == groups.root(other):
+                    continue
+                if not budget.take_one():
+                    break
+                is_mirrored = bool(tile.is_mirrored[position])
+                if _correlation_of_copies(images[one], images[other], is_mirrored) is not None:
+                    groups.join(one, other)
+    return not budget.was_exceeded
+
+
+def copies_of_train(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    train_rows: NDArray[np.intp],
+    report: ProgressReport | None = None,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the images that also appear in train, with the same or with other pixels.
+
+    Args:
+        images: uint8 ``[n, 48, 48]``.
+        rows: The images to look up, ``[k]``.
+        train_rows: The training images.
+        report: Called with the number of comparisons done and of all comparisons.
+
+    Returns:
+        Two arrays, bool ``[k]``: exact copies of training images; near-copies that are not exact
+        copies.
+    """
+    keys, train_keys = content_keys(images[rows]), content_keys(images[train_rows])
+    is_exact = np.isin(keys, train_keys)
+    unique = rows[~is_exact][first_copies(keys[~is_exact])]
+    pairs = find_pairs(images, unique, train_rows[first_copies(train_keys)], report)
+    near_keys = content_keys(images[np.unique(pairs.first)])
+    return is_exact, np.isin(keys, near_keys)
+
+
+def first_copies(keys: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the position of the first of each group of equal ``content_keys``, ascending."""
+    return np.sort(np.unique(keys, return_index=True)[1])
+
+
+def recognizable_rows(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the rows whose images show enough to be compared."""
+    deviations = [
+        # In chunks: converting all images to floats would take eight times their memory.
+        images[rows[start : start + _CHUNK]].std(axis=(1, 2))
+        for start in range(0, len(rows), _CHUNK)
+    ]
+    return rows[np.concatenate([*deviations, np.zeros(0)]) >= _MIN_DEVIATION]
+
+
+def perceptual_hashes(
+    images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None
+) -> NDArray[np.float32]:
+    """Return the normalized low frequencies of images, float32 ``[k, 63]``.
+
+    Args:
+        images: uint8 ``[n, 48, 48]``.
+        rows: The ``k`` images; by default all.
+
+    Returns:
+        Rows of length 1, or zeros for an image with a single intensity: the product of two rows is
+        the cosine similarity of two images.
+    """
+    rows = np.arange(len(images)) if rows is None else rows
+    positions = 2 * np.arange(FACE_SIZE) + 1
+    frequencies = np.arange(_FREQUENCIES)[:, None]
+    basis = np.cos(np.pi * positions * frequencies / (2 * FACE_SIZE)).astype(np.float32)
+    basis[0] /= np.float32(np.sqrt(2))
+    hashes = np.empty((len(rows), _FREQUENCIES**2 - 1), np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        part = images[rows[start : start + _CHUNK]].astype(np.float32)
+        transformed = (basis @ part @ basis.T).reshape(len(part), -1)
+        hashes[start : start + len(part)] = transformed[:, 1:]  # the first is the mean intensity
+    lengths = np.linalg.norm(hashes, axis=1, keepdims=True)
+    hashes /= np.maximum(lengths, 1)
+    hashes[lengths[:, 0] <= 1] = 0
+    return hashes
+
+
+def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """Return the normalized cross-correlation of two images at the best shift.
+
+    Args:
+        first: uint8 ``[48, 48]``; its inner part is searched for in the other image.
+        second: uint8 ``[48, 48]``.
+
+    Returns:
+        -1 to 1.
+    """
+    inner = slice(_MAX_SHIFT, FACE_SIZE - _MAX_SHIFT)
+    template = np.ascontiguousarray(first[inner, inner])
+    found = cv2.matchTemplate(np.ascontiguousarray(second), template, cv2.TM_CCOEFF_NORMED)
+    return float(found.max())
+
+
+def _correlation_of_copies(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], is_mirrored: bool
+) -> float | None:
+    """Return the correlation of two near-copies; None if they show different photos."""
+    correlation = pixel_correlation(first[:, ::-1] if is_mirrored else first, second)
+    bound = MIN_MIRRORED_CORRELATION if is_mirrored else MIN_CORRELATION
+    return correlation if correlation >= bound else None
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """The candidates of one tile.
+
+    Attributes:
+        first: Position of one hash of each candidate, ``[k]``.
+        second: Position of the other one, ``[k]``.
+        similarity: Cosine similarity of the two, ``[k]``.
+        is_mirrored: Whether it is the similarity to the mirror image, ``[k]``.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    similarity: NDArray[np.float32]
+    is_mirrored: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def best(self, count: int) -> NDArray[np.intp]:
+        """Return the numbers of the ``count`` most similar candidates, the most similar first."""
+        return np.argsort(-self.similarity, kind="stable")[:count]
+
+
+class _Tiles:
+    """Compares all pairs of hashes, tile by tile.
+
+    Args:
+        hashes: float32 ``[n, 63]``.
+        others: float32 ``[m, 63]``; None to compare ``hashes`` with each other.
+    """
+
+    def __init__(
+        self, hashes: NDArray[np.float32], others: NDArray[np.float32] | None = None
+    ) -> None:
+        self._is_symmetric = others is None
+        targets = hashes if others is None else others
+        self._parts = tuple(
+            _pair_of_parts(hashes, targets, chosen) for chosen in (~_IS_ODD, _IS_ODD)
+        )
+        self._shape = len(hashes), len(targets)
+        size = min(_ROWS, len(hashes)) * min(_COLUMNS, len(targets))
+        self._buffers = tuple(np.empty(size, np.float32) for _ in range(3))
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        rows, columns = self._shape
+        return sum(
+            -(-(columns - self._first_column(start)) // _COLUMNS) for start in range(0, rows, _ROWS)
+        )
+
+    def compare(self, report: ProgressReport | None) -> Iterator[_Tile]:
+        """Yield the candidates of each tile, in several parts if there are many."""
+        rows, columns = self._shape
+        for start in range(0, rows, _ROWS):
+            for column in range(self._first_column(start), columns, _COLUMNS):
+                yield from self._tile(start, column)
+            if report is not None:
+                done = min(start + _ROWS, rows)
+                if self._is_symmetric:
+                    # Later rows have fewer images left to compare with.
+                    report(rows**2 - (rows - done) ** 2, rows**2)
+                else:
+                    report(done, rows)
+
+    def _first_column(self, start: int) -> int:
+        return start if self._is_symmetric else 0
+
+    def _tile(self, start: int, column: int) -> Iterator[_Tile]:
+        # The similarity to an image is the sum of an even and an odd part, that to its mirror
+        # image is their difference: the larger one of both is even + |odd|.
+        even, odd, most = self._arrays(start, column)
+        for (left, right), product in zip(self._parts, (even, odd), strict=True):
+            np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
+        np.abs(odd, out=most)
+        most += even
+        found = np.flatnonzero(most > _CANDIDATE_SIMILARITY)
+        for begin in range(0, len(found), _CANDIDATES_AT_ONCE):
+            part = found[begin : begin + _CANDIDATES_AT_ONCE]
+            first, second = np.divmod(part, even.shape[1])
+            yield self._candidates(
+                first + start, second + column, even.ravel()[part], odd.ravel()[part]
+            )
+
+    def _candidates(
+        self,
+        first: NDArray[np.intp],
+        second: NDArray[np.intp],
+        even: NDArray[np.float32],
+        odd: NDArray[np.float32],
+    ) -> _Tile:
+        """Return the candidates among pairs with these parts of their similarity."""
+        is_pair = first < second if self._is_symmetric else np.ones(len(first), bool)
+        kept = [
+            is_pair & (similarity > _CANDIDATE_SIMILARITY)
+            for similarity in (even + odd, even - odd)
+        ]
+        return _Tile(
+            first=np.concatenate([first[chosen] for chosen in kept]),
+            second=np.concatenate([second[chosen] for chosen in kept]),
+            similarity=np.concatenate([(even + odd)[kept[0]], (even - odd)[kept[1]]]),
+            is_mirrored=np.repeat([False, True], [int(chosen.sum()) for chosen in kept]),
+        )
+
+    def _arrays(self, start: int, column: int) -> Iterator[NDArray[np.float32]]:
+        """Return three arrays of the size of a tile, which the next tile overwrites."""
+        shape = min(_ROWS, self._shape[0] - start), min(_COLUMNS, self._shape[1] - column)
+        return (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers)
+
+
+def _pair_of_parts(
+    hashes: NDArray[np.float32], targets: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the chosen columns of both, as the same array if both are the same."""
+    part = hashes[:, chosen]
+    return part, part if targets is hashes else targets[:, chosen]
+
+
+class _Budget:
+    """The number of verifications that are left.
+
+    A quarter of them is reserved evenly for the tiles, so that the first tiles of a large set do
+    not use up all of them.
+    """
+
+    def __init__(self, tiles: int) -> None:
+        self._left = _MAX_CANDIDATES
+        self._reserve = _MAX_CANDIDATES // (4 * max(tiles, 1))
+        self._later_tiles = tiles
+        self._left_in_tile = 0
+        #: Whether a candidate was not verified.
+        self.was_exceeded = False
+
+    def begin_tile(self) -> None:
+        """Start the next tile."""
+        self._later_tiles = max(self._later_tiles - 1, 0)
+        self._left_in_tile = max(self._left - self._reserve * self._later_tiles, self._reserve)
+
+    def take(self, wanted: int) -> int:
+        """Start the next tile, and return how many of its candidates to verify."""
+        self.begin_tile()
+        taken = min(wanted, self._left_in_tile)
+        self._left -= taken
+        self.was_exceeded |= taken < wanted
+        return taken
+
+    def take_one(self) -> bool:
+        """Return whether one more candidate of the tile may be verified."""
+        if self._left_in_tile <= 0:
+            self.was_exceeded = True
+            return False
+        self._left -= 1
+        self._left_in_tile -= 1
+        return True

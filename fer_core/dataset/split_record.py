@@ -1,0 +1,80 @@
+"""The record of the splits that an import created: what was kept together, and what to know."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fer_core.plain_records import plain_record
+
+#: What can keep images on one side, the strongest first.
+PERSONS, NEAR_COPIES, EXACT_COPIES = "persons", "near-copies", "exact copies"
+
+
+@dataclass(frozen=True)
+class SplitGroups:
+    """How the images were grouped for the splits that an import created.
+
+    Attributes:
+        created: The splits that the source lacked, of ``SPLITS``.
+        kept_together: What stays in one split: *persons*, *near-copies*, *exact copies*.
+        groups: Number of groups; an image without copies and without a known person is one.
+        grouped_images: Number of images in groups of two or more.
+        largest_group: Number of images in the largest group.
+        persons: Number of known persons.
+        images_with_person: Number of images with a known person.
+        person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
+        is_complete: False if so many images look alike that not all near-copies were verified.
+        warnings: What differs from the requested splits, one sentence each.
+    """
+
+    created: tuple[str, ...]
+    kept_together: tuple[str, ...]
+    groups: int
+    grouped_images: int
+    largest_group: int
+    persons: int = 0
+    images_with_person: int = 0
+    person_sources: tuple[str, ...] = ()
+    is_complete: bool = True
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """One sentence for users."""
+        splits = " and ".join(self.created)
+        if not self.kept_together:
+            return f"Created {splits} from single images."
+        kept = [
+            f"images of one person ({self.persons:,} persons, from "
+            f"{' and '.join(self.person_sources)})"
+            if kind == PERSONS
+            else kind
+            for kind in self.kept_together
+        ]
+        listed = kept[0] if len(kept) == 1 else f"{', '.join(kept[:-1])} and {kept[-1]}"
+        return (
+            f"Created {splits} from {self.groups:,} groups of images: {listed} stay in one split."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The record in ``dataset.json`` and in the documents of commands."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, values: Any) -> SplitGroups:
+        """Read a record; keys of later versions are ignored.
+
+        Raises:
+            ValueError: The content is not valid.
+        """
+        record = plain_record(cls, values)
+        if record is None:
+            # Loaded only if something is wrong: it takes longer than all other imports.
+            from fer_core.validation import from_dict
+
+            record = from_dict(cls, values)
+        return record

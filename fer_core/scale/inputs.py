@@ -1,0 +1,143 @@
+"""The files of a job: folders, patterns, lists of files and addresses of object stores."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_core.errors import InputError, first_line
+from fer_core.scale.stores import Listed, Store, is_address
+
+_PATTERN_CHARACTERS = frozenset("*?[")
+#: Folders that archives and file managers create, never with pictures of the user.
+_SKIPPED_FOLDERS = {"__MACOSX"}
+_MAX_LIST_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file of a job.
+
+    Attributes:
+        file: Its path or address.
+        size: In bytes; None if it does not exist.
+        modified: Time of the last change in nanoseconds; None if unknown.
+    """
+
+    file: str
+    size: int | None = None
+    modified: int | None = None
+
+
+def is_pattern(text: str) -> bool:
+    """Return True for a pattern such as ``photos/**/*.jpg``; an existing path is not a pattern."""
+    return bool(_PATTERN_CHARACTERS & set(text)) and not (
+        not is_address(text) and os.path.lexists(text)
+    )
+
+
+def list_items(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Item]:
+    """Yield the files of a job, each once, in the order of the inputs.
+
+    A folder stands for every file in it, except hidden ones. A path that does not exist is yielded
+    as well, so that it gets a row with a message.
+
+    Args:
+        inputs: Paths, folders, patterns and addresses.
+        lists: Text files with one input per line. Relative paths start at the current folder.
+
+    Raises:
+        InputError: A list or a store cannot be read, or a pattern matches nothing.
+    """
+    seen: set[str] = set()
+    for text in _all_inputs(inputs, lists):
+        for item in _expanded(text):
+            if item.file not in seen:
+                seen.add(item.file)
+                yield item
+
+
+def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
+    yield from inputs
+    for path in lists:
+        try:
+            if path.stat().st_size > _MAX_LIST_BYTES:
+                raise InputError(
+                    f"{path} is larger than 1 GB; give a text file with one file a line."
+                )
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise InputError(
+                f"The list {path} cannot be read ({reason}); give a text file with one file a line."
+            ) from error
+        yield from (line.strip() for line in lines if line.strip())
+
+
+def _expanded(text: str) -> Iterator[Item]:
+    if is_address(text):
+        yield from _stored(text)
+    elif is_pattern(text):
+        # Path.glob does not support absolute patterns.
+        paths = glob.glob(text, recursive=True)  # noqa: PTH207
+        if not paths:
+            raise InputError(f"No file matches {text!r}; check the pattern.")
+        for path in sorted(paths, key=lambda path: Path(path).parts):
+            if not _SKIPPED_FOLDERS & {*Path(path).parts} - {*Path(text).parts}:
+                yield from _local(path)
+    else:
+        yield from _local(str(Path(text).expanduser()))
+
+
+def _local(path: str) -> Iterator[Item]:
+    if Path(path).is_dir():
+        yield from _in_folder(path)
+    else:
+        yield _item(path)
+
+
+def _in_folder(folder: str) -> Iterator[Item]:
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be read ({error.strerror}); check its permissions."
+        ) from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name not in _SKIPPED_FOLDERS:
+                yield from _in_folder(entry.path)
+        elif entry.is_file():
+            yield _item(entry.path)
+
+
+def _item(path: str) -> Item:
+    try:
+        state = Path(path).stat()
+    except (OSError, ValueError):
+        return Item(path)
+    return Item(path, state.st_size, state.st_mtime_ns)
+
+
+def _stored(address: str) -> Iterator[Item]:
+    store = Store(address)
+    try:
+        listed: list[Listed] = list(
+            store.matches(address) if is_pattern(address) else store.files(address)
+        )
+    except OSError as error:
+        raise InputError(
+            f"{address} cannot be read ({error.strerror or first_line(error)}); check the address "
+            "and the access rights."
+        ) from error
+    if not listed:
+        raise InputError(f"There are no files at {address}; check the address.")
+    for one in listed:
+        if not one.name.rpartition("/")[2].startswith("."):
+            yield Item(one.name, one.size)

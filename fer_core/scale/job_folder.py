@@ -1,0 +1,478 @@
+"""The folder of a job's results, on a disk or in an object store.
+
+======================  ================================================================
+``_job.json``           the work, the inputs and the number of files; written once
+``_files.parquet``      the files in their order, one row group per part; written once
+``part-00000.parquet``  the rows of a part; written when all of its files are processed
+``_summary.json``       written when all parts are complete
+======================  ================================================================
+
+Readers of Parquet ignore names that begin with ``_``: the folder as a whole is one table.
+
+Parts have fixed names and fixed files, and each is written in one step. A part that is written
+twice is therefore the same part, and every file appears in exactly one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic.dataclasses import dataclass
+
+from fer_core.errors import InputError, first_line
+from fer_core.files import parse_json, replaced_file
+from fer_core.scale.inputs import Item
+from fer_core.scale.stores import Store, is_address
+from fer_core.scale.work import ERROR_COLUMN, FILE_COLUMN, Work
+from fer_core.validation import IGNORE_UNKNOWN, Integer, Text, from_dict
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary.json"
+_LOCK_FILE = ".job.lock"
+_FORMAT = 1
+_MAX_JSON_BYTES = 64 * 2**20
+
+#: In an object store, the driver renews its lock this often; a lock without renewal for the second
+#: duration belongs to a driver that has died. In seconds.
+_RENEWAL_SECONDS, _DEAD_SECONDS = 15.0, 60.0
+
+
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+class JobRecord:
+    """The content of ``_job.json``.
+
+    Attributes:
+        format: The version of this layout.
+        work: The description of the work.
+        folder: The folder that relative paths start at.
+        inputs: What the user named: paths, patterns, addresses, lists of files.
+        files: The number of files.
+        part_files: The number of files in each part; the last one may have fewer.
+    """
+
+    format: Integer
+    work: dict[str, Any]
+    folder: Text
+    inputs: tuple[Text, ...]
+    files: Integer
+    part_files: Integer
+
+    @property
+    def parts(self) -> int:
+        """The number of parts."""
+        return -(-self.files // self.part_files)
+
+
+class JobFolder:
+    """Reads and writes the files of one job."""
+
+    def __init__(self, place: str) -> None:
+        """Refer to a folder, which may not exist yet.
+
+        Args:
+            place: Its path, or its address in an object store.
+
+        Raises:
+            InputError: The object store cannot be used.
+        """
+        self.place = place.rstrip("/") if is_address(place) else place
+        self._folder: _Folder = (
+            _StoredFolder(self.place)
+            if is_address(place)
+            else _LocalFolder(Path(place).expanduser())
+        )
+
+    def __str__(self) -> str:
+        return self.place
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            InputError: Another job runs in it, or it cannot be written.
+        """
+        with self._folder.locked():
+            yield
+
+    def prepare(
+        self, work: Work, inputs: Sequence[str], items: Iterable[Item], part_files: int
+    ) -> JobRecord:
+        """Create the job in this folder, or return the one that is there.
+
+        The list of files is written once. A job that is continued has the files of its first start.
+
+        Args:
+            work: The work.
+            inputs: What the user named.
+            items: The files; not read if the job exists.
+            part_files: The number of files in a part of a new job.
+
+        Raises:
+            InputError: The folder contains another job or something else, or cannot be written, or
+                there are no files.
+        """
+        record = self._read_record()
+        if record is not None:
+            self._check_same(record, work, inputs)
+            return record
+        if self._folder.names():
+            raise InputError(
+                f"{self} is not empty and contains no job; choose an empty folder for the results."
+            )
+        count = self._write_files(items, part_files)
+        record = JobRecord(
+            _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, part_files
+        )
+        document = {
+            "format": record.format,
+            "work": record.work,
+            "folder": record.folder,
+            "inputs": list(record.inputs),
+            "files": record.files,
+            "part_files": record.part_files,
+        }
+        self._write(_JOB_FILE, _json_bytes(document))
+        return record
+
+    def items(self, part: int) -> list[Item]:
+        """Return the files of a part."""
+        import pyarrow.parquet as pq
+
+        with self._open(_FILES_FILE) as source:
+            rows = pq.ParquetFile(source).read_row_group(part).to_pylist()
+        return [Item(row["file"], row["size"], row["modified"]) for row in rows]
+
+    def missing_parts(self, record: JobRecord) -> list[int]:
+        """Return the numbers of the parts that are not complete, in ascending order."""
+        names = set(self._folder.names())
+        return [
+            part
+            for part in range(record.parts)
+            if _part_name(part) not in names or self._part_counts(part) is None
+        ]
+
+    def write_part(self, part: int, tables: Sequence[pyarrow.Table]) -> Counter[str]:
+        """Write the rows of a part.
+
+        Args:
+            part: Its number.
+            tables: Its rows, in the order of its files.
+
+        Returns:
+            The counts of the part, as ``_summary.json`` has them for all parts.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.concat_tables(tables)
+        counts = _counts(table)
+        metadata = {**(table.schema.metadata or {}), b"fer_studio": json.dumps(counts).encode()}
+        buffer = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
+        self._write(_part_name(part), buffer.getvalue())
+        return counts
+
+    def finish(self, record: JobRecord) -> dict[str, Any]:
+        """Write and return the summary of a complete job."""
+        total: Counter[str] = Counter({"rows": 0, "faces": 0, "errors": 0})
+        for part in range(record.parts):
+            total += self._part_counts(part) or Counter()
+        summary = {
+            "files": record.files,
+            "rows": total["rows"],
+            "faces": total["faces"],
+            "errors": total["errors"],
+            "parts": record.parts,
+        }
+        self._write(_SUMMARY_FILE, _json_bytes(summary))
+        return summary
+
+    def rows(self, record: JobRecord) -> Iterator[dict[str, Any]]:
+        """Yield the rows of all parts in the order of the files."""
+        import pyarrow.parquet as pq
+
+        for part in range(record.parts):
+            with self._open(_part_name(part)) as source:
+                for batch in pq.ParquetFile(source).iter_batches(1000):
+                    yield from batch.to_pylist()
+
+    def _part_counts(self, part: int) -> Counter[str] | None:
+        """Return the counts of a part; None if it is damaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self._open(_part_name(part)) as source:
+                metadata = pq.read_metadata(source).metadata or {}
+            return Counter(parse_json(metadata[b"fer_studio"].decode()))
+        except (pa.ArrowException, OSError, ValueError, KeyError, InputError):
+            return None
+
+    def _write_files(self, items: Iterable[Item], part_files: int) -> int:
+        """Write the list of files in row groups of one part each; return its length."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = pa.schema([("file", pa.string()), ("size", pa.int64()), ("modified", pa.int64())])
+        source = iter(items)
+        first = next(source, None)
+        if first is None:
+            raise InputError("There are no files to process; give pictures or folders of pictures.")
+        source, count, buffer = chain([first], source), 0, io.BytesIO()
+        with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+            while group := list(islice(source, part_files)):
+                rows = [
+                    {"file": one.file, "size": one.size, "modified": one.modified} for one in group
+                ]
+                writer.write_table(pa.Table.from_pylist(rows, schema), row_group_size=len(rows))
+                count += len(rows)
+        self._write(_FILES_FILE, buffer.getvalue())
+        return count
+
+    def _read_record(self) -> JobRecord | None:
+        if _JOB_FILE not in self._folder.names():
+            # An earlier start ended while it listed the files.
+            if set(self._folder.names()) == {_FILES_FILE}:
+                self._folder.delete(_FILES_FILE)
+            return None
+        try:
+            document = parse_json(self._folder.read(_JOB_FILE, _MAX_JSON_BYTES).decode())
+            record = from_dict(JobRecord, document)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{_JOB_FILE} in {self} is damaged ({first_line(error)}); choose an empty folder "
+                "for the results."
+            ) from error
+        if record.format != _FORMAT:
+            raise InputError(
+                f"The job in {self} was written by another version of this program; choose an "
+                "empty folder for the results."
+            )
+        return record
+
+    def _check_same(self, record: JobRecord, work: Work, inputs: Sequence[str]) -> None:
+        description = work.description()
+        different = [
+            f"{key} {record.work.get(key)!r} instead of {value!r}"
+            for key, value in description.items()
+            if key != "files" and record.work.get(key) != value
+        ]
+        if not different and record.work != description:
+            different = ["another version of the model or the detector"]
+        if not different and _absolute(inputs, Path.cwd()) != _absolute(
+            record.inputs, Path(record.folder)
+        ):
+            different = ["other files"]
+        if different:
+            raise InputError(
+                f"{self} contains the results of another job, with {different[0]}; choose an empty "
+                "folder, or repeat the command that started that job to continue it."
+            )
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            self._folder.write(name, content)
+        except OSError as error:
+            raise InputError(
+                f"{name} cannot be written in {self} ({_reason(error)}); check the access rights "
+                "and the free space, and repeat the command to continue."
+            ) from error
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[Any]:
+        try:
+            with self._folder.opened(name) as source:
+                yield source
+        except OSError as error:
+            raise InputError(
+                f"{name} in {self} cannot be read ({_reason(error)}); check the access rights."
+            ) from error
+
+
+class _Folder:
+    """The operations on a folder that a job needs."""
+
+    def names(self) -> list[str]:
+        """Return the names of the visible files; empty if the folder does not exist."""
+        raise NotImplementedError
+
+    def read(self, name: str, limit: int) -> bytes:
+        raise NotImplementedError
+
+    def opened(self, name: str) -> Any:
+        raise NotImplementedError
+
+    def write(self, name: str, content: bytes) -> None:
+        raise NotImplementedError
+
+    def delete(self, name: str) -> None:
+        raise NotImplementedError
+
+    def locked(self) -> Any:
+        raise NotImplementedError
+
+
+class _LocalFolder(_Folder):
+    def __init__(self, folder: Path) -> None:
+        self._path = folder
+
+    def names(self) -> list[str]:
+        if not self._path.exists():
+            return []
+        return sorted(path.name for path in self._path.iterdir() if not path.name.startswith("."))
+
+    def read(self, name: str, limit: int) -> bytes:
+        with (self._path / name).open("rb") as file:
+            return file.read(limit)
+
+    def opened(self, name: str) -> Any:
+        return (self._path / name).open("rb")
+
+    def write(self, name: str, content: bytes) -> None:
+        with replaced_file(self._path / name) as temporary:
+            temporary.write_bytes(content)
+
+    def delete(self, name: str) -> None:
+        (self._path / name).unlink()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._path / _LOCK_FILE, blocking=False)
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(_busy(str(self._path))) from error
+        except OSError as error:
+            raise InputError(
+                f"The results cannot be stored in {self._path} ({_reason(error)}); make it "
+                "writable, or choose another folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class _StoredFolder(_Folder):
+    def __init__(self, address: str) -> None:
+        self._store = Store(address)
+        self._address = address
+
+    def names(self) -> list[str]:
+        prefix = f"{self._address}/"
+        try:
+            found = [one.name.removeprefix(prefix) for one in self._store.files(self._address)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(
+                f"{self._address} cannot be read ({_reason(error)}); check the address and the "
+                "access rights."
+            ) from error
+        return [name for name in found if not name.startswith(".")]
+
+    def read(self, name: str, limit: int) -> bytes:
+        return self._store.read(f"{self._address}/{name}", limit)
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[io.BytesIO]:
+        # A part is small, and one request is faster than several.
+        yield io.BytesIO(self._store.read(f"{self._address}/{name}"))
+
+    def write(self, name: str, content: bytes) -> None:
+        self._store.write(f"{self._address}/{name}", content)
+
+    def delete(self, name: str) -> None:
+        self._store.delete(f"{self._address}/{name}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        owner, ended = uuid.uuid4().hex, threading.Event()
+        try:
+            other = self._holder()
+            if other is not None and time.time() - other["renewed"] < _DEAD_SECONDS:
+                raise InputError(_busy(self._address))
+            self._renew(owner)
+        except OSError as error:
+            raise InputError(
+                f"The results cannot be stored in {self._address} ({_reason(error)}); check the "
+                "address and the access rights."
+            ) from error
+        renewing = threading.Thread(target=self._keep, args=(owner, ended), daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            renewing.join()
+            self.delete(_LOCK_FILE)
+
+    def _holder(self) -> dict[str, Any] | None:
+        if not self._store.exists(f"{self._address}/{_LOCK_FILE}"):
+            return None
+        try:
+            holder: dict[str, Any] = parse_json(self.read(_LOCK_FILE, 10_000).decode())
+            return {"renewed": float(holder["renewed"])}
+        except (ValueError, KeyError, TypeError):
+            return None  # damaged: not written by a running job
+
+    def _renew(self, owner: str) -> None:
+        document = {"owner": owner, "renewed": time.time()}
+        self.write(_LOCK_FILE, json.dumps(document).encode())
+
+    def _keep(self, owner: str, ended: threading.Event) -> None:
+        while not ended.wait(_RENEWAL_SECONDS):
+            try:
+                self._renew(owner)
+            except OSError:
+                continue  # the write of the next part reports a lasting failure
+
+
+def _busy(place: str) -> str:
+    return f"Another job is running in {place}; wait until it ends, or choose another folder."
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or first_line(error)
+
+
+def _absolute(inputs: Sequence[str], folder: Path) -> list[str]:
+    return [text if is_address(text) else str(folder / Path(text).expanduser()) for text in inputs]
+
+
+def _part_name(part: int) -> str:
+    return f"part-{part:05d}.parquet"
+
+
+def _json_bytes(document: Any) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _counts(table: pyarrow.Table) -> Counter[str]:
+    """Count the rows, the rows with an error, and the entries of a column of faces."""
+    errors = table.num_rows - table.column(ERROR_COLUMN).null_count
+    counts = Counter({"rows": table.num_rows, "errors": errors, "faces": 0})
+    assert FILE_COLUMN in table.column_names
+    if "faces" in table.column_names:
+        faces = table.column("faces")
+        counts["faces"] = sum(len(chunk.flatten()) for chunk in faces.chunks)
+    return counts

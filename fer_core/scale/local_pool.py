@@ -1,0 +1,167 @@
+"""``LocalPool``: worker processes on this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from fer_core.errors import InputError, first_line
+from fer_core.scale.inputs import Item
+from fer_core.scale.pool import Outcome, Task, run_task
+from fer_core.scale.work import Work
+
+#: A worker that dies before it is ready is started again this often.
+_MAX_FAILED_STARTS = 3
+_END_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a process needs before its first task."""
+
+    work: Work
+    threads: int
+    memory_bytes: int
+    schema: bytes
+    folder: str
+
+
+class LocalPool:
+    """Processes that are started with ``spawn``, so that no threads or locks are copied."""
+
+    def __init__(
+        self, work: Work, *, workers: int, threads: int, memory_bytes: int, folder: str
+    ) -> None:
+        """Start the processes; they load the work while this function returns.
+
+        Args:
+            work: What they do.
+            workers: Their number.
+            threads: Threads of each.
+            memory_bytes: As for ``Work.open``.
+            folder: The folder that relative paths start at.
+        """
+        self.size = workers
+        schema = work.schema().serialize().to_pybytes()
+        self._start_message = _Start(work, threads, memory_bytes, schema, folder)
+        self._failed_starts = 0
+        self._workers = [self._start() for _ in range(workers)]
+
+    def has_free_worker(self) -> bool:
+        """Return True if a worker is ready and has no task."""
+        return any(worker.is_ready and worker.task is None for worker in self._workers)
+
+    def submit(self, task: Task) -> None:
+        """Send a task to a free worker."""
+        worker = next(one for one in self._workers if one.is_ready and one.task is None)
+        worker.task = task
+        with suppress(OSError):  # it may have died, which next_outcome reports
+            worker.connection.send(task.items)
+
+    def next_outcome(self) -> Outcome | None:
+        """Wait for a worker; see ``Pool.next_outcome``."""
+        connections = {worker.connection: worker for worker in self._workers}
+        ready = wait(list(connections))
+        worker = connections[ready[0]]  # type: ignore[index]
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, OSError):
+            return self._replace(worker)
+        if kind == "refused":
+            raise InputError(value)
+        task, worker.task = worker.task, None
+        if kind == "ready":
+            worker.is_ready, self._failed_starts = True, 0
+            return None
+        assert task is not None
+        if kind == "failed":
+            return Outcome(task, None, value)
+        return Outcome(task, value)
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_END_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The IDs of the processes."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def _replace(self, worker: _WorkerProcess) -> Outcome | None:
+        worker.connection.close()
+        worker.process.join(_END_SECONDS)
+        worker.process.kill()
+        worker.process.join()
+        code = worker.process.exitcode
+        if not worker.is_ready:
+            self._failed_starts += 1
+            if self._failed_starts >= _MAX_FAILED_STARTS:
+                raise InputError(
+                    f"The worker processes end before they are ready ({_end(code)}); start fewer "
+                    "with --workers, or free some memory."
+                )
+        self._workers[self._workers.index(worker)] = self._start()
+        return None if worker.task is None else Outcome(worker.task, None, _end(code))
+
+    def _start(self) -> _WorkerProcess:
+        context = multiprocessing.get_context("spawn")
+        connection, other_end = context.Pipe()
+        process = context.Process(target=_work, args=(other_end, self._start_message), daemon=True)
+        process.start()
+        # With its last copy here closed, reading from a dead worker ends.
+        other_end.close()
+        return _WorkerProcess(process, connection)
+
+
+class _WorkerProcess:
+    """A process, its connection and its current task."""
+
+    def __init__(self, process: SpawnProcess, connection: Connection[Any, Any]) -> None:
+        self.process = process
+        self.connection = connection
+        self.task: Task | None = None
+        self.is_ready = False
+
+
+def _end(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        return f"the process was ended by {name}"
+    return f"the process ended with exit code {code}"
+
+
+def _work(connection: Connection[Any, Any], start: _Start) -> None:
+    """Answer tasks until the driver closes the connection or dies."""
+    # Ctrl-C reaches all processes of a terminal; the driver decides what happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        try:
+            os.chdir(start.folder)
+            worker = start.work.open(threads=start.threads, memory_bytes=start.memory_bytes)
+        except InputError as error:
+            connection.send(("refused", str(error)))
+            return
+        connection.send(("ready", None))
+        while True:
+            items: Sequence[Item] = connection.recv()
+            try:
+                answer: tuple[str, bytes | str] = ("done", run_task(worker, items, start.schema))
+            except Exception as error:
+                answer = ("failed", f"{type(error).__name__}: {first_line(error)}")
+            connection.send(answer)
+    except (EOFError, OSError):
+        return  # the driver has ended

@@ -1,0 +1,95 @@
+"""The configuration of a job: workers, threads, memory, sizes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from fer_core.errors import InputError
+from fer_core.validation import FORBID_UNKNOWN, Integer, Text
+
+#: Of one worker: the libraries, the model and the detector.
+_SMALLEST_MEMORY_MB = 400
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class ScaleOptions:
+    """How a job is executed.
+
+    The rows do not depend on it, except for files that need too much memory.
+
+    Attributes:
+        place: *local* for processes on this machine, *ray* for a Ray cluster.
+        address: The address of the Ray cluster; None for a running one on this machine or in
+            ``RAY_ADDRESS``, or else a new one on this machine.
+        workers: Number of worker processes; None for as many as fit cores and memory.
+        threads: Threads of each worker.
+        worker_memory_mb: Memory of each worker, in megabytes. Files that need more become rows with
+            a message.
+        part_files: Number of files in a part of the results.
+        task_files: Number of files that a worker processes at a time; their faces share calls of
+            the network.
+    """
+
+    place: Literal["local", "ray"] = "local"
+    address: Text | None = None
+    workers: Integer | None = Field(default=None, ge=1, le=4096)
+    threads: Integer = Field(default=1, ge=1, le=256)
+    worker_memory_mb: Integer = Field(default=1536, ge=_SMALLEST_MEMORY_MB)
+    part_files: Integer = Field(default=1000, ge=1, le=100_000)
+    task_files: Integer = Field(default=32, ge=1, le=10_000)
+
+    def local_workers(self) -> int:
+        """Return the number of processes on this machine: within its cores and free memory.
+
+        Raises:
+            InputError: The requested processes need more memory than this machine has.
+        """
+        import psutil
+
+        memory = psutil.virtual_memory()
+        if self.workers is not None:
+            if self.workers * self.worker_memory_mb * 2**20 > memory.total:
+                raise InputError(
+                    f"{self.workers} workers of {self.worker_memory_mb} MB each need more than the "
+                    f"{memory.total / 2**30:.1f} GB of this machine; lower --workers or "
+                    "--worker-memory."
+                )
+            return self.workers
+        cores = max(1, _usable_cores() // self.threads)
+        return max(1, min(cores, int(memory.available) // (self.worker_memory_mb * 2**20)))
+
+
+def parse_place(
+    text: str, environment: Mapping[str, str]
+) -> tuple[Literal["local", "ray"], str | None]:
+    """Parse the value of ``--on``: where to run, and the address of a Ray cluster.
+
+    Args:
+        text: ``local``, ``ray``, ``ray://HOST:PORT`` or ``HOST:PORT``.
+        environment: The environment variables; Ray's own ``RAY_ADDRESS`` applies to ``ray``.
+
+    Raises:
+        InputError: It is none of them.
+    """
+    if text == "local":
+        return "local", None
+    if text == "ray":
+        return "ray", environment.get("RAY_ADDRESS") or None
+    host, _, port = text.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        raise InputError(
+            f"--on should be local, ray, ray://HOST:PORT or HOST:PORT. Received: {text!r}."
+        )
+    return "ray", text
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

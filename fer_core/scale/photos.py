@@ -1,0 +1,245 @@
+"""``PhotoWork``: detect and classify the faces of pictures; one row per file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.bundle import Bundle, find_bundle, load_bundle
+from fer_core.calibration import Emphasis
+from fer_core.errors import InputError
+from fer_core.predictor import check_network_file, load_predictor
+from fer_core.scale.inputs import Item
+from fer_core.scale.stores import Store, is_address
+from fer_core.scale.work import Row
+from fer_core.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from fer_core.vision.photo import PhotoResult
+
+#: Larger files are rejected: no supported picture is this large.
+_MAX_FILE_BYTES = 200 * 2**20
+#: The network runs when at least this many faces have been cropped.
+_BATCH_FACES = 64
+#: Memory of a worker before its first picture, and the copies of a picture's pixels while it is
+#: rotated and searched, relative to the memory for decoding it.
+_BASE_BYTES, _COPIES = 350 * 2**20, 1.5
+#: Files of a bundle that are not needed to classify.
+_NOT_SENT = {"model.keras", "predictions.npz", "README.md"}
+
+
+@dataclass(frozen=True)
+class PhotoWork:
+    """Classifies pictures. It contains the files of the model and the detector.
+
+    A worker needs no model of its own: everything is sent along. ``photo_work`` creates it.
+
+    Attributes:
+        model: The model's name.
+        detector: The detector's name.
+        classes: The names of the classes.
+        emphasis: The adjustment in favor of rare emotions.
+        whole: As for ``Analyzer.analyze``.
+        files: Content by path below the folder of models: ``<model>/model.onnx``, …
+    """
+
+    model: str
+    detector: str
+    classes: tuple[str, ...]
+    emphasis: Emphasis = "default"
+    whole: bool | None = None
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def open(self, *, threads: int, memory_bytes: int) -> PhotoWorker:
+        """Load the model and the detector; see ``Work.open``."""
+        return PhotoWorker(self, threads=threads, memory_bytes=memory_bytes)
+
+    def schema(self) -> pyarrow.Schema:
+        """Return the columns: those of the JSON document of ``classify``."""
+        import pyarrow as pa
+
+        probabilities = pa.struct([(name, pa.float32()) for name in self.classes])
+        face = pa.struct(
+            [
+                ("box", pa.list_(pa.int32())),
+                ("label", pa.string()),
+                ("score", pa.float32()),
+                ("probabilities", probabilities),
+            ]
+        )
+        return pa.schema(
+            [
+                ("file", pa.string()),
+                ("width", pa.int32()),
+                ("height", pa.int32()),
+                ("faces", pa.list_(face)),
+                ("error", pa.string()),
+            ]
+        )
+
+    def description(self) -> dict[str, Any]:
+        """Return the model with a checksum of its files, the detector and the options."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        return {
+            "kind": "photos",
+            "model": self.model,
+            "files": digest.hexdigest(),
+            "detector": self.detector,
+            "emphasis": self.emphasis,
+            "whole": self.whole,
+        }
+
+    def error_row(self, item: Item, sentence: str) -> Row:
+        """Return the row of a picture that cannot be analyzed."""
+        return {"file": item.file, "width": None, "height": None, "faces": [], "error": sentence}
+
+
+def photo_work(
+    settings: Settings,
+    *,
+    model: str | None = None,
+    detector: str | None = None,
+    emphasis: Emphasis = "default",
+    whole: bool | None = None,
+) -> PhotoWork:
+    """Create the work of ``classify`` with the files of its model and its detector.
+
+    Args:
+        settings: Where the models and detectors are.
+        model: A bundle's name or folder; None for the default.
+        detector: A detector's name; None for the best available one.
+        emphasis: The adjustment in favor of rare emotions.
+        whole: As for ``Analyzer.analyze``.
+
+    Raises:
+        InputError: The model or the detector does not exist or cannot be used.
+    """
+    from fer_core.vision.detect import detector_names, make_detector
+    from fer_core.vision.detector_files import yunet_path
+    from fer_core.vision.yunet import YuNetDetector
+
+    bundle = find_bundle(model, settings)
+    check_network_file(bundle.served_network, bundle.name)
+    name = detector or detector_names(settings)[0]
+    make_detector(name, settings)  # reports a missing file before any worker starts
+    files = {
+        f"model/{path.name}": path.read_bytes()
+        for path in sorted(bundle.folder.iterdir())
+        if path.is_file() and path.name not in _NOT_SENT and not path.name.startswith(".")
+    }
+    if name == YuNetDetector.name:
+        path = yunet_path(settings)
+        files[f"detectors/{path.name}"] = path.read_bytes()
+    return PhotoWork(bundle.name, name, _classes(bundle), emphasis, whole, files)
+
+
+def _classes(bundle: Bundle) -> tuple[str, ...]:
+    return load_predictor(bundle, threads=1).classes
+
+
+class PhotoWorker:
+    """Classifies pictures; the faces of several pictures share calls of the network."""
+
+    def __init__(self, work: PhotoWork, *, threads: int, memory_bytes: int) -> None:
+        import cv2
+
+        from fer_core.vision.analyzer import Analyzer
+        from fer_core.vision.detect import make_detector
+
+        cv2.setNumThreads(threads)
+        self._work = work
+        self._memory_bytes = memory_bytes
+        with tempfile.TemporaryDirectory(prefix="fer-studio-") as text:
+            root = Path(text)
+            for name, content in work.files.items():
+                path = root / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+            settings = Settings(root, root, root)
+            bundle = load_bundle(root / "model", work.model)
+            predictor = load_predictor(bundle, threads=threads, emphasis=work.emphasis)
+            self._analyzer = Analyzer(predictor, make_detector(work.detector, settings))
+
+    def rows(self, items: Sequence[Item]) -> list[Row]:
+        """Return one row per picture; see ``Worker.rows``."""
+        from fer_core.vision.photo import classify_photos
+
+        rows: list[Row] = []
+        waiting: list[PhotoResult] = []
+        for item in items:
+            waiting.append(self._cropped(item))
+            if sum(len(photo.faces) for photo in waiting) >= _BATCH_FACES:
+                rows += [photo.to_json() for photo in classify_photos(waiting, self._analyzer)]
+                waiting = []
+        return rows + [photo.to_json() for photo in classify_photos(waiting, self._analyzer)]
+
+    def _cropped(self, item: Item) -> PhotoResult:
+        from fer_core.vision.photo import PhotoResult, crop_photo
+
+        try:
+            content = _read(item)
+            self._check_memory(item, content)
+        except InputError as error:
+            return PhotoResult(item.file, error=str(error))
+        return crop_photo(content, item.file, self._analyzer, whole=self._work.whole)
+
+    def _check_memory(self, item: Item, content: bytes) -> None:
+        from fer_core.vision.decode import decoding_memory
+
+        needed = _BASE_BYTES + len(content) + round(_COPIES * decoding_memory(content))
+        if needed > self._memory_bytes:
+            raise InputError(
+                f"{_name(item)} needs {needed >> 20} MB of memory, more than the "
+                f"{self._memory_bytes >> 20} MB of a worker; raise --worker-memory or shrink the "
+                "picture."
+            )
+
+
+def _read(item: Item) -> bytes:
+    """Read a picture's file.
+
+    Raises:
+        InputError: It cannot be read, is too large, or has changed since the job has listed it. The
+            messages are those of ``classify``.
+    """
+    name = _name(item)
+    too_large = f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
+    try:
+        if is_address(item.file):
+            if (item.size or 0) > _MAX_FILE_BYTES:
+                raise InputError(too_large)
+            limit = (_MAX_FILE_BYTES if item.size is None else item.size) + 1
+            content = Store(item.file).read(item.file, limit)
+            changed = item.size is not None and len(content) != item.size
+        else:
+            path = Path(item.file)
+            if not path.is_file():
+                # Reading a device or a pipe might never end.
+                reason = "is not a file" if path.exists() else "does not exist"
+                raise InputError(f"{name} {reason}; check the path.")
+            if path.stat().st_size > _MAX_FILE_BYTES:
+                raise InputError(too_large)
+            with path.open("rb") as file:
+                content = file.read()
+                state = os.fstat(file.fileno())
+            changed = item.modified is not None and (
+                (len(content), state.st_mtime_ns) != (item.size, item.modified)
+            )
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror}); check the path.") from error
+    if changed:
+        raise InputError(f"{name} was changed after the job had listed it; classify it again.")
+    return content
+
+
+def _name(item: Item) -> str:
+    return item.file.rpartition("/")[2] if is_address(item.file) else Path(item.file).name

@@ -1,0 +1,92 @@
+"""Workers behind one interface: a task of some files in, its rows or a reason of failure out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fer_core.scale.inputs import Item
+from fer_core.scale.work import Worker
+
+
+@dataclass(frozen=True)
+class Task:
+    """Files that one worker processes together.
+
+    Attributes:
+        part: The number of the part that they belong to.
+        start: The position of the first one in the part.
+        items: The files.
+        failures: How often a worker has died, or raised an error, while it processed them.
+    """
+
+    part: int
+    start: int
+    items: tuple[Item, ...]
+    failures: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a task.
+
+    Attributes:
+        task: The task.
+        rows: Its rows as an Arrow IPC stream; None if it failed.
+        reason: Why it failed.
+    """
+
+    task: Task
+    rows: bytes | None
+    reason: str = ""
+
+
+class Pool(Protocol):
+    """Workers that have a work open, each with at most one task at a time."""
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        ...
+
+    def has_free_worker(self) -> bool:
+        """Return True if ``submit`` starts a task at once."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Give a task to a free worker."""
+        ...
+
+    def next_outcome(self) -> Outcome | None:
+        """Wait until a task ends, or until a worker becomes free (then return None).
+
+        A worker that has died is replaced.
+
+        Raises:
+            InputError: No worker can be started.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all workers."""
+        ...
+
+
+def run_task(worker: Worker, items: Sequence[Item], schema_bytes: bytes) -> bytes:
+    """Process files and return their rows as an Arrow IPC stream; called by the workers.
+
+    Args:
+        worker: The open work.
+        items: The files.
+        schema_bytes: The serialized schema of the rows.
+    """
+    import pyarrow as pa
+
+    schema = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
+    table = pa.Table.from_pylist([dict(row) for row in worker.rows(items)], schema)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

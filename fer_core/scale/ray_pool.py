@@ -1,0 +1,293 @@
+"""``RayPool``: actors on a Ray cluster, or on a Ray instance of this machine only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
+from fer_core.scale.inputs import Item
+from fer_core.scale.pool import Outcome, Task, run_task
+from fer_core.scale.stores import is_address
+from fer_core.scale.work import Work
+
+#: Seconds for a connection to the address of a cluster, and for its answer.
+_CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 6.0
+#: Seconds until at least one worker is ready.
+_READY_SECONDS = 120.0
+#: A worker whose start fails is started again this often.
+_MAX_FAILED_STARTS = 3
+_OBJECT_STORE_BYTES = 200 * 2**20
+#: The package that is sent to the nodes; the model of a job is sent separately.
+_PACKAGE = Path(__file__).resolve().parent.parent
+_NOT_SENT = ["**/__pycache__", "models"]
+
+
+class RayPool:
+    """Actors that have the work open. An actor whose node has died is started on another one."""
+
+    def __init__(
+        self,
+        work: Work,
+        *,
+        address: str | None,
+        workers: int | None,
+        threads: int,
+        memory_bytes: int,
+        folder: str,
+        probe: str,
+        max_workers: int,
+    ) -> None:
+        """Connect to a cluster and start the actors.
+
+        Args:
+            work: What they do.
+            address: As ``ScaleOptions.address``.
+            workers: The number of actors; None for one per core of the cluster, divided by
+                ``threads``.
+            threads: Threads, and Ray's number of CPUs, of each actor.
+            memory_bytes: As for ``Work.open``.
+            folder: The folder that relative paths start at.
+            probe: A file of the job, which every node has to see.
+            max_workers: At most this many actors can be busy.
+
+        Raises:
+            InputError: The cluster cannot be reached, or has other versions.
+        """
+        require_packages("--on ray needs", "scale", "ray")
+        connect(address)
+        import ray
+
+        self._ray = ray
+        cores = int(ray.cluster_resources().get("CPU", 1))
+        self.size = min(workers or max(1, cores // threads), max_workers)
+        self._probe = None if is_address(probe) else str(Path(folder) / probe)
+        self._must_exist = self._probe is not None and Path(self._probe).exists()
+        self._arguments = (
+            ray.put(work),
+            threads,
+            memory_bytes,
+            work.schema().serialize().to_pybytes(),
+            folder,
+        )
+        self._actor = ray.remote(num_cpus=threads, max_restarts=0)(_Actor)
+        self._failed_starts = 0
+        #: By the reference of what each actor is doing: the actor, and its task or None (starting).
+        self._running: dict[Any, tuple[Any, Task | None]] = {}
+        self._free: list[Any] = []
+        for _ in range(self.size):
+            self._start()
+
+    def has_free_worker(self) -> bool:
+        """Return True if an actor is ready and has no task."""
+        return bool(self._free)
+
+    def submit(self, task: Task) -> None:
+        """Send a task to a free actor."""
+        actor = self._free.pop()
+        self._running[actor.run.remote(list(task.items))] = (actor, task)
+
+    def next_outcome(self) -> Outcome | None:
+        """Wait for an actor; see ``Pool.next_outcome``."""
+        has_worker = bool(self._free) or any(task for _, task in self._running.values())
+        done, _ = self._ray.wait(
+            list(self._running), num_returns=1, timeout=None if has_worker else _READY_SECONDS
+        )
+        if not done:
+            raise InputError(
+                f"No worker could be started on the Ray cluster within {_READY_SECONDS:.0f} "
+                "seconds; its nodes may have no free CPU: check 'ray status', or lower --threads."
+            )
+        actor, task = self._running.pop(done[0])
+        try:
+            value = self._ray.get(done[0])
+        except self._ray.exceptions.RayTaskError as error:
+            if task is None:
+                raise self._cannot_start(error) from error
+            # An error in the work; the actor itself is alive.
+            self._free.append(actor)
+            return Outcome(task, None, first_line(error.cause or error))
+        except self._ray.exceptions.RayError as error:
+            if task is None:
+                self._failed_starts += 1
+                if self._failed_starts >= _MAX_FAILED_STARTS * self.size:
+                    raise self._cannot_start(error) from error
+            self._start()
+            return None if task is None else Outcome(task, None, "the worker or its node has ended")
+        if task is None:
+            node, is_visible = value
+            if self._must_exist and not is_visible:
+                raise InputError(
+                    f"The node {node} of the Ray cluster does not see {self._probe}; use a folder "
+                    "that all nodes share, or an address such as s3://bucket/photos."
+                )
+            self._failed_starts = 0
+        self._free.append(actor)
+        return None if task is None else Outcome(task, value)
+
+    def close(self) -> None:
+        """End the actors and the connection; a cluster that was started here ends as well."""
+        if not self._ray.is_initialized():
+            return
+        for actor in [*self._free, *(actor for actor, _ in self._running.values())]:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    @property
+    def nodes(self) -> int:
+        """The number of nodes that are alive."""
+        return sum(node["Alive"] for node in self._ray.nodes())
+
+    def _start(self) -> None:
+        actor = self._actor.remote(*self._arguments)
+        self._running[actor.ready.remote(self._probe)] = (actor, None)
+
+    def _cannot_start(self, error: Exception) -> InputError:
+        cause = getattr(error, "cause", None) or error
+        if isinstance(cause, InputError):
+            return InputError(str(cause))
+        return InputError(
+            f"The workers on the Ray cluster cannot start ({first_line(cause)}); install the "
+            "packages in requirements-scale.txt on every node."
+        )
+
+
+class _Actor:
+    """Processes tasks on a node."""
+
+    def __init__(
+        self, work: Work, threads: int, memory_bytes: int, schema_bytes: bytes, folder: str
+    ) -> None:
+        if Path(folder).is_dir():
+            os.chdir(folder)
+        self._start = (work, threads, memory_bytes)
+        self._schema = schema_bytes
+        self._worker: Any = None
+
+    def ready(self, probe: str | None) -> tuple[str, bool]:
+        """Open the work; return the node's name and True if it sees a file."""
+        work, threads, memory_bytes = self._start
+        self._worker = work.open(threads=threads, memory_bytes=memory_bytes)
+        return socket.gethostname(), probe is None or Path(probe).exists()
+
+    def run(self, items: Sequence[Item]) -> bytes:
+        """Process files."""
+        return run_task(self._worker, items, self._schema)
+
+
+def connect(address: str | None) -> None:
+    """Connect this process to a Ray cluster.
+
+    Args:
+        address: ``ray://HOST:PORT`` (Ray Client), ``HOST:PORT``, or None for a cluster on this
+            machine, which is started if there is none.
+
+    Raises:
+        InputError: The cluster cannot be reached, does not answer, or has other versions.
+    """
+    # Ray sends usage data to its developers unless this is set before its import.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray may change the variable for GPUs of its workers; without this it warns.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if "ray" not in sys.modules and _has_token():
+        # As "ray start" does: a token on this machine is used unless the variable says otherwise.
+        # Ray reads the variable when it is imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray
+
+    if ray.is_initialized():
+        ray.shutdown()
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    running = address or _running_cluster()
+    if running is None:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            **quiet,
+        )
+        return
+    _check_port(running)
+    runtime = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
+    _within(
+        _ANSWER_SECONDS,
+        lambda: ray.init(address=running, runtime_env=runtime, **quiet),
+        running,
+    )
+
+
+def _running_cluster() -> str | None:
+    """Return the address of a cluster on this machine that was started with ``ray start``."""
+    from ray._private.services import find_gcs_addresses
+
+    addresses: set[str] = find_gcs_addresses()
+    return min(addresses) if addresses else None
+
+
+def _has_token() -> bool:
+    """Return True if this machine has a token for Ray clusters."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return (Path(named) if named else Path.home() / ".ray" / "auth_token").is_file()
+
+
+def _check_port(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # such as "auto", from RAY_ADDRESS
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(
+            f"The Ray cluster at {address} cannot be reached ({reason}); check the address, and "
+            "that 'ray start --head' is running there."
+        ) from error
+
+
+def _within(seconds: float, connecting: Callable[[], object], address: str) -> None:
+    """Connect in a thread, because Ray itself waits for a minute or longer."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            connecting()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise InputError(
+            f"The Ray cluster at {address} does not answer within {seconds:.0f} seconds; check "
+            "that the address belongs to a Ray cluster, and that this machine has its token in "
+            "~/.ray/auth_token."
+        )
+    if errors:
+        raise _refusal(errors[0], address) from errors[0]
+
+
+def _refusal(error: BaseException, address: str) -> InputError:
+    text = " ".join(str(error).split())
+    if "ersion" in text and ("ismatch" in text or "same version" in text):
+        import platform
+
+        import ray
+
+        return InputError(
+            f"The Ray cluster at {address} has another version of Ray or Python than this machine "
+            f"(Ray {ray.__version__}, Python {platform.python_version()}); install the same "
+            "versions on all nodes."
+        )
+    return InputError(
+        f"The Ray cluster at {address} cannot be used ({first_line(error)}); check the address, "
+        "and 'ray status' there."
+    )

@@ -1,0 +1,192 @@
+"""A hyperparameter search on a Ray cluster: each actor is a worker of the study.
+
+Ray reserves CPUs and GPUs and restarts a worker that has died; Optuna's storage distributes the
+trials and retries those of dead workers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
+from fer_core.progress import ProgressReport
+from fer_core.scale.ray_pool import connect
+from fer_core.settings import Settings
+from fer_core.training.search import (
+    free_worker_number,
+    join_study,
+    read_study_setup,
+    study_summary,
+)
+from fer_core.training.search_worker import run_search
+from fer_core.validation import FORBID_UNKNOWN, Integer, Number, from_dict
+
+_POLL_SECONDS = 2.0
+_MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True, config=FORBID_UNKNOWN)
+class RaySearchOptions:
+    """The resources of a search on Ray.
+
+    Attributes:
+        workers: Number of workers, each with one trial at a time; None for as many as the
+            cluster has resources for.
+        cpus: CPUs of each worker.
+        gpus: GPUs of each worker; 0.5 lets two workers share one.
+    """
+
+    workers: Integer | None = Field(default=None, ge=1, le=64)
+    cpus: Integer = Field(default=1, ge=1, le=1024)
+    gpus: Number = Field(default=0.0, ge=0, le=64)
+
+
+def ray_search_options(workers: int | None, cpus: int, gpus: float) -> RaySearchOptions:
+    """Validate the resources of a search.
+
+    Raises:
+        InputError: A value is not valid.
+    """
+    try:
+        return from_dict(RaySearchOptions, {"workers": workers, "cpus": cpus, "gpus": gpus})
+    except ValueError as error:
+        raise InputError(f"{error}.") from error
+
+
+def search_on_ray(
+    name: str,
+    settings: Settings,
+    options: RaySearchOptions,
+    *,
+    address: str | None,
+    stop: threading.Event,
+    report: ProgressReport | None = None,
+) -> None:
+    """Run a study on a Ray cluster until it is complete or stopped.
+
+    Args:
+        name: The study's name.
+        settings: Where ``data/`` and ``runs/`` are. If the cluster has several nodes, all of them
+            have to see these folders, and the study needs a storage that all of them reach.
+        options: Workers, CPUs and GPUs.
+        address: As for ``connect``.
+        stop: Ends the search; its trials can be resumed.
+        report: Called with the number of completed trials and of all trials.
+
+    Raises:
+        InputError: The cluster cannot be used, has too few resources, or has several nodes while
+            the study is stored on this machine only, or no worker could work on the study.
+    """
+    require_packages("--on ray needs", "scale", "ray")
+    setup = read_study_setup(name, settings)
+    connect(address)
+    import ray
+
+    try:
+        workers = _worker_count(ray.cluster_resources(), options)
+        if setup.storage is None and sum(node["Alive"] for node in ray.nodes()) > 1:
+            raise InputError(
+                f"The study {name!r} is stored on this machine only, and the Ray cluster has "
+                "several nodes; create the search with --storage URL of a database that all nodes "
+                "reach."
+            )
+        actor = ray.remote(
+            num_cpus=options.cpus,
+            num_gpus=options.gpus,
+            max_restarts=_MAX_RESTARTS,
+            max_task_retries=_MAX_RESTARTS,
+            max_concurrency=2,  # work() and stop()
+        )(_SearchActor)
+        # Ray limits the trials at the same time; the queue of runs must not limit them further.
+        there = replace(settings, parallel_runs=min(64, workers))
+        actors = [actor.remote(name, setup.storage, there, options.cpus) for _ in range(workers)]
+        errors = _wait(actors, stop, lambda: _report(name, settings, report))
+    finally:
+        ray.shutdown()
+    if errors and not stop.is_set() and study_summary(name, settings).state != "finished":
+        cause = getattr(errors[0], "cause", None) or errors[0]
+        raise InputError(
+            str(cause)
+            if isinstance(cause, InputError)
+            else f"The workers of the search {name!r} ended ({first_line(cause)}); resume it."
+        )
+
+
+def _worker_count(resources: dict[str, float], options: RaySearchOptions) -> int:
+    fits = int(resources.get("CPU", 0) // options.cpus)
+    if options.gpus:
+        fits = min(fits, int(resources.get("GPU", 0) / options.gpus))
+    if fits < 1 or (options.workers or 1) > fits:
+        raise InputError(
+            f"The Ray cluster has {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} "
+            f"GPUs, too few for {options.workers or 1} workers with {options.cpus} CPUs and "
+            f"{options.gpus:g} GPUs each; lower --workers, --cpus or --gpus."
+        )
+    return options.workers or fits
+
+
+def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) -> list[Exception]:
+    """Wait until all workers have ended; return the errors of those that failed."""
+    import ray
+
+    errors: list[Exception] = []
+    waiting, is_stopping = [one.work.remote() for one in actors], False
+    while waiting:
+        done, waiting = ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
+        for reference in done:
+            try:
+                ray.get(reference)
+            except ray.exceptions.RayError as error:
+                errors.append(error)
+        if stop.is_set() and not is_stopping:
+            is_stopping = True
+            for actor in actors:
+                actor.stop.remote()
+        report()
+    return errors
+
+
+def _report(name: str, settings: Settings, report: ProgressReport | None) -> None:
+    if report is not None:
+        summary = study_summary(name, settings)
+        completed = summary.finished + summary.pruned + summary.failed
+        report(completed, summary.setup.trials)
+
+
+class _SearchActor:
+    """A worker of a study on a node."""
+
+    def __init__(self, name: str, storage: str | None, settings: Settings, cpus: int) -> None:
+        self._name = name
+        self._storage = storage
+        self._settings = settings
+        self._stop = threading.Event()
+        # For the training processes. Ray itself sets CUDA_VISIBLE_DEVICES.
+        for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+            os.environ[variable] = str(cpus)
+
+    def work(self) -> None:
+        """Work on the study until it is complete or stopped."""
+        if self._storage is not None:
+            join_study(self._name, self._storage, self._settings)
+        while True:
+            number = free_worker_number(self._name, self._settings)
+            try:
+                run_search(self._name, self._settings, worker=number, stop=self._stop)
+                return
+            except InputError as error:
+                # Another worker of this node has taken the number at the same moment.
+                if "is already running" not in str(error):
+                    raise
+
+    def stop(self) -> None:
+        """End the work; the current trial can be resumed."""
+        self._stop.set()

@@ -1,0 +1,223 @@
+"""Run a job: distribute tasks, repeat those of failed workers, write complete parts."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fer_core.progress import ProgressReport
+from fer_core.scale.inputs import Item
+from fer_core.scale.job_folder import JobFolder, JobRecord
+from fer_core.scale.options import ScaleOptions
+from fer_core.scale.pool import Outcome, Pool, Task
+from fer_core.scale.work import Work
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_log = logging.getLogger(__name__)
+
+#: A task of several files that failed this often is divided, to find the file that causes it.
+_MAX_FAILURES = 2
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """A complete job.
+
+    Attributes:
+        record: The job.
+        summary: The number of files, rows, faces, errors and parts.
+        processed: The number of files that were processed by this call; the others were complete.
+    """
+
+    record: JobRecord
+    summary: dict[str, Any]
+    processed: int
+
+
+def run_job(
+    work: Work,
+    inputs: Sequence[str],
+    items: Iterable[Item],
+    folder: JobFolder,
+    options: ScaleOptions,
+    *,
+    report: ProgressReport | None = None,
+    on_start: Callable[[Pool], object] | None = None,
+) -> JobResult:
+    """Process all files of a job that have no rows yet.
+
+    Args:
+        work: What to do with a file.
+        inputs: What the user named; a job can only be continued with the same inputs.
+        items: The files; read only if the job is new.
+        folder: The folder of the results.
+        options: Where and with how many workers.
+        report: Called with the number of finished files and of all files.
+        on_start: Called with the pool once it is created.
+
+    Returns:
+        The complete job.
+
+    Raises:
+        InputError: The folder, the cluster or the model cannot be used. Finished parts are kept.
+    """
+    with folder.locked():
+        record = folder.prepare(work, inputs, items, options.part_files)
+        missing = folder.missing_parts(record)
+        processed = 0
+        if missing:
+            files = _count_files(record, missing)
+            pool = _pool(work, options, record, folder.items(missing[0])[0], files)
+            try:
+                if on_start is not None:
+                    on_start(pool)
+                run = _Run(
+                    work=work,
+                    folder=folder,
+                    record=record,
+                    task_files=options.task_files,
+                    pool=pool,
+                    report=report,
+                )
+                processed = run.process(missing)
+            finally:
+                pool.close()
+        return JobResult(record, folder.finish(record), processed)
+
+
+def _pool(work: Work, options: ScaleOptions, record: JobRecord, first: Item, files: int) -> Pool:
+    memory = options.worker_memory_mb * 2**20
+    if options.place == "ray":
+        from fer_core.scale.ray_pool import RayPool
+
+        return RayPool(
+            work,
+            address=options.address,
+            workers=options.workers,
+            threads=options.threads,
+            memory_bytes=memory,
+            folder=record.folder,
+            probe=first.file,
+            max_workers=-(-files // options.task_files),
+        )
+    from fer_core.scale.local_pool import LocalPool
+
+    return LocalPool(
+        work,
+        workers=min(options.local_workers(), -(-files // options.task_files)),
+        threads=options.threads,
+        memory_bytes=memory,
+        folder=record.folder,
+    )
+
+
+def _count_files(record: JobRecord, parts: Sequence[int]) -> int:
+    return sum(min(record.part_files, record.files - part * record.part_files) for part in parts)
+
+
+class _Run:
+    """The state of a running job: tasks to repeat, and the tables of incomplete parts."""
+
+    def __init__(
+        self,
+        *,
+        work: Work,
+        folder: JobFolder,
+        record: JobRecord,
+        task_files: int,
+        pool: Pool,
+        report: ProgressReport | None,
+    ) -> None:
+        self._work = work
+        self._schema = work.schema()
+        self._folder = folder
+        self._record = record
+        self._task_files = task_files
+        self._pool = pool
+        self._report = report
+        self._repeated: deque[Task] = deque()
+        #: For each incomplete part, the files without rows and the tables by their first file.
+        self._left: dict[int, int] = {}
+        self._tables: dict[int, dict[int, pyarrow.Table]] = {}
+
+    def process(self, parts: Sequence[int]) -> int:
+        """Process parts; return the number of their files."""
+        total = self._record.files
+        done = total - _count_files(self._record, parts)
+        before, running = done, 0
+        tasks = self._tasks(parts)
+        following = next(tasks, None)
+        while following is not None or self._repeated or running:
+            while self._pool.has_free_worker() and (self._repeated or following is not None):
+                if self._repeated:
+                    self._pool.submit(self._repeated.popleft())
+                elif following is not None:
+                    self._pool.submit(following)
+                    following = next(tasks, None)
+                running += 1
+            outcome = self._pool.next_outcome()
+            if outcome is None:
+                continue
+            running -= 1
+            done += self._take(outcome)
+            if self._report is not None:
+                self._report(done, total)
+        return done - before
+
+    def _tasks(self, parts: Sequence[int]) -> Iterator[Task]:
+        size = self._task_files
+        for part in parts:
+            items = self._folder.items(part)
+            self._left[part], self._tables[part] = len(items), {}
+            for start in range(0, len(items), size):
+                yield Task(part, start, tuple(items[start : start + size]))
+
+    def _take(self, outcome: Outcome) -> int:
+        """Keep the rows of a task, or plan its repetition; return the number of finished files."""
+        import pyarrow as pa
+
+        task = outcome.task
+        if outcome.rows is not None:
+            with pa.ipc.open_stream(outcome.rows) as reader:
+                return self._keep(task, reader.read_all())
+        failures = task.failures + 1
+        _log.warning(
+            "%d files from %s on are repeated (%s)", len(task.items), task.items[0].file,
+            outcome.reason,
+        )  # fmt: skip
+        if failures < _MAX_FAILURES:
+            self._repeated.append(replace(task, failures=failures))
+        elif len(task.items) > 1:
+            half = len(task.items) // 2
+            # One more failure of a half divides it again.
+            once = _MAX_FAILURES - 1
+            self._repeated.append(Task(task.part, task.start, task.items[:half], once))
+            self._repeated.append(Task(task.part, task.start + half, task.items[half:], once))
+        else:
+            (item,) = task.items
+            name = item.file.replace("\\", "/").rpartition("/")[2]
+            sentence = (
+                f"{name} could not be processed because {_because(outcome.reason)}; try it alone, "
+                "or with more memory for each worker."
+            )
+            row = dict(self._work.error_row(item, sentence))
+            return self._keep(task, pa.Table.from_pylist([row], self._schema))
+        return 0
+
+    def _keep(self, task: Task, table: pyarrow.Table) -> int:
+        self._tables[task.part][task.start] = table
+        self._left[task.part] -= len(task.items)
+        if not self._left[task.part]:
+            tables = self._tables.pop(task.part)
+            del self._left[task.part]
+            self._folder.write_part(task.part, [tables[start] for start in sorted(tables)])
+        return len(task.items)
+
+
+def _because(reason: str) -> str:
+    return reason if reason.startswith("the ") else f"of an unexpected error ({reason})"

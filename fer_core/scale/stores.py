@@ -1,0 +1,194 @@
+"""Files by path or address: local ones, and those of object stores through fsspec.
+
+``s3://`` uses the client in PyArrow, which is installed with the app. It reads the usual variables:
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and ``AWS_ENDPOINT_URL``. Every
+other address uses the package that fsspec names for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fer_core.errors import InputError, first_line
+from fer_core.extras import require_packages
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE | re.DOTALL)
+
+#: Seconds for a connection to an object store, and for one of its answers.
+_CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file of a store.
+
+    Attributes:
+        name: Its address.
+        size: In bytes.
+    """
+
+    name: str
+    size: int
+
+
+def is_address(text: str) -> bool:
+    """Return True for an address with a scheme, such as ``s3://bucket/photos``."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+class Store:
+    """The file system behind an address, such as ``s3://bucket/photos``."""
+
+    def __init__(self, address: str) -> None:
+        """Open the file system.
+
+        Raises:
+            InputError: A package for this kind of address is missing, or it cannot be opened.
+        """
+        match = _ADDRESS.fullmatch(address)
+        assert match is not None
+        self._scheme = match[1].lower()
+        self._files = _file_system(self._scheme)
+
+    def read(self, address: str, limit: int | None = None) -> bytes:
+        """Return a file's content, or its first bytes.
+
+        Args:
+            address: The file.
+            limit: The number of bytes; a client may reserve this amount of memory.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+            content: bytes = file.read() if limit is None else file.read(limit)
+            return content
+
+    def write(self, address: str, content: bytes) -> None:
+        """Replace a file. On object stores, readers see the old or the new content.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with _errors_as_os_errors(), self._files.open(self._path(address), "wb") as file:
+            file.write(content)
+
+    def delete(self, address: str) -> None:
+        """Delete a file.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        with _errors_as_os_errors():
+            self._files.rm_file(self._path(address))
+
+    def exists(self, address: str) -> bool:
+        """Return True if a file or folder exists."""
+        with _errors_as_os_errors():
+            return bool(self._files.exists(self._path(address)))
+
+    def files(self, address: str) -> Iterator[Listed]:
+        """Yield the file at an address, or every file in the folder at any depth, by name.
+
+        Raises:
+            OSError: The store cannot be read.
+        """
+        with _errors_as_os_errors():
+            self._check_reachable(address)
+            found = self._files.find(self._path(address), detail=True)
+        for name, info in sorted(found.items()):
+            yield Listed(self._address(name), int(info.get("size") or 0))
+
+    def matches(self, pattern: str) -> Iterator[Listed]:
+        """Yield the files whose addresses match a pattern, by name.
+
+        Raises:
+            OSError: The store cannot be read.
+        """
+        with _errors_as_os_errors():
+            self._check_reachable(re.split(r"[*?[]", pattern)[0].rpartition("/")[0])
+            found = self._files.glob(self._path(pattern), detail=True)
+        for name, info in sorted(found.items()):
+            if info.get("type") == "file":
+                yield Listed(self._address(name), int(info.get("size") or 0))
+
+    def _check_reachable(self, address: str) -> None:
+        """Raise the error of a store that cannot be listed; fsspec's listings omit errors."""
+        if self._scheme not in ("http", "https"):
+            self._files.info(self._path(address))
+
+    def _path(self, address: str) -> str:
+        if self._scheme in ("http", "https"):
+            return address
+        return address.split("://", 1)[1]
+
+    def _address(self, path: str) -> str:
+        return path if is_address(path) else f"{self._scheme}://{path.lstrip('/')}"
+
+
+@cache
+def _file_system(scheme: str) -> Any:
+    require_packages(f"Addresses with {scheme}:// need", "scale", "fsspec")
+    import fsspec
+
+    try:
+        if scheme == "s3":
+            return _s3()
+        return fsspec.filesystem(scheme)
+    except ImportError as error:
+        raise InputError(
+            f"Addresses with {scheme}:// need another package ({first_line(error)})."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"Addresses with {scheme}:// are not supported ({first_line(error)}); use s3://, or "
+            "another scheme of fsspec."
+        ) from error
+
+
+def _s3() -> Any:
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    scheme, separator, host = endpoint.rpartition("://")
+    return ArrowFSWrapper(
+        S3FileSystem(
+            endpoint_override=host.rstrip("/") or None,
+            scheme=scheme if separator else None,
+            region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+            connect_timeout=_CONNECT_SECONDS,
+            request_timeout=_REQUEST_SECONDS,
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
+        )
+    )
+
+
+@contextmanager
+def _errors_as_os_errors() -> Iterator[None]:
+    """Convert the errors of clients, each of which has its own types, to ``OSError``."""
+    try:
+        yield
+    except OSError as error:
+        if error.strerror is None:
+            raise OSError(error.errno or 0, _reason(error)) from error
+        raise
+    except Exception as error:
+        raise OSError(0, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    text = first_line(error)
+    if "ACCESS_DENIED" in text or "Access Denied" in text or "403" in text:
+        return "the store denies access"
+    if isinstance(error, FileNotFoundError) or "NO_SUCH" in text:
+        return "there is no such file or bucket"
+    if "NETWORK_CONNECTION" in text or "connect" in text.lower():
+        return "the store cannot be reached"
+    return text[:160].rstrip(".")

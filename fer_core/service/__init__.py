@@ -1,0 +1,1 @@
+"""The analyzer over HTTP: classify uploaded pictures, with limits, API keys and metrics."""

@@ -1,0 +1,125 @@
+"""``BatchingPredictor``: faces of concurrent requests share calls of the network."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.predictor import Predictor
+
+
+@dataclass
+class _Call:
+    """Crops of one picture, and the future of their probabilities."""
+
+    crops: NDArray[np.uint8]
+    result: Future[NDArray[np.float32]] = field(default_factory=Future)
+
+
+class BatchingPredictor:
+    """Runs a predictor in one thread and combines the calls of other threads.
+
+    While the network runs, further calls wait. The next batch consists of the calls that are
+    waiting then, so that a single caller never waits for others.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        max_faces: int = 64,
+        on_batch: Callable[[int], object] | None = None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            predictor: The model.
+            max_faces: A batch is closed when it has at least this many faces.
+            on_batch: Called with the number of faces of each batch.
+        """
+        self._predictor = predictor
+        self._max_faces = max_faces
+        self._on_batch = on_batch
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
+        self._thread.start()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return self._predictor.classes
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the network's input."""
+        return self._predictor.input_shape
+
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Classify crops, possibly together with those of other threads.
+
+        Args:
+            crops: As for ``Predictor.probabilities``.
+
+        Returns:
+            float32 ``[n, classes]``, rows summing to 1.
+
+        Raises:
+            RuntimeError: The predictor is closed.
+        """
+        call = _Call(crops)
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the predictor is closed")
+            self._calls.put(call)
+        return call.result.result()
+
+    def close(self) -> None:
+        """Finish the waiting calls and end the thread."""
+        with self._lock:
+            self._is_closed = True
+            self._calls.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            batch, is_last = self._next_batch()
+            # Gray and color crops of different sizes cannot be stacked.
+            for shape in dict.fromkeys(call.crops.shape[1:] for call in batch):
+                self._predict([call for call in batch if call.crops.shape[1:] == shape])
+            if is_last:
+                return
+
+    def _next_batch(self) -> tuple[list[_Call], bool]:
+        """Wait for a call; return it with those that are waiting, and True after ``close``."""
+        batch: list[_Call] = []
+        try:
+            while not batch or sum(len(call.crops) for call in batch) < self._max_faces:
+                call = self._calls.get(block=not batch)
+                if call is None:
+                    return batch, True
+                batch.append(call)
+        except queue.Empty:
+            pass
+        return batch, False
+
+    def _predict(self, batch: list[_Call]) -> None:
+        try:
+            rows = self._predictor.probabilities(np.concatenate([call.crops for call in batch]))
+        except Exception as error:
+            for call in batch:
+                call.result.set_exception(error)
+            return
+        if self._on_batch is not None:
+            self._on_batch(len(rows))
+        start = 0
+        for call in batch:
+            call.result.set_result(rows[start : start + len(call.crops)])
+            start += len(call.crops)

@@ -1,0 +1,107 @@
+"""The model that a training starts from: chosen at the launch, read by the job."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from fer_core.bundle import KERAS_MODEL_FILE, Bundle, BundleRecord
+from fer_core.errors import InputError, first_line
+from fer_core.files import cannot_read
+from fer_core.recipes.architectures import ARCHITECTURES, INPUT_SHAPE
+from fer_core.training.model_setup import StartingWeights
+from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
+
+
+def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingModel, Path]:
+    """Return the record of a bundle as the start of a training, and its Keras file.
+
+    Args:
+        bundle: The trained model.
+        freeze: The stage up to which the network is not trained; None to train all layers.
+
+    Raises:
+        InputError: The bundle has no network that can be trained here.
+    """
+    problem = start_problem(bundle)
+    if problem is not None:
+        raise InputError(problem)
+    path = bundle.folder / KERAS_MODEL_FILE
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    record = StartingModel(
+        model=bundle.name,
+        architecture=str(bundle.record.config["architecture"]),
+        classes=bundle.record.labels,
+        digest=digest,
+        freeze=freeze,
+        datasets=_datasets(bundle.record),
+    )
+    return record, path
+
+
+def start_problem(bundle: Bundle) -> str | None:
+    """Return why no training can start from a bundle, as a sentence; None if one can."""
+    record = bundle.record
+    if record.input_shape != INPUT_SHAPE:
+        wanted, found = ("x".join(map(str, shape)) for shape in (INPUT_SHAPE, record.input_shape))
+        return (
+            f"The model {bundle.name!r} has an input of {found} values, and trainings have one of "
+            f"{wanted}; choose a model that was trained here."
+        )
+    architecture = record.config.get("architecture")
+    if record.recipe is None or architecture not in ARCHITECTURES:
+        return (
+            f"The model {bundle.name!r} was imported from another program, and its network is none "
+            "of the architectures that can be trained here; choose a model that was trained here."
+        )
+    if not (bundle.folder / KERAS_MODEL_FILE).is_file():
+        return (
+            f"The model {bundle.name!r} has no {KERAS_MODEL_FILE}, which a training needs to start "
+            "from it; restore the file, or choose another model."
+        )
+    return None
+
+
+def _datasets(record: BundleRecord) -> tuple[dict[str, Any], ...]:
+    """Return the data that a model was trained on, that of its own start included."""
+    own = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
+    return (own, *record.starting_datasets)
+
+
+def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
+    """Return what a run takes over from its starting model; None for random weights.
+
+    If the run has finished epochs, the weights come from its checkpoint, and the file of the
+    starting model is not read.
+
+    Raises:
+        InputError: The file is missing, damaged or another one than at the launch.
+    """
+    start = setup.start
+    if start is None:
+        return None
+    if run.read_epochs():
+        return StartingWeights(None, start.classes, start.freeze)
+    import keras
+
+    from fer_core.exchange.keras_files import check_keras_archive
+
+    path = run.start_path
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != start.digest:
+            raise InputError(f"{path} is not the model {start.model!r} that the run started from")
+        check_keras_archive(path)
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises many types for files that it cannot load.
+        raise InputError(
+            f"The starting model cannot be loaded ({first_line(error)}); start a new run."
+        ) from error
+    return StartingWeights(model.get_weights(), start.classes, start.freeze)

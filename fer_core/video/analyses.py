@@ -1,0 +1,233 @@
+"""Start analyses, list them, and decide who may see them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from fer_core.access import Admission
+from fer_core.errors import InputError
+from fer_core.files import is_disk_full
+from fer_core.settings import Settings
+from fer_core.video.analysis_folder import (
+    ANNOTATED_FILE,
+    SETTINGS_FILE,
+    AnalysisFolder,
+    AnalysisStatus,
+    new_analysis_folder,
+)
+from fer_core.video.analysis_job import check_range
+from fer_core.video.analysis_queue import enqueue_analysis, pending_analyses
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.reader import probe_video
+
+#: The endings under which files are offered; what a file is, its content decides.
+VIDEO_TYPES = (
+    *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "mts", "m2ts", "ts", "wmv"),
+    *("flv", "3gp", "ogv", "gif", "webp"),
+)
+#: Part of a disk that stays free when a video is stored.
+_FREE_BYTES = 200 << 20
+
+ActualState = Literal["queued", "starting", "running", "finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class AnalysisSummary:
+    """One analysis, for a list.
+
+    Attributes:
+        folder: Its folder.
+        settings: Its settings.
+        state: What it is doing, or how it ended.
+        message: One sentence about it; may be empty.
+        status: What its job reported last.
+        queue_position: From 1 if it is pending.
+    """
+
+    folder: AnalysisFolder
+    settings: AnalysisSettings
+    state: ActualState
+    message: str
+    status: AnalysisStatus | None
+    queue_position: int | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """True if it runs or will run."""
+        return self.state in ("queued", "starting", "running")
+
+
+def start_analysis(
+    analysis: AnalysisSettings,
+    settings: Settings,
+    *,
+    upload: BinaryIO | None = None,
+) -> AnalysisFolder:
+    """Create an analysis and start it in the background, or add it to the queue.
+
+    Args:
+        analysis: What to analyze. ``source`` is the path of the file, unless it is uploaded.
+        settings: Where ``analyses/`` is.
+        upload: The content of the file; it is stored with the analysis.
+
+    Returns:
+        The folder of the analysis.
+
+    Raises:
+        InputError: The file is not a video that can be analyzed, the range is outside of it, or it
+            cannot be stored. Nothing is kept then.
+    """
+    folder = new_analysis_folder(analysis.video, settings.analyses_root)
+    try:
+        if upload is not None:
+            path = folder.stored_source(_suffix(analysis.video))
+            _store(upload, path, analysis.video)
+            analysis = replace(analysis, source=path.name)
+        info = probe_video(folder.source_path(analysis), analysis.video)
+        check_range(info, analysis.start, analysis.end)
+        folder.create(analysis)
+        enqueue_analysis(folder, settings)
+    except BaseException:
+        # The user will try again, and an unfinished folder would remain in the list.
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    return folder
+
+
+def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
+    """Continue an analysis after its last finished segment, in the background.
+
+    Raises:
+        InputError: It is running or pending already.
+    """
+    enqueue_analysis(folder, settings)
+
+
+def draw_again(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
+    """Make the annotated video, or replace it by one with the current names.
+
+    Args:
+        folder: A finished analysis.
+        settings: Where ``analyses/`` is.
+        blurs: True to blur the faces.
+
+    Raises:
+        InputError: The video is not stored any more, or the analysis is running.
+    """
+    analysis = folder.read_settings()
+    if not folder.source_path(analysis).is_file():
+        raise InputError(
+            f"{analysis.video} is not stored any more, so it cannot be drawn; analyze it again."
+        )
+    if folder.is_active:
+        raise InputError(f"{analysis.video} is being analyzed; wait for its end.")
+    folder.change_settings(replace(analysis, annotates=True, blurs=blurs))
+    (folder.path / ANNOTATED_FILE).unlink(missing_ok=True)
+    enqueue_analysis(folder, settings)
+
+
+def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[AnalysisSummary]:
+    """Return the analyses that a visitor may see, the newest first.
+
+    On a server with a login, everybody sees his or her own analyses only.
+
+    Args:
+        settings: Where ``analyses/`` is.
+        visitor: None for all analyses, for the user of this machine.
+    """
+    found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
+    waiting = pending_analyses(settings)
+    summaries = []
+    for path in sorted(found, reverse=True):
+        folder = AnalysisFolder(path.parent)
+        try:
+            summary = summarize_analysis(folder, waiting)
+        except InputError:
+            continue  # damaged: it has no owner who might see it
+        if visitor is None or may_see(summary.settings, visitor):
+            summaries.append(summary)
+    return summaries
+
+
+def find_analysis(
+    analysis_id: str, settings: Settings, visitor: Admission
+) -> AnalysisSummary | None:
+    """Return an analysis by its id; None if there is none that the visitor may see."""
+    return next(
+        (one for one in list_analyses(settings, visitor) if one.folder.id == analysis_id), None
+    )
+
+
+def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
+    """Return True if a visitor may see, change and delete an analysis.
+
+    Not even editors see the analyses of others: recordings of people are personal data.
+    """
+    if not visitor.is_shared:
+        return True
+    return bool(visitor.person) and visitor.person.lower() == analysis.owner.lower()
+
+
+def summarize_analysis(folder: AnalysisFolder, waiting: list[str]) -> AnalysisSummary:
+    """Return the actual state of an analysis: of its process, not only what it wrote last.
+
+    Args:
+        folder: The analysis.
+        waiting: The ids in the queue.
+
+    Raises:
+        InputError: Its settings are damaged.
+    """
+    analysis, status = folder.read_settings(), folder.read_status()
+    position = waiting.index(folder.id) + 1 if folder.id in waiting else None
+
+    def summary(state: ActualState, message: str) -> AnalysisSummary:
+        return AnalysisSummary(folder, analysis, state, message, status, position)
+
+    if folder.is_active:
+        if status is None or status.state != "running":
+            return summary("starting", "starting")
+        return summary("running", status.message)
+    if position is not None:
+        return summary("queued", f"waiting, number {position} in the queue")
+    if status is None:
+        return summary("stopped", "it was not started yet; continue it, or delete it")
+    if status.state == "running":
+        return summary(
+            "failed",
+            "its process ended unexpectedly; continue it from the last finished part",
+        )
+    return summary(status.state, status.message)
+
+
+def _suffix(name: str) -> str:
+    suffix = Path(name).suffix.lower().lstrip(".")
+    return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
+
+
+def _store(upload: BinaryIO, path: Path, name: str) -> None:
+    """Write an upload to disk.
+
+    Raises:
+        InputError: The disk has too little space, or the file cannot be written.
+    """
+    upload.seek(0, 2)
+    size = upload.tell()
+    upload.seek(0)
+    available = shutil.disk_usage(path.parent).free
+    if size + _FREE_BYTES > available:
+        raise InputError(
+            f"{name} has {size / 1e6:,.0f} MB and the disk of {path.parent.parent} has "
+            f"{available / 1e6:,.0f} MB left; free some space, or delete analyses."
+        )
+    try:
+        with path.open("wb") as file:
+            shutil.copyfileobj(upload, file, 1 << 20)
+    except OSError as error:
+        action = "free some space" if is_disk_full(error) else "check its permissions"
+        raise InputError(
+            f"{name} cannot be stored in {path.parent.parent} ({error.strerror}); {action}."
+        ) from error

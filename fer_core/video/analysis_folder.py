@@ -1,0 +1,392 @@
+"""An analysis on disk: ``analyses/<id>/``.
+
+``settings.json`` is written once by the launcher, ``control.json`` and ``edits.json`` by the page,
+everything else by the job. A segment is written when it is complete, so that a job that was killed
+continues after its last finished segment.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as record
+
+from fer_core.errors import InputError, first_line
+from fer_core.files import (
+    PART,
+    os_errors_as_input_errors,
+    plain_name,
+    read_arrays,
+    read_json,
+    replaced_file,
+    write_json,
+    write_new_json,
+)
+from fer_core.processes import (
+    inherited_lock,
+    is_locked,
+    is_process_alive,
+    lock_file,
+    process_start,
+)
+from fer_core.validation import IGNORE_UNKNOWN, Integer, Number, Text, from_dict
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.observation import FaceRow
+
+SETTINGS_FILE = "settings.json"
+STATUS_FILE = "status.json"
+CONTROL_FILE = "control.json"
+TABLE_FILE = "faces.parquet"
+LOG_FILE = "analysis.log"
+ANNOTATED_FILE = "annotated.mp4"
+PLAYER_FILE = "player.mp4"
+SUBTITLES_FILE = "emotions.vtt"
+_SOURCE_STEM = "source"
+_SEGMENTS, _THUMBNAILS, _PORTRAITS = "segments", "thumbnails", "persons"
+_LOCK_TIMEOUT = 0.5
+_JPEG_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
+
+AnalysisState = Literal["running", "finished", "stopped", "failed"]
+
+
+@record(frozen=True, config=IGNORE_UNKNOWN)
+class AnalysisStatus:
+    """The state of an analysis: the content of ``status.json``.
+
+    Attributes:
+        state: What the job is doing, or how it ended.
+        message: One sentence for the user.
+        phase: The current part of the work, such as "analyzing".
+        done: Finished part of the phase, in seconds of video.
+        total: All of the phase, in seconds of video; 0 if unknown.
+        frames: Analyzed frames.
+        seconds_left: Estimated time left in this phase; None if unknown.
+        notes: Sentences about the file, such as damaged frames.
+        width: Of the upright video, in pixels; 0 if unknown.
+        height: Of the upright video, in pixels; 0 if unknown.
+        seconds: Duration of the video; None if unknown.
+        process_id: ID of the job's process.
+        process_started: As for ``process_start``.
+        updated: When this was written, UTC, ISO 8601.
+    """
+
+    state: AnalysisState
+    message: Text = ""
+    phase: Text = ""
+    done: Number = 0.0
+    total: Number = 0.0
+    frames: Integer = 0
+    seconds_left: Number | None = None
+    notes: tuple[Text, ...] = ()
+    width: Integer = 0
+    height: Integer = 0
+    seconds: Number | None = None
+    process_id: Integer = Field(default_factory=os.getpid)
+    process_started: Number | None = Field(default_factory=lambda: process_start(os.getpid()))
+    updated: Text = Field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A finished part of an analysis.
+
+    Attributes:
+        start: Time from which on frames belong to it, in seconds.
+        end: Time of the first frame of the next segment; infinite for the last segment.
+        frames: Numbers of the analyzed frames, int64.
+        seconds: Their times, float64.
+        row_frames: Frames of the rows that were completed in this segment, int64; a few may belong
+            to the segment before.
+        row_seconds: Times of the rows, float64.
+        persons: int32.
+        boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
+        detection_scores: float32.
+        probabilities: float32 ``[n, classes]``.
+        cuts: Times of hard cuts.
+        state: Of the observer, for the next segment.
+        report: What was found in the file so far, from ``ReadReport``.
+    """
+
+    start: float
+    end: float
+    frames: NDArray[np.int64] = field(repr=False)
+    seconds: NDArray[np.float64] = field(repr=False)
+    row_frames: NDArray[np.int64] = field(repr=False)
+    row_seconds: NDArray[np.float64] = field(repr=False)
+    persons: NDArray[np.int32] = field(repr=False)
+    boxes: NDArray[np.float32] = field(repr=False)
+    detection_scores: NDArray[np.float32] = field(repr=False)
+    probabilities: NDArray[np.float32] = field(repr=False)
+    cuts: list[float]
+    state: dict[str, Any] = field(repr=False)
+    report: dict[str, Any]
+
+    @property
+    def is_last(self) -> bool:
+        """True if no frames follow."""
+        return math.isinf(self.end)
+
+
+_ARRAYS = (
+    *("frames", "seconds", "row_frames", "row_seconds", "persons", "boxes"),
+    *("detection_scores", "probabilities"),
+)
+
+
+def row_arrays(rows: Sequence[FaceRow], classes: int) -> dict[str, NDArray[Any]]:
+    """Return the columns of rows under the names of the attributes of ``Segment``.
+
+    Args:
+        rows: Classified rows.
+        classes: The number of classes.
+    """
+    boxes = [(row.box.x, row.box.y, row.box.width, row.box.height) for row in rows]
+    probabilities = [row.probabilities for row in rows]
+    return {
+        "row_frames": np.array([row.frame for row in rows], np.int64),
+        "row_seconds": np.array([row.seconds for row in rows], np.float64),
+        "persons": np.array([row.person for row in rows], np.int32),
+        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "detection_scores": np.array([row.detection_score for row in rows], np.float32),
+        "probabilities": np.array(probabilities, np.float32).reshape(-1, classes),
+    }
+
+
+class AnalysisFolder:
+    """Reads and writes the folder of one analysis."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The name of the folder."""
+        return self.path.name
+
+    @property
+    def table_path(self) -> Path:
+        """The table of the finished analysis."""
+        return self.path / TABLE_FILE
+
+    def create(self, settings: AnalysisSettings) -> None:
+        """Create the folder and write ``settings.json``.
+
+        Raises:
+            InputError: It contains an analysis already, or cannot be written.
+        """
+        with os_errors_as_input_errors(f"The analysis cannot be stored in {self.path}"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            is_new = write_new_json(self.path / SETTINGS_FILE, settings.to_json())
+        if not is_new:
+            raise InputError(
+                f"{self.path} already contains an analysis; choose another folder, or delete it."
+            )
+
+    def change_settings(self, settings: AnalysisSettings) -> None:
+        """Replace ``settings.json``, for what does not change the table.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        with os_errors_as_input_errors(f"The analysis in {self.path} cannot be changed"):
+            write_json(self.path / SETTINGS_FILE, settings.to_json())
+
+    def read_settings(self) -> AnalysisSettings:
+        """Read ``settings.json``.
+
+        Raises:
+            InputError: It is missing or damaged.
+        """
+        path = self.path / SETTINGS_FILE
+        try:
+            return AnalysisSettings.from_json(read_json(path))
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{self.path} contains no analysis ({SETTINGS_FILE} is missing); choose another "
+                "one."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} is damaged ({first_line(error)}); delete the analysis and start it again."
+            ) from error
+
+    def source_path(self, settings: AnalysisSettings) -> Path:
+        """The file that is analyzed."""
+        return self.path / settings.source
+
+    def stored_source(self, suffix: str) -> Path:
+        """The path at which an uploaded file is stored."""
+        return self.path / f"{_SOURCE_STEM}{suffix.lower()}"
+
+    def stores_source(self, settings: AnalysisSettings) -> bool:
+        """True if the video is, or was, stored in this folder."""
+        return not Path(settings.source).is_absolute()
+
+    @contextmanager
+    def locked(self) -> Iterator[AnalysisSettings]:
+        """Lock the analysis for this process; the system releases the lock when it ends.
+
+        Returns:
+            The content of ``settings.json``.
+
+        Raises:
+            InputError: It is missing or damaged, or another process works on it.
+        """
+        settings = self.read_settings()
+        path = self.path / SETTINGS_FILE
+        descriptor = inherited_lock(path)
+        if descriptor is None:
+            descriptor = lock_file(path, _LOCK_TIMEOUT)
+            with suppress(OSError):
+                (self.path / CONTROL_FILE).unlink(missing_ok=True)
+        if descriptor is None:
+            raise InputError(
+                f"{settings.video} is being analyzed by another process ({self.path}); wait for "
+                "its end."
+            )
+        try:
+            yield settings
+        finally:
+            os.close(descriptor)
+
+    @property
+    def is_active(self) -> bool:
+        """True if a process works on the analysis."""
+        locked = is_locked(self.path / SETTINGS_FILE)
+        if locked is not None:
+            return locked
+        status = self.read_status()
+        return (
+            status is not None
+            and status.state == "running"
+            and is_process_alive(status.process_id, status.process_started)
+        )
+
+    def write_status(self, status: AnalysisStatus) -> None:
+        """Replace ``status.json``."""
+        write_json(self.path / STATUS_FILE, asdict(status))
+
+    def read_status(self) -> AnalysisStatus | None:
+        """Read ``status.json``; return None if it is missing or damaged."""
+        try:
+            return from_dict(AnalysisStatus, read_json(self.path / STATUS_FILE))
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def request_stop(self) -> None:
+        """Ask the job to end.
+
+        Raises:
+            InputError: No job is running, or the folder cannot be written.
+        """
+        if not self.is_active:
+            raise InputError(f"The analysis {self.id} is not running; reload the page.")
+        with os_errors_as_input_errors(f"{self.path / CONTROL_FILE} cannot be written"):
+            write_json(self.path / CONTROL_FILE, {"request": "stop"})
+
+    def is_stop_requested(self) -> bool:
+        """Return True if the job should end."""
+        try:
+            return bool(read_json(self.path / CONTROL_FILE)["request"] == "stop")
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def discard_request(self) -> None:
+        """Remove a handled request."""
+        (self.path / CONTROL_FILE).unlink(missing_ok=True)
+
+    def write_segment(self, number: int, segment: Segment) -> None:
+        """Store a finished segment; it is on disk when this returns."""
+        path = self._segment_path(number)
+        path.parent.mkdir(exist_ok=True)
+        document = {"cuts": segment.cuts, "state": segment.state, "report": segment.report}
+        arrays: dict[str, Any] = {name: getattr(segment, name) for name in _ARRAYS}
+        arrays["limits"] = np.array([segment.start, segment.end])
+        arrays["document"] = np.array(json.dumps(document))
+        with replaced_file(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def read_segment(self, number: int) -> Segment | None:
+        """Return a finished segment; None if it is missing or damaged."""
+        try:
+            arrays: dict[str, Any] = read_arrays(self._segment_path(number))
+            document = json.loads(str(arrays.pop("document")))
+            start, end = (float(limit) for limit in arrays.pop("limits"))
+            return Segment(start=start, end=end, **arrays, **document)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def last_segment(self) -> tuple[int, Segment | None]:
+        """Return the number of finished segments, and the last one; damaged ones do not count."""
+        count = self.count_segments()
+        while count and (last := self.read_segment(count - 1)) is None:
+            count -= 1
+        return count, last if count else None
+
+    def count_segments(self) -> int:
+        """Return the number of finished segments before the first missing one."""
+        return next(n for n in itertools.count() if not self._segment_path(n).is_file())
+
+    def _segment_path(self, number: int) -> Path:
+        return self.path / _SEGMENTS / f"{number:05}.npz"
+
+    def write_thumbnail(self, seconds: float, image: NDArray[np.uint8]) -> None:
+        """Store a small picture of the video at a time; RGB uint8 ``[height, width, 3]``."""
+        path = self.path / _THUMBNAILS / f"{round(1000 * seconds):010}.jpg"
+        _write_jpeg(path, image)
+
+    def thumbnail_near(self, seconds: float) -> tuple[float, Path] | None:
+        """Return time and path of the stored picture nearest to a time; None without any."""
+        paths = (self.path / _THUMBNAILS).glob("[!.]*.jpg")
+        timed = ((int(path.stem) / 1000, path) for path in paths if path.stem.isdecimal())
+        return min(timed, key=lambda pair: abs(pair[0] - seconds), default=None)
+
+    def write_portrait(self, person: int, image: NDArray[np.uint8]) -> None:
+        """Store the picture of a person's face; RGB uint8 ``[height, width, 3]``."""
+        _write_jpeg(self.path / _PORTRAITS / f"{person}.jpg", image)
+
+    def portrait_path(self, person: int) -> Path | None:
+        """Return the path of a person's picture; None if there is none."""
+        path = self.path / _PORTRAITS / f"{person}.jpg"
+        return path if path.is_file() else None
+
+
+def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
+    """Create a new folder, named after the current time and the video.
+
+    Raises:
+        InputError: ``root`` cannot be written.
+    """
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", video)
+    base = f"{datetime.now():%Y%m%d-%H%M%S}-{plain_name(stem)[:40] or 'video'}"
+    with os_errors_as_input_errors(f"No analysis can be stored in {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            path = root / (base if number == 1 else f"{base}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir()
+                break
+    return AnalysisFolder(path)
+
+
+def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG_QUALITY)[1]
+    # Without waiting for the disk, because there is one for every second of the video.
+    temporary = path.with_name(f".{path.name}{PART}")
+    temporary.write_bytes(content.tobytes())
+    temporary.replace(path)

@@ -1,0 +1,519 @@
+"""The job that analyzes one video, from its ``settings.json`` to its table.
+
+``video`` on the command line calls ``run_analysis`` in its own process; for the page the queue
+starts ``python -m fer_core.video.analysis_job DIR``.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fer_core.bundle import find_bundle
+from fer_core.errors import InputError
+from fer_core.files import is_disk_full, write_text
+from fer_core.predictor import load_predictor
+from fer_core.processes import stop_on_signals
+from fer_core.settings import Settings, load_settings
+from fer_core.video.analysis_folder import (
+    ANNOTATED_FILE,
+    PLAYER_FILE,
+    SUBTITLES_FILE,
+    AnalysisFolder,
+    AnalysisStatus,
+    Segment,
+    row_arrays,
+)
+from fer_core.video.analysis_queue import continue_analysis_queue
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.edits import EditHistory
+from fer_core.video.face_table import FaceTable, read_table
+from fer_core.video.observation import FaceObserver, FaceRow, PreparedFrame
+from fer_core.video.read_ahead import ReadAhead
+from fer_core.video.reader import (
+    ReadReport,
+    VideoFrame,
+    VideoInfo,
+    describe_reading,
+    probe_video,
+    read_frames,
+)
+from fer_core.video.rendering import Rendering, render_video
+from fer_core.video.table_writer import write_table
+from fer_core.video.timecode import format_time
+from fer_core.video.webvtt import to_webvtt
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.detect import make_detector
+
+#: Long enough for the smoothing at its ends, short enough to lose little when a job is killed.
+SEGMENT_SECONDS = 30.0
+#: Longer ranges are refused: the table would not fit into the memory of a page.
+MAX_HOURS = 6.0
+_AHEAD = 6
+_STATUS_SECONDS = 0.5
+_THUMBNAIL_SECONDS = 1.0
+_THUMBNAIL_WIDTH = 320
+#: Videos that browsers do not play, or that are larger, get a copy for the player.
+MAX_PLAYER_BYTES = 250 << 20
+_PLAYER_PIXELS = 1280 * 720
+
+#: Called with the finished and the total seconds of video; the total is 0 if it is unknown.
+SecondsReport = Callable[[float, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysisOutcome:
+    """How an analysis ended.
+
+    Attributes:
+        folder: Its folder.
+        status: The last status: finished or stopped.
+        table: The rows.
+    """
+
+    folder: AnalysisFolder
+    status: AnalysisStatus
+    table: FaceTable
+
+
+class _StoppedError(BaseException):
+    """Ends the work after a request; not an ``Exception``, so that nothing else catches it."""
+
+
+def run_analysis(
+    folder: AnalysisFolder,
+    settings: Settings,
+    *,
+    analyzer: Analyzer | None = None,
+    report: SecondsReport = lambda done, total: None,
+) -> AnalysisOutcome:
+    """Analyze a video from its last finished segment on.
+
+    An interrupt or terminate signal ends the work as a request to stop does: the table contains
+    the finished segments, and the analysis can be continued.
+
+    Args:
+        folder: The analysis.
+        settings: The program's folders.
+        analyzer: Model and detector; by default those of the analysis's settings.
+        report: Called with the progress.
+
+    Raises:
+        InputError: The video, the model or the detector cannot be used, or another process works on
+            the analysis. ``status.json`` holds the reason.
+    """
+    with (
+        folder.locked() as analysis,
+        stop_on_signals("stopping; the finished part is kept") as stop,
+    ):
+        job = _Job(folder, analysis, stop, report)
+        try:
+            outcome = job.run(analyzer or _load_analyzer(analysis, settings))
+        except BaseException as error:
+            job.record_failure(error)
+            raise
+        finally:
+            with suppress(OSError):
+                folder.discard_request()
+        if outcome.status.state == "finished":
+            _delete_source(folder, analysis)
+        return outcome
+
+
+def _load_analyzer(analysis: AnalysisSettings, settings: Settings) -> Analyzer:
+    bundle = find_bundle(analysis.model, settings)
+    predictor = load_predictor(bundle, emphasis=analysis.emphasis)  # type: ignore[arg-type]
+    if predictor.classes != analysis.classes:
+        raise InputError(
+            f"The classes of the model {analysis.model!r} have changed since this analysis was "
+            "started; start a new one."
+        )
+    return Analyzer(predictor, make_detector(analysis.detector, settings))
+
+
+def _delete_source(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
+    """Delete a stored video that should not be kept, and the player's copy of it."""
+    if not analysis.keeps_video and folder.stores_source(analysis):
+        folder.source_path(analysis).unlink(missing_ok=True)
+        (folder.path / PLAYER_FILE).unlink(missing_ok=True)
+
+
+class _Job:
+    """The state of a running analysis."""
+
+    def __init__(
+        self,
+        folder: AnalysisFolder,
+        analysis: AnalysisSettings,
+        stop: threading.Event,
+        report: SecondsReport,
+    ) -> None:
+        self._folder = folder
+        self._analysis = analysis
+        self._stop = stop
+        self._report = report
+        self._source = folder.source_path(analysis)
+        self._status = AnalysisStatus(state="running", message="opening the video")
+        self._next_status = -math.inf
+        self._phase_start = time.monotonic()
+        self._phase_begin = 0.0
+        self._thumbnail_second: int | None = None
+
+    def run(self, analyzer: Analyzer) -> AnalysisOutcome:
+        """Do what is not done yet: segments, table, annotated video, copy for the player."""
+        folder = self._folder
+        self._write(force=True)
+        _, last = folder.last_segment()
+        is_complete = last is not None and last.is_last and folder.table_path.is_file()
+        try:
+            info = self._probe()
+            if not is_complete:
+                self._observe(analyzer, info)
+            self._finish_table(info)
+            self._render(info)
+        except _StoppedError:
+            return self._stopped()
+        table = read_table(folder.table_path)
+        persons = len(table.persons)
+        found = "no face was found" if not persons else _count(persons, "person")
+        self._status = replace(
+            self._status,
+            state="finished",
+            message=f"finished: {found} in {self._status.frames:,} frames",
+            phase="",
+            seconds_left=None,
+        )
+        self._write(force=True)
+        return AnalysisOutcome(folder, self._status, table)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Write the reason of a failure to ``status.json``; unexpected errors also to the log."""
+        if isinstance(error, InputError):
+            reason = str(error)
+        elif is_disk_full(error):
+            reason = (
+                f"The disk is full; the finished part of {self._analysis.video} is kept: free some "
+                "space and continue the analysis."
+            )
+        elif isinstance(error, KeyboardInterrupt):
+            reason = "interrupted; continue the analysis to complete it"
+        elif isinstance(error, MemoryError):
+            reason = "There is not enough memory; end other programs and continue the analysis."
+        else:
+            logging.getLogger(__name__).error(
+                "%s could not be analyzed", self._analysis.video, exc_info=error
+            )
+            reason = (
+                f"{self._analysis.video} could not be analyzed because of an unexpected error; the "
+                "analysis's log has the details. The finished part is kept."
+            )
+        self._status = replace(
+            self._status, state="failed", message=reason, phase="", seconds_left=None
+        )
+        try:
+            self._write(force=True)
+        except OSError as status_error:
+            print(f"status.json cannot be written: {status_error}", file=sys.stderr)
+
+    def _probe(self) -> VideoInfo:
+        analysis = self._analysis
+        if not self._source.is_file():
+            raise InputError(
+                f"{analysis.video} does not exist any more at {self._source}; put it there again "
+                "and continue the analysis, or delete the analysis."
+            )
+        info = probe_video(self._source, analysis.video)
+        check_range(info, analysis.start, analysis.end)
+        self._status = replace(
+            self._status, width=info.width, height=info.height, seconds=info.seconds
+        )
+        return info
+
+    def _observe(self, analyzer: Analyzer, info: VideoInfo) -> None:
+        """Analyze the frames that are not in a finished segment, and store new segments."""
+        analysis, folder = self._analysis, self._folder
+        observer = FaceObserver(analyzer, analysis)
+        start, notes = analysis.start, ReadReport()
+        number, last = folder.last_segment()
+        if last is not None:
+            if last.is_last:
+                return
+            observer.restore(last.state)
+            start, notes = last.end, _report_from_json(last.report)
+        end = math.inf if analysis.end is None else analysis.end
+        self._begin_phase("analyzing", self._length(info), start - analysis.start)
+        frames = read_frames(
+            self._source,
+            name=info.name,
+            start=start,
+            end=end,
+            per_second=analysis.per_second,
+            report=notes,
+        )
+        ahead = ReadAhead(frames, PreparedFrame.of, _AHEAD)
+        segment = _OpenSegment(start)
+        try:
+            for prepared in ahead:
+                frame = prepared.frame
+                if segment.is_complete(frame):
+                    stored = segment.closed(frame.seconds, observer, analysis, notes)
+                    self._store(number, stored, observer)
+                    number += 1
+                    segment = _OpenSegment(frame.seconds)
+                self._keep_thumbnail(frame)
+                observer.add(prepared)
+                segment.add(frame)
+                self._status = replace(self._status, frames=self._status.frames + 1)
+                self._progress(frame.seconds - analysis.start)
+        finally:
+            ahead.close()
+        self._store(number, segment.closed(math.inf, observer, analysis, notes), observer)
+
+    def _length(self, info: VideoInfo) -> float:
+        """Return the length of the range in seconds; 0 if it is unknown."""
+        if info.seconds is None:
+            return 0.0
+        end = math.inf if self._analysis.end is None else self._analysis.end
+        return min(end, info.seconds) - self._analysis.start
+
+    def _store(self, number: int, segment: Segment, observer: FaceObserver) -> None:
+        for person, portrait in observer.portraits.items():
+            if portrait.image is not None:
+                self._folder.write_portrait(person, portrait.image)
+                portrait.image = None
+        self._folder.write_segment(number, segment)
+
+    def _keep_thumbnail(self, frame: VideoFrame) -> None:
+        second = math.floor(frame.seconds / _THUMBNAIL_SECONDS)
+        if second == self._thumbnail_second:
+            return
+        self._thumbnail_second = second
+        height, width = frame.image.shape[:2]
+        scale = min(_THUMBNAIL_WIDTH / max(width, height), 1.0)
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        self._folder.write_thumbnail(frame.seconds, np.asarray(small, np.uint8))
+
+    def _finish_table(self, info: VideoInfo) -> None:
+        """Write table and subtitles from the finished segments."""
+        if not self._is_table_current():
+            self._begin_phase("writing the table", 0.0)
+            write_table(self._folder, self._analysis)
+            table = read_table(self._folder.table_path)
+            write_text(self._folder.path / SUBTITLES_FILE, to_webvtt(table))
+        count, last = self._folder.last_segment()
+        if last is not None:
+            report = _report_from_json(last.report)
+            self._status = replace(
+                self._status,
+                notes=tuple(describe_reading(info.name, report)),
+                frames=self._count_frames(count),
+            )
+
+    def _is_table_current(self) -> bool:
+        path, count = self._folder.table_path, self._folder.count_segments()
+        if not path.is_file() or not count:
+            return False
+        newest = self._folder.path / "segments" / f"{count - 1:05}.npz"
+        return path.stat().st_mtime_ns >= newest.stat().st_mtime_ns
+
+    def _count_frames(self, count: int) -> int:
+        segments = (self._folder.read_segment(number) for number in range(count))
+        return sum(len(one.frames) for one in segments if one is not None)
+
+    def _render(self, info: VideoInfo) -> None:
+        """Write the annotated video, and a copy for the player if browsers need one."""
+        analysis, folder = self._analysis, self._folder
+        edits = EditHistory(folder.path).current
+        if analysis.annotates and not (folder.path / ANNOTATED_FILE).is_file():
+            self._begin_phase("drawing the annotated video", self._length(info))
+            table = replace(edits, excluded=()).apply(read_table(folder.table_path))
+            rendering = Rendering(
+                blurs=analysis.blurs,
+                names=edits.name_by_person,
+                hidden=frozenset(edits.excluded),
+            )
+            self._render_file(table, ANNOTATED_FILE, rendering)
+        is_large = self._source.stat().st_size > MAX_PLAYER_BYTES
+        needs_copy = is_large or not info.plays_in_browsers
+        wants_copy = analysis.prepares_player and (
+            analysis.keeps_video or not folder.stores_source(analysis)
+        )
+        if wants_copy and needs_copy and not (folder.path / PLAYER_FILE).is_file():
+            self._begin_phase("preparing the player's copy", info.seconds or 0.0)
+            table = read_table(folder.table_path).selected(np.zeros(0, np.int64))
+            rendering = Rendering(annotates=False, max_pixels=_PLAYER_PIXELS)
+            self._render_file(table, PLAYER_FILE, rendering, whole=True)
+
+    def _render_file(
+        self, table: FaceTable, name: str, rendering: Rendering, *, whole: bool = False
+    ) -> None:
+        start = 0.0 if whole else self._analysis.start
+        end = math.inf if whole or self._analysis.end is None else self._analysis.end
+        render_video(
+            self._source,
+            table,
+            self._folder.path / name,
+            rendering,
+            start=start,
+            end=end,
+            progress=lambda seconds: self._progress(seconds - start),
+        )
+
+    def _stopped(self) -> AnalysisOutcome:
+        """Write the table of the finished segments."""
+        folder, analysis = self._folder, self._analysis
+        count, last = folder.last_segment()
+        write_table(folder, analysis)
+        table = read_table(folder.table_path)
+        until = last.end if last is not None else analysis.start
+        part = (
+            "the table is complete"
+            if math.isinf(until)
+            else (
+                f"the table ends at {format_time(until)}" if count else "nothing was finished yet"
+            )
+        )
+        self._status = replace(
+            self._status,
+            state="stopped",
+            message=f"stopped: {part}; continue the analysis to complete it",
+            phase="",
+            seconds_left=None,
+            frames=self._count_frames(count),
+        )
+        self._write(force=True)
+        return AnalysisOutcome(folder, self._status, table)
+
+    def _begin_phase(self, phase: str, total: float, done: float = 0.0) -> None:
+        self._phase_start, self._phase_begin = time.monotonic(), done
+        self._status = replace(
+            self._status, phase=phase, message=phase, done=done, total=total, seconds_left=None
+        )
+        self._write(force=True)
+
+    def _progress(self, done: float) -> None:
+        """Report progress, and end the work if a stop was requested."""
+        if self._stop.is_set():
+            raise _StoppedError
+        now = time.monotonic()
+        if now < self._next_status:
+            return
+        elapsed, part = now - self._phase_start, done - self._phase_begin
+        total = self._status.total
+        left = elapsed / part * max(total - done, 0.0) if total and part > 0 else None
+        self._status = replace(self._status, done=done, seconds_left=left)
+        self._write()
+        self._report(done, total)
+        if self._folder.is_stop_requested():
+            raise _StoppedError
+
+    def _write(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now >= self._next_status:
+            self._next_status = now + _STATUS_SECONDS
+            self._folder.write_status(
+                replace(self._status, updated=AnalysisStatus(state="running").updated)
+            )
+
+
+class _OpenSegment:
+    """The frames of the segment that is being analyzed."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self._frames: list[int] = []
+        self._seconds: list[float] = []
+
+    def is_complete(self, next_frame: VideoFrame) -> bool:
+        """Return True if the next frame belongs to the next segment."""
+        return bool(self._frames) and next_frame.seconds >= self._start + SEGMENT_SECONDS
+
+    def add(self, frame: VideoFrame) -> None:
+        """Add an analyzed frame."""
+        self._frames.append(frame.index)
+        self._seconds.append(frame.seconds)
+
+    def closed(
+        self,
+        end: float,
+        observer: FaceObserver,
+        analysis: AnalysisSettings,
+        report: ReadReport,
+    ) -> Segment:
+        """Return the finished segment."""
+        state = observer.end_segment()
+        rows: list[FaceRow] = observer.take_rows()
+        cuts, observer.cuts = observer.cuts, []
+        return Segment(
+            start=self._start,
+            end=end,
+            frames=np.array(self._frames, np.int64),
+            seconds=np.array(self._seconds, np.float64),
+            **row_arrays(rows, len(analysis.classes)),
+            cuts=cuts,
+            state=state,
+            report=asdict(report),
+        )
+
+
+def _report_from_json(values: dict[str, Any]) -> ReadReport:
+    resolutions = [(int(width), int(height)) for width, height in values["resolutions"]]
+    return ReadReport(**(values | {"resolutions": resolutions}))
+
+
+def check_range(info: VideoInfo, start: float, end: float | None) -> None:
+    """Check the range of an analysis.
+
+    Raises:
+        InputError: It is outside the video, or longer than ``MAX_HOURS``.
+    """
+    if info.seconds is None:
+        return
+    if start >= info.seconds:
+        raise InputError(
+            f"{info.name} lasts {format_time(info.seconds, 1)}, so nothing is left from "
+            f"{format_time(start, 1)} on; choose an earlier start."
+        )
+    length = min(end if end is not None else math.inf, info.seconds) - start
+    if length > 3600 * MAX_HOURS:
+        raise InputError(
+            f"{info.name} lasts {format_time(info.seconds)}, and one analysis covers at most "
+            f"{MAX_HOURS:.0f} hours; choose a range (start and end)."
+        )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def main(arguments: list[str]) -> int:
+    """Analyze the video of the folder that is the only argument; return the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    settings = load_settings()
+    try:
+        run_analysis(AnalysisFolder(Path(arguments[0])), settings)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        continue_analysis_queue(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

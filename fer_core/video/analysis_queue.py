@@ -1,0 +1,143 @@
+"""The queue of pending analyses: a file per analysis in ``analyses/.queue/``.
+
+One analysis runs at a time, because each one uses all cores.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from fer_core.errors import InputError
+from fer_core.files import delete_folder, is_disk_full
+from fer_core.processes import lock_file, spawn
+from fer_core.settings import Settings
+from fer_core.video.analysis_folder import (
+    CONTROL_FILE,
+    LOG_FILE,
+    SETTINGS_FILE,
+    AnalysisFolder,
+    AnalysisStatus,
+)
+from fer_core.work_queue import WorkQueue
+
+_LOG = logging.getLogger(__name__)
+_QUEUE_FOLDER = ".queue"
+
+
+def enqueue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
+    """Add an analysis at the end of the queue, and start it if none is running.
+
+    Raises:
+        InputError: It is running or pending already, or the queue cannot be written.
+    """
+    analysis = folder.read_settings()
+    queue = _queue(settings)
+    with queue.locked():
+        if folder.is_active or queue.contains(folder.id):
+            raise InputError(f"{analysis.video} is being analyzed already; wait for its end.")
+        queue.append(folder.id)
+    start_pending_analyses(settings)
+
+
+def pending_analyses(settings: Settings) -> list[str]:
+    """Return the ids of the pending analyses, the next one first."""
+    return _queue(settings).names()
+
+
+def remove_pending_analysis(folder: AnalysisFolder, settings: Settings) -> None:
+    """Remove a pending analysis from the queue; its folder stays."""
+    queue = _queue(settings)
+    with queue.locked():
+        queue.remove(folder.id)
+
+
+def start_pending_analyses(settings: Settings) -> None:
+    """Start the next pending analysis unless one is running.
+
+    Raises:
+        InputError: The queue cannot be written, or the system cannot start a process.
+    """
+    queue = _queue(settings)
+    if not queue.names():
+        return
+    with queue.locked():
+        for analysis_id in queue.names():
+            if any(one.is_active for one in _all_folders(settings)):
+                return
+            _start(AnalysisFolder(settings.analyses_root / analysis_id), settings)
+            queue.remove(analysis_id)
+
+
+def continue_analysis_queue(settings: Settings) -> None:
+    """Start the next pending analysis; an error of the queue is logged, not raised."""
+    try:
+        start_pending_analyses(settings)
+    except InputError as error:
+        _LOG.warning("Pending analyses were not started: %s", error)
+
+
+def delete_analysis(folder: AnalysisFolder, settings: Settings) -> None:
+    """Delete an analysis with everything that is stored for it.
+
+    Raises:
+        InputError: It is running, or cannot be removed.
+    """
+    if folder.path.parent.resolve() != settings.analyses_root.resolve():
+        raise InputError(f"{folder.path} is not in {settings.analyses_root}; delete it manually.")
+    if folder.is_active:
+        raise InputError(f"The analysis {folder.id} is running; stop it first.")
+    remove_pending_analysis(folder, settings)
+    try:
+        delete_folder(folder.path)
+    except OSError as error:
+        raise InputError(
+            f"{folder.path} cannot be removed ({error.strerror}); check its permissions."
+        ) from error
+
+
+def _queue(settings: Settings) -> WorkQueue:
+    return WorkQueue(settings.analyses_root / _QUEUE_FOLDER)
+
+
+def _all_folders(settings: Settings) -> list[AnalysisFolder]:
+    found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
+    return [AnalysisFolder(path.parent) for path in sorted(found)]
+
+
+def _start(folder: AnalysisFolder, settings: Settings) -> None:
+    """Start the process of an analysis, which inherits its lock.
+
+    An analysis whose folder is gone does not stay in the queue. One that cannot be started is
+    marked as failed.
+    """
+    try:
+        lock = lock_file(folder.path / SETTINGS_FILE, timeout=0.5)
+    except OSError:
+        return
+    if lock is None:
+        return
+    try:
+        (folder.path / CONTROL_FILE).unlink(missing_ok=True)
+        log = os.open(folder.path / LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            spawn(
+                "fer_core.video.analysis_job",
+                [str(folder.path)],
+                settings,
+                output=log,
+                lock=lock,
+                on_exit=lambda: continue_analysis_queue(settings),
+            )
+        finally:
+            os.close(log)
+    except OSError as error:
+        if is_disk_full(error):
+            raise InputError("The analysis cannot be started: the disk is full.") from error
+        reason = f"The analysis could not be started ({error.strerror}); try again."
+        try:
+            folder.write_status(AnalysisStatus(state="failed", message=reason))
+        except OSError:
+            _LOG.warning("%s: %s", folder.id, reason)
+    finally:
+        os.close(lock)

@@ -1,0 +1,93 @@
+"""The settings of a video analysis: the content of ``settings.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from fer_core.validation import IGNORE_UNKNOWN, Flag, Number, Text, from_dict
+
+#: More than any camera records; a higher value returns every frame.
+MAX_PER_SECOND = 240.0
+MAX_SMOOTHING_SECONDS = 3.0
+
+
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+class AnalysisSettings:
+    """Everything that determines the results of an analysis.
+
+    Attributes:
+        video: The file's name.
+        source: The file's path; relative to the analysis if it is stored there.
+        model: The name or folder of the model.
+        classes: The classes of the model, in its order.
+        detector: The name of the face detector.
+        emphasis: The adjustment in favor of rare classes.
+        per_second: Analyzed frames per second; None for every frame.
+        start: Time of the first analyzed frame, in seconds.
+        end: Time from which on frames are not analyzed, in seconds; None for the end of the video.
+        detection_seconds: Faces are detected at least once in this time, in every frame in which a
+            face appears, disappears or cannot be followed, and after each cut. In the other frames
+            they are followed by optical flow.
+        smoothing_seconds: Time constant of the smoothed probabilities.
+        minimum_confidence: Rows with a lower score, 0 to 1, are not confident.
+        annotates: True to draw the results into a new video.
+        blurs: True to blur the faces in that video.
+        keeps_video: True to keep a stored file until the analysis is deleted; False to delete it
+            when the analysis has ended.
+        prepares_player: True to make a copy that browsers play if they do not play the file.
+        owner: The e-mail address of the person who started it; empty without a login.
+        created: UTC, ISO 8601.
+    """
+
+    video: Text
+    source: Text
+    model: Text
+    classes: Annotated[tuple[Text, ...], Field(min_length=2)]
+    detector: Text
+    emphasis: Text = "default"
+    per_second: Annotated[Number, Field(gt=0, le=MAX_PER_SECOND)] | None = None
+    start: Annotated[Number, Field(ge=0)] = 0.0
+    end: Annotated[Number, Field(gt=0)] | None = None
+    detection_seconds: Annotated[Number, Field(ge=0, le=2)] = 0.2
+    smoothing_seconds: Annotated[Number, Field(ge=0, le=MAX_SMOOTHING_SECONDS)] = 0.2
+    minimum_confidence: Annotated[Number, Field(ge=0, le=1)] = 0.4
+    annotates: Flag = False
+    blurs: Flag = False
+    keeps_video: Flag = True
+    prepares_player: Flag = False
+    owner: Text = ""
+    created: Text = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(
+                f"the end of the range should be after its start. Received: start={self.start:g}, "
+                f"end={self.end:g}"
+            )
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``settings.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any) -> AnalysisSettings:
+        """Read the content of ``settings.json``.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        return from_dict(cls, values)
+
+    def gives_same_results_as(self, other: AnalysisSettings) -> bool:
+        """Return True if both settings lead to the same table for the same file."""
+        ignored = {"source", "annotates", "blurs", "keeps_video", "prepares_player"}
+        ignored |= {"owner", "created"}
+        mine, theirs = self.to_json(), other.to_json()
+        return all(mine[key] == theirs[key] for key in mine.keys() - ignored)

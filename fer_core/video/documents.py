@@ -1,0 +1,43 @@
+"""The JSON document of an analysis."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.edits import Edits
+from fer_core.video.face_table import FaceTable, to_columns
+from fer_core.video.summary import find_episodes, summarize
+
+
+def analysis_document(
+    table: FaceTable, analysis: AnalysisSettings, edits: Edits, *, threshold: float
+) -> dict[str, Any]:
+    """Return everything that is known about an analysis.
+
+    Args:
+        table: The rows, after the edits.
+        analysis: Its settings; the owner and the path of the file are left out.
+        edits: Names and markers.
+        threshold: The smoothed probability from which on an episode lasts, 0 to 1.
+
+    Returns:
+        ``{"settings", "threshold", "persons", "episodes", "markers", "columns"}``, with the table
+        as one list per column.
+    """
+    settings = analysis.to_json()
+    for private in ("owner", "source"):
+        settings.pop(private)
+    names = edits.name_by_person
+    return {
+        "settings": settings,
+        "threshold": threshold,
+        "persons": [one.to_json(names.get(one.person, "")) for one in summarize(table, threshold)],
+        "episodes": [one.to_json() for one in find_episodes(table, threshold)],
+        "markers": [
+            {"time_s": marker["seconds"], "name": marker["name"]}
+            for marker in map(asdict, edits.markers)
+        ],
+        "columns": to_columns(table, names),
+    }

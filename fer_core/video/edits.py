@@ -1,0 +1,191 @@
+"""What users change in an analysis: names, merged and excluded persons, markers; with undo.
+
+The content of ``edits.json``. The table of the job stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from fer_core.errors import InputError
+from fer_core.files import os_errors_as_input_errors, read_json, write_json
+from fer_core.validation import IGNORE_UNKNOWN, Integer, Number, Text, from_dict
+from fer_core.video.face_table import FaceTable
+
+EDITS_FILE = "edits.json"
+MAX_NAME_LENGTH = 60
+_MAX_MARKERS = 500
+_MAX_HISTORY = 50
+
+
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+class Marker:
+    """A named time.
+
+    Attributes:
+        seconds: The time.
+        name: Given by the user.
+    """
+
+    seconds: Number
+    name: Text
+
+
+@dataclass(frozen=True, config=IGNORE_UNKNOWN)
+class Edits:
+    """Changes to an analysis.
+
+    Attributes:
+        names: Names by the number of the person, as text because JSON has no other keys.
+        merged: For each merged person the one that it belongs to.
+        excluded: Persons that are left out of charts, tables and summaries.
+        markers: In the order of time.
+    """
+
+    names: dict[Text, Text] = Field(default_factory=dict)
+    merged: dict[Text, Integer] = Field(default_factory=dict)
+    excluded: tuple[Integer, ...] = ()
+    markers: tuple[Marker, ...] = ()
+
+    @property
+    def name_by_person(self) -> dict[int, str]:
+        """Names by the number of the person."""
+        return {int(person): name for person, name in self.names.items()}
+
+    def title(self, person: int) -> str:
+        """Return a person's name, or "Person 2" without one."""
+        return self.names.get(str(person)) or f"Person {person}"
+
+    def person_of(self, person: int) -> int:
+        """Return the person that a tracked one belongs to after all merges."""
+        return self.merged.get(str(person), person)
+
+    def renamed(self, person: int, name: str) -> Edits:
+        """Return edits in which a person has a name; an empty one removes it.
+
+        Raises:
+            InputError: The name is too long.
+        """
+        name = _checked_name(name, "person")
+        names = {key: old for key, old in self.names.items() if key != str(person)}
+        return replace(self, names=names | ({str(person): name} if name else {}))
+
+    def with_merge(self, person: int, target: int) -> Edits:
+        """Return edits in which all rows of a person belong to another one."""
+        if person == target:
+            raise InputError("A person cannot be merged with itself; choose two persons.")
+        merged = {key: target if into == person else into for key, into in self.merged.items()}
+        names = {key: name for key, name in self.names.items() if key != str(person)}
+        own = self.names.get(str(person))
+        if own and str(target) not in names:
+            names[str(target)] = own
+        return replace(
+            self,
+            merged=merged | {str(person): target},
+            names=names,
+            excluded=tuple(one for one in self.excluded if one != person),
+        )
+
+    def with_excluded(self, person: int, *, is_excluded: bool) -> Edits:
+        """Return edits in which a person is left out, or not any more."""
+        others = tuple(one for one in self.excluded if one != person)
+        return replace(self, excluded=(*others, person) if is_excluded else others)
+
+    def with_marker(self, seconds: float, name: str) -> Edits:
+        """Return edits with another marker.
+
+        Raises:
+            InputError: The name is empty or too long, or there are too many markers.
+        """
+        name = _checked_name(name, "marker")
+        if not name:
+            raise InputError("A marker needs a name; type one.")
+        if len(self.markers) >= _MAX_MARKERS:
+            raise InputError(f"An analysis has at most {_MAX_MARKERS} markers; remove some.")
+        markers = (*self.markers, Marker(round(seconds, 3), name))
+        return replace(self, markers=tuple(sorted(markers, key=lambda one: one.seconds)))
+
+    def without_marker(self, index: int) -> Edits:
+        """Return edits without one of the markers."""
+        markers = tuple(one for place, one in enumerate(self.markers) if place != index)
+        return replace(self, markers=markers)
+
+    def apply(self, table: FaceTable) -> FaceTable:
+        """Return the table with merged persons and without excluded ones.
+
+        If two merged persons are in one frame, the row with the higher detection score stays.
+        """
+        person = table.person.copy()
+        for key, target in self.merged.items():
+            person[table.person == int(key)] = target
+        changed = replace(table, person=person)
+        is_kept = ~np.isin(person, self.excluded)
+        if self.merged:
+            order = np.lexsort((-table.detection_score, person, table.frame))
+            same = (np.diff(table.frame[order]) == 0) & (np.diff(person[order]) == 0)
+            is_kept[order[1:][same]] = False
+            return changed.selected(order[is_kept[order]])
+        return changed if is_kept.all() else changed.selected(is_kept)
+
+
+def _checked_name(name: str, kind: str) -> str:
+    name = " ".join(name.split())
+    if len(name) > MAX_NAME_LENGTH:
+        raise InputError(
+            f"The name of a {kind} may have {MAX_NAME_LENGTH} characters; this one has {len(name)}."
+        )
+    return name
+
+
+class EditHistory:
+    """The edits of an analysis on disk, with the earlier ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EDITS_FILE
+        self._history = self._read()
+
+    @property
+    def current(self) -> Edits:
+        """The latest edits."""
+        return self._history[-1]
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there are earlier edits."""
+        return len(self._history) > 1
+
+    def add(self, edits: Edits) -> None:
+        """Store new edits.
+
+        Raises:
+            InputError: They cannot be written.
+        """
+        self._write([*self._history, edits][-_MAX_HISTORY:])
+
+    def undo(self) -> None:
+        """Return to the edits before the latest ones.
+
+        Raises:
+            InputError: They cannot be written.
+        """
+        self._write(self._history[:-1])
+
+    def _write(self, history: list[Edits]) -> None:
+        with os_errors_as_input_errors(f"The changes cannot be stored in {self._path}"):
+            write_json(self._path, {"history": [asdict(one) for one in history]})
+        self._history = history
+
+    def _read(self) -> list[Edits]:
+        try:
+            values: Any = read_json(self._path)
+            return [from_dict(Edits, one) for one in values["history"]] or [Edits()]
+        except FileNotFoundError:
+            return [Edits()]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self._path} is damaged ({error}); correct or delete it.") from error

@@ -1,0 +1,286 @@
+"""The table of an analysis: one row per person and analyzed frame."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.csv_text import escaped_cell
+from fer_core.errors import InputError, first_line
+from fer_core.vision.face_tracker import smoothing_weight
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Prefix of the columns with smoothed probabilities.
+SMOOTHED = "smoothed_"
+_METADATA_KEY = b"fer_studio"
+_BOX = ("x", "y", "width", "height")
+_OTHER_COLUMNS = {
+    *("video", "frame", "time_s", "person", *_BOX, "detection_score"),
+    *("label", "score", "is_confident", "duration_s", "name"),
+}
+#: Decimal digits, so that two machines whose arithmetic differs in the last bits write the same.
+_PROBABILITY_DIGITS, _BOX_DIGITS = 4, 1
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTable:
+    """Rows in the order of frames and persons. The columns have the same length.
+
+    Attributes:
+        video: The file's name.
+        classes: The names of the classes.
+        minimum_confidence: Rows with a lower score, 0 to 1, are not confident.
+        frame: Numbers of the frames in the file, from 0, int64.
+        seconds: Times of the frames, float64.
+        duration: Seconds until the next analyzed frame, float64.
+        person: Numbers of the persons, from 1, int32.
+        boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
+        detection_score: 0 to 1, float32.
+        probabilities: float32 ``[n, classes]``.
+        smoothed: Averaged over time without delay, float32 ``[n, classes]``.
+    """
+
+    video: str
+    classes: tuple[str, ...]
+    minimum_confidence: float
+    frame: NDArray[np.int64] = field(repr=False)
+    seconds: NDArray[np.float64] = field(repr=False)
+    duration: NDArray[np.float64] = field(repr=False)
+    person: NDArray[np.int32] = field(repr=False)
+    boxes: NDArray[np.float32] = field(repr=False)
+    detection_score: NDArray[np.float32] = field(repr=False)
+    probabilities: NDArray[np.float32] = field(repr=False)
+    smoothed: NDArray[np.float32] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def persons(self) -> list[int]:
+        """The numbers of all persons, in order."""
+        return [int(number) for number in np.unique(self.person)]
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """The index of the most probable class of each row."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """The probability of the most probable class of each row."""
+        return np.asarray(self.probabilities.max(axis=1, initial=0), np.float32)
+
+    def selected(self, rows: NDArray[Any]) -> FaceTable:
+        """Return the rows of a mask or of indices."""
+        return replace(
+            self,
+            frame=self.frame[rows],
+            seconds=self.seconds[rows],
+            duration=self.duration[rows],
+            person=self.person[rows],
+            boxes=self.boxes[rows],
+            detection_score=self.detection_score[rows],
+            probabilities=self.probabilities[rows],
+            smoothed=self.smoothed[rows],
+        )
+
+    def of_person(self, person: int) -> FaceTable:
+        """Return the rows of one person."""
+        return self.selected(self.person == person)
+
+    def in_frame(self, frame: int) -> FaceTable:
+        """Return the rows of one frame."""
+        first, last = np.searchsorted(self.frame, [frame, frame + 1])
+        return self.selected(np.arange(first, last))
+
+    def nearest_frame(self, seconds: float) -> int | None:
+        """Return the number of the frame with faces that is nearest to a time; None if empty."""
+        if not len(self):
+            return None
+        after = int(np.searchsorted(self.seconds, seconds))
+        near = [index for index in (after - 1, after) if 0 <= index < len(self)]
+        return int(self.frame[min(near, key=lambda index: abs(self.seconds[index] - seconds))])
+
+
+def class_column(label: str) -> str:
+    """Return the column with the probabilities of a class: its name, unless that is taken."""
+    return f"class_{label}" if label in _OTHER_COLUMNS else label
+
+
+def empty_table(video: str, classes: tuple[str, ...], minimum_confidence: float) -> FaceTable:
+    """Return a table without rows."""
+    count = len(classes)
+    return FaceTable(
+        video=video,
+        classes=classes,
+        minimum_confidence=minimum_confidence,
+        frame=np.zeros(0, np.int64),
+        seconds=np.zeros(0),
+        duration=np.zeros(0),
+        person=np.zeros(0, np.int32),
+        boxes=np.zeros((0, 4), np.float32),
+        detection_score=np.zeros(0, np.float32),
+        probabilities=np.zeros((0, count), np.float32),
+        smoothed=np.zeros((0, count), np.float32),
+    )
+
+
+def smoothed_over_time(
+    seconds: NDArray[np.float64], values: NDArray[np.float32], time_constant: float
+) -> NDArray[np.float32]:
+    """Average values of one person exponentially, forward and backward in time.
+
+    The mean of both directions has no delay: a step stays where it is.
+
+    Args:
+        seconds: Increasing times, float64 ``[n]``.
+        values: float32 ``[n, classes]``.
+        time_constant: In seconds, as for the live page; 0 for no averaging.
+    """
+    if time_constant <= 0 or len(values) < 2:
+        return values
+    weights = np.array([smoothing_weight(step, time_constant) for step in np.diff(seconds)])
+    forward, backward = values.astype(np.float64), values.astype(np.float64)
+    for row in range(1, len(values)):
+        weight = weights[row - 1]
+        forward[row] = forward[row - 1] + weight * (values[row] - forward[row - 1])
+    for row in range(len(values) - 2, -1, -1):
+        weight = weights[row]
+        backward[row] = backward[row + 1] + weight * (values[row] - backward[row + 1])
+    return ((forward + backward) / 2).astype(np.float32)
+
+
+def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Table:
+    """Return the table with the columns of docs/video.md.
+
+    Args:
+        table: The rows.
+        names: Names of persons by number.
+    """
+    import pyarrow as pa
+
+    names = names or {}
+    probabilities = np.round(table.probabilities, _PROBABILITY_DIGITS)
+    smoothed = np.round(table.smoothed, _PROBABILITY_DIGITS)
+    boxes = np.round(table.boxes, _BOX_DIGITS)
+    scores = probabilities.max(axis=1, initial=0)
+    labels = pa.array(probabilities.argmax(axis=1).astype(np.int32))
+    columns: dict[str, Any] = {
+        "video": _constant(table.video, len(table)),
+        "frame": table.frame,
+        "time_s": np.round(table.seconds, 6),
+        "person": table.person,
+        **{name: boxes[:, index] for index, name in enumerate(_BOX)},
+        "detection_score": np.round(table.detection_score, _PROBABILITY_DIGITS),
+        **{class_column(name): probabilities[:, index] for index, name in enumerate(table.classes)},
+        "label": pa.DictionaryArray.from_arrays(labels, pa.array(table.classes, pa.string())),
+        "score": scores,
+        "is_confident": scores >= np.float32(table.minimum_confidence),
+        **{SMOOTHED + name: smoothed[:, index] for index, name in enumerate(table.classes)},
+        "duration_s": np.round(table.duration, 6),
+        "name": pa.array([names.get(int(one), "") for one in table.person], pa.string()),
+    }
+    description = json.dumps(
+        {
+            "video": table.video,
+            "classes": table.classes,
+            "minimum_confidence": table.minimum_confidence,
+        }
+    )
+    return pa.table(columns).replace_schema_metadata({_METADATA_KEY: description.encode()})
+
+
+def _constant(text: str, count: int) -> Any:
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text]))
+
+
+def read_table(path: Path) -> FaceTable:
+    """Read a Parquet file that was written from ``to_arrow``.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        about = json.loads(table.schema.metadata[_METADATA_KEY])
+        classes = tuple(about["classes"])
+
+        def column(name: str) -> NDArray[Any]:
+            return np.asarray(table.column(name).to_numpy())
+
+        def columns(names: tuple[str, ...]) -> NDArray[np.float32]:
+            parts = [column(name) for name in names]
+            return np.stack(parts, axis=1).astype(np.float32).reshape(-1, len(names))
+
+        return FaceTable(
+            video=str(about["video"]),
+            classes=classes,
+            minimum_confidence=float(about["minimum_confidence"]),
+            frame=column("frame").astype(np.int64),
+            seconds=column("time_s").astype(np.float64),
+            duration=column("duration_s").astype(np.float64),
+            person=column("person").astype(np.int32),
+            boxes=columns(_BOX),
+            detection_score=column("detection_score").astype(np.float32),
+            probabilities=columns(tuple(map(class_column, classes))),
+            smoothed=columns(tuple(SMOOTHED + name for name in classes)),
+        )
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; analyze the video again.") from error
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({first_line(error)}); analyze the video again."
+        ) from error
+
+
+def to_csv(table: FaceTable, names: Mapping[int, str] | None = None) -> bytes:
+    """Return the table as CSV in UTF-8, with a header."""
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    arrow = to_arrow(replace(table, video=str(escaped_cell(table.video))), names)
+    harmless = [str(escaped_cell(name)) for name in arrow.column("name").to_pylist()]
+    position = arrow.schema.get_field_index("name")
+    arrow = arrow.set_column(position, "name", pa.array(harmless, pa.string()))
+    for position, column in enumerate(arrow.schema):
+        if pa.types.is_dictionary(column.type):
+            arrow = arrow.set_column(
+                position, column.name, arrow.column(position).cast(pa.string())
+            )
+    buffer = io.BytesIO()
+    pacsv.write_csv(arrow, buffer, pacsv.WriteOptions(quoting_style="needed"))
+    return buffer.getvalue()
+
+
+def to_parquet(table: FaceTable, names: Mapping[int, str] | None = None) -> bytes:
+    """Return the table as a Parquet file."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(to_arrow(table, names), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def to_columns(table: FaceTable, names: Mapping[int, str] | None = None) -> dict[str, list[Any]]:
+    """Return the table as a dictionary of columns, for JSON."""
+    arrow = to_arrow(table, names)
+    columns: dict[str, list[Any]] = {}
+    for name in arrow.column_names:
+        values = arrow.column(name).to_pylist()
+        is_number = values and isinstance(values[0], float)
+        columns[name] = [round(value, 6) for value in values] if is_number else values
+    return columns

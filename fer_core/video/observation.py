@@ -1,0 +1,365 @@
+"""Track and classify the faces of consecutive frames; the result depends on the frames only.
+
+The live page decides by the clock when to detect and how many faces to classify. Here the schedule
+is fixed: see ``AnalysisSettings.detection_seconds``. Frames are handled in intervals that end with
+a detection. If a face appeared, disappeared or could not be followed in an interval, the faces are
+detected in each of its frames, so that the times of changes are exact to one frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.cuts import CutDetector, thumbnail
+from fer_core.video.reader import VideoFrame
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.clothing import color_histogram
+from fer_core.vision.crop import crop_face
+from fer_core.vision.face import Face
+from fer_core.vision.face_tracker import FaceTracker, Track
+from fer_core.vision.flow import FlowFrame, follow
+
+#: A face that is not detected, such as in profile, is followed for so long. These frames count only
+#: if the face is detected again.
+_LOST_AFTER_SECONDS = 1.5
+_TOLERANCE = 1e-6
+#: Limit on the pictures of one interval.
+_MAX_INTERVAL_BYTES = 96 << 20
+_BATCH_SIZE = 32
+_PORTRAIT_SHAPE = (96, 96, 3)
+#: Side of a portrait relative to FER2013's square, which ends at the chin.
+_PORTRAIT_SCALE = 1.4
+
+
+@dataclass(eq=False)
+class FaceRow:
+    """One person in one analyzed frame.
+
+    Attributes:
+        frame: Number of the frame in the file, from 0.
+        seconds: Time of the frame.
+        person: The person's number, from 1; 0 until the track has one.
+        box: In pixels of the upright frame.
+        detection_score: Of the track's latest detection, 0 to 1.
+        crop: The network's input; None once it is classified.
+        probabilities: float32 ``[classes]``; None until it is classified.
+        is_confirmed: True once the face was detected in this frame or again in a later one.
+    """
+
+    frame: int
+    seconds: float
+    person: int
+    box: FaceBox
+    detection_score: float
+    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
+    probabilities: NDArray[np.float32] | None = None
+    is_confirmed: bool = False
+
+
+@dataclass(eq=False)
+class PreparedFrame:
+    """A frame with what is derived from its picture alone.
+
+    Attributes:
+        frame: The decoded frame.
+        flow: Prepared for optical flow.
+        small: Prepared for the search for cuts.
+        faces: The detected faces, in pixels of the picture; None before the detection.
+        colors: The colors of each detected person.
+    """
+
+    frame: VideoFrame
+    flow: FlowFrame
+    small: NDArray[np.uint8]
+    faces: list[Face] | None = None
+    colors: list[NDArray[np.float32] | None] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> PreparedFrame:
+        """Prepare a decoded frame."""
+        return cls(frame, FlowFrame.of(frame.image), thumbnail(frame.image))
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A track in one frame."""
+
+    track: Track
+    is_detected: bool
+
+
+@dataclass(eq=False)
+class Portrait:
+    """The best picture of a person so far.
+
+    Attributes:
+        quality: Size and detection score; the larger, the better.
+        image: RGB, uint8 ``[96, 96, 3]``; None if an earlier process has stored it.
+    """
+
+    quality: float
+    image: NDArray[np.uint8] | None = field(default=None, repr=False)
+
+
+class FaceObserver:
+    """Turns frames into rows: which person is where, with which probabilities."""
+
+    def __init__(self, analyzer: Analyzer, settings: AnalysisSettings) -> None:
+        """Begin with no tracks.
+
+        Args:
+            analyzer: Detects and classifies.
+            settings: The schedule of the detection, and the smoothing of boxes.
+        """
+        self._analyzer = analyzer
+        self._settings = settings
+        self._tracker = FaceTracker(lost_after_seconds=_LOST_AFTER_SECONDS)
+        self._cuts = CutDetector()
+        self._interval: list[PreparedFrame] = []
+        self._last_detection = -np.inf
+        self._flow: FlowFrame | None = None
+        #: Rows of each track since its last detection, by the serial of the track.
+        self._held: dict[int, list[FaceRow]] = {}
+        self._released: list[FaceRow] = []
+        self._classified: list[FaceRow] = []
+        self._candidates: dict[int, Portrait] = {}
+        self.portraits: dict[int, Portrait] = {}
+        self.cuts: list[float] = []
+
+    def add(self, prepared: PreparedFrame) -> None:
+        """Observe the next frame."""
+        frame = prepared.frame
+        if self._cuts.is_cut(prepared.small):
+            self._end_interval()
+            self._start_scene()
+            self.cuts.append(frame.seconds)
+        self._interval.append(prepared)
+        is_due = (
+            frame.seconds - self._last_detection >= self._settings.detection_seconds - _TOLERANCE
+        )
+        size = len(self._interval) * frame.image.nbytes
+        if is_due or size >= _MAX_INTERVAL_BYTES:
+            self._end_interval()
+
+    def take_rows(self) -> list[FaceRow]:
+        """Return the rows that were classified since the last call, in no particular order."""
+        rows, self._classified = self._classified, []
+        return rows
+
+    def end_segment(self) -> dict[str, Any]:
+        """Observe the frames that are left, and return the state for the next segment as JSON.
+
+        The next segment starts in the same way whether this object continues or a new one is
+        restored: without optical flow from the last frame.
+        """
+        self._end_interval()
+        self._classify(self._released)
+        self._classified += self._released
+        self._released = []
+        held = [row for rows in self._held.values() for row in rows]
+        self._classify([row for row in held if row.probabilities is None])
+        self._flow = None
+        self._last_detection = -np.inf
+        return {
+            "tracker": self._tracker.to_json(),
+            "cuts": self._cuts.to_json(),
+            "held": {
+                str(serial): [_row_to_json(row) for row in rows]
+                for serial, rows in self._held.items()
+            },
+            "portraits": {
+                str(person): portrait.quality for person, portrait in self.portraits.items()
+            },
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue after a segment.
+
+        Args:
+            state: From ``end_segment``.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is damaged.
+        """
+        self._tracker.restore(state["tracker"])
+        self._cuts.restore(state["cuts"])
+        self._held = {
+            int(serial): [_row_from_json(row) for row in rows]
+            for serial, rows in state["held"].items()
+        }
+        self.portraits = {
+            int(person): Portrait(float(quality)) for person, quality in state["portraits"].items()
+        }
+
+    def _start_scene(self) -> None:
+        """End all tracks."""
+        state = self._tracker.to_json() | {"active": [], "lost": []}
+        self._tracker.restore(state)
+        self._held.clear()
+        self._candidates.clear()
+        self._flow = None
+
+    def _end_interval(self) -> None:
+        """Track the faces through the frames of the interval; the last one gets a detection."""
+        frames, self._interval = self._interval, []
+        if not frames:
+            return
+        before = self._tracker.copy()
+        views, is_changed = self._track(frames, detects_in_all=False)
+        if is_changed and len(frames) > 1:
+            self._tracker = before
+            views, _ = self._track(frames, detects_in_all=True)
+        self._flow = frames[-1].flow
+        self._last_detection = frames[-1].frame.seconds
+        for prepared, tracks in zip(frames, views, strict=True):
+            self._hold(prepared, tracks)
+        self._release()
+
+    def _track(
+        self, frames: Sequence[PreparedFrame], *, detects_in_all: bool
+    ) -> tuple[list[list[_View]], bool]:
+        """Return the tracks in each frame, and whether faces appeared, disappeared or got lost."""
+        flow, is_changed = self._flow, False
+        views = []
+        for prepared in frames:
+            seconds, now = prepared.frame.seconds, prepared.flow
+            if flow is not None and flow.shape != now.shape:
+                self._tracker.rescale(now.shape[1] / flow.shape[1], now.shape[0] / flow.shape[0])
+            elif flow is not None:
+                before = flow
+                self._tracker.follow(lambda boxes: follow(boxes, before, now))  # noqa: B023
+            flow = now
+            is_changed |= self._tracker.needs_detection
+            if detects_in_all or prepared is frames[-1]:
+                earlier = {track.serial for track in self._tracker.active_tracks}
+                faces, colors = self._detect(prepared)
+                self._tracker.update(faces, seconds, self._settings.smoothing_seconds / 2, colors)
+                detected = {
+                    track.serial
+                    for track in self._tracker.active_tracks
+                    if track.detected_at == seconds
+                }
+                is_changed |= detected != earlier
+            views.append(
+                [
+                    _View(replace(track), track.detected_at == seconds)
+                    for track in self._tracker.active_tracks
+                ]
+            )
+        return views, is_changed
+
+    def _detect(
+        self, prepared: PreparedFrame
+    ) -> tuple[list[Face], list[NDArray[np.float32] | None]]:
+        if prepared.faces is None:
+            image = prepared.frame.image
+            prepared.faces = self._analyzer.detect(image)
+            prepared.colors = [color_histogram(image, face.box) for face in prepared.faces]
+        return prepared.faces, prepared.colors
+
+    def _hold(self, prepared: PreparedFrame, views: Sequence[_View]) -> None:
+        """Keep a row of each track until its next detection confirms it."""
+        frame = prepared.frame
+        faces = self._analyzer.cropped(frame.image, [view.track.face for view in views])
+        factor_x = frame.width / frame.image.shape[1]
+        factor_y = frame.height / frame.image.shape[0]
+        for view, face in zip(views, faces, strict=True):
+            serial = view.track.serial
+            rows = self._held.setdefault(serial, [])
+            rows.append(
+                FaceRow(
+                    frame=frame.index,
+                    seconds=frame.seconds,
+                    person=0,
+                    box=face.box.scaled(factor_x, factor_y),
+                    detection_score=face.detection_score or 0.0,
+                    crop=face.crop,
+                )
+            )
+            if view.is_detected:
+                self._consider_portrait(serial, face, frame)
+                for row in rows:
+                    row.is_confirmed = True
+
+    def _consider_portrait(self, serial: int, face: Face, frame: VideoFrame) -> None:
+        quality = (face.detection_score or 0.0) * min(face.box.width, 2 * _PORTRAIT_SHAPE[0])
+        known = self._candidates.get(serial)
+        if known is not None and known.quality >= quality:
+            return
+        square = self._analyzer.detector.geometry.square(face.box)
+        square = replace(square, side=_PORTRAIT_SCALE * square.side)
+        image = crop_face(frame.image, square, _PORTRAIT_SHAPE)
+        self._candidates[serial] = Portrait(quality, image)
+
+    def _release(self) -> None:
+        """Pass on the rows of persons; forget those of tracks that ended."""
+        active = {track.serial: track.track_id for track in self._tracker.active_tracks}
+        for serial in [serial for serial in self._held if serial not in active]:
+            # Confirmed rows of a person that was lost in this interval, or of a wrong detection.
+            rows = self._held.pop(serial)
+            self._pass_on(rows, self._tracker.id_of(serial))
+            if self._tracker.id_of(serial) is None:
+                self._candidates.pop(serial, None)
+        for serial, person in active.items():
+            rows = self._held.get(serial, [])
+            if person is not None:
+                self._held[serial] = [row for row in rows if not row.is_confirmed]
+                self._pass_on(rows, person)
+                self._keep_portrait(serial, person)
+        if len(self._released) >= _BATCH_SIZE:
+            self._classify(self._released)
+            self._classified += self._released
+            self._released = []
+
+    def _pass_on(self, rows: Sequence[FaceRow], person: int | None) -> None:
+        for row in rows:
+            if row.is_confirmed and person is not None:
+                row.person = person
+                self._released.append(row)
+
+    def _keep_portrait(self, serial: int, person: int) -> None:
+        candidate = self._candidates.pop(serial, None)
+        known = self.portraits.get(person)
+        if candidate is not None and (known is None or known.quality < candidate.quality):
+            self.portraits[person] = candidate
+
+    def _classify(self, rows: Sequence[FaceRow]) -> None:
+        todo = [row for row in rows if row.probabilities is None]
+        if not todo:
+            return
+        crops = [row.crop for row in todo if row.crop is not None]
+        probabilities = self._analyzer.predictor.probabilities(np.stack(crops))
+        for row, values in zip(todo, probabilities, strict=True):
+            row.probabilities = np.asarray(values, np.float32)
+            row.crop = None
+
+
+def _row_to_json(row: FaceRow) -> dict[str, Any]:
+    assert row.probabilities is not None  # held rows are classified at the end of a segment
+    return {
+        "frame": row.frame,
+        "seconds": row.seconds,
+        "is_confirmed": row.is_confirmed,
+        "box": [row.box.x, row.box.y, row.box.width, row.box.height],
+        "detection_score": row.detection_score,
+        "probabilities": row.probabilities.tolist(),
+    }
+
+
+def _row_from_json(values: dict[str, Any]) -> FaceRow:
+    return FaceRow(
+        frame=int(values["frame"]),
+        seconds=float(values["seconds"]),
+        person=0,
+        box=FaceBox(*values["box"]),
+        detection_score=float(values["detection_score"]),
+        probabilities=np.array(values["probabilities"], np.float32),
+        is_confirmed=bool(values["is_confirmed"]),
+    )

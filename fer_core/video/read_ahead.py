@@ -1,0 +1,77 @@
+"""Run an iterator in another thread, a few items ahead."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _End:
+    """Marks the end of the items, or the exception that ended them."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+class ReadAhead(Generic[Item, Result]):
+    """The results of a function for every item, computed in one other thread, in order."""
+
+    def __init__(
+        self, items: Iterable[Item], function: Callable[[Item], Result], ahead: int
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            items: Iterated in the thread.
+            function: Called in the thread for each item.
+            ahead: How many results may wait.
+        """
+        self._items = items
+        self._function = function
+        self._results: queue.Queue[Result | _End] = queue.Queue(max(ahead, 1))
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Result]:
+        while True:
+            result = self._results.get()
+            if isinstance(result, _End):
+                if result.error is not None:
+                    raise result.error
+                return
+            yield result
+
+    def close(self) -> None:
+        """End the thread; results that were not taken are lost."""
+        self._is_closed.set()
+        while self._thread.is_alive():
+            try:
+                self._results.get(timeout=0.05)
+            except queue.Empty:
+                continue
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(self._function(item)):
+                    return
+        except BaseException as error:
+            self._put(_End(error))
+        else:
+            self._put(_End())
+
+    def _put(self, result: Result | _End) -> bool:
+        while not self._is_closed.is_set():
+            try:
+                self._results.put(result, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,516 @@
+"""Read a recording: upright frames with their times.
+
+Times come from the stream's timestamps, so that a variable frame rate is handled correctly; edit
+lists are applied by the demuxer. Time 0 is the start of the file, as in a player.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError, first_line
+from fer_core.video.timecode import format_time
+from fer_core.video.webp_animation import AnimationFrame, WebpAnimation
+
+#: Larger pictures are shrunk to this area while they are decoded: faces of about 20 pixels and more
+#: are still found, and the memory does not depend on the size of the video.
+ANALYSIS_PIXELS = 1920 * 1080
+#: An 8K picture has 33 million pixels; the decoder alone would need gigabytes for larger ones.
+_MAX_PIXELS = 8192 * 4352
+#: A decoder keeps several frames per thread.
+_MANY_PIXELS = 2560 * 1440
+_THREADS = 2
+#: Frames within this distance of a limit, in seconds, are at the limit.
+_TOLERANCE = 1e-6
+#: A video that ends earlier than announced by more than this, in seconds, is truncated.
+_MIN_MISSING_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known about a recording before its frames are decoded.
+
+    Attributes:
+        name: The file's name, for messages.
+        width: Of the upright picture in square pixels.
+        height: Of the upright picture in square pixels.
+        seconds: Duration; None if the file does not say.
+        frames_per_second: On average, as the file says; None if it does not.
+        codec: Such as "h264".
+        pixel_format: Such as "yuv420p".
+        container: The demuxer's name, such as "mov,mp4,m4a,3gp,3g2,mj2".
+        has_sound: True if there is an audio stream.
+    """
+
+    name: str
+    width: int
+    height: int
+    seconds: float | None
+    frames_per_second: float | None
+    codec: str
+    pixel_format: str
+    container: str
+    has_sound: bool
+
+    @property
+    def plays_in_browsers(self) -> bool:
+        """True if all current browsers play the file as it is."""
+        is_mp4 = "mp4" in self.container and self.codec in ("h264", "av1", "vp9")
+        # The demuxer has the same name for WebM, which browsers play, and Matroska.
+        is_webm = self.name.lower().endswith(".webm") and self.codec in ("vp8", "vp9", "av1")
+        return (is_mp4 or is_webm) and self.pixel_format in ("yuv420p", "yuvj420p")
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFrame:
+    """A decoded frame.
+
+    Attributes:
+        index: Its number in the file, from 0.
+        seconds: Its time, from the start of the file.
+        image: Upright RGB, uint8 ``[height, width, 3]``, possibly shrunk.
+        width: Of the upright frame, in pixels of the file.
+        height: Of the upright frame, in pixels of the file.
+    """
+
+    index: int
+    seconds: float
+    image: NDArray[np.uint8] = field(repr=False)
+    width: int
+    height: int
+
+
+@dataclass
+class ReadReport:
+    """What was found while the frames were read.
+
+    Attributes:
+        damaged_frames: Frames that could not be decoded, and were left out.
+        resolutions: The sizes that occurred, in order.
+        ended_at: The end of the last frame, in seconds.
+        is_truncated: True if the file ended before the duration that it announces.
+        error: Why reading ended early, in a few words; empty if it did not.
+    """
+
+    damaged_frames: int = 0
+    resolutions: list[tuple[int, int]] = field(default_factory=list)
+    ended_at: float = 0.0
+    is_truncated: bool = False
+    error: str = ""
+
+
+def probe_video(path: Path, name: str | None = None) -> VideoInfo:
+    """Read what a file says about itself, and check that its first frame can be decoded.
+
+    Args:
+        path: The file.
+        name: Its name for messages; by default that of the path.
+
+    Raises:
+        InputError: The file is missing, is not a video, or cannot be decoded.
+    """
+    name = name or path.name
+    if WebpAnimation.is_animation(path):
+        return _webp_info(WebpAnimation(path, name))
+    with _opened(path, name) as (container, stream):
+        first = _first_frame(container, stream, name)
+        width, height = _upright_size(first, _pixel_aspect(stream))
+        if first.width * first.height > _MAX_PIXELS:
+            raise InputError(
+                f"{name} has frames of {first.width}x{first.height} pixels; at most 8192x4352 "
+                "can be analyzed: convert it to a smaller size."
+            )
+        if _is_picture(container) or _is_single_picture(container, stream):
+            raise InputError(
+                f"{name} is a picture, not a video; analyze it with 'Analyze photos' or 'classify'."
+            )
+        rate = stream.average_rate or stream.guessed_rate
+        return VideoInfo(
+            name=name,
+            width=width,
+            height=height,
+            seconds=_duration(container, stream),
+            frames_per_second=float(rate) if rate else None,
+            codec=str(stream.codec_context.codec.canonical_name),
+            pixel_format=str(first.format.name),
+            container=str(container.format.name),
+            has_sound=bool(container.streams.audio),
+        )
+
+
+def read_frames(
+    path: Path,
+    *,
+    name: str | None = None,
+    start: float = 0.0,
+    end: float = math.inf,
+    per_second: float | None = None,
+    max_pixels: int | None = ANALYSIS_PIXELS,
+    report: ReadReport | None = None,
+    numbers_frames: bool = True,
+) -> Iterator[VideoFrame]:
+    """Decode the frames of a recording in the order of their times.
+
+    Frames that cannot be decoded are left out and counted. The same file and arguments give the
+    same frames, wherever reading starts.
+
+    Args:
+        path: The file.
+        name: Its name for messages; by default that of the path.
+        start: Time of the first frame, in seconds.
+        end: Frames from this time on are left out.
+        per_second: How many frames per second are returned: the first one at or after each multiple
+            of ``1 / per_second``. None returns every frame.
+        max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
+        report: Receives what was found.
+        numbers_frames: False to save the time that counting the frames before ``start`` takes; the
+            index is then wrong.
+
+    Raises:
+        InputError: As ``probe_video``.
+    """
+    name = name or path.name
+    report = report if report is not None else ReadReport()
+    timed: Iterator[_DecodedFrame | AnimationFrame]
+    if WebpAnimation.is_animation(path):
+        timed = WebpAnimation(path, name).frames(start, end)
+    else:
+        timed = _decoded(path, name, (start, end), report, numbers_frames=numbers_frames)
+    sampler = _Sampler(per_second)
+    for frame in timed:
+        if not report.resolutions or report.resolutions[-1] != (frame.width, frame.height):
+            report.resolutions.append((frame.width, frame.height))
+        if sampler.takes(frame.seconds):
+            image = frame.convert(max_pixels)
+            yield VideoFrame(frame.index, frame.seconds, image, frame.width, frame.height)
+
+
+class _Sampler:
+    """Chooses frames at a fixed rate, independently of where reading starts."""
+
+    def __init__(self, per_second: float | None) -> None:
+        self._per_second = per_second
+        self._last_slot = -1
+
+    def takes(self, seconds: float) -> bool:
+        """Return True if the frame at this time is chosen."""
+        if self._per_second is None:
+            return True
+        slot = math.floor((seconds + _TOLERANCE) * self._per_second)
+        is_first = slot > self._last_slot
+        self._last_slot = max(slot, self._last_slot)
+        return is_first
+
+
+class _DecodedFrame:
+    """A frame of PyAV with its index and time, converted to RGB only if it is used."""
+
+    def __init__(self, frame: Any, index: int, seconds: float, aspect: Fraction) -> None:
+        self._frame = frame
+        self.index = index
+        self.seconds = seconds
+        self.width, self.height = _upright_size(frame, aspect)
+
+    def convert(self, max_pixels: int | None) -> NDArray[np.uint8]:
+        """Return upright RGB with square pixels, uint8 ``[height, width, 3]``."""
+        quarter_turns = _quarter_turns(self._frame)
+        width, height = self.width, self.height
+        if max_pixels is not None and width * height > max_pixels:
+            scale = math.sqrt(max_pixels / (width * height))
+            width, height = max(round(width * scale), 1), max(round(height * scale), 1)
+        if quarter_turns % 2:
+            width, height = height, width
+        image = self._frame.to_ndarray(format="rgb24", width=width, height=height)
+        if quarter_turns:
+            image = np.ascontiguousarray(np.rot90(image, quarter_turns))
+        return np.asarray(image, np.uint8)
+
+
+def _decoded(
+    path: Path,
+    name: str,
+    limits: tuple[float, float],
+    report: ReadReport,
+    *,
+    numbers_frames: bool,
+) -> Iterator[_DecodedFrame]:
+    start, end = limits
+    with _opened(path, name) as (container, stream):
+        origin = _start_time(container)
+        time_base = float(stream.time_base)
+        before = 0
+        if start > 0:
+            landing = _seek(container, stream, start + origin)
+            if landing is not None and numbers_frames:
+                before = _count_frames_before(landing, path, name)
+        context = stream.codec_context
+        context.thread_type = "AUTO"
+        context.thread_count = 1 if context.width * context.height > _MANY_PIXELS else _THREADS
+        aspect = _pixel_aspect(stream)
+        rate = stream.average_rate or stream.guessed_rate
+        step = 1 / float(rate) if rate else 0.0
+        waiting: list[int] = []  # times of packets whose frames are not returned yet
+        last = -math.inf
+        for frame in _frames(container, stream, waiting, report):
+            if frame.pts is None:
+                seconds = last + step if math.isfinite(last) else 0.0
+            else:
+                seconds = round(frame.pts * time_base - origin, 6)
+                while waiting and waiting[0] < frame.pts:
+                    heapq.heappop(waiting)
+                    before += 1
+                if waiting and waiting[0] == frame.pts:
+                    heapq.heappop(waiting)
+            index, before = before, before + 1
+            if seconds <= last:
+                continue  # two frames with the same time: only one can be shown
+            if seconds >= end - _TOLERANCE:
+                return
+            last = seconds
+            if frame.duration and frame.pts is not None:
+                step = frame.duration * time_base
+            report.ended_at = seconds + step
+            if seconds >= start - _TOLERANCE:
+                yield _DecodedFrame(frame, index, max(seconds, 0.0), aspect)
+        expected = _duration(container, stream)
+        missing = 0.0 if expected is None else expected - report.ended_at
+        report.is_truncated = bool(report.error) or missing > max(_MIN_MISSING_SECONDS, 3 * step)
+
+
+def _frames(container: Any, stream: Any, waiting: list[int], report: ReadReport) -> Iterator[Any]:
+    """Yield decoded frames; damaged ones are counted."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            report.error = first_line(error)
+            return
+        if packet.pts is not None and not packet.is_discard:
+            heapq.heappush(waiting, packet.pts)
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            report.damaged_frames += 1
+            continue
+        for frame in frames:
+            if frame.is_corrupt:
+                report.damaged_frames += 1
+            else:
+                yield frame
+
+
+def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...] | None:
+    """Move to the last keyframe before a time; return the identity of its packet.
+
+    If the file has no timestamps to seek by, move to its start and return None.
+    """
+    import av
+
+    target = math.floor(seconds / float(stream.time_base))
+    try:
+        container.seek(target, stream=stream, backward=True)
+        landing = _identity(next(container.demux(stream)))
+        container.seek(target, stream=stream, backward=True)
+    except (av.error.FFmpegError, StopIteration):
+        with suppress(av.error.FFmpegError):
+            container.seek(0, stream=stream, backward=True)
+        return None
+    return landing
+
+
+def _count_frames_before(landing: tuple[int | None, ...], path: Path, name: str) -> int:
+    """Return the number of frames in a file before a packet."""
+    count = 0
+    with _opened(path, name) as (container, stream):
+        for packet in container.demux(stream):
+            if _identity(packet) == landing:
+                break
+            count += packet.pts is not None and not packet.is_discard
+    return count
+
+
+def _identity(packet: Any) -> tuple[int | None, ...]:
+    """Return what distinguishes a packet from the others of its stream."""
+    return packet.pts, packet.dts, packet.pos, packet.size
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
+    """Open a file and its video stream.
+
+    Raises:
+        InputError: It is missing or contains no video.
+    """
+    import av
+
+    try:
+        if not path.is_file():
+            reason = "is not a file" if path.exists() else "does not exist"
+            raise InputError(f"{name} {reason}; check the path {path}.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{name} is empty; record or copy it again.")
+        container = av.open(str(path))
+    except (av.error.PermissionError, PermissionError) as error:
+        raise InputError(f"{name} cannot be read (permission denied); check {path}.") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(_unreadable(path, name, error)) from error
+    with container:
+        streams = [one for one in container.streams.video if not _is_cover(one)]
+        if not streams:
+            if container.streams.audio:
+                raise InputError(f"{name} contains only sound; choose a file with pictures.")
+            raise InputError(
+                f"{name} contains no video; choose an MP4, MOV, MKV, WebM or AVI file."
+            )
+        yield container, streams[0]
+
+
+def _unreadable(path: Path, name: str, error: Exception) -> str:
+    if _lacks_mp4_index(path):
+        return (
+            f"{name} has no index (its 'moov' part is missing), so the recording was not finished "
+            "or not copied completely; copy it again, or repair it with the camera's software."
+        )
+    return (
+        f"{name} is not a video that can be read ({first_line(error)}); choose an MP4, MOV, MKV, "
+        "WebM or AVI file."
+    )
+
+
+def _lacks_mp4_index(path: Path) -> bool:
+    """Return True for an MP4 or MOV file without a box "moov" at its top level."""
+    with suppress(OSError), path.open("rb") as file:
+        end = path.stat().st_size
+        offset = 0
+        kinds: list[bytes] = []
+        while offset + 8 <= end and len(kinds) < 1000:
+            file.seek(offset)
+            header = file.read(16)
+            size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+            kinds.append(kind)
+            if size == 1:
+                size = int.from_bytes(header[8:16], "big")
+            if size < 8:
+                break
+            offset += size
+        return b"ftyp" in kinds[:2] and b"moov" not in kinds
+    return False
+
+
+def _is_cover(stream: Any) -> bool:
+    """Return True for the cover picture of a music file."""
+    import av
+
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _first_frame(container: Any, stream: Any, name: str) -> Any:
+    report = ReadReport()
+    stream.codec_context.thread_type = "NONE"
+    for frame in _frames(container, stream, [], report):
+        return frame
+    if report.damaged_frames:
+        raise InputError(
+            f"None of the {report.damaged_frames:,} frames of {name} can be decoded; convert it to "
+            "H.264 and try again."
+        )
+    raise InputError(f"{name} contains no frames; record or copy it again.")
+
+
+def _is_picture(container: Any) -> bool:
+    name = str(container.format.name)
+    return name == "image2" or name.endswith("_pipe")
+
+
+def _is_single_picture(container: Any, stream: Any) -> bool:
+    """Return True for a format of pictures and animations with a single picture."""
+    brand = container.metadata.get("major_brand", "")
+    is_picture_format = str(container.format.name) in ("gif", "apng") or brand in ("avif", "heic")
+    return is_picture_format and stream.frames == 1
+
+
+def _start_time(container: Any) -> float:
+    return (container.start_time or 0) / 1_000_000
+
+
+def _duration(container: Any, stream: Any) -> float | None:
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    text = stream.metadata.get("DURATION", "")
+    parts = text.split(":")
+    with suppress(ValueError):
+        if len(parts) == 3:
+            hours, minutes, seconds = (float(part) for part in parts)
+            return 3600 * hours + 60 * minutes + seconds
+    # The longest stream decides the duration of the file, which may be the sound.
+    return container.duration / 1_000_000 if container.duration else None
+
+
+def _pixel_aspect(stream: Any) -> Fraction:
+    aspect = stream.sample_aspect_ratio
+    return Fraction(aspect) if aspect and aspect > 0 else Fraction(1)
+
+
+def _quarter_turns(frame: Any) -> int:
+    """Return by how many quarter turns, counterclockwise, the frame must be turned."""
+    return round((frame.rotation or 0) / 90) % 4
+
+
+def _upright_size(frame: Any, aspect: Fraction) -> tuple[int, int]:
+    width, height = max(round(frame.width * aspect), 1), int(frame.height)
+    return (height, width) if _quarter_turns(frame) % 2 else (width, height)
+
+
+def _webp_info(animation: WebpAnimation) -> VideoInfo:
+    return VideoInfo(
+        name=animation.name,
+        width=animation.width,
+        height=animation.height,
+        seconds=animation.seconds,
+        frames_per_second=animation.count / animation.seconds if animation.seconds else None,
+        codec="webp",
+        pixel_format="rgb24",
+        container="webp",
+        has_sound=False,
+    )
+
+
+def describe_reading(name: str, report: ReadReport) -> list[str]:
+    """Return sentences about what was unusual in a file.
+
+    Args:
+        name: The file's name.
+        report: What was found.
+    """
+    sentences = []
+    if report.is_truncated:
+        sentences.append(
+            f"{name} ends early: its first {format_time(report.ended_at, 1)} were readable and "
+            "were analyzed."
+        )
+    if report.damaged_frames:
+        frames = "1 frame" if report.damaged_frames == 1 else f"{report.damaged_frames:,} frames"
+        sentences.append(f"{frames} of {name} could not be decoded and were left out.")
+    if len(report.resolutions) > 1:
+        sizes = ", ".join(f"{width}x{height}" for width, height in report.resolutions[:5])
+        sentences.append(
+            f"The resolution of {name} changes ({sizes}); boxes are in pixels of their own frame."
+        )
+    return sentences

@@ -1,0 +1,309 @@
+"""Write a recording with boxes and labels, or with blurred faces, as a new MP4 with its sound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.files import replaced_file
+from fer_core.video.face_table import FaceTable
+from fer_core.video.read_ahead import ReadAhead
+from fer_core.video.reader import VideoFrame, read_frames
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
+from fer_core.vision.face import Face
+
+_TIME_BASE = Fraction(1, 90_000)
+#: Fast enough for real time on two cores.
+_PRESET, _QUALITY = "veryfast", "23"
+#: Codecs that MP4 files carry and browsers play.
+_COPIED_SOUND = {"aac", "mp3", "opus"}
+_AHEAD = 6
+#: Larger videos are shrunk: hardly any device plays H.264 above 4K.
+_MAX_PIXELS = 3840 * 2160
+#: Between two analyzed frames a box moves evenly; over a longer gap the person was absent.
+_MAX_GAP_SECONDS = 1.2
+#: Faces stay blurred for so long before and after they were tracked, and in gaps of twice the time.
+_BLUR_MARGIN_SECONDS = 0.5
+#: Blurred part of the picture relative to the face box.
+_BLUR_SCALE = 1.35
+#: The blurred part keeps so many pixels per side.
+_BLUR_PIXELS = 6
+#: Nothing in this time can be seen: rows are looked up by time.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What is drawn.
+
+    Attributes:
+        annotates: True for boxes and labels.
+        blurs: True to make the faces unrecognizable, excluded persons included.
+        names: Names of persons by number.
+        hidden: Persons without box and label.
+        max_pixels: Area to which larger pictures are shrunk; None to keep their size.
+    """
+
+    annotates: bool = True
+    blurs: bool = False
+    names: Mapping[int, str] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    max_pixels: int | None = _MAX_PIXELS
+
+
+def render_video(
+    source: Path,
+    table: FaceTable,
+    target: Path,
+    rendering: Rendering,
+    *,
+    start: float = 0.0,
+    end: float = math.inf,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> None:
+    """Write every frame of the range as H.264, with the sound of the range.
+
+    Args:
+        source: The recording.
+        table: Its rows.
+        target: The MP4 file; written under another name and renamed when it is complete.
+        rendering: What is drawn.
+        start: Beginning of the range in seconds; time 0 of the new file.
+        end: End of the range in seconds.
+        progress: Called with the time of each written frame; may raise to end the work.
+
+    Raises:
+        InputError: The recording cannot be read.
+        OSError: The file cannot be written.
+    """
+    drawer = _Drawer(table, rendering)
+    frames = read_frames(source, start=start, end=end, max_pixels=rendering.max_pixels)
+    ahead = ReadAhead(frames, drawer.draw, _AHEAD)
+    try:
+        with replaced_file(target) as temporary:
+            _write(ahead, source, temporary, limits=(start, end), progress=progress)
+    finally:
+        ahead.close()
+
+
+def _write(
+    frames: ReadAhead[VideoFrame, tuple[float, NDArray[np.uint8]]],
+    source: Path,
+    target: Path,
+    *,
+    limits: tuple[float, float],
+    progress: Callable[[float], None],
+) -> None:
+    import av
+
+    start, end = limits
+
+    with av.open(str(target), "w", options={"movflags": "+faststart"}) as output:
+        stream: Any = None
+        sound: _Sound | None = None
+        last = -1
+        for seconds, image in frames:
+            if stream is None:
+                stream = output.add_stream("libx264", options={"preset": _PRESET, "crf": _QUALITY})
+                # H.264 with 4:2:0 chroma requires even sizes.
+                stream.width = max(image.shape[1] // 2 * 2, 2)
+                stream.height = max(image.shape[0] // 2 * 2, 2)
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.time_base = _TIME_BASE
+                sound = _Sound(source, output, start, end)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
+            frame.pts = max(last + 1, round((seconds - start) / _TIME_BASE))
+            frame.time_base = _TIME_BASE
+            last = frame.pts
+            assert sound is not None
+            sound.write_until(seconds)
+            output.mux(stream.encode(frame))
+            progress(seconds)
+        if stream is not None and sound is not None:
+            output.mux(stream.encode(None))
+            sound.write_until(min(end, last * float(_TIME_BASE) + start + 1.0))
+            sound.close()
+
+
+class _Sound:
+    """Copies the first audio stream of a recording, or encodes it as AAC."""
+
+    def __init__(self, source: Path, output: Any, start: float, end: float) -> None:
+        import av
+
+        self._output = output
+        self._start, self._end = start, end
+        self._stream: Any = None
+        self._packets: Iterator[Any] = iter(())
+        self._waiting: Any = None
+        self._input: Any = None
+        try:
+            self._input = av.open(str(source))
+            tracks = self._input.streams.audio
+        except (av.error.FFmpegError, OSError):
+            return
+        if not tracks:
+            return
+        track = tracks[0]
+        self._origin = (self._input.start_time or 0) / 1_000_000
+        self._is_copied = track.codec_context.name in _COPIED_SOUND
+        if self._is_copied:
+            self._stream = output.add_stream_from_template(track)
+        else:
+            rate = min(track.codec_context.sample_rate or 48_000, 48_000)
+            self._stream = output.add_stream("aac", rate=rate)
+        if start > 0:
+            with suppress(av.error.FFmpegError):
+                offset = round((start + self._origin) / track.time_base)
+                self._input.seek(offset, stream=track, backward=True)
+        self._packets = self._input.demux(track)
+
+    def write_until(self, seconds: float) -> None:
+        """Write the sound up to a time of the recording."""
+        import av
+
+        while self._stream is not None:
+            packet, self._waiting = self._waiting, None
+            if packet is None:
+                try:
+                    packet = next(self._packets)
+                except (StopIteration, av.error.FFmpegError):
+                    return
+            if packet.pts is None:
+                continue
+            moment = float(packet.pts * packet.time_base) - self._origin
+            if moment >= self._end - _TOLERANCE:
+                return
+            if moment > seconds:
+                self._waiting = packet
+                return
+            # The first packets of AAC are before time 0: decoders need them and do not play them.
+            if self._start <= 0 or moment >= self._start - _TOLERANCE:
+                self._write(packet)
+
+    def close(self) -> None:
+        """Write what the encoder still holds, and close the recording."""
+        if self._stream is not None and not self._is_copied:
+            self._output.mux(self._stream.encode(None))
+        if self._input is not None:
+            self._input.close()
+
+    def _write(self, packet: Any) -> None:
+        import av
+
+        offset = round((self._start + self._origin) / packet.time_base)
+        if self._is_copied:
+            packet.pts -= offset
+            packet.dts = packet.pts if packet.dts is None else packet.dts - offset
+            packet.stream = self._stream
+            self._output.mux(packet)
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return  # a damaged part of the sound
+        for frame in frames:
+            if frame.pts is not None:
+                frame.pts -= round((self._start + self._origin) / frame.time_base)
+            self._output.mux(self._stream.encode(frame))
+
+
+class _Drawer:
+    """Draws the persons into frames, also between the analyzed ones."""
+
+    def __init__(self, table: FaceTable, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._persons = {person: table.of_person(person) for person in table.persons}
+        self._minimum = table.minimum_confidence
+
+    def draw(self, frame: VideoFrame) -> tuple[float, NDArray[np.uint8]]:
+        """Return the time of a frame, and its picture with what is drawn."""
+        image = frame.image
+        factors = image.shape[1] / frame.width, image.shape[0] / frame.height
+        if self._rendering.blurs:
+            image = image.copy()
+            for rows in self._persons.values():
+                box = _box_at(rows, frame.seconds, 2 * _BLUR_MARGIN_SECONDS, _BLUR_MARGIN_SECONDS)
+                if box is not None:
+                    _blur(image, box.scaled(*factors))
+        if self._rendering.annotates:
+            labelled = [
+                self._labelled(person, rows, frame.seconds, factors)
+                for person, rows in self._persons.items()
+                if person not in self._rendering.hidden
+            ]
+            visible = [one for one in labelled if one is not None]
+            image = draw_boxes(image, visible) if visible else image
+        return frame.seconds, image
+
+    def _labelled(
+        self, person: int, rows: FaceTable, seconds: float, factors: tuple[float, float]
+    ) -> LabeledBox | None:
+        box = _box_at(rows, seconds, _MAX_GAP_SECONDS, 0.0)
+        if box is None:
+            return None
+        row = max(int(np.searchsorted(rows.seconds, seconds + _TOLERANCE)) - 1, 0)
+        face = Face(box, probabilities=rows.smoothed[row], classes=rows.classes, track_id=person)
+        name = self._rendering.names.get(person)
+        text = label_text(face, self._minimum, None if name else person)
+        return LabeledBox(
+            box.scaled(*factors),
+            face_color(face, self._minimum),
+            f"{name}: {text}" if name else text,
+        )
+
+
+def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> FaceBox | None:
+    """Return a person's box at a time; None if the person is absent.
+
+    Args:
+        rows: The person's rows.
+        seconds: The time.
+        max_gap: Over gaps up to this many seconds the box moves evenly.
+        margin: Seconds for which a box stays before its first and after its last row.
+    """
+    after = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
+    before = after - 1
+    if before >= 0 and abs(rows.seconds[before] - seconds) <= _TOLERANCE:
+        return _box(rows, before)
+    if before >= 0 and after < len(rows):
+        gap = rows.seconds[after] - rows.seconds[before]
+        if gap <= max(max_gap, 1.5 * float(rows.duration[before])):
+            share = float((seconds - rows.seconds[before]) / gap)
+            return _box(rows, before).interpolated(_box(rows, after), share)
+    if before >= 0 and seconds < rows.seconds[before] + max(rows.duration[before], margin):
+        return _box(rows, before)
+    if after < len(rows) and rows.seconds[after] - seconds <= margin:
+        return _box(rows, after)
+    return None
+
+
+def _box(rows: FaceTable, row: int) -> FaceBox:
+    return FaceBox(*(float(number) for number in rows.boxes[row]))
+
+
+def _blur(image: NDArray[np.uint8], box: FaceBox) -> None:
+    """Replace a face by a few large soft squares, from which nobody can be recognized."""
+    height, width = image.shape[:2]
+    grown = box.moved(0.0, 0.0, _BLUR_SCALE)
+    left, top = max(round(grown.x), 0), max(round(grown.y), 0)
+    right = min(round(grown.x + grown.width), width)
+    bottom = min(round(grown.y + grown.height), height)
+    if right <= left or bottom <= top:
+        return
+    part = image[top:bottom, left:right]
+    few = cv2.resize(part, (_BLUR_PIXELS, _BLUR_PIXELS), interpolation=cv2.INTER_AREA)
+    image[top:bottom, left:right] = cv2.resize(
+        few, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
+    )

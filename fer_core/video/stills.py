@@ -1,0 +1,33 @@
+"""One frame of a stored recording, for a click on the timeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fer_core.video.reader import VideoFrame, read_frames
+
+#: The picture on the page is not wider.
+_STILL_PIXELS = 1280 * 720
+#: Times in tables are rounded to microseconds, and some containers store milliseconds.
+_TOLERANCE = 0.002
+
+
+def read_still(path: Path, seconds: float, name: str | None = None) -> VideoFrame | None:
+    """Return the first frame at or after a time; None if there is none.
+
+    Args:
+        path: The recording.
+        seconds: The time.
+        name: Its name for messages.
+
+    Raises:
+        InputError: The recording cannot be read.
+    """
+    frames = read_frames(
+        path,
+        name=name,
+        start=max(seconds - _TOLERANCE, 0.0),
+        max_pixels=_STILL_PIXELS,
+        numbers_frames=False,
+    )
+    return next(frames, None)

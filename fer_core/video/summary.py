@@ -1,0 +1,245 @@
+"""What an analysis says about each person: shares, episodes and transitions."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.video.face_table import FaceTable
+
+DEFAULT_THRESHOLD = 0.5
+#: Shorter episodes are noise: one or a few frames.
+MIN_EPISODE_SECONDS = 0.2
+#: A person who is not seen for longer was absent: an episode does not continue.
+_MAX_GAP_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A time in which a class of a person was above the threshold.
+
+    Attributes:
+        person: The person's number.
+        label: The class.
+        start: In seconds.
+        end: In seconds.
+        peak: The largest smoothed probability.
+        mean: The mean of the smoothed probability, weighted by time.
+    """
+
+    person: int
+    label: str
+    start: float
+    end: float
+    peak: float
+    mean: float
+
+    @property
+    def seconds(self) -> float:
+        """The duration."""
+        return self.end - self.start
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the episode as a JSON document."""
+        return {
+            "person": self.person,
+            "label": self.label,
+            "start_s": round(self.start, 3),
+            "end_s": round(self.end, 3),
+            "peak": round(self.peak, 4),
+            "mean": round(self.mean, 4),
+        }
+
+
+@dataclass(frozen=True)
+class PersonSummary:
+    """One person over the whole analysis.
+
+    Attributes:
+        person: The person's number.
+        seconds_seen: The time in which the person was tracked.
+        first_seen: In seconds.
+        last_seen: In seconds.
+        shares: By class: the share of the time seen in which it was the label, 0 to 1.
+        means: By class: the mean probability, weighted by time.
+        episodes: By class: the number of episodes.
+        mean_episode_seconds: By class: the mean duration of the episodes; None without episodes.
+        transitions: How often the dominant class changed, by (from, to).
+    """
+
+    person: int
+    seconds_seen: float
+    first_seen: float
+    last_seen: float
+    shares: dict[str, float]
+    means: dict[str, float]
+    episodes: dict[str, int]
+    mean_episode_seconds: dict[str, float | None]
+    transitions: dict[tuple[str, str], int]
+
+    def to_json(self, name: str = "") -> dict[str, Any]:
+        """Return the summary as a JSON document."""
+        return {
+            "person": self.person,
+            "name": name,
+            "seconds_seen": round(self.seconds_seen, 3),
+            "first_seen_s": round(self.first_seen, 3),
+            "last_seen_s": round(self.last_seen, 3),
+            "shares": {label: round(share, 4) for label, share in self.shares.items()},
+            "mean_probabilities": {label: round(mean, 4) for label, mean in self.means.items()},
+            "episodes": {
+                label: {
+                    "count": count,
+                    "mean_seconds": _rounded(self.mean_episode_seconds[label]),
+                }
+                for label, count in self.episodes.items()
+            },
+            "transitions": [
+                {"from": before, "to": after, "count": count}
+                for (before, after), count in sorted(self.transitions.items())
+            ],
+        }
+
+
+def summarize(table: FaceTable, threshold: float = DEFAULT_THRESHOLD) -> list[PersonSummary]:
+    """Return a summary of every person, in the order of their numbers.
+
+    Args:
+        table: The rows.
+        threshold: The smoothed probability, 0 to 1, from which on an episode lasts.
+    """
+    return [_summary(table.of_person(person), threshold) for person in table.persons]
+
+
+def find_episodes(
+    table: FaceTable,
+    threshold: float = DEFAULT_THRESHOLD,
+    min_seconds: float = MIN_EPISODE_SECONDS,
+) -> list[Episode]:
+    """Return the episodes of all persons and classes in the order of their start.
+
+    Args:
+        table: The rows.
+        threshold: The smoothed probability, 0 to 1, from which on an episode lasts.
+        min_seconds: Shorter episodes are left out.
+    """
+    found: list[Episode] = []
+    for person in table.persons:
+        rows = table.of_person(person)
+        for index, label in enumerate(rows.classes):
+            values = rows.smoothed[:, index]
+            found += [
+                Episode(
+                    person,
+                    label,
+                    start=float(rows.seconds[first]),
+                    end=_end(rows, last),
+                    peak=float(values[first : last + 1].max()),
+                    mean=_weighted_mean(values, rows.duration, first, last),
+                )
+                for first, last in _spells(values >= threshold, rows)
+                if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
+            ]
+    return sorted(found, key=lambda one: (one.start, one.person, one.label))
+
+
+def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) -> list[Episode]:
+    """Return the times in which a class had the largest smoothed probability of its person.
+
+    Args:
+        table: The rows.
+        min_seconds: Shorter times are left out.
+    """
+    found: list[Episode] = []
+    for person in table.persons:
+        rows = table.of_person(person)
+        dominant = rows.smoothed.argmax(axis=1)
+        for index, label in enumerate(rows.classes):
+            values = rows.smoothed[:, index]
+            found += [
+                Episode(
+                    person,
+                    label,
+                    start=float(rows.seconds[first]),
+                    end=_end(rows, last),
+                    peak=float(values[first : last + 1].max()),
+                    mean=_weighted_mean(values, rows.duration, first, last),
+                )
+                for first, last in _spells(dominant == index, rows)
+                if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
+            ]
+    return sorted(found, key=lambda one: (one.start, one.person, one.label))
+
+
+def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
+    weights = rows.duration
+    total = float(weights.sum())
+    by_label = np.bincount(rows.labels, weights=weights, minlength=len(rows.classes))
+    means = (rows.probabilities * weights[:, None]).sum(axis=0) / max(total, 1e-9)
+    episodes = find_episodes(rows, threshold)
+    lengths = {
+        label: [one.seconds for one in episodes if one.label == label] for label in rows.classes
+    }
+    return PersonSummary(
+        person=int(rows.person[0]),
+        seconds_seen=total,
+        first_seen=float(rows.seconds[0]),
+        last_seen=_end(rows, len(rows) - 1),
+        shares={
+            label: float(by_label[index]) / max(total, 1e-9)
+            for index, label in enumerate(rows.classes)
+        },
+        means={label: float(means[index]) for index, label in enumerate(rows.classes)},
+        episodes={label: len(seconds) for label, seconds in lengths.items()},
+        mean_episode_seconds={
+            label: float(np.mean(seconds)) if seconds else None
+            for label, seconds in lengths.items()
+        },
+        transitions=dict(_transitions(rows)),
+    )
+
+
+def _transitions(rows: FaceTable) -> Counter[tuple[str, str]]:
+    counts: Counter[tuple[str, str]] = Counter()
+    spells = dominant_spells(rows)
+    for before, after in itertools.pairwise(spells):
+        is_adjacent = after.start - before.end <= _MAX_GAP_SECONDS
+        if is_adjacent and before.label != after.label:
+            counts[before.label, after.label] += 1
+    return counts
+
+
+def _spells(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
+    """Return the first and last row of each run of True without a gap in time."""
+    if not len(is_inside):
+        return []
+    gaps = rows.seconds[1:] - (rows.seconds[:-1] + rows.duration[:-1]) > _MAX_GAP_SECONDS
+    begins = is_inside & np.concatenate([[True], ~is_inside[:-1] | gaps])
+    ends = is_inside & np.concatenate([~is_inside[1:] | gaps, [True]])
+    return list(
+        zip(
+            (int(row) for row in np.flatnonzero(begins)),
+            (int(row) for row in np.flatnonzero(ends)),
+            strict=True,
+        )
+    )
+
+
+def _end(rows: FaceTable, row: int) -> float:
+    return float(rows.seconds[row] + rows.duration[row])
+
+
+def _weighted_mean(
+    values: NDArray[np.float32], durations: NDArray[np.float64], first: int, last: int
+) -> float:
+    weights = durations[first : last + 1]
+    return float((values[first : last + 1] * weights).sum() / max(float(weights.sum()), 1e-9))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,100 @@
+"""Write the table of an analysis from its finished segments, with memory for three of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.files import replaced_file
+from fer_core.video.analysis_folder import AnalysisFolder, Segment
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time, to_arrow
+
+
+def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
+    """Replace ``faces.parquet``.
+
+    Segments are longer than the smoothing looks, so the segments before and after one are enough
+    to smooth it.
+
+    Args:
+        folder: The analysis.
+        analysis: Its settings.
+    """
+    import pyarrow.parquet as pq
+
+    empty = empty_table(analysis.video, analysis.classes, analysis.minimum_confidence)
+    schema = to_arrow(empty).schema
+    with (
+        replaced_file(folder.table_path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        window: list[Segment] = []
+        number = 0
+        while (segment := folder.read_segment(number)) is not None:
+            number += 1
+            window.append(segment)
+            if len(window) > 1:
+                writer.write_table(to_arrow(_part(window, len(window) - 2, empty, analysis)))
+            window = window[-2:]
+        if window:
+            writer.write_table(to_arrow(_part(window, len(window) - 1, empty, analysis)))
+
+
+def _part(
+    window: list[Segment], position: int, empty: FaceTable, analysis: AnalysisSettings
+) -> FaceTable:
+    """Return the rows of one segment of the window."""
+    rows = _joined(window, empty)
+    smoothed = np.zeros_like(rows.probabilities)
+    for person in rows.persons:
+        own = rows.person == person
+        smoothed[own] = smoothed_over_time(
+            rows.seconds[own], rows.probabilities[own], analysis.smoothing_seconds
+        )
+    segment = window[position]
+    inside = (rows.seconds >= segment.start) & (rows.seconds < segment.end)
+    return replace(rows, smoothed=smoothed).selected(inside)
+
+
+def _joined(window: list[Segment], empty: FaceTable) -> FaceTable:
+    """Return all rows of the window in the order of frames and persons, with their durations."""
+
+    def joined(name: str) -> NDArray[np.generic]:
+        return np.concatenate([getattr(one, name) for one in window])
+
+    frame = joined("row_frames").astype(np.int64)
+    order = np.lexsort((joined("persons"), frame))
+    frame = frame[order]
+    all_frames = joined("frames").astype(np.int64)
+    durations = _durations(joined("seconds").astype(np.float64), window[-1].end)
+    probabilities = joined("probabilities").astype(np.float32)[order]
+    return replace(
+        empty,
+        frame=frame,
+        seconds=joined("row_seconds").astype(np.float64)[order],
+        duration=durations[np.searchsorted(all_frames, frame)],
+        person=joined("persons").astype(np.int32)[order],
+        boxes=joined("boxes").astype(np.float32)[order],
+        detection_score=joined("detection_scores").astype(np.float32)[order],
+        probabilities=probabilities,
+        smoothed=np.zeros_like(probabilities),
+    )
+
+
+def _durations(seconds: NDArray[np.float64], end: float) -> NDArray[np.float64]:
+    """Return the time from each analyzed frame to the next one.
+
+    Args:
+        seconds: Times of consecutive frames.
+        end: The time of the frame after them; infinite if there is none. The last frame of a video
+            lasts as long as the one before.
+    """
+    steps = np.diff(seconds)
+    if np.isfinite(end) and len(seconds):
+        last = end - seconds[-1]
+    else:
+        last = float(steps[-1]) if len(steps) else 0.04
+    return np.append(steps, last)

@@ -1,0 +1,41 @@
+"""Times as people write them: 75, 1:15, 0:01:15.5."""
+
+from __future__ import annotations
+
+import re
+
+from fer_core.errors import InputError
+
+_PATTERN = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
+
+
+def parse_time(text: str) -> float:
+    """Return a time in seconds.
+
+    Args:
+        text: Seconds, minutes:seconds or hours:minutes:seconds.
+
+    Raises:
+        InputError: The text is not a time.
+    """
+    match = _PATTERN.fullmatch(text.strip())
+    if match is None or (match[2] is not None and float(match[3]) >= 60):
+        raise InputError(
+            f"A time should be in seconds or as minutes:seconds, such as 75 or 1:15. "
+            f"Received: {text!r}."
+        )
+    return 3600 * float(match[1] or 0) + 60 * float(match[2] or 0) + float(match[3])
+
+
+def format_time(seconds: float, digits: int = 0) -> str:
+    """Return a time as minutes:seconds, or hours:minutes:seconds from one hour on.
+
+    Args:
+        seconds: Not negative.
+        digits: Digits after the decimal point.
+    """
+    units = round(seconds * 10**digits)
+    whole, fraction = divmod(units, 10**digits)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{text}.{fraction:0{digits}}" if digits else text

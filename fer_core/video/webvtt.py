@@ -1,0 +1,39 @@
+"""Subtitles with the dominant emotion of each person, as WebVTT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fer_core.video.face_table import FaceTable
+from fer_core.video.summary import dominant_spells
+
+
+def to_webvtt(
+    table: FaceTable, names: Mapping[int, str] | None = None, *, offset: float = 0.0
+) -> str:
+    """Return a cue for each time in which an emotion is dominant.
+
+    Args:
+        table: The rows.
+        names: Names of persons by number.
+        offset: Time of the video's start on the clock of the table, in seconds.
+    """
+    cues = ["WEBVTT", ""]
+    for spell in dominant_spells(table):
+        name = (names or {}).get(spell.person) or f"Person {spell.person}"
+        start, end = spell.start - offset, spell.end - offset
+        text = f"{name}: {spell.label} {100 * spell.mean:.0f} %"
+        cues += [f"{_time(start)} --> {_time(end)}", _escaped(text), ""]
+    return "\n".join(cues)
+
+
+def _time(seconds: float) -> str:
+    milliseconds = max(round(1000 * seconds), 0)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
+
+
+def _escaped(text: str) -> str:
+    # A line break would end the cue, and "-->" would start another one.
+    text = " ".join(text.split())
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

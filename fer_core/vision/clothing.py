@@ -1,0 +1,59 @@
+"""Describe a person by colors, to distinguish people whose paths cross.
+
+Faces are matched by position. Where two faces meet, or a person returns at another position, the
+colors of hair and clothes decide: a histogram of hue and saturation, compared by the Bhattacharyya
+coefficient (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", PAMI 2003). It is not a
+biometric feature and identifies nobody.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.vision.boxes import FaceBox
+
+#: The region, in widths and heights of the face box: hair above, and shoulders below.
+_LEFT, _RIGHT = -0.4, 1.4
+_TOP, _BOTTOM = -0.35, 2.0
+_HUES, _SATURATIONS, _GRAYS = 12, 4, 8
+#: Of 255: the hue of less saturated pixels is noise, so they are counted by brightness.
+_MIN_SATURATION = 40
+#: Width of the region in pixels when it is counted.
+_WORKING_WIDTH = 48
+
+
+def color_histogram(image: NDArray[np.uint8], box: FaceBox) -> NDArray[np.float32] | None:
+    """Return the colors of a person.
+
+    Args:
+        image: Upright RGB, uint8 ``[height, width, 3]``.
+        box: The person's face.
+
+    Returns:
+        float32 ``[56]`` with sum 1; None if the region is outside the picture.
+    """
+    height, width = image.shape[:2]
+    left = min(max(round(box.x + _LEFT * box.width), 0), width)
+    right = min(max(round(box.x + _RIGHT * box.width), 0), width)
+    top = min(max(round(box.y + _TOP * box.height), 0), height)
+    bottom = min(max(round(box.y + _BOTTOM * box.height), 0), height)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    step = max((right - left) // _WORKING_WIDTH, 1)
+    region = np.ascontiguousarray(image[top:bottom:step, left:right:step])
+    hue, saturation, value = cv2.split(cv2.cvtColor(region, cv2.COLOR_RGB2HSV))
+    is_gray = saturation < _MIN_SATURATION
+    colored = (hue.astype(int) * _HUES // 180) * _SATURATIONS + (
+        saturation.astype(int) * _SATURATIONS // 256
+    )
+    gray = _HUES * _SATURATIONS + value.astype(int) * _GRAYS // 256
+    bins = np.where(is_gray, gray, colored)
+    counts = np.bincount(bins.ravel(), minlength=_HUES * _SATURATIONS + _GRAYS)
+    return np.asarray(counts / counts.sum(), np.float32)
+
+
+def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the Bhattacharyya coefficient of two histograms, 0 to 1."""
+    return float(np.sqrt(first * second).sum())

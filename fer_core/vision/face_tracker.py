@@ -1,0 +1,424 @@
+"""Track the faces of a stream: a face keeps its id while its box can be followed.
+
+Tracks are matched by position and size. Without colors, a person who leaves and returns at another
+position, or after ``lost_track_buffer`` seconds, gets a new id. With the colors of each person,
+people whose paths cross keep their ids, and a person who returns elsewhere or later may be
+recognized.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.clothing import similarity
+from fer_core.vision.face import Face
+
+#: Minimum intersection over union of a followed and a detected box. Below it, the followed box is
+#: wrong, and the detected box replaces it.
+_MIN_ACCURATE_IOU = 0.6
+#: Time without a detection after which a track is lost. Turned heads are missed in some frames.
+_LOST_AFTER_SECONDS = 0.8
+#: Maximum distance (in box widths) and maximum ratio of sizes between a lost face and a new one, if
+#: both are regarded as the same face.
+_REAPPEARANCE_DISTANCE = 0.8
+_REAPPEARANCE_SCALE = 1.6
+
+#: With colors: the minimum similarity of a person who returns at another position, how much more
+#: similar than any other lost person he or she must be, and for how many seconds it is tried.
+_MIN_SIMILARITY = 0.85
+_SIMILARITY_MARGIN = 0.04
+_RECOGNITION_SECONDS = 60.0
+#: A detection is never matched to a track of less similar colors.
+_SAME_PERSON_SIMILARITY = 0.6
+#: Weight of the difference in colors against the intersection over union.
+_COLOR_WEIGHT = 2.0
+#: Weight of the colors of a new detection in those of the track.
+_COLOR_UPDATE = 0.2
+#: Faces that overlap more than this are in front of each other: their colors are mixed.
+_MAX_MIXED_IOU = 0.02
+
+
+@dataclass(eq=False)
+class Track:
+    """A face that is followed through the frames.
+
+    Attributes:
+        face: Box in the latest frame and track id (None until the track is confirmed); after the
+            first classification also crop, classes and smoothed probabilities.
+        detected_at: Time of the latest matched detection, in seconds.
+        detections: Number of matched detections.
+        is_followed: True if optical flow could follow the face into the latest frame.
+        classified_at: Time of the latest classification, in seconds.
+        serial: Distinguishes the tracks of one tracker, also those without an id.
+        colors: Colors of the person, from ``color_histogram``; None if they are not used.
+    """
+
+    face: Face
+    detected_at: float
+    detections: int = 1
+    is_followed: bool = True
+    classified_at: float = -math.inf
+    serial: int = 0
+    colors: NDArray[np.float32] | None = None
+
+    @property
+    def box(self) -> FaceBox:
+        """The box in the latest frame."""
+        return self.face.box
+
+    @property
+    def track_id(self) -> int | None:
+        """The number of the track, from 1 in the order of appearance; None until confirmed."""
+        return self.face.track_id
+
+    def move_to(self, box: FaceBox) -> None:
+        """Replace the box."""
+        self.face = replace(self.face, box=box)
+
+    def add_prediction(self, classified: Face, seconds: float, smoothing_seconds: float) -> None:
+        """Include a new prediction in the smoothed probabilities.
+
+        Args:
+            classified: The face with crop and probabilities.
+            seconds: The time of the frame.
+            smoothing_seconds: Time constant of the exponential average; 0 uses the new prediction
+                only.
+        """
+        new, old = classified.probabilities, self.face.probabilities
+        assert new is not None  # it comes from Analyzer.classify
+        if old is not None and self.face.classes == classified.classes:
+            weight = smoothing_weight(seconds - self.classified_at, smoothing_seconds)
+            new = (old + weight * (new - old)).astype(np.float32)
+        self.face = replace(
+            self.face, crop=classified.crop, probabilities=new, classes=classified.classes
+        )
+        self.classified_at = seconds
+
+    def discard_prediction(self) -> None:
+        """Remove crop and probabilities, such as those of another model."""
+        self.face = Face(self.face.box, self.face.detection_score, track_id=self.face.track_id)
+        self.classified_at = -math.inf
+
+
+def smoothing_weight(elapsed: float, time_constant: float) -> float:
+    """Return the weight of a new value in an exponential average, 0 to 1.
+
+    Args:
+        elapsed: Seconds since the last value.
+        time_constant: Seconds after which the weight of a value has fallen by 63 %; 0 for no
+            averaging.
+    """
+    if time_constant <= 0:
+        return 1.0
+    return 1.0 - math.exp(-max(elapsed, 0.0) / time_constant)
+
+
+class FaceTracker:
+    """Matches detections to tracks from frame to frame."""
+
+    def __init__(
+        self,
+        *,
+        next_track_id: int = 1,
+        lost_track_buffer: float = 4.0,
+        minimum_consecutive_frames: int = 2,
+        minimum_matching_threshold: float = 0.25,
+        lost_after_seconds: float = _LOST_AFTER_SECONDS,
+    ) -> None:
+        """Create a tracker without tracks.
+
+        Args:
+            next_track_id: The id of the first track.
+            lost_track_buffer: Seconds after its last detection during which a lost track may
+                reappear with the same id.
+            minimum_consecutive_frames: Number of consecutive detections before a track gets an id;
+                a single detection is rarely a face.
+            minimum_matching_threshold: Minimum intersection over union, 0 to 1, between a detection
+                and a track.
+            lost_after_seconds: Seconds without a detection after which a track is lost.
+        """
+        self.next_track_id = next_track_id
+        self._lost_after_seconds = lost_after_seconds
+        self._next_serial = 1
+        self._lost_track_buffer = lost_track_buffer
+        self._minimum_consecutive_frames = minimum_consecutive_frames
+        self._minimum_matching_threshold = minimum_matching_threshold
+        self._active: list[Track] = []
+        self._lost: list[Track] = []
+
+    @property
+    def active_tracks(self) -> list[Track]:
+        """The tracks in the latest frame, also those without an id, in the order of their start."""
+        return sorted(self._active, key=lambda track: track.serial)
+
+    @property
+    def confirmed_tracks(self) -> list[Track]:
+        """The tracks in the latest frame that have an id, ordered by it."""
+        confirmed = [track for track in self._active if track.track_id is not None]
+        return sorted(confirmed, key=lambda track: track.track_id or 0)
+
+    def id_of(self, serial: int) -> int | None:
+        """Return the id of a track, active or lost; None if it has none or is forgotten."""
+        for track in (*self._active, *self._lost):
+            if track.serial == serial:
+                return track.track_id
+        return None
+
+    @property
+    def needs_detection(self) -> bool:
+        """True if optical flow could not follow a track into the latest frame."""
+        return any(not track.is_followed for track in self._active)
+
+    def follow(self, move: Callable[[Sequence[FaceBox]], Sequence[FaceBox | None]]) -> None:
+        """Move every track to the next frame.
+
+        Args:
+            move: Returns for boxes in the last frame their boxes in the new one, or None.
+        """
+        boxes = move([track.box for track in self._active])
+        for track, box in zip(self._active, boxes, strict=True):
+            track.is_followed = box is not None
+            if box is not None:
+                track.move_to(box)
+
+    def rescale(self, factor_x: float, factor_y: float) -> None:
+        """Convert every track to a picture resized by these factors."""
+        for track in (*self._active, *self._lost):
+            track.move_to(track.box.scaled(factor_x, factor_y))
+
+    def copy(self) -> FaceTracker:
+        """Return an independent copy of the tracker with all its tracks."""
+        other = copy.copy(self)
+        other._active = [replace(track) for track in self._active]
+        other._lost = [replace(track) for track in self._lost]
+        return other
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state of the tracker as a JSON document, without predictions."""
+        return {
+            "next_track_id": self.next_track_id,
+            "next_serial": self._next_serial,
+            "active": [_track_to_json(track) for track in self._active],
+            "lost": [_track_to_json(track) for track in self._lost],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Replace the state by one from ``to_json``.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is damaged.
+        """
+        self.next_track_id = int(state["next_track_id"])
+        self._next_serial = int(state["next_serial"])
+        self._active = [_track_from_json(track) for track in state["active"]]
+        self._lost = [_track_from_json(track) for track in state["lost"]]
+
+    def update(
+        self,
+        detected: Sequence[Face],
+        seconds: float,
+        smoothing_seconds: float = 0.0,
+        colors: Sequence[NDArray[np.float32] | None] | None = None,
+    ) -> None:
+        """Match detections to tracks: confirm, start and end tracks.
+
+        Args:
+            detected: All faces that the detector found, with boxes in the latest frame.
+            seconds: The time of the frame in which they were detected.
+            smoothing_seconds: Time constant with which a track's box approaches the detected one.
+                Motion is followed without delay.
+            colors: The colors of each detected person; None to match by position only.
+        """
+        buffer = self._lost_track_buffer if colors is None else _RECOGNITION_SECONDS
+        self._lost = [track for track in self._lost if seconds - track.detected_at <= buffer]
+        sightings = [
+            _Sighting(face, None if colors is None else colors[position])
+            for position, face in enumerate(detected)
+        ]
+        for one in sightings:
+            others = [other.face.box for other in sightings if other is not one]
+            one.is_mixed = any(one.face.box.iou(box) > _MAX_MIXED_IOU for box in others)
+        matched, unmatched = self._match(sightings)
+        for track, sighting, iou in matched:
+            weight = smoothing_weight(seconds - track.detected_at, smoothing_seconds)
+            is_accurate = iou >= _MIN_ACCURATE_IOU and track.is_followed
+            _add_detection(track, sighting, weight if is_accurate else 1.0, seconds)
+        matched_tracks = [track for track, _, _ in matched]
+        without_detection = [track for track in self._active if track not in matched_tracks]
+        for sighting in unmatched:
+            displaced = max(
+                (
+                    track
+                    for track in without_detection
+                    if _may_be_same(track.box, sighting.face.box)
+                    and _color_penalty(track, sighting) < _COLOR_WEIGHT * (1 - _MIN_SIMILARITY)
+                ),
+                key=lambda track: -_color_penalty(track, sighting),
+                default=None,
+            )
+            if displaced is not None:
+                # After a jump or a pause, the flow followed this face to a wrong position.
+                without_detection.remove(displaced)
+                _add_detection(displaced, sighting, 1.0, seconds)
+            else:
+                self._start_or_resume(sighting, seconds)
+        self._assign_ids()
+        self._remove_lost(seconds)
+
+    def _match(
+        self, detected: Sequence[_Sighting]
+    ) -> tuple[list[tuple[Track, _Sighting, float]], list[_Sighting]]:
+        """Return matched tracks with detection and IoU, best first, and unmatched detections."""
+        pairs = []
+        for index, track in enumerate(self._active):
+            for position, sighting in enumerate(detected):
+                iou = track.box.iou(sighting.face.box)
+                penalty = _color_penalty(track, sighting)
+                is_possible = penalty <= _COLOR_WEIGHT * (1 - _SAME_PERSON_SIMILARITY)
+                if is_possible and iou >= self._minimum_matching_threshold:
+                    pairs.append((iou - penalty, index, position, iou))
+        matched: list[tuple[Track, _Sighting, float]] = []
+        used_tracks: set[int] = set()
+        used_faces: set[int] = set()
+        for _, index, position, iou in sorted(pairs, reverse=True):
+            if index not in used_tracks and position not in used_faces:
+                used_tracks.add(index)
+                used_faces.add(position)
+                matched.append((self._active[index], detected[position], iou))
+        unmatched = [one for position, one in enumerate(detected) if position not in used_faces]
+        return matched, unmatched
+
+    def _start_or_resume(self, sighting: _Sighting, seconds: float) -> None:
+        track = self._reappeared(sighting, seconds)
+        if track is not None:
+            self._lost.remove(track)
+            self._active.append(track)
+            _add_detection(track, sighting, 1.0, seconds)
+            return
+        self._active.append(
+            Track(sighting.face, seconds, serial=self._next_serial, colors=sighting.colors)
+        )
+        self._next_serial += 1
+
+    def _reappeared(self, sighting: _Sighting, seconds: float) -> Track | None:
+        """Return the lost track that a new face belongs to, if any."""
+        box = sighting.face.box
+        nearby = [
+            track
+            for track in self._lost
+            if seconds - track.detected_at <= self._lost_track_buffer
+            and _may_be_same(track.box, box)
+        ]
+        if sighting.colors is None:
+            return max(nearby, key=lambda track: track.detected_at, default=None)
+        alike = sorted(
+            ((1 - _color_penalty(track, sighting) / _COLOR_WEIGHT, track) for track in self._lost),
+            key=lambda pair: -pair[0],
+        )
+        if not alike or alike[0][0] < _MIN_SIMILARITY:
+            return None
+        best, track = alike[0]
+        is_clear = len(alike) == 1 or best - alike[1][0] >= _SIMILARITY_MARGIN
+        if is_clear or track in nearby:
+            return track
+        return next((one for share, one in alike if one in nearby), None)
+
+    def _assign_ids(self) -> None:
+        """Assign ids to newly confirmed tracks, from left to right."""
+        for track in sorted(self._active, key=lambda track: track.box.x):
+            is_confirmed = track.detections >= self._minimum_consecutive_frames
+            if track.track_id is None and is_confirmed:
+                track.face = replace(track.face, track_id=self.next_track_id)
+                self.next_track_id += 1
+
+    def _remove_lost(self, seconds: float) -> None:
+        remaining = []
+        for track in self._active:
+            unseen = seconds - track.detected_at
+            if track.track_id is None:
+                # An unconfirmed track ends with the first detection that misses it.
+                if unseen <= 0:
+                    remaining.append(track)
+            elif unseen > self._lost_after_seconds or (not track.is_followed and unseen > 0):
+                self._lost.append(track)
+            else:
+                remaining.append(track)
+        self._active = remaining
+
+
+@dataclass(eq=False)
+class _Sighting:
+    """A detected face with the colors of its person."""
+
+    face: Face
+    colors: NDArray[np.float32] | None
+    is_mixed: bool = False
+
+
+def _add_detection(track: Track, sighting: _Sighting, weight: float, seconds: float) -> None:
+    track.face = replace(
+        track.face,
+        box=track.box.interpolated(sighting.face.box, weight),
+        detection_score=sighting.face.detection_score,
+    )
+    track.detected_at = seconds
+    track.is_followed = True
+    track.detections += 1
+    if sighting.colors is None or sighting.is_mixed:
+        return
+    if track.colors is None:
+        track.colors = sighting.colors
+    else:
+        change = np.float32(_COLOR_UPDATE) * (sighting.colors - track.colors)
+        track.colors = (track.colors + change).astype(np.float32)
+
+
+def _color_penalty(track: Track, sighting: _Sighting) -> float:
+    """Return how much the colors differ, from 0; 0 if they are unknown."""
+    if track.colors is None or sighting.colors is None:
+        return 0.0
+    return _COLOR_WEIGHT * (1.0 - similarity(track.colors, sighting.colors))
+
+
+def _track_to_json(track: Track) -> dict[str, Any]:
+    box = track.box
+    return {
+        "box": [box.x, box.y, box.width, box.height],
+        "detection_score": track.face.detection_score,
+        "track_id": track.track_id,
+        "detected_at": track.detected_at,
+        "detections": track.detections,
+        "is_followed": track.is_followed,
+        "serial": track.serial,
+        "colors": None if track.colors is None else [float(share) for share in track.colors],
+    }
+
+
+def _track_from_json(values: dict[str, Any]) -> Track:
+    colors = values["colors"]
+    return Track(
+        Face(FaceBox(*values["box"]), values["detection_score"], track_id=values["track_id"]),
+        detected_at=float(values["detected_at"]),
+        detections=int(values["detections"]),
+        is_followed=bool(values["is_followed"]),
+        serial=int(values["serial"]),
+        colors=None if colors is None else np.array(colors, np.float32),
+    )
+
+
+def _may_be_same(before: FaceBox, now: FaceBox) -> bool:
+    (x, y), (other_x, other_y) = before.center, now.center
+    distance = math.hypot(other_x - x, other_y - y)
+    ratio = math.sqrt(now.area / before.area)
+    return (
+        distance <= _REAPPEARANCE_DISTANCE * max(before.width, now.width)
+        and 1 / _REAPPEARANCE_SCALE <= ratio <= _REAPPEARANCE_SCALE
+    )

@@ -1,0 +1,138 @@
+"""A queue of pending work on disk: one file per entry in a hidden folder.
+
+Every change happens under one lock. There is no process for a queue: a job that ends starts the
+next one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_core.errors import InputError
+from fer_core.files import read_json, write_json
+
+_LOCK_FILE = "lock"
+_LOCK_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file of the queue."""
+
+    order: float
+    name: str
+
+
+class WorkQueue:
+    """The order of pending work.
+
+    Only ``names`` and ``contains`` may be called without ``locked``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open a queue.
+
+        Args:
+            folder: Its folder; created when the queue is locked for the first time.
+        """
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        """Return the names of the entries, the next one first."""
+        return [entry.name for entry in self._entries()]
+
+    def contains(self, name: str) -> bool:
+        """Return True if there is an entry with this name."""
+        return self._path(name).exists()
+
+    def append(self, name: str) -> None:
+        """Add an entry at the end."""
+        known = [entry.order for entry in self._entries() if math.isfinite(entry.order)]
+        self._write(name, max(known, default=0) + 1)
+
+    def remove(self, name: str) -> None:
+        """Remove an entry, if it exists."""
+        self._path(name).unlink(missing_ok=True)
+
+    def move(self, name: str, position: int) -> None:
+        """Move an entry.
+
+        Args:
+            name: The entry.
+            position: From 1; a value beyond either end means that end.
+        """
+        others = [entry for entry in self._entries() if entry.name != name]
+        index = min(max(position - 1, 0), len(others))
+        order = _order_between(others[:index], others[index:])
+        if order is not None:
+            self._write(name, order)  # one file: an atomic move
+            return
+        others.insert(index, _Entry(0.0, name))
+        for number, entry in enumerate(others, start=1):
+            self._write(entry.name, number)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other thread and process from changing the queue.
+
+        Raises:
+            InputError: The queue cannot be written, or another process keeps it locked.
+        """
+        # Imported here because the import is slow and pages often only read the queue.
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._folder / _LOCK_FILE, timeout=_LOCK_SECONDS)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                f"The queue in {self._folder} is locked by a process that does not respond; try "
+                "again."
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"The queue in {self._folder} cannot be written ({error.strerror}); check its "
+                "permissions and the free space."
+            ) from error
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"The queue in {self._folder} cannot be changed ({error.strerror}); check its "
+                "permissions and the free space."
+            ) from error
+        finally:
+            lock.release()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _write(self, name: str, order: float) -> None:
+        write_json(self._path(name), {"order": order, "queued": time.time()})
+
+    def _entries(self) -> list[_Entry]:
+        """Return the queue in order; an unreadable entry counts as the last one."""
+        entries = []
+        for path in self._folder.glob("[!.]*.json"):
+            try:
+                order = float(read_json(path)["order"])
+            except FileNotFoundError:
+                continue  # removed by another process just now
+            except (OSError, ValueError, KeyError, TypeError):
+                order = float("inf")
+            entries.append(_Entry(order, path.name.removesuffix(".json")))
+        return sorted(entries, key=lambda entry: (entry.order, entry.name))
+
+
+def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
+    """Return a number between those of two neighbors; None if floats have none left."""
+    low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
+    high = after[0].order if after else low + 2
+    middle = (low + high) / 2
+    return middle if math.isfinite(middle) and low < middle < high else None

@@ -1,0 +1,123 @@
+"""Choose the model whose weights a training starts from, and the stages to freeze."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from fer_core.bundle import Bundle, list_bundles
+from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig, recipe_by_name
+from fer_core.recipes.architectures import ARCHITECTURES
+from fer_core.recipes.fine_tuning import fine_tuning_config
+from fer_core.settings import Settings, load_settings
+from fer_core.training.run_folder import StartingModel
+from fer_core.training.starting_model import start_problem, starting_model
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.draft import current_draft, form_values, show_draft
+
+START, FREEZE = "train_start", "train_freeze"
+#: The option for random weights, and that for no frozen stage.
+_NONE = ""
+
+#: The settings that follow the starting model.
+_ADAPTED = (
+    "architecture",
+    "low_resolution_epochs",
+    "learning_rate",
+    "final_learning_rate",
+    "schedule_steps",
+)
+
+
+def choose_start(settings: Settings) -> None:
+    """Draw the select boxes of the starting model and of the last frozen stage."""
+    bundles = _bundles(settings)
+    if st.session_state.get(START) not in bundles:
+        st.session_state[START] = _NONE
+    model_column, freeze_column = st.columns(2)
+    with model_column:
+        name: str = st.selectbox(
+            "Start from",
+            [_NONE, *bundles],
+            key=START,
+            persist_state="session",
+            format_func=lambda name: name or "random weights",
+            on_change=adapt_draft,
+            help="A trained model needs fewer images and epochs than random weights. Its "
+            "architecture is used, with a tenth of the recipe's learning rate.",
+        )
+    if not name:
+        st.session_state.pop(FREEZE, None)
+        return
+    bundle = bundles[name]
+    stages = ARCHITECTURES[bundle.record.config["architecture"]].stages
+    if st.session_state.get(FREEZE) not in stages:
+        st.session_state[FREEZE] = _NONE
+    with freeze_column:
+        st.selectbox(
+            "Freeze up to",
+            [_NONE, *stages],
+            key=FREEZE,
+            persist_state="session",
+            format_func=lambda stage: stage or "nothing",
+            help="The stages up to this one keep the weights of the model, which is faster and "
+            "overfits less on few images.",
+        )
+    data = plain_text(str(bundle.record.dataset.get("name", "unknown data")))
+    st.caption(
+        f"Trained on {data}. Its last layer is kept if the dataset has the same classes, and "
+        "replaced otherwise."
+    )
+
+
+def adapt_draft() -> None:
+    """Set the form's architecture and learning rate for the chosen start; in a callback."""
+    draft, name = current_draft(), st.session_state.get(START) or _NONE
+    if draft.start != name:
+        values = form_values(base_config(draft.recipe, load_settings()))
+        draft.values |= {field: values[field] for field in _ADAPTED}
+        draft.start = name
+    show_draft(draft)
+
+
+def base_config(recipe: str, settings: Settings) -> TrainingConfig:
+    """Return the settings of a recipe, adapted to the chosen starting model."""
+    config = recipe_by_name(recipe).config
+    bundle = _bundles(settings).get(st.session_state.get(START) or _NONE)
+    if bundle is None:
+        return config
+    return fine_tuning_config(config, str(bundle.record.config["architecture"]))
+
+
+def chosen_start(settings: Settings) -> tuple[StartingModel | None, Path | None]:
+    """Return the starting model and its file; None and None for random weights.
+
+    Raises:
+        InputError: The model no longer exists.
+    """
+    name = st.session_state.get(START) or _NONE
+    if not name:
+        return None, None
+    bundle = _bundles(settings).get(name)
+    if bundle is None:
+        raise InputError(f"The model {name!r} no longer exists; choose another one to start from.")
+    return starting_model(bundle, st.session_state.get(FREEZE) or None)
+
+
+def start_text(start: StartingModel) -> str:
+    """Describe a run's start in one sentence, as Markdown."""
+    text = f"Started from the weights of **{plain_text(start.model)}**"
+    return f"{text}, frozen up to {plain_text(start.freeze)}." if start.freeze else f"{text}."
+
+
+def can_start_from(name: str, settings: Settings) -> bool:
+    """Return whether a model of this name exists and can be trained further."""
+    return name in _bundles(settings)
+
+
+def _bundles(settings: Settings) -> dict[str, Bundle]:
+    return {
+        bundle.name: bundle for bundle in list_bundles(settings) if start_problem(bundle) is None
+    }

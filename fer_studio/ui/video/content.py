@@ -1,0 +1,164 @@
+"""What the results of an analysis consist of, computed once for all reruns and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from fer_core.video.analyses import AnalysisSummary
+from fer_core.video.analysis_folder import ANNOTATED_FILE, PLAYER_FILE, AnalysisFolder
+from fer_core.video.analysis_job import MAX_PLAYER_BYTES
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.edits import EditHistory, Edits
+from fer_core.video.face_table import FaceTable, read_table
+from fer_core.video.reader import probe_video
+from fer_core.video.summary import Episode, PersonSummary, find_episodes, summarize
+from fer_core.video.webvtt import to_webvtt
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """The results of one analysis with the user's edits.
+
+    Attributes:
+        summary: The analysis.
+        edits: Names, merges, exclusions and markers.
+        table: The rows after merges, without excluded persons.
+        all_persons: The persons after merges, also excluded ones.
+        limits: First and last time in seconds.
+    """
+
+    summary: AnalysisSummary
+    edits: Edits
+    table: FaceTable
+    all_persons: list[int]
+    limits: tuple[float, float]
+
+    @property
+    def folder(self) -> AnalysisFolder:
+        """The folder of the analysis."""
+        return self.summary.folder
+
+    @property
+    def settings(self) -> AnalysisSettings:
+        """The settings of the analysis."""
+        return self.summary.settings
+
+    @property
+    def key(self) -> str:
+        """Distinguishes the widgets of this analysis."""
+        return self.folder.id
+
+    @property
+    def titles(self) -> dict[int, str]:
+        """The names of the persons in the table."""
+        return {person: self.edits.title(person) for person in self.table.persons}
+
+    @property
+    def source(self) -> Path | None:
+        """The recording, if it is still there."""
+        path = self.folder.source_path(self.settings)
+        return path if path.is_file() else None
+
+
+def load_content(summary: AnalysisSummary) -> Content:
+    """Return the results of an analysis.
+
+    Raises:
+        InputError: The table or the edits are missing or damaged.
+    """
+    edits = EditHistory(summary.folder.path).current
+    path = summary.folder.table_path
+    changed = path.stat().st_mtime_ns
+    table, persons = _edited_table(str(path), changed, repr((edits.merged, edits.excluded)), edits)
+    return Content(summary, edits, table, persons, _limits(summary, table))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _edited_table(
+    path: str, changed: int, edits_key: str, _edits: Edits
+) -> tuple[FaceTable, list[int]]:
+    raw = read_table(Path(path))
+    persons = sorted({_edits.person_of(person) for person in raw.persons})
+    return _edits.apply(raw), persons
+
+
+def episodes_of(content: Content, threshold: float) -> list[Episode]:
+    """Return the episodes of all persons."""
+    return _episodes(*_table_key(content), threshold, content.table)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _episodes(
+    path: str, changed: int, edits_key: str, threshold: float, _table: FaceTable
+) -> list[Episode]:
+    return find_episodes(_table, threshold)
+
+
+def summaries_of(content: Content, threshold: float) -> list[PersonSummary]:
+    """Return the summary of every person."""
+    return _summaries(*_table_key(content), threshold, content.table)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _summaries(
+    path: str, changed: int, edits_key: str, threshold: float, _table: FaceTable
+) -> list[PersonSummary]:
+    return summarize(_table, threshold)
+
+
+def subtitles_of(content: Content) -> str:
+    """Return the dominant emotion of each person as WebVTT."""
+    names = content.edits.name_by_person
+    return _subtitles(*_table_key(content), repr(names), content.table, names)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _subtitles(
+    path: str,
+    changed: int,
+    edits_key: str,
+    names_key: str,
+    _table: FaceTable,
+    _names: dict[int, str],
+) -> str:
+    return to_webvtt(_table, _names)
+
+
+def _table_key(content: Content) -> tuple[str, int, str]:
+    path = content.folder.table_path
+    edits = repr((content.edits.merged, content.edits.excluded))
+    return str(path), path.stat().st_mtime_ns, edits
+
+
+def player_file(content: Content) -> Path | None:
+    """Return the file that a browser can play with the times of the table; None without one."""
+    copy = content.folder.path / PLAYER_FILE
+    if copy.is_file():
+        return copy
+    source = content.source
+    if source is not None and source.stat().st_size <= MAX_PLAYER_BYTES:
+        state = source.stat()
+        if _plays(str(source), state.st_mtime_ns, state.st_size, content.settings.video):
+            return source
+    annotated = content.folder.path / ANNOTATED_FILE
+    # It begins at the start of the range.
+    return annotated if annotated.is_file() and not content.settings.start else None
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _plays(path: str, changed: int, size: int, name: str) -> bool:
+    return probe_video(Path(path), name).plays_in_browsers
+
+
+def _limits(summary: AnalysisSummary, table: FaceTable) -> tuple[float, float]:
+    status, analysis = summary.status, summary.settings
+    start = analysis.start
+    end = analysis.end or float("inf")
+    if status is not None and status.seconds is not None:
+        end = min(end, status.seconds)
+    if end == float("inf"):
+        end = float(table.seconds[-1] + table.duration[-1]) if len(table) else start + 1.0
+    return start, max(end, start + 0.1)

@@ -1,0 +1,115 @@
+"""Downloads: tables, summary, subtitles and the annotated video."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+
+import streamlit as st
+
+from fer_core.settings import Settings
+from fer_core.video.analyses import draw_again, find_analysis
+from fer_core.video.analysis_folder import ANNOTATED_FILE
+from fer_core.video.documents import analysis_document
+from fer_core.video.face_table import to_csv, to_parquet
+from fer_core.video.summary import DEFAULT_THRESHOLD
+from fer_studio.ui.access import admission
+from fer_studio.ui.video.content import Content, subtitles_of
+from fer_studio.ui.video.feedback import act
+
+
+def show_downloads(content: Content, settings: Settings) -> None:
+    """Draw the buttons. Names, merges and exclusions apply to all files."""
+    table, names = content.table, content.edits.name_by_person
+    stem = PurePath(content.settings.video).stem or "video"
+    key = content.key
+    st.caption(
+        "Names, merged and excluded persons are taken into account. docs/video.md explains the "
+        "columns."
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            lambda: to_csv(table, names),
+            f"{stem}-faces.csv",
+            "text/csv",
+            key=f"video_csv_{key}",
+            icon=":material/table:",
+            on_click="ignore",
+            help="One row per person and analyzed frame.",
+        )
+        st.download_button(
+            "Parquet",
+            lambda: to_parquet(table, names),
+            f"{stem}-faces.parquet",
+            "application/vnd.apache.parquet",
+            key=f"video_parquet_{key}",
+            icon=":material/view_column:",
+            on_click="ignore",
+            help="The same table, smaller and with types, for pandas, R or DuckDB.",
+        )
+        st.download_button(
+            "JSON",
+            lambda: _json(content),
+            f"{stem}-emotions.json",
+            "application/json",
+            key=f"video_json_{key}",
+            icon=":material/data_object:",
+            on_click="ignore",
+            help="Summary, episodes, markers and the table by columns.",
+        )
+        st.download_button(
+            "Subtitles",
+            lambda: subtitles_of(content),
+            f"{stem}-emotions.vtt",
+            "text/vtt",
+            key=f"video_vtt_{key}",
+            icon=":material/subtitles:",
+            on_click="ignore",
+            help="The dominant emotion of each person, as WebVTT.",
+        )
+    _show_annotated(content, stem, settings)
+
+
+def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
+    path, key = content.folder.path / ANNOTATED_FILE, content.key
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if path.is_file():
+            st.download_button(
+                "Annotated video",
+                path.read_bytes,
+                f"{stem}-annotated.mp4",
+                "video/mp4",
+                key=f"video_mp4_{key}",
+                icon=":material/movie:",
+                on_click="ignore",
+                help="H.264 with the original sound.",
+            )
+        if content.source is None:
+            return
+        blur_key = f"video_draw_blur_{key}"
+        st.button(
+            "Draw it again" if path.is_file() else "Make the annotated video",
+            key=f"video_draw_{key}",
+            icon=":material/draw:",
+            on_click=_draw,
+            args=(key, blur_key, settings),
+            help="With the current names; it takes about as long as the video.",
+        )
+        st.checkbox("Blur the faces", key=blur_key, value=content.settings.blurs)
+
+
+def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
+    def action() -> None:
+        summary = find_analysis(analysis_id, settings, admission())
+        if summary is not None:
+            draw_again(summary.folder, settings, blurs=bool(st.session_state.get(blur_key)))
+
+    act(action)
+
+
+def _json(content: Content) -> bytes:
+    document = analysis_document(
+        content.table, content.settings, content.edits, threshold=DEFAULT_THRESHOLD
+    )
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,66 @@
+"""The list of episodes; a click on a row chooses its start."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.video.timecode import format_time
+from fer_studio.ui.video.chosen_time import choose_time
+from fer_studio.ui.video.content import Content, episodes_of
+from fer_studio.ui.video.filters import Filters
+
+_MAX_ROWS = 1000
+
+
+def show_episodes(content: Content, filters: Filters) -> None:
+    """Draw the table."""
+    start, end = filters.limits
+    episodes = [
+        one
+        for one in episodes_of(content, filters.threshold)
+        if one.person in filters.persons
+        and one.label in filters.classes
+        and one.end >= start
+        and one.start <= end
+    ]
+    if not episodes:
+        st.info(
+            "No emotion reaches the minimum probability; lower it in the filters.",
+            icon=":material/search_off:",
+        )
+        return
+    shown = episodes[:_MAX_ROWS]
+    if len(episodes) > len(shown):
+        st.caption(f"The first {len(shown):,} of {len(episodes):,} episodes.")
+    table_key = f"video_episodes_{content.key}_{filters.threshold:g}"
+
+    def choose() -> None:
+        rows = st.session_state[table_key]["selection"]["rows"]
+        if rows and rows[0] < len(shown):
+            choose_time(content.key, shown[rows[0]].start)
+
+    st.dataframe(
+        [
+            {
+                "Emotion": one.label,
+                "From": format_time(one.start, 1),
+                "To": format_time(one.end, 1),
+                "Person": content.edits.title(one.person),
+                "Seconds": round(one.seconds, 2),
+                "Peak": round(one.peak, 2),
+            }
+            for one in shown
+        ],
+        hide_index=True,
+        on_select=choose,
+        selection_mode="single-row",
+        key=table_key,
+        height=min(38 + 35 * len(shown), 340),
+        column_config={
+            "Seconds": st.column_config.NumberColumn(format="%.2f"),
+            "Peak": st.column_config.ProgressColumn(
+                min_value=0.0, max_value=1.0, format="percent", help="Largest probability."
+            ),
+        },
+    )
+    st.caption("Select a row to see its start.")

@@ -1,0 +1,80 @@
+"""Which persons, classes and times are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from fer_core.video.summary import DEFAULT_THRESHOLD
+from fer_core.video.timecode import format_time
+from fer_studio.ui.video.content import Content, summaries_of
+
+#: More lanes than those of so many persons do not fit on a screen.
+_DEFAULT_PERSONS = 4
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is shown.
+
+    Attributes:
+        persons: Numbers of the persons.
+        classes: Names of the classes.
+        limits: First and last time in seconds.
+        threshold: Smoothed probability from which on an episode lasts, 0 to 1.
+    """
+
+    persons: list[int]
+    classes: list[str]
+    limits: tuple[float, float]
+    threshold: float
+
+
+def choose_filters(content: Content) -> Filters:
+    """Draw the filters in a popover, with a caption if they hide something."""
+    titles = content.titles
+    seen = {one.person: one.seconds_seen for one in summaries_of(content, DEFAULT_THRESHOLD)}
+    longest = sorted(titles, key=lambda person: -seen.get(person, 0.0))[:_DEFAULT_PERSONS]
+    classes = list(content.settings.classes)
+    start, end = content.limits
+    with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{content.key}"):
+        persons = st.multiselect(
+            "Persons",
+            list(titles),
+            default=sorted(longest),
+            format_func=lambda person: titles.get(person, str(person)),
+            # The options change with merges; a stored choice of a merged person would be invalid.
+            key=f"video_persons_{content.key}_{'-'.join(map(str, titles))}",
+        )
+        chosen = st.multiselect(
+            "Emotions", classes, default=classes, key=f"video_classes_{content.key}"
+        )
+        limits = (start, end)
+        if end - start > 2:
+            low, high = st.slider(
+                "Time (seconds)",
+                min_value=float(int(start)),
+                max_value=float(int(end) + 1),
+                value=(float(int(start)), float(int(end) + 1)),
+                step=1.0,
+                key=f"video_limits_{content.key}",
+            )
+            limits = (max(low, start), min(high, end)) if high > low else limits
+        threshold = st.slider(
+            "Episodes: minimum probability",
+            min_value=0.1,
+            max_value=0.95,
+            value=DEFAULT_THRESHOLD,
+            step=0.05,
+            key=f"video_threshold_{content.key}",
+            help="An episode lasts as long as the smoothed probability of an emotion is at least "
+            "this high.",
+        )
+    hidden = len(titles) - len(persons)
+    if hidden:
+        people = "1 person is" if hidden == 1 else f"{hidden} persons are"
+        st.caption(f"{people} hidden by the filters.")
+    if limits != content.limits:
+        st.caption(f"Shown: {format_time(limits[0])} to {format_time(limits[1])}.")
+    return Filters(sorted(persons), [one for one in classes if one in chosen], limits, threshold)

@@ -1,0 +1,184 @@
+"""The chosen moment: the frame with boxes, and every face with its probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_core.errors import InputError
+from fer_core.video.face_table import FaceTable
+from fer_core.video.stills import read_still
+from fer_core.video.timecode import format_time
+from fer_core.vision.boxes import FaceBox, FaceSquare
+from fer_core.vision.crop import crop_face
+from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
+from fer_core.vision.face import Face
+from fer_studio.ui.bars import show_probabilities
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.video.chosen_time import chosen_time
+from fer_studio.ui.video.content import Content
+
+#: A face that was analyzed so many seconds before or after the chosen time is shown.
+_NEAR_SECONDS = 0.6
+_CROP_SHAPE = (96, 96, 3)
+#: Side of the crop relative to the geometric mean of the box's sides.
+_CROP_SCALE = 1.2
+_MAX_FACES = 9
+_FACES_PER_LINE = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The picture of a moment.
+
+    Attributes:
+        image: RGB, uint8 ``[height, width, 3]``.
+        seconds: Its time.
+        is_exact: False for a small stored picture of about this time.
+    """
+
+    image: NDArray[np.uint8]
+    seconds: float
+    is_exact: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The moment that the user chose.
+
+    Attributes:
+        seconds: Its time.
+        rows: The persons in the nearest analyzed frame.
+        picture: Its picture; None if none is stored.
+    """
+
+    seconds: float
+    rows: FaceTable
+    picture: Picture | None
+
+
+def chosen_moment(content: Content) -> Moment:
+    """Return the moment that the user chose; by default the first one with a face."""
+    chosen = chosen_time(content.key)
+    table = content.table
+    if chosen is None:
+        chosen = float(table.seconds[0]) if len(table) else content.limits[0]
+    frame = table.nearest_frame(chosen)
+    rows = table.in_frame(-1) if frame is None else table.in_frame(frame)
+    if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
+        rows = rows.selected(np.zeros(0, np.int64))
+    seconds = float(rows.seconds[0]) if len(rows) else chosen
+    return Moment(seconds, rows, _picture(content, seconds))
+
+
+def show_frame(content: Content, moment: Moment) -> None:
+    """Draw the frame with a box and a label for each person."""
+    if moment.picture is None:
+        st.info("There is no stored picture of this moment.", icon=":material/image:")
+        return
+    _show_picture(content, moment.picture, moment.rows)
+    exactness = "" if moment.picture.is_exact else ", a small stored picture of about this time"
+    st.caption(f"The frame at {format_time(moment.seconds, 2)}{exactness}")
+
+
+def show_faces(content: Content, moment: Moment) -> None:
+    """Draw each face of the moment with its probabilities."""
+    if not len(moment.rows):
+        st.caption(f"No tracked face at {format_time(moment.seconds, 2)}.")
+        return
+    shown = [moment.rows.selected(np.array([row])) for row in range(len(moment.rows))]
+    for start in range(0, min(len(shown), _MAX_FACES), _FACES_PER_LINE):
+        columns = st.columns(_FACES_PER_LINE)
+        for column, row in zip(columns, shown[start : start + _FACES_PER_LINE], strict=False):
+            with column:
+                _show_face(content, row, moment.picture)
+
+
+def _picture(content: Content, moment: float) -> Picture | None:
+    source = content.source
+    if source is not None:
+        try:
+            image = _still(str(source), source.stat().st_mtime_ns, moment, content.settings.video)
+        except (InputError, OSError):
+            image = None
+        if image is not None:
+            return Picture(image, moment, is_exact=True)
+    stored = content.folder.thumbnail_near(moment)
+    if stored is None:
+        return None
+    seconds, path = stored
+    with Image.open(path) as small:
+        return Picture(np.array(small.convert("RGB"), np.uint8), seconds, is_exact=False)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _still(path: str, changed: int, moment: float, name: str) -> NDArray[np.uint8] | None:
+    frame = read_still(Path(path), moment, name)
+    return None if frame is None else frame.image
+
+
+def _show_picture(content: Content, picture: Picture, rows: FaceTable) -> None:
+    factors = _factors(content, picture)
+    labelled = []
+    for row in range(len(rows)):
+        face = _face(rows, row)
+        title = content.edits.title(int(rows.person[row]))
+        minimum = content.settings.minimum_confidence
+        labelled.append(
+            LabeledBox(
+                face.box.scaled(*factors),
+                face_color(face, minimum),
+                f"{title}: {label_text(face, minimum)}",
+            )
+        )
+    names = ", ".join(one.text for one in labelled) or "no tracked face"
+    st.image(
+        draw_boxes(picture.image, labelled) if labelled else picture.image,
+        width="stretch",
+        alt=f"The frame at {format_time(picture.seconds, 2)} with {names}",
+    )
+
+
+def _show_face(content: Content, row: FaceTable, picture: Picture | None) -> None:
+    face, person = _face(row, 0), int(row.person[0])
+    title = content.edits.title(person)
+    with st.container(border=True):
+        st.markdown(f"**{plain_text(title)}: {face.label} {100 * face.score:.0f} %**")
+        crop_column, chart = st.columns([1, 2], vertical_alignment="center")
+        if picture is not None:
+            box = face.box.scaled(*_factors(content, picture))
+            (x, y), side = box.center, _CROP_SCALE * float(np.sqrt(box.area))
+            crop_column.image(
+                crop_face(picture.image, FaceSquare(x, y, side), _CROP_SHAPE),
+                width=_CROP_SHAPE[1],
+                alt=f"The face of {title} at this moment",
+            )
+        with chart:
+            show_probabilities(
+                dict(zip(row.classes, map(float, row.probabilities[0]), strict=True)),
+                key=f"video_bars_{content.key}_{person}",
+            )
+
+
+def _face(rows: FaceTable, row: int) -> Face:
+    return Face(
+        FaceBox(*(float(number) for number in rows.boxes[row])),
+        detection_score=float(min(rows.detection_score[row], 1.0)),
+        probabilities=rows.probabilities[row],
+        classes=rows.classes,
+        track_id=int(rows.person[row]),
+    )
+
+
+def _factors(content: Content, picture: Picture) -> tuple[float, float]:
+    """Return the factors from pixels of the video to those of the picture."""
+    status = content.summary.status
+    if status is None or not status.width or not status.height:
+        return 1.0, 1.0
+    height, width = picture.image.shape[:2]
+    return width / status.width, height / status.height

@@ -1,0 +1,285 @@
+"""The form of a new analysis: files, options, and what is stored for how long."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from fer_core.access import Role
+from fer_core.dataset.store import path_within_roots
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.video.analyses import VIDEO_TYPES, start_analysis
+from fer_core.video.analysis_settings import AnalysisSettings
+from fer_core.video.sample import SAMPLE_NAME, sample_path
+from fer_core.video.timecode import parse_time
+from fer_studio.ui.access import admission, is_private
+from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
+from fer_studio.ui.loaders import open_predictor
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.uploads import check_size, file_name
+from fer_studio.ui.video.feedback import act
+
+#: The server keeps an upload in memory until it is stored.
+MAX_UPLOAD_MB = 600
+_MAX_FILES = 20
+_ROUND = "video_upload_round"
+_SAMPLE_REQUESTED = "video_sample_requested"
+_RATES: dict[str, float | None] = {
+    "Every frame": None,
+    "10 per second": 10.0,
+    "5 per second": 5.0,
+    "2 per second": 2.0,
+    "1 per second": 1.0,
+}
+_KEEP, _DELETE = "Keep it until I delete the analysis", "Delete it when the analysis has ended"
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The chosen model and detector."""
+
+    name: str
+    classes: tuple[str, ...]
+    emphasis: str
+    detector: str
+
+
+def show_new_analysis(settings: Settings) -> None:
+    """Draw the form, and start the analyses that it requests."""
+    model = _choose_model(settings)
+    if model is None:
+        return
+    if st.session_state.pop(_SAMPLE_REQUESTED, False):
+        act(lambda: _start_sample(model, settings))
+        st.rerun()
+    way = st.segmented_control(
+        "Source",
+        ["Upload", "Import folder"],
+        default="Upload",
+        required=True,
+        key="video_source",
+        label_visibility="collapsed",
+    )
+    uploads: Sequence[UploadedFile] = ()
+    text = ""
+    if way == "Upload":
+        uploads = st.file_uploader(
+            "Videos",
+            type=list(VIDEO_TYPES),
+            accept_multiple_files=True,
+            max_upload_size=MAX_UPLOAD_MB,
+            key=f"video_upload_{st.session_state.get(_ROUND, 0)}",
+            help="MP4, MOV, MKV, WebM, AVI, GIF and others. Several files are analyzed one after "
+            "the other.",
+        )
+    else:
+        roots = ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
+        text = st.text_input(
+            "Path on this server",
+            key="video_path",
+            placeholder="interviews/talk.mp4",
+            help="A video or a folder of videos. FER_STUDIO_IMPORT_ROOTS names the folders from "
+            "which this page may read.",
+        )
+        st.caption(f"For files above {MAX_UPLOAD_MB} MB. Allowed folders: {roots}.")
+    template = _choose_options(model, is_upload=way == "Upload")
+    is_ready = bool(uploads) or bool(text.strip())
+    if st.button(
+        "Analyze",
+        type="primary",
+        icon=":material/play_arrow:",
+        key="video_start",
+        disabled=not is_ready or template is None,
+    ):
+        assert template is not None
+        act(lambda: _start(template, uploads, text, settings))
+        st.rerun()
+
+
+def show_sample_offer(settings: Settings) -> None:
+    """Draw what to do next, with a sample recording to try."""
+    with st.container(border=True):
+        st.markdown(
+            "**Upload a recording above** to see how every person in it looks over time: a "
+            "timeline, the episodes of each emotion, an annotated video and tables for R or pandas."
+        )
+        st.button(
+            "Try a sample recording",
+            key="video_sample",
+            icon=":material/movie:",
+            on_click=_request_sample,
+        )
+        st.caption("20 seconds of two drawn people; the analysis takes about as long.")
+
+
+def _request_sample() -> None:
+    st.session_state[_SAMPLE_REQUESTED] = True
+
+
+def _choose_model(settings: Settings) -> _Model | None:
+    with st.sidebar:
+        bundle = choose_bundle(settings)
+        emphasis = choose_emphasis(bundle)
+        detector = choose_detector(settings)
+    if bundle is None:
+        return None
+    try:
+        classes = open_predictor(bundle, emphasis).classes
+    except InputError as error:
+        show_error(error)
+        return None
+    return _Model(bundle.name, tuple(classes), emphasis, detector)
+
+
+def _choose_options(model: _Model, *, is_upload: bool) -> AnalysisSettings | None:
+    """Draw the options; return the settings without a file, or None if they are not valid."""
+    rate_column, start_column, end_column = st.columns([2, 1, 1])
+    rate = rate_column.selectbox(
+        "Analyzed frames",
+        list(_RATES),
+        key="video_rate",
+        help="Every frame gives the exact times of short expressions. Five per second are several "
+        "times faster, and enough for moods.",
+    )
+    start_text = start_column.text_input(
+        "From", key="video_from", placeholder="0:00", help="Minutes and seconds, such as 1:15."
+    )
+    end_text = end_column.text_input("To", key="video_to", placeholder="the end")
+    with st.container(horizontal=True):
+        annotates = st.checkbox(
+            "Annotated video",
+            value=False,
+            key="video_annotates",
+            help="An MP4 with boxes, labels and the original sound. It can also be made later.",
+        )
+        blurs = st.checkbox(
+            "Blur the faces in it",
+            key="video_blurs",
+            disabled=not annotates,
+            help="All tracked faces become unrecognizable. Check the result before you publish it: "
+            "faces that the detector missed stay visible.",
+        )
+    keeps = True
+    if is_upload:
+        choice = st.radio(
+            "The uploaded file",
+            [_KEEP, _DELETE],
+            key="video_keeps",
+            horizontal=True,
+            help="Without the file, clicks on the timeline show small stored pictures instead of "
+            "its frames.",
+        )
+        keeps = choice == _KEEP
+        until = "until you delete the analysis" if keeps else "until the analysis has ended"
+        st.caption(
+            f":material/lock: **Analyze** stores the file on the machine that runs this app, "
+            f"{until}. Results with small pictures of the faces are kept until you delete the "
+            "analysis." + (" Other visitors do not see them." if admission().is_shared else "")
+        )
+    else:
+        st.caption(
+            ":material/lock: The file stays where it is and is not copied. Results with small "
+            "pictures of the faces are kept until you delete the analysis."
+        )
+    try:
+        return AnalysisSettings(
+            video="video",
+            source="source",
+            model=model.name,
+            classes=model.classes,
+            detector=model.detector,
+            emphasis=model.emphasis,
+            per_second=_RATES[rate],
+            start=parse_time(start_text) if start_text.strip() else 0.0,
+            end=parse_time(end_text) if end_text.strip() else None,
+            annotates=annotates,
+            blurs=annotates and blurs,
+            keeps_video=keeps,
+            prepares_player=True,
+            owner=admission().person,
+        )
+    except InputError as error:
+        show_error(error)
+    except ValueError:
+        show_error("The end of the range should be after its start; change one of them.")
+    return None
+
+
+def _start(
+    template: AnalysisSettings, uploads: Sequence[UploadedFile], text: str, settings: Settings
+) -> None:
+    """Start an analysis of each file. Errors of single files do not prevent the others."""
+    admission().require(Role.VIEWER)
+    sources: list[tuple[str, Path | None, BinaryIO | None]] = []
+    if uploads:
+        for upload in uploads[:_MAX_FILES]:
+            check_size(upload, MAX_UPLOAD_MB)
+            sources.append((file_name(upload.name), None, upload))
+    else:
+        roots = replace(settings, import_roots=_import_roots(settings))
+        path = path_within_roots(text, roots)
+        sources = [(one.name, one, None) for one in _videos_in(path)]
+    errors = []
+    for name, source, content in sources:
+        analysis = replace(
+            template,
+            video=name,
+            source=str(source) if source is not None else "source",
+            keeps_video=template.keeps_video or source is not None,
+        )
+        try:
+            folder = start_analysis(analysis, settings, upload=content)
+        except InputError as error:
+            errors.append(str(error))
+        else:
+            st.session_state["analysis"] = folder.id
+            st.query_params["analysis"] = folder.id
+    # The analyses store the uploads now; a new uploader lets the server free its memory.
+    if len(errors) < len(sources):
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    if errors:
+        raise InputError(" ".join(errors[:3]))
+
+
+def _start_sample(model: _Model, settings: Settings) -> None:
+    admission().require(Role.VIEWER)
+    analysis = AnalysisSettings(
+        video=SAMPLE_NAME,
+        source="source",
+        model=model.name,
+        classes=model.classes,
+        detector=model.detector,
+        emphasis=model.emphasis,
+        per_second=10.0,
+        prepares_player=True,
+        owner=admission().person,
+    )
+    content = io.BytesIO(sample_path().read_bytes())
+    folder = start_analysis(analysis, settings, upload=content)
+    st.session_state["analysis"] = folder.id
+
+
+def _videos_in(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(
+        one
+        for one in path.iterdir()
+        if one.is_file() and one.suffix.lower().lstrip(".") in VIDEO_TYPES
+    )
+    if not found:
+        raise InputError(f"{plain_text(path.name)} contains no videos; choose another folder.")
+    return found[:_MAX_FILES]
+
+
+def _import_roots(settings: Settings) -> tuple[Path, ...]:
+    """On a shared server, the downloads of its user are not offered."""
+    return settings.import_roots if is_private() else settings.shared_import_roots

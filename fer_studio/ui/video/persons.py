@@ -1,0 +1,158 @@
+"""Persons: their summary, names, merges and exclusions, with undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.video.analyses import find_analysis
+from fer_core.video.edits import MAX_NAME_LENGTH, EditHistory, Edits
+from fer_core.video.timecode import format_time
+from fer_studio.ui.access import admission
+from fer_studio.ui.video.content import Content, summaries_of
+from fer_studio.ui.video.feedback import act
+from fer_studio.ui.video.filters import Filters
+
+_PORTRAIT_WIDTH = 72
+
+
+def show_summary(content: Content, filters: Filters) -> None:
+    """Draw a table with one row per person."""
+    rows = []
+    for one in summaries_of(content, filters.threshold):
+        count = sum(one.episodes.values())
+        rows.append(
+            {
+                "Person": content.edits.title(one.person),
+                "Seen (s)": round(one.seconds_seen, 1),
+                **{label: round(share, 2) for label, share in one.shares.items()},
+                "Episodes": count,
+                "Changes": sum(one.transitions.values()),
+            }
+        )
+    if not rows:
+        return
+    labels = content.settings.classes
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config={
+            **{label: st.column_config.NumberColumn(format="percent") for label in labels},
+            "Seen (s)": st.column_config.NumberColumn(format="%.1f"),
+        },
+    )
+    st.caption("Share of the time in which each emotion was the most probable.")
+
+
+def show_persons(content: Content, settings: Settings) -> None:
+    """Draw the persons with their names and actions."""
+    edits, key = content.edits, content.key
+    history = EditHistory(content.folder.path)
+    st.button(
+        "Undo",
+        key=f"video_undo_{key}",
+        icon=":material/undo:",
+        disabled=not history.can_undo,
+        on_click=_undo,
+        args=(key, settings),
+        help="Returns to the state before the last change of a person or marker.",
+    )
+    for person in content.all_persons:
+        _show_person(content, person, edits, settings)
+
+
+def _show_person(content: Content, person: int, edits: Edits, settings: Settings) -> None:
+    key = content.key
+    is_excluded = person in edits.excluded
+    others = [one for one in content.all_persons if one != person]
+    with st.container(border=True):
+        picture, fields = st.columns([1, 5], vertical_alignment="center")
+        portrait = content.folder.portrait_path(person)
+        if portrait is not None:
+            picture.image(
+                str(portrait), width=_PORTRAIT_WIDTH, alt=f"The face of {edits.title(person)}"
+            )
+        with fields:
+            rows = content.table.of_person(person)
+            if is_excluded:
+                st.caption(f"Person {person}, excluded")
+            elif len(rows):
+                first = format_time(float(rows.seconds[0]), 1)
+                last = format_time(float(rows.seconds[-1]), 1)
+                st.caption(f"Person {person}, {first} to {last}")
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                name_key = f"video_name_{key}_{person}_{edits.names.get(str(person), '')}"
+                st.text_input(
+                    "Name",
+                    value=edits.names.get(str(person), ""),
+                    key=name_key,
+                    max_chars=MAX_NAME_LENGTH,
+                    placeholder=f"Person {person}",
+                    on_change=_rename,
+                    args=(key, person, name_key, settings),
+                    width=220,
+                )
+                if others:
+                    merge_key = f"video_merge_{key}_{person}_{len(others)}"
+                    st.selectbox(
+                        "Same as",
+                        others,
+                        index=None,
+                        format_func=edits.title,
+                        placeholder="another person",
+                        key=merge_key,
+                        on_change=_merge,
+                        args=(key, person, merge_key, settings),
+                        width=180,
+                        help="Merges this person into the other one.",
+                    )
+                st.button(
+                    "Include" if is_excluded else "Exclude",
+                    key=f"video_exclude_{key}_{person}",
+                    icon=":material/visibility:" if is_excluded else ":material/visibility_off:",
+                    on_click=_exclude,
+                    args=(key, person, not is_excluded, settings),
+                )
+
+
+def change_edits(analysis_id: str, settings: Settings, change: Callable[[Edits], Edits]) -> None:
+    """Store changed edits of an analysis that the visitor may change."""
+
+    def action() -> None:
+        history = _history(analysis_id, settings)
+        history.add(change(history.current))
+
+    act(action)
+
+
+def _history(analysis_id: str, settings: Settings) -> EditHistory:
+    summary = find_analysis(analysis_id, settings, admission())
+    if summary is None:
+        raise InputError("This analysis does not exist any more; reload the page.")
+    return EditHistory(summary.folder.path)
+
+
+def _undo(analysis_id: str, settings: Settings) -> None:
+    act(lambda: _history(analysis_id, settings).undo())
+
+
+def _rename(analysis_id: str, person: int, name_key: str, settings: Settings) -> None:
+    name = str(st.session_state[name_key])
+    change_edits(analysis_id, settings, lambda edits: edits.renamed(person, name))
+
+
+def _merge(analysis_id: str, person: int, merge_key: str, settings: Settings) -> None:
+    target = st.session_state[merge_key]
+    if target is not None:
+        change_edits(analysis_id, settings, lambda edits: edits.with_merge(person, int(target)))
+
+
+def _exclude(analysis_id: str, person: int, is_excluded: bool, settings: Settings) -> None:
+    change_edits(
+        analysis_id,
+        settings,
+        lambda edits: edits.with_excluded(person, is_excluded=is_excluded),
+    )

@@ -1,0 +1,72 @@
+"""The results of an analysis: player, timeline, the chosen frame, episodes, persons, downloads."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.video.analyses import AnalysisSummary
+from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.video.content import load_content
+from fer_studio.ui.video.downloads import show_downloads
+from fer_studio.ui.video.episodes import show_episodes
+from fer_studio.ui.video.feedback import show_feedback
+from fer_studio.ui.video.filters import choose_filters
+from fer_studio.ui.video.markers import show_markers
+from fer_studio.ui.video.moment import chosen_moment, show_faces, show_frame
+from fer_studio.ui.video.persons import show_persons, show_summary
+from fer_studio.ui.video.player import show_player
+from fer_studio.ui.video.timeline import show_timeline
+
+
+@st.fragment
+def show_results(summary: AnalysisSummary, settings: Settings) -> None:
+    """Draw the results. A click reruns only this part of the page."""
+    leave_if_refused("video")
+    show_feedback()
+    try:
+        _show(summary, settings)
+    except InputError as error:
+        show_error(error)
+
+
+def _show(summary: AnalysisSummary, settings: Settings) -> None:
+    content = load_content(summary)
+    if not content.all_persons:
+        st.info(
+            "No face was found. Try the other face detector, or a recording in which faces look "
+            "at the camera.",
+            icon=":material/face:",
+        )
+        show_downloads(content, settings)
+        return
+    filters = choose_filters(content)
+    # The player is filled last: everything else reacts before the video is loaded.
+    left, right = st.columns(2, gap="medium")
+    moment = chosen_moment(content)
+    with right:
+        show_frame(content, moment)
+    show_timeline(content, filters)
+    show_faces(content, moment)
+    with left:
+        show_player(content)
+    episodes_tab, persons_tab, markers_tab, downloads_tab = st.tabs(
+        [
+            ":material/list: Episodes",
+            ":material/group: Persons",
+            ":material/bookmark: Markers",
+            ":material/download: Downloads",
+        ],
+        key=f"video_tabs_{content.key}",
+    )
+    with episodes_tab:
+        show_episodes(content, filters)
+    with persons_tab:
+        show_summary(content, filters)
+        show_persons(content, settings)
+    with markers_tab:
+        show_markers(content, settings)
+    with downloads_tab:
+        show_downloads(content, settings)

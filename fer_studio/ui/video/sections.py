@@ -1,0 +1,58 @@
+"""The layout of the video page: a new analysis, the list, and the chosen analysis."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.video.analyses import AnalysisSummary, list_analyses
+from fer_core.video.timecode import format_time
+from fer_studio.ui.access import admission
+from fer_studio.ui.address import choose_by_address
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.video.feedback import show_feedback
+from fer_studio.ui.video.new_analysis import show_new_analysis, show_sample_offer
+from fer_studio.ui.video.results import show_results
+from fer_studio.ui.video.state_view import show_state
+
+#: Key of the chosen analysis in the session and in the address.
+ANALYSIS = "analysis"
+
+
+def show_video(settings: Settings) -> None:
+    """Draw the page."""
+    analyses = list_analyses(settings, admission())
+    with st.expander("New analysis", icon=":material/add:", expanded=not analyses):
+        show_new_analysis(settings)
+    show_feedback()
+    if not analyses:
+        show_sample_offer(settings)
+        return
+    by_id = {one.folder.id: one for one in analyses}
+    chosen = choose_by_address(
+        "Analysis",
+        list(by_id),
+        key=ANALYSIS,
+        title=lambda analysis_id: _title(by_id[analysis_id]),
+        hint="The newest first. The selection is part of the page's address, so you can bookmark "
+        "it.",
+    )
+    summary = by_id[chosen]
+    show_state(summary, settings)
+    if summary.folder.table_path.is_file() and not summary.is_pending:
+        try:
+            show_results(summary, settings)
+        except InputError as error:
+            show_error(error)
+
+
+def _title(summary: AnalysisSummary) -> str:
+    analysis = summary.settings
+    range_text = ""
+    if analysis.start or analysis.end is not None:
+        end = "the end" if analysis.end is None else format_time(analysis.end)
+        range_text = f", {format_time(analysis.start)} to {end}"
+    rate = "every frame" if analysis.per_second is None else f"{analysis.per_second:g} per second"
+    day = analysis.created[:16].replace("T", " ")
+    return f"{analysis.video}, {rate}{range_text}, {day} UTC"

@@ -1,0 +1,144 @@
+"""The state of an analysis: progress, queue, stop, continue, delete."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.video.analyses import (
+    ActualState,
+    AnalysisSummary,
+    continue_analysis,
+    find_analysis,
+)
+from fer_core.video.analysis_queue import (
+    continue_analysis_queue,
+    delete_analysis,
+    remove_pending_analysis,
+)
+from fer_core.video.timecode import format_time
+from fer_studio.ui.access import admission, leave_if_refused
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.video.feedback import act
+
+_REFRESH_SECONDS = 1.0
+_STYLES: dict[ActualState, tuple[str, str]] = {
+    "queued": ("gray", ":material/schedule:"),
+    "starting": ("blue", ":material/hourglass_top:"),
+    "running": ("blue", ":material/play_arrow:"),
+    "finished": ("green", ":material/check:"),
+    "stopped": ("orange", ":material/stop:"),
+    "failed": ("red", ":material/error:"),
+}
+
+
+def show_state(summary: AnalysisSummary, settings: Settings) -> None:
+    """Draw state, progress and actions of an analysis."""
+    run_every = _REFRESH_SECONDS if summary.is_pending else None
+    st.fragment(_show, run_every=run_every)(summary.folder.id, summary.is_pending, settings)
+
+
+def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
+    leave_if_refused("video")
+    summary = find_analysis(analysis_id, settings, admission())
+    if summary is None or summary.is_pending != was_pending:
+        st.rerun()
+    # A job that was killed did not start the next one.
+    if summary.state == "queued":
+        continue_analysis_queue(settings)
+    color, icon = _STYLES[summary.state]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(summary.state, color=color, icon=icon)  # type: ignore[arg-type]
+        if summary.state in ("failed", "stopped"):
+            st.markdown(plain_text(_as_sentence(summary.message)))
+        _show_actions(summary, settings)
+    if summary.state == "running" and summary.status is not None:
+        status = summary.status
+        share = min(status.done / status.total, 1.0) if status.total else 0.0
+        st.progress(share, _progress_text(summary))
+    elif summary.state in ("queued", "starting"):
+        st.progress(0.0, _as_sentence(summary.message))
+    if summary.status is not None and not summary.is_pending:
+        for note in summary.status.notes:
+            st.warning(plain_text(note), icon=":material/warning:")
+
+
+def _progress_text(summary: AnalysisSummary) -> str:
+    status = summary.status
+    assert status is not None
+    text = _as_sentence(status.phase or status.message).removesuffix(".")
+    if status.total:
+        text += f": {format_time(status.done)} of {format_time(status.total)}"
+    if status.seconds_left is not None:
+        text += f", about {format_time(max(status.seconds_left, 1))} left"
+    return plain_text(text)
+
+
+def _as_sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
+
+
+def _show_actions(summary: AnalysisSummary, settings: Settings) -> None:
+    analysis_id = summary.folder.id
+    if summary.state in ("running", "queued"):
+        st.button(
+            "Stop",
+            key="video_stop",
+            icon=":material/stop:",
+            on_click=_stop,
+            args=(analysis_id, settings),
+        )
+    if summary.state in ("stopped", "failed"):
+        st.button(
+            "Continue",
+            key="video_continue",
+            icon=":material/play_arrow:",
+            on_click=_continue,
+            args=(analysis_id, settings),
+        )
+    if not summary.is_pending:
+        with st.popover("Delete", icon=":material/delete:", key="video_delete"):
+            st.write(
+                "Deletes the results, and the stored file. A file in an import folder is not "
+                "touched."
+            )
+            st.button(
+                "Delete this analysis",
+                key="video_delete_confirmed",
+                type="primary",
+                on_click=_delete,
+                args=(analysis_id, settings),
+            )
+
+
+def _own(analysis_id: str, settings: Settings) -> AnalysisSummary:
+    """Return an analysis again: the visitor's role may have changed since the page was drawn.
+
+    Raises:
+        InputError: There is none that the visitor may change.
+    """
+    summary = find_analysis(analysis_id, settings, admission())
+    if summary is None:
+        raise InputError("This analysis does not exist any more; reload the page.")
+    return summary
+
+
+def _stop(analysis_id: str, settings: Settings) -> None:
+    def action() -> None:
+        summary = _own(analysis_id, settings)
+        if summary.state == "queued":
+            remove_pending_analysis(summary.folder, settings)
+        else:
+            summary.folder.request_stop()
+
+    act(action)
+
+
+def _continue(analysis_id: str, settings: Settings) -> None:
+    act(lambda: continue_analysis(_own(analysis_id, settings).folder, settings))
+
+
+def _delete(analysis_id: str, settings: Settings) -> None:
+    act(lambda: delete_analysis(_own(analysis_id, settings).folder, settings))

@@ -1,0 +1,54 @@
+"""The timeline: one lane per person and emotion. A click chooses a time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.charts.video import TimelineMarker, emotion_lanes
+from fer_studio.ui.video.chosen_time import choose_time, chosen_time
+from fer_studio.ui.video.content import Content, summaries_of
+from fer_studio.ui.video.filters import Filters
+
+
+def show_timeline(content: Content, filters: Filters) -> None:
+    """Draw the timeline."""
+    if not filters.persons or not filters.classes:
+        st.info("Choose at least one person and one emotion in the filters.")
+        return
+    titles = {person: content.titles[person] for person in filters.persons}
+    figure = emotion_lanes(
+        content.table,
+        titles,
+        filters.classes,
+        filters.limits,
+        markers=[TimelineMarker(one.seconds, one.name) for one in content.edits.markers],
+        current=chosen_time(content.key),
+    )
+    chart_key = f"video_timeline_{content.key}"
+    st.plotly_chart(
+        figure,
+        key=chart_key,
+        on_select=lambda: _choose(content.key, chart_key),
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=_description(content, filters),
+    )
+    st.caption(
+        "Click on a lane to see that moment. The height of a lane is the smoothed probability."
+    )
+
+
+def _choose(key: str, chart_key: str) -> None:
+    points = st.session_state[chart_key]["selection"]["points"]
+    if points:
+        choose_time(key, float(points[0]["x"]))
+
+
+def _description(content: Content, filters: Filters) -> str:
+    parts = []
+    for summary in summaries_of(content, filters.threshold):
+        if summary.person in filters.persons:
+            label = max(summary.shares, key=lambda name: summary.shares[name])
+            share = 100 * summary.shares[label]
+            parts.append(f"{content.edits.title(summary.person)}: {label} {share:.0f} % of time")
+    return "Emotions over time. " + "; ".join(parts)

@@ -1,0 +1,120 @@
+"""Many photos on a real Ray cluster of two nodes, one of which is killed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from fer_core.bundle import Bundle
+from fer_core.scale.inputs import list_items
+from fer_core.scale.job_folder import JobFolder
+from fer_core.scale.options import ScaleOptions
+from fer_core.scale.photos import photo_work
+from fer_core.scale.runner import run_job
+from fer_core.settings import Settings
+from fer_core.vision.sample import sample_picture
+
+pytestmark = pytest.mark.soak
+_PORT = 6397
+
+
+def start_node(*arguments: str) -> "subprocess.Popen[bytes]":
+    ray = Path(sys.executable).with_name("ray")
+    options = ("--num-cpus=1", "--disable-usage-stats", "--object-store-memory=100000000")
+    return subprocess.Popen(
+        [str(ray), "start", "--block", *options, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_tree(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        everyone = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for one in everyone:
+        one.kill()
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[bytes]"]:
+    """A cluster of two nodes; the value is the process of the second one."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    head = start_node("--head", f"--port={_PORT}", "--include-dashboard=false")
+    second = None
+    try:
+        alive_nodes(1)
+        second = start_node(f"--address=127.0.0.1:{_PORT}")
+        alive_nodes(2)
+        yield second
+    finally:
+        for process in (second, head):
+            if process is not None:
+                kill_tree(process)
+
+
+def alive_nodes(count: int) -> None:
+    """Wait until the cluster has so many nodes."""
+    program = (
+        f"import ray; ray.init('127.0.0.1:{_PORT}', logging_level='ERROR');"
+        "print(sum(one['Alive'] for one in ray.nodes()))"
+    )
+    for _ in range(60):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env=os.environ | {"RAY_AUTH_MODE": "disabled"},
+        )
+        if done.stdout.strip() == str(count):
+            return
+        time.sleep(1)
+    raise AssertionError(f"the cluster has not {count} nodes: {done.stdout} {done.stderr[-500:]}")
+
+
+def test_a_killed_node_changes_no_row(
+    two_nodes: "subprocess.Popen[bytes]",
+    bundle: Bundle,
+    settings: Settings,
+    tmp_path: Path,
+    run: Callable[..., Any],
+) -> None:
+    (settings.models_root / "default").write_text("small\n")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(120):
+        (folder / f"{number:03}.png").write_bytes(sample_picture()[1])
+    (folder / "words.png").write_bytes(b"no picture")
+    expected = run("classify", folder, "--json").document["files"]
+    out = JobFolder(str(tmp_path / "out"))
+    killed: list[int] = []
+
+    def kill_one_node(done: int, total: int) -> None:
+        if not killed and done > 16:
+            killed.append(done)
+            kill_tree(two_nodes)
+
+    result = run_job(
+        photo_work(settings),
+        [str(folder)],
+        list_items([str(folder)]),
+        out,
+        ScaleOptions(place="ray", address=f"127.0.0.1:{_PORT}", task_files=4, part_files=50),
+        report=kill_one_node,
+    )
+    assert killed
+    rows = list(out.rows(result.record))
+    assert Counter(row["file"] for row in rows) == Counter(file["file"] for file in expected)
+    assert rows == expected
