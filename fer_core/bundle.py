@@ -8,6 +8,7 @@ listed under the run's name.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -467,7 +468,33 @@ def check_name_is_free(name: str, settings: Settings) -> None:
 
 
 def _name_is_taken(name: str) -> InputError:
-    return InputError(f"There is already a model {name!r}; choose another name.")
+    return InputError(
+        f"There is already a model {name!r}; choose another name, or replace it with --replace."
+    )
+
+
+def replace_bundle(source: Path, name: str, settings: Settings) -> None:
+    """Publish a complete bundle under a name that is taken, and remove the bundle that has it.
+
+    Args:
+        source: The new bundle's folder in ``models/``; it is renamed.
+        name: The name of the bundle to replace.
+        settings: Where ``models/`` is.
+
+    Raises:
+        InputError: ``models/`` cannot be written.
+    """
+    target = settings.models_root / name
+    with os_errors_as_input_errors(f"The model {name!r} cannot be replaced"):
+        # A hidden folder is not listed as a model.
+        old = target.with_name(f".{name}.{os.getpid()}.replaced")
+        target.rename(old)
+        try:
+            source.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def publish_bundle(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class InputError(ValueError):
     """The user's input or request is invalid.
@@ -18,3 +20,21 @@ def first_line(error: BaseException) -> str:
     if not lines:
         return type(error).__name__
     return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:300]}…"
+
+
+def root_cause(error: BaseException) -> str:
+    """The part of an exception's message that says what went wrong, at most 400 characters.
+
+    Keras describes the object that it was building over many lines before it names the cause.
+    """
+    text = str(error).strip()
+    head, found, tail = text.rpartition("Exception encountered:")
+    if found:
+        named = re.search(r"class '(\w+)'", head[head.rfind("Error when") :])
+        cause = tail.strip().strip("\"'")
+        text = f"{named[1]}: {cause}" if named and named[1] not in cause else cause
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    text = " ".join(lines[:3])
+    return text if len(text) <= 400 else f"{text[:400]}…"

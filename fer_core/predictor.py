@@ -26,6 +26,9 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Images per batch: large enough to use all cores, small enough for their shared cache.
 _BATCH_SIZE = 64
+#: Values of the input of one batch: networks for large images get fewer of them at once, because
+#: the output of a layer takes many times the memory of the input.
+_BATCH_VALUES = 64 * 96 * 96 * 3
 
 
 def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.float32]:
@@ -131,8 +134,9 @@ class Predictor:
                 f"crops should be uint8 {shapes}. Received: {crops.dtype} {list(crops.shape)}"
             )
         result = np.empty((len(crops), len(EMOTIONS)), dtype=np.float32)
-        for start in range(0, len(crops), _BATCH_SIZE):
-            part = crops[start : start + _BATCH_SIZE]
+        batch = min(_BATCH_SIZE, max(1, _BATCH_VALUES // (height * width * channels)))
+        for start in range(0, len(crops), batch):
+            part = crops[start : start + batch]
             result[start : start + len(part)] = self._predict(part)
         return self.calibration.calibrated(result, self.emphasis) if calibrated else result
 

@@ -59,6 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.train_job": {"training", "training.bundle_writer", "training.starting_model"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
     "vision": {"emotions"},
+    # The single call for scripts: a model, a detector and a picture by name.
+    "analysis": {"predictor", "vision"},
     "live": {"vision"},
     # A recording is analyzed by a job of its own, which opens the model; access decides who may see
     # the results.
@@ -113,9 +115,18 @@ ISOLATED: dict[str, set[str]] = {
     "prometheus_client": {"fer_core.service.monitoring"},
     "mlflow": {"fer_core.training.tracking"},
     "optuna": {"fer_core.training.search", "fer_core.training.search_worker"},
-    "h5py": {"fer_core.exchange.hdf5_copy", "fer_core.exchange.keras_files"},
-    # LiteRT is written by TensorFlow; Keras has no fused normalization.
-    "tensorflow": {"fer_core.exchange.litert", "fer_core.training.fused_normalization"},
+    "h5py": {
+        "fer_core.exchange.hdf5_copy",
+        "fer_core.exchange.keras_files",
+        "fer_core.exchange.keras_weights",
+    },
+    # LiteRT and ONNX are written from TensorFlow; Keras has no fused normalization.
+    "tensorflow": {
+        "fer_core.exchange.litert",
+        "fer_core.exchange.onnx_writer",
+        "fer_core.training.fused_normalization",
+    },
+    "pillow_heif": {"fer_core.vision.decode_formats"},
 }
 
 

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
 from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
-from fer_core.commands.arguments import ProgressLines, add_command
+from fer_core.commands.arguments import ProgressLines, add_command, write_file
 from fer_core.commands.many_files import (
     add_many_files_arguments,
     classify_many_files,
     is_for_many_files,
 )
 from fer_core.errors import InputError
-from fer_core.files import existing_path
+from fer_core.files import existing_path, os_errors_as_input_errors
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
 # Imported inside the functions: a machine that only trains may lack OpenCV.
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from fer_core.vision.analyzer import Analyzer
+    from fer_core.vision.face import Face
     from fer_core.vision.photo import PhotoResult
 
 #: Maximum size of a file; no supported picture is larger.
 _MAX_FILE_BYTES = 200 * 2**20
+_STANDARD_INPUT = Path("-")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -37,8 +45,8 @@ def add_parser(subparsers: Any) -> None:
         nargs="*",
         type=_path,
         metavar="PATH",
-        help="a picture, a folder of pictures, a pattern such as 'photos/**/*.jpg', or an address "
-        "such as s3://bucket/photos",
+        help="a picture, a folder of pictures, a pattern such as 'photos/**/*.jpg', an address "
+        "such as s3://bucket/photos, or - for a picture on standard input",
     )
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument(
@@ -54,6 +62,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--whole", action="store_true", help="classify each picture as one face, without detection"
     )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="also write one line per face as a CSV table"
+    )
+    parser.add_argument(
+        "--annotate",
+        action="store_true",
+        help="write each picture with its faces and labels drawn, into the folder of --out",
+    )
     add_many_files_arguments(parser)
 
 
@@ -67,65 +83,138 @@ def _path(text: str) -> str:
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if not arguments.paths and not arguments.files_from:
         raise InputError("classify needs at least one PATH, or a list of files with --files-from.")
-    if is_for_many_files(arguments):
+    if arguments.annotate:
+        _check_annotation(arguments)
+    elif is_for_many_files(arguments):
+        if arguments.csv is not None:
+            raise InputError("--csv cannot be combined with --out, --on, --files-from or patterns.")
         return classify_many_files(arguments, settings, _text)
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector
-    from fer_core.vision.photo import results_document
+    from fer_core.vision.photo import results_as_csv, results_document
 
     files = _files([Path(text) for text in arguments.paths])
     predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
+    drawings = _Drawings(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
     for number, path in enumerate(files, start=1):
-        results.append(_classify(path, analyzer, whole=True if arguments.whole else None))
+        result, image = _classify(path, analyzer, whole=True if arguments.whole else None)
+        results.append(result)
+        if drawings is not None and image is not None and result.error is None:
+            drawings.write(path, image, result.faces)
+        del image
         report(number, len(files))
+    if all(result.error is not None for result in results):
+        raise _nothing_read(results)
+    if arguments.csv is not None:
+        write_file(arguments.csv, results_as_csv(results))
+        print(f"written: {arguments.csv}", file=sys.stderr)
+    if drawings is not None:
+        pictures = f"{drawings.count} picture{'' if drawings.count == 1 else 's'}"
+        print(f"written: {pictures} in {arguments.out}", file=sys.stderr)
     return Answer(
         results_document(results), "\n".join(_text(result.to_json()) for result in results)
     )
 
 
+def _check_annotation(arguments: argparse.Namespace) -> None:
+    """Raise ``InputError`` unless ``--annotate`` has a folder, and files that are read directly."""
+    if arguments.out is None:
+        raise InputError("--annotate needs --out, the folder for the drawn pictures.")
+    is_for_workers = is_for_many_files(argparse.Namespace(**vars(arguments) | {"out": None}))
+    if is_for_workers or "://" in arguments.out:
+        raise InputError(
+            "--annotate draws the pictures of files and folders on this machine; omit --on, "
+            "--files-from, patterns and addresses."
+        )
+
+
+def _nothing_read(results: list[PhotoResult]) -> InputError:
+    """The error if not a single file could be read."""
+    first = results[0].error or ""
+    if len(results) == 1:
+        return InputError(first)
+    return InputError(f"None of the {len(results):,} files could be read. The first one: {first}")
+
+
 def _files(paths: list[Path]) -> list[Path]:
     """Return the given files, and every file in the given folders."""
-    if not any(existing_path(str(path)) for path in paths):
+    from fer_core.vision.picture_files import files_in
+
+    if not any(path == _STANDARD_INPUT or existing_path(str(path)) for path in paths):
         raise InputError(f"{paths[0]} does not exist; give pictures or folders of pictures.")
     files: list[Path] = []
     for path in paths:
-        if existing_path(str(path)) and path.is_dir():
-            files += sorted(
-                entry
-                for entry in path.rglob("*")
-                if entry.is_file() and not entry.name.startswith(".")
-            )
-        else:
-            files.append(path)
+        is_folder = path != _STANDARD_INPUT and existing_path(str(path)) and path.is_dir()
+        files += files_in(path) if is_folder else [path]
     if not files:
         raise InputError(f"{paths[0]} contains no files; give pictures or folders of pictures.")
     return files
 
 
-def _classify(path: Path, analyzer: Analyzer, *, whole: bool | None) -> PhotoResult:
+class _Drawings:
+    """Pictures with boxes and labels, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: set[Path] = set()
+        self.count = 0
+        with os_errors_as_input_errors(f"The folder {folder} cannot be created"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, path: Path, image: NDArray[np.uint8], faces: Sequence[Face]) -> None:
+        """Write one picture as JPEG. Files of the same name in other folders get a number."""
+        from PIL import Image
+
+        from fer_core.vision.draw import annotate
+
+        stem = "standard-input" if path == _STANDARD_INPUT else path.stem
+        target, number = self._folder / f"{stem}.annotated.jpg", 1
+        while target in self._written:
+            number += 1
+            target = self._folder / f"{stem}-{number}.annotated.jpg"
+        with os_errors_as_input_errors(f"{target} cannot be written"):
+            Image.fromarray(annotate(image, faces)).save(target, quality=92)
+        self._written.add(target)
+        self.count += 1
+
+
+def _classify(
+    path: Path, analyzer: Analyzer, *, whole: bool | None
+) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
+    """Return the result of one file, and its picture; None if it could not be decoded."""
+    from fer_core.vision.decode_formats import is_video
     from fer_core.vision.photo import PhotoResult, analyze_photo
 
+    if path == _STANDARD_INPUT:
+        content = sys.stdin.buffer.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            return PhotoResult("-", error=_too_large("standard input")), None
+        result, image = analyze_photo(content, "standard input", analyzer, whole=whole)
+        return replace(result, file="-"), image
     try:
         if not path.is_file():
             # Reading a device or a pipe might never end.
             reason = "is not a file" if path.exists() else "does not exist"
-            return PhotoResult(str(path), error=f"{path.name} {reason}; check the path.")
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            return PhotoResult(
-                str(path),
-                error=f"{path.name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture.",
-            )
-        content = path.read_bytes()
+            error = f"{path.name} {reason}; check the path."
+            return PhotoResult(str(path), error=error), None
+        with path.open("rb") as file:
+            start = file.read(64)
+            # A recording is larger than any picture, so its kind is checked first.
+            if path.stat().st_size > _MAX_FILE_BYTES and not is_video(start):
+                return PhotoResult(str(path), error=_too_large(path.name)), None
+            content = start if is_video(start) else start + file.read()
     except OSError as error:
-        return PhotoResult(
-            str(path), error=f"{path.name} cannot be read ({error.strerror}); check the path."
-        )
-    result, _ = analyze_photo(content, str(path), analyzer, whole=whole)
-    return result
+        sentence = f"{path.name} cannot be read ({error.strerror}); check the path."
+        return PhotoResult(str(path), error=sentence), None
+    return analyze_photo(content, str(path), analyzer, whole=whole)
+
+
+def _too_large(name: str) -> str:
+    return f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
 
 
 def _text(entry: dict[str, Any]) -> str:
@@ -133,10 +222,15 @@ def _text(entry: dict[str, Any]) -> str:
     file, error = entry["file"], entry["error"]
     if error is not None:
         return str(error) if error.startswith(file) else f"{file}: {error}"
-    if not entry["faces"]:
-        return f"{file}: no face found"
-    lines = [f"{file}: {len(entry['faces'])} face(s)"]
+    count = len(entry["faces"])
+    lines = [f"{file}: {_faces(count) if count else 'no face found'}"]
+    if entry.get("note") is not None:
+        lines.append(f"    {entry['note']}")
     for face in entry["faces"]:
         x, y, width, height = face["box"]
         lines.append(f"    {face['label']} {face['score']:.0%} at {x},{y} {width}x{height}")
     return "\n".join(lines)
+
+
+def _faces(count: int) -> str:
+    return f"{count} face{'' if count == 1 else 's'}"

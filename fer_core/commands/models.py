@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_core.bundle import (
     Bundle,
     damaged_bundles,
@@ -17,11 +20,19 @@ from fer_core.bundle import (
     set_default_bundle,
 )
 from fer_core.commands import Answer
-from fer_core.commands.arguments import add_command, text_table
+from fer_core.commands.arguments import ProgressLines, add_command, text_table
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
 from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
 from fer_core.exchange.importing import ImportRequest, import_model
-from fer_core.exchange.labels import SCALE_WORDS, parse_labels, parse_scale
+from fer_core.exchange.labels import (
+    SCALE_WORDS,
+    parse_channels,
+    parse_labels,
+    parse_scale,
+)
+from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
 from fer_core.exchange.served import export_onnx
 from fer_core.settings import Settings
 
@@ -51,8 +62,25 @@ def add_parser(subparsers: Any) -> None:
     import_parser.add_argument(
         "--scale",
         metavar="|".join(SCALE_WORDS),
-        help=f"the pixel intensities that the network was trained on ({scales}; default: bytes if "
-        "its first operation scales them, otherwise unit)",
+        help=f"the pixel intensities that the network was trained on ({scales}; default: read "
+        "from its first operations; unit if it begins with a layer)",
+    )
+    import_parser.add_argument(
+        "--mean",
+        metavar="M",
+        help="the mean that was subtracted in training, in units of --scale: one number, or three "
+        "separated by commas (without --scale, numbers above 1 mean 0 to 255)",
+    )
+    import_parser.add_argument(
+        "--std", metavar="S", help="the standard deviation that was divided by, in the same form"
+    )
+    import_parser.add_argument(
+        "--check-on",
+        metavar="DATA",
+        help="import nothing, and show the accuracy of each usual scaling on a dataset",
+    )
+    import_parser.add_argument(
+        "--replace", action="store_true", help="replace the model that has this name"
     )
     export_parser = add_command(
         commands, "export", "export a model to a file, or complete its bundle", _export
@@ -132,13 +160,52 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         weights=arguments.weights,
         labels=None if arguments.labels is None else parse_labels(arguments.labels),
         scale=None if arguments.scale is None else parse_scale(arguments.scale),
+        mean=None if arguments.mean is None else parse_channels(arguments.mean, "--mean"),
+        std=None if arguments.std is None else parse_channels(arguments.std, "--std"),
+        replace=arguments.replace,
     )
+    if arguments.check_on is not None:
+        return _check(arguments, request, settings)
     bundle = import_model(arguments.path, settings, request)
     source = bundle.record.source
     if source is not None:
         for note in (*source.assumptions, *source.changes):
             print(f"{bundle.name}: {note}", file=sys.stderr)
     return _answer(bundle, settings, f"imported as {bundle.name!r}: {bundle.folder}")
+
+
+def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Settings) -> Answer:
+    face_set = load_dataset(arguments.check_on, settings, ProgressLines())
+    split, rows = _rows_to_check(face_set)
+    candidates = check_scalings(
+        arguments.path,
+        face_set.images[rows],
+        face_set.labels[rows],
+        request,
+        ProgressLines("checking"),
+    )
+    document = {
+        "file": str(arguments.path),
+        "data": arguments.check_on,
+        "split": split,
+        "n": len(rows),
+        "candidates": [asdict(candidate) for candidate in candidates],
+    }
+    lines = [[candidate.options, f"{candidate.accuracy:.1%}"] for candidate in candidates]
+    text = text_table([f"on {len(rows):,} images ({split})", "accuracy"], lines)
+    advice = f"nothing was imported; import it with the right one, such as {candidates[0].options}"
+    return Answer(document, f"{text}\n{advice}")
+
+
+def _rows_to_check(face_set: FaceSet) -> tuple[str, NDArray[np.int64]]:
+    """The validation split, or another one that has images, and rows of it."""
+    for split in ("validation", "test", "train"):
+        rows = np.flatnonzero(face_set.splits == SPLITS.index(split))
+        if len(rows) > MAX_IMAGES:
+            rows = rows[np.linspace(0, len(rows) - 1, MAX_IMAGES).astype(np.int64)]
+        if len(rows):
+            return split, rows
+    raise InputError("The dataset of --check-on has no images; name another one.")
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -199,13 +199,14 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
 
 
 def _text(outcome: TrainingOutcome) -> str:
+    epochs = f"{outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'}"
     if outcome.state == "pruned":
-        return f"pruned after {outcome.epochs} epochs: {outcome.run.path}"
+        return f"pruned after {epochs}: {outcome.run.path}"
     if outcome.bundle is None:
         return f"{outcome.state} without a finished epoch: {outcome.run.path}"
     metrics = outcome.bundle.record.metrics["validation"]
     return (
-        f"{outcome.state} after {outcome.epochs} epochs, best epoch {outcome.best_epoch}\n"
+        f"{outcome.state} after {epochs}, best epoch {outcome.best_epoch}\n"
         f"validation: accuracy {metrics['accuracy']:.2%}, macro F1 {metrics['macro_f1']:.3f}, "
         f"cross-entropy {metrics['loss']:.3f}\n"
         f"bundle: {outcome.bundle.folder}"

@@ -335,10 +335,15 @@ class CuratedFaceSet:
             if self.dropped[split]:
                 text = f"{_images(self.dropped[split], name)} dropped"
                 if split == "train" and self.copies_dropped:
-                    text += (
-                        f" ({self.copies_dropped:,} of them train copies of validation or test "
-                        "images)"
+                    all_of_them = self.copies_dropped == self.dropped[split]
+                    of_them = "" if all_of_them else f"{self.copies_dropped:,} of them "
+                    is_one = self.copies_dropped == 1
+                    copies = (
+                        "a copy of a validation or test image"
+                        if is_one
+                        else ("copies of validation or test images")
                     )
+                    text += f" ({of_them}{copies})"
                 parts.append(text)
             if self.relabeled[split]:
                 parts.append(f"{_images(self.relabeled[split], name)} relabeled")

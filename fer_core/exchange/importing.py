@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,30 +20,29 @@ from fer_core.bundle import (
     load_bundle,
     new_bundle_folder,
     publish_bundle,
+    replace_bundle,
     write_calibration,
 )
 from fer_core.calibration import Calibration
 from fer_core.errors import InputError
-from fer_core.exchange import keras_config
+from fer_core.exchange import onnx_files
+from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_operations
 from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
 from fer_core.exchange.labels import (
     SCALE_WORDS,
-    SCALES,
     FileNotes,
     Scale,
     labels_needed,
     read_notes,
 )
 from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
-from fer_core.exchange.onnx_trial import prepare_network, try_bundle
+from fer_core.exchange.onnx_trial import prepare_network, record_for_input, try_bundle
+from fer_core.exchange.onnx_writer import convert_to_onnx
 from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
 from fer_core.exchange.safety import check_file
-from fer_core.exchange.served import (
-    keras_network,
-    require_onnx_export,
-    write_onnx,
-)
+from fer_core.exchange.served import check_onnx, keras_network, require_onnx_export
 from fer_core.files import (
+    is_plain_name,
     plain_name,
     write_json,
     write_text,
@@ -68,12 +68,30 @@ class ImportRequest:
         weights: For an architecture ``.json``, the file with its weights.
         labels: The labels of the outputs in their order; None if not known.
         scale: The range of the pixel intensities; None to infer it.
+        mean: The mean that was subtracted in training, in units of that range: one number, or one
+            for each channel. Without ``scale``, values above 1 mean 0 to 255.
+        std: The standard deviation that images were divided by after that, in the same units.
+        replace: True to replace a model that has the name.
     """
 
     name: str | None = None
     weights: Path | None = None
     labels: tuple[str, ...] | None = None
     scale: Scale | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    replace: bool = False
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """The scaling that the request defines; None if it defines none."""
+        if self.scale is None and self.mean is None and self.std is None:
+            return None
+        scale = self.scale
+        if scale is None:
+            values = (*(self.mean or ()), *(self.std or ()))
+            scale = "bytes" if max(values) > 1 else "unit"
+        return Scaling.of(scale, self.mean, self.std)
 
 
 def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
@@ -93,18 +111,36 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
             emotions, or does not define the labels of its outputs. Nothing is written.
     """
     request = request or ImportRequest()
+    if request.replace:
+        return _replace_model(path, settings, request)
     if path.is_dir():
         return _import_bundle(path, settings, request)
     check_file(path)
-    name = request.name or name_from_file(path)
+    return _import_file(path, request.name or name_from_file(path), settings, request)
+
+
+def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
+    """Import a model under a temporary name, then exchange it for the one that has its name."""
+    plain = replace(request, replace=False)
+    name = request.name
+    if name is None:
+        name = name_from_file(path)
+        if path.is_dir():
+            name = find_bundle(str(path.resolve()), settings).name
+    target = settings.models_root / name
+    if not is_plain_name(name) or not (target / RECORD_FILE).is_file():
+        return import_model(path, settings, replace(plain, name=name))
+    if target.resolve() == path.resolve():
+        raise InputError(f"{path} is the model {name!r} itself; name another one.")
+    new = import_model(path, settings, replace(plain, name=f"{name}-{os.getpid()}"))
+    replace_bundle(new.folder, name, settings)
+    return load_bundle(target)
+
+
+def _import_file(path: Path, name: str, settings: Settings, request: ImportRequest) -> Bundle:
     with new_bundle_folder(name, settings) as folder:
         notes = read_notes(path)
-        if path.suffix.lower() == ".onnx":
-            if request.weights is not None:
-                raise InputError(f"{path} contains its weights; omit --weights.")
-            record = _import_onnx(path, folder, request, notes)
-        else:
-            record = _import_keras(path, folder, request, notes)
+        record = convert_model(path, folder, request, notes)
         calibration = notes.calibration if notes else Calibration()
         # The final check: the predictor that will serve the network returns probabilities.
         network = open_onnx_network(
@@ -118,6 +154,27 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
     return load_bundle(settings.models_root / name)
 
 
+def convert_model(
+    path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None = None
+) -> BundleRecord:
+    """Write the networks of a bundle from a model file.
+
+    Args:
+        path: The file.
+        folder: Where to write ``model.onnx`` and, from a Keras file, ``model.keras``.
+        request: The options.
+        notes: The notes next to the file, if any.
+
+    Raises:
+        InputError: As ``import_model``.
+    """
+    if path.suffix.lower() != ".onnx":
+        return _import_keras(path, folder, request, notes)
+    if request.weights is not None:
+        raise InputError(f"{path} contains its weights; omit --weights.")
+    return _import_onnx(path, folder, request, notes)
+
+
 def name_from_file(path: Path) -> str:
     """The name of a model, from the name of its file: ``My model (1).h5`` as ``My-model-1``."""
     return plain_name(path.stem) or "imported"
@@ -129,10 +186,10 @@ def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bu
             f"{path} is a TensorFlow SavedModel, which can contain code; export the network as "
             ".keras or ONNX and import that."
         )
-    if request.weights or request.labels or request.scale:
+    if request.weights or request.labels or request.scaling:
         raise InputError(
             f"{path} is a folder with a bundle, which defines its labels and input; omit "
-            "--weights, --labels and --scale."
+            "--weights, --labels, --scale, --mean and --std."
         )
     bundle = find_bundle(str(path.resolve()), settings)
     if bundle.served_network.is_file():
@@ -149,7 +206,6 @@ def _import_keras(
         labels = _labels(path, request, notes)
         require_onnx_export()
         model = build_keras_model(parts)
-        takes_bytes = keras_config.expects_bytes(parts.config)
     _, *sizes = model.input_shape
     if len(sizes) != 3:
         raise InputError(wrong_input(path, list(model.input_shape)))
@@ -159,29 +215,39 @@ def _import_keras(
         raise InputError(wrong_input(path, list(model.input_shape)))
     if tuple(model.output_shape[1:]) != (CLASS_COUNT,):
         raise InputError(wrong_output(path, list(model.output_shape)))
+    scaling = _known_scaling(path, request, notes, channels=shape[2])
+    parameters = model.count_params()
+    pixels = network_input(probe_crops(), record_for_input(shape, scaling or Scaling.of("unit")))
+    if scaling is not None and not scaling.is_uniform:
+        model = _with_scaling(model, scaling)
+    changes = parts.changes
+    if not are_probabilities(run_network(keras_network(model), pixels, f"The model of {path}")):
+        model = _with_softmax(model)
+        changes = (*changes, _SOFTMAX_ADDED)
+    served = folder / SERVED_NETWORK_FILE
+    convert_to_onnx(model, served, path.name)
+    inferred = None
+    if scaling is None:
+        inferred = scale_from_operations(onnx_files.load(served), path)
+        scaling = Scaling.of(inferred.scale)
     source = ModelSource(
-        file=path.name,
-        format=parts.format,
-        weights_file=parts.weights_file,
-        changes=parts.changes,
+        file=path.name, format=parts.format, weights_file=parts.weights_file, changes=changes
     )
     record = _record(
-        source,
-        labels,
-        shape,
-        parameters=model.count_params(),
-        request=request,
-        notes=notes,
-        takes_bytes=takes_bytes,
+        source, labels, shape, scaling, parameters=parameters, notes=notes, inferred=inferred
     )
-    pixels = network_input(probe_crops(), record)
-    rows = run_network(keras_network(model), pixels, f"The model of {path}")
-    if not are_probabilities(rows):
-        model = _with_softmax(model)
-        record = _with_change(record, _SOFTMAX_ADDED)
+    check_onnx(model, served, path.name, network_input(probe_crops(), record))
     model.save(folder / KERAS_MODEL_FILE)
-    write_onnx(model, folder / SERVED_NETWORK_FILE, path.name, pictures=pixels)
     return record
+
+
+def _with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
+    """Put the scaling in front of a model, which then takes intensities of 0 to 255."""
+    import keras
+
+    inputs = keras.Input(model.input_shape[1:], name="pixels")
+    scaled = keras.layers.Rescaling(list(scaling.factor), list(scaling.offset), name="scaling")
+    return keras.Model(inputs, model(scaled(inputs)), name=f"scaled_{model.name}")
 
 
 def _with_softmax(model: keras.Model) -> keras.Model:
@@ -194,16 +260,21 @@ def _with_softmax(model: keras.Model) -> keras.Model:
 def _import_onnx(
     path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
 ) -> BundleRecord:
-    scaling = _known_scaling(request, notes)
+    labels = _labels(path, request, notes)
+    scaling = _known_scaling(path, request, notes, channels=None)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
+    inferred = prepared.inferred_scale
+    if scaling is None:
+        assert inferred is not None
+        scaling = Scaling.of(inferred.scale)
     record = _record(
         ModelSource(file=path.name, format="ONNX network"),
-        _labels(path, request, notes),
+        labels,
         prepared.input_shape,
+        scaling,
         parameters=prepared.parameters,
-        request=request,
         notes=notes,
-        takes_bytes=prepared.takes_bytes,
+        inferred=inferred,
     )
     if prepared.softmax_added:
         record = _with_change(record, _SOFTMAX_ADDED)
@@ -214,11 +285,19 @@ def _import_onnx(
     return record
 
 
-def _known_scaling(request: ImportRequest, notes: FileNotes | None) -> tuple[float, float] | None:
-    """Factor and offset for pixel intensities, if the request or the notes define them."""
-    if request.scale is not None:
-        return SCALES[request.scale]
-    return None if notes is None else (notes.input_scale, notes.input_offset)
+def _known_scaling(
+    path: Path, request: ImportRequest, notes: FileNotes | None, *, channels: int | None
+) -> Scaling | None:
+    """The scaling of pixel intensities, if the request or the notes define it."""
+    if request.scaling is not None:
+        count = max(len(request.scaling.factor), len(request.scaling.offset))
+        if channels == 1 and count > 1:
+            raise InputError(
+                f"{path} takes images with one channel, and --mean or --std has {count} numbers; "
+                "give one number."
+            )
+        return request.scaling
+    return None if notes is None else Scaling((notes.input_scale,), (notes.input_offset,))
 
 
 def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
@@ -239,25 +318,23 @@ def _record(
     source: ModelSource,
     labels: tuple[str, ...],
     shape: tuple[int, int, int],
+    scaling: Scaling,
     *,
     parameters: int,
-    request: ImportRequest,
     notes: FileNotes | None,
-    takes_bytes: bool,
+    inferred: InferredScale | None,
 ) -> BundleRecord:
     assumptions: list[str] = []
-    known = _known_scaling(request, notes)
-    if known is not None:
-        factor, offset = known
-    else:
-        scale: Scale = "bytes" if takes_bytes else "unit"
-        factor, offset = SCALES[scale]
-        reason = (
-            "because its first operation scales them"
-            if takes_bytes
-            else "as most networks do; if not, import it again with --scale bytes or signed"
-        )
-        assumptions.append(f"it expects pixel intensities from {SCALE_WORDS[scale]}, {reason}")
+    if inferred is not None:
+        words = SCALE_WORDS[inferred.scale]
+        assumptions.append(f"it expects pixel intensities from {words}, {inferred.reason}")
+    height, width, _ = shape
+    if height != width:
+        assumptions.append(f"square face crops are stretched to its {width}x{height} pixels")
+    if not scaling.is_uniform:
+        change = "the given mean and standard deviation of each channel became its first operation"
+        source = replace(source, changes=(*source.changes, change))
+    factor, offset = (scaling.factor[0], scaling.offset[0]) if scaling.is_uniform else (1.0, 0.0)
     return BundleRecord(
         labels=labels,
         input_shape=shape,

@@ -1,4 +1,4 @@
-"""The architecture in a Keras file: checked by name, then converted to the current format.
+"""The architecture in a Keras file: read, and checked by name.
 
 Keras builds every class and function that a config names. This module accepts only layers,
 initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
@@ -15,62 +15,107 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import InputError
+from fer_core.exchange.keras_functions import FUNCTIONS
 
-_MAX_CONFIG_BYTES = 16 * 1024 * 1024
-_MAX_CONFIG_NODES = 500_000
+_MAX_CONFIG_BYTES = 64 * 1024 * 1024
+_MAX_CONFIG_NODES = 2_000_000
 
-_MODELS = ("Sequential", "Functional", "Model")
+MODEL_CLASSES = ("Sequential", "Functional", "Model")
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
+    """Split a list of names at white space."""
     return frozenset(text.split())
 
 
-_LAYERS = _names(
+_LAYERS = names(
     """
-    Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D
-    BatchNormalization CenterCrop Concatenate Conv1D Conv2D Conv2DTranspose Cropping2D Dense
-    DepthwiseConv2D Dot Dropout ELU Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D
-    GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization InputLayer
-    LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum MultiHeadAttention
-    Multiply Normalization PReLU Permute RMSNormalization RandomBrightness RandomContrast
-    RandomFlip RandomRotation RandomTranslation RandomZoom ReLU RepeatVector Rescaling
-    Reshape Resizing SeparableConv2D Softmax SpatialDropout1D SpatialDropout2D
-    SpectralNormalization Subtract UnitNormalization UpSampling2D ZeroPadding2D
-    """
-)
-
-#: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``.
-_OPERATIONS = _names(
-    """
-    Absolute Divide Exp ExpandDims Mean Negative Power Relu Relu6 Sigmoid Silu Sqrt Square Squeeze
-    Sum Tanh Transpose TrueDivide
+    Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average
+    AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
+    CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D
+    Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense
+    DepthwiseConv1D DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Flatten
+    GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
+    GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+    GroupNormalization GroupQueryAttention Identity InputLayer LSTM LSTMCell LayerNormalization
+    LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention
+    Multiply Normalization PReLU Permute RMSNormalization RNN RandomBrightness RandomContrast
+    RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom ReLU RepeatVector Rescaling
+    Reshape Resizing SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax
+    SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells
+    Subtract ThresholdedReLU TimeDistributed UnitNormalization UpSampling1D UpSampling2D
+    UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
     """
 )
 
-_OTHER_CLASSES = _names(
+#: Augmentation that only newer versions have. It is active in training only.
+_NEW_AUGMENTATION = names(
     """
-    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
-    Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling
-    Zeros L1 L2 L1L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg UnitNorm
-    DTypePolicy Policy __keras_tensor__
+    AugMix AutoContrast Equalization RandAugment RandomColorDegeneration RandomColorJitter
+    RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
+    RandomPerspective RandomPosterization RandomSaturation RandomSharpness RandomShear Solarization
     """
 )
+
+#: Layers that are active in training only. Some exporters leave them enabled.
+AUGMENTATION = _NEW_AUGMENTATION | names(
+    """
+    AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
+    RandomRotation RandomTranslation RandomZoom
+    """
+)
+
+#: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``. None
+#: of them takes a function or reads a file.
+_OPERATIONS = names(
+    """
+    Abs Absolute Amax Amin Argmax AveragePool BatchNorm BroadcastTo Cast Ceil Celu Clip
+    ConvertToTensor Copy DepthToSpace Divide DivideNoNan Einsum Elu Equal Erf Exp ExpandDims Flip
+    Floor FloorDivide Gelu GetItem Glu Greater GreaterEqual HardSigmoid HardSilu HardTanh LayerNorm
+    LeakyRelu Less LessEqual Log Log1p LogSigmoid LogSoftmax LogicalAnd LogicalNot LogicalOr
+    Logsumexp Matmul Max MaxPool Mean Min Mod Moveaxis Negative Norm Normalize Ones OnesLike Pad
+    Power Prod RGBToGrayscale RMSNorm Ravel Reciprocal Relu Relu6 Repeat Reshape Resize Roll Round
+    Rsqrt Selu Sigmoid Sign Silu Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Square
+    Squeeze Stack Std StopGradient Sum Swapaxes Take Tanh Tile Transpose TrueDivide Unstack Var
+    Where ZerosLike
+    """
+)
+
+#: Plain values that Keras 3 wraps: tensors, arrays, and the parts of an index such as ``[..., 0]``.
+_VALUES = names("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
+
+_OTHER_CLASSES = names(
+    """
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer
+    LecunNormal LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform
+    TruncatedNormal VarianceScaling Zeros L1 L2 L1L2 OrthogonalRegularizer MaxNorm MinMaxNorm
+    NonNeg UnitNorm DTypePolicy Policy
+    """
+)
+
+#: Arithmetic that Keras 2 records by the name of a TensorFlow function.
+LEGACY_OPERATIONS = names("TFOpLambda SlicingOpLambda")
 
 #: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
-_FUNCTIONS = _names(
+_FUNCTIONS = names(
     """
-    celu elu exponential gelu glu hard_sigmoid hard_silu hard_swish leaky_relu linear log_sigmoid
-    log_softmax mish relu relu6 selu sigmoid silu softmax softplus softsign swish tanh
+    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
+    leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax
+    softplus softsign sparse_plus squareplus swish tanh tanh_shrink threshold
     """
 )
 
-_CLASSES = _LAYERS | _OPERATIONS | _OTHER_CLASSES | frozenset(_MODELS)
+_CLASSES = (
+    _LAYERS | _NEW_AUGMENTATION | _OPERATIONS | _OTHER_CLASSES | _VALUES | frozenset(MODEL_CLASSES)
+)
 
+#: The modules of Keras, under its names in Keras 2 and TensorFlow as well.
+_PACKAGE = re.compile(r"(?:tf_keras|tensorflow\.python\.keras|tensorflow\.keras)(?=\.|$)")
 _MODULE = re.compile(
     r"keras(\.(layers|initializers|regularizers|constraints|activations|models|dtype_policies"
-    r"|src\.(layers|models|ops|initializers|regularizers|constraints|activations|engine"
-    r"|dtype_policies)(\.[A-Za-z0-9_]+)*))?"
+    r"|mixed_precision|src\.(layers|models|ops|initializers|regularizers|constraints|activations"
+    r"|engine|dtype_policies|mixed_precision)(\.[A-Za-z0-9_]+)*"
+    r"|(engine|layers|initializers|regularizers|constraints|mixed_precision)(\.[a-z0-9_]+)+))?"
 )
 
 
@@ -95,7 +140,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} is damaged: its architecture is not valid JSON; save it again with Keras."
         ) from error
-    if not isinstance(config, dict) or config.get("class_name") not in _MODELS:
+    if not isinstance(config, dict) or config.get("class_name") not in MODEL_CLASSES:
         named = config.get("class_name") if isinstance(config, dict) else None
         raise InputError(
             f"{path} describes {f'a {named!r}' if named else 'no network'} instead of a Sequential "
@@ -113,33 +158,73 @@ def check_config(config: Any, path: Path) -> None:
     Raises:
         InputError: It names an object that is not on the list.
     """
-    for node in _dictionaries(config, path):
+    for node in dictionaries(config, path):
         for key in ("class_name", "spec_name"):
             if key in node:
                 _check_object(node, node[key], path)
         module = node.get("module")
-        if module is not None and not (
-            module == "builtins" or (isinstance(module, str) and _MODULE.fullmatch(module))
-        ):
-            raise _not_allowed(f"something from the module {str(module)[:80]!r}", path)
+        if module is None or module == "builtins":
+            continue
+        if isinstance(module, str):
+            module = _PACKAGE.sub("keras", module)
+            if _MODULE.fullmatch(module):
+                node["module"] = module
+                continue
+        raise _not_allowed(f"something from the module {str(module)[:80]!r}", path)
 
 
 def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
-    if name in ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"):
+    if name in ("Lambda", "__lambda__"):
         raise InputError(
             f"{path} contains a Lambda layer, which is program code that would run here; replace "
             "it with layers of Keras, or export the network as ONNX."
         )
+    if name in ("TFOpLambda", "SlicingOpLambda"):
+        _check_legacy_operation(node, path)
+        return
+    allowed: tuple[object, ...]
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
             raise _not_allowed(f"the function {str(node.get('config'))[:80]!r}", path)
-        allowed = (None, node["config"])
+        allowed = (None, node["config"], "function")
     elif isinstance(name, str) and name in _CLASSES:
         allowed = (None, name)
+        if name in _VALUES:
+            _check_value(node, path)
     else:
         raise _not_allowed(f"{str(name)[:80]!r}", path)
     if node.get("registered_name") not in allowed:
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
+
+
+def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
+    inner = node.get("config")
+    function = inner.get("function") if isinstance(inner, dict) else None
+    if not isinstance(function, str) or function not in FUNCTIONS:
+        raise InputError(
+            f"{path} calls the TensorFlow function {str(function)[:80]!r}, which cannot be "
+            "converted to Keras 3; export the network as ONNX and import that."
+        )
+    if node.get("registered_name") not in (None, node["class_name"]):
+        raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
+
+
+def _check_value(node: dict[str, Any], path: Path) -> None:
+    """Make sure that a tensor consists of numbers: Keras passes it to NumPy."""
+    inner = node.get("config")
+    if node["class_name"] not in ("__tensor__", "__numpy__"):
+        return
+    value = inner.get("value") if isinstance(inner, dict) else None
+    dtype = inner.get("dtype") if isinstance(inner, dict) else None
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif not isinstance(item, (bool, int, float)):
+            raise _not_allowed("a constant that is not a number", path)
+    if not isinstance(dtype, str) or not re.fullmatch(r"(u?int|float|bfloat)\d+|bool", dtype):
+        raise _not_allowed(f"a constant of the type {str(dtype)[:80]!r}", path)
 
 
 def _not_allowed(name: str, path: Path) -> InputError:
@@ -149,7 +234,7 @@ def _not_allowed(name: str, path: Path) -> InputError:
     )
 
 
-def _dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
+def dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
     """All JSON objects in a document. No recursion: the file determines the depth."""
     pending = [config]
     seen = 0
@@ -163,139 +248,3 @@ def _dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
             pending.extend(node.values())
         elif isinstance(node, list):
             pending.extend(node)
-
-
-#: Layers that are active in training only. Some exporters leave them enabled.
-_AUGMENTATION = _names(
-    """
-    AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
-    RandomRotation RandomTranslation RandomZoom
-    """
-)
-
-
-def modern_config(config: dict[str, Any], path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Convert a checked architecture to the format of Keras 3.
-
-    Keras 1 and 2 wrote a plain list of layers, no modules, and the input shape on the first layer.
-    All arithmetic becomes float32, which is also the type of the stored weights, and the batch size
-    becomes variable. Augmentation layers become identity layers.
-
-    Returns:
-        The architecture, and a description of each change.
-
-    Raises:
-        InputError: It does not have the structure of a Keras architecture.
-    """
-    changes: tuple[str, ...] = ()
-    for node in _dictionaries(config, path):
-        if node.get("class_name") in _AUGMENTATION and isinstance(node.get("config"), dict):
-            changes = ("its augmentation layers were removed: they are active in training only",)
-            _make_identity(node)
-        if node.get("class_name") in _MODELS:
-            _modernize_model(node, path)
-        elif "class_name" in node:
-            _modernize_layer(node)
-        # A layer called with training=True would pass that to all later layers when exported.
-        if isinstance(node.get("training"), bool):
-            del node["training"]
-        for key in ("batch_shape", "batch_input_shape"):
-            shape = node.get(key)
-            if isinstance(shape, list) and shape:
-                node[key] = [None, *shape[1:]]
-        dtype = node.get("dtype")
-        if isinstance(dtype, dict) or (isinstance(dtype, str) and "float" in dtype):
-            node["dtype"] = "float32"
-    return config, changes
-
-
-def _make_identity(layer: dict[str, Any]) -> None:
-    """Replace a layer by an identity layer with the same name."""
-    layer["class_name"] = "Activation"
-    kept = {
-        key: layer["config"][key]
-        for key in ("name", "batch_input_shape", "batch_shape")
-        if key in layer["config"]
-    }
-    layer["config"] = kept | {"activation": "linear"}
-
-
-#: Keys of Keras 2 that Keras 3 rejects, although they have no effect; they are removed.
-_DROPPED = {
-    "DepthwiseConv2D": ("groups",),
-    "Conv2DTranspose": ("groups",),
-    "SeparableConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
-}
-
-
-def _modernize_layer(node: dict[str, Any]) -> None:
-    inner = node.get("config")
-    if not isinstance(inner, dict):
-        return
-    for key in _DROPPED.get(str(node.get("class_name")), ()):
-        inner.pop(key, None)
-    axis = inner.get("axis")
-    if isinstance(axis, list) and len(axis) == 1:
-        inner["axis"] = axis[0]
-
-
-def _modernize_model(node: dict[str, Any], path: Path) -> None:
-    inner = node.get("config")
-    if isinstance(inner, list):
-        inner = {"name": "sequential", "layers": inner}
-    layers = inner.get("layers") if isinstance(inner, dict) else None
-    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
-        raise InputError(
-            f"{path} is damaged: a model in its architecture has no list of layers; save it again "
-            "with Keras."
-        )
-    is_sequential = node["class_name"] == "Sequential"
-    node["config"] = inner
-    node["class_name"] = "Sequential" if is_sequential else "Model"
-    node["module"] = "keras"
-    node["registered_name"] = None
-    if is_sequential and layers:
-        _separate_input(layers)
-
-
-def _separate_input(layers: list[dict[str, Any]]) -> None:
-    """Add the input layer to an old sequential model, where the first layer implies it."""
-    first = layers[0].get("config")
-    if not isinstance(first, dict) or layers[0].get("class_name") == "InputLayer":
-        return
-    shape = first.pop("batch_input_shape", None)
-    if isinstance(shape, list):
-        layers.insert(
-            0,
-            {
-                "class_name": "InputLayer",
-                "config": {"batch_shape": shape, "name": "pixels"},
-                "module": "keras.layers",
-                "registered_name": None,
-            },
-        )
-
-
-def expects_bytes(config: dict[str, Any]) -> bool:
-    """Return True if the first operation of a converted network scales intensities of 0 to 255."""
-    layers = list(config["config"]["layers"])
-    while layers:
-        layer = layers.pop(0)
-        name, inner = layer.get("class_name"), layer.get("config")
-        if name in _MODELS and isinstance(inner, dict):
-            layers[:0] = inner["layers"]
-        elif name == "Rescaling" and isinstance(inner, dict):
-            scale = inner.get("scale")
-            return isinstance(scale, (int, float)) and abs(scale) < 0.05
-        elif name != "InputLayer" and not _is_identity(layer):
-            return False
-    return False
-
-
-def _is_identity(layer: dict[str, Any]) -> bool:
-    inner = layer.get("config")
-    return (
-        isinstance(inner, dict)
-        and inner.get("activation") == "linear"
-        and (layer.get("class_name") == "Activation")
-    )

@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, root_cause
 from fer_core.exchange.hdf5_copy import copy_hdf5
-from fer_core.exchange.keras_config import modern_config, read_config
+from fer_core.exchange.keras_config import read_config
+from fer_core.exchange.keras_conversion import modern_config
+from fer_core.exchange.keras_legacy import is_legacy
+from fer_core.exchange.keras_weights import load_legacy_weights
 from fer_core.exchange.safety import MAX_BYTES, check_file, is_hdf5, unknown_kind
 from fer_core.keras_backend import prepare_backend
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     import keras
 
 _CONFIG_MEMBER = "config.json"
+_METADATA_MEMBER = "metadata.json"
 # Keras recognizes the two layouts of weights, of Keras 3 and of Keras 1 and 2, by the file name.
 _WEIGHTS_MEMBER = "model.weights.h5"
 _LEGACY_WEIGHTS = "model.h5"
@@ -38,9 +42,9 @@ _MAX_MEMBERS = 1000
 #: Usual names of the weights of ``name.json``, the most common first.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
-#: Limits of a network: 400 MB of weights, and 64 MB for the output of one layer for one image.
-_MAX_PARAMETERS = 100_000_000
-_MAX_LAYER_VALUES = 16_000_000
+#: 600 MB of weights, as in VGG16, and 256 MB for the output of one layer for one image.
+_MAX_PARAMETERS = 150_000_000
+_MAX_LAYER_VALUES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class KerasParts:
         config: The architecture, in the format of Keras 3.
         changes: A description of each change that the conversion made.
         weights: A copy of the weights, named as Keras requires for their layout.
+        legacy: True if Keras 1 or 2 wrote the model.
         weights_file: The name of the file of the weights, if they are in another file.
     """
 
@@ -61,6 +66,7 @@ class KerasParts:
     config: dict[str, Any]
     changes: tuple[str, ...]
     weights: Path
+    legacy: bool = False
     weights_file: str | None = None
 
 
@@ -118,9 +124,23 @@ def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
         is_legacy = "layer_names" in file.attrs or "model_weights" in file
     if is_legacy:
         copy = copy.rename(folder / _LEGACY_WEIGHTS)
-    return KerasParts(
-        path, "Keras architecture with weights", *modern_config(config, path), copy, weights.name
+    return _parts(
+        path, "Keras architecture with weights", config, None, copy, weights_file=weights.name
     )
+
+
+def _parts(
+    path: Path,
+    form: str,
+    config: dict[str, Any],
+    version: str | None,
+    weights: Path,
+    *,
+    weights_file: str | None = None,
+) -> KerasParts:
+    legacy = is_legacy(config, version)
+    converted, changes = modern_config(config, path, legacy=legacy)
+    return KerasParts(path, form, converted, changes, weights, legacy, weights_file)
 
 
 def _weights_next_to(path: Path) -> Path:
@@ -139,12 +159,16 @@ def _from_hdf5(path: Path, folder: Path) -> KerasParts:
     copy_hdf5(path, copy, path)
     with _open_hdf5(copy, path) as file:
         text = file.attrs.get("model_config")
+        version = file.attrs.get("keras_version")
     if not isinstance(text, (str, bytes)):
         raise InputError(
             f"{path} contains weights without an architecture; import the architecture .json that "
             "belongs to it, with --weights naming this file."
         )
-    return KerasParts(path, "Keras HDF5 model", *modern_config(read_config(text, path), path), copy)
+    if isinstance(version, bytes):
+        version = version.decode(errors="replace")
+    config = read_config(text, path)
+    return _parts(path, "Keras HDF5 model", config, str(version) if version else None, copy)
 
 
 @contextmanager
@@ -165,6 +189,7 @@ def _from_archive(path: Path, folder: Path) -> KerasParts:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path)
             config = read_config(archive.read(_CONFIG_MEMBER), path)
+            version = _recorded_version(archive)
             unpacked_weights = folder / "unpacked.h5"
             with archive.open(_WEIGHTS_MEMBER) as packed, unpacked_weights.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
@@ -182,7 +207,19 @@ def _from_archive(path: Path, folder: Path) -> KerasParts:
         )
     weights = folder / _WEIGHTS_MEMBER
     copy_hdf5(unpacked_weights, weights, path)
-    return KerasParts(path, "Keras archive", *modern_config(config, path), weights)
+    return _parts(path, "Keras archive", config, version, weights)
+
+
+def _recorded_version(archive: zipfile.ZipFile) -> str | None:
+    """Return the version of Keras that wrote an archive, if it is recorded."""
+    if _METADATA_MEMBER not in archive.namelist():
+        return None
+    try:
+        metadata = json.loads(archive.read(_METADATA_MEMBER))
+    except (ValueError, RecursionError):
+        return None
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    return version if isinstance(version, str) else None
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
@@ -229,11 +266,14 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
         _check_network_size(text, parts.path)
         model = _from_json_text(text, parts.path)
         try:
-            model.load_weights(parts.weights)
+            if parts.legacy:
+                load_legacy_weights(model, parts.weights, parts.config)
+            else:
+                model.load_weights(parts.weights)
         except Exception as error:
             raise InputError(
                 f"The weights of {parts.path} do not fit its architecture "
-                f"({first_line(error)[:200]}); use the files that were saved together."
+                f"({root_cause(error)}); use the files that were saved together."
             ) from error
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
@@ -253,7 +293,7 @@ def _from_json_text(text: str, path: Path) -> keras.Model:
     except Exception as error:
         # Keras raises many types for an architecture that it cannot build.
         raise InputError(
-            f"The architecture in {path} cannot be built ({first_line(error)[:200]}); save the "
+            f"The architecture in {path} cannot be built ({root_cause(error)}); save the "
             "model again with Keras, or export it as ONNX."
         ) from error
     return model
@@ -291,7 +331,7 @@ def _check_network_size(text: str, path: Path) -> None:
         except Exception as error:
             errors.append(
                 InputError(
-                    f"The architecture in {path} cannot be built ({first_line(error)[:200]}); "
+                    f"The architecture in {path} cannot be built ({root_cause(error)}); "
                     "save the model again with Keras, or export it as ONNX."
                 )
             )

@@ -5,6 +5,7 @@ An exported model has both in ``NAME.meta.json`` next to it. For other models th
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -125,6 +126,40 @@ def parse_scale(text: str) -> Scale:
         if scale == text:
             return scale
     raise InputError(f"The scale should be one of {', '.join(SCALES)}. Received: {text!r}.")
+
+
+def parse_channels(text: str, option: str) -> tuple[float, ...]:
+    """Parse ``--mean`` or ``--std``: one number, or one for each of three channels.
+
+    Raises:
+        InputError: They are not one or three numbers, or a standard deviation is not positive.
+    """
+    try:
+        values = tuple(float(part) for part in text.replace(" ", ",").split(",") if part)
+    except ValueError:
+        values = ()
+    is_valid = len(values) in (1, 3) and all(math.isfinite(value) for value in values)
+    if not is_valid or (option == "--std" and min(values) <= 0):
+        raise InputError(
+            f"{option} should be one number, or three separated by commas, one for each channel"
+            f"{', each above 0' if option == '--std' else ''}. Received: {text!r}."
+        )
+    return values
+
+
+def scale_needed(path: Path, reason: str) -> InputError:
+    """The error that asks for the range of the pixel intensities.
+
+    Args:
+        path: The file of the model.
+        reason: What its first operations show instead.
+    """
+    ranges = ", ".join(f"--scale {name} ({words})" for name, words in SCALE_WORDS.items())
+    return InputError(
+        f"{path} does not show which pixel intensities it was trained on ({reason}); give them "
+        f"with one of {ranges}, and with --mean and --std if they were standardized, or compare "
+        "the accuracy of each on a dataset with --check-on DATA."
+    )
 
 
 def labels_needed(path: Path) -> InputError:

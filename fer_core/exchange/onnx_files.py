@@ -2,6 +2,7 @@
 
 A served network maps ``[n, height, width, channels]`` to probabilities ``[n, 7]``. A network with
 channels first gets a Transpose in front of it, a network that returns logits a Softmax after it.
+Weights in a file next to the network become part of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_core.errors import InputError, first_line
-from fer_core.exchange.safety import check_file
+from fer_core.exchange.input_scaling import Scaling
+from fer_core.exchange.safety import MAX_BYTES, check_file
 from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
 
 if TYPE_CHECKING:
@@ -26,10 +28,8 @@ if TYPE_CHECKING:
 _LOOPS = ("Loop", "Scan")
 #: Largest tensor between two operations for one image: 256 MB.
 _MAX_TENSOR_VALUES = 64_000_000
-#: A network for intensities of 0 to 255 first multiplies them by at most this factor, or subtracts
-#: a mean of at least this value.
-_MAX_BYTE_FACTOR = 0.05
-_MIN_BYTE_OFFSET = 20.0
+#: Sides of the images, in pixels, that a network may take.
+_SMALLEST_SIDE, _LARGEST_SIDE = 16, 512
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,15 @@ class OnnxNetwork:
     parameters: int
 
 
-def check_onnx_file(path: Path) -> onnx.ModelProto:
+def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelProto:
     """Read an ONNX file and check that it is valid, complete and contains standard operations only.
+
+    Args:
+        path: The file.
+        external_data: True to read weights from a file in its folder.
+
+    Returns:
+        The network, with all of its weights.
 
     Raises:
         InputError: It is invalid, incomplete or contains other operations.
@@ -70,14 +77,10 @@ def check_onnx_file(path: Path) -> onnx.ModelProto:
             f"{path} is damaged: it cannot be read as ONNX ({first_line(error)[:200]}); export or "
             "copy it again."
         ) from error
-    for tensor in _tensors(model.graph):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            raise InputError(
-                f"{path} stores its weights in another file, which is not read; export the network "
-                "with everything in one file."
-            )
+    _read_external_data(model, path, allowed=external_data)
+    model = _without_functions(model, path)
     for node in _nodes(model.graph):
-        if node.domain not in ("", "ai.onnx") or model.functions:
+        if node.domain not in ("", "ai.onnx"):
             raise InputError(
                 f"{path} uses the operation {node.op_type!r} of {node.domain or 'its own'!r}, "
                 "which is not a standard ONNX operation; export the network with standard "
@@ -106,6 +109,70 @@ def check_onnx_file(path: Path) -> onnx.ModelProto:
     return model
 
 
+def _read_external_data(model: onnx.ModelProto, path: Path, *, allowed: bool) -> None:
+    """Read the weights that a network stores in another file of its folder."""
+    import onnx
+
+    tensors = [
+        tensor
+        for tensor in _tensors(model.graph)
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data
+    ]
+    if not tensors:
+        return
+    places = [{entry.key: entry.value for entry in tensor.external_data} for tensor in tensors]
+    size = path.stat().st_size
+    for name in dict.fromkeys(place.get("location", "") for place in places):
+        file = path.parent / name
+        # Only a plain name: a path could name any file of this machine.
+        is_plain = bool(name) and name == Path(name).name and not file.is_symlink()
+        if not allowed or not is_plain:
+            raise InputError(
+                f"{path} stores its weights in another file ({name[:80]!r}), which is not read; "
+                "export the network with everything in one file, for example with "
+                "torch.onnx.export(…, external_data=False)."
+            )
+        if not file.is_file():
+            raise InputError(
+                f"{path} stores its weights in {name!r}, which is not in its folder; put both "
+                "files into one folder, or export the network in one file, for example with "
+                "torch.onnx.export(…, external_data=False)."
+            )
+        size += file.stat().st_size
+    if size > MAX_BYTES:
+        raise InputError(
+            f"{path} and its weights have {size / 2**20:,.0f} MB, more than the "
+            f"{MAX_BYTES / 2**20:,.0f} MB that can be imported; import a smaller network."
+        )
+    try:
+        for tensor in tensors:
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
+    except Exception as error:
+        # The positions in the file are numbers that the network contains.
+        raise InputError(
+            f"The weights of {path} cannot be read from {places[0].get('location')!r} "
+            f"({first_line(error)}); export or copy both files again."
+        ) from error
+
+
+def _without_functions(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """Return a network whose functions, groups of operations with a name, are dissolved."""
+    import onnx
+    import onnx.inliner
+
+    if not model.functions:
+        return model
+    try:
+        return onnx.inliner.inline_local_functions(model)
+    except Exception as error:
+        raise InputError(
+            f"{path} contains functions that cannot be dissolved ({first_line(error)}); export the "
+            "network with standard operations."
+        ) from error
+
+
 def read_onnx_network(path: Path) -> OnnxNetwork:
     """Read an ONNX network and determine the layout of its input.
 
@@ -115,7 +182,7 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """
     import onnx
 
-    model = check_onnx_file(path)
+    model = check_onnx_file(path, external_data=True)
     initial = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in initial]
     outputs = list(model.graph.output)
@@ -156,17 +223,26 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     )
 
 
+def load(path: Path) -> onnx.ModelProto:
+    """Read a network that this program wrote."""
+    import onnx
+
+    return onnx.load(path)
+
+
 def is_served_shape(shape: tuple[int, int, int]) -> bool:
     """Return True if faces can be resized to this height, width and channels."""
     height, width, channels = shape
-    return 24 <= height <= 256 and 24 <= width <= 256 and channels in (1, 3)
+    sides = (height, width)
+    return all(_SMALLEST_SIDE <= side <= _LARGEST_SIDE for side in sides) and channels in (1, 3)
 
 
 def wrong_input(path: Path, shape: object) -> str:
     """Return the message about an unsupported input shape."""
     return (
-        f"{path} takes {_shape_text(shape)}; import a network for images of 48x48x1 (also 24 to "
-        "256 pixels a side, gray or RGB: faces are resized), one at a time or any number."
+        f"{path} takes {_shape_text(shape)}; import a network for images of 48x48x1 (also "
+        f"{_SMALLEST_SIDE} to {_LARGEST_SIDE} pixels a side, gray or RGB: faces are resized), one "
+        "at a time or any number."
     )
 
 
@@ -183,7 +259,12 @@ def _shape_text(shape: object) -> str:
 
 
 def write_served(
-    network: OnnxNetwork, path: Path, *, softmax: bool = False, one_by_one: bool = False
+    network: OnnxNetwork,
+    path: Path,
+    *,
+    softmax: bool = False,
+    one_by_one: bool = False,
+    scaling: Scaling | None = None,
 ) -> None:
     """Write a network in the form that is served.
 
@@ -192,9 +273,10 @@ def write_served(
         path: Where to write.
         softmax: Whether to add a softmax.
         one_by_one: Whether to run it image by image although it declares a variable batch size.
+        scaling: What to do with intensities of 0 to 255 first, for each channel.
     """
     import onnx
-    from onnx import helper
+    from onnx import helper, numpy_helper
 
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
@@ -204,11 +286,22 @@ def write_served(
     output_value = graph.output[0]
     batch: int | str = 1 if network.one_by_one or one_by_one else "n"
     picture = (batch, *network.input_shape)
+    # From the front to the back: scale the pixels, then move the channels.
+    steps: list[tuple[str, list[str], dict[str, Any]]] = []
+    if scaling is not None:
+        for key, values in (("factor", scaling.factor), ("offset", scaling.offset)):
+            tensor = numpy_helper.from_array(np.asarray(values, np.float32), f"fer_{key}")
+            graph.initializer.append(tensor)
+        steps += [("Mul", ["fer_factor"], {}), ("Add", ["fer_offset"], {})]
     if network.channels_first:
-        graph.node.insert(
-            0, helper.make_node("Transpose", ["fer_pixels"], [input_value.name], perm=[0, 3, 1, 2])
+        steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
+    names = [f"fer_pixels_{number}" for number in range(len(steps))] + [input_value.name]
+    for number, (operation, constants, options) in reversed(list(enumerate(steps))):
+        node = helper.make_node(
+            operation, [names[number], *constants], [names[number + 1]], **options
         )
-    name_in = "fer_pixels" if network.channels_first else input_value.name
+        graph.node.insert(0, node)
+    name_in = names[0]
     name_out = output_value.name
     if softmax:
         name_out = "fer_probabilities"
@@ -221,45 +314,6 @@ def write_served(
     graph.input.append(value_in)
     graph.output.append(value_out)
     onnx.save(model, path)
-
-
-def expects_bytes(network: OnnxNetwork) -> bool:
-    """Return True if the first operation of a network scales intensities of 0 to 255."""
-    graph = network.model.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            constants[node.output[0]] = node.attribute[0].t
-    initial = {tensor.name for tensor in graph.initializer}
-    name = next(value.name for value in graph.input if value.name not in initial)
-    for _ in range(8):
-        users = [node for node in graph.node if name in node.input]
-        if len(users) != 1:
-            return False
-        node = users[0]
-        others = [constants[other] for other in node.input if other in constants]
-        if node.op_type in ("Transpose", "Identity", "Cast", "Reshape"):
-            name = node.output[0]
-        elif node.op_type in ("Mul", "Div", "Sub", "Add") and others:
-            if _is_for_bytes(node.op_type, others[0]):
-                return True
-            name = node.output[0]
-        else:
-            return False
-    return False
-
-
-def _is_for_bytes(operation: str, constant: onnx.TensorProto) -> bool:
-    from onnx import numpy_helper
-
-    values = np.abs(np.asarray(numpy_helper.to_array(constant), dtype=np.float64))
-    if values.size == 0 or values.size > 3 or values.min() == 0:
-        return False
-    if operation == "Mul":
-        return bool(values.max() < _MAX_BYTE_FACTOR)
-    if operation == "Div":
-        return bool(values.min() > 1 / _MAX_BYTE_FACTOR)
-    return bool(values.min() > _MIN_BYTE_OFFSET)
 
 
 def _shape(value: onnx.ValueInfoProto) -> list[int | None]:

@@ -19,7 +19,7 @@ from fer_core.child import ChildError, Limits, child_main, run_child
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange import onnx_files
-from fer_core.exchange.labels import SCALES
+from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_operations
 from fer_core.exchange.probe import (
     are_probabilities,
     check_equal,
@@ -45,7 +45,8 @@ class PreparedNetwork:
     Attributes:
         input_shape: Height, width and channels of its input.
         parameters: Number of weights.
-        takes_bytes: Whether it expects pixel intensities from 0 to 255.
+        inferred_scale: The range of pixel intensities that it expects, and why; None if the
+            request defined the scaling.
         softmax_added: Whether it returned logits, so that a softmax was added.
         channels_first: Whether it expected channels first, so that a transposition was added.
         one_by_one: Whether it processes one image at a time.
@@ -53,7 +54,7 @@ class PreparedNetwork:
 
     input_shape: tuple[int, int, int]
     parameters: int
-    takes_bytes: bool
+    inferred_scale: InferredScale | None
     softmax_added: bool
     channels_first: bool
     one_by_one: bool
@@ -62,7 +63,7 @@ class PreparedNetwork:
 def prepare_network(
     path: Path,
     served: Path,
-    scaling: tuple[float, float] | None = None,
+    scaling: Scaling | None = None,
     *,
     limits: Limits | None = None,
 ) -> PreparedNetwork:
@@ -71,17 +72,25 @@ def prepare_network(
     Args:
         path: The ONNX file.
         served: Where to write.
-        scaling: Factor and offset applied to pixel intensities; None to infer them from its
-            operations.
+        scaling: What is done with pixel intensities; None to infer it from its operations. If it
+            differs between the channels, it becomes part of the network.
         limits: For the child; by default ``LIMITS``.
 
     Raises:
-        InputError: The network is damaged, unsafe, exceeds the limits, or is not a classifier of
-            the seven emotions.
+        InputError: The network is damaged, unsafe, exceeds the limits, is not a classifier of the
+            seven emotions, or its operations do not show the scaling.
     """
-    arguments = ["prepare", str(path), str(served), json.dumps(scaling)]
+    values = None if scaling is None else asdict(scaling)
+    arguments = ["prepare", str(path), str(served), json.dumps(values)]
     answer = json.loads(_run_limited(path, arguments, limits or LIMITS))
-    return PreparedNetwork(**answer | {"input_shape": tuple(answer["input_shape"])})
+    inferred = answer["inferred_scale"]
+    return PreparedNetwork(
+        **answer
+        | {
+            "input_shape": tuple(answer["input_shape"]),
+            "inferred_scale": inferred and InferredScale(**inferred),
+        }
+    )
 
 
 def try_bundle(folder: Path, *, limits: Limits | None = None) -> None:
@@ -119,7 +128,8 @@ def _run_in_child(arguments: list[str]) -> str:
         _try_bundle(Path(arguments[1]))
         return ""
     path, served = Path(arguments[1]), Path(arguments[2])
-    scaling = json.loads(arguments[3])
+    values = json.loads(arguments[3])
+    scaling = values and Scaling(tuple(values["factor"]), tuple(values["offset"]))
     return json.dumps(asdict(_prepare(path, served, scaling)))
 
 
@@ -131,15 +141,24 @@ def _try_bundle(folder: Path) -> None:
         _run(network, network_input(crops, bundle.record), bundle.served_network)
 
 
-def _prepare(path: Path, served: Path, scaling: tuple[float, float] | None) -> PreparedNetwork:
+def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwork:
     network = onnx_files.read_onnx_network(path)
-    takes_bytes = onnx_files.expects_bytes(network)
-    factor, offset = scaling or SCALES["bytes" if takes_bytes else "unit"]
-    record = _record_for(network.input_shape, factor, offset)
+    inferred = None
+    if scaling is None:
+        inferred = scale_from_operations(network.model, path)
+        scaling = Scaling.of(inferred.scale)
+    # A record describes one factor for all channels.
+    inside = None if scaling.is_uniform else scaling
+    if inside is not None and network.input_shape[2] != len(inside.factor):
+        raise InputError(
+            f"{path} takes images with one channel, and --mean or --std has {len(inside.factor)} "
+            "numbers; give one number."
+        )
+    record = record_for_input(network.input_shape, scaling)
     pixels = network_input(probe_crops(), record)
 
     def run_written(**form: bool) -> NDArray[np.float32]:
-        onnx_files.write_served(network, served, **form)
+        onnx_files.write_served(network, served, scaling=inside, **form)
         return _run(_open(served, network.input_shape), pixels, path)
 
     # Any network can process one image at a time, so this result is the reference.
@@ -159,7 +178,7 @@ def _prepare(path: Path, served: Path, scaling: tuple[float, float] | None) -> P
     return PreparedNetwork(
         network.input_shape,
         network.parameters,
-        takes_bytes=takes_bytes,
+        inferred_scale=inferred,
         softmax_added=softmax,
         channels_first=network.channels_first,
         one_by_one=one_by_one,
@@ -183,8 +202,14 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
         raise
 
 
-def _record_for(shape: tuple[int, int, int], factor: float, offset: float) -> BundleRecord:
-    """Return a record with the format of the input; its other values are not used."""
+def record_for_input(shape: tuple[int, int, int], scaling: Scaling) -> BundleRecord:
+    """Return a record with the format of the input; its other values are not used.
+
+    Args:
+        shape: Height, width and channels.
+        scaling: The scaling. If it differs between the channels, it is part of the network.
+    """
+    factor, offset = (scaling.factor[0], scaling.offset[0]) if scaling.is_uniform else (1.0, 0.0)
     return BundleRecord(
         labels=EMOTIONS,
         input_shape=shape,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle, require_own_bundle
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, root_cause
 from fer_core.exchange.keras_files import check_keras_archive
-from fer_core.exchange.probe import check_equal, probe_crops
+from fer_core.exchange.onnx_writer import convert_to_onnx
+from fer_core.exchange.probe import check_equal, probe_crops, run_network
 from fer_core.extras import require_packages
 from fer_core.files import replaced_file
 from fer_core.keras_backend import prepare_backend
@@ -116,31 +114,34 @@ def write_onnx(
         InputError: The model cannot be converted to ONNX, or the two differ by more than
             ``TOLERANCE``.
     """
-    height, width, channels = model.input_shape[1:]
+    convert_to_onnx(model, path, name)
     if pictures is None:
-        pictures = np.random.default_rng(0).random((8, height, width, channels), dtype=np.float32)
-    # Keras can export a model only after it has been called.
+        shape = (8, *model.input_shape[1:])
+        pictures = np.random.default_rng(0).random(shape, dtype=np.float32)
+    check_onnx(model, path, name, pictures)
+
+
+def check_onnx(model: keras.Model, path: Path, name: str, pictures: NDArray[np.float32]) -> None:
+    """Check that a Keras model and the ONNX network written from it agree.
+
+    Args:
+        model: The model.
+        path: The network.
+        name: The name of the model, for messages.
+        pictures: The images for the comparison, float32 ``[n, height, width, channels]``.
+
+    Raises:
+        InputError: ONNX Runtime cannot run the network, or the two differ by more than
+            ``TOLERANCE``.
+    """
     expected = np.asarray(model(pictures, training=False))
+    what = f"The ONNX network of {name!r}"
     try:
-        with _quiet("tf2onnx"):
-            model.export(path, format="onnx", verbose=False)
-    except Exception as error:
-        # tf2onnx and TensorFlow raise many types for unsupported layers.
+        served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
+    except InputError as error:
+        # Not a damaged file: the conversion wrote it just now.
         raise InputError(
-            f"The Keras model of {name!r} cannot be converted to ONNX ({first_line(error)[:200]}); "
-            "use other layers, or export the network as ONNX with the program that created it."
+            f"{what} cannot be run by ONNX Runtime ({root_cause(error.__cause__ or error)}); use "
+            "other layers, or export the network as ONNX with the program that created it."
         ) from error
-    served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
-    check_equal(served(pictures), expected, f"The ONNX network of {name!r}", TOLERANCE)
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Silence the log of a library. Nothing is lost: its errors are raised, not only logged."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    check_equal(run_network(served, pictures, what), expected, what, TOLERANCE)

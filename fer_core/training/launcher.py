@@ -163,7 +163,7 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
     is_finished = status is not None and status.state == "finished"
     if is_finished and (len(done) >= setup.config.epochs or has_stalled(done, setup.config)):
         raise InputError(
-            f"The run {run.path.name} is complete after {len(done)} epochs; request a larger "
+            f"The run {run.path.name} is complete after {_epochs(len(done))}; request a larger "
             "number of epochs to train it further."
         )
     _check_resources(setup, run.path)
@@ -212,3 +212,7 @@ def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> R
         changes={field: [old[field], new[field]] for field in new if old[field] != new[field]},
     )
     return replace(setup, config=config, changes=(*setup.changes, change))
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"

@@ -218,18 +218,22 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         if (folder / _SETUP_FILE).exists():
             raise InputError(_taken(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
-        study = open_study(setup, settings, create=True)
-        is_new = _write_setup(setup, folder)
-        if is_new:
+        # Only one of several searches that start at the same moment creates this file. The others
+        # must not touch the database, in which they would collide.
+        if not _write_setup(setup, folder):
+            raise InputError(_taken(setup.name))
+        try:
+            study = open_study(setup, settings, create=True)
             # Without the address of the storage, which may contain a password.
             study.set_user_attr(_SETUP_ATTRIBUTE, setup.to_json() | {"storage": None})
+        except BaseException:
+            (folder / _SETUP_FILE).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise InputError(
             f"The study cannot be stored in {folder} ({error.strerror}); check the folder's "
             "permissions and the free space."
         ) from error
-    if not is_new:
-        raise InputError(_taken(setup.name))
 
 
 def join_study(name: str, storage: str, settings: Settings) -> StudySetup:

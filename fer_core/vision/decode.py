@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import jpeg_factory
+from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -19,13 +19,26 @@ from PIL.WebPImagePlugin import WebPImageFile
 from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
+from fer_core.vision.decode_formats import (
+    is_video,
+    open_avif,
+    open_heic,
+    phone_format,
+    without_large_texts,
+)
 from fer_core.vision.decode_worker import decode_in_worker
 
-#: Pictures with more pixels are rejected after reading their header.
+#: Pictures with more pixels are decoded at a half, a quarter or an eighth of their width.
 MAX_PIXELS = 100_000_000
+#: Pictures with more pixels are rejected after reading their header. Phones take up to 200 million.
+MAX_SOURCE_PIXELS = 220_000_000
 #: Memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels in color
-#: or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray.
+#: or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are reduced.
 MAX_DECODED_BYTES = 560_000_000
+#: Memory of the JPEG library for a progressive picture, of which it keeps all coefficients.
+_MAX_COEFFICIENT_BYTES = 700_000_000
+_COEFFICIENT_BYTES = 6
+_REDUCTIONS = (1, 2, 4, 8)
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _RGB_BYTES = 3
@@ -41,7 +54,7 @@ MAX_DECODE_SECONDS = 60.0
 #: million pixels, at most.
 _WEBP_WORKER_PIXELS = 4_000_000
 
-_READABLE = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+_READABLE = "JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
 _Opener = Callable[[io.BytesIO], Image.Image]
 
@@ -58,9 +71,6 @@ _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
     (b"MM\x00+", TiffImageFile),
 )
 
-#: Brands of the container format that HEIC and AVIF pictures share with video.
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif")
-
 #: Re-entrant, so that code that holds a slot may call functions that take one.
 _large_picture_lock = threading.RLock()
 
@@ -70,7 +80,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 
     The header is checked before any pixel is decoded. EXIF rotation is applied, transparency
     composited over white, 16-bit and float gray scaled to 8 bits; of several frames the first is
-    used.
+    used. A picture that is too large for the limits is reduced; ``full_size`` returns its own size.
 
     Args:
         content: The whole file.
@@ -81,7 +91,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 
     Raises:
         InputError: The content is not a supported picture, is damaged, has more than
-            ``MAX_PIXELS`` pixels or ``MAX_JPEG_SCANS`` scans, or takes more than
+            ``MAX_SOURCE_PIXELS`` pixels or ``MAX_JPEG_SCANS`` scans, or takes more than
             ``MAX_DECODED_BYTES`` or ``MAX_DECODE_SECONDS``.
     """
     with picture_slot(content):
@@ -108,11 +118,12 @@ def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
         )
     # Decoders raise nearly any exception on damaged content.
     try:
+        reduction = _start_reduction(image)
         image.load()
         # Read after loading, because Pillow's TIFF reader rotates the picture itself and then
         # removes the tag, and because in PNG the tag may follow the pixels.
         orientation = _orientation(image)
-        pixels = _to_rgb(image)
+        pixels = _to_rgb(image, reduction)
     except Exception as error:
         raise InputError(_damage(name, content, error)) from error
     # Pillow's pixels are released before the rotation copies the result.
@@ -127,11 +138,28 @@ def _needs_worker(content: bytes, name: str) -> bool:
     """
     image = _open(content, name)
     _check_size(image, name)
+    if phone_format(content) is not None:
+        return True
     if isinstance(image, WebPImageFile):
         width, height = image.size
         return width * height > _WEBP_WORKER_PIXELS
     # A compressed TIFF: its strips can contain JPEGs with many scans.
     return isinstance(image, TiffImageFile) and any(tile[0] == "libtiff" for tile in image.tile)
+
+
+def full_size(content: bytes, name: str) -> tuple[int, int]:
+    """Return width and height of the upright picture in the file, before any reduction.
+
+    Args:
+        content: The whole file.
+        name: The file's name, for messages.
+
+    Raises:
+        InputError: The header cannot be read.
+    """
+    image = _open(content, name)
+    width, height = image.size
+    return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 @contextmanager
@@ -161,23 +189,59 @@ def decoding_memory(content: bytes) -> int:
 
 
 def _memory(image: Image.Image) -> int:
+    """Memory for decoding with the reduction that the picture gets, or without one."""
+    return _memory_at(image, _reduction(image) or 1)
+
+
+def _memory_at(image: Image.Image, reduction: int) -> int:
     width, height = image.size
+    reduced = width * height // reduction**2
+    # The JPEG library reduces while it decodes; of other formats Pillow holds all pixels.
+    decoded = reduced if isinstance(image, JpegImageFile) else width * height
     decoder_bytes = _WEBP_BYTES if isinstance(image, WebPImageFile) else 0
-    return width * height * (_PILLOW_BYTES.get(image.mode, 4) + _RGB_BYTES + decoder_bytes)
+    return decoded * (_PILLOW_BYTES.get(image.mode, 4) + decoder_bytes) + reduced * _RGB_BYTES
+
+
+def _reduction(image: Image.Image) -> int | None:
+    """The factor by which width and height are divided to meet the limits; None if none does."""
+    pixels = image.width * image.height
+    if pixels > MAX_SOURCE_PIXELS:
+        return None
+    for reduction in _REDUCTIONS:
+        fits = _memory_at(image, reduction) <= MAX_DECODED_BYTES
+        if not fits or pixels // reduction**2 > MAX_PIXELS:
+            continue
+        is_progressive = bool(image.info.get("progressive"))
+        if reduction > 1 and is_progressive:
+            return reduction if pixels * _COEFFICIENT_BYTES <= _MAX_COEFFICIENT_BYTES else None
+        return reduction
+    return None
+
+
+def _start_reduction(image: Image.Image) -> int:
+    """Let the JPEG library reduce; return the factor that is left to do."""
+    reduction = _reduction(image) or 1
+    if reduction > 1 and isinstance(image, JpegImageFile):
+        image.draft(image.mode, (image.width // reduction, image.height // reduction))
+        return 1
+    return reduction
 
 
 def _check_size(image: Image.Image, name: str) -> None:
     """Raise ``InputError`` if the picture needs too much memory."""
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_SOURCE_PIXELS:
         raise InputError(
-            f"{name} has {width:,} x {height:,} pixels, more than the {MAX_PIXELS // 1_000_000} "
-            "million that are supported; shrink it and try again."
+            f"{name} has {width:,} x {height:,} pixels, more than the "
+            f"{MAX_SOURCE_PIXELS // 1_000_000} million that are supported; shrink it and try again."
         )
-    if _memory(image) > MAX_DECODED_BYTES:
+    if _reduction(image) is None:
+        needed = _memory_at(image, _REDUCTIONS[-1])
+        if image.info.get("progressive"):
+            needed += width * height * _COEFFICIENT_BYTES
         raise InputError(
             f"{name} has {width:,} x {height:,} pixels in color or with transparency and needs "
-            f"{_memory(image) // 1_000_000} MB of memory, more than the "
+            f"{needed // 1_000_000} MB of memory, more than the "
             f"{MAX_DECODED_BYTES // 1_000_000} MB that are allowed; shrink it and try again."
         )
 
@@ -190,7 +254,12 @@ def _open(content: bytes, name: str) -> Image.Image:
     if opener is None:
         raise InputError(_not_readable(name, content))
     try:
-        return opener(_TimeLimitedFile(content))
+        return opener(_TimeLimitedFile(without_large_texts(content)))
+    except ImportError as error:
+        raise InputError(
+            f"{name} is a HEIC picture, which needs the package pillow-heif; run 'pip install "
+            "pillow-heif', or export the picture as JPEG."
+        ) from error
     except Exception as error:
         raise InputError(_damage(name, content, error)) from error
 
@@ -215,6 +284,9 @@ class _TimeLimitedFile(io.BytesIO):
 def _opener(content: bytes) -> _Opener | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return WebPImageFile
+    form = phone_format(content)
+    if form is not None:
+        return open_heic if form == "HEIC" else open_avif
     for signature, opener in _OPENERS:
         if content.startswith(signature):
             return opener
@@ -223,10 +295,10 @@ def _opener(content: bytes) -> _Opener | None:
 
 def _not_readable(name: str, content: bytes) -> str:
     """Return the message for content of an unsupported format."""
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
+    if is_video(content):
         return (
-            f"{name} is a HEIC or AVIF picture, which is not supported; export it as JPEG and try "
-            "again."
+            f"{name} is a video and not a picture; analyze it on the video page or with "
+            "'python -m fer_core video'."
         )
     if content.startswith(b"PK"):
         return (
@@ -288,20 +360,30 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Convert a picture of any of Pillow's modes to uint8 ``[height, width, 3]``, in strips."""
+def _to_rgb(image: Image.Image, reduction: int = 1) -> NDArray[np.uint8]:
+    """Convert a picture of any of Pillow's modes to uint8 ``[height, width, 3]``, in strips.
+
+    Args:
+        image: The picture.
+        reduction: By which width and height are divided, as the mean over squares of pixels.
+    """
     width, height = image.size
-    pixels = np.empty((height, width, 3), np.uint8)
+    pixels = np.empty((-(-height // reduction), -(-width // reduction), 3), np.uint8)
     value_range = _value_range(image) if image.mode in ("I", "F") else (0.0, 1.0)
     for top, strip in _strips(image):
-        pixels[top : top + strip.height] = _strip_to_rgb(strip, value_range)
+        part = _strip_to_rgb(strip, value_range)
+        if reduction > 1:
+            part = np.asarray(Image.fromarray(part).reduce(reduction))
+        first = top // reduction
+        pixels[first : first + len(part)] = part
     return pixels
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """Yield the picture in strips of whole rows, each with its upper edge."""
     width, height = image.size
-    rows = max(1, _STRIP_PIXELS // width)
+    # A multiple of each reduction, so that its squares do not cross the edge of a strip.
+    rows = max(1, _STRIP_PIXELS // width // _REDUCTIONS[-1]) * _REDUCTIONS[-1]
     for top in range(0, height, rows):
         yield top, image.crop((0, top, width, min(top + rows, height)))
 

@@ -17,7 +17,7 @@ from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.decode import decode_picture, picture_slot
+from fer_core.vision.decode import decode_picture, full_size, picture_slot
 from fer_core.vision.face import Face
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class PhotoResult:
         height: Of the upright picture, in pixels; None if it could not be decoded.
         faces: Its classified faces, from left to right.
         error: One sentence on why it could not be analyzed; None on success.
+        analyzed_size: Width and height at which it was analyzed, if it is too large for the
+            limits; the boxes of its faces are in these pixels. None if it was not reduced.
     """
 
     file: str
@@ -43,16 +45,38 @@ class PhotoResult:
     height: int | None = None
     faces: tuple[Face, ...] = field(default=(), repr=False)
     error: str | None = None
+    analyzed_size: tuple[int, int] | None = None
+
+    @property
+    def note(self) -> str | None:
+        """A sentence about a reduction of the picture; None without one."""
+        if self.analyzed_size is None:
+            return None
+        width, height = self.analyzed_size
+        return (
+            f"The picture has {self.width:,} x {self.height:,} pixels and was analyzed at "
+            f"{width:,} x {height:,}."
+        )
+
+    def full_box(self, face: Face) -> list[int]:
+        """The box of a face in pixels of the full picture: x, y, width, height."""
+        if self.analyzed_size is None or self.width is None or self.height is None:
+            return list(face.box.rounded())
+        factors = self.width / self.analyzed_size[0], self.height / self.analyzed_size[1]
+        return list(face.box.scaled(*factors).rounded())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the file's entry in the document of ``classify``."""
+        """Return the file's entry in the document of ``classify``.
+
+        ``note`` is present only if the picture was reduced.
+        """
         return {
             "file": self.file,
             "width": self.width,
             "height": self.height,
             "faces": [
                 {
-                    "box": list(face.box.rounded()),
+                    "box": self.full_box(face),
                     "label": face.label,
                     "score": face.score,
                     "probabilities": face.probability_by_class(),
@@ -60,7 +84,7 @@ class PhotoResult:
                 for face in self.faces
             ],
             "error": self.error,
-        }
+        } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return table rows: one per face; a file without faces has a single row."""
@@ -69,7 +93,7 @@ class PhotoResult:
             return [shared | {"error": self.error}]
         rows = []
         for number, face in enumerate(self.faces, start=1):
-            box = dict(zip(_BOX_COLUMNS, face.box.rounded(), strict=True))
+            box = dict(zip(_BOX_COLUMNS, self.full_box(face), strict=True))
             label = {"face": number, "label": face.label, "score": face.score}
             rows.append(shared | box | label | face.probability_by_class() | {"error": None})
         return rows
@@ -141,21 +165,29 @@ def _analyze(
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
     """Decode a file, and create the result with the faces that a function returns."""
     image = None
+    width = height = 0
+    analyzed_size = None
     try:
         image = decode_picture(content, name)
+        width, height = image.shape[1], image.shape[0]
+        full_width, full_height = full_size(content, name)
+        # Only a reduction makes the sides smaller by a half or more.
+        if full_width > width or full_height > height:
+            analyzed_size = (width, height)
+            width, height = full_width, full_height
         if min(image.shape[:2]) < _SMALLEST_SIDE:
             raise InputError(
                 f"{name} is {image.shape[1]}x{image.shape[0]} pixels, too small to show a face; "
                 "use a larger picture."
             )
         faces = tuple(faces_of(image))
-        return PhotoResult(name, image.shape[1], image.shape[0], faces), image
+        return PhotoResult(name, width, height, faces, analyzed_size=analyzed_size), image
     except Exception as error:
         # One file must not end a batch of hundreds.
         sentence = _failure(name, error)
     if image is None:
         return PhotoResult(name, error=sentence), None
-    return PhotoResult(name, image.shape[1], image.shape[0], error=sentence), image
+    return PhotoResult(name, width, height, error=sentence, analyzed_size=analyzed_size), image
 
 
 def _failure(name: str, error: Exception) -> str:

@@ -43,8 +43,8 @@ def file_name(text: str) -> str:
 
 def uploads_within_limits(
     uploads: Sequence[UploadedFile], *, count: int, megabytes_each: int, megabytes: int
-) -> tuple[list[UploadedFile], str]:
-    """Return the uploads that fit the limits, in their order.
+) -> tuple[list[UploadedFile], dict[str, str]]:
+    """Sort uploads by whether they fit the limits.
 
     Args:
         uploads: All uploads.
@@ -53,23 +53,27 @@ def uploads_within_limits(
         megabytes: Maximum total size.
 
     Returns:
-        The files, and a sentence about those that were skipped; empty if there are none.
+        The files that fit, in their order, and a sentence for each other one by its ``file_id``.
     """
     accepted: list[UploadedFile] = []
+    rejected: dict[str, str] = {}
     remaining = megabytes << 20
     for upload in uploads:
-        if (
-            upload.size <= megabytes_each << 20
-            and len(accepted) < count
-            and upload.size <= remaining
-        ):
+        if upload.size > megabytes_each << 20:
+            reason = f"is larger than {megabytes_each} MB; provide a smaller file."
+        elif len(accepted) >= count:
+            reason = (
+                f"was not analyzed: the limit is {count:,} photos at a time. Remove some, or "
+                "upload the rest afterwards."
+            )
+        elif upload.size > remaining:
+            reason = (
+                f"was not analyzed: the limit is {megabytes:,} MB of photos at a time. Remove "
+                "some, or upload the rest afterwards."
+            )
+        else:
             accepted.append(upload)
             remaining -= upload.size
-    skipped = len(uploads) - len(accepted)
-    if not skipped:
-        return accepted, ""
-    files = "1 photo was" if skipped == 1 else f"{skipped:,} photos were"
-    return accepted, (
-        f"{files} skipped: the limit is {count:,} photos at a time, up to {megabytes_each} MB each "
-        f"and {megabytes:,} MB together. Remove some, or upload the rest afterwards."
-    )
+            continue
+        rejected[upload.file_id] = f"{upload.name} {reason}"
+    return accepted, rejected

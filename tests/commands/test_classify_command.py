@@ -107,13 +107,103 @@ def test_invalid_files_are_reported_in_their_rows_and_the_others_analyzed(
         assert "\n" not in sentence
 
 
-def test_only_invalid_files_still_give_a_document(
+def test_if_no_file_can_be_read_the_command_fails(
     run: Callable, default_bundle: Bundle, tmp_path: Path
 ) -> None:
-    path = tmp_path / "empty.jpg"
-    path.write_bytes(b"")
-    (file,) = run("classify", path, "--json").document["files"]
-    assert "empty" in file["error"]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "empty.jpg").write_bytes(b"")
+    assert "empty.jpg is empty" in run("classify", folder / "empty.jpg", "--json").refusal
+    (folder / "words.jpg").write_bytes(b"words")
+    refusal = run("classify", folder, "--json").refusal
+    assert "None of the 2 files could be read" in refusal
+    assert "empty.jpg is empty" in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("clip.mp4", b"\x00\x00\x00\x20ftypisom"),
+        ("clip.mov", b"\x00\x00\x00\x14ftypqt  "),
+        ("clip.mkv", b"\x1a\x45\xdf\xa3"),
+        ("clip.avi", b"RIFF\x00\x00\x00\x00AVI LIST"),
+        ("clip.mpg", b"\x00\x00\x01\xba"),
+        ("photo.jpg", b"\x00\x00\x00\x20ftypmp42"),
+    ],
+)
+def test_a_video_names_the_video_command(
+    run: Callable, default_bundle: Bundle, tmp_path: Path, name: str, start: bytes
+) -> None:
+    (tmp_path / name).write_bytes(start + bytes(2000))
+    refusal = run("classify", tmp_path / name).refusal
+    assert f"{name} is a video" in refusal
+    assert "fer_core video" in refusal
+
+
+def test_files_of_other_programs_in_a_folder_are_skipped(
+    run: Callable, default_bundle: Bundle, astronaut: Path
+) -> None:
+    for name in (
+        "__MACOSX/._astronaut.png",
+        "__MACOSX/astronaut.png",
+        ".ipynb_checkpoints/astronaut-checkpoint.png",
+        ".thumbnails/astronaut.png",
+        "thumbs/astronaut.png",
+        "Thumbs.db",
+        "desktop.ini",
+    ):
+        path = astronaut.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    files = run("classify", astronaut.parent, "--json").document["files"]
+    assert [Path(file["file"]).name for file in files] == ["astronaut.png"]
+
+
+def test_a_table_and_drawings_are_written(
+    run: Callable, default_bundle: Bundle, astronaut: Path, tmp_path: Path
+) -> None:
+    (astronaut.parent / "again").mkdir()
+    (astronaut.parent / "again" / "astronaut.jpg").write_bytes(astronaut.read_bytes())
+    (astronaut.parent / "empty.png").write_bytes(b"")
+    table, out = tmp_path / "faces.csv", tmp_path / "drawn" / "here"
+    answer = run("classify", astronaut.parent, "--csv", table, "--annotate", "--out", out)
+    assert "2 pictures" in answer.err
+    lines = table.read_text().splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("file,width,height,face,x,y,")
+    drawn = sorted(path.name for path in out.iterdir())
+    assert drawn == ["astronaut-2.annotated.jpg", "astronaut.annotated.jpg"]
+    with Image.open(out / drawn[1]) as picture:
+        assert picture.size == (512, 512)
+        assert np.abs(np.asarray(picture).astype(int) - Image.open(astronaut)).max() > 60
+    assert "--annotate needs --out" in run("classify", astronaut, "--annotate").refusal
+    workers = ("--annotate", "--out", out, "--on", "local")
+    assert "omit --on" in run("classify", astronaut, *workers).refusal
+    assert "--csv cannot" in run("classify", astronaut, "--csv", table, "--out", out).refusal
+
+
+def test_a_picture_is_read_from_standard_input(
+    run: Callable, default_bundle: Bundle, astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(astronaut.read_bytes())))
+    (file,) = run("classify", "-", "--json").document["files"]
+    assert (file["file"], len(file["faces"]), file["error"]) == ("-", 1, None)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"words")))
+    assert "standard input is not a picture" in run("classify", "-").refusal
+
+
+def test_a_reduced_picture_is_stated_and_its_boxes_are_those_of_the_full_one(
+    run: Callable, default_bundle: Bundle, astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (full,) = run("classify", astronaut, "--json").document["files"]
+    monkeypatch.setattr("fer_core.vision.decode.MAX_PIXELS", 200_000)
+    (reduced,) = run("classify", astronaut, "--json").document["files"]
+    assert "512 x 512 pixels and was analyzed at 256 x 256" in reduced["note"]
+    assert (reduced["width"], reduced["height"]) == (512, 512)
+    assert "note" not in full
+    box = np.array(reduced["faces"][0]["box"])
+    assert np.abs(box - full["faces"][0]["box"]).max() < 40
+    assert "analyzed at 256 x 256" in run("classify", astronaut).out
 
 
 def test_a_missing_path_among_others_is_reported_in_its_row(
@@ -226,7 +316,7 @@ def test_the_text_output_lists_files_faces_and_errors(
     (astronaut.parent / "street.png").write_bytes(blank_picture(300, 200))
     answer = run("classify", astronaut.parent)
     assert answer.code == 0
-    assert "astronaut.png: 1 face(s)" in answer.out
+    assert "astronaut.png: 1 face\n" in answer.out
     assert "street.png: no face found" in answer.out
     # The message contains the file's name.
     (trouble,) = [line for line in answer.out.splitlines() if "empty.png" in line]

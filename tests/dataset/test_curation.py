@@ -111,7 +111,7 @@ def test_dropping_and_relabelling(faces: FaceSet) -> None:
     assert curated.dropped == {"train": 1, "validation": 0, "test": 1}
     assert curated.relabeled == {"train": 1, "validation": 0, "test": 0}
     assert curated.summary == (
-        "1 training image dropped (1 of them train copies of validation or test images), "
+        "1 training image dropped (a copy of a validation or test image), "
         "1 training image relabeled, 1 test image dropped"
     )
     assert faces.labels.tolist() == [0, 1, 2, 3, 1, 5]  # the import stays as it is

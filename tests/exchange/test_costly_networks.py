@@ -17,7 +17,7 @@ from fer_core.exchange import onnx_trial
 from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.settings import Settings
 
-KNOWN = ImportRequest(labels=EMOTIONS)
+KNOWN = ImportRequest(labels=EMOTIONS, scale="unit")
 MEMORY = 3 * 1024**3
 
 

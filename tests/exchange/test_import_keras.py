@@ -167,7 +167,7 @@ def test_a_larger_color_network_gets_the_face_enlarged_in_three_channels(
     [
         ({"classes": 8}, r"returns \[n, 8\]; import a network that returns 7 values"),
         ({"channels": 2}, r"takes \[n, 48, 48, 2\]; import a network for images of 48x48x1"),
-        ({"size": 300}, r"takes \[n, 300, 300, 1\]"),
+        ({"size": 600}, r"takes \[n, 600, 600, 1\]"),
     ],
 )
 def test_another_kind_of_network_is_refused(
@@ -200,3 +200,80 @@ def test_a_taken_name_is_refused_first(sample: Any, settings: Settings, bundle: 
 )
 def test_a_model_is_named_after_its_file(file: str, name: str) -> None:
     assert name_from_file(Path(file)) == name
+
+
+def _gelu(tensor: Any) -> Any:
+    from keras import layers
+
+    return layers.Conv2D(6, 3, groups=3, activation="gelu")(layers.Rescaling(1 / 255)(tensor))
+
+
+def _normalized(tensor: Any) -> Any:
+    from keras import layers
+
+    mean, variance = [110.0, 120.0, 130.0], [4000.0, 4100.0, 4200.0]
+    return layers.Normalization(mean=mean, variance=variance)(tensor)
+
+
+def _caffe(tensor: Any) -> Any:
+    import keras
+
+    return keras.applications.vgg16.preprocess_input(tensor)
+
+
+@pytest.mark.parametrize("first", [_gelu, _normalized, _caffe])
+def test_constants_and_operations_that_onnx_lacks_are_served(
+    first: Any, build: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    model = build(32, 3, first=first)
+    model.save(tmp_path / "net.keras")
+    bundle = import_model(tmp_path / "net.keras", settings, KNOWN)
+    assert (bundle.record.input_scale, bundle.record.input_offset) == (1, 0)
+    images = np.random.default_rng(3).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    expected = np.asarray(model(images.astype(np.float32), training=False))
+    np.testing.assert_allclose(answers(bundle, images), expected, atol=1e-5)
+
+
+def test_a_layer_that_cannot_be_converted_is_named(
+    build: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    from keras import layers
+
+    def first(tensor: Any) -> Any:
+        return layers.Rescaling(1.0)(layers.Discretization([9.0, 99.0], name="steps")(tensor))
+
+    build(first=first).save(tmp_path / "net.keras")
+    with pytest.raises(InputError, match=r"because of its layer 'steps' \(Discretization\)"):
+        import_model(tmp_path / "net.keras", settings, KNOWN)
+    assert left_behind(settings) == []
+
+
+def test_mean_and_standard_deviation_become_the_first_layer(
+    build: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    model = build(32, 3)
+    model.save(tmp_path / "net.keras")
+    mean, std = (120.0, 110.0, 100.0), (60.0, 61.0, 62.0)
+    request = ImportRequest(labels=EMOTIONS, mean=mean, std=std)
+    bundle = import_model(tmp_path / "net.keras", settings, request)
+    images = np.random.default_rng(3).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    pixels = ((images - np.array(mean)) / np.array(std)).astype(np.float32)
+    expected = np.asarray(model(pixels, training=False))
+    np.testing.assert_allclose(answers(bundle, images), expected, atol=1e-5)
+    assert bundle.record.source is not None
+    assert "mean and standard deviation of each channel" in bundle.record.source.changes[-1]
+
+
+def test_a_model_is_replaced_on_request(sample: Any, settings: Settings, bundle: Bundle) -> None:
+    before = bundle.served_network.read_bytes()
+    with pytest.raises(InputError, match=r"'small'; choose another name, or .* --replace"):
+        import_model(sample.file(".onnx"), settings, ImportRequest("small", labels=EMOTIONS))
+    wrong = ImportRequest("small", replace=True)
+    with pytest.raises(InputError, match="does not define the labels"):
+        import_model(sample.file(".onnx"), settings, wrong)
+    assert bundle.served_network.read_bytes() == before
+    request = ImportRequest("small", labels=EMOTIONS, replace=True)
+    replaced = import_model(sample.file(".onnx"), settings, request)
+    assert (replaced.name, replaced.folder) == ("small", bundle.folder)
+    assert replaced.served_network.read_bytes() != before
+    assert left_behind(settings) == ["small"]

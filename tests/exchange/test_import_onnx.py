@@ -125,18 +125,116 @@ def test_custom_operations_are_refused(
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 
-def test_weights_in_another_file_are_refused(
+def with_external_weights(model: onnx.ModelProto, path: Path, location: str = "net.data") -> Path:
+    """Write a network with its weights in another file, as PyTorch exports it by default."""
+    onnx.save(model, path, save_as_external_data=True, location=location, size_threshold=0)
+    return path
+
+
+def test_weights_in_another_file_become_part_of_the_network(
+    onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    model = onnx_model()
+    values = expected(model, crops)
+    with_external_weights(model, tmp_path / "net.onnx")
+    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    (tmp_path / "net.data").unlink()
+    np.testing.assert_allclose(answers(bundle, crops), values, atol=1e-5)
+    assert sorted(file.name for file in bundle.folder.iterdir()) == [
+        "README.md",
+        "bundle.json",
+        "model.onnx",
+    ]
+
+
+def test_missing_cut_or_distant_weights_are_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:
-    onnx.save(
-        onnx_model(),
-        tmp_path / "net.onnx",
-        save_as_external_data=True,
-        location="net.data",
-        size_threshold=0,
+    path = with_external_weights(onnx_model(), tmp_path / "net.onnx")
+    whole = (tmp_path / "net.data").read_bytes()
+    (tmp_path / "net.data").write_bytes(whole[:1000])
+    with pytest.raises(InputError, match=r"net\.onnx (cannot be read|is damaged)"):
+        import_model(path, settings, KNOWN)
+    (tmp_path / "net.data").unlink()
+    with pytest.raises(InputError, match=r"'net\.data', which is not in its folder.*_data=False"):
+        import_model(path, settings, KNOWN)
+    (tmp_path / "real.data").write_bytes(whole)
+    (tmp_path / "net.data").symlink_to(tmp_path / "real.data")
+    with pytest.raises(InputError, match=r"another file .* which is not read"):
+        import_model(path, settings, KNOWN)
+    distant = onnx.load(path, load_external_data=False)
+    for tensor in distant.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = "../secret.data"
+    path.write_bytes(distant.SerializeToString())
+    with pytest.raises(InputError, match=r"another file .* which is not read"):
+        import_model(path, settings, KNOWN)
+    assert not settings.models_root.is_dir() or list(settings.models_root.iterdir()) == []
+
+
+def test_functions_in_a_network_are_dissolved(
+    onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    model = onnx_model()
+    values = expected(model, crops)
+    node = next(node for node in model.graph.node if node.op_type == "Softmax")
+    node.op_type, node.domain = "Probabilities", "pkg.mine"
+    del node.attribute[:]
+    opset = helper.make_opsetid("", 17)
+    model.functions.append(
+        helper.make_function(
+            "pkg.mine",
+            "Probabilities",
+            ["a"],
+            ["b"],
+            [helper.make_node("Softmax", ["a"], ["b"], axis=1)],
+            [opset],
+        )
     )
-    with pytest.raises(InputError, match="stores its weights in another file"):
-        import_model(tmp_path / "net.onnx", settings, KNOWN)
+    model.opset_import.append(helper.make_opsetid("pkg.mine", 1))
+    onnx.save(model, tmp_path / "net.onnx")
+    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    np.testing.assert_allclose(answers(bundle, crops), values, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "shape", [("n", 1, 16, 16), ("n", 3, 64, 48), ("n", 40, 56, 3), (1, 3, 512, 512)]
+)
+def test_squares_and_rectangles_of_16_to_512_pixels_are_served(
+    onnx_model: Callable, settings: Settings, tmp_path: Path, shape: tuple[Any, ...]
+) -> None:
+    onnx.save(onnx_model(shape=shape), tmp_path / "net.onnx")
+    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    height, width, channels = bundle.record.input_shape
+    assert {height, width, channels} == set(shape[1:])
+    crop = np.full((1, 48, 48), 99, np.uint8)
+    assert answers(bundle, crop).sum() == pytest.approx(1, abs=1e-4)
+    source = bundle.record.source
+    assert source is not None
+    assert any("stretched" in one for one in source.assumptions) is (height != width)
+
+
+def test_mean_and_standard_deviation_of_each_channel_become_part_of_the_network(
+    onnx_model: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    model = onnx_model(shape=("n", 3, 48, 48))
+    onnx.save(model, tmp_path / "net.onnx")
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    request = ImportRequest(labels=EMOTIONS, mean=mean, std=std)
+    bundle = import_model(tmp_path / "net.onnx", settings, request)
+    assert (bundle.record.input_scale, bundle.record.input_offset) == (1.0, 0.0)
+    images = np.random.default_rng(2).integers(0, 256, (2, 48, 48, 3)).astype(np.uint8)
+    pixels = (images / 255 - np.array(mean)) / np.array(std)
+    kernel = numpy_helper.to_array(model.graph.initializer[1])
+    logits = pixels.transpose(0, 3, 1, 2).reshape(2, -1) @ kernel
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(
+        answers(bundle, images), powers / powers.sum(axis=1, keepdims=True), atol=1e-5
+    )
+    onnx.save(onnx_model(), tmp_path / "gray.onnx")
+    with pytest.raises(InputError, match=r"gray\.onnx takes images with one channel"):
+        import_model(tmp_path / "gray.onnx", settings, request)
 
 
 def test_a_loop_is_refused(onnx_model: Callable, settings: Settings, tmp_path: Path) -> None:

@@ -63,10 +63,45 @@ def test_synonyms_are_understood(run: Callable, sample: Any) -> None:
 
 def test_options_of_a_model_file_are_refused_for_a_bundle(run: Callable, bundle: Bundle) -> None:
     refusal = run("models", "import", bundle.folder, "--labels", LABELS).refusal
-    assert "omit --weights, --labels and --scale" in refusal
+    assert "omit --weights, --labels, --scale, --mean and --std" in refusal
 
 
 def test_an_output_needs_a_format(run: Callable, bundle: Bundle) -> None:
     assert "--output needs --format" in run("models", "export", "small", "--output", "x").refusal
     assert "paint" in run("models", "export", "small", "--format", "paint").refusal
     assert "no Keras model" in run("models", "export", "small", "--format", "litert").refusal
+
+
+def test_the_accuracy_of_each_scaling_is_shown_and_nothing_imported(
+    run: Callable, sample: Any
+) -> None:
+    arguments = ("models", "import", sample.file(".onnx"), "--labels", LABELS, "--check-on", "demo")
+    document = run(*arguments, "--mean", "99", "--json").document
+    candidates = document["candidates"]
+    assert document["split"] == "validation"
+    assert {one["scale"] for one in candidates} == {"unit", "signed", "bytes"}
+    assert [one["mean"] for one in candidates].count([99.0]) == 1
+    accuracies = [one["accuracy"] for one in candidates]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert all(0 <= accuracy <= 1 for accuracy in accuracies)
+    assert run("models", "--json").document == []
+    text = run(*arguments).out
+    assert "--scale bytes --mean 128" in text
+    assert "nothing was imported" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--mean", "1,2"), "--mean should be one number, or three"),
+        (("--mean", "nan"), "--mean should be one number"),
+        (("--std", "0"), "each above 0. Received: '0'"),
+        (("--mean", "0.4,0.5,0.6"), "one channel"),
+        (("--check-on", "nowhere"), "nowhere"),
+    ],
+)
+def test_an_invalid_scaling_is_reported(
+    run: Callable, sample: Any, arguments: tuple[str, ...], words: str
+) -> None:
+    path = sample.file(".onnx")
+    assert words in run("models", "import", path, "--labels", LABELS, *arguments).refusal

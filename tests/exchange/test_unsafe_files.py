@@ -109,7 +109,21 @@ def test_the_lambda_of_the_test_above_would_run_without_the_check(tmp_path: Path
     ("layer", "words"),
     [
         ({"class_name": "Lambda", "config": {"function": ["4wE=", None, None]}}, "Lambda layer"),
-        ({"class_name": "TFOpLambda", "config": {"function": "os.system"}}, "Lambda layer"),
+        (
+            {"class_name": "TFOpLambda", "config": {"function": "os.system"}},
+            "calls the TensorFlow function 'os.system'",
+        ),
+        ({"class_name": "SlicingOpLambda", "config": {}}, "calls the TensorFlow function 'None'"),
+        (
+            {"class_name": "__tensor__", "config": {"value": ["x"], "dtype": "float32"}},
+            "a constant that is not a number",
+        ),
+        (
+            {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "object"}},
+            "a constant of the type 'object'",
+        ),
+        ({"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}, "'StringLookup'"),
+        ({"class_name": "Map", "module": "keras.src.ops.core", "config": {}}, "uses 'Map'"),
         ({"class_name": "TFSMLayer", "config": {"filepath": "/tmp"}}, "uses 'TFSMLayer'"),
         ({"class_name": "TorchModuleWrapper", "config": {}}, "uses 'TorchModuleWrapper'"),
         ({"class_name": "MyLayer", "registered_name": "mine>MyLayer", "config": {}}, "'MyLayer'"),

@@ -207,6 +207,26 @@ def test_invalid_files_are_listed_and_the_others_analyzed(
     assert len(charts(app)) == 1
 
 
+def test_files_of_other_types_and_beyond_the_limits_are_listed_and_counted_as_failed(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_PHOTOS", 3)
+    app = upload(
+        open_app(),
+        ("good.jfif", astronaut()),
+        ("clip.mp4", b"\x00\x00\x00\x18ftypmp42" + bytes(20)),
+        ("paper.pdf", b"%PDF-1.7"),
+        ("fourth.jpg", astronaut()),
+    )
+    assert_sound(app)
+    assert [metric.value for metric in app.metric] == ["4", "1", "0", "3"]
+    messages = plain(app.expander[0].markdown)
+    assert "clip.mp4 is a video" in messages
+    assert "paper.pdf is not a picture" in messages
+    assert "fourth.jpg was not analyzed: the limit is 3 photos" in messages
+    assert app.dataframe[0].value["Photo"].tolist()[3] == "fourth.jpg"
+
+
 @pytest.mark.parametrize("name", list(BAD_FILES))
 def test_a_single_invalid_file_is_one_sentence(
     home: Settings, open_app: Callable[..., AppTest], name: str

@@ -8,12 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.errors import InputError
-from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui.uploads import check_size, file_name, read_upload, uploads_within_limits
 
 
 def upload(size: int, name: str = "a.jpg") -> Any:
-    return SimpleNamespace(name=name, size=size, getvalue=lambda: bytes(size))
+    return SimpleNamespace(
+        name=name, size=size, file_id=f"id of {name}", getvalue=lambda: bytes(size)
+    )
 
 
 def test_the_limit_of_a_field_is_enforced_on_the_server() -> None:
@@ -25,16 +26,19 @@ def test_the_limit_of_a_field_is_enforced_on_the_server() -> None:
 
 def test_the_first_of_many_are_taken() -> None:
     limits = {"count": 3, "megabytes_each": 2, "megabytes": 4}
-    one, two, large = upload(1 << 20), upload(2 << 20), upload((2 << 20) + 1)
-    assert uploads_within_limits([one, two], **limits) == ([one, two], "")
-    taken, message = uploads_within_limits([large, one, one, one, one], **limits)
+    one, two = upload(1 << 20), upload(2 << 20)
+    large, last = upload((2 << 20) + 1, "large.jpg"), upload(1 << 20, "last.jpg")
+    assert uploads_within_limits([one, two], **limits) == ([one, two], {})
+    taken, rejected = uploads_within_limits([large, one, one, one, last], **limits)
     assert taken == [one, one, one]
-    assert message.startswith(
-        "2 photos were skipped: the limit is 3 photos at a time, up to 2 MB each"
-    )
-    taken, message = uploads_within_limits([two, two, one], **limits)
+    assert rejected == {
+        "id of large.jpg": "large.jpg is larger than 2 MB; provide a smaller file.",
+        "id of last.jpg": "last.jpg was not analyzed: the limit is 3 photos at a time. Remove "
+        "some, or upload the rest afterwards.",
+    }
+    taken, rejected = uploads_within_limits([two, two, last], **limits)
     assert taken == [two, two]
-    assert message.startswith("1 photo was skipped")
+    assert "the limit is 4 MB of photos at a time" in rejected["id of last.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -55,19 +59,6 @@ def test_an_upload_s_name_can_name_a_file(name: str, kept: str, tmp_path: Path) 
     assert file_name(name) == kept
     (tmp_path / file_name(name)).write_bytes(b"")
     assert [path.name for path in tmp_path.iterdir()] == [kept]
-
-
-def test_photos_beyond_the_bounds_are_skipped_and_reported(
-    home: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_PHOTOS", 2)
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
-    app.switch_page("pages/analyze.py").run()
-    app.file_uploader[0].set_value([(f"{n}.png", b"no", "image/png") for n in range(3)])
-    app.run()
-    assert not app.exception
-    (message,) = [one.value for one in app.warning if "skipped" in one.value]
-    assert message.startswith("1 photo was skipped: the limit is 2 photos")
 
 
 def test_progress_shows_names_as_they_are_written() -> None:

@@ -45,9 +45,7 @@ def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces:
     outcome = train(settings, "curated")
     assert outcome.bundle is not None
     record = outcome.bundle.record
-    assert record.curation == (
-        "2 training images dropped (2 of them train copies of validation or test images)"
-    )
+    assert record.curation == ("2 training images dropped (copies of validation or test images)")
     assert record.training["training_images"] == 54
     assert record.dataset["fingerprint"] == faces.fingerprint
     assert record.dataset["curation"]["fingerprint"] == change.curation.fingerprint

@@ -5,7 +5,9 @@ import platform
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -203,6 +205,26 @@ def test_failed_trials_are_reported_and_count(
     assert (summary.state, summary.failed, summary.best_value) == ("finished", 2, None)
     assert [trial.problem for trial in summary.trials] == ["its reason"] * 2
     assert study_figures("first", settings) == {}
+
+
+def test_of_searches_that_start_at_the_same_moment_all_but_one_are_told(
+    settings: Settings, tmp_path: Path
+) -> None:
+    together = threading.Barrier(4)
+
+    def create(_: int) -> str:
+        together.wait()
+        try:
+            create_study(setup(str(tmp_path)), settings)
+        except InputError as error:
+            return str(error)
+        return "created"
+
+    with ThreadPoolExecutor(4) as pool:
+        results = sorted(pool.map(create, range(4)))
+    assert results[-1] == "created"
+    assert all("already a study 'first'" in one for one in results[:-1])
+    assert study_names(settings) == ["first"]
 
 
 def test_studies_that_are_not_valid_are_refused(settings: Settings, tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             text = f"{so_far}, about {max(left, 1):.0f} s left"
             bar = bar or st.progress(0.0)
             bar.progress((finished_before + done) / len(wanted), text)
+        if photo.rejected is not None:
+            results[key] = PhotoResult(photo.name, error=photo.rejected)
+            continue
         content = photo.read()
         # Other sessions wait until the pixels of this photo are released, so the picture to display
         # is made here too.

@@ -12,7 +12,6 @@ from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.uploads import uploads_within_limits
 
-_PICTURE_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
 #: Limits of one session, because the server keeps uploads in memory.
 _MAX_PHOTOS = 500
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
@@ -28,11 +27,13 @@ class Photo:
         key: Unique in the session.
         name: The file's name.
         read: Returns the file's bytes.
+        rejected: Why it is not analyzed, as a sentence; None if it is.
     """
 
     key: str
     name: str
     read: Callable[[], bytes] = field(repr=False, compare=False)
+    rejected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,20 @@ def collect_photos() -> PhotoCollection:
     with photos_tab:
         uploads = st.file_uploader(
             "Photos with faces",
-            type=list(_PICTURE_TYPES),
+            # Files of any type: a type that the browser rejects would be missing in the results
+            # without a reason, and suffixes say little.
             accept_multiple_files=True,
             key="uploads",
             max_upload_size=_MAX_PHOTO_MB,
-            help=f"One photo or up to {_MAX_PHOTOS}. Each may have up to 80 megapixels, "
-            "a WebP file 37.",
+            help=f"One photo or up to {_MAX_PHOTOS}, as JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or "
+            "GIF. Photos of more than 80 megapixels are analyzed at a reduced size.",
         )
-        uploads, skipped = uploads_within_limits(
+        _, rejected = uploads_within_limits(
             uploads,
             count=_MAX_PHOTOS,
             megabytes_each=_MAX_PHOTO_MB,
             megabytes=_MAX_PHOTOS_MB,
         )
-        if skipped:
-            st.warning(skipped, icon=":material/filter_none:")
     snapshot = None
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
@@ -82,7 +82,10 @@ def collect_photos() -> PhotoCollection:
         ":material/lock: Photos are sent to the machine that runs this app, analyzed in its memory "
         "and not stored."
     )
-    photos = [Photo(upload.file_id, upload.name, upload.getvalue) for upload in uploads]
+    photos = [
+        Photo(upload.file_id, upload.name, upload.getvalue, rejected.get(upload.file_id))
+        for upload in uploads
+    ]
     held = {photo.key for photo in photos}
     if st.session_state.get(_SAMPLE_CHOSEN):
         held.add(_SAMPLE_KEY)

@@ -156,6 +156,8 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
     if result.error is not None:
         show_error(result.error)
         return
+    if result.note is not None:
+        st.caption(f":material/photo_size_select_large: {plain_text(result.note)}")
     shown = shown_picture(photo, result)
     if not result.faces:
         picture, notice = st.columns([3, 2])

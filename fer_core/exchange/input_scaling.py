@@ -1,0 +1,294 @@
+"""The pixel intensities that a network expects, read from the first operations of its graph.
+
+Most networks are trained on intensities of 0 to 1, -1 to 1 or 0 to 255, and the file of a model
+does not record which. Some scale their input themselves, and that determines the range: a network
+that divides by 255 first expects 0 to 255. A network that starts with a layer shows nothing, and is
+assumed to expect 0 to 1. Any other operations are not understood, and the user is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.exchange.keras_config import names
+from fer_core.exchange.labels import SCALES, Scale, scale_needed
+
+if TYPE_CHECKING:
+    import onnx
+
+#: Operations that move pixels or change their type, but not their values. A part of them (Slice,
+#: Gather) may reverse the channels.
+_PASSING = names(
+    "Cast Flatten Gather Identity Pad Reshape Resize Slice Squeeze Transpose Unsqueeze"
+)
+#: Layers that networks begin with.
+_LAYERS = names(
+    """
+    AveragePool BatchNormalization Conv Einsum GRU Gemm GlobalAveragePool GlobalMaxPool
+    GroupNormalization InstanceNormalization LSTM LayerNormalization MatMul MaxPool RNN
+    """
+)
+_MAX_STEPS = 40
+
+#: Lowest and highest intensity of each range.
+_RANGES: dict[Scale, tuple[float, float]] = {
+    "unit": (0.0, 1.0),
+    "bytes": (0.0, 255.0),
+    "signed": (-1.0, 1.0),
+}
+#: What a network computes with is usually within these distances from its center.
+_LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
+#: The center is at most this many spreads away from zero.
+_LARGEST_SHIFT = 1.2
+#: Mean subtraction alone: the mean intensity of photos, of 0 to 255.
+_LEAST_MEAN, _LARGEST_MEAN = 20.0, 220.0
+
+
+@dataclass(frozen=True)
+class InputOperations:
+    """What a network does with its input before its first layer.
+
+    Attributes:
+        factor: What it multiplies intensities by, float64 ``[]`` or one per channel.
+        offset: What it adds after that.
+        scales: True if it changes intensities at all.
+        next_operation: The first operation that is not understood as scaling.
+    """
+
+    factor: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    scales: bool
+    next_operation: str
+
+    @property
+    def expected_scale(self) -> Scale | None:
+        """The range that these operations are made for; None if they do not determine it."""
+        if not self.scales:
+            return None
+        fitting: list[Scale] = [
+            scale for scale in _RANGES if _fits(scale, self.factor, self.offset)
+        ]
+        return fitting[0] if len(fitting) == 1 else None
+
+    @property
+    def description(self) -> str:
+        """What the operations show, for messages."""
+        if not self.scales:
+            return f"its first operation is {self.next_operation}"
+        factor, offset = (
+            ", ".join(f"{value:.4g}" for value in np.atleast_1d(values))
+            for values in (self.factor, self.offset)
+        )
+        return f"it multiplies them by {factor} and adds {offset}, which fits no usual range"
+
+
+@dataclass(frozen=True)
+class InferredScale:
+    """The range of intensities that a network expects.
+
+    Attributes:
+        scale: The range.
+        reason: Why, as the end of a sentence.
+    """
+
+    scale: Scale
+    reason: str
+
+
+def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
+    """Return the range of intensities that the first operations of a network are made for.
+
+    Args:
+        model: A network with one input.
+        path: Its file, for messages.
+
+    Raises:
+        InputError: They change the intensities in an unknown way.
+    """
+    operations = input_operations(model)
+    if not operations.scales and operations.next_operation in _LAYERS:
+        return InferredScale(
+            "unit",
+            "as most networks do; check it with --check-on DATA, and if it is wrong, import it "
+            "again with --scale bytes or signed",
+        )
+    scale = operations.expected_scale
+    if scale is None:
+        raise scale_needed(path, operations.description)
+    return InferredScale(scale, "because its first operation scales them")
+
+
+def input_operations(model: onnx.ModelProto) -> InputOperations:
+    """Follow the input of a network through the operations that scale it.
+
+    Args:
+        model: A network with one input.
+    """
+    graph = model.graph
+    constants = _constants(graph)
+    initial = {tensor.name for tensor in graph.initializer}
+    name = next(value.name for value in graph.input if value.name not in initial)
+    factor, offset = np.ones(()), np.zeros(())
+    scales = False
+    operation = "nothing"
+    for _ in range(_MAX_STEPS):
+        users = [node for node in _users(graph, name) if node.op_type != "Shape"]
+        joined = _joined_channels(graph, users)
+        if joined is not None:
+            name = joined
+            continue
+        if len(users) != 1:
+            kinds = {user.op_type for user in users}
+            operation = min(kinds) if kinds and kinds <= _LAYERS else "not a single one"
+            break
+        node = users[0]
+        operation = node.op_type
+        if operation in _PASSING and node.input[0] == name:
+            name = node.output[0]
+            continue
+        step = _affine_step(node, name, constants)
+        if step is None:
+            break
+        try:
+            factor, offset = factor * step[0], offset * step[0] + step[1]
+        except ValueError:  # constants of different numbers of channels
+            break
+        scales = scales or not (np.all(step[0] == 1) and np.all(step[1] == 0))
+        name = node.output[0]
+    return InputOperations(factor, offset, scales, operation)
+
+
+def _users(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
+    return [node for node in graph.node if name in node.input]
+
+
+def _joined_channels(graph: onnx.GraphProto, users: list[onnx.NodeProto]) -> str | None:
+    """Return the tensor in which picked channels are joined in another order, if they are.
+
+    ``preprocess_input`` reverses the channels in this way.
+    """
+    ends = set()
+    for user in users:
+        node = user
+        while node.op_type in _PASSING:
+            following = _users(graph, node.output[0])
+            if len(following) != 1:
+                return None
+            node = following[0]
+        if node is user or node.op_type != "Concat":
+            return None
+        ends.add(node.output[0])
+    return ends.pop() if len(users) > 1 and len(ends) == 1 else None
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
+    """Constants with at most one value per channel."""
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            tensors[node.output[0]] = node.attribute[0].t
+    return {
+        name: np.asarray(numpy_helper.to_array(tensor), np.float64).reshape(-1)
+        for name, tensor in tensors.items()
+        if 1 <= int(np.prod(tensor.dims)) <= 3
+    }
+
+
+def _affine_step(
+    node: onnx.NodeProto, name: str, constants: dict[str, NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return factor and offset of one operation; None if it is not affine."""
+    if node.op_type == "BatchNormalization" and node.input[0] == name:
+        return _normalization_step(node, constants)
+    if node.op_type not in ("Add", "Sub", "Mul", "Div") or len(node.input) != 2:
+        return None
+    is_first = node.input[0] == name
+    constant = constants.get(node.input[1] if is_first else node.input[0])
+    if constant is None or not np.isfinite(constant).all():
+        return None
+    one, zero = np.ones(()), np.zeros(())
+    if node.op_type == "Div":
+        return (1 / constant, zero) if is_first and constant.all() else None
+    steps = {
+        "Add": (one, constant),
+        "Sub": (one, -constant) if is_first else (-one, constant),
+        "Mul": (constant, zero),
+    }
+    return steps[node.op_type]
+
+
+def _normalization_step(
+    node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """A batch normalization of the pixels: it records their mean and variance in training."""
+    values = [constants.get(name) for name in node.input[1:5]]
+    if len(values) != 4 or any(value is None for value in values):
+        return None
+    _, _, mean, variance = (np.asarray(value) for value in values)
+    if np.all(mean == 0) and np.all(variance == 1):  # not trained
+        return None
+    spread = np.sqrt(variance + 1e-3)
+    return 1 / spread, -mean / spread
+
+
+def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]) -> bool:
+    """Return True if intensities of a range become what networks usually compute with."""
+    low, high = _RANGES[scale]
+    ends = np.stack(np.broadcast_arrays(factor * low + offset, factor * high + offset))
+    # Plain ranges: 0 to 1, -1 to 1, or 0 to 255 for a later mean subtraction.
+    exact = [(0.0, 1.0), (0.0, 255.0)] + ([] if scale == "signed" else [(-1.0, 1.0)])
+    if any(np.allclose(ends.T, target, atol=0.02 * (target[1] - target[0])) for target in exact):
+        return True
+    if scale == "signed":
+        return False
+    if np.allclose(factor * high, 255):
+        return bool(np.all((-offset >= _LEAST_MEAN) & (-offset <= _LARGEST_MEAN)))
+    spread = np.abs(ends[1] - ends[0]) / 2
+    center = (ends[0] + ends[1]) / 2
+    return bool(
+        np.all((spread >= _LEAST_SPREAD) & (spread <= _LARGEST_SPREAD))
+        and np.all(np.abs(center) <= _LARGEST_SHIFT * spread)
+    )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How intensities of 0 to 255 become the input of a network.
+
+    Attributes:
+        factor: What they are multiplied by: one number, or one per channel.
+        offset: What is added after that, in the same form.
+    """
+
+    factor: tuple[float, ...]
+    offset: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls,
+        scale: Scale,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> Scaling:
+        """Combine a range with mean and standard deviation in units of that range."""
+        factor, offset = SCALES[scale]
+        means, deviations = np.asarray(mean or (0.0,)), np.asarray(std or (1.0,))
+        factors, offsets = np.broadcast_arrays(factor / deviations, (offset - means) / deviations)
+        return cls(tuple(map(float, factors)), tuple(map(float, offsets)))
+
+    @property
+    def is_uniform(self) -> bool:
+        """True if all channels are scaled in the same way."""
+        return len(set(self.factor)) == 1 and len(set(self.offset)) == 1
+
+    def apply(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale intensities of 0 to 255, float32 ``[n, height, width, channels]``."""
+        factor = np.asarray(self.factor, np.float32)
+        return np.asarray(pixels * factor + np.asarray(self.offset, np.float32), np.float32)

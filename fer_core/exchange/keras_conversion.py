@@ -1,0 +1,121 @@
+"""Conversion of a checked Keras architecture to one that is served, in the format of Keras 3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fer_core.errors import InputError
+from fer_core.exchange.keras_config import AUGMENTATION, MODEL_CLASSES, dictionaries
+from fer_core.exchange.keras_legacy import from_legacy
+
+_RECURRENT = frozenset(
+    ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "RNN", "SimpleRNN")
+)
+
+
+def modern_config(
+    config: dict[str, Any], path: Path, *, legacy: bool
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Convert a checked architecture to the format of Keras 3.
+
+    Keras 1 and 2 wrote a plain list of layers, no modules, and the input shape on the first layer.
+    All arithmetic becomes float32, which is also the type of the stored weights, and the batch size
+    becomes variable. Augmentation layers become identity layers. Recurrent layers are unrolled,
+    because a network with loops cannot be served.
+
+    Args:
+        config: The architecture; it is changed.
+        path: Its file, for messages.
+        legacy: True if Keras 1 or 2 wrote it.
+
+    Returns:
+        The architecture, and a description of each change.
+
+    Raises:
+        InputError: It does not have the structure of a Keras architecture, or has an option that
+            Keras 3 lacks.
+    """
+    changes: tuple[str, ...] = ()
+    for node in dictionaries(config, path):
+        if node.get("class_name") in AUGMENTATION and isinstance(node.get("config"), dict):
+            changes = ("its augmentation layers were removed: they are active in training only",)
+            _make_identity(node)
+        if node.get("class_name") in MODEL_CLASSES:
+            _modernize_model(node, path)
+        elif "class_name" in node and isinstance(node.get("config"), dict):
+            _modernize_layer(node)
+        # A layer called with training=True would pass that to all later layers when exported.
+        if isinstance(node.get("training"), bool):
+            del node["training"]
+        for key in ("batch_shape", "batch_input_shape"):
+            shape = node.get(key)
+            if isinstance(shape, list) and shape:
+                node[key] = [None, *shape[1:]]
+        dtype = node.get("dtype")
+        if isinstance(dtype, dict) or (isinstance(dtype, str) and "float" in dtype):
+            node["dtype"] = "float32"
+    if legacy:
+        from_legacy(config, path)
+    return config, changes
+
+
+def _make_identity(layer: dict[str, Any]) -> None:
+    """Replace a layer by an identity layer with the same name."""
+    layer["class_name"] = "Activation"
+    if layer.get("registered_name") is not None:
+        layer["registered_name"] = None
+    layer["module"] = "keras.layers"
+    layer.pop("build_config", None)
+    kept = {
+        key: layer["config"][key]
+        for key in ("name", "batch_input_shape", "batch_shape")
+        if key in layer["config"]
+    }
+    layer["config"] = kept | {"activation": "linear"}
+
+
+def _modernize_layer(node: dict[str, Any]) -> None:
+    inner = node["config"]
+    if node["class_name"] in _RECURRENT:
+        inner["unroll"] = True
+    if node["class_name"] == "InputLayer":
+        # A sparse or ragged image does not exist.
+        inner.pop("ragged", None)
+
+
+def _modernize_model(node: dict[str, Any], path: Path) -> None:
+    inner = node.get("config")
+    if isinstance(inner, list):
+        inner = {"name": "sequential", "layers": inner}
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        raise InputError(
+            f"{path} is damaged: a model in its architecture has no list of layers; save it again "
+            "with Keras."
+        )
+    is_sequential = node["class_name"] == "Sequential"
+    node["config"] = inner
+    node["class_name"] = "Sequential" if is_sequential else "Model"
+    node["module"] = "keras"
+    node["registered_name"] = None
+    if is_sequential and layers:
+        _separate_input(layers)
+
+
+def _separate_input(layers: list[dict[str, Any]]) -> None:
+    """Add the input layer to an old sequential model, where the first layer implies it."""
+    first = layers[0].get("config")
+    if not isinstance(first, dict) or layers[0].get("class_name") == "InputLayer":
+        return
+    shape = first.pop("batch_input_shape", None)
+    if isinstance(shape, list):
+        layers.insert(
+            0,
+            {
+                "class_name": "InputLayer",
+                "config": {"batch_shape": [None, *shape[1:]], "name": "pixels"},
+                "module": "keras.layers",
+                "registered_name": None,
+            },
+        )

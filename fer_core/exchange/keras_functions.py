@@ -1,0 +1,148 @@
+"""TensorFlow functions that Keras 2 records as layers, and the operations of Keras 3 for them.
+
+``x / 255`` between two layers of Keras 2 becomes a layer that names the function ``math.truediv``.
+Only the functions in ``FUNCTIONS`` are accepted: all of them are arithmetic on tensors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The operation of Keras 3 for a TensorFlow function.
+
+    Attributes:
+        name: Its class.
+        module: Its module in ``keras.src.ops``.
+        tensors: The names of further arguments that may be tensors, in their order.
+        settings: The name of the setting of the class for each argument that is not a tensor.
+        ignored: Arguments without effect.
+    """
+
+    name: str
+    module: str = "numpy"
+    tensors: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def convert(
+        self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Turn a layer into the operation, and return the arguments of one call."""
+        options = {key: value for key, value in options.items() if value is not None}
+        config: dict[str, Any] = {"name": layer["name"]}
+        values = [_value(one) for one in args]
+        for key in self.tensors:
+            if key in options:
+                values.append(_value(options.pop(key)))
+        for key, setting in self.settings:
+            if key in options:
+                config[setting] = options.pop(key)
+        for key in ("name", *self.ignored):
+            options.pop(key, None)
+        if options:
+            raise ValueError(f"unknown arguments: {sorted(options)}")
+        layer.update(
+            {
+                "module": f"keras.src.ops.{self.module}",
+                "class_name": self.name,
+                "config": config,
+                "registered_name": self.name,
+            }
+        )
+        return tuple(values), {}
+
+
+def _value(value: Any) -> Any:
+    """Return an argument as Keras 3 writes it: lists of numbers as an array."""
+    if isinstance(value, list) and value and all(not isinstance(item, dict) for item in value):
+        return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
+    return value
+
+
+@dataclass(frozen=True)
+class _Slice(Operation):
+    """An index such as ``[..., ::-1]``."""
+
+    def convert(
+        self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """As ``Operation.convert``."""
+        parts = []
+        for part in options.pop("slice_spec"):
+            if isinstance(part, dict) and "start" in part:
+                parts.append({"class_name": "__slice__", "config": part})
+            elif isinstance(part, dict):
+                parts.append({"class_name": "__ellipsis__", "config": {}})
+            else:
+                parts.append(part)
+        converted, _ = super().convert(layer, args, options)
+        return (*converted, parts), {}
+
+
+_REDUCED = (("axis", "axis"), ("keepdims", "keepdims"))
+
+
+def _unary(name: str, module: str = "numpy") -> Operation:
+    return Operation(name, module)
+
+
+def _binary(name: str) -> Operation:
+    return Operation(name, tensors=("y",))
+
+
+#: What is accepted, by the name of the TensorFlow function.
+FUNCTIONS: dict[str, Operation] = {
+    "math.truediv": _binary("TrueDivide"),
+    "math.divide": _binary("Divide"),
+    "math.multiply": _binary("Multiply"),
+    "math.add": _binary("Add"),
+    "__operators__.add": _binary("Add"),
+    "math.subtract": _binary("Subtract"),
+    "math.pow": _binary("Power"),
+    "math.maximum": _binary("Maximum"),
+    "math.minimum": _binary("Minimum"),
+    "math.negative": _unary("Negative"),
+    "math.square": _unary("Square"),
+    "math.sqrt": _unary("Sqrt"),
+    "math.rsqrt": _unary("Rsqrt", "math"),
+    "math.exp": _unary("Exp"),
+    "math.log": _unary("Log"),
+    "math.abs": _unary("Absolute"),
+    "math.tanh": _unary("Tanh"),
+    "math.sigmoid": _unary("Sigmoid", "nn"),
+    "nn.relu": _unary("Relu", "nn"),
+    "nn.relu6": _unary("Relu6", "nn"),
+    "nn.sigmoid": _unary("Sigmoid", "nn"),
+    "nn.tanh": _unary("Tanh"),
+    "nn.silu": _unary("Silu", "nn"),
+    "nn.swish": _unary("Silu", "nn"),
+    "nn.elu": _unary("Elu", "nn"),
+    "nn.selu": _unary("Selu", "nn"),
+    "nn.softplus": _unary("Softplus", "nn"),
+    "identity": _unary("Copy"),
+    "nn.softmax": Operation("Softmax", "nn", settings=(("axis", "axis"),)),
+    "nn.leaky_relu": Operation("LeakyRelu", "nn", settings=(("alpha", "negative_slope"),)),
+    "nn.gelu": Operation("Gelu", "nn", settings=(("approximate", "approximate"),)),
+    "nn.bias_add": Operation("Add", tensors=("bias",), ignored=("data_format",)),
+    "cast": Operation("Cast", "core", settings=(("dtype", "dtype"),)),
+    "clip_by_value": Operation(
+        "Clip", settings=(("clip_value_min", "x_min"), ("clip_value_max", "x_max"))
+    ),
+    "math.reduce_mean": Operation("Mean", settings=_REDUCED),
+    "math.reduce_sum": Operation("Sum", settings=_REDUCED),
+    "math.reduce_max": Operation("Max", settings=_REDUCED),
+    "math.reduce_min": Operation("Min", settings=_REDUCED),
+    "math.reduce_std": Operation("Std", settings=_REDUCED),
+    "reshape": Operation("Reshape", settings=(("shape", "newshape"),)),
+    "expand_dims": Operation("ExpandDims", settings=(("axis", "axis"),)),
+    "squeeze": Operation("Squeeze", settings=(("axis", "axis"),)),
+    "transpose": Operation("Transpose", settings=(("perm", "axes"),)),
+    "compat.v1.transpose": Operation("Transpose", settings=(("perm", "axes"),)),
+    "concat": Operation("Concatenate", settings=(("axis", "axis"),)),
+    "reverse": Operation("Flip", settings=(("axis", "axis"),)),
+    "__operators__.getitem": _Slice("GetItem"),
+}

@@ -1,0 +1,327 @@
+"""Conversion of an architecture of Keras 1 or 2 to the format of Keras 3.
+
+Keras 3 reads many older architectures itself, but not all: nested models, arithmetic outside of
+layers and keys that it no longer knows stop it, and two of its defaults have another meaning. Here
+everything is rewritten in the format of Keras 3, so that Keras has nothing left to guess.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from fer_core.errors import InputError
+from fer_core.exchange.keras_config import LEGACY_OPERATIONS, MODEL_CLASSES, dictionaries
+from fer_core.exchange.keras_functions import FUNCTIONS
+
+#: Keys of Keras 1 and 2 that Keras 3 rejects and that have no effect on inference.
+_IGNORED_KEYS = frozenset(
+    (
+        *("activity_regularizer", "batch_input_shape", "build_config", "dynamic", "fused"),
+        *("implementation", "input_dim", "key_shape", "query_shape", "trainable", "value_shape"),
+        "softmax_robust_masking",
+        *("input_dtype", "input_length", "kernel_constraint", "kernel_initializer"),
+        *("kernel_regularizer", "noise_shape", "optional", "seed", "virtual_batch_size"),
+        *("beta_constraint", "gamma_constraint", "force_generator", "rng_type", "init", "sparse"),
+    )
+)
+#: Such keys that have no effect only with these values.
+_HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
+    "groups": (1, None),
+    "ragged": (False, None),
+    "renorm": (False, None),
+    "renorm_clipping": (None,),
+    "renorm_momentum": (0.99, None),
+    "sparse": (False, None),
+    "time_major": (False, None),
+    "zero_output_for_mask": (False, None),
+    "mode": (0, None),
+}
+#: Accepted by every layer, through its base class.
+_COMMON_KEYS = frozenset(("name", "trainable", "dtype"))
+
+_CONSTANT = "_CONSTANT_VALUE"
+
+
+def is_legacy(config: dict[str, Any], version: str | None) -> bool:
+    """Return True if Keras 1 or 2 wrote an architecture.
+
+    Args:
+        config: The architecture.
+        version: The version that its file records, if any.
+    """
+    version = version or config.get("keras_version")
+    if isinstance(version, str) and re.match(r"\d+\.", version):
+        return int(version.split(".")[0]) < 3
+    # Keras 3 records the module of every object.
+    return "module" not in config
+
+
+def from_legacy(config: dict[str, Any], path: Path) -> None:
+    """Convert an architecture in place.
+
+    Args:
+        config: An architecture that was checked, and whose models have a list of layers.
+        path: Its file, for messages.
+
+    Raises:
+        InputError: It uses an option that Keras 3 does not have.
+    """
+    for node in dictionaries(config, path):
+        if node.get("class_name") in MODEL_CLASSES:
+            _convert_model(node, path)
+        elif isinstance(node.get("config"), dict) and _is_layer(node):
+            _convert_layer(node, path)
+
+
+def _convert_model(node: dict[str, Any], path: Path) -> None:
+    inner = node["config"]
+    node.pop("build_config", None)
+    for layer in inner["layers"]:
+        layer.pop("build_config", None)
+        if (
+            layer.get("class_name") not in MODEL_CLASSES
+            and layer.get("class_name") not in LEGACY_OPERATIONS
+        ):
+            layer["module"] = "keras.layers"
+            layer["registered_name"] = None
+        if isinstance(layer.get("config"), dict):
+            # Keras 3 does not accept a slash, which it uses as a separator.
+            for holder in (layer, layer["config"]):
+                if isinstance(holder.get("name"), str):
+                    holder["name"] = plain_layer_name(holder["name"])
+    if "output_layers" in inner:
+        _Graph(inner, path).convert()
+    for key in ("batch_input_shape", "build_input_shape"):
+        inner.pop(key, None)
+
+
+def plain_layer_name(name: str) -> str:
+    """The name that a layer of Keras 2 gets in Keras 3, where it may not contain a slash."""
+    return name.replace("/", "_")
+
+
+class _Graph:
+    """The connections of one functional model."""
+
+    def __init__(self, inner: dict[str, Any], path: Path) -> None:
+        self._inner = inner
+        self._path = path
+        self._layers: dict[str, dict[str, Any]] = {}
+        for layer in inner["layers"]:
+            name = layer.get("name")
+            if not isinstance(name, str) or not isinstance(layer.get("inbound_nodes"), list):
+                raise self._damaged()
+            self._layers[name] = layer
+        self._offsets: dict[str, int] = {}
+
+    def convert(self) -> None:
+        """Rewrite all connections."""
+        try:
+            self._find_offsets()
+            for layer in self._layers.values():
+                is_operation = layer.get("class_name") in LEGACY_OPERATIONS
+                calls = [
+                    self._call(call, is_operation=is_operation) for call in layer["inbound_nodes"]
+                ]
+                if is_operation:
+                    operation = FUNCTIONS[layer["config"]["function"]]
+                    calls = [operation.convert(layer, *call) for call in calls]
+                layer["inbound_nodes"] = [
+                    {"args": list(args), "kwargs": options} for args, options in calls
+                ]
+            for key in ("input_layers", "output_layers"):
+                self._inner[key] = self._ends(self._inner[key])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise self._damaged() from error
+
+    def _find_offsets(self) -> None:
+        """Find for each nested model how many calls its own construction counted."""
+        highest: dict[str, int] = {}
+        for name, index, _ in self._references():
+            highest[name] = max(index, highest.get(name, 0))
+        for name, layer in self._layers.items():
+            if layer.get("class_name") in MODEL_CLASSES:
+                calls = len(layer["inbound_nodes"])
+                self._offsets[name] = max(0, highest.get(name, 0) - max(calls - 1, 0))
+
+    def _references(self) -> list[tuple[str, int, int]]:
+        found: list[tuple[str, int, int]] = []
+        pending: list[Any] = [layer["inbound_nodes"] for layer in self._layers.values()]
+        pending.append(self._inner["output_layers"])
+        while pending:
+            item = pending.pop()
+            if isinstance(item, dict):
+                pending.extend(item.values())
+            elif self._is_reference(item):
+                found.append((plain_layer_name(item[0]), item[1], item[2]))
+                pending.extend(item[3:])
+            elif isinstance(item, list):
+                pending.extend(item)
+        return found
+
+    def _is_reference(self, item: object) -> bool:
+        return (
+            isinstance(item, list)
+            and len(item) in (3, 4)
+            and isinstance(item[0], str)
+            and plain_layer_name(item[0]) in self._layers
+            and isinstance(item[1], int)
+            and isinstance(item[2], int)
+        )
+
+    def _call(
+        self, call: list[Any], *, is_operation: bool
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of one call of a layer."""
+        if isinstance(call, dict):
+            return tuple(call["args"]), call["kwargs"]
+        # TensorFlow functions have one argument, without the list around it.
+        entries = [call] if is_operation or not isinstance(call[0], list) else call
+        options: dict[str, Any] = {}
+        tensors = []
+        for entry in entries:
+            if len(entry) > 3:
+                options |= entry[3]
+            tensors.append(entry[2] if entry[0] == _CONSTANT else self._tensor(entry))
+        options = {key: self._argument(value) for key, value in options.items()}
+        return (tensors[0] if len(tensors) == 1 else tensors,), options
+
+    def _argument(self, value: Any) -> Any:
+        if self._is_reference(value):
+            return self._tensor(value)
+        if isinstance(value, list):
+            return [self._argument(item) for item in value]
+        return value
+
+    def _tensor(self, entry: list[Any]) -> dict[str, Any]:
+        name = plain_layer_name(entry[0])
+        if name not in self._layers:
+            raise KeyError(name)
+        index = entry[1] - self._offsets.get(name, 0)
+        return {
+            "class_name": "__keras_tensor__",
+            # Keras takes the shape from the layer.
+            "config": {"shape": [], "dtype": "float32", "keras_history": [name, index, entry[2]]},
+        }
+
+    def _ends(self, ends: Any) -> list[Any]:
+        """Return the inputs or outputs, with the number of calls that Keras 3 expects."""
+        entries = [ends] if self._is_reference(ends) else list(ends)
+        converted = []
+        for entry in entries:
+            name = plain_layer_name(entry[0])
+            index = entry[1] - self._offsets.get(name, 0)
+            # Keras 3 counts the construction of a nested functional model in this place only.
+            if self._layers[name].get("class_name") in ("Functional", "Model"):
+                index += 1
+            converted.append([name, index, entry[2]])
+        return converted[0] if len(converted) == 1 else converted
+
+    def _damaged(self) -> InputError:
+        return InputError(
+            f"{self._path} is damaged: the connections of its layers cannot be understood; save "
+            "the model again with Keras."
+        )
+
+
+def _is_layer(node: dict[str, Any]) -> bool:
+    import keras
+
+    name = node.get("class_name")
+    return (
+        isinstance(name, str)
+        # An operation such as "Add" has the name of a layer.
+        and not str(node.get("module")).startswith("keras.src.ops")
+        # An initializer has the class name "Identity" as well, but no name.
+        and "name" in node["config"]
+        and (name == "ThresholdedReLU" or inspect.isclass(getattr(keras.layers, name, None)))
+    )
+
+
+def _convert_layer(node: dict[str, Any], path: Path) -> None:
+    """Remove what Keras 3 does not accept, and set what it would understand in another way."""
+    import keras
+
+    inner, name = node["config"], node["class_name"]
+    node["module"] = "keras.layers"
+    node["registered_name"] = None
+    node.pop("build_config", None)
+    if name == "ThresholdedReLU":
+        node["class_name"] = name = "ReLU"
+        inner["threshold"] = inner.pop("theta", 1.0)
+    if name == "RandomCrop":
+        # At inference it resizes. Keras 3 leaves the size of the image as it is.
+        node["class_name"] = name = "Resizing"
+        inner["crop_to_aspect_ratio"] = True
+    if name == "Activation" and _function_name(inner.get("activation")) == "hard_sigmoid":
+        _make_old_hard_sigmoid(node)
+        return
+    if name == "LeakyReLU" and "alpha" in inner:
+        inner["negative_slope"] = inner.pop("alpha")
+    if name == "InputLayer" and "batch_input_shape" in inner:
+        inner["batch_shape"] = inner.pop("batch_input_shape")
+    if name == "GRU":
+        # Keras 3 assumes the newer variant, which older versions did not have.
+        inner.setdefault("reset_after", False)
+    for key in ("gamma", "beta"):
+        inner.pop(f"{key}_regularizer_weight", None)
+    for key, value in list(inner.items()):
+        if isinstance(value, dict) and value.get("type") == "ndarray":
+            inner[key] = value.get("value")
+    axis = inner.get("axis")
+    if isinstance(axis, list) and len(axis) == 1 and name != "Normalization":
+        inner["axis"] = axis[0]
+    accepted = _accepted_keys(getattr(keras.layers, name))
+    for key in [key for key in inner if key not in accepted]:
+        is_harmless = key in _IGNORED_KEYS or inner[key] in _HARMLESS_VALUES.get(key, ())
+        if not is_harmless:
+            raise InputError(
+                f"{path} uses the option {key}={str(inner[key])[:80]} of the layer "
+                f"{inner.get('name', name)!r} ({name}), which Keras 3 does not have; save the "
+                "model without it, or export it as ONNX."
+            )
+        del inner[key]
+
+
+def _function_name(function: object) -> object:
+    """The name of an activation, which may be wrapped in an object."""
+    return function.get("config") if isinstance(function, dict) else function
+
+
+def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
+    """Replace an activation by clip(0.2 x + 0.5, 0, 1). In Keras 3 the slope is 1 / 6."""
+    slope = {"name": f"{node['config']['name']}_slope", "scale": 0.2, "offset": 0.5}
+    limits = {"name": f"{node['config']['name']}_limits", "max_value": 1.0}
+    node["class_name"] = "Sequential"
+    node["module"] = "keras"
+    node["config"] = {
+        "name": node["config"]["name"],
+        "layers": [
+            {
+                "module": "keras.layers",
+                "class_name": class_name,
+                "config": config,
+                "registered_name": None,
+            }
+            for class_name, config in (("Rescaling", slope), ("ReLU", limits))
+        ],
+    }
+
+
+def _accepted_keys(layer: type) -> frozenset[str]:
+    """The options of a layer: those of its constructor, and of the classes it passes others to."""
+    keys: set[str] = set()
+    for cls in layer.__mro__:
+        if cls.__name__ == "Layer":
+            return frozenset(keys | _COMMON_KEYS)
+        constructor = inspect.getattr_static(cls, "__init__")
+        parameters = inspect.signature(constructor).parameters.values()
+        keys |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            break
+    return frozenset(keys - {"self"})

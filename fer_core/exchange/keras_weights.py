@@ -1,0 +1,268 @@
+"""Weights from Keras files, assigned to a model that was built from the same file.
+
+Keras assigns the weights of older files by position. Its order of the layers can differ from the
+order in which an older version wrote them, and layers of the same shape would then be exchanged
+without an error. Here every layer gets its weights by name, or by its position in the architecture
+of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.exchange.keras_config import MODEL_CLASSES
+from fer_core.exchange.keras_legacy import plain_layer_name
+
+if TYPE_CHECKING:
+    import h5py
+    import keras
+
+    Arrays = list[tuple[str, NDArray[Any]]]
+
+#: Where TensorFlow 2.12 stored the layers of a model, instead of in ``layers``.
+_OLD_CONTAINER = "_layer_checkpoint_dependencies"
+_CONTAINER = "layers"
+
+
+def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) -> None:
+    """Load weights that Keras 1 or 2 wrote.
+
+    Args:
+        model: The model.
+        file: A checked HDF5 file.
+        config: The architecture that the model was built from.
+
+    Raises:
+        ValueError: The weights do not fit the model.
+    """
+    import h5py
+
+    with h5py.File(file, "r") as content:
+        group = content.get("model_weights", content)
+        is_by_name = "layer_names" in group.attrs or "layer_names0" in group.attrs
+        arranged_file = file.with_name("arranged.weights.h5")
+        if is_by_name:
+            _load_by_name(model, group)
+        else:
+            with h5py.File(arranged_file, "w") as arranged:
+                _arrange(content, arranged, model, config["config"]["layers"])
+    if not is_by_name:
+        model.load_weights(arranged_file)
+    _adapt_hard_sigmoid(model)
+
+
+#: Keras 2 has hard_sigmoid(x) = clip(x / 5 + 1 / 2, 0, 1), and Keras 3 clip(x / 6 + 1 / 2, 0, 1).
+_HARD_SIGMOID_FACTOR = 1.2
+
+
+def _adapt_hard_sigmoid(model: keras.Model) -> None:
+    """Multiply the weights in front of hard sigmoids, so that Keras 3 computes the older ones."""
+    import keras
+
+    function = keras.activations.hard_sigmoid
+    for layer in model._flatten_layers():
+        parts = _PARTS.get(layer.__class__.__name__, 1)
+        is_hard = [getattr(layer, "activation", None) is function] * parts
+        if parts > 1:
+            if is_hard[0] and parts == _LSTM_PARTS:
+                raise ValueError(
+                    f"the layer {layer.name!r} has hard_sigmoid as its activation, which cannot "
+                    "be converted to Keras 3"
+                )
+            for gate in _GATES[parts]:
+                is_hard[gate] = layer.recurrent_activation is function
+        if not any(is_hard):
+            continue
+        factors = np.where(is_hard, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
+        names: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
+        if hasattr(layer, "pointwise_kernel"):
+            names = ("pointwise_kernel", "bias")
+        for name in names:
+            weight = getattr(layer, name, None)
+            if weight is not None:
+                columns = np.repeat(factors, weight.shape[-1] // parts) if parts > 1 else factors
+                weight.assign(np.asarray(weight) * columns)
+
+
+_LSTM_PARTS = 4
+#: Into how many parts the last axis of the weights is divided.
+_PARTS = {"LSTMCell": _LSTM_PARTS, "ConvLSTMCell": _LSTM_PARTS, "GRUCell": 3}
+#: The parts that belong to gates: input, forget and output; update and reset.
+_GATES = {_LSTM_PARTS: (0, 1, 3), 3: (0, 1)}
+
+
+def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
+    """Load the layout of ``model.save("name.h5")``: a group for each layer of the model."""
+    layers = {layer.name: layer for layer in model.layers}
+    loaded = set()
+    for text in _texts(group, "layer_names"):
+        layer_group = group.get(text)
+        names = [] if layer_group is None else _texts(layer_group, "weight_names")
+        if not names:
+            continue
+        layer = layers.get(plain_layer_name(text))
+        if layer is None:
+            raise ValueError(f"the layer {text!r} of the weights is not in the architecture")
+        _set_layer(layer, [(name, np.asarray(layer_group[name])) for name in names])
+        loaded.add(layer.name)
+    missing = [layer.name for layer in model.layers if layer.weights and layer.name not in loaded]
+    if missing:
+        raise ValueError(f"there are no weights for the layer {missing[0]!r}")
+
+
+def _texts(group: h5py.Group, name: str) -> list[str]:
+    """Return a list of texts in an attribute, which Keras splits if it is long."""
+    if name in group.attrs:
+        parts = [group.attrs[name]]
+    else:
+        parts = []
+        while f"{name}{len(parts)}" in group.attrs:
+            parts.append(group.attrs[f"{name}{len(parts)}"])
+    return [
+        text.decode() if isinstance(text, bytes) else str(text)
+        for part in parts
+        for text in np.atleast_1d(part)
+    ]
+
+
+def _set_layer(layer: keras.Layer, arrays: Arrays) -> None:
+    """Assign the weights of a layer or of a nested model."""
+    leaves = _leaves(layer)
+    if len(leaves) > 1 or layer.__class__.__name__ in MODEL_CLASSES:
+        assigned = _by_leaf(leaves, arrays)
+        if assigned is not None:
+            for leaf, values in assigned:
+                _assign(leaf, values)
+            return
+    _assign(layer, [value for _, value in arrays])
+
+
+def _leaves(layer: keras.Layer) -> list[keras.Layer]:
+    """The layers with weights inside nested models; the layer itself if it is not a model."""
+    if layer.__class__.__name__ not in MODEL_CLASSES:
+        return [layer] if layer.weights else []
+    found = [leaf for inner in layer.layers for leaf in _leaves(inner)]
+    return list({id(leaf): leaf for leaf in found}.values())
+
+
+def _by_leaf(
+    leaves: list[keras.Layer], arrays: Arrays
+) -> list[tuple[keras.Layer, list[NDArray[Any]]]] | None:
+    """Sort the weights of a nested model by its layers; None if their names do not tell."""
+    names = [leaf.name for leaf in leaves]
+    if len(set(names)) < len(names):
+        return None
+    values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    for name, array in arrays:
+        parts = name.split("/")[:-1]
+        # A name of Keras 2 may contain slashes itself, so that it spans several parts.
+        owners = {
+            plain_layer_name("/".join(parts[first:last]))
+            for first in range(len(parts))
+            for last in range(first + 1, len(parts) + 1)
+        } & set(names)
+        if not owners:
+            return None
+        values[max(owners, key=len)].append(array)
+    if any(len(values[leaf.name]) != len(leaf.weights) for leaf in leaves):
+        return None
+    return [(leaf, values[leaf.name]) for leaf in leaves]
+
+
+def _assign(layer: keras.Layer, values: list[NDArray[Any]]) -> None:
+    weights = _ordered_weights(layer)
+    if len(values) != len(weights):
+        raise ValueError(
+            f"the layer {layer.name!r} ({layer.__class__.__name__}) has {len(weights)} weights, "
+            f"and the file contains {len(values)} for it"
+        )
+    for weight, value in zip(weights, values, strict=True):
+        if tuple(weight.shape) != value.shape:
+            raise ValueError(
+                f"the weight {weight.path!r} has the shape {tuple(weight.shape)}, and the file "
+                f"contains {value.shape}"
+            )
+        weight.assign(value)
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
+
+
+def _ordered_weights(layer: keras.Layer) -> list[Any]:
+    """The weights in the order of older files: first those that are trained.
+
+    The states of random generators, which older versions did not store, are omitted.
+    """
+    trained = list(layer.trainable_weights)
+    known = {id(weight) for weight in trained}
+    return trained + [weight for weight in layer.non_trainable_weights if id(weight) not in known]
+
+
+def _arrange(
+    source: h5py.Group, target: h5py.Group, model: keras.Model, configs: list[dict[str, Any]]
+) -> None:
+    """Copy the weights of a ``.keras`` file of Keras 2 to where Keras 3 looks for them.
+
+    In both versions the group of a layer is named after its class, with a number. Keras 2 counted
+    in the order of the architecture.
+    """
+    container = source.get(_CONTAINER) or source.get(_OLD_CONTAINER)
+    if container is None:
+        return
+    groups = _groups_by_class(container)
+    layers = {layer.name: layer for layer in model.layers}
+    found: dict[str, h5py.Group] = {}
+    for config in configs:
+        name = plain_layer_name(str(config["config"].get("name", config.get("name"))))
+        layer = layers.get(name)
+        if layer is None or not layer.weights:
+            continue
+        of_class = groups.get(_snake_case(layer.__class__.__name__))
+        if not of_class:
+            raise ValueError(f"there are no weights for the layer {name!r}")
+        found[name] = of_class.pop(0)
+    counts: dict[str, int] = {}
+    for layer in model.layers:
+        kind = _snake_case(layer.__class__.__name__)
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        if layer.name not in found:
+            continue
+        path = f"{_CONTAINER}/{kind}" + (f"_{number}" if number else "")
+        if layer.__class__.__name__ in MODEL_CLASSES:
+            inner = next(one for one in configs if one["config"].get("name") == layer.name)
+            _arrange(found[layer.name], target.create_group(path), layer, inner["config"]["layers"])
+        else:
+            source.copy(found[layer.name], target, name=path)
+
+
+def _groups_by_class(container: h5py.Group) -> dict[str, list[h5py.Group]]:
+    """The groups with weights by their class, in the order of their numbers."""
+    numbered: dict[str, list[tuple[int, h5py.Group]]] = {}
+    for name in container:
+        match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
+        assert match is not None  # the pattern matches any name
+        kind, number = match[1], match[2]
+        if _has_arrays(container[name]):
+            numbered.setdefault(kind, []).append((int(number or 0), container[name]))
+    return {
+        kind: [group for _, group in sorted(groups, key=lambda pair: pair[0])]
+        for kind, groups in numbered.items()
+    }
+
+
+def _has_arrays(group: h5py.Group) -> bool:
+    import h5py
+
+    return bool(group.visititems(lambda _, item: True if isinstance(item, h5py.Dataset) else None))
+
+
+def _snake_case(name: str) -> str:
+    """The name of a class in Keras's files: ``Conv2D`` is ``conv2d``."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,141 @@
+"""The accuracy of a model file with each usual scaling of its input, measured on a dataset."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import SERVED_NETWORK_FILE
+from fer_core.emotions import positions_in_emotion_order
+from fer_core.errors import InputError
+from fer_core.exchange.importing import ImportRequest, convert_model
+from fer_core.exchange.input_scaling import Scaling
+from fer_core.exchange.labels import Scale, read_notes
+from fer_core.exchange.onnx_trial import record_for_input
+from fer_core.predictor import Network, network_input, open_onnx_network
+
+#: More images would not change the order of the candidates.
+MAX_IMAGES = 1000
+_BATCH_VALUES = 64 * 48 * 48
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One scaling and its result.
+
+    Attributes:
+        scale: The range of the pixel intensities.
+        mean: What is subtracted, in units of that range; None for nothing.
+        std: What is divided by after that; None for nothing.
+        accuracy: Share of the images that are classified correctly, 0 to 1.
+    """
+
+    scale: Scale
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    accuracy: float
+
+    @property
+    def options(self) -> str:
+        """The options of ``models import`` for this scaling."""
+        parts = [f"--scale {self.scale}"]
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None:
+                parts.append(f"--{name} {','.join(f'{value:g}' for value in values)}")
+        return " ".join(parts)
+
+
+_ImageNet = tuple[tuple[float, ...], tuple[float, ...]]
+#: Mean and standard deviation of ImageNet, for intensities of 0 to 1, as in torchvision.
+_IMAGENET: _ImageNet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+#: Mean of ImageNet for intensities of 0 to 255, as networks converted from Caffe subtract it.
+_IMAGENET_MEAN_OF_BYTES = (123.68, 116.779, 103.939)
+
+
+def check_scalings(
+    path: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int8],
+    request: ImportRequest | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> list[Candidate]:
+    """Classify images with each usual scaling. Nothing is imported.
+
+    Args:
+        path: A model file, as for ``import_model``.
+        images: Gray faces, uint8 ``[n, 48, 48]``.
+        labels: Their emotions, indices into ``EMOTIONS``.
+        request: The options of the import. Its own scaling is one of the candidates.
+        report: Called with the number of finished candidates and of all.
+
+    Returns:
+        The scalings, the most accurate first.
+
+    Raises:
+        InputError: As ``import_model``.
+    """
+    request = request or ImportRequest()
+    if path.is_dir():
+        raise InputError(
+            f"{path} is a folder with a bundle, which defines its input; omit --check-on."
+        )
+    with tempfile.TemporaryDirectory(prefix="fer-studio-") as name:
+        folder = Path(name)
+        # The network itself, without a scaling in front of it.
+        plain = replace(request, scale="bytes", mean=None, std=None)
+        record = convert_model(path, folder, plain, read_notes(path))
+        network = open_onnx_network(
+            folder / SERVED_NETWORK_FILE, path.name, input_shape=record.input_shape
+        )
+        positions = positions_in_emotion_order(record.labels)
+        assert positions is not None
+        choices = _choices(request, channels=record.input_shape[2])
+        candidates = []
+        for number, (scale, mean, std) in enumerate(choices, start=1):
+            scaling = Scaling.of(scale, mean, std)
+            predicted = _predicted(network, images, record.input_shape, scaling)
+            accuracy = float((np.asarray(predicted)[:, positions].argmax(axis=1) == labels).mean())
+            candidates.append(Candidate(scale, mean, std, accuracy))
+            if report is not None:
+                report(number, len(choices))
+    return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
+
+
+def _choices(
+    request: ImportRequest, *, channels: int
+) -> list[tuple[Scale, tuple[float, ...] | None, tuple[float, ...] | None]]:
+    choices: list[tuple[Scale, tuple[float, ...] | None, tuple[float, ...] | None]] = [
+        ("unit", None, None),
+        ("signed", None, None),
+        ("bytes", None, None),
+    ]
+    if channels == 3:
+        choices += [("unit", *_IMAGENET), ("bytes", _IMAGENET_MEAN_OF_BYTES, None)]
+    else:
+        choices += [("unit", (0.5,), (0.25,)), ("bytes", (128.0,), None)]
+    if request.mean is not None or request.std is not None:
+        values = (*(request.mean or ()), *(request.std or ()))
+        scale = request.scale or ("bytes" if max(values) > 1 else "unit")
+        choices.append((scale, request.mean, request.std))
+    return list(dict.fromkeys(choices))
+
+
+def _predicted(
+    network: Network,
+    images: NDArray[np.uint8],
+    shape: tuple[int, int, int],
+    scaling: Scaling,
+) -> NDArray[np.float32]:
+    record = record_for_input(shape, Scaling.of("bytes"))
+    batch = max(1, _BATCH_VALUES // int(np.prod(shape)))
+    return np.concatenate(
+        [
+            network(scaling.apply(network_input(images[first : first + batch], record)))
+            for first in range(0, len(images), batch)
+        ]
+    )

@@ -1,0 +1,437 @@
+"""Write the Keras 2 files in ``tests/exchange/keras2`` with ``tf_keras``, and their outputs.
+
+``tf_keras`` is Keras 2 for TensorFlow versions that come with Keras 3. It is needed only here::
+
+    pip install --no-deps tf_keras==2.21.0
+    python -m tools.write_keras2_samples
+
+One network contains every layer that ``tf_keras`` and Keras 3 share, each in a branch of its own.
+The branches are flattened and concatenated, so that one output contains the results of all layers.
+The weights are random numbers, and so are the statistics of normalization layers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "exchange" / "keras2"
+INPUT_SHAPE = (16, 18, 3)
+#: Values of each branch that are stored, equally spaced in its flat output.
+STORED_VALUES = 48
+
+Branch = Callable[["Tensors"], Any]
+
+
+class Tensors:
+    """The tensors that branches start from, of the ranks that layers expect.
+
+    Attributes:
+        layers: ``tf_keras.layers``.
+        image: ``[n, 8, 9, 3]``.
+        sequence: ``[n, 12, 18]``.
+        short: A sequence of 4 steps, ``[n, 4, 54]``.
+        volume: ``[n, 4, 6, 3, 3]``.
+        vector: ``[n, 216]``.
+    """
+
+    def __init__(self, layers: Any, pixels: Any) -> None:
+        self.layers = layers
+        self.image = layers.AveragePooling2D(2, name="image")(pixels)
+        self.sequence = layers.Reshape((12, 18), name="sequence")(self.image)
+        self.short = layers.Reshape((4, 54), name="short")(self.image)
+        self.volume = layers.Reshape((4, 6, 3, 3), name="volume")(self.image)
+        self.vector = layers.Flatten(name="vector")(self.image)
+
+
+def _on(tensor: str, layer: str, *arguments: Any, **options: Any) -> Branch:
+    """Return the branch that applies one layer to one of the tensors."""
+
+    def branch(start: Tensors) -> Any:
+        return getattr(start.layers, layer)(*arguments, **options)(getattr(start, tensor))
+
+    return branch
+
+
+def _merge(layer: str, **options: Any) -> Branch:
+    def branch(start: Tensors) -> Any:
+        other = start.layers.Conv2D(3, 1)(start.image)
+        return getattr(start.layers, layer)(**options)([start.image, other])
+
+    return branch
+
+
+def _attention(layer: str, **options: Any) -> Branch:
+    def branch(start: Tensors) -> Any:
+        keys = start.layers.Dense(18)(start.sequence)
+        return getattr(start.layers, layer)(**options)([start.sequence, keys])
+
+    return branch
+
+
+def _multi_head(start: Tensors) -> Any:
+    return start.layers.MultiHeadAttention(2, 4)(start.sequence, start.sequence)
+
+
+def _embedding(start: Tensors) -> Any:
+    codes = start.layers.Discretization([0.3, 0.5, 0.7])(start.vector)
+    return start.layers.Embedding(4, 2)(codes)
+
+
+def _category_encoding(start: Tensors) -> Any:
+    codes = start.layers.Discretization([0.3, 0.5, 0.7])(start.vector)
+    return start.layers.CategoryEncoding(4, output_mode="multi_hot")(codes)
+
+
+def _masking(start: Tensors) -> Any:
+    masked = start.layers.Masking(0.0)(start.short)
+    return start.layers.LSTM(3)(masked)
+
+
+def _bidirectional(layer: str, **options: Any) -> Branch:
+    def branch(start: Tensors) -> Any:
+        inner = getattr(start.layers, layer)(3, return_sequences=True)
+        return start.layers.Bidirectional(inner, **options)(start.short)
+
+    return branch
+
+
+def _cell(start: Tensors, cell: Any) -> Any:
+    return start.layers.RNN(cell, return_sequences=True)(start.short)
+
+
+def _distributed(start: Tensors) -> Any:
+    layers = start.layers
+    frames = layers.Reshape((4, 6, 9, 1))(start.image)
+    return layers.TimeDistributed(layers.Conv2D(2, 3, activation="relu"))(frames)
+
+
+def _normalization(start: Tensors) -> Any:
+    return start.layers.Normalization()(start.image)
+
+
+def _fixed_normalization(start: Tensors) -> Any:
+    return start.layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.04, 0.05, 0.06])(
+        start.image
+    )
+
+
+def _spectral(start: Tensors) -> Any:
+    return start.layers.SpectralNormalization(start.layers.Conv2D(3, 3))(start.image)
+
+
+def _shared(start: Tensors) -> Any:
+    dense = start.layers.Dense(18, activation="tanh")
+    return dense(dense(start.sequence))
+
+
+def _frames(start: Tensors, dimensions: int) -> Any:
+    shape = {1: (3, 24, 3), 2: (3, 8, 9, 1), 3: (2, 4, 3, 9, 1)}[dimensions]
+    return start.layers.Reshape(shape)(start.image)
+
+
+def _conv_lstm(dimensions: int) -> Branch:
+    def branch(start: Tensors) -> Any:
+        layer = getattr(start.layers, f"ConvLSTM{dimensions}D")
+        return layer(2, 3, padding="same", return_sequences=True)(_frames(start, dimensions))
+
+    return branch
+
+
+ACTIVATIONS = (
+    *("elu", "exponential", "gelu", "hard_sigmoid", "linear", "mish", "relu", "selu"),
+    *("sigmoid", "softmax", "softplus", "softsign", "swish", "tanh"),
+)
+
+#: The class, or the class and a variant of it, and a branch with it.
+BRANCHES: dict[str, Branch] = {
+    **{f"Activation-{name}": _on("image", "Activation", name) for name in ACTIVATIONS},
+    "ActivityRegularization": _on("image", "ActivityRegularization", l1=0.1),
+    "Add": _merge("Add"),
+    "AdditiveAttention": _attention("AdditiveAttention"),
+    "AlphaDropout": _on("image", "AlphaDropout", 0.3),
+    "Attention": _attention("Attention", use_scale=True),
+    "Attention-concat": _attention("Attention", score_mode="concat"),
+    "Average": _merge("Average"),
+    "AveragePooling1D": _on("sequence", "AveragePooling1D", 2),
+    "AveragePooling2D": _on("image", "AveragePooling2D", 3, strides=2, padding="same"),
+    "AveragePooling3D": _on("volume", "AveragePooling3D", 2),
+    "BatchNormalization": _on("image", "BatchNormalization"),
+    "BatchNormalization-plain": _on("sequence", "BatchNormalization", center=False, scale=False),
+    "Bidirectional": _bidirectional("LSTM"),
+    "Bidirectional-sum": _bidirectional("GRU", merge_mode="sum"),
+    "CategoryEncoding": _category_encoding,
+    "CenterCrop": _on("image", "CenterCrop", 4, 5),
+    "Concatenate": _merge("Concatenate", axis=-1),
+    "Conv1D": _on("sequence", "Conv1D", 4, 3, dilation_rate=2, padding="causal"),
+    "Conv1DTranspose": _on("sequence", "Conv1DTranspose", 2, 3, strides=2),
+    "Conv2D": _on("image", "Conv2D", 4, 3, strides=2, padding="same", activation="relu"),
+    "Conv2D-groups": _on("image", "Conv2D", 6, 3, groups=3, use_bias=False),
+    "Conv2D-hard_sigmoid": _on("image", "Conv2D", 3, 3, activation="hard_sigmoid"),
+    "Conv2DTranspose": _on("image", "Conv2DTranspose", 2, 3, strides=2, padding="same"),
+    "Conv3D": _on("volume", "Conv3D", 2, 2),
+    "Conv3DTranspose": _on("volume", "Conv3DTranspose", 2, 2, strides=2),
+    "ConvLSTM1D": _conv_lstm(1),
+    "ConvLSTM2D": _conv_lstm(2),
+    "ConvLSTM3D": _conv_lstm(3),
+    "Cropping1D": _on("sequence", "Cropping1D", (1, 2)),
+    "Cropping2D": _on("image", "Cropping2D", ((1, 2), (0, 1))),
+    "Cropping3D": _on("volume", "Cropping3D", ((1, 1), (0, 2), (1, 0))),
+    "Dense": _on("sequence", "Dense", 5, activation="gelu"),
+    "Dense-hard_sigmoid": _on("vector", "Dense", 9, activation="hard_sigmoid"),
+    "DepthwiseConv1D": _on("sequence", "DepthwiseConv1D", 3, depth_multiplier=2),
+    "DepthwiseConv2D": _on("image", "DepthwiseConv2D", 3, activation="hard_sigmoid"),
+    "Discretization": _on("vector", "Discretization", [0.3, 0.5, 0.7]),
+    "Dot": _merge("Dot", axes=(3, 3)),
+    "Dropout": _on("image", "Dropout", 0.4, noise_shape=(None, 1, 1, 3)),
+    "ELU": _on("image", "ELU", alpha=0.7),
+    "EinsumDense": _on("sequence", "EinsumDense", "abc,cd->abd", output_shape=(None, 4)),
+    "Embedding": _embedding,
+    "Flatten": _on("image", "Flatten"),
+    "GRU": _on("short", "GRU", 3),
+    "GRU-old": _on("short", "GRU", 3, reset_after=False, recurrent_activation="hard_sigmoid"),
+    "GRUCell": lambda start: _cell(start, start.layers.GRUCell(3)),
+    "GaussianDropout": _on("image", "GaussianDropout", 0.3),
+    "GaussianNoise": _on("image", "GaussianNoise", 0.3),
+    "GlobalAveragePooling1D": _on("sequence", "GlobalAveragePooling1D"),
+    "GlobalAveragePooling2D": _on("image", "GlobalAveragePooling2D", keepdims=True),
+    "GlobalAveragePooling3D": _on("volume", "GlobalAveragePooling3D"),
+    "GlobalMaxPooling1D": _on("sequence", "GlobalMaxPooling1D"),
+    "GlobalMaxPooling2D": _on("image", "GlobalMaxPooling2D"),
+    "GlobalMaxPooling3D": _on("volume", "GlobalMaxPooling3D"),
+    "GroupNormalization": _on("image", "GroupNormalization", groups=3),
+    "Identity": _on("image", "Identity"),
+    "LSTM": _on("short", "LSTM", 3, return_sequences=True),
+    "LSTM-old": _on("short", "LSTM", 3, recurrent_activation="hard_sigmoid", go_backwards=True),
+    "LSTMCell": lambda start: _cell(start, start.layers.LSTMCell(3)),
+    "LayerNormalization": _on("image", "LayerNormalization", axis=[2, 3]),
+    "LeakyReLU": _on("image", "LeakyReLU", alpha=0.2),
+    "Masking": _masking,
+    "MaxPooling1D": _on("sequence", "MaxPooling1D", 3, padding="same"),
+    "MaxPooling2D": _on("image", "MaxPooling2D", 2),
+    "MaxPooling3D": _on("volume", "MaxPooling3D", 2),
+    "Maximum": _merge("Maximum"),
+    "Minimum": _merge("Minimum"),
+    "MultiHeadAttention": _multi_head,
+    "Multiply": _merge("Multiply"),
+    "Normalization": _normalization,
+    "Normalization-fixed": _fixed_normalization,
+    "PReLU": _on("image", "PReLU", shared_axes=[1, 2]),
+    "Permute": _on("image", "Permute", (3, 1, 2)),
+    "RNN": lambda start: _cell(start, start.layers.SimpleRNNCell(3)),
+    "RandomBrightness": _on("image", "RandomBrightness", 0.2),
+    "RandomContrast": _on("image", "RandomContrast", 0.2),
+    "RandomCrop": _on("image", "RandomCrop", 6, 6),
+    "RandomFlip": _on("image", "RandomFlip"),
+    "RandomRotation": _on("image", "RandomRotation", 0.1),
+    "RandomTranslation": _on("image", "RandomTranslation", 0.1, 0.1),
+    "RandomZoom": _on("image", "RandomZoom", 0.1),
+    "ReLU": _on("image", "ReLU", max_value=0.6, negative_slope=0.1, threshold=0.2),
+    "RepeatVector": _on("vector", "RepeatVector", 2),
+    "Rescaling": _on("image", "Rescaling", 2.0, offset=-1.0),
+    "Reshape": _on("image", "Reshape", (9, -1)),
+    "Resizing": _on("image", "Resizing", 5, 13),
+    "Resizing-nearest": _on("image", "Resizing", 11, 4, interpolation="nearest"),
+    "SeparableConv1D": _on("sequence", "SeparableConv1D", 4, 3),
+    "SeparableConv2D": _on("image", "SeparableConv2D", 4, 3, activation="hard_sigmoid"),
+    "SimpleRNN": _on("short", "SimpleRNN", 3),
+    "SimpleRNN-old": _on("short", "SimpleRNN", 3, activation="hard_sigmoid"),
+    "SimpleRNNCell": lambda start: _cell(start, start.layers.SimpleRNNCell(2)),
+    "Softmax": _on("image", "Softmax", axis=[1, 2]),
+    "SpatialDropout1D": _on("sequence", "SpatialDropout1D", 0.2),
+    "SpatialDropout2D": _on("image", "SpatialDropout2D", 0.2),
+    "SpatialDropout3D": _on("volume", "SpatialDropout3D", 0.2),
+    "SpectralNormalization": _spectral,
+    "StackedRNNCells": lambda start: _cell(
+        start,
+        start.layers.StackedRNNCells([start.layers.LSTMCell(3), start.layers.GRUCell(2)]),
+    ),
+    "Subtract": _merge("Subtract"),
+    "ThresholdedReLU": _on("image", "ThresholdedReLU", theta=0.5),
+    "TimeDistributed": _distributed,
+    "UnitNormalization": _on("image", "UnitNormalization"),
+    "UpSampling1D": _on("sequence", "UpSampling1D", 2),
+    "UpSampling2D": _on("image", "UpSampling2D", 2, interpolation="bilinear"),
+    "UpSampling3D": _on("volume", "UpSampling3D", 2),
+    "ZeroPadding1D": _on("sequence", "ZeroPadding1D", 2),
+    "ZeroPadding2D": _on("image", "ZeroPadding2D", ((1, 2), (0, 1))),
+    "ZeroPadding3D": _on("volume", "ZeroPadding3D", 1),
+    "shared layer": _shared,
+}
+
+
+def main() -> None:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--each", type=Path, help="a folder for one network per layer as well")
+    arguments = parser.parse_args()
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # tf_keras uses some classes through TensorFlow, which must take them from Keras 2 as well.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    FOLDER.mkdir(exist_ok=True)
+    _write(FOLDER, "layers", BRANCHES)
+    for name, make in NETWORKS.items():
+        _write_network(name, make)
+    (FOLDER / "layers.json").write_text(json.dumps(_shared_layers()))
+    for path in FOLDER.glob("*.h5"):
+        packed = gzip.compress(path.read_bytes(), mtime=0)
+        path.with_name(f"{path.name}.gz").write_bytes(packed)
+        path.unlink()
+    for path in FOLDER.glob("*.keras"):
+        _deflate(path)
+    if arguments.each:
+        arguments.each.mkdir(exist_ok=True)
+        for name, branch in BRANCHES.items():
+            _write(arguments.each, name.replace(" ", "_"), {name: branch})
+
+
+def _shared_layers() -> list[str]:
+    """The names of the layers that both versions have; a second name of a layer is omitted."""
+    import keras
+    import tf_keras
+
+    old = vars(tf_keras.layers)
+    return sorted(
+        name
+        for name in set(old) & set(vars(keras.layers))
+        if isinstance(old[name], type) and old[name].__name__ == name
+    )
+
+
+def _nested(keras: Any) -> Any:
+    """Models inside of models, and arithmetic outside of layers."""
+    layers = keras.layers
+    start = keras.Input((24, 24, 3))
+    tensor = layers.Conv2D(6, 3, strides=2, name="stem/conv")(start)
+    tensor = layers.Conv2D(6, 3, groups=3, activation="hard_sigmoid")(tensor)
+    other = layers.Conv2D(6, 3, activation="gelu")(tensor)
+    tensor = layers.Concatenate()([layers.Cropping2D(1)(tensor), other])
+    backbone = keras.Model(start, layers.BatchNormalization()(tensor), name="backbone")
+    head = keras.Sequential(
+        [
+            layers.SpatialDropout2D(0.2, input_shape=backbone.output_shape[1:]),
+            layers.Reshape((7, -1)),
+            layers.LSTM(5, recurrent_activation="hard_sigmoid"),
+            layers.Dense(7),
+            layers.Activation("softmax"),
+        ],
+        name="head",
+    )
+    pixels = keras.Input((24, 24, 3))
+    scaled = keras.applications.mobilenet_v2.preprocess_input(pixels)
+    return keras.Model(pixels, head(backbone(scaled[:, :, :, ::-1])))
+
+
+def _sequential(keras: Any) -> Any:
+    """A backbone in a sequential model, as in tutorials on transfer learning."""
+    layers = keras.layers
+    start = keras.Input((32, 32, 1))
+    tensor = layers.Normalization(mean=[128.0], variance=[4000.0])(start)
+    tensor = layers.Conv2D(4, 3, strides=2, activation="relu")(tensor)
+    backbone = keras.Model(start, layers.DepthwiseConv2D(3)(tensor), name="backbone")
+    backbone.trainable = False
+    return keras.Sequential(
+        [
+            backbone,
+            keras.Sequential([layers.RandomFlip(), layers.ThresholdedReLU(0.1)]),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(8, activation="hard_sigmoid"),
+            layers.Activation("hard_sigmoid"),
+            layers.Dense(7, activation="softmax"),
+        ]
+    )
+
+
+#: Complete classifiers.
+NETWORKS: dict[str, Callable[[Any], Any]] = {"nested": _nested, "sequential": _sequential}
+
+
+def _write_network(stem: str, make: Callable[[Any], Any]) -> None:
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    model = make(tf_keras)
+    _set_random_weights(model)
+    shape = (4, *model.input_shape[1:])
+    images = np.random.default_rng(1).integers(0, 256, shape)
+    # Of different brightness, so that a network that averages them tells them apart.
+    brightness = np.linspace(0.1, 1, len(images)).reshape(-1, 1, 1, 1)
+    images = np.rint(images * brightness).astype(np.float32)
+    expected = np.asarray(model(images, training=False))
+    model.save(FOLDER / f"{stem}.h5")
+    model.save(FOLDER / f"{stem}.keras")
+    np.savez_compressed(FOLDER / f"{stem}.npz", images=images.astype(np.uint8), expected=expected)
+
+
+def _deflate(path: Path) -> None:
+    """Compress an archive, which Keras does not."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+
+
+def _write(folder: Path, stem: str, branches: dict[str, Branch]) -> None:
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    layers = tf_keras.layers
+    pixels = tf_keras.Input(INPUT_SHAPE)
+    start = Tensors(layers, pixels)
+    outputs = {name: _flat(layers, branch(start)) for name, branch in branches.items()}
+    joined = list(outputs.values())
+    output = layers.Concatenate(name="outputs")(joined) if len(joined) > 1 else joined[0]
+    model = tf_keras.Model(pixels, output)
+    _set_random_weights(model)
+    generator = np.random.default_rng(1)
+    images = generator.random((2, *INPUT_SHAPE), dtype=np.float32)
+    expected = np.asarray(model(images, training=False))
+    sizes = {name: int(tensor.shape[1]) for name, tensor in outputs.items()}
+    model.save(folder / f"{stem}.h5")
+    model.save(folder / f"{stem}.keras")
+    stored = expected[:, stored_columns(sizes)]
+    np.savez_compressed(
+        folder / f"{stem}.npz", images=images, expected=stored, sizes=json.dumps(sizes)
+    )
+
+
+def stored_columns(sizes: dict[str, int]) -> NDArray[np.int64]:
+    """Return the columns of the joined output that are stored."""
+    columns = []
+    first = 0
+    for size in sizes.values():
+        columns.append(first + np.unique(np.linspace(0, size - 1, STORED_VALUES).astype(np.int64)))
+        first += size
+    return np.concatenate(columns)
+
+
+def _flat(layers: Any, tensor: Any) -> Any:
+    tensor = layers.Flatten()(tensor)
+    return tensor if tensor.dtype == "float32" else layers.Rescaling(1.0)(tensor)
+
+
+def _set_random_weights(model: Any) -> None:
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        if not weight.dtype.is_floating:
+            continue
+        values = generator.normal(0, 0.5, weight.shape).astype(np.float32)
+        positive = "variance" in weight.name
+        weight.assign(np.abs(values) + 0.5 if positive else values)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+if __name__ == "__main__":
+    main()
