@@ -22,6 +22,7 @@ from fer_core.bundle import (
     write_calibration,
 )
 from fer_core.calibration import Calibration
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES
 from fer_core.errors import InputError
 from fer_core.exchange import keras_config
 from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
@@ -30,6 +31,7 @@ from fer_core.exchange.labels import (
     SCALES,
     FileNotes,
     Scale,
+    check_label_count,
     labels_needed,
     read_notes,
 )
@@ -50,7 +52,7 @@ from fer_core.files import (
 from fer_core.model_card import model_card
 from fer_core.predictor import Predictor, network_input, open_onnx_network
 from fer_core.provenance import installed_versions
-from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
+from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,8 +91,8 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         The bundle. The ``source`` of its record lists changes and assumptions.
 
     Raises:
-        InputError: The file is missing, damaged, could run code, is not a classifier of the seven
-            emotions, or does not define the labels of its outputs. Nothing is written.
+        InputError: The file is missing, damaged, could run code, is not a classifier of 2 to 20
+            classes, or does not define the labels of its outputs. Nothing is written.
     """
     request = request or ImportRequest()
     if path.is_dir():
@@ -157,8 +159,10 @@ def _import_keras(
     shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
     if not is_served_shape(shape):
         raise InputError(wrong_input(path, list(model.input_shape)))
-    if tuple(model.output_shape[1:]) != (CLASS_COUNT,):
+    outputs = tuple(model.output_shape[1:])
+    if len(outputs) != 1 or not MIN_CLASSES <= (outputs[0] or 0) <= MAX_CLASSES:
         raise InputError(wrong_output(path, list(model.output_shape)))
+    check_label_count(path, labels, outputs[0])
     source = ModelSource(
         file=path.name,
         format=parts.format,
@@ -196,9 +200,11 @@ def _import_onnx(
 ) -> BundleRecord:
     scaling = _known_scaling(request, notes)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
+    labels = _labels(path, request, notes)
+    check_label_count(path, labels, prepared.outputs)
     record = _record(
         ModelSource(file=path.name, format="ONNX network"),
-        _labels(path, request, notes),
+        labels,
         prepared.input_shape,
         parameters=prepared.parameters,
         request=request,

@@ -49,6 +49,7 @@ class PreparedNetwork:
         softmax_added: Whether it returned logits, so that a softmax was added.
         channels_first: Whether it expected channels first, so that a transposition was added.
         one_by_one: Whether it processes one image at a time.
+        outputs: Number of values that it returns for each image.
     """
 
     input_shape: tuple[int, int, int]
@@ -57,6 +58,7 @@ class PreparedNetwork:
     softmax_added: bool
     channels_first: bool
     one_by_one: bool
+    outputs: int
 
 
 def prepare_network(
@@ -77,7 +79,7 @@ def prepare_network(
 
     Raises:
         InputError: The network is damaged, unsafe, exceeds the limits, or is not a classifier of
-            the seven emotions.
+            2 to 20 classes.
     """
     arguments = ["prepare", str(path), str(served), json.dumps(scaling)]
     answer = json.loads(_run_limited(path, arguments, limits or LIMITS))
@@ -163,6 +165,7 @@ def _prepare(path: Path, served: Path, scaling: tuple[float, float] | None) -> P
         softmax_added=softmax,
         channels_first=network.channels_first,
         one_by_one=one_by_one,
+        outputs=expected.shape[1],
     )
 
 
