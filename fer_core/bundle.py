@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.calibration import Calibration, read_calibration
-from fer_core.emotions import EMOTIONS, positions_in_emotion_order
+from fer_core.classes import positions_of, served_classes, validated_classes
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     PLAIN_NAME,
@@ -122,10 +122,12 @@ class BundleRecord:
         """Check what the types do not state.
 
         Raises:
-            ValueError: A label is missing, or the scale is not above 0.
+            ValueError: The labels are not a class list, or the scale is not above 0.
         """
-        if positions_in_emotion_order(self.labels) is None:
-            raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
+        try:
+            validated_classes(self.labels)
+        except ValueError as error:
+            raise ValueError(f"labels: {error}") from error
         if self.input_scale <= 0:
             raise ValueError(f"input_scale should be above 0. Received: {self.input_scale}")
 
@@ -147,6 +149,22 @@ class BundleRecord:
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""
         return asdict(self)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of predictions, in their order.
+
+        Labels that name the seven or the eight emotions in another order, and those of an imported
+        network also in other words, are the emotions.
+        """
+        classes = served_classes(self.labels)
+        keeps_names = self.recipe is not None and set(classes) != set(self.labels)
+        return validated_classes(self.labels) if keeps_names else classes
+
+    @property
+    def output_positions(self) -> list[int]:
+        """The position of each of ``classes`` in the output of the network."""
+        return positions_of(self.classes, self.labels)
 
     @property
     def learned_votes(self) -> bool:
@@ -244,7 +262,8 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
             f"The bundle {name!r} is damaged: {record_path} is not valid "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    return Bundle(name, folder, record, read_calibration(folder / CALIBRATION_FILE, name))
+    calibration = read_calibration(folder / CALIBRATION_FILE, name, record.classes)
+    return Bundle(name, folder, record, calibration)
 
 
 def write_calibration(
@@ -576,8 +595,8 @@ def write_predictions(
     Args:
         folder: The bundle's folder.
         labels: True labels of the validation images, int8 ``[n]``.
-        probabilities: The model's probabilities for them, float32 ``[n, 7]`` in the order of
-            ``EMOTIONS``, **before** temperature, so that a calibration can be fitted to them.
+        probabilities: The model's probabilities for them, float32 ``[n, classes]``, **before**
+            temperature, so that a calibration can be fitted to them.
         votes: Annotator votes for the same images, uint8 ``[n, 10]`` in the order of
             ``VOTE_COLUMNS``; None where labels were learned.
     """

@@ -14,7 +14,7 @@ from fer_core.errors import InputError, first_line
 from fer_core.files import cannot_read, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
-#: The adjustment in favor of rare emotions: none, as calibrated, or stronger than calibrated.
+#: The adjustment in favor of rare classes: none, as calibrated, or stronger than calibrated.
 Emphasis = Literal["none", "default", "strong"]
 EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
 
@@ -28,30 +28,32 @@ class Calibration:
 
     Attributes:
         temperature: Above 1 softens probabilities, below 1 sharpens them.
-        class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
+        class_prior: Share of each class in the training targets, in the order of ``classes``;
             None if unknown; then no adjustment is made.
         prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
         thresholds: From an accuracy in percent to the lowest confidence threshold at which the
             predictions on validation images reach it; None if no threshold does.
+        classes: The names of the classes.
     """
 
     temperature: float = 1.0
     class_prior: tuple[float, ...] | None = None
     prior_exponent: float = 0.0
     thresholds: dict[str, float | None] = field(default_factory=dict)
+    classes: tuple[str, ...] = EMOTIONS
 
     def to_json(self) -> dict[str, Any]:
         """Return the part of ``calibration.json`` that ``read_calibration`` reads."""
         document: dict[str, Any] = {"temperature": self.temperature}
         if self.class_prior is not None:
-            document["class_prior"] = dict(zip(EMOTIONS, self.class_prior, strict=True))
+            document["class_prior"] = dict(zip(self.classes, self.class_prior, strict=True))
             document["prior_exponent"] = self.prior_exponent
         if self.thresholds:
             document["confidence_thresholds"] = self.thresholds
         return document
 
     def exponent(self, emphasis: Emphasis = "default") -> float:
-        """Return the exponent for an emphasis on rare emotions."""
+        """Return the exponent for an emphasis on rare classes."""
         if self.class_prior is None or emphasis == "none":
             return 0.0
         if emphasis == "strong":
@@ -61,7 +63,7 @@ class Calibration:
     def adjusted(
         self, probabilities: NDArray[np.float32], emphasis: Emphasis = "default"
     ) -> NDArray[np.float32]:
-        """Adjust probabilities of the network, float32 ``[n, 7]``, before temperature scaling."""
+        """Adjust probabilities, float32 ``[n, classes]``, before temperature scaling."""
         if self.class_prior is None:
             return probabilities
         return adjust_for_prior(probabilities, self.class_prior, self.exponent(emphasis))
@@ -69,16 +71,17 @@ class Calibration:
     def calibrated(
         self, probabilities: NDArray[np.float32], emphasis: Emphasis = "default"
     ) -> NDArray[np.float32]:
-        """Adjust and scale probabilities of the network, float32 ``[n, 7]``."""
+        """Adjust and scale probabilities of the network, float32 ``[n, classes]``."""
         return apply_temperature(self.adjusted(probabilities, emphasis), self.temperature)
 
 
-def read_calibration(path: Path, name: str) -> Calibration:
+def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS) -> Calibration:
     """Read ``calibration.json``; without the file the probabilities are unchanged.
 
     Args:
         path: The file.
         name: The bundle's name, for messages.
+        classes: The bundle's classes.
 
     Raises:
         InputError: The file is damaged or has values out of range.
@@ -89,15 +92,16 @@ def read_calibration(path: Path, name: str) -> Calibration:
         prior = document.get("class_prior")
         calibration = Calibration(
             temperature,
-            None if prior is None else tuple(float(prior[emotion]) for emotion in EMOTIONS),
+            None if prior is None else tuple(float(prior[one]) for one in classes),
             float(document.get("prior_exponent", 0.0)),
             {
                 str(key): None if value is None else float(value)
                 for key, value in document.get("confidence_thresholds", {}).items()
             },
+            classes,
         )
     except FileNotFoundError:
-        return Calibration()
+        return Calibration(classes=classes)
     except PermissionError as error:
         raise cannot_read(path, error) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

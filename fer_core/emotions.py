@@ -1,13 +1,18 @@
-"""The seven emotions of FER2013: their order, colors, and names in other datasets."""
+"""The emotions of the common datasets: their order, colors, and names in other datasets."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: The emotions in FER2013's order. The index of an emotion is its label everywhere in the project.
+#: The seven emotions of FER2013, in its order.
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
+#: With contempt, as in FER+, CK+ and AffectNet.
+EMOTIONS8: tuple[str, ...] = (*EMOTIONS, "contempt")
+
 #: One color per emotion in all charts and boxes. Okabe and Ito's palette, whose colors can be
-#: distinguished with the common color vision deficiencies; the gray of neutral is readable on white
-#: and on black.
+#: distinguished with the common color vision deficiencies, and a violet for contempt; the gray of
+#: neutral is readable on white and on black.
 EMOTION_COLORS: dict[str, str] = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -16,52 +21,57 @@ EMOTION_COLORS: dict[str, str] = {
     "sad": "#0072B2",
     "surprise": "#56B4E9",
     "neutral": "#8A8A8A",
+    "contempt": "#6F42E0",
 }
 
-_SYNONYMS: dict[str, str] = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "afraid": "fear",
-    "fearful": "fear",
-    "happiness": "happy",
-    "joy": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-    "neutrality": "neutral",
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "angry": ("anger", "ang", "angery", "mad"),
+    "disgust": ("disgusted", "disgusting", "disgusts", "dis", "digust", "disguist"),
+    "fear": ("afraid", "fearful", "fearfull", "scared", "scary", "scare", "frightened", "fea"),
+    "happy": ("happiness", "happines", "joy", "joyful", "hap", "smile", "smiling"),
+    "sad": ("sadness", "sadly", "unhappy"),
+    "surprise": (
+        "surprised",
+        "suprise",
+        "suprised",
+        "surprize",
+        "surprized",
+        "surpise",
+        "surprising",
+        "sur",
+    ),
+    "neutral": ("neutrality", "natural", "neutrl", "neutal", "netural", "neu"),
+    "contempt": ("contemptuous", "contemptous", "comtempt", "contemp"),
+}
+
+_EMOTION_BY_NAME: dict[str, str] = {
+    name: emotion for emotion, others in _SYNONYMS.items() for name in (emotion, *others)
 }
 
 
-def emotion_from_name(name: str) -> str | None:
-    """Map the name of a class in any dataset to one of the seven emotions.
+def emotion_from_name(name: str, emotions: Sequence[str] = EMOTIONS) -> str | None:
+    """Map the name of a class in any dataset to an emotion.
 
     Args:
         name: A folder's or column's name in any case, such as ``"Happiness"``.
+        emotions: The emotions to map to: ``EMOTIONS`` or ``EMOTIONS8``.
 
     Returns:
-        The emotion, or None if the name is not one of the seven (``"contempt"``); such a class is
-        skipped.
+        The emotion, or None if the name is not one of them (``"contempt"`` is not one of the
+        seven).
     """
-    key = name.strip().lower()
-    return key if key in EMOTION_COLORS else _SYNONYMS.get(key)
+    emotion = _EMOTION_BY_NAME.get(name.strip().lower())
+    return emotion if emotion in emotions else None
 
 
-def emotion_color_rgb(emotion: str) -> tuple[int, int, int]:
-    """Return the color of an emotion as red, green and blue, each 0 to 255."""
-    digits = EMOTION_COLORS[emotion].removeprefix("#")
-    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
-
-
-def positions_in_emotion_order(labels: Sequence[str]) -> list[int] | None:
-    """Return the position of each of the seven emotions in another label list.
+def in_emotion_order(labels: Sequence[str]) -> tuple[str, ...] | None:
+    """Return ``EMOTIONS`` or ``EMOTIONS8`` if labels name each of them exactly once, else None.
 
     Args:
         labels: The labels of a network, in its order; names of other datasets are supported.
-
-    Returns:
-        Seven positions, so that ``probabilities[:, positions]`` is in the order of ``EMOTIONS``;
-        None if ``labels`` does not contain each of the seven exactly once.
     """
-    mapped = [emotion_from_name(label) for label in labels]
-    if sorted(mapped, key=str) != sorted(EMOTIONS):
-        return None
-    return [mapped.index(emotion) for emotion in EMOTIONS]
+    for emotions in (EMOTIONS, EMOTIONS8):
+        mapped = [emotion_from_name(label, emotions) for label in labels]
+        if sorted(mapped, key=str) == sorted(emotions):
+            return emotions
+    return None

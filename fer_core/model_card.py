@@ -9,7 +9,7 @@ from typing import Any
 
 from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord, require_own_bundle
 from fer_core.calibration import Calibration
-from fer_core.emotions import EMOTIONS
+from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, write_text
 
@@ -26,8 +26,8 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
         calibration = Calibration(calibration)
     sections = [
         f"# {name}",
-        "A neural network that predicts the probabilities of seven facial emotions "
-        f"({', '.join(EMOTIONS)}) for a 48x48 grayscale image of one face.",
+        f"A neural network that predicts the probabilities of {_classes(record.classes)} for a "
+        "48x48 grayscale image of one face.",
         *([DEMO] if record.is_demo else []),
         *(_training(record) if record.recipe else _origin(record)),
         "## Metrics",
@@ -104,6 +104,12 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
     return path
 
 
+def _classes(classes: tuple[str, ...]) -> str:
+    """Return a description of the classes of a model."""
+    words = {EMOTIONS: "seven facial emotions", EMOTIONS8: "eight facial emotions"}
+    return f"{words.get(classes, f'{len(classes)} classes')} ({_as_text(', '.join(classes))})"
+
+
 def _data_name(record: BundleRecord) -> str:
     return str(record.dataset.get("name", "unknown"))
 
@@ -136,9 +142,8 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
             f"{leak_free} |"
         )
     baseline = overall["baseline"]
-    lines.append(
-        f"| majority-class baseline ({baseline['emotion']}) | {baseline['accuracy']:.1%} |"
-    )
+    largest = _as_text(baseline["emotion"])
+    lines.append(f"| majority-class baseline ({largest}) | {baseline['accuracy']:.1%} |")
     if overall["human_accuracy"] is not None:
         lines.append("| human accuracy on FER2013 | 65 ± 5 % |")
     lines += _votes(document.get("votes"))
@@ -151,9 +156,9 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
             error = _with_interval(state["ece"], ".3f")
             lines.append(f"| ECE, {title} | {error} |")
     lines += ["", "| emotion | precision | recall | F1 | support |", "|---|---|---|---|---|"]
-    for emotion, class_metrics in document["classes"].items():
+    for name, class_metrics in document["classes"].items():
         cells = [_with_interval(class_metrics[key], ".3f") for key in ("precision", "recall", "f1")]
-        lines.append(f"| {emotion} | {' | '.join(cells)} | {class_metrics['support']:,} |")
+        lines.append(f"| {_as_text(name)} | {' | '.join(cells)} | {class_metrics['support']:,} |")
     return "\n".join([*lines, *_robustness(document["robustness"])])
 
 
@@ -232,6 +237,8 @@ def _license(record: BundleRecord) -> str:
         return "Unknown; ask the author of the model."
     if record.is_demo:
         return "The demo set is drawn by FER Studio; no third-party rights apply."
+    if record.classes not in (EMOTIONS, EMOTIONS8):
+        return "The license of the training data applies."
     return (
         "The license of the training data applies. FER2013 (Goodfellow et al., 2013) was released "
         "for research; check its terms before any other use of weights trained on it."
@@ -319,7 +326,7 @@ def _origin(record: BundleRecord) -> list[str]:
         "Training data, settings and curation are unknown to FER Studio.",
         f"Network: {record.parameters:,} parameters; input {height}x{width}x{channels}, gray "
         f"values 0 to 255 times {record.input_scale:.6g} plus {record.input_offset:g}.",
-        f"Order of its outputs: {', '.join(record.labels)}.",
+        f"Order of its outputs: {_as_text(', '.join(record.labels))}.",
     ]
     if (height, width) != (48, 48):
         lines.append("Faces are reduced to 48x48 pixels first, so it sees no finer detail.")
@@ -359,8 +366,8 @@ def _adjustment_and_thresholds(calibration: Calibration) -> str:
     text = ""
     if calibration.class_prior is not None:
         shares = ", ".join(
-            f"{emotion} {share:.1%}"
-            for emotion, share in zip(EMOTIONS, calibration.class_prior, strict=True)
+            f"{_as_text(name)} {share:.1%}"
+            for name, share in zip(calibration.classes, calibration.class_prior, strict=True)
         )
         text += (
             "\n\n**Logit adjustment:** probabilities are divided by (share of the training targets)"
@@ -452,10 +459,10 @@ def _with_classes(text: str, metrics: dict[str, Any]) -> str:
         "| emotion | precision | recall | F1 | support |",
         "|---|---|---|---|---|",
     ]
-    for emotion, class_metrics in per_class.items():
+    for name, class_metrics in per_class.items():
         cells = [_number(class_metrics.get(key), ".3f") for key in ("precision", "recall", "f1")]
         cells.append(_number(class_metrics.get("support"), ","))
-        lines.append(f"| {emotion} | {' | '.join(cells)} |")
+        lines.append(f"| {_as_text(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, BundleRecord
 from fer_core.calibration import Calibration, Emphasis
-from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.onnx_session import open_session
 from fer_core.recipes.architectures import INPUT_SHAPE
 
-#: Maps float32 ``[n, height, width, channels]`` from ``network_input`` to float32 ``[n, 7]`` in the
-#: label order of the network.
+#: Maps float32 ``[n, height, width, channels]`` from ``network_input`` to float32
+#: ``[n, classes]`` in the label order of the network.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Images per batch: large enough to use all cores, small enough for their shared cache.
@@ -61,7 +60,7 @@ def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.
 
 
 class Predictor:
-    """Predicts the probabilities of the seven emotions for face crops."""
+    """Predicts the probabilities of the classes for face crops."""
 
     def __init__(
         self,
@@ -79,11 +78,10 @@ class Predictor:
             network: Runs the network on one batch.
             temperature: Softens (above 1) or sharpens (below 1) the probabilities.
             calibration: Logit adjustment and temperature together, instead of ``temperature``.
-            emphasis: The adjustment in favor of rare emotions.
+            emphasis: The adjustment in favor of rare classes.
         """
-        positions = positions_in_emotion_order(record.labels)
-        assert positions is not None  # checked by BundleRecord
-        self._positions = positions
+        self._positions = record.output_positions
+        self._classes = record.classes
         self._record = record
         self._network = network
         self.calibration = calibration or Calibration(temperature)
@@ -97,7 +95,7 @@ class Predictor:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the probabilities."""
-        return EMOTIONS
+        return self._classes
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -107,7 +105,7 @@ class Predictor:
     def probabilities(
         self, crops: NDArray[np.uint8], *, calibrated: bool = True
     ) -> NDArray[np.float32]:
-        """Predict the emotions of faces.
+        """Predict the classes of faces.
 
         Args:
             crops: Gray, uint8 ``[n, 48, 48]`` or ``[n, height, width]`` with the sizes of
@@ -116,7 +114,7 @@ class Predictor:
             calibrated: True to apply logit adjustment and temperature.
 
         Returns:
-            float32 ``[n, 7]`` in the order of ``EMOTIONS``, rows summing to 1.
+            float32 ``[n, classes]`` in the order of ``classes``, rows summing to 1.
 
         Raises:
             ValueError: ``crops`` has another shape or type.
@@ -133,7 +131,7 @@ class Predictor:
             raise ValueError(
                 f"crops should be uint8 {shapes}. Received: {crops.dtype} {list(crops.shape)}"
             )
-        result = np.empty((len(crops), len(EMOTIONS)), dtype=np.float32)
+        result = np.empty((len(crops), len(self._classes)), dtype=np.float32)
         batch = min(_BATCH_SIZE, max(1, _BATCH_VALUES // (height * width * channels)))
         for start in range(0, len(crops), batch):
             part = crops[start : start + batch]
@@ -164,13 +162,17 @@ def load_predictor(
     Args:
         bundle: The model.
         threads: Threads for one prediction; by default one per core, the default of ONNX Runtime.
-        emphasis: The adjustment in favor of rare emotions.
+        emphasis: The adjustment in favor of rare classes.
 
     Raises:
         InputError: ``model.onnx`` is missing, damaged or has another shape than the record says.
     """
     network = open_onnx_network(
-        bundle.served_network, bundle.name, threads=threads, input_shape=bundle.record.input_shape
+        bundle.served_network,
+        bundle.name,
+        threads=threads,
+        input_shape=bundle.record.input_shape,
+        class_count=len(bundle.record.labels),
     )
     return Predictor(bundle.record, network, calibration=bundle.calibration, emphasis=emphasis)
 
@@ -194,6 +196,7 @@ def open_onnx_network(
     *,
     threads: int | None = None,
     input_shape: tuple[int, int, int] = INPUT_SHAPE,
+    class_count: int | None = None,
 ) -> Network:
     """Open an ONNX file as a ``Network``.
 
@@ -202,6 +205,7 @@ def open_onnx_network(
         name: Name of the bundle, for messages.
         threads: As for ``load_predictor``.
         input_shape: Expected height, width and channels.
+        class_count: Expected number of outputs; None for any number.
 
     Raises:
         InputError: The file is missing or damaged, or its input or output has another shape.
@@ -217,10 +221,11 @@ def open_onnx_network(
             f"The bundle {name!r} is damaged: {path} cannot be opened ({first_line(error)}); "
             "restore the file or choose another model."
         ) from error
-    if not (_fits(model_input.shape, input_shape) and _fits(model_output.shape, (len(EMOTIONS),))):
+    if not (_fits(model_input.shape, input_shape) and _fits(model_output.shape, (class_count,))):
+        expected = "classes" if class_count is None else str(class_count)
         raise InputError(
             f"The network {path} has input {model_input.shape} and output {model_output.shape}; "
-            f"expected: [n, {', '.join(map(str, input_shape))}] and [n, {len(EMOTIONS)}]."
+            f"expected: [n, {', '.join(map(str, input_shape))}] and [n, {expected}]."
         )
     input_name, output_names = model_input.name, [model_output.name]
 
@@ -234,16 +239,16 @@ def open_onnx_network(
     return run_one_by_one if model_input.shape[0] == 1 else run
 
 
-def _fits(shape: list[int | str | None], expected: tuple[int, ...]) -> bool:
+def _fits(shape: list[int | str | None], expected: tuple[int | None, ...]) -> bool:
     """Return True if an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
 
-    Dynamic sizes match every size.
+    Dynamic sizes match every size, and an expected size of None is any size.
     """
     return (
         len(shape) == len(expected) + 1
         and (shape[0] == 1 or not isinstance(shape[0], int))
         and all(
-            size == expected_size or not isinstance(size, int)
+            expected_size is None or size == expected_size or not isinstance(size, int)
             for size, expected_size in zip(shape[1:], expected, strict=True)
         )
     )

@@ -37,13 +37,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     # A job's kind names the role that starting and cancelling it requires.
     "jobs": {"access"},
     "emotions": set(),
-    "dataset": {"emotions"},
-    "metrics": {"emotions"},
+    "classes": {"emotions"},
+    "dataset": {"classes"},
+    "metrics": set(),
     "recipes": set(),
     # Logit adjustment and temperature scaling are in metrics, with the other functions of
     # probabilities.
     "calibration": {"emotions", "metrics"},
-    "bundle": {"emotions", "calibration"},
+    "bundle": {"classes", "calibration"},
     "predictor": {"bundle", "calibration", "recipes"},
     "model_card": {"bundle"},
     # Import and export select the backend of Keras as training does.
@@ -58,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.starting_model": {"training", "exchange"},
     "training.train_job": {"training", "training.bundle_writer", "training.starting_model"},
     # It accepts any function that returns probabilities, so that it does not need the predictor.
-    "vision": {"emotions"},
+    "vision": {"classes"},
     # The single call for scripts: a model, a detector and a picture by name.
     "analysis": {"predictor", "vision"},
     "live": {"vision"},

@@ -25,6 +25,8 @@ from fer_core.bundle import (
     write_calibration,
     write_predictions,
 )
+from fer_core.classes import match_class
+from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 
@@ -69,20 +71,47 @@ def test_a_missing_record_is_reported_in_one_sentence(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    "labels",
+    ("labels", "words"),
     [
-        ["angry"],
-        ["angry", "disgust", "fear", "happy", "sad", "surprise", "contempt"],
-        ["angry", "anger", "fear", "happy", "sad", "surprise", "neutral"],
+        (["angry"], "2 to 20 classes. Received: 1"),
+        ([f"class {number}" for number in range(21)], "2 to 20 classes. Received: 21"),
+        (["angry", "Angry", "fear"], "differ only in case"),
+        (["angry", ""], "no visible character"),
     ],
 )
-def test_a_record_that_does_not_name_the_seven_emotions_is_refused(
-    bundle: Bundle, labels: list[str]
+def test_a_record_without_a_valid_class_list_is_refused(
+    bundle: Bundle, labels: list[str], words: str
 ) -> None:
     path = bundle.folder / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels}))
-    with pytest.raises(InputError, match=r"labels should name each of angry, .* once"):
+    with pytest.raises(InputError, match=f"labels: .*{words}"):
         load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("labels", "recipe", "classes"),
+    [
+        (EMOTIONS[::-1], "three-conv-cnn-adam", EMOTIONS),
+        (("contempt", *EMOTIONS), None, EMOTIONS8),
+        (("Anger", "Disgust", "Fear", "joy", "Sadness", "Surprise", "Neutral"), None, EMOTIONS),
+        # A model that was trained here has the names of its dataset.
+        (("Anger", "Disgust", "Fear", "joy", "Sadness", "Surprise", "Neutral"), "plain", None),
+        (("dog", "cat"), None, None),
+        (("happy", "sad"), None, None),
+    ],
+)
+def test_the_classes_of_a_record(
+    make_record: Callable[..., BundleRecord],
+    labels: tuple[str, ...],
+    recipe: str | None,
+    classes: tuple[str, ...] | None,
+) -> None:
+    record = make_record(labels=labels, recipe=recipe)
+    assert record.classes == (classes or labels)
+    assert [labels[position] for position in record.output_positions] == [
+        next(label for label in labels if match_class(label, [name]) == 0)
+        for name in record.classes
+    ]
 
 
 @pytest.mark.parametrize(

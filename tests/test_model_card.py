@@ -118,3 +118,12 @@ def test_the_card_contains_logit_adjustment_and_confidence(record: BundleRecord)
         "with a confidence of at least 0.71 are correct." in card
     )
     assert "**Logit adjustment:**" not in model_card("mine", record, 0.9)
+
+
+def test_other_classes_are_named_as_they_are(make_record: Callable[..., BundleRecord]) -> None:
+    record = make_record(labels=("cat", "dog | <b>", "鳥"))
+    calibration = Calibration(1.0, (0.5, 0.25, 0.25), 0.5, classes=record.classes)
+    card = model_card("pets", record, calibration)
+    assert "the probabilities of 3 classes (cat, dog \\| &lt;b&gt;, 鳥) for a 48x48" in card
+    assert "Shares: cat 50.0%, dog" in card
+    assert "FER2013 (Goodfellow" not in card

@@ -57,7 +57,7 @@ def test_gray_values_are_scaled_as_recorded(make_record: Record) -> None:
 def test_outputs_are_reordered_from_the_label_order_of_the_bundle(make_record: Record) -> None:
     labels = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
     values = np.array([0.30, 0.25, 0.15, 0.12, 0.10, 0.05, 0.03], np.float32)
-    predictor = Predictor(make_record(labels=labels), same_for_all(values))
+    predictor = Predictor(make_record(labels=labels, recipe=None), same_for_all(values))
     (result,) = predictor.probabilities(np.zeros((1, 48, 48), np.uint8))
     assert dict(zip(EMOTIONS, result.tolist(), strict=True)) == pytest.approx(
         {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fer_core.emotions import EMOTION_COLORS
+from fer_core.charts.labels import plot_texts
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: The color of answers that are not emotions.
-_GRAY = "#B8B8B8"
+#: The color of answers that are not classes.
+ANSWER_GRAY = "#B8B8B8"
 
 #: An axis from 0 to 100 %. It is a little longer, so that the text of a full bar fits.
 PERCENT_AXIS = {
@@ -26,17 +26,19 @@ def horizontal_bars(
     texts: Sequence[str],
     hover: str,
     *,
+    colors: Mapping[str, str],
     height: int,
     margin: Mapping[str, int],
     axis: Mapping[str, Any],
     gap: float = 0.25,
 ) -> go.Figure:
-    """Return bars from the top down, in the emotions' colors, with a text at the end of each.
+    """Return bars from the top down, with a text at the end of each.
 
     Args:
-        values: By emotion or other answer, in drawing order.
+        values: By class or other answer, in drawing order.
         texts: The text at the end of each bar.
         hover: Hover template with Plotly's ``%{x}`` and ``%{y}``.
+        colors: By answer; the others are gray.
         height: In pixels.
         margin: In pixels, by side.
         axis: Range, ticks and title of the value axis.
@@ -47,9 +49,9 @@ def horizontal_bars(
     figure = go.Figure(
         go.Bar(
             x=list(values.values()),
-            y=list(values),
+            y=plot_texts(values),
             orientation="h",
-            marker_color=[answer_color(answer) for answer in values],
+            marker_color=[colors.get(answer, ANSWER_GRAY) for answer in values],
             text=list(texts),
             textposition="outside",
             cliponaxis=False,
@@ -65,8 +67,3 @@ def horizontal_bars(
         yaxis={"autorange": "reversed", "ticksuffix": "  ", "fixedrange": True},
     )
     return figure
-
-
-def answer_color(answer: str) -> str:
-    """Return the color of an emotion or of another answer, as ``#RRGGBB``."""
-    return EMOTION_COLORS.get(answer, _GRAY)

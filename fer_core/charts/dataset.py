@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
+from fer_core.charts.labels import colors_of, height_for, plot_text, plot_texts
 from fer_core.dataset.face_set import SPLITS
-from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Pattern of the bars by split; the color shows the emotion.
+#: Pattern of the bars by split; the color shows the class.
 _PATTERNS = {"train": "", "validation": "/", "test": "x"}
 
 _MARGIN = {"l": 0, "r": 8, "t": 8, "b": 44}
@@ -28,22 +28,22 @@ def _pattern(shape: str) -> dict[str, object]:
 
 
 def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
-    """Draw the images per emotion in one split as horizontal bars.
+    """Draw the images per class in one split as horizontal bars.
 
     Args:
-        counts: Images by emotion.
+        counts: Images by class.
         split: Name of the split, for the axis.
     """
-    values = {emotion: counts.get(emotion, 0) for emotion in EMOTIONS}
     return horizontal_bars(
-        values,
-        [f"{value:,}" for value in values.values()],
+        counts,
+        [f"{value:,}" for value in counts.values()],
         "%{y}: %{x:,} images",
-        height=280,
+        colors=colors_of(counts),
+        height=height_for(len(counts), 280, 26),
         margin=_MARGIN,
         # A longer axis leaves space for the number next to the longest bar.
         axis={
-            "range": [0, 1.2 * max([*values.values(), 1])],
+            "range": [0, 1.2 * max([*counts.values(), 1])],
             "title": {"text": f"{split} images", "standoff": 12},
             "tickformat": ",",
             "nticks": 5,
@@ -52,28 +52,30 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
 
 
 def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
-    """Draw the share of each emotion in every split, side by side.
+    """Draw the share of each class in every split, side by side.
 
     Args:
-        shares: By split and emotion, 0 to 1; missing splits are omitted.
+        shares: By split and class, 0 to 1; missing splits are omitted.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for split, by_emotion in shares.items():
+    classes = list(dict.fromkeys(name for by_class in shares.values() for name in by_class))
+    colors = colors_of(classes)
+    for split, by_class in shares.items():
         figure.add_bar(
-            x=list(EMOTIONS),
-            y=[100 * by_emotion.get(emotion, 0.0) for emotion in EMOTIONS],
+            x=plot_texts(classes),
+            y=[100 * by_class.get(name, 0.0) for name in classes],
             name=split,
             marker={
-                "color": [EMOTION_COLORS[emotion] for emotion in EMOTIONS],
+                "color": [colors[name] for name in classes],
                 "pattern": _pattern(_PATTERNS[split]),
             },
             offsetgroup=split,
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:.1f}} % of {split}<extra></extra>",
         )
-        # A separate entry for the legend, because the colors of the bars show emotions.
+        # A separate entry for the legend, because the colors of the bars show classes.
         figure.add_bar(
             x=[None],
             y=[None],
@@ -102,25 +104,29 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
     return figure
 
 
-def intensity_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: int = 8) -> go.Figure:
-    """Draw the histogram of pixel intensities of each emotion.
+def intensity_lines(
+    histograms: Mapping[str, NDArray[np.float64]], classes: Sequence[str], bin_width: int = 8
+) -> go.Figure:
+    """Draw the histogram of pixel intensities of each class.
 
     Args:
-        histograms: By emotion, the share of pixels at each of 256 intensities.
+        histograms: By class, the share of pixels at each of 256 intensities.
+        classes: All classes of the dataset, which determine the colors.
         bin_width: Number of intensities per point.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     centers = np.arange(0, 256, bin_width) + (bin_width - 1) / 2
-    for emotion, histogram in histograms.items():
+    colors = colors_of(classes)
+    for name, histogram in histograms.items():
         figure.add_scatter(
             x=centers,
             y=100 * histogram.reshape(-1, bin_width).sum(axis=1),
             mode="lines",
-            name=emotion,
-            line={"color": EMOTION_COLORS[emotion], "width": 2},
-            hovertemplate=f"{emotion}: %{{y:.2f}} % of pixels around intensity %{{x:.0f}}"
+            name=plot_text(name),
+            line={"color": colors[name], "width": 2},
+            hovertemplate=f"{plot_text(name)}: %{{y:.2f}} % of pixels around intensity %{{x:.0f}}"
             "<extra></extra>",
         )
     figure.update_layout(
@@ -138,12 +144,12 @@ def intensity_lines(histograms: Mapping[str, NDArray[np.float64]], bin_width: in
 
 
 def difference_map(difference: NDArray[np.float64], first: str, second: str) -> go.Figure:
-    """Draw where the mean face of one emotion is brighter or darker than another's.
+    """Draw where the mean face of one class is brighter or darker than another's.
 
     Args:
         difference: float64 ``[48, 48]``, the first mean minus the second, in pixel intensities.
-        first: The emotion that is brighter where the difference is positive.
-        second: The other emotion.
+        first: The class that is brighter where the difference is positive.
+        second: The other class.
     """
     import plotly.graph_objects as go
 
@@ -156,7 +162,8 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
             # Blue to red over white can be distinguished with any color vision deficiency.
             colorscale="RdBu_r",
             colorbar={"title": {"text": "intensity", "side": "right"}, "thickness": 12},
-            hovertemplate=f"{first} minus {second}: %{{z:.1f}} intensities<br>"
+            hovertemplate=f"{plot_text(first)} minus {plot_text(second)}: "
+            "%{z:.1f} intensities<br>"
             "column %{x}, row %{y}<extra></extra>",
         )
     )
@@ -180,6 +187,7 @@ def embedding_map(
     labels: NDArray[np.int8],
     names: Sequence[str],
     rows: NDArray[np.intp],
+    classes: Sequence[str],
 ) -> go.Figure:
     """Draw an embedding: faces as points, close to each other if a network finds them similar.
 
@@ -188,11 +196,13 @@ def embedding_map(
         labels: int8 ``[m]``.
         names: Hover text of each point.
         rows: Row in the dataset of each point, stored in its ``customdata``.
+        classes: The names of the classes.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for index, emotion in enumerate(EMOTIONS):
+    colors = colors_of(classes)
+    for index, name in enumerate(classes):
         chosen = np.flatnonzero(labels == index).tolist()
         if not chosen:
             continue
@@ -200,11 +210,11 @@ def embedding_map(
             x=points[chosen, 0],
             y=points[chosen, 1],
             mode="markers",
-            name=emotion,
-            marker={"color": EMOTION_COLORS[emotion], "size": 6, "opacity": 0.75},
+            name=plot_text(name),
+            marker={"color": colors[name], "size": 6, "opacity": 0.75},
             customdata=rows[chosen],
             text=[names[position] for position in chosen],
-            hovertemplate=f"{emotion}<br>%{{text}}<extra></extra>",
+            hovertemplate=f"{plot_text(name)}<br>%{{text}}<extra></extra>",
         )
     figure.update_layout(
         height=520,
@@ -219,22 +229,23 @@ def embedding_map(
 
 
 def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figure:
-    """Draw the images per emotion before and after the decisions are applied.
+    """Draw the images per class before and after the decisions are applied.
 
     Args:
-        before: Images by emotion, as imported.
-        after: Images by emotion, as used in training.
+        before: Images by class, as imported.
+        after: Images by class, as used in training.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    colors = colors_of(before)
     for name, counts, pattern in (("as imported", before, "/"), ("used in training", after, "")):
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
-            x=list(EMOTIONS),
-            y=[counts.get(emotion, 0) for emotion in EMOTIONS],
+            x=plot_texts(before),
+            y=[counts.get(one, 0) for one in before],
             name=name,
-            marker={"color": [EMOTION_COLORS[emotion] for emotion in EMOTIONS], **style},
+            marker={"color": [colors[one] for one in before], **style},
             offsetgroup=name,
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",
@@ -253,19 +264,19 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
     return figure
 
 
-def agreement_bars(share_by_emotion: Mapping[str, float | None]) -> go.Figure:
+def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
     """Draw how often the most frequent answer of the annotators is the label, by label.
 
     Args:
-        share_by_emotion: 0 to 1; None if no image of the emotion has votes.
+        share_by_class: 0 to 1; None if no image of the class has votes.
     """
-    shares = {emotion: share_by_emotion.get(emotion) for emotion in EMOTIONS}
-    known = {emotion: 100 * share for emotion, share in shares.items() if share is not None}
+    known = {name: 100 * share for name, share in share_by_class.items() if share is not None}
     return horizontal_bars(
         known,
         [f"{share:.0f} %" for share in known.values()],
         "annotators agree with %{x:.1f} % of the labels %{y}",
-        height=280,
+        colors=colors_of(share_by_class),
+        height=height_for(len(known), 280, 26),
         margin=_MARGIN,
         axis={
             **PERCENT_AXIS,
@@ -274,17 +285,18 @@ def agreement_bars(share_by_emotion: Mapping[str, float | None]) -> go.Figure:
     )
 
 
-def vote_bars(votes: Mapping[str, int]) -> go.Figure:
+def vote_bars(votes: Mapping[str, int], classes: Sequence[str]) -> go.Figure:
     """Draw the votes for one image.
 
     Args:
-        votes: Number of annotators by answer, in the order to draw them; answers other than the
-            seven emotions are drawn in gray.
+        votes: Number of annotators by answer, in the order to draw them.
+        classes: The classes of the dataset; other answers are drawn in gray.
     """
     return horizontal_bars(
         votes,
         [str(count) if count else "" for count in votes.values()],
         "%{y}: %{x} annotators",
+        colors=colors_of(classes),
         height=250,
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         gap=0.2,

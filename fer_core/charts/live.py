@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.bars import answer_color
+from fer_core.charts.labels import colors_of, height_for
 from fer_core.live.session_record import RecordRows
 
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
@@ -29,7 +29,7 @@ _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 # Sizes in pixels.
 _TIMELINE_HEIGHT, _TIMELINE_GAP = 110, 34
 _LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
-FACE_HEIGHT = 200
+_FACE_HEIGHT, _FACE_BAR_HEIGHT = 200, 20
 
 
 def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
@@ -38,6 +38,7 @@ def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
     Args:
         probability_by_class: Probabilities from 0 to 1, from the top down.
     """
+    colors = colors_of(probability_by_class)
     return {
         "animation": False,
         "grid": {"left": 4, "right": 44, "top": 4, "bottom": 4, "containLabel": True},
@@ -52,7 +53,7 @@ def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
                 "data": [
                     {
                         "value": _percent(probability),
-                        "itemStyle": {"color": answer_color(name)},
+                        "itemStyle": {"color": colors[name]},
                         "label": {
                             "show": True,
                             "position": "right",
@@ -64,6 +65,11 @@ def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
             }
         ],
     }
+
+
+def face_height(class_count: int) -> int:
+    """Return the height of ``face_bars`` in pixels."""
+    return height_for(class_count, _FACE_HEIGHT, _FACE_BAR_HEIGHT)
 
 
 def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
@@ -101,6 +107,7 @@ def emotion_timeline(
         _LEGEND_HEIGHT + _TIMELINE_GAP + band * (_TIMELINE_HEIGHT + _TIMELINE_GAP)
         for band in range(bands)
     ]
+    colors = colors_of(rows.classes)
     series = [
         {
             "type": "line",
@@ -110,8 +117,8 @@ def emotion_timeline(
             "yAxisIndex": band,
             "showSymbol": False,
             "lineStyle": {"width": 0},
-            "itemStyle": {"color": answer_color(emotion)},
-            "areaStyle": {"opacity": 1, "color": answer_color(emotion)},
+            "itemStyle": {"color": colors[emotion]},
+            "areaStyle": {"opacity": 1, "color": colors[emotion]},
             "emphasis": {"disabled": True},
             "data": points,
         }
@@ -183,8 +190,9 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
     """Return a bar per person: the share of time in which each emotion was the most probable.
 
     Args:
-        shares: By person and emotion, 0 to 1; the shares of one person sum to 1.
+        shares: By person and class, 0 to 1; the shares of one person sum to 1.
     """
+    colors = colors_of(next(iter(shares.values()), {}))
     return {
         "animation": False,
         "legend": _LEGEND,
@@ -208,7 +216,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                 "name": emotion,
                 "stack": "time",
                 "barWidth": "60%",
-                "itemStyle": {"color": answer_color(emotion)},
+                "itemStyle": {"color": colors[emotion]},
                 "data": [
                     {
                         "value": _percent(share[emotion]),

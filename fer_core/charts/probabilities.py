@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
+from fer_core.charts.labels import colors_of, height_for
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,7 +23,8 @@ def probability_bars(probability_by_class: Mapping[str, float]) -> go.Figure:
         shares,
         [f"{share:.0f} %" for share in shares.values()],
         "%{y}: %{x:.1f} %",
-        height=220,
+        colors=colors_of(probability_by_class),
+        height=height_for(len(shares), 220, 22),
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         axis={**PERCENT_AXIS, "title": {"text": "probability", "standoff": 12}},
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_core.emotions import EMOTION_COLORS, EMOTIONS
+from fer_core.charts.labels import colors_of
 from fer_core.training.run_folder import EpochRecord
 
 if TYPE_CHECKING:
@@ -109,15 +110,16 @@ def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None
 
 
 def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """Return validation recall per emotion, in percent; gaps for emotions without images."""
+    """Return validation recall per class, in percent; gaps for classes without images."""
     curves: dict[str, list[float | None]] = {}
-    for emotion in EMOTIONS:
-        recalls = [record.validation_recall.get(emotion) for record in epochs]
-        curves[emotion] = [None if recall is None else 100 * recall for recall in recalls]
+    classes = list(dict.fromkeys(name for record in epochs for name in record.validation_recall))
+    for name in classes:
+        recalls = [record.validation_recall.get(name) for record in epochs]
+        curves[name] = [None if recall is None else 100 * recall for recall in recalls]
     return _live_curves(
         epochs,
         curves,
-        EMOTION_COLORS,
+        colors_of(classes),
         "recall (%)",
         number_format=".0f",
         scale={"domain": [0, 100]},
@@ -244,6 +246,11 @@ def _live_curves(
     )
 
 
+def _field(name: str) -> str:
+    """Return the name of a column for Vega-Lite, where dots and brackets are part of a path."""
+    return re.sub(r"""([\\.\[\]'"])""", r"\\\1", name)
+
+
 def _points_per_curve(curves: Mapping[str, Sequence[float | None]]) -> int:
     return max(MAX_POINTS // len(curves), 4)
 
@@ -343,7 +350,7 @@ def _specification(
                         {"field": "epoch", "type": "quantitative", "title": "epoch"},
                         *(
                             {
-                                "field": name,
+                                "field": _field(name),
                                 "type": "quantitative",
                                 "format": number_format,
                                 "title": name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.bars import answer_color
+from fer_core.charts.labels import colors_of, plot_text
 from fer_core.video.face_table import FaceTable
 from fer_core.video.timecode import format_time
 
@@ -97,6 +97,7 @@ def emotion_lanes(
     figure = go.Figure()
     ticks: dict[float, str] = {}
     start, end = limits
+    colors = colors_of(table.classes)
     pitch = len(classes) + _PERSON_GAP / _LANE_HEIGHT
     for place, (person, title) in enumerate(titles.items()):
         rows = table.of_person(person)
@@ -116,7 +117,7 @@ def emotion_lanes(
             ticks[base + _FILL / 2] = label
             values = rows.smoothed[:, rows.classes.index(label)]
             curve = downsampled(rows.seconds, values, start, end)
-            _add_lane(figure, *curve, base, answer_color(label))
+            _add_lane(figure, *curve, base, colors[label])
             figure.add_trace(_click_points(rows, values, limits, base, (person, title, label)))
     lowest = -len(titles) * pitch + 0.6
     for marker in markers:
@@ -136,7 +137,7 @@ def emotion_lanes(
         yaxis={
             "range": [lowest, 1.0],
             "tickvals": list(ticks),
-            "ticktext": [f"{name}  " for name in ticks.values()],
+            "ticktext": [f"{plot_text(name)}  " for name in ticks.values()],
             "fixedrange": True,
             "showgrid": False,
             "zeroline": False,
@@ -217,7 +218,7 @@ def _click_points(
         x=np.round(times, 3),
         y=np.full(count, round(base + _FILL / 2, 3)),
         mode="markers",
-        marker={"size": 12, "opacity": 0, "color": answer_color(label)},
+        marker={"size": 12, "opacity": 0, "color": colors_of(rows.classes)[label]},
         selected=hidden,
         unselected=hidden,
         customdata=np.array([[round(float(moment), 3), person, label] for moment in times], object),

@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         "--emphasis",
         choices=EMPHASES,
         default="default",
-        help="the adjustment in favor of rare emotions: as calibrated (default), none, or stronger "
+        help="the adjustment in favor of rare classes: as calibrated (default), none, or stronger "
         "than calibrated",
     )
     parser.add_argument(

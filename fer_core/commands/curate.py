@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fer_core.classes import match_class
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, read_file, write_file
 from fer_core.dataset.curation import apply_curation, entries_for, match_curation
@@ -17,7 +18,6 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.near_duplicates import cached_near_duplicates
 from fer_core.dataset.quick_fixes import QUICK_FIXES, quick_fix_by_name, quick_fix_entries
 from fer_core.dataset.store import load_dataset
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 
@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
         )
         command.add_argument("--reason", default="", help="why, for the record")
         if name == "relabel":
-            command.add_argument("--to", required=True, choices=EMOTIONS, help="the new label")
+            command.add_argument("--to", required=True, metavar="CLASS", help="the new label")
     add("remove", "remove the decisions about images", _remove).add_argument(
         "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
     )
@@ -133,15 +133,31 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
 
 def _decide(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _file(arguments.data, settings)
+    label = None if arguments.to is None else _class(arguments.to, face_set)
     entries = entries_for(
         face_set,
         _rows(face_set, arguments.names),
         arguments.action,
-        label=arguments.to,
+        label=label,
         reason=arguments.reason,
         source=_SOURCE,
     )
     return _change_answer(file.change(entries))
+
+
+def _class(name: str, face_set: FaceSet) -> str:
+    """Return a class of the dataset by its name.
+
+    Raises:
+        InputError: The dataset has no such class.
+    """
+    position = match_class(name, face_set.classes)
+    if position is None:
+        raise InputError(
+            f"The dataset has no class {name!r}; --to should be one of "
+            f"{', '.join(face_set.classes)}."
+        )
+    return face_set.classes[position]
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer, curate, findings
 from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
+from fer_core.dataset.class_mapping import (
+    CLASS_SCHEMES,
+    ClassChoice,
+    SourceClass,
+    choice_problem,
+    parse_class_changes,
+)
+from fer_core.dataset.class_report import class_warnings, merge_notes, problem_text
 from fer_core.dataset.demo.shipped import injected_errors
 from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import cached_near_duplicates
+from fer_core.dataset.readers import find_classes
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import (
@@ -21,7 +31,6 @@ from fer_core.dataset.store import (
     import_folder,
     load_dataset,
 )
-from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
 
@@ -31,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
     import_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
+    _add_class_options(import_parser)
     import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
     defaults = SplitChoice()
     for split, share in (
@@ -48,6 +58,14 @@ def add_parser(subparsers: Any) -> None:
     import_parser.add_argument(
         "--seed", type=int, default=defaults.seed, metavar="N", help="seed of the random split"
     )
+    classes_parser = add_command(
+        commands,
+        "classes",
+        "show the classes of a source and what an import would map them to",
+        _classes,
+    )
+    classes_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
+    _add_class_options(classes_parser)
     info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
     audit_parser = add_command(
@@ -62,6 +80,46 @@ def add_parser(subparsers: Any) -> None:
     findings.add_parser(commands)
 
 
+def _add_class_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classes",
+        choices=CLASS_SCHEMES,
+        default="emotions",
+        help="map the classes to the seven emotions by name (default), to the eight with contempt, "
+        "or keep the names of the folders or the table",
+    )
+    parser.add_argument(
+        "--map",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="what a class of the source becomes (scared=fear), or OLD= to leave it out",
+    )
+
+
+def _class_choice(arguments: argparse.Namespace) -> ClassChoice:
+    return ClassChoice(arguments.classes, parse_class_changes(arguments.changes))
+
+
+def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    del settings
+    choice = _class_choice(arguments)
+    found = find_classes(arguments.source, choice, ProgressLines())
+    problem = choice_problem(found, choice)
+    document = {"classes": _class_documents(found), "problem": problem}
+    return Answer(document, "\n".join(filter(None, (_class_table(found), problem))))
+
+
+def _class_documents(found: Sequence[SourceClass]) -> list[dict[str, Any]]:
+    return [{"name": one.name, "count": one.count, "becomes": one.target} for one in found]
+
+
+def _class_table(found: Sequence[SourceClass]) -> str:
+    rows = [[one.name, f"{one.count:,}", one.target or "(left out)"] for one in found]
+    return text_table(["class", "files or rows", "becomes"], rows)
+
+
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
     name, face_set = import_dataset(
@@ -69,10 +127,12 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         settings,
         name=arguments.name,
         split_choice=choice,
+        class_choice=_class_choice(arguments),
         report=ProgressLines("importing"),
     )
     document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
-    return Answer(document, f"imported as {name!r}\n{_info_text(face_set)}")
+    notes = "".join(f"{note}\n" for note in merge_notes(face_set))
+    return Answer(document, f"imported as {name!r}\n{notes}{_info_text(face_set)}")
 
 
 def _info(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -86,17 +146,21 @@ def _info_document(face_set: FaceSet) -> dict[str, Any]:
         "splits": class_counts(face_set),
         "imbalance_ratio": imbalance_ratio(face_set),
         "problems": [
-            {"name": problem.name, "reason": problem.reason} for problem in face_set.problems
+            {"name": problem.name, "reason": problem.reason, "count": problem.count}
+            for problem in face_set.problems
         ],
         "split_groups": None if face_set.split_groups is None else face_set.split_groups.to_json(),
+        "classes": list(face_set.classes),
+        "source_classes": _class_documents(face_set.source_classes),
+        "warnings": list(class_warnings(face_set)),
     }
 
 
 def _info_text(face_set: FaceSet) -> str:
     counts = class_counts(face_set)
     rows = [
-        [emotion, *(f"{counts[split].get(emotion, 0):,}" for split in counts)]
-        for emotion in EMOTIONS
+        [name, *(f"{counts[split].get(name, 0):,}" for split in counts)]
+        for name in face_set.classes
     ]
     rows.append(["all", *(f"{sum(counts[split].values()):,}" for split in counts)])
     ratio = imbalance_ratio(face_set)
@@ -107,7 +171,8 @@ def _info_text(face_set: FaceSet) -> str:
     if groups is not None:
         lines.append(groups.summary)
         lines += [f"warning: {warning}" for warning in groups.warnings]
-    lines += [f"skipped: {problem.name} {problem.reason}" for problem in face_set.problems[:20]]
+    lines += class_warnings(face_set)
+    lines += [f"skipped: {problem_text(problem)}" for problem in face_set.problems[:20]]
     if len(face_set.problems) > 20:
         rest = face_set.skipped - sum(problem.count for problem in face_set.problems[:20])
         lines.append(f"… and {rest:,} more; --json lists them")

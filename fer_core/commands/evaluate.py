@@ -30,6 +30,7 @@ from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.evaluation.annotators import VoteEvaluation, evaluate_against_votes
+from fer_core.evaluation.class_matching import left_out_text
 from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.robustness import measure_robustness
@@ -63,7 +64,7 @@ def add_parser(subparsers: Any) -> None:
         "--calibrate",
         action="store_true",
         help="first fit the temperature on the validation split and save it; with --against "
-        "votes also the emphasis on rare emotions",
+        "votes also the emphasis on rare classes",
     )
     parser.add_argument(
         "--robustness",
@@ -111,6 +112,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if needs_details or arguments.predictions:
         _write_files(arguments, bundle, result, face_set, against_votes)
     document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
+    document["left_out"] = result.facts.left_out
     if curated is not None:
         document["curation"] = curated.to_json()
         heading += f", curated: {curated.summary or 'no changes'}"
@@ -119,6 +121,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         document["votes"] = against_votes.to_json()
         heading += ", against the plurality of annotator votes"
         text += f"\n{against_votes.summary}"
+    if result.facts.left_out:
+        text += f"\n{left_out_text(result.facts.left_out)}"
     return Answer(document, f"{heading}\n{text}")
 
 

@@ -23,7 +23,6 @@ from fer_core.dataset.near_duplicates import cached_near_duplicates
 from fer_core.dataset.store import import_folder, load_dataset
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, read_votes, remove_votes
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.features import bundle_features
 from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
@@ -73,8 +72,8 @@ def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
             {
                 "name": face_set.names[row],
                 "split": SPLITS[face_set.splits[row]],
-                "label": EMOTIONS[face_set.labels[row]],
-                "suggested": EMOTIONS[suggested] if suggested >= 0 else None,
+                "label": face_set.class_of(row),
+                "suggested": face_set.classes[suggested] if suggested >= 0 else None,
                 "group": int(group) + 1 if group >= 0 else None,
                 "score": round(float(score), 4),
                 "reason": reason,

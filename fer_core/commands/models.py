@@ -56,7 +56,9 @@ def add_parser(subparsers: Any) -> None:
         "--weights", type=Path, help="for a .json, its weights (default: found next to it)"
     )
     import_parser.add_argument(
-        "--labels", metavar="ANGRY,DISGUST,…", help="the labels of the outputs, in their order"
+        "--labels",
+        metavar="ANGRY,DISGUST,…",
+        help="the names of the 2 to 20 outputs, in their order",
     )
     scales = ", ".join(f"{name}: {words}" for name, words in SCALE_WORDS.items())
     import_parser.add_argument(
@@ -181,8 +183,9 @@ def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Sett
         arguments.path,
         face_set.images[rows],
         face_set.labels[rows],
-        request,
-        ProgressLines("checking"),
+        face_set.classes,
+        request=request,
+        report=ProgressLines("checking"),
     )
     document = {
         "file": str(arguments.path),

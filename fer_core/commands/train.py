@@ -141,7 +141,7 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
         setup, _ = _setup(arguments, settings)
     faces = load_dataset(setup.data, settings)
     images = len(faces.rows("train")), len(faces.rows("validation"))
-    estimate = estimate_training(setup.config, *images, settings)
+    estimate = estimate_training(setup.config, *images, settings, class_count=len(faces.classes))
     text = (
         f"{estimate.text}\n{estimate.parameters:,} parameters, about "
         f"{estimate.memory_bytes / 1e9:.1f} GB of memory, {estimate.images_per_second:.0f} images "

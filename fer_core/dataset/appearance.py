@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
-from fer_core.emotions import EMOTIONS
 
 #: Rows converted to floats together; all rows would take eight times the memory of the images.
 _CHUNK = 2048
@@ -32,20 +33,21 @@ def mean_face(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def mean_faces(
-    images: NDArray[np.uint8], labels: NDArray[np.int8]
+    images: NDArray[np.uint8], labels: NDArray[np.int8], classes: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the mean face of each emotion that has at least one image.
+    """Return the mean face of each class that has at least one image.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        labels: int8 ``[n]``.
+        labels: int8 ``[n]``, indices into ``classes``.
+        classes: The names of the classes.
 
     Returns:
-        float64 ``[48, 48]``, 0 to 255, by emotion, in the order of ``EMOTIONS``.
+        float64 ``[48, 48]``, 0 to 255, by class, in their order.
     """
     return {
-        emotion: mean_face(images[labels == index])
-        for index, emotion in enumerate(EMOTIONS)
+        name: mean_face(images[labels == index])
+        for index, name in enumerate(classes)
         if np.any(labels == index)
     }
 
@@ -79,7 +81,7 @@ def gray_histogram(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 def distance_from_class_mean(
     images: NDArray[np.uint8], labels: NDArray[np.int8]
 ) -> NDArray[np.float32]:
-    """Return the distance of each face from the mean face of its emotion.
+    """Return the distance of each face from the mean face of its class.
 
     Both are normalized for brightness and contrast first; otherwise dark pictures would be the
     farthest.

@@ -1,7 +1,7 @@
 """Curation: decisions about single images, and a dataset with these decisions applied.
 
 The pixels and labels of an import never change. Decisions are stored separately and can be undone:
-*drop* excludes an image, *relabel* gives it another emotion, *keep* marks it as checked and
+*drop* excludes an image, *relabel* gives it another class, *keep* marks it as checked and
 correct, so that quick fixes leave it alone.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
@@ -41,7 +41,7 @@ class CurationEntry:
         key: Sixteen hexadecimal digits of a hash of its pixels.
         split: The split that it was in, one of ``SPLITS``.
         action: One of ``ACTIONS``.
-        label: For *relabel*, the new emotion; otherwise None.
+        label: For *relabel*, the new class; otherwise None.
         reason: Why.
         source: Where it was made: a finding, the gallery, the command line.
         time: When, UTC, ISO 8601.
@@ -70,10 +70,8 @@ class CurationEntry:
             raise ValueError(
                 f"action should be one of {', '.join(ACTIONS)}. Received: {self.action!r}"
             )
-        if self.action == "relabel" and self.label not in EMOTIONS:
-            raise ValueError(
-                f"label should be one of {', '.join(EMOTIONS)}. Received: {self.label!r}"
-            )
+        if self.action == "relabel" and not self.label:
+            raise ValueError("label should be the new class of the image. Received: nothing")
         if self.action != "relabel" and self.label is not None:
             raise ValueError(f"{self.action} takes no label. Received: {self.label!r}")
 
@@ -142,12 +140,13 @@ def entries_for(
         face_set: The dataset as imported.
         rows: The images.
         action: One of ``ACTIONS``.
-        label: For *relabel*, the new emotion.
+        label: For *relabel*, the new class.
         reason: Why.
         source: Where the decision was made.
 
     Raises:
-        ValueError: The action does not fit the label, or a row is out of range.
+        ValueError: The action does not fit the label, the dataset has no such class, or a row is
+            out of range.
     """
     chosen = [int(row) for row in rows]
     return _entries(
@@ -187,7 +186,7 @@ def relabel_entries(
         face_set,
         [row for row, _ in pairs],
         ["relabel"] * len(pairs),
-        [EMOTIONS[label] for _, label in pairs],
+        [face_set.classes[label] for _, label in pairs],
         reason=reason,
         source=source,
     )
@@ -204,6 +203,11 @@ def _entries(
 ) -> tuple[CurationEntry, ...]:
     if any(not 0 <= row < len(face_set) for row in rows):
         raise ValueError(f"rows should be in 0 to {len(face_set) - 1}")
+    for label in labels:
+        if label is not None and label not in face_set.classes:
+            raise ValueError(
+                f"label should be one of {', '.join(face_set.classes)}. Received: {label!r}"
+            )
     keys = content_keys(face_set.images[rows])
     time = now_text()
     return tuple(
@@ -376,6 +380,9 @@ def apply_curation(
         curation: The decisions.
         splits: The splits in which they apply. Training passes ``("train",)`` only, so that
             results on validation and test stay comparable with published ones.
+
+    Raises:
+        InputError: A decision names a class that the dataset does not have.
     """
     match = match_curation(curation, face_set)
     labels = face_set.labels.copy()
@@ -388,12 +395,11 @@ def apply_curation(
         if entry.action == "drop":
             keep[row] = False
         elif entry.action == "relabel":
-            assert entry.label is not None  # validated by CurationEntry
-            labels[row] = EMOTIONS.index(entry.label)
+            labels[row] = _label(entry, face_set)
             is_relabeled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
                 # A decision made for this image outweighs the votes.
-                targets[row] = np.eye(len(EMOTIONS), dtype=np.float32)[labels[row]]
+                targets[row] = np.eye(len(face_set.classes), dtype=np.float32)[labels[row]]
     rows = np.flatnonzero(keep)
     in_train = face_set.splits == SPLITS.index("train")
     copies = 0
@@ -407,6 +413,8 @@ def apply_curation(
         names=tuple(face_set.names[row] for row in rows),
         problems=face_set.problems,
         targets=None if targets is None else targets[rows],
+        classes=face_set.classes,
+        source_classes=face_set.source_classes,
     )
     return CuratedFaceSet(
         faces=faces,
@@ -417,3 +425,12 @@ def apply_curation(
         fingerprint=curation.fingerprint,
         match=match,
     )
+
+
+def _label(entry: CurationEntry, face_set: FaceSet) -> int:
+    if entry.label not in face_set.classes:
+        raise InputError(
+            f"The curation gives {entry.name} the label {entry.label!r}, and the classes of the "
+            f"dataset are {', '.join(face_set.classes)}; remove this decision."
+        )
+    return face_set.classes.index(entry.label)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 
+from fer_core.classes import match_class
 from fer_core.dataset.curation import Curation, CurationEntry, Identity, one_line
 from fer_core.dataset.user_csv import CsvKind, read_csv
-from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import first_line
 
 #: Unreadable lines beyond this number are counted and not described.
@@ -40,7 +41,7 @@ def curation_csv(curation: Curation) -> str:
     return buffer.getvalue()
 
 
-def parse_curation(content: bytes, label: str) -> Curation:
+def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = None) -> Curation:
     """Read a curation's CSV file.
 
     Columns are found by name, in any order; ``split``, ``reason``, ``source`` and ``time`` may be
@@ -49,6 +50,8 @@ def parse_curation(content: bytes, label: str) -> Curation:
     Args:
         content: The file; UTF-8, with or without a byte order mark.
         label: Its name in messages.
+        classes: The classes of the dataset; lines with another label cannot be read. None to
+            accept any label.
 
     Returns:
         The decisions, and the lines that could not be read, each with a sentence.
@@ -65,7 +68,7 @@ def parse_curation(content: bytes, label: str) -> Curation:
         try:
             if isinstance(row.cells, csv.Error):
                 raise row.cells
-            entry = _entry_from(dict(zip(table.header, row.cells, strict=False)))
+            entry = _entry_from(dict(zip(table.header, row.cells, strict=False)), classes)
         except (ValueError, csv.Error) as error:
             unreadable.append(row.text)
             if len(problems) < MAX_PROBLEMS:
@@ -80,7 +83,7 @@ def parse_curation(content: bytes, label: str) -> Curation:
     return Curation(tuple(entries.values()), tuple(problems), tuple(unreadable))
 
 
-def _entry_from(values: dict[str, str]) -> CurationEntry:
+def _entry_from(values: dict[str, str], classes: Sequence[str] | None) -> CurationEntry:
     """Return the decision of one line.
 
     Raises:
@@ -90,15 +93,17 @@ def _entry_from(values: dict[str, str]) -> CurationEntry:
     if absent:
         raise ValueError(f"{absent[0]} is missing")
     label = values.get("label", "").strip()
-    emotion = emotion_from_name(label) if label else None
-    if label and emotion is None:
-        raise ValueError(f"label should be one of {', '.join(EMOTIONS)}. Received: {label!r}")
+    if label and classes is not None:
+        position = match_class(label, classes)
+        if position is None:
+            raise ValueError(f"label should be one of {', '.join(classes)}. Received: {label!r}")
+        label = classes[position]
     return CurationEntry(
         name=values["name"],
         key=values["key"].strip().lower(),
         split=values.get("split", "").strip().lower() or "train",
         action=values["action"].strip().lower(),
-        label=emotion,
+        label=label or None,
         reason=one_line(values.get("reason", "")),
         source=one_line(values.get("source", "")),
         time=one_line(values.get("time", "")),

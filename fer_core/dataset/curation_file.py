@@ -24,6 +24,7 @@ from fer_core.dataset.curation import (
 )
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.imported import stored_classes
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
@@ -189,7 +190,7 @@ class CurationFile:
             raise InputError(
                 f"{self.path} cannot be read ({error.strerror}); make it readable."
             ) from error
-        return parse_curation(content, self.path.name)
+        return parse_curation(content, self.path.name, stored_classes(self.folder))
 
     def change(self, entries: Iterable[CurationEntry]) -> CurationChange:
         """Decide on images, in one batch; earlier decisions about the same images are replaced.
@@ -271,7 +272,7 @@ class CurationFile:
         Raises:
             InputError: It is not a curation file, or nothing in it can be read.
         """
-        curation = parse_curation(content, label)
+        curation = parse_curation(content, label, face_set.classes)
         if not curation.entries:
             reason = curation.problems[0] if curation.problems else f"{label} has no decisions."
             raise InputError(f"Nothing was imported. {reason}")

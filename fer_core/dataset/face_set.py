@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.classes import validated_classes
+from fer_core.dataset.class_mapping import SourceClass
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -41,16 +44,19 @@ class FaceSet:
 
     Attributes:
         images: uint8 ``[n, 48, 48]``, pixel intensities.
-        labels: int8 ``[n]``, indices into ``EMOTIONS``.
+        labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         names: The origin of each image, ``n`` of them.
         problems: The files and rows that were skipped on reading, and why: at most a thousand of
             each kind, and one entry with the number of further ones.
-        targets: float32 ``[n, 7]``, training targets instead of the labels, such as the
+        targets: float32 ``[n, classes]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None to train on the labels.
         split_groups: How the images were grouped for splits that the import created; None if the
             splits come from the source, or if an earlier version created them.
+        classes: The names of the classes, in the order of ``labels`` and ``targets``.
+        source_classes: The classes of the source that it was read from, and what they became;
+            empty if unknown.
 
     Raises:
         ValueError: A shape, dtype or range is different.
@@ -63,8 +69,12 @@ class FaceSet:
     problems: tuple[Problem, ...] = ()
     targets: NDArray[np.float32] | None = None
     split_groups: SplitGroups | None = None
+    classes: tuple[str, ...] = EMOTIONS
+    source_classes: tuple[SourceClass, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.classes is not EMOTIONS and validated_classes(self.classes) != self.classes:
+            raise ValueError("the names of the classes should be in their stored form")
         count = len(self.names)
         if self.images.shape != (count, FACE_SIZE, FACE_SIZE) or self.images.dtype != np.uint8:
             raise ValueError(
@@ -72,7 +82,7 @@ class FaceSet:
                 f"Received: {self.images.dtype} {list(self.images.shape)}"
             )
         for field, values, bound in (
-            ("labels", self.labels, len(EMOTIONS)),
+            ("labels", self.labels, len(self.classes)),
             ("splits", self.splits, len(SPLITS)),
         ):
             if values.shape != (count,) or values.dtype != np.int8:
@@ -86,7 +96,7 @@ class FaceSet:
             self._check_targets(self.targets)
 
     def _check_targets(self, targets: NDArray[np.float32]) -> None:
-        expected = (len(self.names), len(EMOTIONS))
+        expected = (len(self.names), len(self.classes))
         if targets.shape != expected or targets.dtype != np.float32:
             raise ValueError(
                 f"targets should be float32 {list(expected)}. "
@@ -106,13 +116,16 @@ class FaceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images, labels and splits: equal if and only if they are equal.
+        """SHA-256 over images, labels, splits and classes: equal if and only if they are equal.
 
         Targets are not included: votes are an optional addition to a dataset.
         """
         digest = hashlib.sha256()
         for values in (self.images, self.labels, self.splits):
             digest.update(np.ascontiguousarray(values).data)
+        # The fingerprints of earlier versions, which had only these classes, stay valid.
+        if self.classes != EMOTIONS:
+            digest.update(json.dumps(self.classes).encode())
         return digest.hexdigest()
 
     def rows(self, split: str) -> NDArray[np.intp]:
@@ -126,6 +139,10 @@ class FaceSet:
         if split not in SPLITS:
             raise InputError(f"There is no split {split!r}; choose train, validation, test or all.")
         return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def class_of(self, row: int) -> str:
+        """Return the name of an image's class."""
+        return self.classes[int(self.labels[row])]
 
     @cached_property
     def present_splits(self) -> tuple[str, ...]:
@@ -148,5 +165,6 @@ class FaceSet:
             splits=self.splits[rows],
             names=tuple(self.names[row] for row in rows),
             problems=(),
+            source_classes=(),
             targets=None if self.targets is None else self.targets[rows],
         )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from fer_core.classes import match_class
+from fer_core.errors import InputError
+
 #: The answers in the order of FER+, which calls the last one "NF".
 VOTE_COLUMNS: tuple[str, ...] = (
     "neutral",
@@ -15,3 +20,27 @@ VOTE_COLUMNS: tuple[str, ...] = (
     "unknown",
     "not_face",
 )
+
+#: The answers that are not an emotion.
+NO_EMOTION: tuple[str, ...] = ("unknown", "not_face")
+
+
+def answer_columns(classes: Sequence[str], source: str = "FER+") -> list[int]:
+    """Return the position in ``VOTE_COLUMNS`` of each class.
+
+    Args:
+        classes: The classes of a dataset.
+        source: The name of the file with the votes, for messages.
+
+    Raises:
+        InputError: The annotators could not choose one of the classes.
+    """
+    answers = [answer for answer in VOTE_COLUMNS if answer not in NO_EMOTION]
+    positions = [match_class(name, answers) for name in classes]
+    if None in positions:
+        name = classes[positions.index(None)]
+        raise InputError(
+            f"The votes in {source} are for {', '.join(answers)}, and this dataset has the class "
+            f"{name!r}; import the dataset with --classes emotions or emotions8 to use them."
+        )
+    return [VOTE_COLUMNS.index(answers[position]) for position in positions if position is not None]

@@ -17,7 +17,6 @@ from fer_core.dataset.duplicates import DuplicateAudit, audit_duplicates, conten
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.image_quality import ImageQuality
 from fer_core.dataset.near_duplicates import NearDuplicates
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 
 NO_LABEL = -1
@@ -105,15 +104,17 @@ class Finding:
             return self
         return self._filtered_by_group(np.isin(self.rows, face_set.rows(split)))
 
-    def of_label(self, face_set: FaceSet, emotion: str) -> Finding:
+    def of_label(self, face_set: FaceSet, label: str) -> Finding:
         """Return the images with a label; a group with one of them stays whole.
 
         Raises:
-            InputError: There is no such emotion.
+            InputError: There is no such class.
         """
-        if emotion not in EMOTIONS:
-            raise InputError(f"There is no emotion {emotion!r}; choose from {', '.join(EMOTIONS)}.")
-        return self._filtered_by_group(face_set.labels[self.rows] == EMOTIONS.index(emotion))
+        if label not in face_set.classes:
+            raise InputError(
+                f"There is no class {label!r}; choose from {', '.join(face_set.classes)}."
+            )
+        return self._filtered_by_group(face_set.labels[self.rows] == face_set.classes.index(label))
 
     def without(self, rows: Iterable[int]) -> Finding:
         """Return the finding without these images, and without groups of one image."""
@@ -148,8 +149,8 @@ class Finding:
                     None if group == NO_GROUP else int(group) + 1,
                     face_set.names[row],
                     SPLITS[face_set.splits[row]],
-                    EMOTIONS[face_set.labels[row]],
-                    None if suggested == NO_LABEL else EMOTIONS[suggested],
+                    face_set.class_of(row),
+                    None if suggested == NO_LABEL else face_set.classes[suggested],
                     f"{score:.4f}",
                     reason,
                 )
@@ -229,7 +230,7 @@ def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
     """Describe a group: "3 in train, 1 in validation; happy, sad"."""
     counts = face_set.count_by_split(group)
     places = [f"{count:,} in {split}" for split, count in counts.items() if count]
-    labels = [EMOTIONS[label] for label in np.unique(face_set.labels[group])]
+    labels = [face_set.classes[label] for label in np.unique(face_set.labels[group])]
     return f"{', '.join(places)}; {', '.join(labels)}"
 
 
@@ -277,7 +278,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         "conflicts": _grouped_finding(
             "conflicts",
             "Duplicates with conflicting labels",
-            "The same pixels were given different emotions, so at least one label is wrong.",
+            "The same pixels were given different labels, so at least one label is wrong.",
             conflicts,
             face_set,
             score_name=copies,
@@ -334,7 +335,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
         "near_conflicts": _grouped_finding(
             "near_conflicts",
             "Near-duplicates with conflicting labels",
-            "The same photo was given different emotions, so at least one label is doubtful.",
+            "The same photo was given different labels, so at least one label is doubtful.",
             conflicts,
             face_set,
             score_name=correlation,

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from fer_core.classes import validated_classes
+from fer_core.emotions import EMOTIONS
+from fer_core.files import read_json
 
 RECORD_FILE = "dataset.json"
 FACES_FILE = "faces.npz"
@@ -14,3 +20,28 @@ def is_imported(folder: Path) -> bool:
         return (folder / RECORD_FILE).is_file()
     except PermissionError:
         return False
+
+
+def classes_of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the class list in the record of a dataset.
+
+    Records of earlier versions have none: these datasets have the seven emotions.
+
+    Raises:
+        ValueError: The class list is not valid.
+    """
+    classes = record.get("classes")
+    if classes is None:
+        return EMOTIONS
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("classes should be a list of names")
+    # The same object for the most common list makes comparisons fast.
+    return EMOTIONS if tuple(classes) == EMOTIONS else validated_classes(classes)
+
+
+def stored_classes(folder: Path) -> tuple[str, ...]:
+    """Return the class list of an imported dataset; the seven emotions if it cannot be read."""
+    try:
+        return classes_of_record(read_json(folder / RECORD_FILE))
+    except (OSError, ValueError, AttributeError):
+        return EMOTIONS

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.emotions import EMOTIONS
 
 #: Up to this ratio between the largest and the smallest class, a dataset is called balanced.
 BALANCED_RATIO = 1.5
 
 
 def class_counts(face_set: FaceSet) -> dict[str, dict[str, int]]:
-    """Count the images per split and emotion; an absent split is an empty dictionary."""
+    """Count the images per split and class; an absent split is an empty dictionary."""
     counts: dict[str, dict[str, int]] = {}
     for index, split in enumerate(SPLITS):
         labels = face_set.labels[face_set.splits == index]
-        per_class = np.bincount(labels, minlength=len(EMOTIONS))
-        counts[split] = dict(zip(EMOTIONS, per_class.tolist(), strict=True)) if len(labels) else {}
+        per_class = np.bincount(labels, minlength=len(face_set.classes))
+        names = face_set.classes
+        counts[split] = dict(zip(names, per_class.tolist(), strict=True)) if len(labels) else {}
     return counts
 
 
@@ -37,7 +37,7 @@ class Overview:
     """The statistics of a dataset that matter before training on it.
 
     Attributes:
-        counts: Images per split and emotion; an absent split is an empty dictionary.
+        counts: Images per split and class; an absent split is an empty dictionary.
     """
 
     counts: dict[str, dict[str, int]]
@@ -49,9 +49,9 @@ class Overview:
 
     @property
     def shares(self) -> dict[str, dict[str, float]]:
-        """Each emotion's share of its split, 0 to 1, for splits that have images."""
+        """Each class's share of its split, 0 to 1, for splits that have images."""
         return {
-            split: {emotion: count / sum(counts.values()) for emotion, count in counts.items()}
+            split: {name: count / sum(counts.values()) for name, count in counts.items()}
             for split, counts in self.counts.items()
             if counts
         }
@@ -63,20 +63,20 @@ class Overview:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Emotions without an image in the reference split."""
+        """Classes without an image in the reference split."""
         counts = self.counts[self.reference]
-        return tuple(emotion for emotion in EMOTIONS if counts and not counts[emotion])
+        return tuple(name for name, count in counts.items() if not count)
 
     @property
     def largest(self) -> str | None:
-        """The reference split's most frequent emotion; None without images."""
+        """The reference split's most frequent class; None without images."""
         counts = self.counts[self.reference]
         return max(counts, key=counts.__getitem__) if counts else None
 
     @property
     def smallest(self) -> str | None:
-        """The rarest emotion of the reference split that has at least one image."""
-        counts = {emotion: count for emotion, count in self.counts[self.reference].items() if count}
+        """The rarest class of the reference split that has at least one image."""
+        counts = {name: count for name, count in self.counts[self.reference].items() if count}
         return min(counts, key=counts.__getitem__) if counts else None
 
     @property
@@ -94,9 +94,9 @@ class Overview:
         n / (classes * n of the class), as in scikit-learn's "balanced" weights, for the classes
         that have images.
         """
-        counts = {emotion: count for emotion, count in self.counts[self.reference].items() if count}
+        counts = {name: count for name, count in self.counts[self.reference].items() if count}
         total = sum(counts.values())
-        return {emotion: total / (len(counts) * count) for emotion, count in counts.items()}
+        return {name: total / (len(counts) * count) for name, count in counts.items()}
 
     def majority_accuracy(self, split: str) -> float | None:
         """Return the majority-class baseline: accuracy of always predicting the largest class.
@@ -119,7 +119,7 @@ class Overview:
         if largest is None or smallest is None or ratio is None:
             return "There are no images."
         if len(self.class_weights) == 1:
-            return f"All images show one emotion, {largest}: there is nothing to classify."
+            return f"All images have one class, {largest}: there is nothing to classify."
         evaluated = "validation" if self.counts.get("validation") else self.reference
         accuracy = self.majority_accuracy(evaluated)
         constant = (
@@ -128,14 +128,14 @@ class Overview:
         )
         if ratio <= BALANCED_RATIO:
             return (
-                f"The emotions are about equally frequent. {constant}; a useful model has to do "
+                f"The classes are about equally frequent. {constant}; a useful model has to do "
                 "better."
             )
         weights = self.class_weights
         return (
             f"For every {smallest} face there are {ratio:.1f} {largest} faces. {constant}, so "
-            "accuracy alone is misleading: also check the recall of each emotion and macro F1. For "
-            f"all emotions to count equally, a {smallest} face needs {weights[smallest]:.1f} times "
+            "accuracy alone is misleading: also check the recall of each class and macro F1. For "
+            f"all classes to count equally, a {smallest} face needs {weights[smallest]:.1f} times "
             f"the weight of an average image, and a {largest} face only {weights[largest]:.2f}."
         )
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from fer_core.dataset.class_mapping import ClassChoice, SourceClass
 from fer_core.dataset.demo.shipped import load_demo_set
 from fer_core.dataset.face_set import FaceSet, Problem
-from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, is_imported
+from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, classes_of_record, is_imported
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.split_record import SplitGroups
@@ -56,6 +57,7 @@ def import_dataset(
     *,
     name: str | None = None,
     split_choice: SplitChoice | None = None,
+    class_choice: ClassChoice | None = None,
     report: ProgressReport | None = None,
 ) -> tuple[str, FaceSet]:
     """Read a dataset and store it in ``data/<name>/``.
@@ -65,6 +67,8 @@ def import_dataset(
         settings: Where ``data/`` is.
         name: Its name; by default that of the source.
         split_choice: How missing splits are created.
+        class_choice: How the classes of the source become those of the dataset; by default they are
+            mapped to the seven emotions.
         report: Called with the progress of reading.
 
     Returns:
@@ -83,7 +87,7 @@ def import_dataset(
     folder = settings.data_root / name
     if folder.exists():
         raise _taken(name, folder)
-    face_set = read_dataset(source, choice, report)
+    face_set = read_dataset(source, choice, report, class_choice=class_choice)
     with _new_folder(folder) as temporary:
         _save(
             face_set,
@@ -93,6 +97,7 @@ def import_dataset(
                 "validation_share": choice.validation_share,
                 "test_share": choice.test_share,
                 "seed": choice.seed,
+                "class_scheme": (class_choice or ClassChoice()).scheme,
             },
         )
     return name, face_set
@@ -149,6 +154,11 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
         | {
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
+            "classes": list(face_set.classes),
+            "source_classes": [
+                [one.name, one.count, one.target, *([True] if one.is_number else [])]
+                for one in face_set.source_classes
+            ],
             "skipped": face_set.skipped,
             # A third entry is the number of files or rows, if there are several.
             "problems": [
@@ -405,6 +415,10 @@ def _load(folder: Path) -> FaceSet:
                     SplitGroups.from_json(record["split_groups"])
                     if "split_groups" in record
                     else None
+                ),
+                classes=classes_of_record(record),
+                source_classes=tuple(
+                    SourceClass(*entry) for entry in record.get("source_classes", ())
                 ),
             )
     except PermissionError as error:

@@ -2,12 +2,13 @@
 
 Single votes are dropped as outliers, as in Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep
 networks for facial expression recognition with crowd-sourced label distribution", ICMI 2016. An
-image is usable if one of the seven emotions then has more votes than each of contempt, *unknown*
-and *not a face*; a tie between emotions is a valid distribution.
+image is usable if one of the dataset's classes then has more votes than each other answer, such as
+*unknown* and *not a face*; a tie between classes is a valid distribution.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,16 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.ferplus import VOTE_COLUMNS
-from fer_core.dataset.votes import EMOTION_COLUMNS, Votes
+from fer_core.dataset.ferplus import VOTE_COLUMNS, answer_columns
+from fer_core.dataset.votes import Votes
 from fer_core.emotions import EMOTIONS
 
 #: Kind of targets: the plurality as one-hot targets, or the distribution of the votes.
 VoteTargetKind = Literal["votes_majority", "votes_distribution"]
-
-_OTHER_COLUMNS = [
-    column for column in range(len(VOTE_COLUMNS)) if column not in set(EMOTION_COLUMNS)
-]
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,11 @@ class VoteTargets:
 
     Attributes:
         kind: How votes are converted to targets.
-        targets: float32 ``[n, 7]`` in the order of ``EMOTIONS``; a row sums to 1, or to 0 where the
-            image has no usable votes.
+        targets: float32 ``[n, classes]``; a row sums to 1, or to 0 where the image has no usable
+            votes.
         left_out: Images without a target, per split and reason: *no votes*; *other answer*, where
-            contempt, unknown or not a face has at least as many votes as every emotion; *tie*, for
-            ``votes_majority``, where emotions tie for the first place.
+            an answer that is not a class has at least as many votes as every class; *tie*, for
+            ``votes_majority``, where classes tie for the first place.
     """
 
     kind: VoteTargetKind
@@ -77,7 +74,7 @@ class VoteRecord:
         return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.summary}"
 
     def class_prior(self, face_set: FaceSet) -> NDArray[np.float64]:
-        """Share of each emotion in the training targets, float64 ``[7]``; equal without any."""
+        """Share of each class in the training targets, float64 ``[classes]``; or equal shares."""
         return class_prior(self.targets, face_set)
 
     def to_json(self) -> dict[str, Any]:
@@ -96,12 +93,14 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
     Args:
         votes: One row per image of ``face_set``.
         face_set: The dataset, for its splits.
-        kind: ``votes_distribution`` normalizes the votes for the seven emotions;
-            ``votes_majority`` is a one-hot target for the emotion with most votes.
+        kind: ``votes_distribution`` normalizes the votes for the classes; ``votes_majority`` is a
+            one-hot target for the class with most votes.
     """
-    targets = target_distributions(votes.counts, kind)
+    targets = target_distributions(votes.counts, kind, votes.classes)
     is_usable = np.asarray(targets.any(axis=1))
-    has_emotion = target_distributions(votes.counts, "votes_distribution").any(axis=1)
+    has_emotion = target_distributions(votes.counts, "votes_distribution", votes.classes).any(
+        axis=1
+    )
     is_emotion = np.asarray(is_usable | has_emotion)
     reasons = {
         "no votes": ~votes.has_votes,
@@ -115,36 +114,41 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
     return VoteTargets(kind, targets, left_out)
 
 
-def target_distributions(counts: NDArray[np.uint8], kind: VoteTargetKind) -> NDArray[np.float32]:
-    """Turn votes per answer into distributions over the emotions.
+def target_distributions(
+    counts: NDArray[np.uint8], kind: VoteTargetKind, classes: Sequence[str] = EMOTIONS
+) -> NDArray[np.float32]:
+    """Turn votes per answer into distributions over the classes.
 
     Args:
         counts: uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
         kind: As for ``vote_targets``.
+        classes: The classes of the dataset.
 
     Returns:
-        float32 ``[n, 7]``; a row of zeros where the votes are not usable.
+        float32 ``[n, classes]``; a row of zeros where the votes are not usable.
     """
     counts = without_single_votes(counts)
-    emotions = counts[:, EMOTION_COLUMNS].astype(np.float32)
-    most = emotions.max(axis=1, initial=0)
-    is_usable = most > counts[:, _OTHER_COLUMNS].max(axis=1, initial=0)
-    targets = emotions
+    columns = answer_columns(classes)
+    others = [column for column in range(len(VOTE_COLUMNS)) if column not in columns]
+    of_classes = counts[:, columns].astype(np.float32)
+    most = of_classes.max(axis=1, initial=0)
+    is_usable = most > counts[:, others].max(axis=1, initial=0)
+    targets = of_classes
     if kind == "votes_majority":
-        is_usable &= (emotions == most[:, None]).sum(axis=1) == 1
-        targets = np.eye(len(EMOTIONS), dtype=np.float32)[emotions.argmax(axis=1)]
+        is_usable &= (of_classes == most[:, None]).sum(axis=1) == 1
+        targets = np.eye(len(columns), dtype=np.float32)[of_classes.argmax(axis=1)]
     targets = np.where(is_usable[:, None], targets, np.float32(0))
     return np.asarray(targets / np.maximum(targets.sum(axis=1, keepdims=True), 1), np.float32)
 
 
 def class_prior(targets: VoteTargets, face_set: FaceSet) -> NDArray[np.float64]:
-    """Return the share of each emotion in the training targets, float64 ``[7]``.
+    """Return the share of each class in the training targets, float64 ``[classes]``.
 
     Without any training target all shares are equal.
     """
     total = targets.targets[face_set.rows("train")].sum(axis=0, dtype=np.float64)
     if not total.any():
-        total = np.ones(len(EMOTIONS))
+        total = np.ones(targets.targets.shape[1])
     return np.asarray(total / total.sum())
 
 
@@ -159,7 +163,7 @@ def without_single_votes(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def plurality_of_targets(targets: NDArray[np.float32]) -> NDArray[np.int8]:
-    """The emotion with the greatest share, int8 ``[n]``; -1 for a tie and for a row of zeros."""
+    """The class with the greatest share, int8 ``[n]``; -1 for a tie and for a row of zeros."""
     most = targets.max(axis=1, keepdims=True, initial=0)
     is_single = ((targets == most).sum(axis=1) == 1) & (most[:, 0] > 0)
     return np.where(is_single, targets.argmax(axis=1), -1).astype(np.int8)

@@ -14,14 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.ferplus import VOTE_COLUMNS
+from fer_core.dataset.ferplus import VOTE_COLUMNS, answer_columns
 from fer_core.dataset.findings import Finding, ranked_finding
-from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.emotions import EMOTIONS
 
-#: Position in ``VOTE_COLUMNS`` of each of ``EMOTIONS``.
-EMOTION_COLUMNS = [
-    [emotion_from_name(column) for column in VOTE_COLUMNS].index(emotion) for emotion in EMOTIONS
-]
 _NOT_FACE = VOTE_COLUMNS.index("not_face")
 
 _OTHER = -1
@@ -36,16 +32,20 @@ class Votes:
             image without votes.
         source: The file that they were read from.
         note: How they were matched to the images, and how many, as text.
+        classes: The classes of the dataset.
 
     Raises:
         ValueError: ``counts`` has another shape or dtype.
+        InputError: The annotators could not choose one of the classes.
     """
 
     counts: NDArray[np.uint8]
     source: str
     note: str
+    classes: tuple[str, ...] = EMOTIONS
 
     def __post_init__(self) -> None:
+        answer_columns(self.classes, self.source)
         if self.counts.ndim != 2 or self.counts.shape[1] != len(VOTE_COLUMNS):
             raise ValueError(
                 f"counts should be [n, {len(VOTE_COLUMNS)}]. Received: {list(self.counts.shape)}"
@@ -55,6 +55,11 @@ class Votes:
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    @property
+    def columns(self) -> list[int]:
+        """The position in ``VOTE_COLUMNS`` of each class."""
+        return answer_columns(self.classes, self.source)
 
     @cached_property
     def total(self) -> NDArray[np.int64]:
@@ -83,15 +88,15 @@ class Votes:
 
     @cached_property
     def plurality(self) -> NDArray[np.int8]:
-        """The emotion that more annotators chose than any other answer, int8 ``[n]``.
+        """The class that more annotators chose than any other answer, int8 ``[n]``.
 
-        -1 for an image without votes, with a tie, or if the answer is not one of the seven.
+        -1 for an image without votes, with a tie, or if the answer is not one of the classes.
         """
         best = self.counts.max(axis=1, keepdims=True)
         is_single = ((self.counts == best).sum(axis=1) == 1) & self.has_votes
-        emotion_of = np.full(len(VOTE_COLUMNS), _OTHER, np.int8)
-        emotion_of[EMOTION_COLUMNS] = np.arange(len(EMOTIONS))
-        chosen = emotion_of[self.counts.argmax(axis=1)]
+        class_of = np.full(len(VOTE_COLUMNS), _OTHER, np.int8)
+        class_of[self.columns] = np.arange(len(self.classes))
+        chosen = class_of[self.counts.argmax(axis=1)]
         return np.where(is_single, chosen, np.int8(_OTHER))
 
     @cached_property
@@ -113,9 +118,9 @@ class Votes:
         """Return the share of annotators who chose the label, float32 ``[n]``; NaN without votes.
 
         Args:
-            labels: int8 ``[n]``, indices into ``EMOTIONS``.
+            labels: int8 ``[n]``, indices into ``classes``.
         """
-        columns = np.array(EMOTION_COLUMNS)[labels]
+        columns = np.array(self.columns)[labels]
         return self._share(self.counts[np.arange(len(self)), columns])
 
     def distribution(self, row: int) -> dict[str, int]:
@@ -155,7 +160,7 @@ class ClassAgreement:
 def class_agreement(
     face_set: FaceSet, votes: Votes, split: str = "all"
 ) -> tuple[ClassAgreement, ...]:
-    """Return how far annotators and labels agree, by class in the order of ``EMOTIONS``.
+    """Return how far annotators and labels agree, by class in their order.
 
     Raises:
         InputError: There is no such split.
@@ -164,7 +169,7 @@ def class_agreement(
     rows = rows[votes.has_votes[rows]]
     shares = votes.label_share(face_set.labels)
     result = []
-    for label, emotion in enumerate(EMOTIONS):
+    for label, emotion in enumerate(face_set.classes):
         of_class = rows[face_set.labels[rows] == label]
         result.append(
             ClassAgreement(
@@ -182,7 +187,7 @@ def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
 
     Returns:
         *disputed*: no answer has more than half of the votes, the highest entropy first;
-        *outvoted*: more than half of the annotators chose one other emotion, which is suggested;
+        *outvoted*: more than half of the annotators chose one other class, which is suggested;
         *not_face_votes*: more than half of the annotators saw no face.
     """
     rows = np.flatnonzero(votes.has_votes)
@@ -211,7 +216,7 @@ def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
         "outvoted": ranked_finding(
             "outvoted",
             "FER+ majority disagrees",
-            "More than half of the annotators chose another emotion than the label.",
+            "More than half of the annotators chose another class than the label.",
             score_name="share of annotators for the suggested label (0 to 1)",
             rows=outvoted,
             scores=agreement[outvoted],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.ferplus import VOTE_COLUMNS
+from fer_core.dataset.ferplus import VOTE_COLUMNS, answer_columns
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.user_csv import CsvKind, read_csv
 from fer_core.dataset.votes import Votes
@@ -122,8 +122,10 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
         label: The name of the file in messages.
 
     Raises:
-        InputError: No row can be matched, or the rows are in another order.
+        InputError: No row can be matched, the rows are in another order, or the dataset has a class
+            that the annotators could not choose.
     """
+    answer_columns(face_set.classes, label)
     rows_of, method = _by_name(table, face_set), "by the names of pictures"
     if not rows_of:
         rows_of, method = _by_position(table, face_set), "by their position in the table"
@@ -131,7 +133,7 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     for row, position in rows_of.items():
         counts[row] = table.counts[position]
     copies = _to_copies(counts, face_set)
-    votes = Votes(counts, label, "")
+    votes = Votes(counts, label, "", face_set.classes)
     if not votes.matched:
         raise InputError(
             f"The votes in {label} cannot be matched to this dataset: no picture has one of their "
@@ -150,7 +152,7 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
         note += f", {copies:,} of them as exact copies of a matched image"
     if table.skipped:
         note += f"; {table.skipped:,} lines could not be read ({table.problems[0]})"
-    return Votes(counts, label, note.rstrip(".") + ".")
+    return replace(votes, note=note.rstrip(".") + ".")
 
 
 def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
@@ -257,8 +259,12 @@ def read_votes(folder: Path, face_set: FaceSet) -> Votes | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            votes = Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
+            votes = Votes(
+                arrays["counts"], str(arrays["source"]), str(arrays["note"]), face_set.classes
+            )
             fingerprint = str(arrays["fingerprint"])
+    except InputError:
+        raise
     except Exception as error:
         # NumPy raises different types of errors for damaged files.
         raise InputError(

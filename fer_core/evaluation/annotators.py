@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.dataset.ferplus import answer_columns
 from fer_core.dataset.vote_targets import target_distributions
-from fer_core.dataset.votes import EMOTION_COLUMNS
 from fer_core.errors import InputError
 from fer_core.evaluation.overall import accuracy_estimate
 from fer_core.evaluation.result import EvaluationResult
@@ -30,8 +30,8 @@ class VoteEvaluation:
             single votes were dropped.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
-        other_answer: Number of images on which contempt, unknown or not a face has at least as many
-            votes as every emotion.
+        other_answer: Number of images on which an answer that is not a class, such as unknown, has
+            at least as many votes as every class.
         ties: Number of images on which emotions tie.
         cross_entropy: Mean cross-entropy to the distribution of the votes, natural logarithm, ties
             included.
@@ -105,14 +105,17 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
         counts: Votes for its images, uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
 
     Raises:
-        InputError: There is no image on which one emotion has the most votes.
+        InputError: There is no image on which one class has the most votes, or the annotators could
+            not choose one of the classes.
     """
-    distributions = target_distributions(counts, "votes_distribution")
+    distributions = target_distributions(counts, "votes_distribution", result.classes)
     against_votes = _labeled_by_votes(plurality_result(result, distributions), result.n)
     is_usable, has_votes = distributions.any(axis=1), counts.any(axis=1)
     # The rows of a result are distinct, so each row has one position in ``result``.
     kept = np.flatnonzero(np.isin(result.rows, against_votes.rows))
-    annotators, model = leave_one_out_agreement(counts[kept], against_votes.predicted)
+    annotators, model = leave_one_out_agreement(
+        counts[kept], against_votes.predicted, answer_columns(result.classes)
+    )
     is_clear = counts[kept].max(axis=1) >= CLEAR_SHARE * counts[kept].sum(axis=1) - 1e-9
     return VoteEvaluation(
         result=against_votes,
@@ -154,7 +157,7 @@ def _labeled_by_votes(against_votes: EvaluationResult, count: int) -> Evaluation
 def leave_one_out_agreement(
     counts: NDArray[np.uint8],
     predicted: NDArray[np.integer[Any]],
-    columns: Sequence[int] = tuple(EMOTION_COLUMNS),
+    columns: Sequence[int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compare annotators, and predictions, with the plurality of the other annotators.
 

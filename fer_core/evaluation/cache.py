@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
-from fer_core.emotions import EMOTIONS
 from fer_core.files import read_arrays, replaced_file
 from fer_core.settings import Settings
 
@@ -33,7 +32,7 @@ class CachedPrediction:
 
     Attributes:
         labels: int8 ``[n]``, to check that the file belongs to these images.
-        raw_probabilities: float32 ``[n, 7]``, before temperature scaling.
+        raw_probabilities: float32 ``[n, classes]``, before temperature scaling.
         is_leaked: bool ``[n]``: which images also appear in train, as exact or near-copies.
         is_near_copy: bool ``[n]``: those of them that are not exact copies.
     """
@@ -72,7 +71,9 @@ def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> CachedPrediction | None:
+def read_cached(
+    settings: Settings, key: str, labels: NDArray[np.int8], class_count: int
+) -> CachedPrediction | None:
     """Return the cached predictions; None if there is no valid file for these labels."""
     path = _path(settings, key)
     try:
@@ -91,7 +92,7 @@ def read_cached(settings: Settings, key: str, labels: NDArray[np.int8]) -> Cache
     count = len(labels)
     is_valid = (
         np.array_equal(found.labels, labels)
-        and found.raw_probabilities.shape == (count, len(EMOTIONS))
+        and found.raw_probabilities.shape == (count, class_count)
         and found.raw_probabilities.dtype == np.float32
         and np.isfinite(found.raw_probabilities).all()
         and all(

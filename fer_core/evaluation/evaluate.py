@@ -15,9 +15,9 @@ from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.near_search import copies_of_train
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
+from fer_core.evaluation.class_matching import match_rows
 from fer_core.evaluation.facts import facts_on_dataset, facts_on_own_predictions
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.files import read_arrays
@@ -44,6 +44,9 @@ def evaluate_split(
 ) -> EvaluationResult:
     """Evaluate a bundle on a split; predictions are read from the cache if it has them.
 
+    Classes are matched by name. Images of classes that the model does not have are left out, and a
+    warning says how many there are.
+
     The cache key covers the network and its input settings, the data, the split and the curation.
     If another thread computes the same predictions, this call waits for them.
 
@@ -59,20 +62,23 @@ def evaluate_split(
         report: Called with the progress.
 
     Raises:
-        InputError: The split does not exist or has no images, or the network cannot be used.
+        InputError: The split does not exist or has no images, the model has none of their classes,
+            or the network cannot be used.
     """
-    rows = _rows_of(face_set, split)
-    labels = face_set.labels[rows]
+    classes = bundle.record.classes
+    matched = match_rows(face_set, _rows_of(face_set, split), classes, bundle.name)
+    rows, labels = matched.rows, matched.labels
     check_network_file(bundle.served_network, bundle.name)
     key = cache_key(bundle, face_set.fingerprint, split, curation)
     with _locked_key(key):
-        prediction = read_cached(settings, key, labels)
+        prediction = read_cached(settings, key, labels, len(classes))
         if prediction is None:
             probabilities = _predict(
-                predictor or load_predictor(bundle), face_set.images, rows, report
+                predictor or load_predictor(bundle), face_set.images, rows, len(classes), report
             )
             prediction = CachedPrediction(labels, probabilities, *_leak_flags(face_set, rows))
             write_cached(settings, key, prediction)
+    facts = facts_on_dataset(bundle, face_set, split, is_demo_data=is_demo_data, matched=matched)
     return EvaluationResult(
         bundle_name=bundle.name,
         dataset_name=dataset_name,
@@ -85,8 +91,38 @@ def evaluate_split(
         is_leaked=prediction.is_leaked,
         is_near_copy=prediction.is_near_copy,
         data_fingerprint=face_set.fingerprint,
-        facts=facts_on_dataset(bundle, face_set, split, is_demo_data=is_demo_data),
+        facts=facts,
+        classes=classes,
     )
+
+
+def has_cached_predictions(
+    bundle: Bundle,
+    face_set: FaceSet,
+    split: str,
+    settings: Settings,
+    *,
+    curation: str | None = None,
+) -> bool:
+    """Return True if ``evaluate_split`` would not have to predict anything.
+
+    Args:
+        bundle: The model.
+        face_set: The data.
+        split: As for ``evaluate_split``.
+        settings: Contains the cache folder.
+        curation: As for ``evaluate_split``.
+    """
+    if not bundle.served_network.is_file():
+        return False
+    try:
+        matched = match_rows(
+            face_set, _rows_of(face_set, split), bundle.record.classes, bundle.name
+        )
+    except InputError:
+        return False
+    key = cache_key(bundle, face_set.fingerprint, split, curation)
+    return read_cached(settings, key, matched.labels, len(bundle.record.classes)) is not None
 
 
 def evaluate_curated(
@@ -133,7 +169,14 @@ def evaluate_curated(
         report=report,
     )
     facts = facts_on_dataset(
-        bundle, curated.faces, split, is_demo_data=is_demo_data, imported=imported
+        bundle,
+        curated.faces,
+        split,
+        is_demo_data=is_demo_data,
+        matched=match_rows(
+            curated.faces, curated.faces.rows(split), bundle.record.classes, bundle.name
+        ),
+        imported=imported,
     )
     warnings = (curation_summary(curated, split), *facts.warnings)
     return replace(result, facts=replace(facts, warnings=warnings))
@@ -164,22 +207,25 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         split: ``train``, ``validation``, ``test`` or ``all``.
 
     Raises:
-        InputError: The split does not exist or has no images.
+        InputError: The split does not exist or has no images, or the model has none of their
+            classes.
     """
-    rows = _rows_of(face_set, split)
+    matched = match_rows(face_set, _rows_of(face_set, split), predictor.classes, "this model")
+    rows = matched.rows
     is_leaked, is_near_copy = _leak_flags(face_set, rows)
     return EvaluationResult(
         bundle_name="",
         dataset_name=None,
         split=split,
-        labels=face_set.labels[rows],
+        labels=matched.labels,
         raw_probabilities=predictor.calibration.adjusted(
-            _predict(predictor, face_set.images, rows, None)
+            _predict(predictor, face_set.images, rows, len(predictor.classes), None)
         ),
         temperature=predictor.temperature,
         rows=rows,
         is_leaked=is_leaked,
         is_near_copy=is_near_copy,
+        classes=predictor.classes,
     )
 
 
@@ -203,9 +249,10 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
             f"The validation predictions in {path} are damaged ({first_line(error)}); restore the "
             "file, or choose a dataset to evaluate the model on."
         ) from error
-    if not _are_predictions(labels, probabilities):
+    classes = bundle.record.classes
+    if not _are_predictions(labels, probabilities, len(classes)):
         raise InputError(
-            f"{path} does not contain labels 0 to {len(EMOTIONS) - 1} and probabilities; restore "
+            f"{path} does not contain labels 0 to {len(classes) - 1} and probabilities; restore "
             "the file, or choose a dataset to evaluate the model on."
         )
     return EvaluationResult(
@@ -218,6 +265,7 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
         rows=np.arange(len(labels)),
         data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),
         facts=facts_on_own_predictions(bundle, labels),
+        classes=classes,
     )
 
 
@@ -243,14 +291,16 @@ def _rows_of(face_set: FaceSet, split: str) -> NDArray[np.intp]:
     return rows
 
 
-def _are_predictions(labels: NDArray[np.int8], probabilities: NDArray[np.float32]) -> bool:
+def _are_predictions(
+    labels: NDArray[np.int8], probabilities: NDArray[np.float32], class_count: int
+) -> bool:
     return bool(
         labels.ndim == 1
         and len(labels)
         and np.issubdtype(labels.dtype, np.integer)
         and labels.min() >= 0
-        and labels.max() < len(EMOTIONS)
-        and probabilities.shape == (len(labels), len(EMOTIONS))
+        and labels.max() < class_count
+        and probabilities.shape == (len(labels), class_count)
         and np.issubdtype(probabilities.dtype, np.floating)
         # Comparisons with NaN are False, so NaN fails both checks.
         and (probabilities >= 0).all()
@@ -262,10 +312,11 @@ def _predict(
     predictor: Predictor,
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
+    class_count: int,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
     """Probabilities before temperature scaling, float32 ``[n, classes]``."""
-    probabilities = np.empty((len(rows), len(EMOTIONS)), dtype=np.float32)
+    probabilities = np.empty((len(rows), class_count), dtype=np.float32)
     for start in range(0, len(rows), _CHUNK_SIZE):
         if report is not None:
             report(start, len(rows))

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, BundleRecord
-from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.network_cut import NetworkCut, NoFeatureMapError, cut_network
 from fer_core.predictor import Predictor, load_predictor, network_input
@@ -75,6 +74,7 @@ class Explainer:
                 f"The bundle {bundle.name!r} is damaged: {bundle.served_network} cannot be read "
                 f"({first_line(error)}); restore the file or choose another model."
             ) from error
+        self._classes = predictor.classes
         self._map = _choose_map(model, bundle.record, predictor)
         self.method = self._map.method
 
@@ -93,8 +93,10 @@ class Explainer:
                 f"crop should be uint8 [{_SIDE}, {_SIDE}]. "
                 f"Received: {crop.dtype} {list(crop.shape)}"
             )
-        if not 0 <= emotion < len(EMOTIONS):
-            raise ValueError(f"emotion should be 0 to {len(EMOTIONS) - 1}. Received: {emotion}")
+        if not 0 <= emotion < len(self._classes):
+            raise ValueError(
+                f"emotion should be 0 to {len(self._classes) - 1}. Received: {emotion}"
+            )
         heat = self._map.heat(crop, emotion)
         note = self._map.note if heat.any() else "No region of this face supports the emotion."
         return Explanation(heat, emotion, self.method, note)
@@ -133,11 +135,9 @@ class _GradCam:
     )
 
     def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
-        positions = positions_in_emotion_order(record.labels)
-        assert positions is not None  # checked by BundleRecord
         self._cut = cut
         self._record = record
-        self._positions = positions
+        self._positions = record.output_positions
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
         """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.statistics import class_counts
 from fer_core.emotions import EMOTIONS
+from fer_core.evaluation.class_matching import MatchedRows
 
 #: Images per emotion in the three splits of FER2013. They identify it in any file layout.
 FER2013_COUNTS: dict[str, tuple[int, ...]] = {
@@ -30,6 +32,7 @@ class ResultFacts:
         is_fer2013: The images are FER2013's, on which human accuracy is 65 ± 5 %.
         is_test: Test images are included.
         is_training_data: The model was trained on some of the images.
+        left_out: Number of images of each class that the model does not have.
         warnings: These properties and others, one sentence each, for display.
     """
 
@@ -38,6 +41,7 @@ class ResultFacts:
     is_test: bool = False
     is_training_data: bool = False
     warnings: tuple[str, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def facts_on_dataset(
@@ -46,6 +50,7 @@ def facts_on_dataset(
     split: str,
     *,
     is_demo_data: bool,
+    matched: MatchedRows,
     imported: FaceSet | None = None,
 ) -> ResultFacts:
     """Return the facts about the metrics of a bundle on a split of a dataset.
@@ -55,6 +60,7 @@ def facts_on_dataset(
         face_set: The data.
         split: One of ``SPLITS`` or ``all``.
         is_demo_data: Whether the data is the drawn demo set.
+        matched: The images of the split that are evaluated.
         imported: The data before curation, which changes fingerprint and counts; None if no
             curation was applied.
     """
@@ -63,7 +69,7 @@ def facts_on_dataset(
     published = face_set if imported is None else imported
     is_same_data = _is_data_of(bundle, published)
     is_training_data = is_same_data and "train" in present
-    warnings = []
+    warnings = [matched.warning] if matched.warning else []
     if is_demo_data != bundle.record.is_demo:
         if bundle.record.is_demo:
             warnings.append(
@@ -100,16 +106,17 @@ def facts_on_dataset(
     elif not is_same_data:
         name = bundle.record.dataset.get("name", "unknown data")
         warnings.append(f"The model was trained on other data ({name}).")
-    labels = face_set.labels[rows]
     return ResultFacts(
         is_demo=is_demo_data or bundle.record.is_demo,
         is_fer2013=bool(present)
         and all(
-            is_fer2013_part(face_set.labels[face_set.rows(part)], part) for part in sorted(present)
+            is_fer2013_part(face_set.labels[face_set.rows(part)], part, face_set.classes)
+            for part in sorted(present)
         ),
         is_test="test" in present,
         is_training_data=is_training_data,
-        warnings=(*warnings, *_count_warnings(labels)),
+        warnings=(*warnings, *_count_warnings(matched.labels, bundle.record.classes)),
+        left_out=matched.left_out,
     )
 
 
@@ -117,19 +124,21 @@ def facts_on_own_predictions(bundle: Bundle, labels: NDArray[np.int8]) -> Result
     """Return the facts about the validation predictions stored in a bundle."""
     return ResultFacts(
         is_demo=bundle.record.is_demo,
-        is_fer2013=is_fer2013_part(labels, "validation"),
+        is_fer2013=is_fer2013_part(labels, "validation", bundle.record.classes),
         is_test=False,
         is_training_data=False,
         warnings=(
             *((_DRAWN_FACES,) if bundle.record.is_demo else ()),
             _SELECTED_ON_VALIDATION,
-            *_count_warnings(labels),
+            *_count_warnings(labels, bundle.record.classes),
         ),
     )
 
 
-def is_fer2013_part(labels: NDArray[np.int8], split: str) -> bool:
+def is_fer2013_part(labels: NDArray[np.int8], split: str, classes: Sequence[str]) -> bool:
     """Return whether the class counts of the labels equal those of a split of FER2013."""
+    if tuple(classes) != EMOTIONS:
+        return False
     counts = np.bincount(labels, minlength=len(EMOTIONS))
     return tuple(counts.tolist()) == FER2013_COUNTS[split]
 
@@ -161,8 +170,8 @@ def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:
     )
 
 
-def _count_warnings(labels: NDArray[np.int8]) -> list[str]:
-    absent = [emotion for index, emotion in enumerate(EMOTIONS) if not (labels == index).any()]
+def _count_warnings(labels: NDArray[np.int8], classes: Sequence[str]) -> list[str]:
+    absent = [name for index, name in enumerate(classes) if not (labels == index).any()]
     sentences = []
     if absent:
         sentences.append(

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.finding_cache import Arrays, cached_arrays
-from fer_core.emotions import EMOTIONS, positions_in_emotion_order
 from fer_core.errors import InputError, first_line
 from fer_core.onnx_session import open_session
 from fer_core.predictor import check_network_file, network_input
@@ -43,8 +42,8 @@ class FaceFeatures:
 
     Attributes:
         values: float32 ``[n, d]``: similar faces have a small distance.
-        probabilities: float32 ``[n, 7]`` in the order of ``EMOTIONS``, before temperature and
-            without flip averaging.
+        probabilities: float32 ``[n, classes]`` in the order of the bundle's classes, before
+            temperature and without flip averaging.
         layer: Name of the tensor in the network that contains the features.
         content_key: Cache key; changes with the network and with the data.
     """
@@ -109,12 +108,11 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
             f"The bundle {bundle.name!r} is damaged: {path} cannot be opened "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    positions = positions_in_emotion_order(bundle.record.labels)
-    assert positions is not None  # checked by BundleRecord
+    positions = bundle.record.output_positions
     # Many imported networks were exported with a fixed batch size of 1.
     batch = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
     count = len(face_set)
-    probabilities = np.zeros((count, len(EMOTIONS)), np.float32)
+    probabilities = np.zeros((count, len(positions)), np.float32)
     values = np.zeros((count, 0), np.float32)
     projection: NDArray[np.float32] | None = None
     for start in range(0, count, batch):

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import BundleRecord
+from fer_core.classes import positions_of
 from fer_core.dataset.duplicates import content_keys, leaked_rows
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.findings import Finding, ranked_finding
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.features import FaceFeatures
 from fer_core.progress import ProgressReport
@@ -80,7 +80,8 @@ def find_label_candidates(
     if split == "all":
         raise InputError("Doubtful labels are searched in a single split; choose one of the three.")
     notes: list[str] = []
-    if is_held_out(record, face_set, split):
+    own_columns = _columns_of(record, face_set)
+    if is_held_out(record, face_set, split) and own_columns is not None:
         if not record.config.get("exclude_leaks"):
             is_leaked = np.isin(rows, leaked_rows(face_set, split))
             rows = rows[~is_leaked]
@@ -89,15 +90,20 @@ def find_label_candidates(
                     f"{is_leaked.sum():,} images that also appear in train are left out: the model "
                     "may have learned their labels."
                 )
-        labels, probabilities = face_set.labels[rows], features.probabilities[rows]
+        labels = face_set.labels[rows]
+        probabilities = features.probabilities[rows[:, None], own_columns]
         notes.insert(0, f"Predicted by the model, which was not trained on {split} images.")
         if report is not None:
             report(FOLDS, FOLDS + 1)
     else:
         labels = face_set.labels[rows]
-        _check_enough(labels, split)
+        _check_enough(labels, len(face_set.classes), split)
         probabilities = _out_of_fold(
-            features.values[rows], labels, content_keys(face_set.images[rows]), report
+            features.values[rows],
+            labels,
+            content_keys(face_set.images[rows]),
+            len(face_set.classes),
+            report=report,
         )
         notes.append(
             f"Out-of-fold predictions of a linear classifier on the features of the model, "
@@ -122,12 +128,13 @@ def find_label_candidates(
     return ranked_finding(
         "mislabelled",
         f"Doubtful labels in {split}",
-        "A model that was not trained on these labels predicts another emotion with confidence.",
+        "A model that was not trained on these labels predicts another class with confidence.",
         score_name="confidence in the given label (0 to 1; low: doubtful)",
         rows=doubtful_rows,
         scores=quality,
         reasons=[
-            f"{probability[new]:.0%} {EMOTIONS[new]}, {probability[old]:.0%} {EMOTIONS[old]}"
+            f"{probability[new]:.0%} {face_set.classes[new]}, "
+            f"{probability[old]:.0%} {face_set.classes[old]}"
             for probability, new, old in zip(
                 probabilities[positions], suggested, given, strict=True
             )
@@ -137,12 +144,20 @@ def find_label_candidates(
     )
 
 
-def _check_enough(labels: NDArray[np.int8], split: str) -> None:
-    counts = np.bincount(labels, minlength=len(EMOTIONS))
+def _columns_of(record: BundleRecord, face_set: FaceSet) -> list[int] | None:
+    """The output of a model for each class of a dataset; None if it does not have all of them."""
+    try:
+        return positions_of(face_set.classes, record.classes)
+    except ValueError:
+        return None
+
+
+def _check_enough(labels: NDArray[np.int8], class_count: int, split: str) -> None:
+    counts = np.bincount(labels, minlength=class_count)
     present = counts[counts > 0]
     if len(present) < 2 or present.min() < FOLDS:
         raise InputError(
-            f"The {split} split has too few images to find doubtful labels: at least two emotions "
+            f"The {split} split has too few images to find doubtful labels: at least two classes "
             f"with {FOLDS} images each are needed."
         )
 
@@ -155,8 +170,8 @@ def _doubtful(
     from cleanlab.rank import get_label_quality_scores
 
     if len(np.unique(labels)) < 2:
-        raise InputError("Doubtful labels can only be found with two or more emotions.")
-    # cleanlab expects consecutive classes: emotions without images are removed.
+        raise InputError("Doubtful labels can only be found with two or more classes.")
+    # cleanlab expects consecutive classes: those without images are removed.
     present = np.unique(labels)
     classes = np.searchsorted(present, labels)
     shares = probabilities[:, present].astype(np.float64) + 1e-9
@@ -172,16 +187,18 @@ def _out_of_fold(
     values: NDArray[np.float32],
     labels: NDArray[np.int8],
     keys: NDArray[np.int64],
+    class_count: int,
+    *,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
-    """Out-of-fold probabilities, float32 ``[n, 7]``."""
+    """Out-of-fold probabilities, float32 ``[n, classes]``."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
     # With few images most components are noise, which the standardization would amplify.
     reduced = principal_components(values, min(_COMPONENTS, max(len(values) // 5, 2)))
     reduced /= np.maximum(reduced.std(axis=0), 1e-6)
-    probabilities = np.zeros((len(labels), len(EMOTIONS)), np.float32)
+    probabilities = np.zeros((len(labels), class_count), np.float32)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for fold, (others, held_out) in enumerate(folds.split(reduced, labels, keys)):
         classifier = LogisticRegression(C=0.01, max_iter=200, tol=1e-3)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.classes import match_class
 from fer_core.errors import InputError
 from fer_core.evaluation.confusion_tables import f1s_of, recalls_of
 from fer_core.evaluation.result import EvaluationResult
@@ -49,7 +50,7 @@ class Comparison:
     Attributes:
         first_name: The first model.
         second_name: The second model.
-        n: Number of images.
+        n: Number of images: those of classes that both models have.
         first_accuracy: 0 to 1.
         second_accuracy: 0 to 1.
         difference: Accuracy of the second model minus that of the first, with a paired 95 %
@@ -58,15 +59,15 @@ class Comparison:
         only_first: Number of images that only the first model classifies correctly.
         only_second: Number of images that only the second model classifies correctly.
         both_wrong: Number of images that both models misclassify.
-        only_first_positions: Positions of the images counted by ``only_first``, by decreasing
-            confidence of the first model.
-        only_second_positions: Positions of the images counted by ``only_second``, by decreasing
-            confidence of the second model.
-        both_wrong_positions: Positions of the images counted by ``both_wrong``, by decreasing
-            confidence of the first model.
+        only_first_positions: Positions in the second evaluation of the images counted by
+            ``only_first``, by decreasing confidence of the first model.
+        only_second_positions: Positions in the first evaluation of the images counted by
+            ``only_second``, by decreasing confidence of the second model.
+        both_wrong_positions: Positions in the first evaluation of the images counted by
+            ``both_wrong``, by decreasing confidence of the first model.
         p_value: Of McNemar's test.
         test: The variant of the test.
-        per_class: In the order of the classes.
+        per_class: The classes that both models have, in the order of the first model.
         sentence: The outcome as one sentence.
     """
 
@@ -92,6 +93,9 @@ class Comparison:
 def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
     """Compare two models.
 
+    If their classes differ, they are compared on the images of the classes that both have; a
+    prediction of another class is wrong.
+
     Args:
         first: The evaluation of the first model.
         second: The evaluation of the second model on the same images.
@@ -99,41 +103,35 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
     Raises:
         InputError: The images or classes differ, or it is unknown whether they are the same.
     """
-    if (
-        not first.data_fingerprint
-        or first.data_fingerprint != second.data_fingerprint
-        or first.split != second.split
-        or first.classes != second.classes
-        or not np.array_equal(first.labels, second.labels)
-    ):
-        raise InputError(
-            f"{first.bundle_name!r} and {second.bundle_name!r} were not evaluated on the same "
-            "images; evaluate both on the same split of one dataset."
-        )
-    size = len(first.classes)
-    cells = (first.labels.astype(np.intp) * size + first.predicted) * size + second.predicted
+    pair = _aligned(first, second)
+    size = len(pair.classes) + pair.has_other_classes
+    cells = (pair.labels * size + pair.first_predicted) * size + pair.second_predicted
     counts = np.bincount(cells, minlength=size**3).reshape(size, size, size)
     differences = estimates_from_counts(counts, _differences)
     metrics = _metrics_of_both(counts[np.newaxis])
-    only_first = np.flatnonzero(first.is_correct & ~second.is_correct)
-    only_second = np.flatnonzero(second.is_correct & ~first.is_correct)
-    both_wrong = np.flatnonzero(~first.is_correct & ~second.is_correct)
+    first_correct = pair.first_predicted == pair.labels
+    second_correct = pair.second_predicted == pair.labels
+    only_first = np.flatnonzero(first_correct & ~second_correct)
+    only_second = np.flatnonzero(second_correct & ~first_correct)
+    both_wrong = np.flatnonzero(~first_correct & ~second_correct)
+    first_confidence = first.confidence[pair.first_positions]
+    second_confidence = second.confidence[pair.second_positions]
     p_value, test = mcnemar_test(len(only_first), len(only_second))
     difference = differences["accuracy"][0]
     return Comparison(
         first_name=first.bundle_name,
         second_name=second.bundle_name,
-        n=first.n,
-        first_accuracy=float(first.is_correct.mean()),
-        second_accuracy=float(second.is_correct.mean()),
+        n=len(pair.labels),
+        first_accuracy=float(first_correct.mean()),
+        second_accuracy=float(second_correct.mean()),
         difference=difference,
-        both_correct=int((first.is_correct & second.is_correct).sum()),
+        both_correct=int((first_correct & second_correct).sum()),
         only_first=len(only_first),
         only_second=len(only_second),
         both_wrong=len(both_wrong),
-        only_first_positions=_by_confidence(only_first, first),
-        only_second_positions=_by_confidence(only_second, second),
-        both_wrong_positions=_by_confidence(both_wrong, first),
+        only_first_positions=pair.second_positions[_by_confidence(only_first, first_confidence)],
+        only_second_positions=pair.first_positions[_by_confidence(only_second, second_confidence)],
+        both_wrong_positions=pair.first_positions[_by_confidence(both_wrong, first_confidence)],
         p_value=p_value,
         test=test,
         per_class=tuple(
@@ -147,9 +145,79 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
                 recall_difference=differences["recall"][index],
                 f1_difference=differences["f1"][index],
             )
-            for index, name in enumerate(first.classes)
+            for index, name in enumerate(pair.classes)
         ),
-        sentence=_summary(first.bundle_name, second.bundle_name, difference, p_value, first.n),
+        sentence=_summary(
+            first.bundle_name, second.bundle_name, difference, p_value, len(pair.labels)
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Two evaluations on the same ``n`` images, with labels of common classes.
+
+    Attributes:
+        classes: The classes that both models have.
+        has_other_classes: True if a prediction can be another class; its index is the number of
+            classes.
+        labels: True classes, intp ``[n]``.
+        first_predicted: Predictions of the first model, intp ``[n]``.
+        second_predicted: The same for the second model.
+        first_positions: The position of each image in the first evaluation, intp ``[n]``.
+        second_positions: The same for the second evaluation.
+    """
+
+    classes: tuple[str, ...]
+    has_other_classes: bool
+    labels: NDArray[np.intp]
+    first_predicted: NDArray[np.intp]
+    second_predicted: NDArray[np.intp]
+    first_positions: NDArray[np.intp]
+    second_positions: NDArray[np.intp]
+
+
+def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
+    """Return the images and classes that two evaluations have in common.
+
+    Raises:
+        InputError: There are none, or the images or their labels differ.
+    """
+    in_second = [match_class(name, second.classes) for name in first.classes]
+    matches = [(one, other) for one, other in enumerate(in_second) if other is not None]
+    common = [one for one, _ in matches]
+    of_first = np.full(len(first.classes), len(common))
+    of_second = np.full(len(second.classes), len(common))
+    of_first[common] = np.arange(len(common))
+    of_second[[other for _, other in matches]] = np.arange(len(common))
+    # Their own images are only left out where a model does not have the class.
+    first_rows = np.flatnonzero(of_first[first.labels] < len(common))
+    second_rows = np.flatnonzero(of_second[second.labels] < len(common))
+    labels = of_first[first.labels[first_rows]]
+    if (
+        not first.data_fingerprint
+        or first.data_fingerprint != second.data_fingerprint
+        or first.split != second.split
+        or not np.array_equal(first.rows[first_rows], second.rows[second_rows])
+        or not np.array_equal(labels, of_second[second.labels[second_rows]])
+    ):
+        raise InputError(
+            f"{first.bundle_name!r} and {second.bundle_name!r} were not evaluated on the same "
+            "images; evaluate both on the same split of one dataset."
+        )
+    if not len(labels):
+        raise InputError(
+            f"{first.bundle_name!r} and {second.bundle_name!r} have no class of these images in "
+            "common; compare models of the same classes."
+        )
+    return _Pair(
+        classes=tuple(first.classes[index] for index in common),
+        has_other_classes=max(len(first.classes), len(second.classes)) > len(common),
+        labels=labels,
+        first_predicted=of_first[first.predicted[first_rows]],
+        second_predicted=of_second[second.predicted[second_rows]],
+        first_positions=first_rows,
+        second_positions=second_rows,
     )
 
 
@@ -175,8 +243,10 @@ def _differences(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float
     }
 
 
-def _by_confidence(positions: NDArray[np.intp], result: EvaluationResult) -> NDArray[np.intp]:
-    return positions[np.argsort(-result.confidence[positions], kind="stable")]
+def _by_confidence(
+    positions: NDArray[np.intp], confidence: NDArray[np.float32]
+) -> NDArray[np.intp]:
+    return positions[np.argsort(-confidence[positions], kind="stable")]
 
 
 def _number(value: float) -> float | None:

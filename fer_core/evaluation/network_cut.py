@@ -37,8 +37,8 @@ class NetworkCut:
     Attributes:
         body: Maps float32 pixels ``[n, height, width, channels]`` to feature maps, float32
             ``[n, maps, rows, columns]``.
-        head: Maps feature maps to scores, float32 ``[n, 7]`` in the label order of the network:
-            the input of softmax, or the logarithm of the probabilities if there is no softmax.
+        head: Maps feature maps to scores, float32 ``[n, classes]`` in the label order of the
+            network: the input of softmax, or the logarithm of the probabilities if there is none.
         tensor: Name of the feature map in the network.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fer_core.classes import class_columns
 from fer_core.csv_text import csv_text
 from fer_core.evaluation.calibration_analysis import CalibrationState
 from fer_core.evaluation.per_class import ClassResult
@@ -141,7 +142,8 @@ def _without_nan(value: Any) -> Any:
 def predictions_csv(result: EvaluationResult) -> str:
     """Return one line per image: origin, true and predicted class, all probabilities."""
     classes = result.classes
-    header = ["row", "name", "true", "predicted", "correct", "confidence", *classes, "in_train"]
+    others = ("row", "name", "true", "predicted", "correct", "confidence", "in_train")
+    header = [*others[:-1], *class_columns(classes, others), others[-1]]
     lines = []
     for position in range(result.n):
         leaked = "" if result.is_leaked is None else str(bool(result.is_leaked[position])).lower()

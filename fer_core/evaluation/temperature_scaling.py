@@ -40,9 +40,9 @@ def calibrate_bundle(
     Args:
         bundle: The model.
         result: Its evaluation on a validation split.
-        class_prior: Share of each emotion in the training targets, ``[7]``: the logit adjustment is
-            fitted too, and ``result`` must have been evaluated without one. None to keep the
-            bundle's logit adjustment as it is.
+        class_prior: Share of each class in the training targets, ``[classes]``: the logit
+            adjustment is fitted too, and ``result`` must have been evaluated without one. None to
+            keep the bundle's logit adjustment as it is.
 
     Returns:
         The bundle with its new calibration.
@@ -77,7 +77,7 @@ def calibrate_bundle(
         )
     labels, adjusted = result.labels, result.raw_probabilities
     if class_prior is not None:
-        calibration = calibration_for_votes(labels, adjusted, class_prior)
+        calibration = calibration_for_votes(labels, adjusted, class_prior, result.classes)
         adjusted = calibration.adjusted(adjusted)
     else:
         calibration = replace(
@@ -110,13 +110,15 @@ def calibration_for_votes(
     plurality: NDArray[np.integer[Any]],
     probabilities: NDArray[np.float32],
     class_prior: NDArray[np.float64],
+    classes: tuple[str, ...],
 ) -> Calibration:
     """Fit logit adjustment, temperature and thresholds to the plurality of votes.
 
     Args:
         plurality: True classes of validation images, ``[n]``.
-        probabilities: Of the network, float32 ``[n, 7]``.
-        class_prior: Share of each emotion in the training targets, ``[7]``.
+        probabilities: Of the network, float32 ``[n, classes]``.
+        class_prior: Share of each class in the training targets, ``[classes]``.
+        classes: The names of the classes.
     """
     prior = tuple(class_prior.tolist())
     exponent = fit_prior_exponent(plurality, probabilities, prior)
@@ -127,4 +129,5 @@ def calibration_for_votes(
         prior,
         exponent,
         confidence_thresholds(plurality, adjusted) if has_enough else {},
+        classes,
     )

@@ -24,6 +24,7 @@ from fer_core.bundle import (
     write_calibration,
 )
 from fer_core.calibration import Calibration
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES
 from fer_core.errors import InputError
 from fer_core.exchange import onnx_files
 from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_operations
@@ -32,6 +33,7 @@ from fer_core.exchange.labels import (
     SCALE_WORDS,
     FileNotes,
     Scale,
+    check_label_count,
     labels_needed,
     read_notes,
 )
@@ -50,7 +52,7 @@ from fer_core.files import (
 from fer_core.model_card import model_card
 from fer_core.predictor import Predictor, network_input, open_onnx_network
 from fer_core.provenance import installed_versions
-from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
+from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,8 +109,8 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         The bundle. The ``source`` of its record lists changes and assumptions.
 
     Raises:
-        InputError: The file is missing, damaged, could run code, is not a classifier of the seven
-            emotions, or does not define the labels of its outputs. Nothing is written.
+        InputError: The file is missing, damaged, could run code, is not a classifier of 2 to 20
+            classes, or does not define the labels of its outputs. Nothing is written.
     """
     request = request or ImportRequest()
     if request.replace:
@@ -213,8 +215,10 @@ def _import_keras(
     shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
     if not is_served_shape(shape):
         raise InputError(wrong_input(path, list(model.input_shape)))
-    if tuple(model.output_shape[1:]) != (CLASS_COUNT,):
+    outputs = tuple(model.output_shape[1:])
+    if len(outputs) != 1 or not MIN_CLASSES <= (outputs[0] or 0) <= MAX_CLASSES:
         raise InputError(wrong_output(path, list(model.output_shape)))
+    check_label_count(path, labels, outputs[0])
     scaling = _known_scaling(path, request, notes, channels=shape[2])
     parameters = model.count_params()
     pixels = network_input(probe_crops(), record_for_input(shape, scaling or Scaling.of("unit")))
@@ -263,6 +267,7 @@ def _import_onnx(
     labels = _labels(path, request, notes)
     scaling = _known_scaling(path, request, notes, channels=None)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
+    check_label_count(path, labels, prepared.outputs)
     inferred = prepared.inferred_scale
     if scaling is None:
         assert inferred is not None

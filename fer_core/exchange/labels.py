@@ -5,6 +5,7 @@ An exported model has both in ``NAME.meta.json`` next to it. For other models th
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,8 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from fer_core.calibration import Calibration
-from fer_core.emotions import EMOTIONS, emotion_from_name, positions_in_emotion_order
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES, served_classes, validated_classes
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.files import read_json
 from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
@@ -45,8 +47,8 @@ class FileNotes:
         input_offset: Added after the multiplication.
         flip_averaging: True if the metrics refer to the mean over a face and its mirror image.
         temperature: Divisor of the logarithms of the outputs, for calibration.
-        class_prior: Share of each emotion in the training targets, in the order of ``EMOTIONS``;
-            None if unknown.
+        class_prior: Share of each class in the training targets, in the order of
+            ``served_classes(labels)``; None if unknown.
         prior_exponent: The outputs are divided by ``class_prior`` to this power, before the
             temperature is applied.
     """
@@ -63,17 +65,21 @@ class FileNotes:
 
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
-        if positions_in_emotion_order(self.labels) is None:
-            raise ValueError(f"labels should name each of {', '.join(EMOTIONS)} once")
+        count = len(validated_classes(self.labels))
         prior = self.class_prior
-        if prior is not None and (len(prior) != len(EMOTIONS) or abs(sum(prior) - 1) > 0.01):
-            raise ValueError(f"class_prior should be {len(EMOTIONS)} shares that sum to 1")
+        if prior is not None and (len(prior) != count or abs(sum(prior) - 1) > 0.01):
+            raise ValueError(f"class_prior should be {count} shares that sum to 1")
         return self
 
     @property
     def calibration(self) -> Calibration:
         """Logit adjustment and temperature, as stored in a bundle."""
-        return Calibration(self.temperature, self.class_prior, self.prior_exponent)
+        return Calibration(
+            self.temperature,
+            self.class_prior,
+            self.prior_exponent,
+            classes=served_classes(self.labels),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``NAME.meta.json``."""
@@ -98,22 +104,33 @@ def read_notes(path: Path) -> FileNotes | None:
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
-    """Parse ``--labels``: seven names, separated by commas, in the order of the outputs.
+    """Parse ``--labels``: names separated by commas, in the order of the outputs.
+
+    A name that contains a comma is put in double quotes.
 
     Raises:
-        InputError: They do not name each emotion once.
+        InputError: They are not a class list.
     """
-    names = tuple(name.strip() for name in text.split(","))
-    if positions_in_emotion_order(names) is None:
-        unknown = [name for name in names if emotion_from_name(name) is None]
-        problem = (
-            f"{unknown[0]!r} is not an emotion" if unknown else f"there are {len(names)} names"
-        )
+    try:
+        return validated_classes(next(csv.reader([text], skipinitialspace=True), []))
+    except (ValueError, csv.Error) as error:
         raise InputError(
-            f"The labels {text!r} do not name each of {', '.join(EMOTIONS)} once ({problem}); list "
-            "all seven in the order of the outputs."
+            f"The labels {text!r} are not valid: {first_line(error)}; list {MIN_CLASSES} to "
+            f"{MAX_CLASSES} different names in the order of the outputs."
+        ) from error
+
+
+def check_label_count(path: Path, labels: tuple[str, ...], outputs: int) -> None:
+    """Check that a network has one output for each label.
+
+    Raises:
+        InputError: It has more or fewer outputs.
+    """
+    if len(labels) != outputs:
+        raise InputError(
+            f"{path} returns {outputs} values for each image, and there are {len(labels)} labels "
+            f"({', '.join(labels)}); give one label for each output, in their order (--labels)."
         )
-    return names
 
 
 def parse_scale(text: str) -> Scale:
@@ -165,7 +182,7 @@ def scale_needed(path: Path, reason: str) -> InputError:
 def labels_needed(path: Path) -> InputError:
     """The error that asks for the order of the labels."""
     return InputError(
-        f"{path} does not define the labels of its seven outputs; give them in their order, "
+        f"{path} does not define the labels of its outputs; give them in their order, "
         f"for example --labels {','.join(EMOTIONS)} (the order of FER2013) or --labels "
         f"{','.join(_ALPHABETICAL)} (alphabetical, as Keras reads folders)."
     )

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES
 from fer_core.errors import InputError, first_line
 from fer_core.exchange.input_scaling import Scaling
 from fer_core.exchange.safety import MAX_BYTES, check_file
-from fer_core.recipes.architectures import CLASS_COUNT, INPUT_SHAPE
+from fer_core.recipes.architectures import INPUT_SHAPE
 
 if TYPE_CHECKING:
     import onnx
@@ -43,6 +44,7 @@ class OnnxNetwork:
         channels_first: True if the input is ``[n, channels, height, width]``.
         one_by_one: True if it processes one image at a time.
         parameters: Number of weights.
+        outputs: Number of values for each image; None if the file does not define it.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class OnnxNetwork:
     channels_first: bool
     one_by_one: bool
     parameters: int
+    outputs: int | None
 
 
 def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelProto:
@@ -178,7 +181,7 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
 
     Raises:
         InputError: It is unsafe or damaged, or its input or output is not that of a classifier of
-            seven emotions.
+            2 to 20 classes.
     """
     import onnx
 
@@ -189,14 +192,14 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; import a network with "
-            "one image as input and seven values as output."
+            "one image as input and one value for each class as output."
         )
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise InputError(
             f"{path} does not take float32 images; export the network with a float32 input."
         )
     input_sizes, output_sizes = _shape(inputs[0]), _shape(outputs[0])
-    if len(output_sizes) != 2 or output_sizes[1] not in (CLASS_COUNT, None):
+    if len(output_sizes) != 2 or not _is_class_count(output_sizes[1]):
         raise InputError(wrong_output(path, output_sizes))
     if len(input_sizes) != 4 or (input_sizes[0] is not None and input_sizes[0] != 1):
         raise InputError(wrong_input(path, input_sizes))
@@ -214,6 +217,7 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
         model,
         shape,
         channels_first,
+        outputs=output_sizes[1],
         one_by_one=input_sizes[0] == 1,
         parameters=sum(
             math.prod(tensor.dims)
@@ -228,6 +232,11 @@ def load(path: Path) -> onnx.ModelProto:
     import onnx
 
     return onnx.load(path)
+
+
+def _is_class_count(size: object) -> bool:
+    """Whether a size can be the number of classes; None is any number."""
+    return size is None or (isinstance(size, int) and MIN_CLASSES <= size <= MAX_CLASSES)
 
 
 def is_served_shape(shape: tuple[int, int, int]) -> bool:
@@ -249,8 +258,8 @@ def wrong_input(path: Path, shape: object) -> str:
 def wrong_output(path: Path, shape: object) -> str:
     """Return the message about an unsupported output shape."""
     return (
-        f"{path} returns {_shape_text(shape)}; import a network that returns {CLASS_COUNT} values "
-        "per image, one for each emotion."
+        f"{path} returns {_shape_text(shape)}; import a network that returns one value for each of "
+        f"{MIN_CLASSES} to {MAX_CLASSES} classes per image."
     )
 
 
@@ -308,7 +317,7 @@ def write_served(
         graph.node.append(helper.make_node("Softmax", [output_value.name], [name_out], axis=1))
     value_in = helper.make_tensor_value_info(name_in, onnx.TensorProto.FLOAT, picture)
     value_out = helper.make_tensor_value_info(
-        name_out, onnx.TensorProto.FLOAT, [batch, CLASS_COUNT]
+        name_out, onnx.TensorProto.FLOAT, [batch, network.outputs or "classes"]
     )
     del graph.input[:], graph.output[:], graph.value_info[:]
     graph.input.append(value_in)

@@ -50,6 +50,7 @@ class PreparedNetwork:
         softmax_added: Whether it returned logits, so that a softmax was added.
         channels_first: Whether it expected channels first, so that a transposition was added.
         one_by_one: Whether it processes one image at a time.
+        outputs: Number of values that it returns for each image.
     """
 
     input_shape: tuple[int, int, int]
@@ -58,6 +59,7 @@ class PreparedNetwork:
     softmax_added: bool
     channels_first: bool
     one_by_one: bool
+    outputs: int
 
 
 def prepare_network(
@@ -77,8 +79,8 @@ def prepare_network(
         limits: For the child; by default ``LIMITS``.
 
     Raises:
-        InputError: The network is damaged, unsafe, exceeds the limits, is not a classifier of the
-            seven emotions, or its operations do not show the scaling.
+        InputError: The network is damaged, unsafe, exceeds the limits, is not a classifier of 2 to
+            20 classes, or its operations do not show the scaling.
     """
     values = None if scaling is None else asdict(scaling)
     arguments = ["prepare", str(path), str(served), json.dumps(values)]
@@ -182,6 +184,7 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
         softmax_added=softmax,
         channels_first=network.channels_first,
         one_by_one=one_by_one,
+        outputs=expected.shape[1],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES
 from fer_core.errors import InputError, first_line
 from fer_core.predictor import Network
 from fer_core.recipes.architectures import INPUT_SHAPE
@@ -38,10 +39,10 @@ def run_network(network: Network, pixels: NDArray[np.float32], name: str) -> NDA
         name: Its name in messages.
 
     Returns:
-        Its output, float32 ``[n, 7]``.
+        Its output, float32 ``[n, classes]``.
 
     Raises:
-        InputError: It fails, or does not return seven finite numbers per image.
+        InputError: It fails, or does not return one finite number per image and class.
     """
     try:
         output = network(pixels)
@@ -51,10 +52,13 @@ def run_network(network: Network, pixels: NDArray[np.float32], name: str) -> NDA
             f"{name} cannot be run on images of {pixels.shape[1:]} ({first_line(error)[:200]}); "
             "export it again."
         ) from error
-    if output.shape != (len(pixels), 7) or not np.isfinite(output).all():
+    is_table = output.ndim == 2 and len(output) == len(pixels)
+    if not (
+        is_table and MIN_CLASSES <= output.shape[1] <= MAX_CLASSES and np.isfinite(output).all()
+    ):
         raise InputError(
-            f"{name} does not return seven finite numbers for each image; export a trained "
-            "classifier of the seven emotions."
+            f"{name} does not return {MIN_CLASSES} to {MAX_CLASSES} finite numbers for each image; "
+            "export a trained classifier."
         )
     return output
 

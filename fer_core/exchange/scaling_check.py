@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import SERVED_NETWORK_FILE
-from fer_core.emotions import positions_in_emotion_order
+from fer_core.classes import match_class
 from fer_core.errors import InputError
 from fer_core.exchange.importing import ImportRequest, convert_model
 from fer_core.exchange.input_scaling import Scaling
@@ -61,6 +61,8 @@ def check_scalings(
     path: Path,
     images: NDArray[np.uint8],
     labels: NDArray[np.int8],
+    classes: Sequence[str],
+    *,
     request: ImportRequest | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> list[Candidate]:
@@ -69,7 +71,9 @@ def check_scalings(
     Args:
         path: A model file, as for ``import_model``.
         images: Gray faces, uint8 ``[n, 48, 48]``.
-        labels: Their emotions, indices into ``EMOTIONS``.
+        labels: Their classes, int8 ``[n]``, indices into ``classes``.
+        classes: The classes of the data. Images of classes that the model does not have are left
+            out.
         request: The options of the import. Its own scaling is one of the candidates.
         report: Called with the number of finished candidates and of all.
 
@@ -77,7 +81,7 @@ def check_scalings(
         The scalings, the most accurate first.
 
     Raises:
-        InputError: As ``import_model``.
+        InputError: As ``import_model``; or the model has none of the classes.
     """
     request = request or ImportRequest()
     if path.is_dir():
@@ -92,18 +96,33 @@ def check_scalings(
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, path.name, input_shape=record.input_shape
         )
-        positions = positions_in_emotion_order(record.labels)
-        assert positions is not None
+        outputs = _outputs_of(classes, record.labels)[labels]
+        images, outputs = images[outputs >= 0], outputs[outputs >= 0]
+        if not len(images):
+            raise _no_common_class(classes, record.labels, path)
         choices = _choices(request, channels=record.input_shape[2])
         candidates = []
         for number, (scale, mean, std) in enumerate(choices, start=1):
             scaling = Scaling.of(scale, mean, std)
             predicted = _predicted(network, images, record.input_shape, scaling)
-            accuracy = float((np.asarray(predicted)[:, positions].argmax(axis=1) == labels).mean())
+            accuracy = float((predicted.argmax(axis=1) == outputs).mean())
             candidates.append(Candidate(scale, mean, std, accuracy))
             if report is not None:
                 report(number, len(choices))
     return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
+
+
+def _outputs_of(classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the output of the network for each class of the data; -1 for classes without one."""
+    found = [match_class(name, labels) for name in classes]
+    return np.array([-1 if output is None else output for output in found])
+
+
+def _no_common_class(classes: Sequence[str], labels: Sequence[str], path: Path) -> InputError:
+    return InputError(
+        f"{path} has none of the classes of these images; it has {', '.join(labels)}, and the "
+        f"dataset has {', '.join(classes)}. Check the model on another dataset."
+    )
 
 
 def _choices(

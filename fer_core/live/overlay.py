@@ -9,13 +9,14 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fer_core.emotions import emotion_color_rgb
+from fer_core.classes import class_colors, color_rgb
 from fer_core.live.controls import LiveControls
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
 from fer_core.vision.face import Face
+from fer_core.vision.fonts import font_for
 
 #: Height of the text next to the bars: share of the picture's longer side, and minimum in pixels.
 _BAR_TEXT_SHARE = 1 / 54
@@ -86,21 +87,23 @@ def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
     panel = image[top : top + panel_height, left : left + panel_width]
     panel[:, : names.shape[1]] = names
     panel[:, names.shape[1] :] = _PANEL_COLOR
+    colors = class_colors(face.classes)
     for row, (name, probability) in enumerate(zip(face.classes, face.probabilities, strict=True)):
         length = round(float(probability) * (longest_bar - 2))
         bar_top = row * row_height + 1
         bar = panel[bar_top : bar_top + row_height - 2, names.shape[1] : names.shape[1] + length]
-        bar[:] = emotion_color_rgb(name)
+        bar[:] = color_rgb(colors[name])
 
 
 @lru_cache(maxsize=8)
 def _names_panel(classes: tuple[str, ...], text_size: int) -> NDArray[np.uint8]:
     """Return the class names, one below the other: uint8 ``[classes * row height, width, 3]``."""
-    font = ImageFont.load_default(size=text_size)
+    fonts = [font_for(name, text_size) for name in classes]
     row_height = text_size + 4
-    width = round(max(font.getlength(name) for name in classes)) + 8
+    lengths = [font.getlength(name) for name, font in zip(classes, fonts, strict=True)]
+    width = round(max(lengths)) + 8
     picture = Image.new("RGB", (width, row_height * len(classes)), _PANEL_COLOR)
     pen = ImageDraw.Draw(picture)
-    for row, name in enumerate(classes):
+    for row, (name, font) in enumerate(zip(classes, fonts, strict=True)):
         pen.text((4, (row + 0.5) * row_height), name, _TEXT_COLOR, font=font, anchor="lm")
     return np.array(picture, np.uint8)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.classes import class_columns
 from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.face import Face
@@ -203,7 +204,8 @@ class SessionRecord:
                     *(f"{probability:.4f}" for probability in probabilities),
                 ]
             )
-        return csv_text((*_FIRST_COLUMNS, *self.classes), lines)
+        columns = class_columns(self.classes, _FIRST_COLUMNS)
+        return csv_text((*_FIRST_COLUMNS, *columns), lines)
 
     def to_json(self) -> str:
         """Return the rows as a JSON document, with the start time and the shares per person."""

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTIONS
-
 #: Lower bound of probabilities in logarithms: a float32 softmax can underflow to 0.
 SMALLEST_PROBABILITY = 1e-12
 
@@ -32,7 +30,7 @@ class ClassMetrics:
 def confusion_matrix(
     labels: NDArray[np.integer[Any]],
     predicted: NDArray[np.integer[Any]],
-    class_count: int = len(EMOTIONS),
+    class_count: int,
 ) -> NDArray[np.int64]:
     """Return counts, int64 ``[classes, classes]``: rows true, columns predicted."""
     flat = labels.astype(np.int64) * class_count + predicted

@@ -1,7 +1,7 @@
 """The network architectures, by name.
 
 Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0, 1] (channels
-last), to the probabilities of the seven emotions. Only layers of Keras are used, so that every
+last), to the probabilities of the classes. Only layers of Keras are used, so that every
 architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
 functions, so that importing this module is cheap.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 InputShape = tuple[int | None, int | None, int]
 
 INPUT_SHAPE = (48, 48, 1)
+#: Number of classes unless a dataset has others: the seven emotions.
 CLASS_COUNT = 7
 
 
@@ -29,10 +30,13 @@ class Architecture:
     Attributes:
         name: Its name in configurations.
         summary: Its layers, in one line.
-        parameters: Number of trainable and other weights.
-        multiply_adds: Multiply-adds of the convolutions and dense layers for one image.
+        parameters: Number of trainable and other weights, for seven classes.
+        multiply_adds: Multiply-adds of the convolutions and dense layers for one image, for seven
+            classes.
+        head_inputs: Number of inputs of the last layer.
         build: Builds the model. Its first argument scales the published dropout rates (1: as
-            published, 0: no dropout), the second is the shape of the input.
+            published, 0: no dropout), the second is the shape of the input, the third the number of
+            classes.
         takes_any_size: True if height and width of the input may differ from 48: the network ends
             in global pooling, and all of its branches round odd sizes in the same way.
         stages: Number of convolutions and dense layers of each stage by name, from the input on,
@@ -44,12 +48,23 @@ class Architecture:
     summary: str
     parameters: int
     multiply_adds: int
-    build: Callable[[float, InputShape], keras.Model]
+    head_inputs: int
+    build: Callable[[float, InputShape, int], keras.Model]
     takes_any_size: bool = False
     stages: Mapping[str, int] = field(default_factory=dict)
 
+    def parameters_for(self, class_count: int) -> int:
+        """Return the number of weights of the network for another number of classes."""
+        return self.parameters + (class_count - CLASS_COUNT) * (self.head_inputs + 1)
 
-def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = False) -> keras.Model:
+
+def build_network(
+    name: str,
+    *,
+    dropout_scale: float = 1.0,
+    any_size: bool = False,
+    class_count: int = CLASS_COUNT,
+) -> keras.Model:
     """Build an architecture with fresh random weights.
 
     Args:
@@ -58,12 +73,14 @@ def build_network(name: str, *, dropout_scale: float = 1.0, any_size: bool = Fal
             0.9.
         any_size: Leave height and width of the input open; only for architectures with
             ``takes_any_size``. The weights are the same.
+        class_count: Number of classes.
 
     Returns:
-        A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, 7]`` probabilities, in the current
-        dtype policy; its softmax is always float32.
+        A Keras model from ``[n, 48, 48, 1]`` in [0, 1] to ``[n, classes]`` probabilities, in the
+        current dtype policy; its softmax is always float32.
     """
-    return ARCHITECTURES[name].build(dropout_scale, (None, None, 1) if any_size else INPUT_SHAPE)
+    shape = (None, None, 1) if any_size else INPUT_SHAPE
+    return ARCHITECTURES[name].build(dropout_scale, shape, class_count)
 
 
 def freeze_stages(model: keras.Model, architecture: str, stage: str) -> None:
@@ -145,17 +162,17 @@ def _normalized_convolution(
     return layers.ReLU()(tensor) if activation else tensor
 
 
-def _classifier(inputs: Any, tensor: Any, name: str) -> keras.Model:
+def _classifier(inputs: Any, tensor: Any, name: str, class_count: int) -> keras.Model:
     import keras
     from keras import layers
 
     # The softmax stays float32 in mixed precision: a mantissa of 8 bits is not precise enough.
-    tensor = layers.Dense(CLASS_COUNT, dtype="float32", name="logits")(tensor)
+    tensor = layers.Dense(class_count, dtype="float32", name="logits")(tensor)
     outputs = layers.Softmax(dtype="float32", name="probabilities")(tensor)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _paired_convolutions(dropout_scale: float, shape: InputShape, class_count: int) -> keras.Model:
     """Recipe A: "several convolution layers with max pooling, batch normalization and dropout".
 
     The source does not give sizes; we use those of similar tutorials: pairs of 3x3
@@ -174,10 +191,12 @@ def _paired_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model
     tensor = layers.Dense(256, activation="relu")(tensor)
     tensor = layers.BatchNormalization()(tensor)
     tensor = _dropout(tensor, 0.5, dropout_scale)
-    return _classifier(inputs, tensor, "paired_convolutions")
+    return _classifier(inputs, tensor, "paired_convolutions", class_count)
 
 
-def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _four_blocks_average_pooling(
+    dropout_scale: float, shape: InputShape, class_count: int
+) -> keras.Model:
     """Recipe B: four blocks of 64 to 512 filters, global average pooling, dense 512 with L2.
 
     The source does not give the L2 factor; we use 0.01, the value of Keras's examples.
@@ -194,10 +213,10 @@ def _four_blocks_average_pooling(dropout_scale: float, shape: InputShape) -> ker
     tensor = layers.BatchNormalization()(tensor)
     tensor = layers.ReLU()(tensor)
     tensor = _dropout(tensor, 0.5, dropout_scale)
-    return _classifier(inputs, tensor, "four_blocks_average_pooling")
+    return _classifier(inputs, tensor, "four_blocks_average_pooling", class_count)
 
 
-def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _three_convolutions(dropout_scale: float, shape: InputShape, class_count: int) -> keras.Model:
     """Recipe C: convolutions of 32, 64, 128, each with max pooling; flatten; dense; dropout.
 
     The source does not give kernel, padding, dense width and dropout rate; we use 3x3, no
@@ -212,10 +231,12 @@ def _three_convolutions(dropout_scale: float, shape: InputShape) -> keras.Model:
     tensor = layers.Flatten()(tensor)
     tensor = layers.Dense(128, activation="relu")(tensor)
     tensor = _dropout(tensor, 0.5, dropout_scale)
-    return _classifier(inputs, tensor, "three_convolutions")
+    return _classifier(inputs, tensor, "three_convolutions", class_count)
 
 
-def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _four_convolutions_wide(
+    dropout_scale: float, shape: InputShape, class_count: int
+) -> keras.Model:
     """Recipe D: "several Conv2D + ReLU + max pooling + dropout, dense ReLU layers".
 
     The source does not give sizes; we use the most common ones of this layout: 128, 256,
@@ -233,10 +254,12 @@ def _four_convolutions_wide(dropout_scale: float, shape: InputShape) -> keras.Mo
     for units, rate in ((512, 0.4), (256, 0.3)):
         tensor = layers.Dense(units, activation="relu")(tensor)
         tensor = _dropout(tensor, rate, dropout_scale)
-    return _classifier(inputs, tensor, "four_convolutions_wide")
+    return _classifier(inputs, tensor, "four_convolutions_wide", class_count)
 
 
-def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _three_convolutions_dropout(
+    dropout_scale: float, shape: InputShape, class_count: int
+) -> keras.Model:
     """Recipe E: convolution + max pooling + dropout, one fully connected layer, softmax.
 
     The source does not give sizes; we use 32, 64 and 128 filters with dropout 0.25 and a
@@ -252,10 +275,10 @@ def _three_convolutions_dropout(dropout_scale: float, shape: InputShape) -> kera
     tensor = layers.Flatten()(tensor)
     tensor = layers.Dense(256, activation="relu")(tensor)
     tensor = _dropout(tensor, 0.5, dropout_scale)
-    return _classifier(inputs, tensor, "three_convolutions_dropout")
+    return _classifier(inputs, tensor, "three_convolutions_dropout", class_count)
 
 
-def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _plain_eight(dropout_scale: float, shape: InputShape, class_count: int) -> keras.Model:
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
     On two CPU cores plain convolutions are compute-bound, while residual sums, depthwise
@@ -271,10 +294,10 @@ def _plain_eight(dropout_scale: float, shape: InputShape) -> keras.Model:
             tensor = _normalized_convolution(tensor, filters)
     tensor = layers.GlobalAveragePooling2D()(tensor)
     tensor = _dropout(tensor, 0.3, dropout_scale)
-    return _classifier(inputs, tensor, "plain_eight")
+    return _classifier(inputs, tensor, "plain_eight", class_count)
 
 
-def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> keras.Model:
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
     One convolution alone works on all 48x48 pixels, where normalization and ReLU cost the most
@@ -294,7 +317,7 @@ def _plain_nine(dropout_scale: float, shape: InputShape) -> keras.Model:
             tensor = _normalized_convolution(tensor, filters)
     tensor = layers.GlobalAveragePooling2D()(tensor)
     tensor = _dropout(tensor, 0.4, dropout_scale)
-    model = _classifier(inputs, tensor, "plain_nine")
+    model = _classifier(inputs, tensor, "plain_nine", class_count)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D) and layer.kernel.shape[2] > 1:
             _initialize_as_identity(layer)
@@ -346,7 +369,9 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
 
 
-def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras.Model:
+def _residual_eleven_attention(
+    dropout_scale: float, shape: InputShape, class_count: int
+) -> keras.Model:
     """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
 
     After He et al., "Deep residual learning for image recognition", CVPR 2016, reduced so that one
@@ -362,7 +387,7 @@ def _residual_eleven_attention(dropout_scale: float, shape: InputShape) -> keras
             tensor = _residual_block(tensor, filters, strides=2 if number == 0 else 1)
     tensor = layers.GlobalAveragePooling2D()(tensor)
     tensor = _dropout(tensor, 0.3, dropout_scale)
-    return _classifier(inputs, tensor, "residual_eleven_attention")
+    return _classifier(inputs, tensor, "residual_eleven_attention", class_count)
 
 
 _ALL = (
@@ -371,6 +396,7 @@ _ALL = (
         "convolutions 32, 64, 128 with max pooling, dense 128",
         parameters=355_847,
         multiply_adds=13_719_552,
+        head_inputs=128,
         build=_three_convolutions,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "dense": 1},
     ),
@@ -379,6 +405,7 @@ _ALL = (
         "convolutions 32, 64, 128 with max pooling and dropout, dense 256",
         parameters=1_274_375,
         multiply_adds=23_078_656,
+        head_inputs=256,
         build=_three_convolutions_dropout,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "dense": 1},
     ),
@@ -387,6 +414,7 @@ _ALL = (
         "pairs of normalized convolutions 32, 64, 128 with max pooling and dropout, dense 256",
         parameters=1_470_503,
         multiply_adds=86_779_648,
+        head_inputs=256,
         build=_paired_convolutions,
         stages={"stage1": 2, "stage2": 2, "stage3": 2, "dense": 1},
     ),
@@ -395,6 +423,7 @@ _ALL = (
         "normalized convolutions 64, 128, 256, 512 with dropout, average pooling, dense 512",
         parameters=1_820_487,
         multiply_adds=128_994_816,
+        head_inputs=512,
         build=_four_blocks_average_pooling,
         takes_any_size=True,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "stage4": 1, "dense": 1},
@@ -404,6 +433,7 @@ _ALL = (
         "convolutions 128, 256, 512, 512 with dropout, dense 512 and 256",
         parameters=4_232_199,
         multiply_adds=217_823_488,
+        head_inputs=256,
         build=_four_convolutions_wide,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "stage4": 1, "dense": 2},
     ),
@@ -412,6 +442,7 @@ _ALL = (
         "eight normalized 3x3 convolutions in pairs of 32, 64, 128, 256, average pooling",
         parameters=1_176_359,
         multiply_adds=117_450_496,
+        head_inputs=256,
         build=_plain_eight,
         takes_any_size=True,
         stages={"stage1": 2, "stage2": 2, "stage3": 2, "stage4": 2},
@@ -422,6 +453,7 @@ _ALL = (
         "pooling",
         parameters=1_905_831,
         multiply_adds=138_684_160,
+        head_inputs=256,
         build=_plain_nine,
         takes_any_size=True,
         stages={"stage1": 1, "stage2": 2, "stage3": 3, "stage4": 3},
@@ -431,6 +463,7 @@ _ALL = (
         "eleven 3x3 convolutions in residual blocks of 64, 128, 192 with channel attention",
         parameters=1_860_095,
         multiply_adds=153_899_328,
+        head_inputs=192,
         build=_residual_eleven_attention,
         # Two convolutions of channel attention per block, and one in the shortcut where the number
         # of channels changes.

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FaceSet
-from fer_core.emotions import EMOTIONS
 from fer_core.recipes import TrainingConfig
 from fer_core.training.augmentation import augment
 
@@ -29,7 +28,7 @@ class Batch:
 
     Attributes:
         pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1]; 36x36 in ``low_resolution_epochs``.
-        targets: int32 ``[batch]`` or float32 ``[batch, 7]``, depending on ``label_encoding``.
+        targets: int32 ``[batch]`` or float32 ``[batch, classes]``, depending on ``label_encoding``.
         weights: float32 ``[batch]``, or None if all images have the same weight.
     """
 
@@ -38,14 +37,14 @@ class Batch:
     weights: NDArray[np.float32] | None
 
 
-def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return weights, float32 ``[7]``, that give every class that occurs the same total weight.
+def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.float32]:
+    """Return weights, float32 ``[classes]``: every class that occurs gets the same total weight.
 
     ``n / (classes * count)``, "balanced" in scikit-learn; 0 for a class that does not occur.
     """
-    counts = np.bincount(labels, minlength=len(EMOTIONS))
+    counts = np.bincount(labels, minlength=class_count)
     present = counts > 0
-    weights = np.zeros(len(EMOTIONS), dtype=np.float32)
+    weights = np.zeros(class_count, dtype=np.float32)
     weights[present] = len(labels) / (present.sum() * counts[present])
     return weights
 
@@ -118,10 +117,13 @@ class TrainingBatches:
             self._targets = face_set.targets
             # Among tied classes the first one is used, only for sampling and weights.
             self._labels = face_set.targets.argmax(axis=1).astype(np.int8)
+        self._class_count = len(face_set.classes)
         self._config = config
         self._batch_size = min(config.batch_size, len(face_set))
         self._class_weights = (
-            class_weights(self._labels) if config.imbalance == "class_weights" else None
+            class_weights(self._labels, self._class_count)
+            if config.imbalance == "class_weights"
+            else None
         )
 
     @property
@@ -166,7 +168,7 @@ class TrainingBatches:
         if config.label_encoding == "integer":
             return Batch(pixels, labels.astype(np.int32), weights)
         if self._targets is None:
-            targets = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+            targets = np.eye(self._class_count, dtype=np.float32)[labels]
         else:
             targets = self._targets[rows]
         if config.mixup_alpha:

@@ -24,7 +24,6 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
 from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
-from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.evaluate import evaluate_predictor
 from fer_core.evaluation.temperature_scaling import calibration_for_votes
 from fer_core.evaluation.vote_metrics import metrics_against_votes
@@ -73,10 +72,11 @@ def write_bundle(
 
     config = setup.config
     arrays = run.load_arrays(BEST_WEIGHTS)
-    model = float32_copy(config, [arrays[key] for key in sorted(arrays)])
+    weights = [arrays[key] for key in sorted(arrays)]
+    model = float32_copy(config, weights, len(face_set.classes))
     name = run.path.resolve().name
     record = BundleRecord(
-        labels=EMOTIONS,
+        labels=face_set.classes,
         input_shape=INPUT_SHAPE,
         input_scale=1 / 255,
         flip_averaging=config.flip_averaging,
@@ -106,7 +106,7 @@ def write_bundle(
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         targets={"kind": "labels"} if votes is None else votes.to_json(),
-        start=_start(setup),
+        start=_start(setup, face_set.classes),
     )
     validation = face_set.rows("validation")
     with replaced_folder(run.bundle_path) as folder:
@@ -123,14 +123,18 @@ def write_bundle(
         counts = None if votes is None else votes.votes.counts[validation]
         write_predictions(folder, labels, probabilities, counts)
         if votes is None:
-            predictor.calibration = Calibration(fit_temperature(labels, probabilities))
+            temperature = fit_temperature(labels, probabilities)
+            predictor.calibration = Calibration(temperature, classes=face_set.classes)
             write_calibration(folder, predictor.calibration, "validation")
         else:
             targets = votes.targets.targets[validation]
             plurality = plurality_of_targets(targets)
             is_single = plurality >= 0
             predictor.calibration = calibration_for_votes(
-                plurality[is_single], probabilities[is_single], votes.class_prior(face_set)
+                plurality[is_single],
+                probabilities[is_single],
+                votes.class_prior(face_set),
+                face_set.classes,
             )
             write_calibration(folder, predictor.calibration, "validation, plurality of votes")
         evaluation = evaluate_predictor(predictor, face_set, "validation")
@@ -143,11 +147,11 @@ def write_bundle(
     return load_bundle(run.bundle_path, name)
 
 
-def _start(setup: RunSetup) -> dict[str, Any]:
+def _start(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:
     """Return the starting model for the record of the bundle; empty for random weights."""
     if setup.start is None:
         return {}
-    return asdict(setup.start) | {"head": head_change(setup.start.classes, EMOTIONS)}
+    return asdict(setup.start) | {"head": head_change(setup.start.classes, classes)}
 
 
 def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:

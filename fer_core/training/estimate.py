@@ -26,7 +26,7 @@ from fer_core.errors import InputError
 from fer_core.files import read_json, write_json
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
-from fer_core.recipes.architectures import ARCHITECTURES
+from fer_core.recipes.architectures import ARCHITECTURES, CLASS_COUNT
 from fer_core.settings import PROJECT_ROOT, Settings, module_command
 from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
 from fer_core.training.model_setup import compiled_model
@@ -166,15 +166,27 @@ def _format_estimate(seconds: float) -> str:
 
 
 def cached_estimate(
-    config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
+    config: TrainingConfig,
+    training_images: int,
+    validation_images: int,
+    settings: Settings,
+    *,
+    class_count: int = CLASS_COUNT,
 ) -> TrainingEstimate | None:
     """Return the estimate from an earlier measurement; None if there is none. Fast."""
     speed = _cached_speed(config, settings)
-    return None if speed is None else _estimate(speed, config, training_images, validation_images)
+    if speed is None:
+        return None
+    return _estimate(speed, config, training_images, validation_images, class_count)
 
 
 def estimate_training(
-    config: TrainingConfig, training_images: int, validation_images: int, settings: Settings
+    config: TrainingConfig,
+    training_images: int,
+    validation_images: int,
+    settings: Settings,
+    *,
+    class_count: int = CLASS_COUNT,
 ) -> TrainingEstimate:
     """Time a few steps in a separate process, unless the result is cached.
 
@@ -186,6 +198,7 @@ def estimate_training(
         training_images: Number of training images.
         validation_images: Number of validation images.
         settings: Where ``runs/`` is, which holds the cache.
+        class_count: Number of classes; it affects the number of parameters, not the speed.
 
     Raises:
         InputError: The steps cannot be executed on this machine; the message says why.
@@ -196,18 +209,22 @@ def estimate_training(
         speed = _measure_in_process(config, is_busy=is_busy)
         with suppress(OSError):  # without a cache it is measured again next time
             write_json(_cache_path(config, settings), asdict(speed))
-    return _estimate(speed, config, training_images, validation_images)
+    return _estimate(speed, config, training_images, validation_images, class_count)
 
 
 def _estimate(
-    speed: Speed, config: TrainingConfig, training_images: int, validation_images: int
+    speed: Speed,
+    config: TrainingConfig,
+    training_images: int,
+    validation_images: int,
+    class_count: int,
 ) -> TrainingEstimate:
     batch_size = max(min(config.batch_size, training_images), 1)
     # Every batch is full.
     images = -(-training_images // batch_size) * batch_size
     per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
     return TrainingEstimate(
-        parameters=ARCHITECTURES[config.architecture].parameters,
+        parameters=ARCHITECTURES[config.architecture].parameters_for(class_count),
         # All loaded images, and a second copy of the training images.
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,

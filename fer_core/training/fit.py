@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import leaking_training_rows
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.vote_targets import plurality_of_targets
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.metrics import (
     accuracy,
@@ -138,7 +137,7 @@ def fit(
     training, validation = _split_data(face_set, config)
     batches = TrainingBatches(training, config)
     model = compiled_model(
-        config, start=start, classes=EMOTIONS, total_steps=batches.steps * config.epochs
+        config, start=start, classes=face_set.classes, total_steps=batches.steps * config.epochs
     )
     if config.low_resolution_epochs:
         trace_both_sizes(model, batches.images_per_step)
@@ -265,7 +264,7 @@ def _validate(
 
 
 def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return probabilities, float32 ``[n, 7]``, of uint8 ``[n, 48, 48]``, in equal batches."""
+    """Return probabilities, float32 ``[n, classes]``, of uint8 ``[n, 48, 48]``, batch by batch."""
     parts = []
     for start in range(0, len(images), _PREDICTION_BATCH):
         part = images[start : start + _PREDICTION_BATCH]
@@ -297,7 +296,9 @@ def _epoch_record(
     else:
         labels = validation.labels
         validation_loss = log_loss(labels, probabilities)
-    per_class = per_class_metrics(confusion_matrix(labels, probabilities.argmax(axis=1)))
+    per_class = per_class_metrics(
+        confusion_matrix(labels, probabilities.argmax(axis=1), len(validation.classes))
+    )
     return EpochRecord(
         epoch=epoch,
         loss=training_means["loss"],
@@ -306,7 +307,7 @@ def _epoch_record(
         validation_accuracy=_defined(accuracy(labels, probabilities)),
         validation_macro_f1=_defined(macro_f1(per_class)),
         validation_recall={
-            emotion: values.recall for emotion, values in zip(EMOTIONS, per_class, strict=True)
+            name: values.recall for name, values in zip(validation.classes, per_class, strict=True)
         },
         learning_rate=learning_rate,
         images_per_second=images_per_second,

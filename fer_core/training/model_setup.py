@@ -72,6 +72,7 @@ def compiled_model(
         config.architecture,
         dropout_scale=config.dropout_scale,
         any_size=bool(config.low_resolution_epochs),
+        class_count=len(classes),
     )
     if keras.backend.backend() == "tensorflow":
         model = with_fused_normalization(model)
@@ -148,7 +149,7 @@ def adapted_weights(
 
 
 def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
-    """Return the loss for targets that are distributions over the emotions."""
+    """Return the loss for targets that are distributions over the classes."""
     import keras
 
     if config.loss == "focal":
@@ -161,7 +162,9 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
 
 
-def float32_copy(config: TrainingConfig, weights: list[NDArray[Any]]) -> keras.Model:
+def float32_copy(
+    config: TrainingConfig, weights: list[NDArray[Any]], class_count: int = CLASS_COUNT
+) -> keras.Model:
     """Return the configured network in float32 with these weights, to be published.
 
     It has no optimizer. Weights are float32 in every training precision.
@@ -169,7 +172,9 @@ def float32_copy(config: TrainingConfig, weights: list[NDArray[Any]]) -> keras.M
     import keras
 
     keras.config.set_dtype_policy("float32")
-    model = build_network(config.architecture, dropout_scale=config.dropout_scale)
+    model = build_network(
+        config.architecture, dropout_scale=config.dropout_scale, class_count=class_count
+    )
     model.set_weights(weights)
     return model
 
@@ -239,7 +244,8 @@ def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
         batch_size: The batch size of the training.
     """
     state = state_arrays(model)
-    targets = np.full((batch_size, CLASS_COUNT), 1 / CLASS_COUNT, np.float32)
+    class_count = model.output_shape[-1]
+    targets = np.full((batch_size, class_count), 1 / class_count, np.float32)
     for size in (FACE_SIZE, LOW_RESOLUTION):
         model.train_on_batch(np.zeros((batch_size, size, size, 1), np.float32), targets)
     restore_state(model, state)

@@ -27,6 +27,7 @@ from fer_core.dataset.curation import Curation
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import VOTES_FILE
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     cannot_read,
@@ -386,8 +387,11 @@ class RunFolder:
         }
         self.save_arrays(VOTES_FILE, arrays)
 
-    def read_votes(self) -> Votes | None:
+    def read_votes(self, classes: tuple[str, ...] = EMOTIONS) -> Votes | None:
         """Return the votes that the run started with; None if it started without votes.
+
+        Args:
+            classes: The classes of the dataset.
 
         Raises:
             InputError: They are damaged.
@@ -397,7 +401,7 @@ class RunFolder:
             return None
         arrays = self.load_arrays(VOTES_FILE)
         try:
-            return Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]))
+            return Votes(arrays["counts"], str(arrays["source"]), str(arrays["note"]), classes)
         except (KeyError, ValueError) as error:
             raise InputError(
                 f"{path} is damaged ({first_line(error)}); the run cannot be resumed."

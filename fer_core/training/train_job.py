@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,6 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import load_dataset
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
 from fer_core.dataset.votes_file import read_votes
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.processes import stop_on_signals
@@ -182,7 +181,7 @@ def _train(
             progress.log(sentence)
     start = starting_weights(setup, run)
     if setup.start is not None:
-        progress.log(_start_text(setup.start, done))
+        progress.log(_start_text(setup.start, done, face_set.classes))
     tracking = RunTracking(setup, run)
     try:
         result = fit(
@@ -223,10 +222,10 @@ def _train(
     return _outcome(run, state, result, bundle)
 
 
-def _start_text(start: StartingModel, epochs_done: int) -> str:
+def _start_text(start: StartingModel, epochs_done: int, classes: Sequence[str]) -> str:
     """Describe what the run takes over from its starting model."""
     verb = "started" if epochs_done else "starting"
-    text = f"{verb} from {start.model}, its head {head_change(start.classes, EMOTIONS)}"
+    text = f"{verb} from {start.model}, its head {head_change(start.classes, classes)}"
     return text if start.freeze is None else f"{text}, frozen up to {start.freeze}"
 
 
@@ -331,7 +330,7 @@ def _votes(
     kind = setup.config.targets
     if kind == "labels":
         return None
-    votes = run.read_votes()
+    votes = run.read_votes(face_set.classes)
     if votes is None:
         if epochs_done:
             raise InputError(

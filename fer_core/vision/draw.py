@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fer_core.emotions import emotion_color_rgb
+from fer_core.classes import class_colors, color_rgb
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
+from fer_core.vision.fonts import Font, font_for
 
 # All sizes are shares of the picture's longer side, so that the picture looks the same at every
 # display size.
@@ -55,7 +55,7 @@ class _Label:
     """
 
     text: str
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+    font: Font
     width: int
     height: int
     padding: int
@@ -130,7 +130,9 @@ def label_text(
 
 def face_color(face: Face, minimum_confidence: float | None = None) -> tuple[int, int, int]:
     """Return the color of the face's label; gray if its score is below the minimum."""
-    return emotion_color_rgb(face.label) if face.is_confident(minimum_confidence) else _GRAY
+    if not face.is_confident(minimum_confidence):
+        return _GRAY
+    return color_rgb(class_colors(face.classes)[face.label])
 
 
 def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray[np.uint8]:
@@ -218,14 +220,8 @@ def _fitting_label(
     return label
 
 
-@lru_cache(maxsize=64)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    # Loading a font takes longer than drawing with it, and a stream draws 30 times a second.
-    return ImageFont.load_default(size=size)
-
-
 def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
-    font = _font(size)
+    font = font_for(text, size)
     padding = max(1, size // 5)
     # The height depends on the font size and not on the text, so that all labels are equally high.
     width = round(pen.textlength(text, font=font)) + 2 * padding

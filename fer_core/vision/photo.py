@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.classes import class_columns
 from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -95,12 +96,15 @@ class PhotoResult:
         for number, face in enumerate(self.faces, start=1):
             box = dict(zip(_BOX_COLUMNS, self.full_box(face), strict=True))
             label = {"face": number, "label": face.label, "score": face.score}
-            rows.append(shared | box | label | face.probability_by_class() | {"error": None})
+            columns = class_columns(face.classes, _OTHER_COLUMNS)
+            shares = dict(zip(columns, face.probability_by_class().values(), strict=True))
+            rows.append(shared | box | label | shares | {"error": None})
         return rows
 
 
 _BOX_COLUMNS = ("x", "y", "box_width", "box_height")
 _FIRST_COLUMNS = ("file", "width", "height", "face", *_BOX_COLUMNS, "label", "score")
+_OTHER_COLUMNS = (*_FIRST_COLUMNS, "error")
 
 
 def analyze_photo(
@@ -210,10 +214,15 @@ def results_as_json(results: Sequence[PhotoResult]) -> str:
     return json.dumps(results_document(results), indent=2, ensure_ascii=False) + "\n"
 
 
-def results_as_csv(results: Sequence[PhotoResult]) -> str:
-    """Return a CSV table with one line per face; a file without faces has a single line."""
+def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...] = EMOTIONS) -> str:
+    """Return a CSV table with one line per face; a file without faces has a single line.
+
+    Args:
+        results: The results, all of one model.
+        classes: The classes of the model, for results without faces.
+    """
     faces = (face for result in results for face in result.faces)
-    classes = next((face.classes for face in faces), EMOTIONS)
-    columns = (*_FIRST_COLUMNS, *classes, "error")
+    classes = next((face.classes for face in faces), classes)
+    columns = (*_FIRST_COLUMNS, *class_columns(classes, _OTHER_COLUMNS), "error")
     rows = (row for result in results for row in result.to_rows())
     return csv_text(columns, ([row.get(column) for column in columns] for row in rows))

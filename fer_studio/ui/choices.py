@@ -77,18 +77,18 @@ _EMPHASIS_TITLES: dict[Emphasis, str] = {
 
 
 def choose_emphasis(bundle: Bundle | None) -> Emphasis:
-    """Draw the emphasis on rare emotions; without a class prior there is nothing to choose."""
+    """Draw the emphasis on rare classes; without a class prior there is nothing to choose."""
     if bundle is None or bundle.calibration.class_prior is None:
         return "default"
     # A pill that is clicked again is no longer selected; ``required`` keeps one.
     emphasis: Emphasis = st.segmented_control(
-        "Emphasis on rare emotions",
+        "Emphasis on rare classes",
         EMPHASES,
         default="default",
         required=True,
         format_func=lambda name: _EMPHASIS_TITLES[name],
         key="emphasis",
-        help="Rare emotions, such as fear and disgust, are found more often and common ones, such "
+        help="Rare classes, such as fear and disgust, are found more often and common ones, such "
         "as neutral, less often. Default: as the model was calibrated, for the best macro F1. "
         "Strong suits posed expressions.",
     )

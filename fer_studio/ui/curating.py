@@ -20,12 +20,12 @@ from fer_core.dataset.curation_file import CurationBatch, CurationChange, Curati
 from fer_core.dataset.near_duplicates import NearDuplicates
 from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
 from fer_core.dataset.store import imported_folder
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_choice
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
 
 _ERROR = "curation_error"
 _DONE = "curation_done"
@@ -76,11 +76,12 @@ def _matched(
 
 
 def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int], str]:
-    """Return a function from a row to its emotion, split and decision."""
+    """Return a function from a row to its class, split and decision, as Markdown."""
 
     def caption(row: int) -> str:
         mark = state.mark(row)
-        return f"{dataset.caption(row)} · **{mark}**" if mark else dataset.caption(row)
+        text = plain_text(dataset.caption(row))
+        return f"{text} · **{plain_text(mark)}**" if mark else text
 
     return caption
 
@@ -166,7 +167,7 @@ def offer_decisions(selected: SelectedImages) -> None:
         st.caption(EDITORS_DECIDE)
         return
     key = selected.gallery
-    labels = [*([_SUGGESTED] if selected.suggested else []), *EMOTIONS]
+    labels = [*([_SUGGESTED] if selected.suggested else []), *selected.dataset.faces.classes]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
         st.button(

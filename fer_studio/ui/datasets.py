@@ -23,7 +23,6 @@ from fer_core.dataset.store import (
 )
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import VOTES_FILE, read_votes
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.text import plain_text
@@ -54,12 +53,12 @@ class OpenDataset:
         return self.faces.fingerprint
 
     def caption(self, row: int) -> str:
-        """Return the emotion and split of a face."""
-        return f"{EMOTIONS[self.faces.labels[row]]} · {SPLITS[self.faces.splits[row]]}"
+        """Return the class and split of a face."""
+        return f"{self.faces.class_of(row)} · {SPLITS[self.faces.splits[row]]}"
 
     def title(self, row: int) -> str:
-        """Return the name, emotion and split of a face, as Markdown."""
-        return f"{plain_text(self.faces.names[row])} · {self.caption(row)}"
+        """Return the name, class and split of a face, as Markdown."""
+        return f"{plain_text(self.faces.names[row])} · {plain_text(self.caption(row))}"
 
 
 def open_dataset(name: str, settings: Settings) -> OpenDataset:

@@ -63,6 +63,8 @@ def press(page: Page, name: str) -> None:
 def upload(page: Page, name: str, content: bytes) -> None:
     upload_files(page, (name, "application/zip", content))
     expect(page.get_by_test_id("stFileUploader").get_by_text(name)).to_be_visible()
+    # The classes are shown before anything can be imported.
+    expect(page.get_by_role("radio", name="Seven emotions")).to_be_visible()
 
 
 def fill(page: Page, label: str, text: str) -> None:

@@ -108,7 +108,7 @@ def test_a_new_installation_shows_the_shipped_models_metrics_and_charts(
     expect(accuracy.get_by_test_id("stMetricValue")).to_have_text("68.3 %")
     expect(page.locator(PLOTLY).get_by_text("65 ± 5 %")).to_be_visible()
     expect(page.get_by_text("on its own validation images: 3,589 images")).to_be_visible()
-    for name in ("Per emotion", "Calibration"):
+    for name in ("Per class", "Calibration"):
         open_section(page, name)
         expect(page.locator(PLOTLY).locator("visible=true").first).to_be_visible()
     open_section(page, "Report")

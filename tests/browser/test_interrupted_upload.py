@@ -59,6 +59,7 @@ def test_an_interrupted_upload_leaves_no_files(
     mine.write_bytes(archive_of(tiny_faces))
     choose_file(page, mine)
     expect(page.get_by_test_id("stFileUploader").get_by_text("mine.zip")).to_be_visible()
+    expect(page.get_by_role("radio", name="Seven emotions")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("was imported: 91 images, nothing skipped")).to_be_visible()
     assert dataset_names(server.settings) == ["mine"]

@@ -138,7 +138,7 @@ def test_the_legend_of_curves_shows_their_areas(result: EvaluationResult) -> Non
 
 
 def test_the_threshold_is_marked_and_undefined_values_are_gaps(result: EvaluationResult) -> None:
-    figure = threshold_lines(result.threshold_curve(HAPPY), "happy", 0.4)
+    figure = threshold_lines(result.threshold_curve(HAPPY), "happy", 0.4, EMOTIONS)
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name) == ["precision", "recall", "F1"]
     assert {trace.line.color for trace in figure.data} == {EMOTION_COLORS["happy"]}
@@ -231,9 +231,9 @@ def test_the_report_has_all_charts(
     titles = [title for title, _, _ in figures]
     assert titles == [
         "Summary",
-        "F1 per emotion",
-        "Precision per emotion",
-        "Recall per emotion",
+        "F1 per class",
+        "Precision per class",
+        "Recall per class",
         "Confusion matrix",
         "ROC curves",
         "Precision and recall",

@@ -25,6 +25,11 @@ def test_info_of_a_path_counts_without_importing(
         "imbalance_ratio": 1.0,
         "problems": [],
         "split_groups": None,  # the splits are those of the archive
+        "classes": list(EMOTIONS),
+        "source_classes": [
+            {"name": emotion, "count": 26, "becomes": emotion} for emotion in EMOTIONS
+        ],
+        "warnings": [],
     }
     assert not settings.data_root.exists()
 
@@ -73,6 +78,40 @@ def test_the_share_and_the_seed_decide_the_cut(
     assert larger["splits"]["validation"] == dict.fromkeys(EMOTIONS, 3)
     assert imported("c")["fingerprint"] == by_default["fingerprint"]
     assert imported("d", "--seed", "5")["fingerprint"] != by_default["fingerprint"]
+
+
+def test_classes_are_shown_mapped_and_kept(
+    run: Callable, write_files: Callable[..., Path], png: Callable[..., bytes]
+) -> None:
+    face = png(np.zeros((48, 48), np.uint8))
+    folder = write_files(
+        {
+            f"{name}/{number}.png": face
+            for name, count in {"scared": 3, "smug": 2, "sad": 4}.items()
+            for number in range(count)
+        }
+    )
+    found = run("dataset", "classes", folder, "--map", "smug=happy", "--json").document
+    assert found == {
+        "classes": [
+            {"name": "scared", "count": 3, "becomes": "fear"},
+            {"name": "sad", "count": 4, "becomes": "sad"},
+            {"name": "smug", "count": 2, "becomes": "happy"},
+        ],
+        "problem": None,
+    }
+    seven = run("dataset", "import", folder, "--name", "seven")
+    assert "skipped: class 'smug' is not one of the seven emotions (2)" in seven.out
+    assert "There is no image of angry, disgust, happy, surprise, neutral" in seven.out
+    three = run(
+        *("dataset", "import", folder, "--name", "three"),
+        *("--classes", "folders", "--map", "smug=sad", "--map", "scared=Afraid", "--json"),
+    ).document
+    assert three["classes"] == ["Afraid", "sad"]
+    assert run("dataset", "info", "three", "--json").document["classes"] == ["Afraid", "sad"]
+    refused = run("dataset", "import", folder, "--name", "x", "--map", "smug=contempt")
+    assert "cannot become 'contempt'" in refused.refusal
+    assert "no class 'smg'" in run("dataset", "import", folder, "--map", "smg=sad").refusal
 
 
 @pytest.mark.parametrize(

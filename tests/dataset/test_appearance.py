@@ -11,6 +11,7 @@ from fer_core.dataset.appearance import (
     mean_face,
     mean_faces,
 )
+from fer_core.emotions import EMOTIONS
 
 
 def plain(*grays: int) -> NDArray[np.uint8]:
@@ -41,8 +42,8 @@ def test_the_mean_of_nothing_is_refused() -> None:
         mean_face(plain(1)[:0])
 
 
-def test_mean_faces_are_in_emotion_order_without_absent_emotions() -> None:
-    means = mean_faces(plain(10, 50, 30), np.array([6, 0, 6], np.int8))
+def test_mean_faces_are_in_the_order_of_the_classes_without_absent_ones() -> None:
+    means = mean_faces(plain(10, 50, 30), np.array([6, 0, 6], np.int8), EMOTIONS)
     assert list(means) == ["angry", "neutral"]
     assert means["neutral"][0, 0] == 20
 

@@ -16,6 +16,7 @@ from fer_core.dataset.curation import (
 )
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 
 HEADER = "name,key,split,action,label,reason,source,time\n"
@@ -56,7 +57,7 @@ def test_columns_may_be_in_any_order_and_the_last_line_of_an_image_applies() -> 
         "drop,,00112233445566AA,a.png\n"
         "relabel,Happiness,00112233445566aa,a.png\n"
     )
-    (entry,) = parse_curation(text.encode(), "file").entries
+    (entry,) = parse_curation(text.encode(), "file", EMOTIONS).entries
     assert (entry.action, entry.label, entry.split) == ("relabel", "happy", "train")
 
 
@@ -66,7 +67,7 @@ def test_columns_may_be_in_any_order_and_the_last_line_of_an_image_applies() -> 
         ("a.png,00112233445566aa,train,burn,,,,", "action should be one of drop"),
         ("a.png,0011,train,drop,,,,", "key should be 16 hexadecimal digits"),
         ("a.png,00112233445566aa,train,relabel,joyous,,,", "label should be one of angry"),
-        ("a.png,00112233445566aa,train,relabel,,,,", "label should be one of angry"),
+        ("a.png,00112233445566aa,train,relabel,,,,", "label should be the new class"),
         ("a.png,00112233445566aa,train,drop,happy,,,", "drop takes no label"),
         ("a.png,00112233445566aa,holdout,drop,,,,", "split should be one of train"),
         (",00112233445566aa,train,drop,,,,", "name is missing"),
@@ -76,7 +77,7 @@ def test_columns_may_be_in_any_order_and_the_last_line_of_an_image_applies() -> 
 def test_an_invalid_line_is_reported_with_its_number_and_the_others_apply(
     line: str, words: str
 ) -> None:
-    curation = parse_curation((HEADER + LINE + line + "\n\n" + LINE).encode(), "mine.csv")
+    curation = parse_curation((HEADER + LINE + line + "\n\n" + LINE).encode(), "mine.csv", EMOTIONS)
     assert len(curation) == 1
     (problem,) = curation.problems
     assert problem.startswith("mine.csv, line 3: ")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,6 @@ from fer_core.dataset.store import (
     read_record,
 )
 from fer_core.errors import InputError
-from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
 
@@ -102,10 +102,8 @@ def test_of_two_imports_under_one_name_the_first_stays(
 ) -> None:
     read, both_are_reading = fer_core.dataset.store.read_dataset, threading.Barrier(2)
 
-    def slow_read(
-        path: Path, choice: SplitChoice | None = None, report: ProgressReport | None = None
-    ) -> FaceSet:
-        faces = read(path, choice, report)
+    def slow_read(*arguments: Any, **options: Any) -> FaceSet:
+        faces = read(*arguments, **options)
         both_are_reading.wait(timeout=120)  # neither has written when the other begins
         return faces
 

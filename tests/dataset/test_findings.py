@@ -81,7 +81,7 @@ def test_groups_stay_whole_when_filtered(faces: FaceSet) -> None:
     assert groups(duplicates.without([5, 3])) == [[0, 1]]
     with pytest.raises(InputError, match="no split"):
         duplicates.of_split(faces, "holdout")
-    with pytest.raises(InputError, match="no emotion"):
+    with pytest.raises(InputError, match="no class"):
         duplicates.of_label(faces, "joy")
 
 

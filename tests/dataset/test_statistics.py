@@ -57,7 +57,7 @@ def test_the_sentence_names_the_figures(unbalanced: FaceSet) -> None:
 def test_a_balanced_set_is_called_so(tiny_faces: FaceSet) -> None:
     figures = overview(tiny_faces)
     assert figures.ratio == 1
-    assert figures.summary.startswith("The emotions are about equally frequent.")
+    assert figures.summary.startswith("The classes are about equally frequent.")
     assert "right on 14 % of the validation images" in figures.summary
 
 

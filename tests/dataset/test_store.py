@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import dataset_names, import_dataset, load_dataset, validated_name
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 
@@ -33,7 +34,10 @@ def test_imported_data_are_loaded_unchanged(source: Path, settings: Settings) ->
     assert loaded.fingerprint == imported.fingerprint
     assert loaded.names == imported.names
     assert loaded.problems == imported.problems
-    assert len(loaded.problems) == 10  # the class that is none of the seven
+    (left_out,) = loaded.problems  # the class that is none of the seven
+    assert (left_out.name, left_out.count) == ("class 'Ärger'", 10)
+    assert loaded.source_classes == imported.source_classes
+    assert loaded.classes == EMOTIONS
     assert dataset_names(settings) == ["faces"]
 
 

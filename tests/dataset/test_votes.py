@@ -17,6 +17,7 @@ from fer_core.dataset.votes_file import (
     read_votes,
     remove_votes,
 )
+from fer_core.emotions import EMOTIONS8
 from fer_core.errors import InputError
 
 HEADER = "image,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,not_face\n"
@@ -192,3 +193,38 @@ def test_the_real_votes_have_the_published_agreement(real_data: Path, real_faces
     columns = np.array([4, 5, 6, 1, 3, 2, 0])[real_faces.labels]
     agreeing = votes.counts.argmax(axis=1) == columns
     assert agreeing[votes.has_votes].mean() == pytest.approx(0.627, abs=2e-3)
+
+
+def test_contempt_counts_where_it_is_a_class(faces: FaceSet) -> None:
+    text = HEADER + "a.jpg,0,0,0,0,3,0,0,7,0,0\n" + "b.jpg,0,9,0,0,0,0,0,1,0,0\n"
+    assert matched(text, faces).plurality.tolist() == [-1, 3, -1, -1]
+    eight = replace(faces, classes=EMOTIONS8)
+    votes = matched(text, eight)
+    assert votes.plurality.tolist() == [7, 3, -1, -1]
+    assert [one.emotion for one in class_agreement(eight, votes)] == list(EMOTIONS8)
+    assert votes_findings(eight, votes)["outvoted"].suggested.tolist() == [7]
+
+
+def test_classes_in_the_words_of_a_folder_have_votes(faces: FaceSet) -> None:
+    named = replace(faces, classes=("Anger", "b", "c", "Happiness", "Sadness", "e", "Neutral"))
+    with pytest.raises(InputError, match="this dataset has the class 'b'"):
+        matched(HEADER + "a.jpg,0,0,0,0,9,0,0,0,0,0\n", named)
+    four = replace(
+        faces,
+        labels=np.array([0, 1, 2, 3], np.int8),
+        classes=("Anger", "Happiness", "Neutral", "Sadness"),
+    )
+    votes = matched(HEADER + "a.jpg,0,0,0,0,9,0,0,0,0,0\nb.jpg,0,0,9,0,0,0,0,0,0,0\n", four)
+    # Surprise is not a class of these data.
+    assert votes.plurality.tolist() == [0, -1, -1, -1]
+
+
+def test_votes_for_another_class_list_are_refused_in_one_sentence(
+    faces: FaceSet, tmp_path: Path
+) -> None:
+    pets = replace(faces, classes=("cat", "dog", "cow", "pig", "hen", "fox", "owl"))
+    content = (HEADER + "a.jpg,0,0,0,0,9,0,0,0,0,0\n").encode()
+    with pytest.raises(InputError, match="this dataset has the class 'cat'") as raised:
+        import_votes(content, "votes.csv", tmp_path, pets)
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []

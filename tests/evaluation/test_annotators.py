@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.ferplus import answer_columns
 from fer_core.dataset.vote_targets import plurality_of_targets, target_distributions
+from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.annotators import evaluate_against_votes, leave_one_out_agreement
 from fer_core.evaluation.result import EvaluationResult
 
@@ -23,10 +25,11 @@ COUNTS = np.array(
     dtype=np.uint8,
 )
 HAPPY, SAD, NEUTRAL = 3, 4, 6
+COLUMNS = answer_columns(EMOTIONS)
 
 
 def test_agreement_of_one_with_the_others_computed_by_hand() -> None:
-    people, model = leave_one_out_agreement(COUNTS[:3], np.array([HAPPY, SAD, SAD]))
+    people, model = leave_one_out_agreement(COUNTS[:3], np.array([HAPPY, SAD, SAD]), COLUMNS)
     # Eight of ten agree with the plurality of the others, for each annotator that is left out.
     assert people[0] == pytest.approx(0.8)
     assert model[0] == 1
@@ -40,7 +43,7 @@ def test_agreement_of_one_with_the_others_computed_by_hand() -> None:
 
 def test_a_tie_of_the_others_counts_its_share() -> None:
     counts = np.array([[5, 4, 0, 0, 0, 0, 0, 0, 0, 0]], np.uint8)
-    people, model = leave_one_out_agreement(counts, np.array([NEUTRAL]))
+    people, model = leave_one_out_agreement(counts, np.array([NEUTRAL]), COLUMNS)
     # Without one of five it is 4 to 4: half. Without one of four it is 5 to 3: wrong.
     assert people[0] == pytest.approx(5 * 0.5 / 9)
     assert model[0] == pytest.approx((5 * 0.5 + 4) / 9)
@@ -88,5 +91,7 @@ def test_on_the_real_votes_one_annotator_agrees_with_the_others_as_published(
     rows = real_faces.rows("validation")
     targets = target_distributions(votes.counts[rows], "votes_distribution")
     single = plurality_of_targets(targets) >= 0
-    people, _ = leave_one_out_agreement(votes.counts[rows][single], np.zeros(3372, np.intp))
+    people, _ = leave_one_out_agreement(
+        votes.counts[rows][single], np.zeros(3372, np.intp), COLUMNS
+    )
     assert people.mean() == pytest.approx(0.771, abs=0.001)

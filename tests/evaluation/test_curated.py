@@ -10,6 +10,7 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation, entries_for
 from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
+from fer_core.evaluation.class_matching import match_rows
 from fer_core.evaluation.evaluate import curation_summary, evaluate_curated, evaluate_split
 from fer_core.evaluation.facts import facts_on_dataset
 from fer_core.settings import Settings
@@ -88,7 +89,13 @@ def test_the_training_data_is_recognized_after_curation(
     record = make_record(dataset={"name": "tiny", "fingerprint": tiny_faces.fingerprint})
     trained = replace(bundle, record=record)
     selected = "selected on these validation images"
-    whole = facts_on_dataset(trained, tiny_faces, "validation", is_demo_data=False)
+    whole = facts_on_dataset(
+        trained,
+        tiny_faces,
+        "validation",
+        is_demo_data=False,
+        matched=match_rows(tiny_faces, tiny_faces.rows("validation"), EMOTIONS, "tiny"),
+    )
     assert any(selected in warning for warning in whole.warnings)
     result = evaluate_curated(
         trained, tiny_faces, curated, "validation", settings, dataset_name="tiny"

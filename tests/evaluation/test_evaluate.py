@@ -13,6 +13,7 @@ import pytest
 
 from fer_core.bundle import Bundle, load_bundle, write_calibration, write_predictions
 from fer_core.dataset.face_set import FaceSet
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation import cache
 from fer_core.evaluation.evaluate import evaluate_split, own_predictions
@@ -354,14 +355,14 @@ def test_facts_about_other_data(
 
 def test_fer2013_is_recognized_by_its_class_counts() -> None:
     labels = np.repeat(np.arange(7), FER2013_COUNTS["validation"]).astype(np.int8)
-    assert is_fer2013_part(labels, "validation")
-    assert not is_fer2013_part(labels, "test")
-    assert not is_fer2013_part(labels[1:], "validation")
+    assert is_fer2013_part(labels, "validation", EMOTIONS)
+    assert not is_fer2013_part(labels, "test", EMOTIONS)
+    assert not is_fer2013_part(labels[1:], "validation", EMOTIONS)
 
 
 def test_the_real_dataset_is_recognized_as_fer2013(real_faces: FaceSet) -> None:
     for split in ("train", "validation"):
-        assert is_fer2013_part(real_faces.labels[real_faces.rows(split)], split)
+        assert is_fer2013_part(real_faces.labels[real_faces.rows(split)], split, EMOTIONS)
 
 
 def test_shapes_are_checked(make_result: Callable[..., EvaluationResult]) -> None:

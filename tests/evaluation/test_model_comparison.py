@@ -98,7 +98,7 @@ def test_a_class_that_does_not_occur_has_no_difference(make_result: MakeResult) 
     assert "not statistically significant" in found.sentence
 
 
-@pytest.mark.parametrize("change", ["data", "unknown data", "split", "labels", "classes"])
+@pytest.mark.parametrize("change", ["data", "unknown data", "split", "labels"])
 def test_results_on_other_images_are_an_input_error(
     pair: tuple[EvaluationResult, EvaluationResult], change: str
 ) -> None:
@@ -109,9 +109,48 @@ def test_results_on_other_images_are_an_input_error(
         first, second = (replace(one, data_fingerprint="") for one in pair)
     elif change == "split":
         second = replace(second, split="test")
-    elif change == "classes":
-        second = replace(second, classes=second.classes[::-1])
     else:
         second = replace(second, labels=second.labels[::-1])
     with pytest.raises(InputError, match="not evaluated on the same images"):
         compare(first, second)
+
+
+def test_classes_are_compared_by_name(pair: tuple[EvaluationResult, EvaluationResult]) -> None:
+    first, second = pair
+    reversed_second = replace(
+        second,
+        labels=(6 - second.labels).astype(np.int8),
+        raw_probabilities=np.ascontiguousarray(second.raw_probabilities[:, ::-1]),
+        classes=second.classes[::-1],
+    )
+    found, expected = compare(first, reversed_second), compare(first, second)
+    assert found.sentence == expected.sentence
+    assert found.per_class == expected.per_class
+
+
+def test_models_with_other_classes_are_compared_on_those_that_both_have(
+    make_result: Callable[..., EvaluationResult],
+) -> None:
+    first = make_result(
+        [0, 0, 1, 2],
+        np.eye(3)[[0, 1, 1, 2]],
+        classes=("cat", "dog", "cow"),
+        rows=np.array([10, 11, 12, 13]),
+        data_fingerprint="pets",
+    )
+    # It does not know cows, so it was evaluated on the other images only.
+    second = make_result(
+        [1, 1, 0],
+        np.eye(3)[[1, 1, 2]],
+        classes=("dog", "cat", "bird"),
+        rows=np.array([10, 11, 12]),
+        data_fingerprint="pets",
+    )
+    found = compare(first, second)
+    assert found.n == 3
+    assert (found.both_correct, found.only_first, found.only_second) == (1, 1, 1)
+    assert [one.name for one in found.per_class] == ["cat", "dog"]
+    assert found.only_first_positions.tolist() == [2]
+    assert found.only_second_positions.tolist() == [1]
+    with pytest.raises(InputError, match="no class of these images in common"):
+        compare(first, replace(second, classes=("x", "y", "z"), labels=first.labels[:3]))

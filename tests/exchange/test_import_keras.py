@@ -94,7 +94,7 @@ def test_labels_in_another_order_are_reordered(
 def test_missing_labels_are_requested(sample: Any, settings: Settings) -> None:
     with pytest.raises(
         InputError,
-        match=r"tiny.keras does not define the labels of its seven outputs; .*--labels "
+        match=r"tiny.keras does not define the labels of its outputs; .*--labels "
         r"angry,disgust,fear,happy,sad,surprise,neutral .*happy,neutral,sad,surprise \(alpha",
     ):
         import_model(sample.file(".keras"), settings)
@@ -165,7 +165,9 @@ def test_a_larger_color_network_gets_the_face_enlarged_in_three_channels(
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ({"classes": 8}, r"returns \[n, 8\]; import a network that returns 7 values"),
+        ({"classes": 8}, "returns 8 values for each image, and there are 7 labels"),
+        ({"classes": 21}, r"returns \[n, 21\]; import a network .* of 2 to 20 classes"),
+        ({"classes": 1}, r"returns \[n, 1\]; import a network .* of 2 to 20 classes"),
         ({"channels": 2}, r"takes \[n, 48, 48, 2\]; import a network for images of 48x48x1"),
         ({"size": 600}, r"takes \[n, 600, 600, 1\]"),
     ],

@@ -105,7 +105,8 @@ def test_a_network_that_scales_its_input_gets_bytes(
         ({"shape": (4, 1, 48, 48)}, r"takes \[4, 1, 48, 48\]; import a network for images"),
         ({"shape": ("n", 5, 48, 48)}, r"takes \[n, 5, 48, 48\]"),
         ({"shape": ("n", 48, 48)}, r"takes \[n, 48, 48\]"),
-        ({"classes": 5}, r"returns \[n, 5\]; import a network that returns 7 values"),
+        ({"classes": 5}, "returns 5 values for each image, and there are 7 labels"),
+        ({"classes": 30}, r"returns \[n, 30\]; import a network .* of 2 to 20 classes"),
     ],
 )
 def test_another_kind_of_network_is_refused(

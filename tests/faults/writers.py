@@ -226,7 +226,7 @@ def _cache_evaluation(settings: Settings) -> Any:
 
 def _cached_evaluation(settings: Settings) -> Any:
     """The number of images and of leaked ones that are cached; None if nothing is."""
-    found = read_cached(settings, "key", _CACHED_LABELS)
+    found = read_cached(settings, "key", _CACHED_LABELS, 7)
     return None if found is None else (len(found.raw_probabilities), int(found.is_leaked.sum()))
 
 

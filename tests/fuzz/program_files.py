@@ -114,7 +114,7 @@ def each(*reads: Callable[[], object]) -> None:
 
 def read_imported(folder: Path) -> None:
     settings = home(folder)
-    read_cached(settings, "key", np.zeros(3, np.int8))
+    read_cached(settings, "key", np.zeros(3, np.int8), 7)
     cached_arrays(settings.data_root / "kept", "kind", "key", lambda: {"a": np.arange(9)})
     assert set(dataset_names(settings)) <= {"kept"}
     kept = CurationFile(settings.data_root / "kept")

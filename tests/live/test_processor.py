@@ -18,7 +18,8 @@ from live_scenes import (
 )
 from numpy.typing import NDArray
 
-from fer_core.emotions import emotion_color_rgb
+from fer_core.classes import color_rgb
+from fer_core.emotions import EMOTION_COLORS
 from fer_core.errors import InputError
 from fer_core.live.controls import LiveControls
 from fer_core.live.processor import LiveProcessor
@@ -54,7 +55,7 @@ def test_a_face_is_detected_tracked_classified_and_drawn(controls: LiveControls)
     changed = (shown[-1] != frames[-1]).any(axis=2)
     x, y, width, height = face.box.rounded()
     assert changed[y, x : x + width].all()  # its upper edge
-    assert (shown[-1][y + height // 2, x] == emotion_color_rgb("happy")).all()
+    assert (shown[-1][y + height // 2, x] == color_rgb(EMOTION_COLORS["happy"])).all()
     assert not changed[300:].any()
 
 
@@ -119,7 +120,7 @@ def test_a_mirrored_picture_is_recorded_unmirrored(controls: LiveControls) -> No
     assert (shown[:, ::-1][:100] == image[:100]).all()
     box = processor.snapshot().faces[0].box
     mirrored_left = round(640 - box.x - box.width)
-    assert (shown[200, mirrored_left] == emotion_color_rgb("happy")).all()
+    assert (shown[200, mirrored_left] == color_rgb(EMOTION_COLORS["happy"])).all()
     assert box.x == pytest.approx(100, abs=2)
     assert processor.record.rows().boxes[-1][0] == pytest.approx(100, abs=2)
 
@@ -134,7 +135,7 @@ def test_controls_take_effect_in_the_next_frame(controls: LiveControls) -> None:
     assert (processor.process(image, 0.53) != image).any()
     processor.controls = replace(controls, minimum_confidence=0.9)
     shown = processor.process(image, 0.57)
-    assert not (shown == emotion_color_rgb("happy")).all(axis=2).any()
+    assert not (shown == color_rgb(EMOTION_COLORS["happy"])).all(axis=2).any()
     sad = FixedPredictor(0, 0, 0, 0, 1, 0, 0)
     processor.controls = replace(
         controls, analyzer=Analyzer(sad, controls.analyzer.detector), smoothing_seconds=3.0

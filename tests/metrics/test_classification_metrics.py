@@ -41,7 +41,7 @@ def random_case(
 def test_metrics_equal_scikit_learn(seed: int, classes: tuple[int, ...]) -> None:
     labels, probabilities = random_case(seed, classes=classes)
     predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(labels, predicted)
+    confusion = confusion_matrix(labels, predicted, 7)
     np.testing.assert_array_equal(
         confusion, reference.confusion_matrix(labels, predicted, labels=ALL)
     )
@@ -69,13 +69,13 @@ def test_metrics_equal_scikit_learn(seed: int, classes: tuple[int, ...]) -> None
 
 
 def test_rows_of_the_confusion_matrix_are_true_classes() -> None:
-    confusion = confusion_matrix(np.array([3, 3, 3], np.int8), np.array([3, 6, 6]))
+    confusion = confusion_matrix(np.array([3, 3, 3], np.int8), np.array([3, 6, 6]), 7)
     assert confusion[3].tolist() == [0, 0, 0, 1, 0, 0, 2]
     assert confusion.sum() == 3
 
 
 def test_recall_and_precision_are_undefined_for_absent_and_unpredicted_classes() -> None:
-    per_class = per_class_metrics(confusion_matrix(np.array([0, 0], np.int8), np.array([0, 1])))
+    per_class = per_class_metrics(confusion_matrix(np.array([0, 0], np.int8), np.array([0, 1]), 7))
     assert (per_class[1].precision, per_class[1].recall, per_class[1].f1) == (0.0, None, 0.0)
     assert (per_class[2].precision, per_class[2].recall, per_class[2].f1) == (None, None, None)
     assert per_class[0].recall == 0.5
@@ -87,7 +87,7 @@ def test_without_images_all_metrics_are_undefined() -> None:
     assert accuracy(labels, probabilities) is None
     assert log_loss(labels, probabilities) is None
     assert expected_calibration_error(labels, probabilities) is None
-    assert macro_f1(per_class_metrics(confusion_matrix(labels, labels))) is None
+    assert macro_f1(per_class_metrics(confusion_matrix(labels, labels, 7))) is None
     assert fit_temperature(labels, probabilities) == 1.0
     assert apply_temperature(probabilities, 2.0).shape == (0, 7)
 

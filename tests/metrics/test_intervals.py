@@ -71,7 +71,7 @@ def test_drawing_counts_is_equivalent_to_drawing_images() -> None:
     by_hand = [
         reference.f1_score(labels[draw], predicted[draw], average="macro") for draw in draws[:600]
     ]
-    confusion = confusion_matrix(labels, predicted)
+    confusion = confusion_matrix(labels, predicted, 7)
     (found,) = estimates_from_counts(confusion, lambda tables: {"": macro_f1_of(tables)})[""]
     assert found.value == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
     assert found.low == pytest.approx(np.percentile(by_hand, 2.5), abs=0.012)
@@ -124,7 +124,7 @@ def test_balanced_and_top_2_accuracy_equal_scikit_learn(classes: range) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns about predicted but absent classes
         expected = reference.balanced_accuracy_score(labels, predicted)
-    per_class = per_class_metrics(confusion_matrix(labels, predicted))
+    per_class = per_class_metrics(confusion_matrix(labels, predicted, 7))
     assert balanced_accuracy(per_class) == pytest.approx(expected)
     assert top_k_accuracy(labels, probabilities) == pytest.approx(
         reference.top_k_accuracy_score(labels, probabilities, k=2, labels=range(7))

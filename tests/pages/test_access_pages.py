@@ -406,8 +406,7 @@ def test_a_shared_server_does_not_read_downloads(
     monkeypatch.delenv("FER_STUDIO_IMPORT_ROOTS", raising=False)
     app = open_as(EDITOR, "dataset", import_source="path")
     assert str(downloads) not in said(app)
-    app.text_input(key="import_path").set_value(str(downloads / "private.csv"))
-    app.button(key="import_start").click().run()
+    app.text_input(key="import_path").set_value(str(downloads / "private.csv")).run()
     assert "There is nothing to import at" in said(app)
 
 

@@ -125,7 +125,7 @@ def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(
     write_calibration(home.models_root / "small", Calibration(1.0, prior, 0.25), "validation")
     app = open_app()
     (emphasis,) = app.sidebar.get("button_group")
-    assert emphasis.label == "Emphasis on rare emotions"
+    assert emphasis.label == "Emphasis on rare classes"
     app.button(key="choose_sample").click().run()
     neutral = []
     for choice in ("none", "default", "strong"):
@@ -166,7 +166,7 @@ def test_several_uploads_give_a_summary_and_show_the_first(
     table = app.dataframe[0].value
     assert table["Photo"].tolist() == ["one.jpg", "two.jpg", "wall.jpg"]
     assert table["Faces"].tolist() == [1, 2, 0]
-    assert table["Emotions"].iloc[2] == "no face found"
+    assert table["Classes"].iloc[2] == "no face found"
     assert len(charts(app)) == 1
     assert "All annotated pictures" in [button.label for button in app.download_button]
 
@@ -198,7 +198,7 @@ def test_invalid_files_are_listed_and_the_others_analyzed(
     assert "4 of 5 files could not be analyzed" in app.expander[0].label
     table = app.dataframe[0].value
     assert table["Faces"].tolist() == [0, 0, 0, 0, 1]
-    assert table["Emotions"].tolist()[:4] == ["could not be analyzed"] * 4
+    assert table["Classes"].tolist()[:4] == ["could not be analyzed"] * 4
     # The chosen row is an invalid file: its error replaces the photo.
     assert "archive.jpg" in plain(app.error)
     app.session_state[table_key(app)] = {"selection": {"rows": [4], "columns": [], "cells": []}}

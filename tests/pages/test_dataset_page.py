@@ -114,8 +114,11 @@ def upload(app: AppTest, name: str, content: bytes, wanted: str = "") -> AppTest
     app.file_uploader[0].set_value((name, content, "application/octet-stream"))
     if wanted:
         app.text_input(key="import_name_").set_value(wanted)
-    app.button(key="import_start").click()
-    return settled(app)
+    settled(app)
+    if not app.button(key="import_start").disabled:
+        app.button(key="import_start").click()
+        settled(app)
+    return app
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -205,7 +208,7 @@ def test_skipped_files_are_counted_and_listed(home: Settings, open_app: OpenApp,
     (listed,) = [
         one.value for one in app.dataframe if "Reason" in one.value and "File or row" in one.value
     ]
-    assert sorted(listed["File or row"]) == ["contempt/one.png", "sad/half.png"]
+    assert sorted(listed["File or row"]) == ["class 'contempt'", "sad/half.png"]
     assert "is not a picture" in " ".join(listed["Reason"])
     assert any(one.key == "download_skipped" for one in app.download_button)
 
@@ -288,7 +291,7 @@ def test_pressing_import_without_a_file_says_what_is_missing(
     home: Settings, open_app: OpenApp
 ) -> None:
     app = open_import(open_page(open_app), "upload")
-    app.button(key="import_start").click().run()
+    app.button(key="import_nothing").click().run()
     assert_sound(app)
     assert "drop a zip or csv" in plain(app.error)
 
@@ -311,6 +314,7 @@ def test_an_import_can_be_stopped_and_leaves_nothing(
     monkeypatch.setattr(importing, "import_dataset", slow)
     app = open_import(open_page(open_app), "upload")
     app.file_uploader[0].set_value(("mine.csv", csv_of(faulty), "text/csv"))
+    settled(app)
     app.button(key="import_start").click().run()
     assert reading.wait(PATIENCE_SECONDS)
     # Nobody else can stop it.
@@ -343,6 +347,7 @@ def test_each_session_reports_its_own_import_of_the_same_name(
     monkeypatch.setattr(importing, "import_dataset", slow)
     first = open_import(open_page(open_app), "upload")
     first.file_uploader[0].set_value(("mine.csv", csv_of(faulty), "text/csv"))
+    settled(first)
     first.button(key="import_start").click().run()
     job = job_service().get(importing.IMPORT, "mine")
     proceed.set()
@@ -353,6 +358,78 @@ def test_each_session_reports_its_own_import_of_the_same_name(
     first.run()
     for app in (first, second):
         assert "mine** was imported: 91 images" in plain(app.success)
+
+
+@pytest.fixture
+def custom(png: Png) -> bytes:
+    """A zip with six images each of three classes, one of which is an emotion."""
+    generator = np.random.default_rng(0)
+    return packed(
+        {
+            f"set/{name}/{number}.png": png(generator.integers(0, 256, (48, 48)).astype(np.uint8))
+            for name in ("ahegao", "scared", "smug_face")
+            for number in range(6)
+        }
+    )
+
+
+def test_the_classes_are_shown_and_can_be_changed_before_the_import(
+    home: Settings, open_app: OpenApp, custom: bytes
+) -> None:
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("mine.zip", custom, "application/zip"))
+    settled(app)
+    assert dataset_names(home) == []
+    fields = {
+        box.label.replace("\\", ""): box for box in app.selectbox if "import_class" in str(box.key)
+    }
+    assert list(fields) == ["scared (6)", "ahegao (6)", "smug_face (6)"]
+    assert [box.value for box in fields.values()] == ["fear", "(leave out)", "(leave out)"]
+    assert "- ahegao: 6 images\n- smug_face: 6 images" in plain(app.warning)
+    assert "No image for: angry, disgust, happy" in plain(app.warning)
+    fields["ahegao (6)"].set_value("surprise")
+    settled(app)
+    assert "- smug_face: 6 images" in plain(app.warning)
+    app.button(key="import_start").click()
+    settled(app)
+    faces = load_dataset("mine", home)
+    assert [(one.name, one.target) for one in faces.source_classes] == [
+        ("scared", "fear"),
+        ("ahegao", "surprise"),
+        ("smug_face", None),
+    ]
+    assert len(faces) == 12
+
+
+def test_the_names_of_the_folders_can_be_kept(
+    home: Settings, open_app: OpenApp, custom: bytes
+) -> None:
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("mine.zip", custom, "application/zip"))
+    settled(app)
+    app.session_state["import_scheme"] = "folders"
+    settled(app)
+    assert not app.warning
+    app.button(key="import_start").click()
+    settled(app)
+    assert load_dataset("mine", home).classes == ("scared", "ahegao", "smug_face")
+    assert metrics(app)["Images"] == "18"
+
+
+def test_a_choice_that_is_not_possible_cannot_be_imported(
+    home: Settings, open_app: OpenApp, png: Png
+) -> None:
+    face = png(np.zeros((48, 48), np.uint8))
+    app = open_import(open_page(open_app), "upload")
+    content = packed({"cat/a.png": face, "dog/b.png": face})
+    app.file_uploader[0].set_value(("pets.zip", content, "application/zip"))
+    settled(app)
+    assert "None of these classes is known as an emotion" in plain(app.error)
+    assert app.button(key="import_start").disabled
+    app.session_state["import_scheme"] = "folders"
+    settled(app)
+    assert not app.error
+    assert not app.button(key="import_start").disabled
 
 
 def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(
@@ -376,6 +453,7 @@ def test_a_path_within_the_roots_is_imported_with_the_shares_chosen(
     app.number_input(key="import_validation").set_value(20.0)
     app.number_input(key="import_test").set_value(30.0)
     app.number_input(key="import_seed").set_value(7)
+    settled(app)
     app.button(key="import_start").click()
     settled(app)
     assert metrics(app)["Validation"] == "8"
@@ -391,7 +469,7 @@ def test_a_path_outside_the_roots_is_refused(
     monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(tmp_path / "imports"))
     app = open_import(open_page(open_app), "path")
     app.text_input(key="import_path").set_value(str(tmp_path / "source" / "faulty.csv"))
-    app.button(key="import_start").click().run()
+    app.run()
     assert_sound(app)
     assert "There is nothing to import at" in plain(app.error)
     assert dataset_names(home_with_faces) == ["faulty"]

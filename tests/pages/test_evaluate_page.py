@@ -36,7 +36,7 @@ OpenApp = Callable[..., AppTest]
 OWN = ".own"
 SECTIONS = {
     "Summary": ":material/speed: Summary",
-    "Per emotion": ":material/bar_chart: Per emotion",
+    "Per class": ":material/bar_chart: Per class",
     "Confusion matrix": ":material/grid_on: Confusion matrix",
     "Mistakes": ":material/sentiment_stressed: Mistakes",
     "Calibration": ":material/balance: Calibration",
@@ -212,12 +212,12 @@ def test_the_table_per_emotion_equals_scikit_learn(
 ) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
-    app = open_section(open_app(), "Per emotion")
+    app = open_section(open_app(), "Per class")
     table = app.dataframe[0].value
     expected = precision_recall_fscore_support(own_labels, own_probabilities.argmax(axis=1))
     for column, values in zip(("Precision", "Recall", "F1", "Images"), expected, strict=True):
         np.testing.assert_allclose(table[column].to_numpy(float), values)
-    assert table["Emotion"].tolist() == list(EMOTIONS)
+    assert table["Class"].tolist() == list(EMOTIONS)
     for view in ("Curves", "Threshold"):
         app.session_state["per_emotion_view"] = view
         app.run()
@@ -233,7 +233,7 @@ def test_the_threshold_moves_precision_and_recall(
 ) -> None:
     app = open_app()
     app.session_state["per_emotion_view"] = "Threshold"
-    open_section(app, "Per emotion")
+    open_section(app, "Per class")
     app.selectbox(key="threshold_emotion").set_value("fear").run()
     app.slider(key="threshold_fear").set_value(30).run()
     assert_valid(app)
@@ -486,7 +486,7 @@ def test_the_report_and_its_tables_can_be_downloaded_and_the_card_written(
     assert [button.label for button in app.download_button] == [
         "Report",
         "Predictions as CSV",
-        "Metrics per emotion as CSV",
+        "Metrics per class as CSV",
         "Complete evaluation as JSON",
     ]
     (studio.models_root / "small" / "README.md").write_text("# small\n\nAdded manually.\n")
@@ -508,7 +508,7 @@ def test_a_split_that_lacks_emotions_shows_them_as_undefined(
     import_faces(draw_faces([0, 0, 3, 3], splits=splits), "poor")
     app = evaluate(choose_data(open_app(), "poor"))
     assert "These images do not include" in " ".join(texts(app.warning))
-    open_section(app, "Per emotion")
+    open_section(app, "Per class")
     recalls = app.dataframe[0].value["Recall"]
     assert recalls.isna().tolist() == [False, True, True, False, True, True, True]
     for name in SECTIONS:
@@ -575,11 +575,11 @@ def test_damaged_predictions_are_one_error(
     assert "predictions.npz" in plain(app.error)
 
 
-def test_a_model_with_other_labels_is_named_and_left_out(
+def test_a_model_with_invalid_labels_is_named_and_left_out(
     studio: Settings, open_app: OpenApp
 ) -> None:
     path = studio.models_root / "other" / "bundle.json"
-    path.write_text(path.read_text().replace('"angry"', '"contempt"'))
+    path.write_text(path.read_text().replace('"angry"', '"Disgust"'))
     app = open_app()
     assert_valid(app)
     assert app.selectbox(key="model").options == ["small (62.5 %)"]
@@ -957,7 +957,7 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
     assert "1 images with tied votes, 1 on which another answer has the most" in plain(app.caption)
-    app = open_section(app, "Per emotion")
+    app = open_section(app, "Per class")
     assert app.dataframe[0].value["Images"].sum() == 19
     app = open_section(app, "Calibration")
     assert "compare it with the labels to fit a temperature" in plain(app.caption)

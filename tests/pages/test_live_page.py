@@ -296,7 +296,7 @@ def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> Non
     assert f"{rows} rows. Lost on reload: download first." in plain(playing.caption)
     assert "**1: " in plain(playing.markdown)
     (table,) = playing.dataframe
-    assert list(table.value.columns)[:3] == ["Time", "Person", "Emotion"]
+    assert list(table.value.columns)[:3] == ["Time", "Person", "Class"]
     assert set(table.value["Person"]) == {1}
     assert np.allclose(table.value[list(EMOTIONS)].sum(axis=1), 100, atol=0.5)
     assert len(playing.get("echarts_chart")) == 3

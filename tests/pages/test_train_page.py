@@ -445,7 +445,10 @@ def test_the_estimate_is_measured_in_the_background_and_shown(
 ) -> None:
     asked: list[tuple[TrainingConfig, int, int]] = []
 
-    def measured(config: TrainingConfig, training: int, validation: int, _: Settings) -> Any:
+    def measured(
+        config: TrainingConfig, training: int, validation: int, _: Settings, *, class_count: int
+    ) -> Any:
+        assert class_count == 7
         asked.append((config, training, validation))
         return TrainingEstimate(355_847, 700_000_000, 90.0, 30.0, 1500.0, 50, True, 56, 21, False)
 
@@ -468,7 +471,7 @@ def test_the_estimate_is_measured_in_the_background_and_shown(
 def test_an_estimate_that_fails_is_reported(
     faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*_: object) -> None:
+    def failing(*_: object, **__: object) -> None:
         raise InputError("A few steps of this training could not be timed: no memory.")
 
     monkeypatch.setattr("fer_studio.ui.train.estimates.estimate_training", failing)

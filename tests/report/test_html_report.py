@@ -95,7 +95,7 @@ def test_it_is_complete_and_loads_nothing(page: str, outline: Outline) -> None:
     assert 3_000_000 < len(page) < 8_000_000
     assert outline.headings == [
         "Summary",
-        "Per emotion",
+        "Per class",
         "Confusion matrix",
         "Calibration",
         "Slices",

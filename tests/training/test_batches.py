@@ -43,7 +43,7 @@ def epoch_of(faces: FaceSet, number: int, **values: Any) -> list[Batch]:
 @pytest.mark.parametrize("counts", [[5, 1, 9, 30, 2, 4, 6], [3, 0, 0, 7, 0, 0, 1]])
 def test_class_weights_are_scikit_learns_balanced_ones(counts: list[int]) -> None:
     labels = np.repeat(np.arange(7), counts).astype(np.int8)
-    weights = class_weights(labels)
+    weights = class_weights(labels, 7)
     present = np.unique(labels)
     np.testing.assert_allclose(
         weights[present],
@@ -170,7 +170,7 @@ def test_oversampling_draws_other_images_of_a_large_class_each_epoch() -> None:
 
 def test_class_weights_go_with_their_images(numbered: Callable[[list[int]], FaceSet]) -> None:
     faces = numbered([0, 0, 0, 1])
-    expected = class_weights(faces.labels)
+    expected = class_weights(faces.labels, 7)
     for batch in epoch_of(faces, 0, imbalance="class_weights", batch_size=2):
         assert batch.weights is not None
         np.testing.assert_allclose(batch.weights, expected[faces.labels[rows_of(batch)]])
@@ -184,7 +184,7 @@ def test_mixup_blends_pictures_labels_and_weights_by_one_share(
     images = np.zeros_like(faces.images)
     images[faces.labels == 3] = 255
     faces = FaceSet(images, faces.labels, faces.splits, faces.names)
-    weights = class_weights(faces.labels)
+    weights = class_weights(faces.labels, 7)
     blended = 0
     for epoch in range(4):
         (batch,) = epoch_of(faces, epoch, mixup_alpha=1.0, imbalance="class_weights", batch_size=8)

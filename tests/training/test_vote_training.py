@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from fer_core.bundle import PREDICTIONS_FILE
+from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import import_dataset
 from fer_core.dataset.votes_file import import_votes, remove_votes
-from fer_core.emotions import EMOTIONS
+from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
+from fer_core.evaluation.annotators import evaluate_against_votes
+from fer_core.evaluation.evaluate import evaluate_split, own_votes
 from fer_core.files import read_arrays
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
@@ -88,7 +91,7 @@ def test_class_weights_and_integer_labels_are_those_of_the_plurality(voted: Face
     part = voted.subset(training_rows(voted, config()))
     assert part.targets is not None
     labels = part.targets.argmax(axis=1).astype(np.int8)
-    expected = class_weights(labels)
+    expected = class_weights(labels, 7)
     for batch in epoch_of(part, 0, imbalance="class_weights", batch_size=8):
         assert batch.weights is not None
         np.testing.assert_allclose(batch.weights, expected[batch.targets.argmax(axis=1)])
@@ -199,25 +202,40 @@ def imported(
     tiny_faces: FaceSet,
 ) -> FaceSet:
     """The tiny faces as the dataset "drawn", with imported votes."""
+    return import_voted(settings, write_files, png, tiny_faces)
+
+
+def import_voted(
+    settings: Settings,
+    write_files: Callable[..., Path],
+    png: Callable[..., bytes],
+    tiny_faces: FaceSet,
+    **options: Any,
+) -> FaceSet:
     files = {
         f"{SPLITS[split]}/{EMOTIONS[label]}/{row:03}.png": png(image)
         for row, (image, label, split) in enumerate(
             zip(tiny_faces.images, tiny_faces.labels, tiny_faces.splits, strict=True)
         )
     }
-    _, faces = import_dataset(write_files(files), settings, name="drawn")
+    _, faces = import_dataset(write_files(files), settings, name="drawn", **options)
     import_votes(votes_file(faces, 8).encode(), "votes.csv", settings.data_root / "drawn", faces)
     return faces
 
 
 def votes_file(faces: FaceSet, most: int) -> str:
-    """``most`` votes for each label, two for neutral; the first image is no face."""
+    """``most`` votes for each label, two for neutral; the first image is no face.
+
+    With contempt among the classes, every tenth image has votes for it.
+    """
     columns = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
     lines = ["image," + ",".join(VOTE_COLUMNS)]
     for row, (name, label) in enumerate(zip(faces.names, faces.labels, strict=True)):
         votes = dict.fromkeys(VOTE_COLUMNS, 0)
         votes["neutral"] = 2
-        emotion = EMOTIONS[label]
+        emotion = faces.classes[label]
+        if "contempt" in faces.classes and row % 10 == 9:
+            emotion = "contempt"
         votes[columns.get(emotion, emotion) if row else "not_face"] = most
         lines.append(name + "," + ",".join(map(str, votes.values())))
     return "\n".join(lines) + "\n"
@@ -270,6 +288,32 @@ def test_a_training_without_its_votes_is_refused_at_the_launch(
             create_run(setup, settings)
     create_run(RunSetup("tiny", "drawn", config(targets="labels")), settings)
     assert len(list(settings.runs_root.glob("[!.]*"))) == 2
+
+
+def test_contempt_is_learned_from_votes_as_an_eighth_class(
+    settings: Settings,
+    write_files: Callable[..., Path],
+    png: Callable[..., bytes],
+    tiny_faces: FaceSet,
+) -> None:
+    faces = import_voted(
+        settings, write_files, png, tiny_faces, class_choice=ClassChoice("emotions8")
+    )
+    assert faces.classes == EMOTIONS8
+    outcome = train(settings, "eight", epochs=1)
+    assert outcome.bundle is not None
+    assert outcome.bundle.record.labels == EMOTIONS8
+    assert outcome.bundle.calibration.class_prior is not None
+    prior = dict(zip(EMOTIONS8, outcome.bundle.calibration.class_prior, strict=True))
+    assert 0.05 < prior["contempt"] < 0.12
+    votes = outcome.bundle.record.metrics["validation"]["votes"]
+    assert votes["per_class"]["contempt"]["support"] > 0
+    assert list(outcome.run.read_epochs()[0].validation_recall) == list(EMOTIONS8)
+    result = evaluate_split(outcome.bundle, faces, "validation", settings, dataset_name="drawn")
+    assert result.classes == EMOTIONS8
+    counts = own_votes(outcome.bundle)
+    assert counts is not None
+    assert evaluate_against_votes(result, counts).result.n == votes["n"]
 
 
 def test_a_run_keeps_the_votes_of_its_start(settings: Settings, imported: FaceSet) -> None:

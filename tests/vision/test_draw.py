@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_core.emotions import EMOTIONS, emotion_color_rgb
+from fer_core.classes import color_rgb
+from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.draw import annotate, label_text
 from fer_core.vision.face import Face
@@ -43,8 +44,8 @@ def test_the_box_has_the_emotions_color_and_does_not_cover_the_face() -> None:
     image = blank(480, 640)
     result = annotate(image, [face_at(FaceBox(200, 150, 160, 160), "surprise")])
     assert (image == 17).all()
-    assert tuple(result[230, 200]) == emotion_color_rgb("surprise")
-    assert tuple(result[309, 359]) == emotion_color_rgb("surprise")
+    assert tuple(result[230, 200]) == color_rgb(EMOTION_COLORS["surprise"])
+    assert tuple(result[309, 359]) == color_rgb(EMOTION_COLORS["surprise"])
     where = changed(image, result)
     assert not where[155:305, 205:355].any()
     assert not where[311:].any()
@@ -85,7 +86,7 @@ def test_labels_of_boxes_at_the_edge_are_inside_the_picture(box: FaceBox) -> Non
     result = annotate(image, [face_at(box)])
     assert result.shape == image.shape
     # A complete label: at least one line of its background.
-    rows = (result == emotion_color_rgb("happy")).all(axis=2).sum(axis=1)
+    rows = (result == color_rgb(EMOTION_COLORS["happy"])).all(axis=2).sum(axis=1)
     assert rows.max() >= 50
 
 

@@ -8,10 +8,10 @@ from fer_core.charts.evaluation.style import (
     GRAY,
     MARGIN,
     class_axis,
-    class_color,
     estimate_text,
     whiskers,
 )
+from fer_core.charts.labels import colors_of, height_for, plot_text
 from fer_core.evaluation.model_comparison import Comparison
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
 
     figure = go.Figure()
     extent = 0.05
+    colors = colors_of(class_comparison.name for class_comparison in comparison.per_class)
     for class_comparison in comparison.per_class:
-        color = class_color(class_comparison.name)
+        name = plot_text(class_comparison.name)
+        color = colors[class_comparison.name]
         estimate = (
             class_comparison.recall_difference
             if metric == "recall"
@@ -42,20 +44,20 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
         figure.add_trace(
             go.Scatter(
                 x=[estimate.value if is_defined else 0],
-                y=[class_comparison.name],
+                y=[name],
                 mode="markers" if is_defined else "text",
                 marker={"size": 11, "color": color},
                 error_x=whiskers([estimate], color),
                 text=["" if is_defined else "undefined"],
                 textposition="middle right",
-                hovertemplate=f"{class_comparison.name}: {estimate_text(estimate, '+.3f')}<br>"
+                hovertemplate=f"{name}: {estimate_text(estimate, '+.3f')}<br>"
                 f"{class_comparison.support:,} images<extra></extra>",
             )
         )
     figure.add_vline(x=0, line={"color": GRAY})
     title = {"recall": "recall", "f1": "F1"}[metric]
     figure.update_layout(
-        height=340,
+        height=height_for(len(comparison.per_class), 340, 30),
         margin=MARGIN,
         showlegend=False,
         xaxis={

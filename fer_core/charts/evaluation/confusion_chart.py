@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.charts.evaluation.style import MARGIN
+from fer_core.charts.labels import height_for, plot_texts
 from fer_core.evaluation.confusion import normalized_confusion
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
     import plotly.graph_objects as go
 
     shares = normalized_confusion(counts, "row")
-    names = list(classes)
+    names = plot_texts(classes)
     figure = go.Figure(
         go.Heatmap(
             z=shares,
@@ -33,6 +34,7 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
             y=names,
             text=[[f"{count:,}" for count in row] for row in counts.tolist()],
             texttemplate="%{text}",
+            textfont={"size": 12 if len(names) <= 12 else 9},
             zmin=0,
             zmax=1,
             colorscale=[[0, "rgba(0, 114, 178, 0.03)"], [1, "rgba(0, 114, 178, 0.8)"]],
@@ -44,7 +46,7 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
         )
     )
     figure.update_layout(
-        height=460,
+        height=height_for(len(names), 460, 28),
         margin=MARGIN,
         xaxis={"title": {"text": "predicted", "standoff": 12}, "fixedrange": True},
         yaxis={

@@ -9,12 +9,12 @@ from fer_core.charts.evaluation.style import (
     GRAY,
     MARGIN,
     class_axis,
-    class_color,
     estimate_text,
     number_axis,
     percent_axis,
     whiskers,
 )
+from fer_core.charts.labels import colors_of, height_for, plot_text
 from fer_core.evaluation.per_class import ClassResult
 from fer_core.metrics import ThresholdCurve
 
@@ -39,27 +39,29 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    colors = colors_of(class_result.name for class_result in classes)
     for class_result in classes:
-        color = class_color(class_result.name)
+        name = plot_text(class_result.name)
+        color = colors[class_result.name]
         estimate = getattr(class_result, metric)
         is_defined = estimate.value is not None
         figure.add_trace(
             go.Scatter(
                 x=[estimate.value if is_defined else 0],
-                y=[class_result.name],
+                y=[name],
                 mode="markers+text" if is_defined else "text",
                 marker={"size": 11, "color": color},
                 error_x=whiskers([estimate], color),
                 text=[f"{estimate.value:.2f}" if is_defined else "undefined"],
                 textposition="top center" if is_defined else "middle right",
                 cliponaxis=False,
-                hovertemplate=f"{class_result.name}: {estimate_text(estimate, '.3f')}<br>"
+                hovertemplate=f"{name}: {estimate_text(estimate, '.3f')}<br>"
                 f"{class_result.support:,} images, {class_result.predicted_count:,} predicted"
                 "<extra></extra>",
             )
         )
     figure.update_layout(
-        height=380,
+        height=height_for(len(classes), 380, 36),
         margin=MARGIN,
         showlegend=False,
         xaxis=number_axis(METRIC_TITLES[metric], 0, 1),
@@ -83,6 +85,7 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
             hoverinfo="skip",
         )
     )
+    colors = colors_of(class_result.name for class_result in classes)
     for class_result in classes:
         if class_result.roc is not None:
             figure.add_trace(
@@ -91,10 +94,13 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
                     class_result.roc.true_positive_rate,
                     class_result.name,
                     f"area {class_result.auc:.3f}",
+                    color=colors[class_result.name],
                     hover="false positive rate %{x:.1%}, true positive rate %{y:.1%}",
                 )
             )
-    return _with_percent_axes(figure, "false positive rate", "true positive rate")
+    return _with_percent_axes(
+        figure, "false positive rate", "true positive rate", class_count=len(classes)
+    )
 
 
 def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
@@ -102,6 +108,7 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    colors = colors_of(class_result.name for class_result in classes)
     for class_result in classes:
         if class_result.precision_recall is not None:
             figure.add_trace(
@@ -110,29 +117,42 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
                     class_result.precision_recall.precision,
                     class_result.name,
                     f"average {class_result.average_precision:.3f}",
+                    color=colors[class_result.name],
                     hover="recall %{x:.1%}, precision %{y:.1%}",
                     shape="vh",
                 )
             )
-    return _with_percent_axes(figure, "recall", "precision")
+    return _with_percent_axes(figure, "recall", "precision", class_count=len(classes))
 
 
-def _curve(x: Any, y: Any, name: str, summary: str, *, hover: str, shape: str = "linear") -> Any:
+def _curve(
+    x: Any,
+    y: Any,
+    name: str,
+    summary: str,
+    *,
+    color: str,
+    hover: str,
+    shape: str = "linear",
+) -> Any:
     import plotly.graph_objects as go
 
     return go.Scatter(
         x=x,
         y=y,
         mode="lines",
-        line={"color": class_color(name), "width": 2, "shape": shape},
-        name=f"{name}, {summary}",
-        hovertemplate=f"{name}: {hover}<extra></extra>",
+        line={"color": color, "width": 2, "shape": shape},
+        name=f"{plot_text(name)}, {summary}",
+        hovertemplate=f"{plot_text(name)}: {hover}<extra></extra>",
     )
 
 
-def _with_percent_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
+def _with_percent_axes(
+    figure: go.Figure, x_title: str, y_title: str, *, class_count: int
+) -> go.Figure:
     figure.update_layout(
-        height=_CURVE_HEIGHT,
+        # The legend below needs a line for every few classes.
+        height=height_for(class_count, _CURVE_HEIGHT, 10),
         margin=MARGIN,
         showlegend=True,
         legend=_LEGEND,
@@ -142,17 +162,21 @@ def _with_percent_axes(figure: go.Figure, x_title: str, y_title: str) -> go.Figu
     return figure
 
 
-def threshold_lines(curve: ThresholdCurve, class_name: str, threshold: float) -> go.Figure:
+def threshold_lines(
+    curve: ThresholdCurve, class_name: str, threshold: float, classes: Sequence[str]
+) -> go.Figure:
     """Plot precision, recall and F1 of one class against the decision threshold.
 
     Args:
         curve: The values; gaps where a metric is undefined.
         class_name: Determines the color; the three lines differ by their dashes.
         threshold: The threshold marked by a vertical line.
+        classes: All classes, which determine the color of each.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    color = colors_of(classes)[class_name]
     for metric, values, dash in (
         ("precision", curve.precision, "dash"),
         ("recall", curve.recall, "dot"),
@@ -163,7 +187,7 @@ def threshold_lines(curve: ThresholdCurve, class_name: str, threshold: float) ->
                 x=curve.thresholds,
                 y=values,
                 mode="lines",
-                line={"color": class_color(class_name), "dash": dash, "width": 2.5},
+                line={"color": color, "dash": dash, "width": 2.5},
                 name=metric,
                 hovertemplate=f"{metric} %{{y:.3f}} at threshold %{{x:.0%}}<extra></extra>",
             )
@@ -173,7 +197,7 @@ def threshold_lines(curve: ThresholdCurve, class_name: str, threshold: float) ->
         height=340,
         margin=MARGIN,
         legend=_LEGEND | {"y": -0.25},
-        xaxis=percent_axis(f"threshold on the probability of {class_name}"),
+        xaxis=percent_axis(f"threshold on the probability of {plot_text(class_name)}"),
         yaxis=number_axis("precision, recall, F1", 0, 1.02),
     )
     return figure

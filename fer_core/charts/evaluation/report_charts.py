@@ -39,7 +39,7 @@ def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]
     for name, title in METRIC_TITLES.items():
         figures.append(
             (
-                f"{title[:1].upper()}{title[1:]} per emotion",
+                f"{title[:1].upper()}{title[1:]} per class",
                 "Points with 95 % bootstrap intervals.",
                 class_intervals(result.per_class, name),
             )
@@ -47,19 +47,17 @@ def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]
     figures.append(
         (
             "Confusion matrix",
-            "Rows are true emotions, columns predicted ones; the color is the share of the row.",
+            "Rows are true classes, columns predicted ones; the color is the share of the row.",
             confusion_heatmap(result.confusion, result.classes),
         )
     )
     if any(class_result.roc is not None for class_result in result.per_class):
-        figures.append(
-            ("ROC curves", "Each emotion against the rest.", roc_lines(result.per_class))
-        )
+        figures.append(("ROC curves", "Each class against the rest.", roc_lines(result.per_class)))
     if any(class_result.precision_recall is not None for class_result in result.per_class):
         figures.append(
             (
                 "Precision and recall",
-                "Each emotion against the rest, by decreasing threshold on its probability.",
+                "Each class against the rest, by decreasing threshold on its probability.",
                 precision_recall_lines(result.per_class),
             )
         )

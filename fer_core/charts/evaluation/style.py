@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fer_core.emotions import EMOTION_COLORS
+from fer_core.charts.labels import plot_texts
 from fer_core.metrics import Estimate
 
 #: Color of lines that belong to no class; readable on white and on black.
@@ -15,11 +15,6 @@ FIRST, SECOND = "#0072B2", "#D55E00"
 
 #: Margins in pixels. The right one leaves space for the last tick label, which exceeds the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
-
-
-def class_color(name: str) -> str:
-    """Return the color of a class."""
-    return EMOTION_COLORS.get(name, GRAY)
 
 
 def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
@@ -51,7 +46,7 @@ def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
     return {
         "type": "category",
         "categoryorder": "array",
-        "categoryarray": list(classes),
+        "categoryarray": plot_texts(classes),
         "range": [len(classes) - 0.5, top],
         "ticksuffix": "  ",
         "fixedrange": True,

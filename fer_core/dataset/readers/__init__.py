@@ -8,12 +8,29 @@ from __future__ import annotations
 
 import zipfile
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from fer_core.dataset.class_mapping import ClassChoice, SourceClass, with_targets
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.readers.class_folders import is_in_emotion_folder, read_class_folders
-from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables, read_tables
-from fer_core.dataset.readers.ferplus_folders import find_vote_tables, read_ferplus_folders
+from fer_core.dataset.readers.class_folders import (
+    has_class_folders,
+    read_class_folders,
+    register_class_folders,
+)
+from fer_core.dataset.readers.class_register import ClassRegister
+from fer_core.dataset.readers.csv_tables import (
+    TABLE_SUFFIXES,
+    FaceTable,
+    find_tables,
+    read_tables,
+    register_table_classes,
+)
+from fer_core.dataset.readers.ferplus_folders import (
+    find_vote_tables,
+    read_ferplus_folders,
+    register_vote_classes,
+)
 from fer_core.dataset.readers.pictures import is_picture
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
@@ -24,7 +41,7 @@ from fer_core.progress import ProgressReport
 
 #: The supported sources, as the end of a message.
 SUPPORTED = (
-    "provide a folder or zip of pictures in <split>/<emotion>/ or <emotion>/, a table with the "
+    "provide a folder or zip of pictures in <split>/<class>/ or <class>/, a table with the "
     "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
     "with their label.csv"
 )
@@ -40,6 +57,8 @@ def read_dataset(
     path: Path,
     split_choice: SplitChoice | None = None,
     report: ProgressReport | None = None,
+    *,
+    class_choice: ClassChoice | None = None,
 ) -> FaceSet:
     """Read a dataset of any supported kind, without importing it.
 
@@ -47,6 +66,8 @@ def read_dataset(
         path: A table, or a folder or ``.zip`` of tables or pictures.
         split_choice: How missing splits are created; by default 10 % validation and 10 % test.
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
+        class_choice: How the classes of the source become those of the dataset; by default they are
+            mapped to the seven emotions.
 
     Raises:
         InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable.
@@ -54,10 +75,66 @@ def read_dataset(
     choice = split_choice or SplitChoice()
     with closing(_source(path)) as source:
         problems = ProblemLog()
-        names = source.names(problems)
-        if isinstance(source, FileSource):
-            return _read_file(source, names, choice, problems, report=report)
-        return _read_files(source, names, choice, problems, report=report)
+        register = ClassRegister(class_choice or ClassChoice(), source.label)
+        content = _content(source, register.choice, problems)
+        if content.tables:
+            return read_tables(source, content.tables, choice, register, problems, report=report)
+        read = read_ferplus_folders if content.has_votes else read_class_folders
+        return read(source, content.names, choice, register, problems, report=report)
+
+
+def find_classes(
+    path: Path,
+    class_choice: ClassChoice | None = None,
+    report: ProgressReport | None = None,
+) -> tuple[SourceClass, ...]:
+    """Return the classes of a source, and what an import would make of them.
+
+    The images are not decoded.
+
+    Args:
+        path: As for ``read_dataset``.
+        class_choice: As for ``read_dataset``; ``choice_problem`` checks whether it is possible.
+        report: As for ``read_dataset``.
+
+    Raises:
+        InputError: ``path`` does not exist, is of an unknown kind, or contains no class.
+    """
+    choice = class_choice or ClassChoice()
+    with closing(_source(path)) as source:
+        register = ClassRegister(choice, source.label, counts_only=True)
+        content = _content(source, choice, ProblemLog())
+        if content.tables:
+            register_table_classes(source, content.tables, register, report)
+        elif content.has_votes:
+            register_vote_classes(source, content.names, register)
+        else:
+            register_class_folders(content.names, register)
+        if not register.source_classes:
+            raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
+        return with_targets(register.source_classes, choice)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a source contains: tables, FER+'s folders, or pictures in folders.
+
+    Attributes:
+        names: The paths of its files.
+        tables: The tables to read; empty for pictures.
+        has_votes: True for FER+'s folders.
+    """
+
+    names: list[str]
+    tables: list[FaceTable] = field(default_factory=list)
+    has_votes: bool = False
+
+
+def _content(source: Source, choice: ClassChoice, problems: ProblemLog) -> _Content:
+    names = source.names(problems)
+    if isinstance(source, FileSource):
+        return _Content(names, _table_file(source, names, problems))
+    return _files(source, names, choice, problems)
 
 
 def _source(path: Path) -> Source:
@@ -74,18 +151,11 @@ def _source(path: Path) -> Source:
     return FileSource(path)
 
 
-def _read_file(
-    source: Source,
-    names: list[str],
-    choice: SplitChoice,
-    problems: ProblemLog,
-    *,
-    report: ProgressReport | None,
-) -> FaceSet:
-    """Read a single file, which can only be a table; its name does not matter."""
+def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
+    """Return the table of a single file, which can only be a table; its name does not matter."""
     tables = find_tables(source, names, problems)
     if tables:
-        return read_tables(source, tables, choice, problems, report)
+        return tables
     if problems.first is not None:
         raise InputError(f"{source.label} {problems.first.reason}; {SUPPORTED}.")
     if source.label.lower().endswith(TABLE_SUFFIXES):
@@ -96,30 +166,21 @@ def _read_file(
     raise InputError(f"{source.label} is not a dataset of a supported kind; {SUPPORTED}.")
 
 
-def _read_files(
-    source: Source,
-    names: list[str],
-    choice: SplitChoice,
-    problems: ProblemLog,
-    *,
-    report: ProgressReport | None,
-) -> FaceSet:
+def _files(source: Source, names: list[str], choice: ClassChoice, problems: ProblemLog) -> _Content:
     """Recognize the content of a folder or archive, the most specific kind first."""
     for name in names:
         if name.lower().endswith(_ARCHIVE_SUFFIXES):
             problems.add(name, _INNER_ARCHIVE)
     if find_vote_tables(names):
-        return read_ferplus_folders(source, names, choice, problems, report)
+        return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     tables = find_tables(source, table_names, problems)
-    if any(is_in_emotion_folder(name) for name in names):
+    if tables and has_class_folders(names, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)
-        return read_class_folders(source, names, choice, problems, report)
-    if tables:
-        return read_tables(source, tables, choice, problems, report)
-    if any(is_picture(name) for name in names):
-        return read_class_folders(source, names, choice, problems, report)
+        tables = []
+    if tables or any(is_picture(name) for name in names):
+        return _Content(names, tables)
     raise InputError(
         f"{source.label} contains no usable picture and no table of faces; "
         f"{SUPPORTED}{problems.first_in_brackets()}"

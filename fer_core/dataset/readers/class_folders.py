@@ -1,31 +1,58 @@
-"""Pictures in folders named after their emotion, such as Kaggle's FER2013."""
+"""Pictures in folders named after their class, such as Kaggle's FER2013."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.persons import Person
+from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.pictures import decode_face, is_picture
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, shortened
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.splitting import SplitChoice
-from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.emotions import EMOTIONS8, emotion_from_name
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-_NO_FOLDER = SkipReason("is not in a folder named after an emotion")
+_NO_FOLDER = SkipReason("is not in a folder named after a class")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the path of a picture says about it.
+
+    Attributes:
+        class_name: The folder of its class.
+        split: Index into ``SPLITS``.
+        is_official: True if the split is an official test set of FER2013.
+        person: The person that a folder names; None if there is none.
+    """
+
+    class_name: str
+    split: int
+    is_official: bool
+    person: Person | None
 
 
 def read_class_folders(
     source: Source,
     names: list[str],
     split_choice: SplitChoice,
+    register: ClassRegister,
     problems: ProblemLog,
+    *,
     report: ProgressReport | None = None,
 ) -> FaceSet:
-    """Read ``<split>/<emotion>/picture`` or ``<emotion>/picture``, at any depth.
+    """Read ``<split>/<class>/picture`` or ``<class>/picture``, at any depth.
 
-    A folder below that of the emotion, ``<emotion>/<subject>/picture``, names the person.
+    The class is the last folder named after an emotion; if there is none, the first folder below
+    those that all pictures share and below the folder of the split.
+
+    A folder below that of the class, ``<class>/<subject>/picture``, names the person.
 
     FER2013's official splits are recognized by the prefixes of file names, which also distinguish
     the two test sets in Kaggle's ``test/`` folder; in this case missing splits stay missing. For
@@ -35,86 +62,132 @@ def read_class_folders(
         source: The files.
         names: Their paths inside it.
         split_choice: How missing splits are created.
+        register: Gives the classes their labels.
         problems: Collects the pictures that cannot be used.
         report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
         InputError: No picture in the source can be used.
     """
-    usable: dict[str, tuple[int, int, bool]] = {}
-    for name in names:
-        label_and_split = _label_and_split(name)
-        if isinstance(label_and_split, SkipReason):
-            problems.add(name, label_and_split)
-        elif label_and_split is not None:
-            usable[name] = label_and_split
+    placed: dict[str, tuple[int, _Place]] = {}
+    for name, place in _places(names):
+        if isinstance(place, SkipReason):
+            problems.add(name, place)
+            continue
+        label = register.label(place.class_name)
+        if label is not None:
+            placed[name] = label, place
 
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(list(usable)), start=1):
+    for done, (name, content) in enumerate(source.read_all(list(placed)), start=1):
         face = content if isinstance(content, SkipReason) else decode_face(content)
         if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
-            label, split, is_official = usable[name]
-            rows.add(face, label, split, name, _person(name))
-            rows.has_official_splits |= is_official
-        if report is not None and (done % 500 == 0 or done == len(usable)):
-            report(done, len(usable))
+            label, place = placed[name]
+            rows.add(face, label, place.split, name, place.person)
+            rows.has_official_splits |= place.is_official
+        if report is not None and (done % 500 == 0 or done == len(placed)):
+            report(done, len(placed))
 
     if not rows:
-        raise InputError(
-            f"{source.label} contains no usable picture in a folder named after an emotion "
-            f"({', '.join(EMOTIONS)}); arrange it as train/<emotion>/… and test/<emotion>/…"
-            f"{problems.first_in_brackets()}"
-        )
-    return rows.to_face_set(split_choice, problems, report)
+        raise InputError(_nothing_usable(source, register, problems))
+    return rows.to_face_set(split_choice, register, problems, report)
 
 
-def is_in_emotion_folder(name: str) -> bool:
-    """Return True if a file is a picture in a folder named after one of the seven emotions."""
-    return isinstance(_label_and_split(name), tuple)
+def register_class_folders(names: list[str], register: ClassRegister) -> None:
+    """Count the pictures of each class without reading them."""
+    for _, place in _places(names):
+        if isinstance(place, _Place):
+            register.label(place.class_name)
 
 
-def _label_and_split(name: str) -> tuple[int, int, bool] | SkipReason | None:
-    """Return label, split and whether the split is an official test set of FER2013.
+def has_class_folders(names: list[str], choice: ClassChoice) -> bool:
+    """Return True if pictures are sorted into folders of classes.
 
-    Returns:
-        A reason if the picture is skipped; None if the file is not a picture (a readme, a license):
-        such files are not reported.
+    They are if a folder is named after one of the emotions to map to; for the names of the source,
+    if there are two or more folders.
     """
-    *folders, file_name = name.split("/")
-    if not is_picture(file_name):
+    if choice.fixed_classes is None:
+        found = {place.class_name for _, place in _places(names) if isinstance(place, _Place)}
+        return len(found) > 1
+    return any(
+        isinstance(place, _Place) and choice.target(place.class_name) is not None
+        for _, place in _places(names)
+    )
+
+
+def _places(names: Iterable[str]) -> Iterator[tuple[str, _Place | SkipReason]]:
+    """Yield the place of each picture, or why it is skipped; other files are not mentioned."""
+    pictures = [name for name in names if is_picture(name.rpartition("/")[2])]
+    paths = {name.rpartition("/")[0] for name in pictures}
+    folders = {path: path.split("/") if path else [] for path in paths}
+    shared = _shared_folders(list(folders.values()))
+    positions = {path: _class_position(parts, shared) for path, parts in folders.items()}
+    splits = {path: _split_folder(parts) for path, parts in folders.items()}
+    persons = {path: _person(parts, positions[path]) for path, parts in folders.items()}
+    for name in pictures:
+        path, _, file_name = name.rpartition("/")
+        position = positions[path]
+        if position is None:
+            yield name, _NO_FOLDER
+        else:
+            split, is_official = _split(splits[path], file_name)
+            yield name, _Place(folders[path][position], split, is_official, persons[path])
+
+
+def _shared_folders(folders: list[list[str]]) -> int:
+    """Return the number of folders at the start that all folders of pictures have in common.
+
+    The folder of the only class is not counted; pictures in a folder above are ignored.
+    """
+    level = 0
+    while True:
+        deeper = [parts for parts in folders if len(parts) > level]
+        is_shared = len({parts[level] for parts in deeper}) == 1
+        if not is_shared or max(map(len, deeper)) == level + 1:
+            return level
+        level += 1
+
+
+def _class_position(folders: list[str], shared: int) -> int | None:
+    """Return the position of the folder of the class; None if there is none."""
+    emotions = [
+        position
+        for position, folder in enumerate(folders)
+        if emotion_from_name(folder, EMOTIONS8) is not None
+    ]
+    if emotions:
+        return emotions[-1]
+    below = range(shared, len(folders))
+    return next((one for one in below if split_from_name(folders[one]) is None), None)
+
+
+def _person(folders: list[str], class_position: int | None) -> Person | None:
+    """Return the person that a folder below that of the class names."""
+    if class_position is None or class_position + 1 == len(folders):
         return None
-    if not folders:
-        return _NO_FOLDER
-    position = _emotion_position(folders)
-    if position is None:
-        return SkipReason(f"is of class {shortened(folders[-1])!r}, not one of the seven emotions")
-    label = EMOTIONS.index(emotion_from_name(folders[position]) or "")
-    folder_split = split_from_name(folders[position - 1]) if position > 0 else None
+    folder = folders[class_position + 1]
+    if split_from_name(folder) is not None:
+        return None
+    return Person(folder.casefold(), "folders below the classes")
+
+
+def _split_folder(folders: list[str]) -> tuple[int, bool] | None:
+    splits = [split for folder in folders if (split := split_from_name(folder)) is not None]
+    return splits[-1] if splits else None
+
+
+def _split(folder_split: tuple[int, bool] | None, file_name: str) -> tuple[int, bool]:
+    """Return the split of a picture, and whether it is an official test set of FER2013."""
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
     # file name is used only if the folder does not determine the split, such as Kaggle's test/
     # folder, which contains both test sets.
     if folder_split is None or folder_split == (SPLITS.index("test"), False):
         file_split = _official_split(file_name)
         if file_split is not None and (file_split[1] or folder_split is None):
-            return label, *file_split
-    return label, *(folder_split or (SPLITS.index("train"), False))
-
-
-def _emotion_position(folders: list[str]) -> int | None:
-    """Return the position of the last folder named after an emotion."""
-    positions = [index for index, one in enumerate(folders) if emotion_from_name(one) is not None]
-    return positions[-1] if positions else None
-
-
-def _person(name: str) -> Person | None:
-    """Return the person that a folder below that of the emotion names."""
-    folders = name.split("/")[:-1]
-    position = _emotion_position(folders)
-    if position is None or position + 1 == len(folders):
-        return None
-    return Person(folders[position + 1].casefold(), "folders below the classes")
+            return file_split
+    return folder_split or (SPLITS.index("train"), False)
 
 
 def _official_split(file_name: str) -> tuple[int, bool] | None:
@@ -123,3 +196,18 @@ def _official_split(file_name: str) -> tuple[int, bool] | None:
     if separator and prefix in ("Training", "PublicTest", "PrivateTest"):
         return split_from_name(prefix)
     return None
+
+
+def _nothing_usable(source: Source, register: ClassRegister, problems: ProblemLog) -> str:
+    register.report_left_out(problems)
+    fixed = register.choice.fixed_classes
+    if fixed is None:
+        return (
+            f"{source.label} contains no usable picture in a folder named after a class; arrange "
+            f"it as train/<class>/… and test/<class>/…{problems.first_in_brackets()}"
+        )
+    return (
+        f"{source.label} contains no usable picture in a folder named after an emotion "
+        f"({', '.join(fixed)}); arrange it as train/<emotion>/… and test/<emotion>/…, or import it "
+        f"with --classes folders to keep the names of its folders{problems.first_in_brackets()}"
+    )

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
-from fer_core.dataset.readers.table_rows import RowParser, TableColumns, table_columns
+from fer_core.dataset.readers.table_rows import (
+    RowParser,
+    TableColumns,
+    register_row,
+    table_columns,
+)
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
@@ -75,7 +83,9 @@ def read_tables(
     source: Source,
     tables: list[FaceTable],
     split_choice: SplitChoice,
+    register: ClassRegister,
     problems: ProblemLog,
+    *,
     report: ProgressReport | None = None,
 ) -> FaceSet:
     """Read tables with one face per row, in the order of their rows.
@@ -89,6 +99,7 @@ def read_tables(
         source: Contains the tables.
         tables: The result of ``find_tables``, at least one.
         split_choice: How missing splits are created.
+        register: Gives the classes their labels.
         problems: Collects the rows that cannot be used.
         report: Called repeatedly with the number of bytes read and of all bytes.
 
@@ -99,19 +110,54 @@ def read_tables(
     rows = FaceRows(source.label)
     meter = ReadMeter(source.label, sum(table.size for table in chosen), report)
     for table in chosen:
-        try:
-            _read_table(source, table, rows, problems, meter)
-        except InputError:
-            raise
-        except Exception as error:
-            # No row of a damaged file can be trusted: a wrong checksum, which is detected at the
-            # end, shows that some pixels are wrong, but not which ones.
-            raise InputError(
-                f"{_location(source, table)} is damaged ({error_text(error)}); download it again."
-            ) from error
+        with _damage_as_input_error(source, table):
+            _read_table(source, table, rows, problems, meter, register=register)
     if not rows:
+        register.report_left_out(problems)
         raise InputError(_nothing_usable(source, chosen, problems))
-    return rows.to_face_set(split_choice, problems, report)
+    return rows.to_face_set(split_choice, register, problems, report)
+
+
+def register_table_classes(
+    source: Source,
+    tables: list[FaceTable],
+    register: ClassRegister,
+    report: ProgressReport | None = None,
+) -> None:
+    """Count the rows of each class; the pixels are not parsed.
+
+    Args:
+        source: Contains the tables.
+        tables: The result of ``find_tables``, at least one.
+        register: Counts the classes.
+        report: As for ``read_tables``.
+
+    Raises:
+        InputError: A table is damaged.
+    """
+    chosen = _chosen(tables, ProblemLog())
+    meter = ReadMeter(source.label, sum(table.size for table in chosen), report)
+    for table in chosen:
+        with _damage_as_input_error(source, table), source.open(table.name) as stream:
+            lines = (line for _, line in text_lines(meter.metered(stream.file)) if line != b"")
+            next(lines, None)  # the header
+            for line in lines:
+                if line is not None:
+                    register_row(line, table.columns, register)
+
+
+@contextmanager
+def _damage_as_input_error(source: Source, table: FaceTable) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        # No row of a damaged file can be trusted: a wrong checksum, which is detected at the
+        # end, shows that some pixels are wrong, but not which ones.
+        raise InputError(
+            f"{_location(source, table)} is damaged ({error_text(error)}); download it again."
+        ) from error
 
 
 def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
@@ -134,9 +180,15 @@ def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
 
 
 def _read_table(
-    source: Source, table: FaceTable, rows: FaceRows, problems: ProblemLog, meter: ReadMeter
+    source: Source,
+    table: FaceTable,
+    rows: FaceRows,
+    problems: ProblemLog,
+    meter: ReadMeter,
+    *,
+    register: ClassRegister,
 ) -> None:
-    parser = RowParser(table.columns)
+    parser = RowParser(table.columns, register)
     split, is_official = table.split or (SPLITS.index("train"), False)
     with source.open(table.name) as stream:
         lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
@@ -144,6 +196,8 @@ def _read_table(
         for number, line in lines:
             name = f"{table.name}:{number}"
             row = _OVERLONG if line is None else parser.parse(line)
+            if row is None:
+                continue
             if isinstance(row, SkipReason):
                 problems.add(name, row)
                 continue

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.dataset.persons import Person, person_from_path
+from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.problems import ProblemLog, as_text
 from fer_core.dataset.split_groups import create_grouped_splits
 from fer_core.dataset.splitting import SplitChoice
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
@@ -53,7 +53,7 @@ class FaceRows:
 
         Args:
             image: uint8 ``[48, 48]``.
-            label: Index into ``EMOTIONS``.
+            label: As ``ClassRegister.label`` returns it.
             split: Index into ``SPLITS``.
             name: Its origin.
             person: The person in it, if the source names one.
@@ -80,6 +80,7 @@ class FaceRows:
     def to_face_set(
         self,
         split_choice: SplitChoice,
+        register: ClassRegister,
         problems: ProblemLog,
         report: ProgressReport | None = None,
     ) -> FaceSet:
@@ -91,10 +92,15 @@ class FaceRows:
 
         Args:
             split_choice: How missing splits are created.
+            register: Gave the classes their labels.
             problems: What was skipped.
             report: Called with the progress of the comparison of the images.
+
+        Raises:
+            InputError: The source has too few classes.
         """
-        labels = np.array(self._labels, dtype=np.int8)
+        found = register.finish(problems)
+        labels = found.positions[np.array(self._labels, dtype=np.int8)]
         splits = np.array(self._splits, dtype=np.int8)
         self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
         groups = None
@@ -108,7 +114,7 @@ class FaceRows:
                 labels,
                 splits,
                 persons=persons,
-                classes=EMOTIONS,
+                classes=found.classes,
                 choice=split_choice,
                 report=report,
             )
@@ -119,6 +125,8 @@ class FaceRows:
             tuple(self._names),
             problems.listed(),
             split_groups=groups,
+            classes=found.classes,
+            source_classes=found.source_classes,
         )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.ferplus import VOTE_COLUMNS
+from fer_core.dataset.ferplus import NO_EMOTION, VOTE_COLUMNS
+from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
@@ -20,7 +21,6 @@ from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.table_rows import split_line
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
-from fer_core.emotions import EMOTIONS, emotion_from_name
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
@@ -44,7 +44,7 @@ class VotedFace:
     """A picture with a label that has more votes than all others.
 
     Attributes:
-        label: Index into ``EMOTIONS``.
+        label: As ``ClassRegister.label`` returns it.
         split: Index into ``SPLITS``.
         box: The position of the face in the picture.
     """
@@ -63,25 +63,28 @@ def read_ferplus_folders(
     source: Source,
     names: list[str],
     split_choice: SplitChoice,
+    register: ClassRegister,
     problems: ProblemLog,
+    *,
     report: ProgressReport | None = None,
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
 
-    The label of a face is the answer with the most votes. Faces with a tie, or with most votes for
-    contempt, "unknown" or "not a face", are counted and skipped.
+    The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
+    "unknown" or "not a face", are counted and skipped.
 
     Args:
         source: The files.
         names: Their paths inside it.
         split_choice: How missing splits are created if there is only ``FER2013Train/``.
+        register: Gives the classes their labels.
         problems: Collects the pictures and rows that cannot be used.
         report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
         InputError: No picture can be used, or a ``label.csv`` is damaged.
     """
-    votes = _Votes(names, problems)
+    votes = _Votes(names, register, problems)
     for table in find_vote_tables(names):
         votes.read(source, table)
     voted = votes.faces
@@ -101,11 +104,23 @@ def read_ferplus_folders(
         if report is not None and (done % 500 == 0 or done == len(voted)):
             report(done, len(voted))
     if not rows:
+        register.report_left_out(problems)
         raise InputError(
             f"{source.label} has FER+'s votes, but no usable picture; create the "
             f"pictures with FER+'s generate_training_data.py{problems.first_in_brackets()}"
         )
-    return rows.to_face_set(split_choice, problems, report)
+    return rows.to_face_set(split_choice, register, problems, report)
+
+
+def register_vote_classes(source: Source, names: list[str], register: ClassRegister) -> None:
+    """Count the faces of each class without reading the pictures.
+
+    Raises:
+        InputError: A ``label.csv`` is damaged.
+    """
+    votes = _Votes(names, register, ProblemLog())
+    for table in find_vote_tables(names):
+        votes.read(source, table)
 
 
 def _file_name(name: str) -> str:
@@ -121,11 +136,13 @@ class _Votes:
 
     Args:
         names: The files of the source.
+        register: Gives the classes their labels.
         problems: Collects the rows that cannot be used.
     """
 
-    def __init__(self, names: list[str], problems: ProblemLog) -> None:
+    def __init__(self, names: list[str], register: ClassRegister, problems: ProblemLog) -> None:
         self._known = set(names)
+        self._register = register
         self._problems = problems
         #: Pictures that are in a label file, even if their row cannot be used.
         self.mentioned: set[str] = set()
@@ -161,30 +178,35 @@ class _Votes:
             self._problems.add(f"{table}:{number}", _REPEATED)
         else:
             self.mentioned.add(name)
-            face = _voted_face(fields, split)
+            face = self._voted_face(fields, split)
             if isinstance(face, SkipReason):
                 self._problems.add(name, face)
-            else:
+            elif face is not None:
                 self.faces[name] = face
+
+    def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
+        """Return the face of a row with file name, box and ten counts.
+
+        None if its class is left out as a whole.
+        """
+        # The official file has no header.
+        if len(fields) != 2 + len(VOTE_COLUMNS):
+            return SkipReason(
+                f"has {len(fields)} columns in label.csv instead of {2 + len(VOTE_COLUMNS)}",
+                "has the wrong number of columns in label.csv",
+            )
+        box = _parse_box(fields[1])
+        answer = _plurality([_count(field) for field in fields[2:]])
+        if isinstance(box, SkipReason):
+            return box
+        if isinstance(answer, SkipReason):
+            return answer
+        label = self._register.label(answer)
+        return None if label is None else VotedFace(label, split, box)
 
 
 def _is_header(fields: list[bytes]) -> bool:
     return len(fields) > 2 and b"neutral" in [field.strip().lower() for field in fields]
-
-
-def _voted_face(fields: list[bytes], split: int) -> VotedFace | SkipReason:
-    """Return the face of a row with file name, box and ten counts."""
-    # The official file has no header.
-    if len(fields) != 2 + len(VOTE_COLUMNS):
-        return SkipReason(
-            f"has {len(fields)} columns in label.csv instead of {2 + len(VOTE_COLUMNS)}",
-            "has the wrong number of columns in label.csv",
-        )
-    box = _parse_box(fields[1])
-    label = _plurality([_count(field) for field in fields[2:]])
-    if isinstance(box, SkipReason):
-        return box
-    return label if isinstance(label, SkipReason) else VotedFace(label, split, box)
 
 
 def _parse_box(field: bytes) -> Box | SkipReason:
@@ -204,8 +226,8 @@ def _count(field: bytes) -> float:
         return math.nan
 
 
-def _plurality(votes: list[float]) -> int | SkipReason:
-    """Return the emotion with more votes than any other answer, as its label."""
+def _plurality(votes: list[float]) -> str | SkipReason:
+    """Return the emotion with more votes than any other answer."""
     if not all(math.isfinite(count) and count >= 0 for count in votes):
         return _BAD_VOTES
     most = max(votes)
@@ -213,12 +235,10 @@ def _plurality(votes: list[float]) -> int | SkipReason:
         return _NO_VOTES
     if votes.count(most) > 1:
         return _TIE
-    choice = VOTE_COLUMNS[votes.index(most)]
-    emotion = emotion_from_name(choice)
-    if emotion is None:
-        answer = choice.replace("_", " ")
-        return SkipReason(f"is {answer!r} to most annotators, not one of the seven emotions")
-    return EMOTIONS.index(emotion)
+    answer = VOTE_COLUMNS[votes.index(most)]
+    if answer in NO_EMOTION:
+        return SkipReason(f"is {answer.replace('_', ' ')!r} to most annotators, not an emotion")
+    return answer
 
 
 def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | SkipReason:

@@ -35,6 +35,11 @@ class ProblemLog:
     def __init__(self) -> None:
         self._listed: list[Problem] = []
         self._counts: dict[str, int] = {}
+        self._classes: list[Problem] = []
+
+    def add_class(self, name: str, reason: str, count: int) -> None:
+        """Add a class that is left out as a whole, with the number of its files or rows."""
+        self._classes.append(Problem(f"class {name!r}", reason, count))
 
     def add(self, name: str, skip: SkipReason) -> None:
         """Add a skipped file or row."""
@@ -48,7 +53,8 @@ class ProblemLog:
     @property
     def first(self) -> Problem | None:
         """The first problem, for error messages."""
-        return self._listed[0] if self._listed else None
+        listed = (*self._classes, *self._listed)
+        return listed[0] if listed else None
 
     def first_in_brackets(self) -> str:
         """Return the first problem as the end of a sentence, with its period."""
@@ -56,13 +62,16 @@ class ProblemLog:
         return "." if first is None else f" (first problem: {first.name} {first.reason})."
 
     def listed(self) -> tuple[Problem, ...]:
-        """Return the problems in their order, then the number of further ones of each kind."""
+        """Return the classes that are left out, then files and rows in their order.
+
+        At the end is the number of further files and rows of each kind.
+        """
         rest = [
             Problem(f"… and {count - MAX_LISTED:,} more", kind, count - MAX_LISTED)
             for kind, count in self._counts.items()
             if count > MAX_LISTED
         ]
-        return (*self._listed, *rest)
+        return (*self._classes, *self._listed, *rest)
 
 
 def as_text(name: str) -> str:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.dataset.persons import Person
+from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import split_from_name
 from fer_core.dataset.readers.problems import SkipReason, as_text, shortened
-from fer_core.emotions import EMOTIONS, emotion_from_name
 
 _DELIMITERS = (b",", b";", b"\t")
-_LABEL_COLUMNS = ("emotion", "label")
+_LABEL_COLUMNS = ("emotion", "label", "class")
 _SPLIT_COLUMNS = ("usage", "split")
 _PERSON_COLUMNS = ("subject", "person", "identity", "subject_id", "person_id")
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
 #: All pixel values in their usual notation. One look-up per value parses and validates it.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
+
+#: Longer texts are not names of classes; they are cut, in characters.
+_MAX_CLASS_TEXT = 100
 
 NO_LABEL = SkipReason("has no label")
 
@@ -69,7 +73,7 @@ class TableRow:
 
     Attributes:
         image: uint8 ``[48, 48]``.
-        label: Index into ``EMOTIONS``.
+        label: As ``ClassRegister.label`` returns it.
         split: Index into ``SPLITS``; None if the table has no such column.
         is_official: Whether the split is one of FER2013's official test sets.
         person: The person in the image; None if the table does not name one.
@@ -111,23 +115,33 @@ def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
 
 
 class RowParser:
-    """Parses the rows of one table."""
+    """Parses the rows of one table.
 
-    def __init__(self, columns: TableColumns) -> None:
+    Args:
+        columns: Its columns.
+        register: Gives the classes their labels.
+    """
+
+    def __init__(self, columns: TableColumns, register: ClassRegister) -> None:
         self._columns = columns
+        self._register = register
         self._pixels, self._label, self._split = columns.pixels, columns.label, columns.split
 
-    def parse(self, line: bytes) -> TableRow | SkipReason:
-        """Return the row, or why it is skipped."""
+    def parse(self, line: bytes) -> TableRow | SkipReason | None:
+        """Return the row, why it is skipped, or None if its class is left out as a whole."""
         fields = split_line(line, self._columns.delimiter)
         count = len(self._columns.names)
         if len(fields) < count or any(field.strip() for field in fields[count:]):
             return SkipReason(
                 f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
             )
-        label = NO_LABEL if self._label is None else parse_label(fields[self._label])
-        if isinstance(label, SkipReason):
-            return label
+        named_class = None if self._label is None else _class_from(fields[self._label])
+        if named_class is None:
+            return NO_LABEL
+        name, is_number = named_class
+        label = self._register.label(name, is_number=is_number)
+        if label is None:
+            return None
         split, is_official = None, False
         if self._split is not None:
             usage = _text(fields[self._split])
@@ -151,21 +165,27 @@ class RowParser:
         return Person(name.casefold(), f"column {self._columns.names[position]!r}")
 
 
-def parse_label(field: bytes) -> int | SkipReason:
-    """Parse a label, given as FER2013's number (0 to 6) or as a name."""
-    text = _text(field)
-    if not text:
-        return NO_LABEL
+def register_row(line: bytes, columns: TableColumns, register: ClassRegister) -> None:
+    """Count the class of a row without parsing its pixels."""
+    fields = split_line(line, columns.delimiter)
+    if columns.label is not None and len(fields) > columns.label:
+        named_class = _class_from(fields[columns.label])
+        if named_class is not None:
+            register.label(named_class[0], is_number=named_class[1])
+
+
+@lru_cache(maxsize=1024)
+def _class_from(field: bytes) -> tuple[str, bool] | None:
+    """Return the name of a class, and whether it is a number (``3``, ``3.0``); None for no text."""
+    try:
+        text = field.decode("utf-8")
+    except UnicodeDecodeError:
+        text = field.decode("latin-1")
+    text = shortened(as_text(text.strip()), _MAX_CLASS_TEXT)
     number = re.fullmatch(r"([+-]?\d{1,9})(?:\.0*)?", text, re.ASCII)
     if number:
-        label = int(number[1])
-        if 0 <= label < len(EMOTIONS):
-            return label
-        return SkipReason(f"has the label {label}, outside 0 to 6", "has a label outside 0 to 6")
-    emotion = emotion_from_name(text)
-    if emotion is None:
-        return SkipReason(f"is of class {text!r}, not one of the seven emotions")
-    return EMOTIONS.index(emotion)
+        return str(int(number[1])), True
+    return (text, False) if text else None
 
 
 def parse_pixels(field: bytes) -> NDArray[np.uint8] | SkipReason:

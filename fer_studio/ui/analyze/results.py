@@ -70,7 +70,7 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     rows = [
         {
             "Photo": result.file,
-            "Emotions": _emotion_counts(result),
+            "Classes": _class_counts(result),
             "Faces": len(result.faces),
         }
         for result in results
@@ -86,7 +86,7 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
         column_config={
             # The columns are narrow, so that a phone shows the first two.
             "Photo": st.column_config.TextColumn(width=150),
-            "Emotions": st.column_config.TextColumn(width="medium"),
+            "Classes": st.column_config.TextColumn(width="medium"),
             "Faces": st.column_config.NumberColumn(width="small"),
         },
     )
@@ -96,13 +96,13 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
     return chosen
 
 
-def _emotion_counts(result: PhotoResult) -> str:
+def _class_counts(result: PhotoResult) -> str:
     if result.error is not None:
         return "could not be analyzed"
     if not result.faces:
         return "no face found"
     counts = Counter(face.label for face in result.faces)
-    return ", ".join(f"{count} {emotion}" for emotion, count in counts.most_common())
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int) -> None:
@@ -177,7 +177,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
             )
         return
     is_numbered = len(result.faces) > 1
-    alt = f"{result.file} with {_emotion_counts(result)} marked"
+    alt = f"{result.file} with {_class_counts(result)} marked"
     if len(result.faces) <= 2:
         picture, faces = st.columns([3, 2])
         picture.image(shown, width="stretch", alt=alt)
@@ -208,7 +208,7 @@ def _show_face(face: Face, number: int | None, photo_key: str) -> None:
     color = "gray" if face.crop.ndim == 2 else "color"
     with st.container(border=True):
         prefix = "" if number is None else f"{number}: "
-        st.markdown(f"**{prefix}{face.label} {100 * face.score:.0f} %**")
+        st.markdown(f"**{prefix}{plain_text(face.label)} {100 * face.score:.0f} %**")
         crop, chart = st.columns([1, 2], vertical_alignment="center")
         crop.image(
             face.crop,

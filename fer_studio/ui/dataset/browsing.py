@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from fer_core.charts.dataset import difference_map, intensity_lines
 from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
-from fer_core.emotions import EMOTIONS
 from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
+from fer_studio.ui.text import plain_text
 
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
 
@@ -61,13 +61,19 @@ def show_browsing(dataset: OpenDataset) -> None:
 
 
 def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
-    """Draw the widgets for emotion and split, and return the matching rows."""
-    emotion = st.selectbox(
-        "Emotion", ["all", *EMOTIONS], key=f"{key}_emotion", width=180, help="By label."
+    """Draw the widgets for class and split, and return the matching rows."""
+    classes = dataset.faces.classes
+    chosen = st.selectbox(
+        "Class",
+        [None, *classes],
+        format_func=lambda name: "all" if name is None else name,
+        key=f"{key}_emotion",
+        width=180,
+        help="By label.",
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
-    if emotion != "all":
-        rows = rows[dataset.faces.labels[rows] == EMOTIONS.index(emotion)]
+    if chosen is not None:
+        rows = rows[dataset.faces.labels[rows] == classes.index(chosen)]
     return rows
 
 
@@ -78,16 +84,18 @@ def _show_gallery(dataset: OpenDataset) -> None:
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
     if not len(rows):
-        st.info("There is no image of this emotion in this split.", icon=":material/search_off:")
+        st.info("There is no image of this class in this split.", icon=":material/search_off:")
         return
     ordered, values = _ordered(dataset, rows, order)
     st.caption(f"{len(rows):,} images")
     state = curation_state(dataset)
 
     def caption(row: int) -> str:
-        text = dataset.caption(row) if values is None else f"{dataset.caption(row)} · {values(row)}"
+        text = plain_text(dataset.caption(row))
+        if values is not None:
+            text += f" · {values(row)}"
         mark = state.mark(row)
-        return f"{text} · **{mark}**" if mark else text
+        return f"{text} · **{plain_text(mark)}**" if mark else text
 
     show_gallery(
         dataset.faces.images,
@@ -132,17 +140,23 @@ class _Formatter:
 @st.cache_resource(max_entries=8, show_spinner="Averaging…")
 def _means(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArray[np.float64]]:
     rows = _dataset.faces.rows(split)
-    return mean_faces(_dataset.faces.images[rows], _dataset.faces.labels[rows])
+    return mean_faces(
+        _dataset.faces.images[rows], _dataset.faces.labels[rows], _dataset.faces.classes
+    )
 
 
 def _show_mean_faces(dataset: OpenDataset) -> None:
     split = _choose_split(dataset, "means")
     means = _means(dataset.key, split, dataset)
     st.caption(
-        "The mean of all images of an emotion, with stretched contrast. It shows what these faces "
+        "The mean of all images of a class, with stretched contrast. It shows what these faces "
         "have in common."
     )
-    show_faces([as_picture(mean) for mean in means.values()], list(means))
+    show_faces(
+        [as_picture(mean) for mean in means.values()],
+        [plain_text(name) for name in means],
+        names=list(means),
+    )
     if len(means) < 2:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -166,9 +180,14 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         f"where {second} is",
     )
     with explanation:
-        show_faces([as_picture(means[first]), as_picture(means[second])], [first, second])
+        show_faces(
+            [as_picture(means[first]), as_picture(means[second])],
+            [plain_text(first), plain_text(second)],
+            names=[first, second],
+        )
         st.markdown(
-            f"Red: the mean {first} face is brighter. Blue: the mean {second} face is brighter. "
+            f"Red: the mean {plain_text(first)} face is brighter. Blue: the mean "
+            f"{plain_text(second)} face is brighter. "
             "White: both have the same brightness."
         )
 
@@ -191,7 +210,7 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
     labels = _dataset.faces.labels[rows]
     return {
         emotion: gray_histogram(_dataset.faces.images[rows[labels == index]])
-        for index, emotion in enumerate(EMOTIONS)
+        for index, emotion in enumerate(_dataset.faces.classes)
         if np.any(labels == index)
     }
 
@@ -199,15 +218,15 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
 def _show_intensities(dataset: OpenDataset) -> None:
     split = _choose_split(dataset, "gray")
     st.caption(
-        "Histogram of pixel intensities of each emotion. Click an emotion in the legend to hide "
-        "it, double-click to show only that emotion."
+        "Histogram of pixel intensities of each class. Click a class in the legend to hide "
+        "it, double-click to show only that class."
     )
     histograms = _histograms(dataset.key, split, dataset)
     st.plotly_chart(
-        intensity_lines(histograms),
+        intensity_lines(histograms, dataset.faces.classes),
         key=f"gray_{split}",
         config={"displayModeBar": False},
-        alt="Lines: the share of pixels at each intensity, one line per emotion",
+        alt="Lines: the share of pixels at each intensity, one line per class",
     )
 
 
@@ -228,7 +247,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
     face_seed, seed = face_seed + another, seed + again
     st.session_state[_PREVIEW_SEED] = (face_seed, seed)
     if not len(rows):
-        st.info("There is no image of this emotion in this split.", icon=":material/search_off:")
+        st.info("There is no image of this class in this split.", icon=":material/search_off:")
         return
     row = int(np.random.default_rng(face_seed).choice(rows))
     config = RECIPES[recipe].config
@@ -243,7 +262,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
         st.image(
             face_png(dataset.faces.images[row]),
             width=FACE_WIDTH,
-            caption=f"original: {dataset.caption(row)}",
+            caption=f"original: {plain_text(dataset.caption(row))}",
             alt=f"{dataset.faces.names[row]}, as imported",
         )
     with previews:

@@ -97,7 +97,7 @@ def _show_empty_state(settings: Settings) -> None:
     with st.container(border=True):
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
-            "your own pictures in folders named after the emotions. If you have no data yet, "
+            "your own pictures in folders named after their classes. If you have no data yet, "
             "use the demo set of drawn faces: you can try everything on this page with it."
         )
         if st.session_state.get("import_source") != "demo":

@@ -114,7 +114,7 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                 change_bars(before[split], after[split]),
                 key=f"effect_{split}",
                 config={"displayModeBar": False},
-                alt=f"Images of {split} per emotion, as imported and as used in training",
+                alt=f"Images of {split} per class, as imported and as used in training",
             )
 
 
@@ -197,7 +197,10 @@ def _show_chosen(dataset: OpenDataset, state: CurationState, entries: list[Curat
     if rows:
         show_faces(
             [dataset.faces.images[row] for row in rows[:_FACES_SHOWN]],
-            [f"{dataset.caption(row)} · **{state.mark(row)}**" for row in rows[:_FACES_SHOWN]],
+            [
+                f"{plain_text(dataset.caption(row))} · **{plain_text(state.mark(row))}**"
+                for row in rows[:_FACES_SHOWN]
+            ],
             names=[f"{dataset.faces.names[row]}, {state.mark(row)}" for row in rows[:_FACES_SHOWN]],
         )
         if len(entries) > _FACES_SHOWN:

@@ -49,7 +49,7 @@ def show_embedding(dataset: OpenDataset) -> None:
             format_func=lambda count: f"{count:,}",
             key="map_sample",
             width=120,
-            help="Size of a random sample that keeps the share of each emotion.",
+            help="Size of a random sample that keeps the share of each class.",
         )
         is_pressed = st.button(
             "Draw the map",
@@ -100,12 +100,13 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
                 faces.labels[rows],
                 [f"{faces.names[row]}<br>{SPLITS[faces.splits[row]]}" for row in rows],
                 rows,
+                faces.classes,
             ),
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
             config={"displaylogo": False, "scrollZoom": True},
-            alt=f"Map of {len(rows):,} faces, colored by emotion; the findings above are "
+            alt=f"Map of {len(rows):,} faces, colored by class; the findings above are "
             "available without the map",
         )
     chosen = np.array(_chosen_rows(event, rows), dtype=np.intp)

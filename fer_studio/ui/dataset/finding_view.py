@@ -6,7 +6,6 @@ import streamlit as st
 
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
-from fer_core.emotions import EMOTIONS
 from fer_studio.ui.curating import (
     CurationState,
     SelectedImages,
@@ -78,7 +77,13 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     split = "all"
     if len(present) > 1:
         split = st.selectbox("Split", ["all", *present], key=f"{key}_split", width=150)
-    emotion = st.selectbox("Labeled", ["all", *EMOTIONS], key=f"{key}_emotion", width=150)
+    label = st.selectbox(
+        "Labeled",
+        [None, *dataset.faces.classes],
+        format_func=lambda name: "all" if name is None else name,
+        key=f"{key}_emotion",
+        width=150,
+    )
     is_hidden = st.toggle(
         "Hide decided images",
         value=True,
@@ -87,8 +92,8 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     )
     if split != "all":
         finding = finding.of_split(dataset.faces, split)
-    if emotion != "all":
-        finding = finding.of_label(dataset.faces, emotion)
+    if label is not None:
+        finding = finding.of_label(dataset.faces, label)
     if is_hidden and state.match.by_row:
         finding = finding.without(state.match.by_row)
     return finding
@@ -113,13 +118,14 @@ def _choose(dataset: OpenDataset, finding: Finding, state: CurationState, key: s
 
     def caption(row: int) -> str:
         position = positions[row]
-        parts = [EMOTIONS[dataset.faces.labels[row]]]
+        faces = dataset.faces
+        parts = [plain_text(faces.class_of(row))]
         if finding.suggested[position] >= 0:
-            parts[0] += f" → **{EMOTIONS[finding.suggested[position]]}?**"
+            parts[0] += f" → **{plain_text(faces.classes[finding.suggested[position]])}?**"
         if finding.is_grouped:
             parts.append(SPLITS[dataset.faces.splits[row]])
         if state.mark(row):
-            parts.append(f"**{state.mark(row)}**")
+            parts.append(f"**{plain_text(state.mark(row))}**")
         return " · ".join(parts)
 
     def name(row: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.access import Role
+from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
 from fer_core.dataset.split_record import SplitGroups
@@ -30,6 +30,7 @@ from fer_core.files import os_errors_as_input_errors, temporary_folder
 from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
 from fer_studio.ui.access import is_private, require_editor
+from fer_studio.ui.dataset.class_choice import ImportSource, choose_classes
 from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -46,6 +47,10 @@ _SOURCES = {
     "demo": ":material/draw: Demo set",
 }
 IMPORT = JobKind("import", Role.EDITOR)
+_NOTHING = {
+    "upload": "No file was chosen; drop a zip or csv above, then press Import.",
+    "path": "No path was given; enter the path of a zip, csv or folder.",
+}
 _STARTED = "dataset_import_started"
 _NOTICE = "dataset_import_notice"
 _UPLOAD_ROUND = "dataset_upload_round"
@@ -123,7 +128,7 @@ def forget_notice() -> None:
 
 def show_import(settings: Settings) -> None:
     """Draw the import form."""
-    source = st.segmented_control(
+    way = st.segmented_control(
         "Source",
         list(_SOURCES),
         format_func=_SOURCES.__getitem__,
@@ -131,37 +136,72 @@ def show_import(settings: Settings) -> None:
         required=True,
         key="import_source",
     )
-    if source == "demo":
+    if way == "demo":
         _offer_demo(settings)
         return
-    with st.form("import_form", border=False):
-        upload, text, token = None, "", ""
-        if source == "upload":
-            upload = _upload_field()
-        elif source == "path":
-            text = _path_field(settings)
+    if way == "kaggle":
+        _offer_kaggle(settings)
+        return
+    source = None
+    try:
+        if way == "upload":
+            source = _upload_source(_upload_field(), settings)
         else:
-            token = _token_field()
-        name, choice = _shared_fields("fer2013" if source == "kaggle" else "")
-        submitted = st.form_submit_button(
-            "Download and import" if source == "kaggle" else "Import",
-            type="primary",
-            icon=":material/input:",
-            key="import_start",
-        )
-    if not submitted:
+            source = _path_source(_path_field(settings), settings)
+    except InputError as error:
+        show_error(error)
+        return
+    # A container of its own: the fields below keep their position while the classes are counted.
+    classes = st.container()
+    name, split_choice = _shared_fields("")
+    class_choice = None
+    if source is not None:
+        with classes:
+            class_choice = _checked_classes(source, name, settings)
+    is_pressed = st.button(
+        "Import",
+        type="primary",
+        icon=":material/input:",
+        # Another button without a source: a click on it does not import what is entered with it.
+        key="import_nothing" if source is None else "import_start",
+        disabled=source is not None and class_choice is None,
+    )
+    if not is_pressed:
         return
     forget_notice()
     try:
-        split_choice = SplitChoice(*choice)
-        if source == "upload":
-            _start_upload(upload, name, split_choice, settings)
-        elif source == "path":
-            _start_path(text, name, split_choice, settings)
-        else:
-            _start_kaggle(token, name, split_choice, settings)
+        if source is None or class_choice is None:
+            raise InputError(_NOTHING[way])
+        _start_import(source, name, SplitChoice(*split_choice), class_choice, settings)
     except InputError as error:
         # Stored, because another session's import that ends now would redraw the page without it.
+        st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
+        st.rerun()
+
+
+def _checked_classes(source: ImportSource, name: str, settings: Settings) -> ClassChoice | None:
+    """Draw the classes; a taken or invalid name is refused before anything is read."""
+    try:
+        _free_name(name, source.title, settings)
+    except InputError as error:
+        show_error(error)
+        return None
+    return choose_classes(source)
+
+
+def _offer_kaggle(settings: Settings) -> None:
+    with st.form("import_form", border=False):
+        token = _token_field()
+        name, split_choice = _shared_fields("fer2013")
+        is_pressed = st.form_submit_button(
+            "Download and import", type="primary", icon=":material/input:", key="import_start"
+        )
+    if not is_pressed:
+        return
+    forget_notice()
+    try:
+        _start_kaggle(token, name, SplitChoice(*split_choice), settings)
+    except InputError as error:
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
@@ -185,7 +225,7 @@ def _upload_field() -> UploadedFile | None:
         type=["zip", "csv", "txt", "tsv"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOAD_ROUND, 0)}",
-        help="A zip of pictures in folders named after the emotions, FER2013's csv, or FER+'s "
+        help="A zip of pictures in folders named after their classes, FER2013's csv, or FER+'s "
         "folders. Nothing is unpacked to disk.",
     )
 
@@ -237,7 +277,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_validation",
         width=170,
-        help="Share of the training images of each emotion, if the data have no validation split. "
+        help="Share of the training images of each class, if the data have no validation split. "
         "Copies, near-copies and images of one person stay in one split.",
     )
     test = fields.number_input(
@@ -248,7 +288,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Share of the training images of each emotion, if the data have no test split. "
+        help="Share of the training images of each class, if the data have no test split. "
         "Copies, near-copies and images of one person stay in one split.",
     )
     seed = fields.number_input(
@@ -281,15 +321,13 @@ def _offer_demo(settings: Settings) -> None:
     )
 
 
-def _start_upload(
-    upload: UploadedFile | None, name: str, choice: SplitChoice, settings: Settings
-) -> None:
+def _upload_source(upload: UploadedFile | None, settings: Settings) -> ImportSource | None:
     if upload is None:
-        raise InputError("No file was chosen; drop a zip or csv above, then press Import.")
+        return None
     check_size(upload, MAX_UPLOAD_MB)
-    wanted = _free_name(name, upload.name, settings)
 
-    def work(job: Job) -> ImportNotice:
+    @contextmanager
+    def stored(job: Job) -> Iterator[Path]:
         with (
             os_errors_as_input_errors(f"The upload cannot be stored in {settings.data_root}"),
             _upload_folder(settings.data_root) as folder,
@@ -297,15 +335,49 @@ def _start_upload(
             path = folder / file_name(upload.name)
             job.set_note("storing the upload")
             with path.open("wb") as file:
-                upload.seek(0)
-                shutil.copyfileobj(upload, file, 1 << 20)
+                file.write(upload.getbuffer())
+            yield path
+
+    return ImportSource(f"upload {upload.file_id}", upload.name, stored)
+
+
+def _path_source(text: str, settings: Settings) -> ImportSource | None:
+    if not text:
+        return None
+    path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
+    status = path.stat()
+
+    @contextmanager
+    def stored(job: Job) -> Iterator[Path]:
+        del job
+        yield path
+
+    return ImportSource(f"{path} {status.st_mtime_ns} {status.st_size}", path.name, stored)
+
+
+def _start_import(
+    source: ImportSource,
+    name: str,
+    split_choice: SplitChoice,
+    class_choice: ClassChoice,
+    settings: Settings,
+) -> None:
+    wanted = _free_name(name, source.title, settings)
+
+    def work(job: Job) -> ImportNotice:
+        with source.stored(job) as path:
             return _summary(
                 import_dataset(
-                    path, settings, name=name or None, split_choice=choice, report=job.report
+                    path,
+                    settings,
+                    name=name or None,
+                    split_choice=split_choice,
+                    class_choice=class_choice,
+                    report=job.report,
                 )
             )
 
-    _start(wanted, f"Importing {upload.name}", work)
+    _start(wanted, f"Importing {source.title}", work)
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
@@ -319,22 +391,6 @@ def _upload_folder(root: Path) -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("upload", root) as folder:
         yield folder
-
-
-def _start_path(text: str, name: str, choice: SplitChoice, settings: Settings) -> None:
-    if not text:
-        raise InputError("No path was given; enter the path of a zip, csv or folder.")
-    path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
-    wanted = _free_name(name, path.name, settings)
-
-    def work(job: Job) -> ImportNotice:
-        return _summary(
-            import_dataset(
-                path, settings, name=name or None, split_choice=choice, report=job.report
-            )
-        )
-
-    _start(wanted, f"Importing {path.name}", work)
 
 
 def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings) -> None:

@@ -6,10 +6,10 @@ import streamlit as st
 
 from fer_core.charts.dataset import count_bars, share_bars
 from fer_core.csv_text import csv_text
+from fer_core.dataset.class_report import class_warnings, merge_notes
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.statistics import Overview
 from fer_core.dataset.store import is_demo, read_record
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
@@ -30,18 +30,14 @@ def show_overview(dataset: OpenDataset) -> None:
             icon=":material/draw:",
         )
     _show_metrics(overview)
-    st.info(overview.summary, icon=":material/school:", title="What the numbers mean")
-    if overview.missing:
-        st.warning(
-            f"There is no {' and no '.join(overview.missing)} image in {overview.reference}: a "
-            "model trained on these data cannot learn it.",
-            icon=":material/warning:",
-        )
+    st.info(plain_text(overview.summary), icon=":material/school:", title="What the numbers mean")
+    for sentence in class_warnings(dataset.faces):
+        st.warning(plain_text(sentence), icon=":material/warning:")
     left, right = st.columns(2)
     with left:
         present = [split for split in SPLITS if overview.counts[split]]
         split = st.segmented_control(
-            "Images per emotion in",
+            "Images per class in",
             present,
             default=present[0] if present else None,
             required=bool(present),
@@ -56,12 +52,12 @@ def show_overview(dataset: OpenDataset) -> None:
                 alt=f"Images of {split}: " + ", ".join(f"{k} {v:,}" for k, v in counts.items()),
             )
     with right:
-        st.caption("Share of each emotion in every split")
+        st.caption("Share of each class in every split")
         st.plotly_chart(
             share_bars(overview.shares),
             key="shares",
             config={"displayModeBar": False},
-            alt="Bars: the share of each emotion in every split, as in the table below",
+            alt="Bars: the share of each class in every split, as in the table below",
         )
     _show_table(overview, dataset.name)
     _show_skipped(dataset)
@@ -109,11 +105,11 @@ def _show_table(overview: Overview, name: str) -> None:
         st.dataframe(
             rows,
             hide_index=True,
-            alt="Images, shares and class weight of each emotion",
+            alt="Images, shares and class weight of each class",
             column_config={
                 "Weight": st.column_config.NumberColumn(
                     format="%.2f",
-                    help="Weight of each image in a loss in which all emotions count equally: the "
+                    help="Weight of each image in a loss in which all classes count equally: the "
                     "class weights of the recipes.",
                 ),
                 **{
@@ -136,8 +132,8 @@ def _show_table(overview: Overview, name: str) -> None:
 def _table_rows(overview: Overview) -> list[dict[str, object]]:
     weights, shares = overview.class_weights, overview.shares
     rows = []
-    for emotion in EMOTIONS:
-        row: dict[str, object] = {"Emotion": emotion}
+    for emotion in next((counts for counts in overview.counts.values() if counts), {}):
+        row: dict[str, object] = {"Class": emotion}
         for split, counts in overview.counts.items():
             if counts:
                 row[split] = counts[emotion]
@@ -156,7 +152,7 @@ def _show_skipped(dataset: OpenDataset) -> None:
     ):
         st.dataframe(
             [
-                {"File or row": problem.name, "Reason": problem.reason}
+                {"File or row": problem.name, "Reason": problem.reason, "Count": problem.count}
                 for problem in faces.problems[:_MAX_LISTED]
             ],
             hide_index=True,
@@ -198,7 +194,8 @@ def _show_origin(dataset: OpenDataset) -> None:
     groups = dataset.faces.split_groups
     if groups is not None:
         text += f" {plain_text(groups.summary)}"
-    st.caption(f"{text} Fingerprint {record.fingerprint[:12]}.")
+    merged = " ".join(plain_text(note) for note in merge_notes(dataset.faces))
+    st.caption(f"{text} {merged} Fingerprint {record.fingerprint[:12]}.")
     for warning in groups.warnings if groups is not None else ():
         st.warning(plain_text(warning), icon=":material/warning:")
 

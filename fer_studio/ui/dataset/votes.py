@@ -12,7 +12,6 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.store import imported_folder
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, remove_votes
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.bars import show_votes_of_face
@@ -147,14 +146,20 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     )
     explanation.markdown(
         "Where annotators and labels disagree, a model is penalized for predicting what people "
-        "see. An emotion with a short bar cannot be learned well from these labels."
+        "see. A class with a short bar cannot be learned well from these labels."
     )
 
 
 def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        emotion = st.selectbox("Labeled", ["all", *EMOTIONS], key="votes_emotion", width=150)
+        label = st.selectbox(
+            "Labeled",
+            [None, *faces.classes],
+            format_func=lambda name: "all" if name is None else name,
+            key="votes_emotion",
+            width=150,
+        )
         order = st.selectbox(
             "Order", ["most ambiguous first", "clearest first"], key="votes_order", width=200
         )
@@ -162,15 +167,15 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     split = st.session_state.get("votes_split", "all")
     if split != "all":
         rows = rows[faces.splits[rows] == SPLITS.index(split)]
-    if emotion != "all":
-        rows = rows[faces.labels[rows] == EMOTIONS.index(emotion)]
+    if label is not None:
+        rows = rows[faces.labels[rows] == faces.classes.index(label)]
     if not len(rows):
         st.info("No image with votes matches the filters.", icon=":material/search_off:")
         return
     values = votes.entropy[rows]
     ranks = np.argsort(values if order == "clearest first" else -values, kind="stable")
     state = curation_state(dataset)
-    key = f"votes_{split}_{emotion}_{order}"
+    key = f"votes_{split}_{label}_{order}"
     shown = [int(row) for row in page_of(rows[ranks], key=key, page_size=_FACES_ON_PAGE)]
     for start in range(0, len(shown), 2):
         for column, row in zip(st.columns(2), shown[start : start + 2], strict=False):
@@ -179,8 +184,8 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
 
 
 def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
-    label = EMOTIONS[dataset.faces.labels[row]]
-    st.markdown(f"Labeled **{label}**" + (f" · **{mark}**" if mark else ""))
+    label = dataset.faces.class_of(row)
+    st.markdown(f"Labeled **{plain_text(label)}**" + (f" · **{plain_text(mark)}**" if mark else ""))
     face, chart = st.columns([1, 2], vertical_alignment="center")
     face.image(
         face_png(dataset.faces.images[row]),
@@ -188,5 +193,5 @@ def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
         alt=f"{dataset.faces.names[row]}, labeled {label}",
     )
     with chart:
-        show_votes_of_face(votes.distribution(row), key=f"votes_of_{row}")
+        show_votes_of_face(votes.distribution(row), dataset.faces.classes, key=f"votes_of_{row}")
     st.caption(plain_text(dataset.faces.names[row]))

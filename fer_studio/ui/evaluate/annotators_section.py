@@ -15,7 +15,7 @@ def show_annotators(votes: VoteEvaluation) -> None:
     """Show how often the annotators agree with each other, and the model with them."""
     st.header("Compared with the annotators")
     st.caption(
-        "The true emotion of an image is the plurality of the annotators' votes. An answer of only "
+        "The true class of an image is the plurality of the annotators' votes. An answer of only "
         f"one annotator is ignored. Left out: {votes.ties:,} images with tied votes, "
         f"{votes.other_answer:,} on which another answer has the most (contempt, unknown, not a "
         f"face), {votes.no_votes:,} without votes."

@@ -120,7 +120,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
     st.markdown(
         f"Temperature fitted on these images: **{fitted:.3f}**. Current temperature of the model: "
         f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
-        "predicted emotion never changes."
+        "predicted class never changes."
     )
     is_same = abs(fitted - current) < 0.0005
     if is_same:
@@ -161,7 +161,7 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
     st.write(
         f"The temperature of **{plain_text(evaluation.bundle.name)}** changes from "
         f"{evaluation.bundle.temperature:.3f} to {temperature:.3f}. All pages and commands will "
-        "show its probabilities at this temperature; the predicted emotions do not change."
+        "show its probabilities at this temperature; the predicted classes do not change."
     )
     with st.container(horizontal=True):
         is_saved = st.button(

@@ -149,7 +149,7 @@ def _show_classes(comparison: Comparison) -> None:
         st.dataframe(
             [
                 {
-                    "Emotion": class_comparison.name,
+                    "Class": class_comparison.name,
                     "Images": class_comparison.support,
                     "First F1": class_comparison.first_f1,
                     "Second F1": class_comparison.second_f1,
@@ -162,7 +162,7 @@ def _show_classes(comparison: Comparison) -> None:
             ],
             hide_index=True,
             placeholder="undefined",
-            alt="F1 and recall of both models per emotion",
+            alt="F1 and recall of both models per class",
             column_config={
                 **{
                     title: st.column_config.NumberColumn(format="%.3f")

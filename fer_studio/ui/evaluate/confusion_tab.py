@@ -14,6 +14,7 @@ from fer_core.evaluation.result import EvaluationResult
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images, show_positions
 from fer_studio.ui.guard import section
+from fer_studio.ui.text import plain_text
 
 _COUNTS = "Counts"
 _BY_ROW = "Share of true"
@@ -71,14 +72,14 @@ def _show_matrix(evaluation: LoadedEvaluation) -> None:
         on_select=lambda: _on_cell_selected(classes),
         selection_mode="single-cell",
         row_height=44,
-        alt="Confusion matrix: rows are true emotions, columns predicted ones",
+        alt="Confusion matrix: rows are true classes, columns predicted ones",
         column_config={
             "_index": st.column_config.TextColumn("true ↓ pred. →", width=_NAMES_WIDTH),
             **{name: st.column_config.NumberColumn(width=_CELL_WIDTH) for name in classes},
         },
     )
     st.caption(
-        "Rows are true emotions, columns predicted ones. Select a cell with the pointer or the "
+        "Rows are true classes, columns predicted ones. Select a cell with the pointer or the "
         "arrow keys, or by name, to see its images, highest confidence first."
     )
 
@@ -132,15 +133,19 @@ def _show_cell(evaluation: LoadedEvaluation) -> None:
             )
             for title, key in (("True", _TRUE), ("Predicted", _PREDICTED))
         )
+    true_text, predicted_text = plain_text(true), plain_text(predicted)
     row, column = classes.index(true), classes.index(predicted)
     count, row_total, column_total = counts[row, column], counts[row].sum(), counts[:, column].sum()
     if not count:
-        st.info(f"No {true} image is predicted as {predicted}.", icon=":material/search_off:")
+        st.info(
+            f"No {true_text} image is predicted as {predicted_text}.", icon=":material/search_off:"
+        )
         return
     st.markdown(
-        f"**{count:,} {true} image{'' if count == 1 else 's'} predicted as {predicted}**: "
-        f"{100 * count / row_total:.0f} % of the {row_total:,} {true} images, "
-        f"{100 * count / column_total:.0f} % of the {column_total:,} predicted as {predicted}."
+        f"**{count:,} {true_text} image{'' if count == 1 else 's'} predicted as "
+        f"{predicted_text}**: {100 * count / row_total:.0f} % of the {row_total:,} {true_text} "
+        f"images, {100 * count / column_total:.0f} % of the {column_total:,} predicted as "
+        f"{predicted_text}."
     )
     require_images(evaluation, "To see their faces")
     positions = cell_positions(evaluation.result, row, column)

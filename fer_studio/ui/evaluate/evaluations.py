@@ -16,8 +16,12 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import is_demo
 from fer_core.errors import InputError
 from fer_core.evaluation.annotators import VoteEvaluation
-from fer_core.evaluation.cache import cache_key, read_cached
-from fer_core.evaluation.evaluate import evaluate_curated, evaluate_split, own_predictions
+from fer_core.evaluation.evaluate import (
+    evaluate_curated,
+    evaluate_split,
+    has_cached_predictions,
+    own_predictions,
+)
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
@@ -203,10 +207,9 @@ class EvaluationRequest:
             job_service().discard(job)
 
     def _is_cached(self, faces: FaceSet) -> bool:
-        if not self.bundle.served_network.is_file():
-            return False
-        key = cache_key(self.bundle, faces.fingerprint, self.split, self.curation)
-        return read_cached(self.settings, key, faces.labels[faces.rows(self.split)]) is not None
+        return has_cached_predictions(
+            self.bundle, faces, self.split, self.settings, curation=self.curation
+        )
 
     def _evaluate(self, job: Job | None) -> EvaluationResult:
         options: dict[str, Any] = {

@@ -6,6 +6,7 @@ import streamlit as st
 from numpy import intp
 from numpy.typing import NDArray
 
+from fer_core.classes import class_columns, match_class
 from fer_core.errors import InputError
 from fer_studio.ui.curating import (
     CurationState,
@@ -84,7 +85,7 @@ def _show_pages(
                     alt=f"Face {evaluation.result.names[position]}: {text}",
                 )
                 if st.button(
-                    text,
+                    plain_text(text),
                     key=f"{key}_{position}",
                     type="tertiary",
                     help="Show all probabilities and which regions the network used",
@@ -102,12 +103,14 @@ def _choose_several(
     assert dataset is not None  # called only if there are images
     state = curation_state(dataset)
     dataset_rows = evaluation.dataset_rows
+    # The label of each of the model's classes in the dataset, if it has this class.
+    of_dataset = [match_class(name, dataset.faces.classes) for name in result.classes]
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     key = f"{key}_choice"
     chosen = choose_faces(
         dataset.faces.images,
         dataset_rows[positions],
-        lambda row: _marked_text(evaluation, position_by_row[row], state),
+        lambda row: plain_text(_marked_text(evaluation, position_by_row[row], state)),
         key=key,
         name=lambda row: (
             f"{dataset.faces.names[row]}, {evaluation.prediction_text(position_by_row[row])}"
@@ -122,9 +125,10 @@ def _choose_several(
             reason=f"predicted by {evaluation.bundle.name}",
             source=SOURCE,
             suggested={
-                row: int(result.predicted[position])
+                row: int(label)
                 for row, position in position_by_row.items()
-                if result.predicted[position] != dataset.faces.labels[row]
+                if (label := of_dataset[result.predicted[position]]) is not None
+                and label != dataset.faces.labels[row]
             },
         )
     )
@@ -152,6 +156,7 @@ def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str)
     """Show labels and predictions as a table, if there are no images."""
     result = evaluation.result
     shown = positions[:_MAX_ROWS]
+    columns = class_columns(result.classes, ("Image", "True", "Predicted", "Confidence"))
     st.dataframe(
         [
             {
@@ -161,17 +166,17 @@ def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str)
                 "Confidence": float(result.confidence[position]),
                 **{
                     name: float(result.probabilities[position, index])
-                    for index, name in enumerate(result.classes)
+                    for index, name in enumerate(columns)
                 },
             }
             for position in shown
         ],
         hide_index=True,
         key=f"{key}_rows",
-        alt="Images with their true and predicted emotions and all probabilities",
+        alt="Images with their true and predicted classes and all probabilities",
         column_config={
             title: st.column_config.NumberColumn(format="percent")
-            for title in ("Confidence", *result.classes)
+            for title in ("Confidence", *columns)
         },
     )
     if len(positions) > len(shown):

@@ -94,7 +94,10 @@ def _show_prediction(evaluation: LoadedEvaluation, position: int) -> None:
     predicted = result.classes[result.predicted[position]]
     confidence = f"{100 * result.confidence[position]:.0f} %"
     suffix = " (correct)" if true == predicted else ""
-    st.markdown(f"Label: **{true}**. Prediction: **{predicted}**{suffix}, confidence {confidence}.")
+    st.markdown(
+        f"Label: **{plain_text(true)}**. Prediction: **{plain_text(predicted)}**{suffix}, "
+        f"confidence {confidence}."
+    )
 
 
 def _show_explained_face(evaluation: LoadedEvaluation, position: int) -> None:
@@ -145,7 +148,7 @@ def _show_votes(evaluation: LoadedEvaluation, position: int) -> None:
     if votes is None or not votes.has_votes[row]:
         return
     st.markdown(f"**Votes of {votes.total[row]} FER+ annotators**")
-    show_votes_of_face(votes.distribution(row), key=f"example_votes_{position}")
+    show_votes_of_face(votes.distribution(row), votes.classes, key=f"example_votes_{position}")
 
 
 def _show_origin(evaluation: LoadedEvaluation, position: int) -> None:

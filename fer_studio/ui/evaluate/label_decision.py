@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from fer_core.classes import match_class
 from fer_core.dataset.curation import CurationEntry, entries_for
 from fer_core.errors import InputError
 from fer_studio.ui.access import may_edit
@@ -48,18 +49,20 @@ def offer_decision(evaluation: LoadedEvaluation, position: int) -> None:
     if not may_edit():
         st.caption(EDITORS_DECIDE)
         return
-    label = int(dataset.faces.labels[row])
-    classes = evaluation.result.classes
-    others = [name for index, name in enumerate(classes) if index != label]
-    predicted = classes[evaluation.result.predicted[position]]
+    classes = dataset.faces.classes
+    label = dataset.faces.class_of(row)
+    others = [name for name in classes if name != label]
+    predicted = evaluation.result.classes[evaluation.result.predicted[position]]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reason = _reason(evaluation, position)
         st.text_input("Reason", reason, key=f"decision_reason_{row}", width=270)
         st.selectbox(
             "Correct label",
             others,
-            index=others.index(classes[_proposal(evaluation, position, label)]),
-            format_func=lambda name: f"{name} (predicted)" if name == predicted else name,
+            index=_proposal(evaluation, position, others),
+            format_func=lambda name: (
+                f"{name} (predicted)" if match_class(name, [predicted]) == 0 else name
+            ),
             key=f"decision_label_{row}",
             width=200,
         )
@@ -96,7 +99,7 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
     if entry is None:
         st.caption("No decision on this image yet.")
         return
-    decided = _DECIDED.get(entry.action, f"Wrong label, correct: {entry.label}")
+    decided = _DECIDED.get(entry.action, f"Wrong label, correct: {plain_text(entry.label or '')}")
     # Source and time may be missing in a manually written file.
     origin = ", ".join(part for part in (entry.source, entry.time[:10]) if part)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -115,11 +118,18 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
             )
 
 
-def _proposal(evaluation: LoadedEvaluation, position: int, label: int) -> int:
-    """Index of the most probable class other than the label."""
-    probabilities = evaluation.result.probabilities[position].copy()
-    probabilities[label] = -1
-    return int(np.argmax(probabilities))
+def _proposal(evaluation: LoadedEvaluation, position: int, others: list[str]) -> int:
+    """Index of the most probable of the other classes; 0 if the model has none of them."""
+    result = evaluation.result
+    columns = [match_class(name, result.classes) for name in others]
+    return int(
+        np.argmax(
+            [
+                -1.0 if column is None else result.probabilities[position, column]
+                for column in columns
+            ]
+        )
+    )
 
 
 def _reason(evaluation: LoadedEvaluation, position: int) -> str:

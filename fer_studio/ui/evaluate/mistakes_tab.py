@@ -15,8 +15,8 @@ _ANY = "any"
 _ORDER_HELP = {
     "most_confident": "Sorted by confidence, highest first: the label of these images is often "
     "doubtful.",
-    "closest": "Sorted by the margin between predicted and true emotion, smallest first.",
-    "least_likely_truth": "Sorted by the probability of the true emotion, lowest first.",
+    "closest": "Sorted by the margin between predicted and true class, smallest first.",
+    "least_likely_truth": "Sorted by the probability of the true class, lowest first.",
 }
 
 

@@ -1,4 +1,4 @@
-"""The tab with the metrics per emotion: table, intervals, curves, decision threshold."""
+"""The tab with the metrics per class: table, intervals, curves, decision threshold."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         required=True,
         format_func=lambda name: METRIC_TITLES[name][:1].upper() + METRIC_TITLES[name][1:],
         key="per_emotion_figure",
-        help="Precision: share of correct predictions among the predictions of this emotion. "
-        "Recall: share of the images of this emotion that are predicted correctly. F1: harmonic "
+        help="Precision: share of correct predictions among the predictions of this class. "
+        "Recall: share of the images of this class that are predicted correctly. F1: harmonic "
         "mean of both.",
     )
     values = ", ".join(
@@ -64,7 +64,7 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
     st.dataframe(
         [
             {
-                "Emotion": class_result.name,
+                "Class": class_result.name,
                 "F1": class_result.f1.value,
                 "F1, 95 %": number_interval(class_result.f1),
                 "Precision": class_result.precision.value,
@@ -80,18 +80,18 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         ],
         hide_index=True,
         placeholder=UNDEFINED,
-        alt="Precision, recall, F1 and their intervals per emotion",
+        alt="Precision, recall, F1 and their intervals per class",
         column_config={
-            "Emotion": st.column_config.TextColumn(pinned=True, width=90),
+            "Class": st.column_config.TextColumn(pinned=True, width=90),
             **{
                 title: st.column_config.NumberColumn(format="%.3f")
                 for title in ("F1", "Precision", "Recall", "ROC AUC", "Average precision")
             },
             "Images": st.column_config.NumberColumn(
-                format="localized", help="Number of images of this emotion (support)."
+                format="localized", help="Number of images of this class (support)."
             ),
             "Predicted": st.column_config.NumberColumn(
-                format="localized", help="Number of images predicted as this emotion."
+                format="localized", help="Number of images predicted as this class."
             ),
         },
     )
@@ -100,7 +100,7 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
 
 def _show_curves(classes: tuple[ClassResult, ...]) -> None:
     st.caption(
-        "Each emotion against the rest. Click a name in the legend to hide its curve, double-click "
+        "Each class against the rest. Click a name in the legend to hide its curve, double-click "
         "to show it alone."
     )
     left, right = st.columns(2)
@@ -132,14 +132,14 @@ def _show_curves(classes: tuple[ClassResult, ...]) -> None:
 def _show_threshold(evaluation: LoadedEvaluation) -> None:
     result = evaluation.result
     st.caption(
-        "One emotion as a yes/no decision: the answer is yes if its probability reaches the "
-        "threshold, even if another emotion is more probable."
+        "One class as a yes/no decision: the answer is yes if its probability reaches the "
+        "threshold, even if another class is more probable."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
-            "Emotion",
+            "Class",
             result.classes,
-            # The most frequent emotion has the smoothest curve.
+            # The most frequent class has the smoothest curve.
             index=result.majority_class,
             key="threshold_emotion",
             width=180,
@@ -164,7 +164,7 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
             value = float(values[threshold])
             st.metric(title, number(None if np.isnan(value) else value), border=True, width=150)
     st.plotly_chart(
-        threshold_lines(curve, name, threshold / 100),
+        threshold_lines(curve, name, threshold / 100, result.classes),
         key=f"threshold_chart_{name}",
         config={"displayModeBar": False},
         alt=f"Precision, recall and F1 of {name} by threshold on its probability",

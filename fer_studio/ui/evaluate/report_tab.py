@@ -54,10 +54,10 @@ def show_report(evaluation: LoadedEvaluation) -> None:
             key="download_predictions",
             icon=":material/table:",
             on_click="ignore",
-            help="One line per image: name, true and predicted emotion, all probabilities.",
+            help="One line per image: name, true and predicted class, all probabilities.",
         )
         st.download_button(
-            "Metrics per emotion as CSV",
+            "Metrics per class as CSV",
             lambda: classes_csv(evaluation.result),
             f"{stem}-emotions.csv",
             "text/csv",

@@ -15,7 +15,7 @@ def show_sections(evaluation: LoadedEvaluation) -> None:
     show_tabs(
         {
             ":material/speed: Summary": _summary,
-            ":material/bar_chart: Per emotion": _per_class,
+            ":material/bar_chart: Per class": _per_class,
             ":material/grid_on: Confusion matrix": _confusion,
             ":material/sentiment_stressed: Mistakes": _mistakes,
             ":material/balance: Calibration": _calibration,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from fer_core.charts.evaluation import summary_intervals
@@ -67,26 +69,27 @@ def _show_metrics(result: EvaluationResult) -> None:
             "Macro F1",
             number(result.macro_f1.value),
             number_interval(result.macro_f1),
-            "Mean F1 over the emotions, each with the same weight.",
+            "Mean F1 over the classes, each with the same weight.",
         )
         show(
             "Balanced accuracy",
             percent(result.balanced_accuracy.value),
             percent_interval(result.balanced_accuracy),
-            "Mean recall over the emotions that occur.",
+            "Mean recall over the classes that occur.",
         )
         show(
             "Log loss",
             number(result.log_loss.value),
             number_interval(result.log_loss),
             "Mean cross-entropy after temperature scaling, natural logarithm. Lower is better; "
-            "equal probabilities for all seven emotions give 1.946.",
+            f"equal probabilities for all {len(result.classes)} classes give "
+            f"{math.log(len(result.classes)):.3f}.",
         )
         show(
             "Top-2 accuracy",
             percent(result.top2_accuracy.value),
             percent_interval(result.top2_accuracy),
-            "Share of images whose true emotion is among the two most probable.",
+            "Share of images whose true class is among the two most probable.",
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from fer_core.charts.live import FACE_HEIGHT, face_bars
+from fer_core.charts.live import face_bars, face_height
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveSnapshot
 from fer_core.vision.face import Face
@@ -161,10 +161,10 @@ def _show_face(face: Face, minimum_confidence: float) -> None:
     probability_by_class = face.probability_by_class()
     with st.container(border=True):
         mark = "" if face.is_confident(minimum_confidence) else " (uncertain)"
-        st.markdown(f"**{face.track_id}: {face.label} {100 * face.score:.0f} %**{mark}")
+        st.markdown(f"**{face.track_id}: {plain_text(face.label)} {100 * face.score:.0f} %**{mark}")
         st.echarts_chart(
             face_bars(probability_by_class),
-            height=FACE_HEIGHT,
+            height=face_height(len(face.classes)),
             key=f"live_bars_{face.track_id}",
             alt=f"Probabilities of person {face.track_id}: "
             + ", ".join(

@@ -12,6 +12,7 @@ from fer_core.charts.live import (
     shares_height,
     timeline_height,
 )
+from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.live.durations import duration_text
@@ -50,7 +51,7 @@ def _show_charts(record: SessionRecord) -> None:
         emotion_timeline(recent, persons, end=end, span=_TIMELINE_SECONDS),
         height=timeline_height(len(persons)),
         key="live_timeline",
-        alt="Probabilities of the emotions over the last two minutes, stacked, per person",
+        alt="Probabilities of the classes over the last two minutes, stacked, per person",
     )
     if len(rows):
         _show_shares(record, rows)
@@ -75,12 +76,12 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     shares = record.shares()
     counts = {person: int(np.count_nonzero(rows.persons == person)) for person in shares}
     longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MAX_SHARES])
-    st.markdown("**Share of time per emotion**")
+    st.markdown("**Share of time per class**")
     st.echarts_chart(
         emotion_shares({person: shares[person] for person in longest}),
         height=shares_height(len(longest)),
         key="live_shares",
-        alt="Share of time in which each emotion was the most probable: "
+        alt="Share of time in which each class was the most probable: "
         + "; ".join(
             f"person {person} "
             + ", ".join(
@@ -149,12 +150,13 @@ def _show_table(rows: RecordRows) -> None:
     newest = slice(None, -_TABLE_ROWS - 1, -1)
     percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
     probabilities = 100 * rows.probabilities[newest]
+    columns = class_columns(rows.classes, ("Time", "Person", "Class", "Box"))
     st.dataframe(
         {
             "Time": [clock_time(seconds) for seconds in rows.seconds[newest]],
             "Person": rows.persons[newest],
-            "Emotion": rows.labels[newest],
-            **{emotion: probabilities[:, index] for index, emotion in enumerate(rows.classes)},
+            "Class": rows.labels[newest],
+            **{name: probabilities[:, index] for index, name in enumerate(columns)},
             "Box": [", ".join(map(str, box)) for box in rows.boxes[newest]],
         },
         hide_index=True,
@@ -165,8 +167,8 @@ def _show_table(rows: RecordRows) -> None:
                 width="small", help="Minutes and seconds since the first face"
             ),
             "Person": st.column_config.NumberColumn(width="small"),
-            "Emotion": st.column_config.TextColumn(width="small"),
-            **dict.fromkeys(rows.classes, percent),
+            "Class": st.column_config.TextColumn(width="small"),
+            **dict.fromkeys(columns, percent),
             "Box": st.column_config.TextColumn(
                 help="Left edge, upper edge, width and height in pixels of the camera's picture"
             ),

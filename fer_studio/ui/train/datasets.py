@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from fer_core.dataset.demo.shipped import demo_split_sizes
-from fer_core.dataset.imported import is_imported
+from fer_core.dataset.imported import is_imported, stored_classes
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.messages import show_error
@@ -25,11 +26,13 @@ class ChosenDataset:
         name: Its name.
         training_images: Number of training images.
         validation_images: Number of validation images.
+        classes: The names of its classes.
     """
 
     name: str
     training_images: int
     validation_images: int
+    classes: tuple[str, ...]
 
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
@@ -53,10 +56,13 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         )
     try:
         training, validation = dataset_sizes(name, settings)
+        classes = dataset_classes(name, settings)
     except InputError as error:
         show_error(error)
         return None
     st.caption(f"{training:,} training and {validation:,} validation images.")
+    if classes != EMOTIONS:
+        st.caption(f"{len(classes)} classes: {plain_text(', '.join(classes))}.")
     if not training or not validation:
         st.error(
             f"{plain_text(name)} has {training:,} training and {validation:,} validation images; "
@@ -64,7 +70,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
             icon=":material/error:",
         )
         return None
-    return ChosenDataset(name, training, validation)
+    return ChosenDataset(name, training, validation, classes)
 
 
 def chosen_dataset(settings: Settings) -> str:
@@ -100,6 +106,11 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
         raise InputError(f"The dataset {name!r} no longer exists; choose another one.")
     about = record.stat()
     return _sizes(name, (str(record), about.st_mtime_ns, about.st_ino), settings)
+
+
+def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the names of a dataset's classes."""
+    return stored_classes(settings.data_root / name)
 
 
 @st.cache_data(max_entries=32, show_spinner="Counting the images…")

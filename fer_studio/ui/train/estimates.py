@@ -29,7 +29,7 @@ _USUAL_SECONDS = 15.0
 #: One measurement at a time, because two at once would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
-_Key = tuple[str, int, int, str]
+_Key = tuple[str, int, int, str, int]
 
 
 def show_estimate(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> None:
@@ -54,7 +54,7 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
             ESTIMATE,
             key,
             "Timing a few training steps",
-            lambda job: estimate_training(config, key[1], key[2], settings),
+            lambda job: estimate_training(config, key[1], key[2], settings, class_count=key[4]),
         )
     )
 
@@ -65,6 +65,7 @@ def _key(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> 
         dataset.training_images,
         dataset.validation_images,
         str(settings.runs_root),
+        len(dataset.classes),
     )
 
 
@@ -81,7 +82,7 @@ def _draw(
     if was_pending != is_pending:
         st.rerun()  # also starts or ends the polling
     estimate, problem = _known_estimate(job, config, dataset, settings)
-    parameters = ARCHITECTURES[config.architecture].parameters
+    parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
     with st.container(horizontal=True):
         st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True)
         if estimate is not None:
@@ -116,7 +117,13 @@ def _known_estimate(
     if job is not None and job.is_finished and job.error is None:
         return job.result, ""
     problem = "" if job is None or job.error is None else job.error
-    known = cached_estimate(config, dataset.training_images, dataset.validation_images, settings)
+    known = cached_estimate(
+        config,
+        dataset.training_images,
+        dataset.validation_images,
+        settings,
+        class_count=len(dataset.classes),
+    )
     return known, problem
 
 

@@ -222,7 +222,7 @@ class _Figure:
 _ALL_FIGURES = (
     _Figure("accuracy", "Accuracy", accuracy_curves, True, "Training and validation accuracy"),
     _Figure("loss", "Loss", loss_curves, True, "Training and validation loss"),
-    _Figure("recall", "Recall by emotion", recall_curves, False, "Validation recall by emotion"),
+    _Figure("recall", "Recall by class", recall_curves, False, "Validation recall by class"),
     _Figure("rate", "Learning rate", learning_rate_curve, False, "Learning rate"),
 )
 

@@ -1,0 +1,37 @@
+"""Names of classes in charts: as text for Plotly, with a color and space for each."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from fer_core.classes import class_colors, sorted_classes
+
+#: Up to this number of classes charts have their usual height.
+_USUAL_COUNT = 8
+
+
+def plot_text(name: str) -> str:
+    """Return a name as Plotly shows it unchanged: without markup and without placeholders."""
+    return html.escape(name, quote=False).replace("%{", "%&#123;")
+
+
+def plot_texts(names: Iterable[str]) -> list[str]:
+    """Return ``plot_text`` of each name."""
+    return [plot_text(name) for name in names]
+
+
+def colors_of(classes: Iterable[str]) -> dict[str, str]:
+    """Return the color of each class, as ``#RRGGBB``; it does not depend on their order."""
+    return class_colors(sorted_classes(classes))
+
+
+def height_for(count: int, usual: int, per_class: int) -> int:
+    """Return the height of a chart in pixels.
+
+    Args:
+        count: Number of classes.
+        usual: Height for the emotions.
+        per_class: Additional height for each further class.
+    """
+    return usual + per_class * max(count - _USUAL_COUNT, 0)

@@ -1,0 +1,194 @@
+"""Class lists: the names of a dataset's or model's classes, in their order.
+
+A class list is a tuple of 2 to 20 names. Any Unicode text of up to 40 characters is a name; names
+are stored in Unicode's composed form (NFC) and differ in more than upper and lower case.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from fer_core.emotions import (
+    EMOTION_COLORS,
+    EMOTIONS8,
+    emotion_from_name,
+    in_emotion_order,
+)
+
+MIN_CLASSES, MAX_CLASSES = 2, 20
+#: In characters.
+MAX_NAME = 40
+
+#: Unicode categories that a name must not contain: control characters, surrogates, line ends.
+_FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+#: Characters that change the direction of the text after them.
+_DIRECTION_CHARACTERS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+#: Colors of further classes. Computed so that any two of these and of the colors of emotions can
+#: be distinguished with normal vision, protanopia and deuteranopia, and on white and on black.
+_FURTHER_COLORS = (
+    "#884422",
+    "#EEAA66",
+    "#8888FF",
+    "#6600FF",
+    "#AACCAA",
+    "#AA0088",
+    "#888844",
+    "#4466CC",
+    "#884466",
+    "#AACCCC",
+    "#884444",
+    "#AA4400",
+)
+#: In the order in which classes that are not emotions get them; gray is less distinctive.
+_PALETTE = (
+    *(EMOTION_COLORS[name] for name in ("sad", "happy", "disgust", "angry", "surprise", "fear")),
+    EMOTION_COLORS["contempt"],
+    *_FURTHER_COLORS,
+    EMOTION_COLORS["neutral"],
+)
+
+
+def class_name(text: str) -> str:
+    """Return the name of a class in its stored form: NFC, with single spaces.
+
+    Raises:
+        ValueError: It is empty, too long, or contains control characters; the sentence has no full
+            stop.
+    """
+    categories = {unicodedata.category(character) for character in text.strip()}
+    if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:
+        raise ValueError(f"the class name {_shown(text)} contains control characters")
+    name = unicodedata.normalize("NFC", re.sub(r"\s+", " ", text.strip()))
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
+        raise ValueError(f"the class name {_shown(text)} contains no visible character")
+    if len(name) > MAX_NAME:
+        raise ValueError(f"the class name {_shown(name)} is longer than {MAX_NAME} characters")
+    return name
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}…")
+
+
+def class_key(name: str) -> str:
+    """Return what identifies a class: names with the same key are names of the same class."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
+
+
+def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a class list in its stored form.
+
+    Args:
+        names: The names in their order.
+
+    Raises:
+        ValueError: There are fewer than 2 or more than 20, a name is invalid, or two names are
+            equal except for upper and lower case; the sentence has no full stop.
+    """
+    classes = tuple(class_name(name) for name in names)
+    if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
+        raise ValueError(
+            f"there should be {MIN_CLASSES} to {MAX_CLASSES} classes. Received: {len(classes)}"
+        )
+    by_key: dict[str, str] = {}
+    for name in classes:
+        other = by_key.setdefault(class_key(name), name)
+        if other is not name:
+            raise ValueError(f"the class names {other!r} and {name!r} differ only in case")
+    return classes
+
+
+def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes of a network of another program, from its labels.
+
+    Labels that name each of the seven or of the eight emotions once, in any order and in the words
+    of any dataset, are these emotions, in FER2013's order. All other labels stay as they are.
+    """
+    return in_emotion_order(labels) or tuple(labels)
+
+
+def positions_of(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
+    """Return the position of each class in a list of labels that names the same classes.
+
+    Args:
+        classes: The classes.
+        labels: Labels in another order, or in the words of another dataset.
+
+    Raises:
+        ValueError: A class is not among the labels.
+    """
+    positions = [match_class(name, labels) for name in classes]
+    if None in positions:
+        raise ValueError(f"{classes[positions.index(None)]!r} is not among the labels")
+    return [position for position in positions if position is not None]
+
+
+def match_class(name: str, classes: Sequence[str]) -> int | None:
+    """Return the position of a class in another class list; None if it has no such class.
+
+    Names are equal if they differ only in case, or are names of the same emotion.
+    """
+    keys = [class_key(one) for one in classes]
+    key = class_key(name)
+    if key in keys:
+        return keys.index(key)
+    emotion = emotion_from_name(name, EMOTIONS8)
+    if emotion is None:
+        return None
+    emotions = [emotion_from_name(one, EMOTIONS8) for one in classes]
+    return emotions.index(emotion) if emotions.count(emotion) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def class_colors(classes: tuple[str, ...]) -> dict[str, str]:
+    """Return the color of each class, as ``#RRGGBB``.
+
+    Emotions have the same color in every class list. Other classes get the colors that remain, in
+    the order of the list.
+    """
+    colors: dict[str, str] = {}
+    for name in classes:
+        emotion = emotion_from_name(name, EMOTIONS8)
+        if emotion is not None and EMOTION_COLORS[emotion] not in colors.values():
+            colors[name] = EMOTION_COLORS[emotion]
+    remaining = iter([color for color in _PALETTE if color not in colors.values()])
+    for name in classes:
+        if name not in colors:
+            colors[name] = next(remaining, EMOTION_COLORS["neutral"])
+    return {name: colors[name] for name in classes}
+
+
+def color_rgb(color: str) -> tuple[int, int, int]:
+    """Return a color ``#RRGGBB`` as red, green and blue, each 0 to 255."""
+    digits = color.removeprefix("#")
+    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+
+
+def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of columns for classes in a table, distinct from its other columns.
+
+    Args:
+        classes: The names of the classes.
+        reserved: The names of the other columns.
+    """
+    taken = {class_key(column) for column in reserved}
+    return tuple(f"{name} (class)" if class_key(name) in taken else name for name in classes)
+
+
+def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names in the order of a new class list: emotions first, in FER2013's order.
+
+    The others follow in alphabetical order, and by number where they contain numbers.
+    """
+
+    def rank(name: str) -> tuple[int, list[tuple[int, int, str]]]:
+        emotion = emotion_from_name(name, EMOTIONS8)
+        order = len(EMOTIONS8) if emotion is None else EMOTIONS8.index(emotion)
+        parts = re.findall(r"\d{1,18}|\D+|\d+", class_key(name))
+        return order, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+    return tuple(sorted(names, key=rank))

@@ -1,0 +1,199 @@
+"""How the classes of a source become those of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES, class_key, class_name
+from fer_core.emotions import EMOTIONS, EMOTIONS8, emotion_from_name
+from fer_core.errors import InputError
+
+#: ``emotions`` and ``emotions8`` map names and synonyms to the seven or the eight emotions;
+#: ``folders`` keeps the names of the source's folders or table.
+ClassScheme = Literal["emotions", "emotions8", "folders"]
+CLASS_SCHEMES: tuple[ClassScheme, ...] = get_args(ClassScheme)
+
+
+@dataclass(frozen=True)
+class ClassChoice:
+    """How the classes of a source become those of a dataset: chosen at import and recorded.
+
+    Attributes:
+        scheme: ``emotions`` and ``emotions8`` map names and synonyms to the seven or eight
+            emotions and leave out the others; ``folders`` keeps the names of the source.
+        changes: What single classes of the source become instead, by their name; None to leave a
+            class out.
+
+    Raises:
+        InputError: A class becomes a name that the scheme does not have, or that is invalid.
+    """
+
+    scheme: ClassScheme = "emotions"
+    changes: tuple[tuple[str, str | None], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.scheme not in CLASS_SCHEMES:
+            raise InputError(
+                f"The classes should be one of {', '.join(CLASS_SCHEMES)}. Received: "
+                f"{self.scheme!r}."
+            )
+        _ = self._targets  # checks the changes
+
+    @cached_property
+    def _targets(self) -> dict[str, str | None]:
+        targets: dict[str, str | None] = {}
+        for name, new_name in self.changes:
+            if class_key(name) in targets:
+                raise InputError(f"The class {name!r} is mapped twice; map it once.")
+            targets[class_key(name)] = None if new_name is None else self._checked(name, new_name)
+        return targets
+
+    def _checked(self, name: str, new_name: str) -> str:
+        if self.fixed_classes is not None:
+            emotion = emotion_from_name(new_name, self.fixed_classes)
+            if emotion is None:
+                more = "" if self.scheme == "emotions8" else "emotions8 or "
+                raise InputError(
+                    f"The class {name!r} cannot become {new_name!r}, which is not one of "
+                    f"{', '.join(self.fixed_classes)}; choose one of them, or import with "
+                    f"--classes {more}folders."
+                )
+            return emotion
+        try:
+            return class_name(new_name)
+        except ValueError as error:
+            raise InputError(f"The class {name!r} cannot be renamed: {error}.") from error
+
+    @property
+    def fixed_classes(self) -> tuple[str, ...] | None:
+        """The classes of the dataset, if they do not depend on the source."""
+        if self.scheme == "folders":
+            return None
+        return EMOTIONS if self.scheme == "emotions" else EMOTIONS8
+
+    def target(self, name: str, *, is_number: bool = False) -> str | None:
+        """Return what a class of the source becomes; None to leave it out.
+
+        Args:
+            name: Its name.
+            is_number: True for a number in a table, where 0 to 6 are FER2013's numbers of the
+                seven emotions.
+
+        Raises:
+            InputError: It keeps its name, which is invalid.
+        """
+        key = class_key(name)
+        if key in self._targets:
+            return self._targets[key]
+        if self.fixed_classes is None:
+            try:
+                return class_name(name)
+            except ValueError as error:
+                raise InputError(
+                    f"The classes cannot keep their names: {error}; give it another name, or leave "
+                    "it out (--map NAME=OTHER or --map NAME=)."
+                ) from error
+        if is_number:
+            number = int(name)
+            return EMOTIONS[number] if 0 <= number < len(EMOTIONS) else None
+        return emotion_from_name(name, self.fixed_classes)
+
+    def is_omitted(self, name: str) -> bool:
+        """Return True if a class is left out on request."""
+        return self._targets.get(class_key(name), "") is None
+
+    @property
+    def changed_keys(self) -> set[str]:
+        """The keys of the classes in ``changes``."""
+        return set(self._targets)
+
+
+def parse_class_changes(texts: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    """Parse ``--map``: ``OLD=NEW`` for each class that becomes another one, ``OLD=`` to omit it.
+
+    Raises:
+        InputError: A text has no ``=``, or nothing before it.
+    """
+    changes: list[tuple[str, str | None]] = []
+    for text in texts:
+        # The last one, because names of folders may contain the character.
+        name, separator, new_name = text.rpartition("=")
+        if not separator or not name.strip():
+            raise InputError(
+                f"--map expects OLD=NEW, or OLD= to leave a class out. Received: {text!r}."
+            )
+        changes.append((name.strip(), new_name.strip() or None))
+    return tuple(changes)
+
+
+@dataclass(frozen=True)
+class SourceClass:
+    """A class of a source, as an import found it.
+
+    Attributes:
+        name: Its name in the source.
+        count: Number of files or rows of this class, including those that cannot be used.
+        target: The class of the dataset that it became; None if it was left out.
+        is_number: True for a number in a table.
+    """
+
+    name: str
+    count: int
+    target: str | None
+    is_number: bool = False
+
+
+def with_targets(found: Iterable[SourceClass], choice: ClassChoice) -> tuple[SourceClass, ...]:
+    """Return classes of a source with what a choice makes of them; None for invalid names."""
+    result = []
+    for one in found:
+        try:
+            target = choice.target(one.name, is_number=one.is_number)
+        except InputError:
+            target = None
+        result.append(replace(one, target=target))
+    return tuple(result)
+
+
+def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | None:
+    """Return why a source cannot be imported with a choice, in one sentence; None if it can be.
+
+    Args:
+        found: The classes of the source, at least one.
+        choice: How they become those of the dataset.
+    """
+    try:
+        targets = [choice.target(one.name, is_number=one.is_number) for one in found]
+    except InputError as error:
+        return str(error)
+    names = {class_key(one.name) for one in found}
+    missing = [name for name, _ in choice.changes if class_key(name) not in names]
+    if missing:
+        return f"There is no class {missing[0]!r}, which should be mapped."
+    classes = {class_key(target) for target in targets if target is not None}
+    if choice.fixed_classes is None and not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
+        return (
+            f"A dataset has {MIN_CLASSES} to {MAX_CLASSES} classes, and these are {len(classes)}; "
+            "combine or leave out some of them, or provide more."
+        )
+    if not classes:
+        return (
+            "None of these classes is known as an emotion; choose what each becomes, or keep the "
+            "names of the source."
+        )
+    return None
+
+
+def merged_classes(found: Iterable[SourceClass]) -> dict[str, list[str]]:
+    """Return, by class of the dataset, the names of the source's classes that became it.
+
+    Only classes that several became.
+    """
+    by_target: dict[str, list[str]] = {}
+    for one in found:
+        if one.target is not None:
+            by_target.setdefault(one.target, []).append(one.name)
+    return {target: names for target, names in by_target.items() if len(names) > 1}

@@ -1,0 +1,48 @@
+"""What an import did with the classes of its source, and what is missing, as sentences."""
+
+from __future__ import annotations
+
+from fer_core.dataset.class_mapping import merged_classes
+from fer_core.dataset.face_set import FaceSet, Problem
+from fer_core.dataset.statistics import class_counts
+
+
+def class_warnings(face_set: FaceSet) -> tuple[str, ...]:
+    """Return sentences about classes without images, in the dataset or in one of its splits."""
+    by_split = {split: counts for split, counts in class_counts(face_set).items() if counts}
+    absent = {
+        name: [split for split, counts in by_split.items() if not counts[name]]
+        for name in face_set.classes
+    }
+    empty = [name for name, splits in absent.items() if len(splits) == len(by_split)]
+    sentences = []
+    if empty:
+        sentences.append(
+            f"There is no image of {', '.join(empty)}: a model cannot learn "
+            f"{'this class' if len(empty) == 1 else 'these classes'}."
+        )
+    for split in by_split:
+        names = [name for name, splits in absent.items() if split in splits and name not in empty]
+        if names:
+            these = "this class" if len(names) == 1 else "these classes"
+            effect = (
+                f"a model cannot learn {these}"
+                if split == "train"
+                else f"the metrics of {these} are undefined there"
+            )
+            sentences.append(f"There is no {split} image of {', '.join(names)}: {effect}.")
+    return tuple(sentences)
+
+
+def merge_notes(face_set: FaceSet) -> tuple[str, ...]:
+    """Return a sentence for each class that several classes of the source became."""
+    return tuple(
+        f"{', '.join(names)} became {target}."
+        for target, names in merged_classes(face_set.source_classes).items()
+    )
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem as one line, with the number of files or rows if there are several."""
+    count = f" ({problem.count:,})" if problem.count > 1 and "…" not in problem.name else ""
+    return f"{problem.name} {problem.reason}{count}"

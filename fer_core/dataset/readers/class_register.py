@@ -1,0 +1,167 @@
+"""Labels for the class names of a source, while it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES, class_key, sorted_classes
+from fer_core.dataset.class_mapping import ClassChoice, SourceClass
+from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
+from fer_core.errors import InputError
+
+#: Further names of classes are combined: such a source has no classes, or a damaged column.
+MAX_NAMES = 1_000
+OTHER_NAMES = "other names"
+#: Longer names are cut in lists, in characters.
+_MAX_TEXT = 100
+
+
+@dataclass(frozen=True)
+class FoundClasses:
+    """The classes of a source, after it was read.
+
+    Attributes:
+        classes: The class list of the dataset.
+        positions: int8: the position in ``classes`` of each label that ``ClassRegister.label``
+            returned.
+        source_classes: The classes that were found, in the order of a class list.
+    """
+
+    classes: tuple[str, ...]
+    positions: NDArray[np.int8]
+    source_classes: tuple[SourceClass, ...]
+
+
+class ClassRegister:
+    """Counts the classes of a source, and gives the classes of the dataset preliminary labels.
+
+    Args:
+        choice: How the classes of the source become those of the dataset.
+        source: The name of the source in messages.
+        counts_only: True to count all classes, also those that the choice does not allow.
+    """
+
+    def __init__(self, choice: ClassChoice, source: str, *, counts_only: bool = False) -> None:
+        self.choice = choice
+        self._source = source
+        self._counts_only = counts_only
+        #: The key of each name: names that differ only in case are one class.
+        self._keys: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+        self._numbers: set[str] = set()
+        self._labels: dict[str, int | None] = {}
+        self._targets: list[str] = list(choice.fixed_classes or ())
+        self._target_keys = {class_key(name): label for label, name in enumerate(self._targets)}
+
+    def label(self, name: str, *, is_number: bool = False) -> int | None:
+        """Count one file or row of a class.
+
+        Args:
+            name: The name of its class in the source.
+            is_number: True for a number in a table.
+
+        Returns:
+            A preliminary label; None if the class is left out.
+
+        Raises:
+            InputError: The class keeps a name that is invalid, or there are too many classes.
+        """
+        key = self._keys.get(name)
+        if key is None:
+            key = self._register(name, is_number=is_number)
+        self._counts[key] += 1
+        return self._labels[key]
+
+    def _register(self, name: str, *, is_number: bool) -> str:
+        key = class_key(name)
+        if key not in self._names:
+            label = self._new_label(name, is_number=is_number)
+            if label is None and len(self._names) >= MAX_NAMES:
+                name = key = OTHER_NAMES
+            if is_number:
+                self._numbers.add(key)
+            if key not in self._names:
+                self._names[key], self._counts[key], self._labels[key] = name, 0, label
+        if len(self._keys) < 4 * MAX_NAMES:
+            self._keys[name] = key
+        return key
+
+    def _new_label(self, name: str, *, is_number: bool) -> int | None:
+        if self._counts_only:
+            return None
+        target = self.choice.target(name, is_number=is_number)
+        if target is None:
+            return None
+        key = class_key(target)
+        if key not in self._target_keys:
+            if len(self._targets) == MAX_CLASSES:
+                names = ", ".join(sorted_classes(self._targets)[:5])
+                raise InputError(
+                    f"{self._source} contains more than {MAX_CLASSES} classes ({names}, …), and a "
+                    f"dataset has {MIN_CLASSES} to {MAX_CLASSES}; combine or leave out some of "
+                    "them (--map OLD=NEW, --map OLD=), or check that the folders are classes."
+                )
+            self._target_keys[key] = len(self._targets)
+            self._targets.append(target)
+        return self._target_keys[key]
+
+    def finish(self, problems: ProblemLog) -> FoundClasses:
+        """Return the classes, after the last call of ``label``.
+
+        Args:
+            problems: Collects the classes that were left out, one line for each.
+
+        Raises:
+            InputError: There are fewer than two classes, or a class that should become another one
+                was not found.
+        """
+        missing = [name for name, _ in self.choice.changes if class_key(name) not in self._names]
+        if missing:
+            raise InputError(
+                f"{self._source} contains no class {missing[0]!r}, which should be mapped; its "
+                f"classes are {', '.join(sorted_classes(self._names.values())) or 'none'}."
+            )
+        classes = self.choice.fixed_classes or sorted_classes(self._targets)
+        if len(classes) < MIN_CLASSES:
+            what = f"one class, {classes[0]!r}" if classes else "no class"
+            raise InputError(
+                f"{self._source} contains {what}, and a dataset has {MIN_CLASSES} to {MAX_CLASSES} "
+                "classes; provide a folder or a name in the table for each class."
+            )
+        self.report_left_out(problems)
+        positions = [classes.index(target) for target in self._targets]
+        return FoundClasses(classes, np.array(positions, dtype=np.int8), self.source_classes)
+
+    @property
+    def source_classes(self) -> tuple[SourceClass, ...]:
+        """The classes that were found, in the order of a class list."""
+        keys = {name: key for key, name in self._names.items()}
+        return tuple(
+            SourceClass(
+                shortened(as_text(name), _MAX_TEXT),
+                self._counts[keys[name]],
+                self._target_of(keys[name]),
+                is_number=keys[name] in self._numbers,
+            )
+            for name in sorted_classes(keys)
+        )
+
+    def report_left_out(self, problems: ProblemLog) -> None:
+        """Add one line for each class that is left out."""
+        for one in self.source_classes:
+            if one.target is None:
+                problems.add_class(one.name, self._reason(one.name), one.count)
+
+    def _target_of(self, key: str) -> str | None:
+        label = self._labels[key]
+        return None if label is None else self._targets[label]
+
+    def _reason(self, name: str) -> str:
+        if self.choice.is_omitted(name):
+            return "was left out as requested"
+        count = "seven" if self.choice.scheme == "emotions" else "eight"
+        return f"is not one of the {count} emotions"

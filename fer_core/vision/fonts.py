@@ -1,0 +1,67 @@
+"""Fonts for labels on pictures: names of classes may be in any script."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from PIL import ImageFont
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+#: Fonts of the common systems, searched where these keep them; the first that has all characters of
+#: a text is used.
+_SYSTEM_FONTS = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansCJKsc-Regular.otf",
+    "wqy-microhei.ttc",
+    "Arial Unicode.ttf",
+    "PingFang.ttc",
+    "msyh.ttc",
+    "msgothic.ttc",
+    "malgun.ttf",
+    "seguisym.ttf",
+)
+#: In pixels; glyphs are compared at this size.
+_TEST_SIZE = 24
+#: A code point that no font has: its glyph is that of a missing character.
+_NO_CHARACTER = "\U0010fffe"
+
+
+def font_for(text: str, size: int) -> Font:
+    """Return a font that has all characters of a text, or Pillow's font if there is none.
+
+    Args:
+        text: One line.
+        size: In pixels.
+    """
+    if text.isascii():
+        return _font(None, size)
+    return _font(_font_name(text), size)
+
+
+@lru_cache(maxsize=512)
+def _font_name(text: str) -> str | None:
+    for name in (None, *_SYSTEM_FONTS):
+        if _draws(name, text):
+            return name
+    return None
+
+
+def _draws(name: str | None, text: str) -> bool:
+    try:
+        font = _font(name, _TEST_SIZE)
+    except OSError:  # it is not installed
+        return False
+    missing = bytes(font.getmask(_NO_CHARACTER))
+    # Marks and joiners have no glyph of their own.
+    visible = [one for one in text if unicodedata.category(one)[0] in "LNPS"]
+    return all(one.isascii() or bytes(font.getmask(one)) != missing for one in visible)
+
+
+@lru_cache(maxsize=64)
+def _font(name: str | None, size: int) -> Font:
+    # Loading a font takes longer than drawing with it, and a stream draws 30 times a second.
+    return ImageFont.load_default(size=size) if name is None else ImageFont.truetype(name, size)
