@@ -131,6 +131,8 @@ def _stored(address: str) -> Iterator[Item]:
         listed: list[Listed] = list(
             store.matches(address) if is_pattern(address) else store.files(address)
         )
+    except FileNotFoundError as error:
+        raise InputError(f"There are no files at {address}; check the address.") from error
     except OSError as error:
         raise InputError(
             f"{address} cannot be read ({error.strerror or first_line(error)}); check the address "

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.stores import is_address
 from fer_core.scale.work import Work
 
-#: Seconds for a connection to the address of a cluster, and for its answer.
+#: Seconds for a connection to the address of a cluster, and for its first answer.
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 6.0
+#: Seconds to join the cluster and to send the program to it.
+_JOIN_SECONDS = 60.0
 #: Seconds until at least one worker is ready.
 _READY_SECONDS = 120.0
 #: A worker whose start fails is started again this often.
@@ -215,11 +217,8 @@ def connect(address: str | None) -> None:
         return
     _check_port(running)
     runtime = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
-    _within(
-        _ANSWER_SECONDS,
-        lambda: ray.init(address=running, runtime_env=runtime, **quiet),
-        running,
-    )
+    check_answer(running)
+    _join(running, quiet | {"runtime_env": runtime})
 
 
 def _running_cluster() -> str | None:
@@ -252,24 +251,47 @@ def _check_port(address: str) -> None:
         ) from error
 
 
-def _within(seconds: float, connecting: Callable[[], object], address: str) -> None:
-    """Connect in a thread, because Ray itself waits for a minute or longer."""
+def check_answer(address: str) -> None:
+    """Check that a gRPC server answers, because Ray itself would wait for minutes.
+
+    Raises:
+        InputError: Nothing answers in time.
+    """
+    import grpc
+
+    place = address.removeprefix("ray://")
+    if os.environ.get("RAY_USE_TLS") == "1" or not place.rpartition(":")[2].isdigit():
+        return  # another kind of connection, or "auto" from RAY_ADDRESS
+    with grpc.insecure_channel(place) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            raise InputError(
+                f"The Ray cluster at {address} does not answer within {_ANSWER_SECONDS:.0f} "
+                "seconds; check that the address belongs to a Ray cluster."
+            ) from error
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    """Connect in a thread: Ray repeats refused connections for a long time."""
+    import ray
+
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            connecting()
+            ray.init(address=address, **options)
         except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(_JOIN_SECONDS)
     if thread.is_alive():
         raise InputError(
-            f"The Ray cluster at {address} does not answer within {seconds:.0f} seconds; check "
-            "that the address belongs to a Ray cluster, and that this machine has its token in "
-            "~/.ray/auth_token."
+            f"The Ray cluster at {address} does not accept this process within "
+            f"{_JOIN_SECONDS:.0f} seconds; check that this machine has the token of the cluster in "
+            "~/.ray/auth_token, and RAY_AUTH_MODE=token."
         )
     if errors:
         raise _refusal(errors[0], address) from errors[0]

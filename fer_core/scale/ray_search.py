@@ -6,6 +6,7 @@ trials and retries those of dead workers.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from fer_core.training.search import (
 )
 from fer_core.training.search_worker import run_search
 from fer_core.validation import FORBID_UNKNOWN, Integer, Number, from_dict
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 2.0
 _MAX_RESTARTS = 3
@@ -145,6 +148,7 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
             try:
                 ray.get(reference)
             except ray.exceptions.RayError as error:
+                _log.warning("a worker of the search ended: %s", first_line(error))
                 errors.append(error)
         if stop.is_set() and not is_stopping:
             is_stopping = True

@@ -7,6 +7,7 @@ other address uses the package that fsspec names for it.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -177,7 +178,9 @@ def _errors_as_os_errors() -> Iterator[None]:
         yield
     except OSError as error:
         if error.strerror is None:
-            raise OSError(error.errno or 0, _reason(error)) from error
+            # The number selects the subclass of OSError.
+            number = errno.ENOENT if isinstance(error, FileNotFoundError) else error.errno or 0
+            raise OSError(number, _reason(error)) from error
         raise
     except Exception as error:
         raise OSError(0, _reason(error)) from error

@@ -24,7 +24,6 @@ from fer_core.vision.sample import sample_picture
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster with two CPUs, started as users start one."""
-    os.environ["RAY_AUTH_MODE"] = "disabled"
     port = 6391
     head = subprocess.Popen(
         [
@@ -46,7 +45,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     head.kill()
     head.wait()
     head.stdout.close()
-    del os.environ["RAY_AUTH_MODE"]
 
 
 @pytest.fixture
@@ -78,7 +76,6 @@ def test_a_search_on_a_cluster(
     run: Callable[..., Any],
     settings: Settings,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its only trial is complete, so that no training is needed: a worker joins and ends."""
     setup = study_setup(

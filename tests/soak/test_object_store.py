@@ -102,8 +102,11 @@ def test_a_store_that_cannot_be_used_is_reported_in_one_line(
 ) -> None:
     (settings.models_root / "default").write_text("small\n")
     out = ("--out", tmp_path / "out")
-    assert "No such file or directory" in run("classify", "s3://none/photos", *out).refusal
-    assert "No such file or directory" in run("classify", "s3://bucket/none", *out).refusal
+    assert "There are no files at s3://none/" in run("classify", "s3://none/photos", *out).refusal
+    assert (
+        "There are no files at s3://bucket/none"
+        in run("classify", "s3://bucket/none", *out).refusal
+    )
     photos = "s3://bucket/photos"
     assert "cannot be stored in" in run("classify", photos, "--out", "s3://none/x").refusal
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
