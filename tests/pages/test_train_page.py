@@ -38,7 +38,13 @@ from fer_core.training.run_folder import (
     RunStatus,
     StartingModel,
 )
-from fer_core.training.search import create_study, load_study, read_study_setup
+from fer_core.training.search import (
+    WORKER_ATTRIBUTE,
+    create_study,
+    load_study,
+    read_study_setup,
+    report_worker,
+)
 from fer_core.training.search_space import SearchParameter
 from fer_studio.ui.jobs import job_service
 from fer_studio.ui.train.compare import difference_rows, runs_as_csv
@@ -1038,15 +1044,24 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
         trial = study.ask()
         trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
         trial.set_user_attr("run", f"run-{number}")
+        trial.set_user_attr(WORKER_ATTRIBUTE, f"lab-{number} 17")
         trial.report(accuracy, 1)
         study.tell(trial, accuracy)
+    study.ask().set_user_attr(WORKER_ATTRIBUTE, "lab-0 17")
+    for name in ("lab-0 17", "lab-1 17"):
+        report_worker(study, name)
     make_run(home, "run-1", epochs=1, state="finished")
     app = open_view("Search")
     assert "2 of 4 trials: 2 finished" in app.get("progress")[0].proto.text
     assert "Best: trial 1, validation accuracy 50.0 %" in words(app)
     table = app.dataframe[0].value
-    assert list(table["Trial"]) == [1, 0]
-    assert table["Run"].iloc[0] == "/train?view=Runs&run=run-1"
+    assert list(table["Trial"]) == [2, 1, 0]
+    # The run of trial 0 is on the machine that trained it.
+    assert list(table["Run"].fillna("")) == ["", "/train?view=Runs&run=run-1", ""]
+    assert list(table["Worker"]) == ["lab-0 17", "lab-1 17", "lab-0 17"]
+    assert "Workers: **lab-0 17** trial 2, **lab-1 17** between trials." in [
+        caption.value for caption in app.caption
+    ]
     assert "Learning rate" in table.columns
     assert [tab.label for tab in app.tabs] == [
         "History", "Importance", "Parallel coordinates", "Slices", "Curves of the trials",
