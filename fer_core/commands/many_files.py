@@ -119,11 +119,13 @@ def classify_many_files(
         if summary["errors"] == summary["files"]:
             first = next(folder.rows(result.record))
             raise InputError(
-                f"None of the {summary['files']:,} files could be read, for example: "
+                first["error"]
+                if summary["files"] == 1
+                else f"None of the {summary['files']:,} files could be read. The first one: "
                 f"{first['error']}"
             )
         if arguments.out is None:
-            entries = list(folder.rows(result.record))
+            entries = list(StoredFiles(folder, result.record))
             return Answer({"files": entries}, "\n".join(map(text_of, entries)))
         files = StoredFiles(folder, result.record) if arguments.json else []
         skipped = summary["files"] - result.processed
@@ -145,7 +147,10 @@ class StoredFiles(list[dict[str, Any]]):
         self._record = record
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self._folder.rows(self._record)
+        for row in self._folder.rows(self._record):
+            if row["note"] is None:
+                del row["note"]
+            yield row
 
     def __len__(self) -> int:
         return self._record.files

@@ -100,21 +100,10 @@ def _local(path: str) -> Iterator[Item]:
 
 
 def _in_folder(folder: str) -> Iterator[Item]:
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError as error:
-        raise InputError(
-            f"The folder {folder} cannot be read ({error.strerror}); check its permissions."
-        ) from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _SKIPPED_FOLDERS:
-                yield from _in_folder(entry.path)
-        elif entry.is_file():
-            yield _item(entry.path)
+    from fer_core.vision.picture_files import files_in
+
+    for path in files_in(Path(folder)):
+        yield _item(str(path))
 
 
 def _item(path: str) -> Item:

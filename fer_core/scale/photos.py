@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Larger files are rejected: no supported picture is this large.
 _MAX_FILE_BYTES = 200 * 2**20
+#: The first bytes of a file, which tell a recording from a picture.
+_START_BYTES = 64
 #: The network runs when at least this many faces have been cropped.
 _BATCH_FACES = 64
 #: Memory of a worker before its first picture, and the copies of a picture's pixels while it is
@@ -81,6 +83,8 @@ class PhotoWork:
                 ("height", pa.int32()),
                 ("faces", pa.list_(face)),
                 ("error", pa.string()),
+                # About a picture that was reduced before its analysis.
+                ("note", pa.string()),
             ]
         )
 
@@ -211,14 +215,20 @@ def _read(item: Item) -> bytes:
         InputError: It cannot be read, is too large, or has changed since the job has listed it. The
             messages are those of ``classify``.
     """
+    from fer_core.vision.decode_formats import is_video
+
     name = _name(item)
     too_large = f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
     try:
         if is_address(item.file):
+            store = Store(item.file)
             if (item.size or 0) > _MAX_FILE_BYTES:
+                content = store.read(item.file, _START_BYTES)
+                if is_video(content):
+                    return content
                 raise InputError(too_large)
             limit = (_MAX_FILE_BYTES if item.size is None else item.size) + 1
-            content = Store(item.file).read(item.file, limit)
+            content = store.read(item.file, limit)
             changed = item.size is not None and len(content) != item.size
         else:
             path = Path(item.file)
@@ -226,13 +236,16 @@ def _read(item: Item) -> bytes:
                 # Reading a device or a pipe might never end.
                 reason = "is not a file" if path.exists() else "does not exist"
                 raise InputError(f"{name} {reason}; check the path.")
-            if path.stat().st_size > _MAX_FILE_BYTES:
-                raise InputError(too_large)
             with path.open("rb") as file:
-                content = file.read()
+                content = file.read(_START_BYTES)
+                # A recording is larger than any picture; its first bytes are enough to tell.
+                if not is_video(content):
+                    if path.stat().st_size > _MAX_FILE_BYTES:
+                        raise InputError(too_large)
+                    content += file.read()
                 state = os.fstat(file.fileno())
             changed = item.modified is not None and (
-                (len(content), state.st_mtime_ns) != (item.size, item.modified)
+                (state.st_size, state.st_mtime_ns) != (item.size, item.modified)
             )
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}); check the path.") from error

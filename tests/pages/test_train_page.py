@@ -1059,7 +1059,7 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     # The run of trial 0 is on the machine that trained it.
     assert list(table["Run"].fillna("")) == ["", "/train?view=Runs&run=run-1", ""]
     assert list(table["Worker"]) == ["lab-0 17", "lab-1 17", "lab-0 17"]
-    assert "Workers: **lab-0 17** trial 2, **lab-1 17** between trials." in [
+    assert r"Workers: **lab\-0 17** trial 2, **lab\-1 17** between trials." in [
         caption.value for caption in app.caption
     ]
     assert "Learning rate" in table.columns
