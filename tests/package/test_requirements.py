@@ -23,8 +23,9 @@ from tools.write_requirements import (
 
 PRODUCT = ("fer_core", "fer_studio", "pages", "app.py")
 
-#: Imported only where a user has installed them: other backends of Keras, and LiteRT's own reader.
-NOT_DECLARED = {"jax", "torch", "ai_edge_litert"}
+#: Imported only where a user has installed them: other backends of Keras, LiteRT's own reader, and
+#: Keras 2, with which tools/write_keras2_samples.py once wrote the files of a test.
+NOT_DECLARED = {"jax", "torch", "ai_edge_litert", "tf_keras"}
 
 #: Declared without an import in our code, with the reason.
 NOT_IMPORTED = {
