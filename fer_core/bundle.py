@@ -488,7 +488,8 @@ def check_name_is_free(name: str, settings: Settings) -> None:
 
 def _name_is_taken(name: str) -> InputError:
     return InputError(
-        f"There is already a model {name!r}; choose another name, or replace it with --replace."
+        f"There is already a model {name!r}; choose another name, or replace it with "
+        "'models import --replace'."
     )
 
 

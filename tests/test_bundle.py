@@ -313,7 +313,10 @@ def test_of_two_threads_that_publish_one_name_only_one_succeeds(
         outcomes = list(pool.map(publish, sources))
     (winner,) = [outcome for outcome in outcomes if outcome in ("1", "2")]
     outcomes.remove(winner)
-    assert outcomes == ["There is already a model 'champion'; choose another name."]
+    assert outcomes == [
+        "There is already a model 'champion'; choose another name, or replace it with "
+        "'models import --replace'."
+    ]
     assert str(load_bundle(settings.models_root / "champion").record.seed) == winner
     assert [path.name for path in settings.models_root.iterdir()] == ["champion"]
 

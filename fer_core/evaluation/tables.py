@@ -27,6 +27,7 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
         "temperature": result.temperature,
         "warnings": list(result.facts.warnings),
         **result.to_json(),
+        "left_out": result.facts.left_out,
         "headline": _overall(result),
         "classes": {class_result.name: _class(class_result) for class_result in result.per_class},
         "calibration": {

@@ -18,11 +18,12 @@ from browser.test_live_in_browser import ONE_FACE, start
 from fer_core.bundle import find_bundle
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import load_dataset
-from fer_core.settings import Settings
+from fer_core.settings import PROJECT_ROOT, Settings
 
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Page]
+SHIPPED = "plain-eight-fer2013"
 #: As the folders name them, and as they are after one of them was renamed.
 FOLDERS = ("ahegao", "scared", "smug <b>")
 CLASSES = ("fear", "ahegao", "smug <b>")
@@ -30,9 +31,11 @@ CLASSES = ("fear", "ahegao", "smug <b>")
 
 @pytest.fixture
 def home(server: Any) -> Iterator[Settings]:
-    """The folders of the shared server, without data and runs before and after."""
+    """The folders of the shared server with a shipped model; without data and runs afterwards."""
     settings: Settings = server.settings
+    shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, settings.models_root / SHIPPED)
     yield settings
+    shutil.rmtree(settings.models_root / SHIPPED)
     (settings.models_root / "default").write_text("small\n")
     for root in (settings.data_root, settings.runs_root):
         shutil.rmtree(root, ignore_errors=True)
@@ -79,6 +82,7 @@ def test_three_classes_are_imported_trained_and_used(
     assert load_dataset("mine", home).classes == CLASSES
 
     page.get_by_role("link", name="Train").first.click()
+    choose(page, "Start from", SHIPPED)
     page.get_by_role("tab", name="Epochs, batch size, precision").click()
     fill(page, "Epochs", "2")
     fill(page, "Batch size", "16")
@@ -87,7 +91,9 @@ def test_three_classes_are_imported_trained_and_used(
     expect(page.get_by_text("Trained model", exact=True)).to_be_visible(timeout=180_000)
     page.get_by_role("button", name="Use as default").click()
     expect(page.get_by_text("Trained model · default model")).to_be_visible()
-    assert find_bundle(None, home).record.classes == CLASSES
+    record = find_bundle(None, home).record
+    assert record.classes == CLASSES
+    assert record.start["model"] == SHIPPED
 
     page.get_by_role("link", name="Evaluate").first.click()
     choose(page, "Images", "mine")

@@ -12,7 +12,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.class_matching import match_rows
 from fer_core.evaluation.evaluate import curation_summary, evaluate_curated, evaluate_split
-from fer_core.evaluation.facts import facts_on_dataset
+from fer_core.evaluation.facts import ResultFacts, facts_on_dataset
 from fer_core.settings import Settings
 
 
@@ -71,10 +71,15 @@ def test_the_data_of_a_starting_model_is_training_data(
         start={"model": "first", "datasets": [{"name": "other", "fingerprint": "d" * 64}, seen]},
     )
     tuned = replace(bundle, record=record)
-    facts = facts_on_dataset(tuned, tiny_faces, "train", is_demo_data=False)
+
+    def facts_on(split: str) -> ResultFacts:
+        matched = match_rows(tiny_faces, tiny_faces.rows(split), EMOTIONS, "tiny")
+        return facts_on_dataset(tuned, tiny_faces, split, is_demo_data=False, matched=matched)
+
+    facts = facts_on("train")
     assert facts.is_training_data
     assert any("started from first, which was trained on" in one for one in facts.warnings)
-    facts = facts_on_dataset(tuned, tiny_faces, "validation", is_demo_data=False)
+    facts = facts_on("validation")
     assert not facts.is_training_data
     assert not any("started from" in one for one in facts.warnings)
 

@@ -96,7 +96,8 @@ def make_dataset(folder: Path) -> None:
     CurationFile(settings.data_root / "kept").change(decisions().entries)
     labels = np.zeros(3, np.int8)
     probabilities = np.full((3, 7), 1 / 7, np.float32)
-    write_cached(settings, "key", CachedPrediction(labels, probabilities, labels.astype(bool)))
+    leaks = labels.astype(bool)
+    write_cached(settings, "key", CachedPrediction(labels, probabilities, leaks, leaks))
     cached_arrays(settings.data_root / "kept", "kind", "key", lambda: {"a": np.arange(9)})
 
 
