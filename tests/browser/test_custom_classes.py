@@ -73,10 +73,13 @@ def test_three_classes_are_imported_trained_and_used(
     expect(page.get_by_text("smug <b>: 20 images")).to_be_visible()
     page.get_by_role("radio", name="As named").click()
     field = page.get_by_role("combobox", name="scared (20)")
+    expect(field).to_have_value("scared")  # the fields were drawn again
+    page.locator(IDLE).wait_for()
     field.click()
     field.fill("fear")
     field.press("Enter")
     expect(page.get_by_role("combobox", name="scared (20)")).to_have_value("fear")
+    page.locator(IDLE).wait_for()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("was imported: 60 images, nothing skipped")).to_be_visible()
     assert load_dataset("mine", home).classes == CLASSES

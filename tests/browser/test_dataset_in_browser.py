@@ -264,5 +264,8 @@ def test_a_phone_shows_every_section_without_scrolling_sideways(
     for tab in tabs.all():
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
+        # The content comes from the server; until then the page may still be redrawn.
+        panel = page.get_by_role("tabpanel").filter(visible=True)
+        expect(panel.get_by_test_id("stElementContainer").first).to_be_visible()
         page.locator(IDLE).wait_for()
         assert_fits_the_width(page, tab.inner_text())
