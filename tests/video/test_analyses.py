@@ -160,7 +160,7 @@ def test_the_annotated_video_can_be_made_later_with_names(
     settings: Settings, clip: Path, spawned: Spawned
 ) -> None:
     folder = start_analysis(settings_for(clip), settings)
-    with pytest.raises(InputError, match="wait until it ends"):
+    with pytest.raises(InputError, match="wait until the analysis ends"):
         draw_again(folder, settings, blurs=False)
     spawned.end(folder.id)
     run_analysis(folder, settings, analyzer=drawn_analyzer())
