@@ -35,7 +35,9 @@ def enqueue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     queue = _queue(settings)
     with queue.locked():
         if folder.is_active or queue.contains(folder.id):
-            raise InputError(f"{analysis.video} is being analyzed already; wait until the analysis ends.")
+            raise InputError(
+                f"{analysis.video} is being analyzed already; wait until the analysis ends."
+            )
         queue.append(folder.id)
     start_pending_analyses(settings)
 

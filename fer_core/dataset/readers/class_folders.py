@@ -23,7 +23,7 @@ _NO_FOLDER = SkipReason("is not in a folder named after a class")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What the path of a picture says about it.
+    """The class, split and person that the path of a picture names.
 
     Attributes:
         class_name: The folder of its class.
@@ -160,7 +160,7 @@ def _class_position(folders: list[str], shared: int) -> int | None:
     if emotions:
         return emotions[-1]
     below = range(shared, len(folders))
-    return next((one for one in below if split_from_name(folders[one]) is None), None)
+    return next((level for level in below if split_from_name(folders[level]) is None), None)
 
 
 def _person(folders: list[str], class_position: int | None) -> Person | None:
