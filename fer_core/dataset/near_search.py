@@ -106,11 +106,11 @@ def find_pairs(
     found: list[tuple[int, int, float, bool]] = []
     for tile in tiles.compare(report):
         for position in tile.best(budget.take(len(tile))):
-            one, other = int(rows[tile.first[position]]), int(targets[tile.second[position]])
+            row, target = int(rows[tile.first[position]]), int(targets[tile.second[position]])
             is_mirrored = bool(tile.is_mirrored[position])
-            correlation = _correlation_of_copies(images[one], images[other], is_mirrored)
+            correlation = _correlation_of_copies(images[row], images[target], is_mirrored)
             if correlation is not None:
-                found.append((one, other, correlation, is_mirrored))
+                found.append((row, target, correlation, is_mirrored))
     found.sort()
     return NearPairs(
         first=np.array([pair[0] for pair in found], np.intp),
@@ -154,14 +154,14 @@ def join_near_copies(
             part = positions[start : start + _CHUNK]
             part = part[groups.roots(first[part]) != groups.roots(second[part])]
             for position in part:
-                one, other = int(first[position]), int(second[position])
-                if groups.root(one) == groups.root(other):
+                row, target = int(first[position]), int(second[position])
+                if groups.root(row) == groups.root(target):
                     continue
                 if not budget.take_one():
                     break
                 is_mirrored = bool(tile.is_mirrored[position])
-                if _correlation_of_copies(images[one], images[other], is_mirrored) is not None:
-                    groups.join(one, other)
+                if _correlation_of_copies(images[row], images[target], is_mirrored) is not None:
+                    groups.join(row, target)
     return not budget.was_exceeded
 
 
