@@ -235,7 +235,7 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def _is_class_count(size: object) -> bool:
-    """Return True if a size can be the number of classes; None stands for any number."""
+    """Return True if a size can be the number of classes; None means any number."""
     return size is None or (isinstance(size, int) and MIN_CLASSES <= size <= MAX_CLASSES)
 
 

@@ -141,7 +141,7 @@ def check_onnx(model: keras.Model, path: Path, name: str, pictures: NDArray[np.f
     except InputError as error:
         # The file is not damaged, because the conversion has just written it.
         raise InputError(
-            f"{subject} cannot be run by ONNX Runtime ({root_cause(error.__cause__ or error)}); use "
-            "other layers, or export the network as ONNX with the program that created it."
+            f"{subject} cannot be run by ONNX Runtime ({root_cause(error.__cause__ or error)}); "
+            "use other layers, or export the network as ONNX with the program that created it."
         ) from error
     check_equal(run_network(served, pictures, subject), expected, subject, TOLERANCE)

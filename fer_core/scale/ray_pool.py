@@ -260,10 +260,10 @@ def check_answer(address: str) -> None:
     """
     import grpc
 
-    place = address.removeprefix("ray://")
-    if os.environ.get("RAY_USE_TLS") == "1" or not place.rpartition(":")[2].isdigit():
+    target = address.removeprefix("ray://")
+    if os.environ.get("RAY_USE_TLS") == "1" or not target.rpartition(":")[2].isdigit():
         return  # another kind of connection, or "auto" from RAY_ADDRESS
-    with grpc.insecure_channel(place) as channel:
+    with grpc.insecure_channel(target) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
         except grpc.FutureTimeoutError as error:

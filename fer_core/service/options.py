@@ -13,7 +13,7 @@ from fer_core.validation import FORBID_UNKNOWN, Integer, Number, Text
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ServiceLimits:
-    """Upper bounds on what clients may use. The limits on pixels are those of ``vision.decode``.
+    """Upper bounds for requests of clients. The limits on pixels are those of ``vision.decode``.
 
     Attributes:
         file_bytes: Size of one file.

@@ -174,7 +174,7 @@ class _Job:
         self._thumbnail_second: int | None = None
 
     def run(self, analyzer: Analyzer) -> AnalysisOutcome:
-        """Do what is not done yet: segments, table, annotated video, copy for the player."""
+        """Do the remaining work: segments, table, annotated video, copy for the player."""
         folder = self._folder
         self._write(force=True)
         _, last = folder.last_segment()

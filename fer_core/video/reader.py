@@ -66,7 +66,7 @@ class VideoInfo:
 
     @property
     def plays_in_browsers(self) -> bool:
-        """True if all current browsers play the file as it is."""
+        """True if all current browsers can play the file without conversion."""
         is_mp4 = "mp4" in self.container and self.codec in ("h264", "av1", "vp9")
         # The demuxer has the same name for WebM, which browsers play, and Matroska.
         is_webm = self.name.lower().endswith(".webm") and self.codec in ("vp8", "vp9", "av1")
@@ -495,7 +495,7 @@ def _webp_info(animation: WebpAnimation) -> VideoInfo:
 
 
 def describe_reading(name: str, report: ReadReport) -> list[str]:
-    """Return sentences about what was unusual in a file.
+    """Return sentences about damage and other irregularities in a file.
 
     Args:
         name: The file's name.

@@ -105,8 +105,8 @@ def register_class_folders(names: list[str], register: ClassRegister) -> None:
 def has_class_folders(names: list[str], choice: ClassChoice) -> bool:
     """Return True if pictures are sorted into folders of classes.
 
-    They are if a folder is named after one of the emotions to map to; for the names of the source,
-    if there are two or more folders.
+    If classes are mapped to emotions, one folder with the name of an emotion is enough. If the
+    names of the source are kept, there must be two or more folders.
     """
     if choice.fixed_classes is None:
         found = {place.class_name for _, place in _places(names) if isinstance(place, _Place)}

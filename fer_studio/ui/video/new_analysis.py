@@ -1,4 +1,4 @@
-"""The form of a new analysis: files, options, and what is stored for how long."""
+"""The form of a new analysis: files, options, and how long the file is stored."""
 
 from __future__ import annotations
 
