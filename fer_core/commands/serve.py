@@ -99,7 +99,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     def announce(address: str) -> None:
         addresses.append(address)
         print(
-            f"FER Studio is running at {address}; {address}/docs describes the service. "
+            f"FER Studio answers at {address}; {address}/docs describes the service. "
             "Press Ctrl-C to stop.",
             file=sys.stderr,
             flush=True,
