@@ -1,7 +1,8 @@
 """Class lists: the names of a dataset's or model's classes, in their order.
 
 A class list is a tuple of 2 to 20 names. Any Unicode text of up to 40 characters is a name; names
-are stored in Unicode's composed form (NFC) and differ in more than upper and lower case.
+are stored in Unicode's composed form (NFC), and no two names are equal except for upper and lower
+case.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fer_core.emotions import (
 )
 
 MIN_CLASSES, MAX_CLASSES = 2, 20
-#: In characters.
+#: Maximum length of a name, in characters.
 MAX_NAME = 40
 
 #: Unicode categories that a name must not contain: control characters, surrogates, line ends.
@@ -27,8 +28,9 @@ _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 #: Characters that change the direction of the text after them.
 _DIRECTION_CHARACTERS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-#: Colors of further classes. Computed so that any two of these and of the colors of emotions can
-#: be distinguished with normal vision, protanopia and deuteranopia, and on white and on black.
+#: Colors of classes that are not emotions. They were computed so that any two of them, and of the
+#: colors of emotions, can be distinguished with normal vision, protanopia and deuteranopia, and on
+#: white and on black.
 _FURTHER_COLORS = (
     "#884422",
     "#EEAA66",
@@ -43,7 +45,8 @@ _FURTHER_COLORS = (
     "#884444",
     "#AA4400",
 )
-#: In the order in which classes that are not emotions get them; gray is less distinctive.
+#: All colors in the order in which classes that are not emotions get them. Gray is the last one,
+#: because it is less distinctive.
 _PALETTE = (
     *(EMOTION_COLORS[name] for name in ("sad", "happy", "disgust", "angry", "surprise", "fear")),
     EMOTION_COLORS["contempt"],
@@ -75,7 +78,7 @@ def _shown(text: str) -> str:
 
 
 def class_key(name: str) -> str:
-    """Return what identifies a class: names with the same key are names of the same class."""
+    """Return the key of a class. Names with the same key are names of the same class."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
 
 
@@ -105,8 +108,9 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the classes of a network of another program, from its labels.
 
-    Labels that name each of the seven or of the eight emotions once, in any order and in the words
-    of any dataset, are these emotions, in FER2013's order. All other labels stay as they are.
+    If the labels name each of the seven or of the eight emotions once, in any order and with the
+    names of any dataset, the result is these emotions in FER2013's order. All other labels are
+    returned unchanged.
     """
     return in_emotion_order(labels) or tuple(labels)
 
@@ -116,7 +120,7 @@ def positions_of(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
 
     Args:
         classes: The classes.
-        labels: Labels in another order, or in the words of another dataset.
+        labels: Labels in another order, or with the names of another dataset.
 
     Raises:
         ValueError: A class is not among the labels.
@@ -132,14 +136,14 @@ def match_class(name: str, classes: Sequence[str]) -> int | None:
 
     Names are equal if they differ only in case, or are names of the same emotion.
     """
-    keys = [class_key(one) for one in classes]
+    keys = [class_key(label) for label in classes]
     key = class_key(name)
     if key in keys:
         return keys.index(key)
     emotion = emotion_from_name(name, EMOTIONS8)
     if emotion is None:
         return None
-    emotions = [emotion_from_name(one, EMOTIONS8) for one in classes]
+    emotions = [emotion_from_name(label, EMOTIONS8) for label in classes]
     return emotions.index(emotion) if emotions.count(emotion) == 1 else None
 
 
@@ -182,7 +186,7 @@ def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str,
 def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Return names in the order of a new class list: emotions first, in FER2013's order.
 
-    The others follow in alphabetical order, and by number where they contain numbers.
+    The other names follow in alphabetical order; numbers in them are compared as numbers.
     """
 
     def rank(name: str) -> tuple[int, list[tuple[int, int, str]]]:

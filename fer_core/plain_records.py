@@ -1,7 +1,7 @@
-"""Dataclasses from plain values, without pydantic.
+"""Build dataclasses from plain values without pydantic.
 
-pydantic takes 0.1 s and 15 MB to import. What serves a model does without it as long as the files
-are valid; ``fer_core.validation.from_dict`` explains what is wrong in the others.
+Importing pydantic takes 0.1 s and 15 MB. The code that serves a model imports it only if a file is
+not valid: ``fer_core.validation.from_dict`` then explains the error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def plain_record(kind: type[Record], values: Any) -> Record | None:
     Args:
         kind: A dataclass whose fields are of ``str``, ``bool``, ``int``, ``float``, ``None``,
             ``Any``, dataclasses, and tuples, dictionaries and unions of these.
-        values: A dictionary, as JSON provides it; other keys than the fields are ignored.
+        values: A dictionary from JSON; keys that are not fields are ignored.
 
     Returns:
         The record, with lists converted to tuples and whole numbers to floats; None if a value is
@@ -44,7 +44,7 @@ def _converted(kind: Any, value: Any) -> Any:
         result = _converted_record(kind, value)
     elif origin in (Union, UnionType):
         results = (_converted(part, value) for part in parts)
-        result = next((one for one in results if one is not _OTHER), _OTHER)
+        result = next((result for result in results if result is not _OTHER), _OTHER)
     elif origin is tuple:
         result = _converted_tuple(parts, value)
     elif origin is dict:
@@ -80,8 +80,8 @@ def _converted_record(kind: Any, value: Any) -> Any:
 def _converted_dict(parts: tuple[Any, ...], value: Any) -> Any:
     if not isinstance(value, dict):
         return _OTHER
-    pairs = [(_converted(parts[0], key), _converted(parts[1], one)) for key, one in value.items()]
-    return _OTHER if any(one is _OTHER for pair in pairs for one in pair) else dict(pairs)
+    pairs = [(_converted(parts[0], key), _converted(parts[1], item)) for key, item in value.items()]
+    return _OTHER if any(part is _OTHER for pair in pairs for part in pair) else dict(pairs)
 
 
 def _converted_tuple(parts: tuple[Any, ...], value: Any) -> Any:
@@ -91,5 +91,5 @@ def _converted_tuple(parts: tuple[Any, ...], value: Any) -> Any:
         parts = (parts[0],) * len(value)
     if len(parts) != len(value):
         return _OTHER
-    result = tuple(_converted(part, one) for part, one in zip(parts, value, strict=True))
-    return _OTHER if any(one is _OTHER for one in result) else result
+    result = tuple(_converted(part, item) for part, item in zip(parts, value, strict=True))
+    return _OTHER if any(item is _OTHER for item in result) else result

@@ -1,4 +1,4 @@
-"""Video: every person's emotions over time in recordings."""
+"""Video: analyze the emotions of every person in recordings over time."""
 
 import streamlit as st
 

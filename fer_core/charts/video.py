@@ -16,9 +16,10 @@ from fer_core.video.timecode import format_time
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Points of a lane: more are indistinguishable.
+#: Maximum number of points of a lane. More cannot be distinguished.
 _MAX_POINTS = 600
-#: Points of a lane that can be clicked; no place of a lane is far from one.
+#: Maximum number of points of a lane that can be clicked, close enough to each other that a click
+#: anywhere selects one.
 _CLICK_POINTS = 200
 _LANE_HEIGHT, _PERSON_GAP, _MARGIN = 26, 34, 84
 #: Share of a lane that a probability of 1 fills.
@@ -41,7 +42,7 @@ class TimelineMarker:
 def downsampled(
     seconds: NDArray[np.float64], values: NDArray[np.float32], start: float, end: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Reduce a curve to what a chart can show; the peaks stay.
+    """Reduce a curve to the points that a chart can show, and keep its peaks.
 
     Args:
         seconds: Increasing times, float64 ``[n]``.
@@ -99,9 +100,9 @@ def emotion_lanes(
     start, end = limits
     colors = colors_of(table.classes)
     pitch = len(classes) + _PERSON_GAP / _LANE_HEIGHT
-    for place, (person, title) in enumerate(titles.items()):
+    for index, (person, title) in enumerate(titles.items()):
         rows = table.of_person(person)
-        top = -place * pitch
+        top = -index * pitch
         figure.add_annotation(
             x=0,
             y=top + 0.25,
@@ -195,7 +196,7 @@ def _click_points(
     base: float,
     lane: tuple[int, str, str],
 ) -> Any:
-    """Return invisible points over the whole lane, so that any place in it can be clicked."""
+    """Return invisible points over the whole lane, so that a click anywhere in it selects one."""
     import plotly.graph_objects as go
 
     person, title, label = lane
@@ -245,7 +246,7 @@ def _time_axis(start: float, end: float) -> dict[str, Any]:
     """Return an axis with round times as minutes and seconds."""
     span = max(end - start, 0.5)
     candidates = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-    step = next((one for one in candidates if span / one <= 8), 3600)
+    step = next((seconds for seconds in candidates if span / seconds <= 8), 3600)
     ticks = np.arange(np.ceil(start / step) * step, end + 1e-9, step)
     digits = 1 if step < 1 else 0
     return {

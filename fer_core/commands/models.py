@@ -208,7 +208,7 @@ def _rows_to_check(face_set: FaceSet) -> tuple[str, NDArray[np.int64]]:
             rows = rows[np.linspace(0, len(rows) - 1, MAX_IMAGES).astype(np.int64)]
         if len(rows):
             return split, rows
-    raise InputError("The dataset of --check-on has no images; name another one.")
+    raise InputError("The dataset of --check-on has no images; choose another one.")
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -1,4 +1,4 @@
-"""``serve``: the analyzer over HTTP."""
+"""``serve``: the HTTP service that classifies pictures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LIMIT_HELP = {
     "file_bytes": "size of one file",
     "request_bytes": "size of one request with all its files",
     "files": "files in one request",
-    "requests": "requests at the same time; further ones are answered with 503",
+    "requests": "requests at the same time; further requests are answered with 503",
     "waiting_bytes": "total size of these requests",
-    "header_seconds": "time for a client to send the header of a request",
-    "upload_seconds": "time for a client to send the body of a request",
-    "analysis_seconds": "time to analyze the files of a request",
-    "shutdown_seconds": "time for requests to finish after a signal to terminate",
+    "header_seconds": "seconds for a client to send the header of a request",
+    "upload_seconds": "seconds for a client to send the body of a request",
+    "analysis_seconds": "seconds to analyze the files of a request",
+    "shutdown_seconds": "seconds for requests to finish after a signal to terminate",
 }
 
 
@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
         "--host", default=defaults.host, help=f"the address (default: {defaults.host})"
     )
     parser.add_argument(
-        "--port", type=int, default=defaults.port, help=f"(default: {defaults.port})"
+        "--port", type=int, default=defaults.port, help=f"the port (default: {defaults.port})"
     )
     parser.add_argument(
         "--model",

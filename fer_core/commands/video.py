@@ -1,4 +1,4 @@
-"""``video``: every person's emotions over time in recordings."""
+"""``video``: analyze the emotions of every person in recordings over time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Request:
-    """What all clips have in common."""
+    """The options that apply to all clips."""
 
     arguments: argparse.Namespace
     analyzer: Analyzer
@@ -48,7 +48,7 @@ class _Request:
 def add_parser(subparsers: Any) -> None:
     """Add ``video``."""
     parser = add_command(
-        subparsers, "video", "analyze recordings: every person's emotions over time", _run
+        subparsers, "video", "analyze the emotions of every person in recordings over time", _run
     )
     parser.add_argument(
         "clips", nargs="+", type=Path, metavar="CLIP", help="a video, or a folder of videos"
@@ -69,7 +69,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--from", dest="start", metavar="TIME", help="start, such as 75 or 1:15 (default: 0)"
     )
-    parser.add_argument("--to", dest="end", metavar="TIME", help="end (default: of the video)")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="end (default: end of the video)")
     parser.add_argument(
         "--annotate", action="store_true", help="also write annotated.mp4 with boxes and labels"
     )
@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _model_name(arguments: argparse.Namespace, name: str) -> str:
-    """Return how the analysis finds the model again: by name, or by the path of a folder."""
+    """Return the name of the model, or the path of its folder, for a later start."""
     path = existing_path(arguments.model or "")
     return str(path.resolve()) if path is not None and path.is_dir() else name
 
@@ -156,7 +156,7 @@ def _clips(files: list[Path], out: Path) -> list[_Clip]:
     taken: set[str] = set()
     for path in files:
         name = path.stem or "video"
-        # "talk.mp4" and "talk.mov", or files of two folders.
+        # Two files can have the same stem: "talk.mp4" and "talk.mov", or files of two folders.
         if name in taken:
             name = path.name
         number, base = 2, name
@@ -244,7 +244,7 @@ def _analyze(clip: _Clip, request: _Request, predictor: Predictor, title: str) -
         if (wanted.annotates, wanted.blurs) != (known.annotates, known.blurs):
             folder.change_settings(wanted)
     else:
-        # Checked first, so that an invalid file leaves no folder.
+        # The file is checked first, so that no folder is created for an invalid one.
         check_range(probe_video(clip.path), wanted.start, wanted.end)
         folder.create(wanted)
     progress = ProgressLines(title)
@@ -259,7 +259,7 @@ def _analyze(clip: _Clip, request: _Request, predictor: Predictor, title: str) -
 
 
 def _write_tables(outcome: AnalysisOutcome) -> None:
-    """Write the table as CSV, and everything as JSON, next to the Parquet file."""
+    """Write the table as CSV, and the complete document as JSON, next to the Parquet file."""
     from fer_core.files import os_errors_as_input_errors, replaced_file
     from fer_core.video.documents import analysis_document
     from fer_core.video.edits import Edits

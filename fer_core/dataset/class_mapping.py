@@ -1,4 +1,4 @@
-"""How the classes of a source become those of a dataset."""
+"""Map the classes of a source to those of a dataset."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CLASS_SCHEMES: tuple[ClassScheme, ...] = get_args(ClassScheme)
 
 @dataclass(frozen=True)
 class ClassChoice:
-    """How the classes of a source become those of a dataset: chosen at import and recorded.
+    """How the classes of a source are mapped to those of a dataset; chosen at import and recorded.
 
     Attributes:
         scheme: ``emotions`` and ``emotions8`` map names and synonyms to the seven or eight
-            emotions and leave out the others; ``folders`` keeps the names of the source.
-        changes: What single classes of the source become instead, by their name; None to leave a
-            class out.
+            emotions and leave out all other classes; ``folders`` keeps the names of the source.
+        changes: Pairs of a class of the source and the class that it becomes instead; None to leave
+            the class out.
 
     Raises:
         InputError: A class becomes a name that the scheme does not have, or that is invalid.
@@ -93,8 +93,8 @@ class ClassChoice:
                 return class_name(name)
             except ValueError as error:
                 raise InputError(
-                    f"The classes cannot keep their names: {error}; give it another name, or leave "
-                    "it out (--map NAME=OTHER or --map NAME=)."
+                    f"The classes cannot keep their names: {error}; rename this class or leave it "
+                    "out (--map NAME=OTHER or --map NAME=)."
                 ) from error
         if is_number:
             number = int(name)
@@ -112,14 +112,14 @@ class ClassChoice:
 
 
 def parse_class_changes(texts: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Parse ``--map``: ``OLD=NEW`` for each class that becomes another one, ``OLD=`` to omit it.
+    """Parse ``--map``: ``OLD=NEW`` to rename or combine classes, ``OLD=`` to leave one out.
 
     Raises:
         InputError: A text has no ``=``, or nothing before it.
     """
     changes: list[tuple[str, str | None]] = []
     for text in texts:
-        # The last one, because names of folders may contain the character.
+        # Split at the last "=", because names of folders may contain this character.
         name, separator, new_name = text.rpartition("=")
         if not separator or not name.strip():
             raise InputError(
@@ -147,14 +147,14 @@ class SourceClass:
 
 
 def with_targets(found: Iterable[SourceClass], choice: ClassChoice) -> tuple[SourceClass, ...]:
-    """Return classes of a source with what a choice makes of them; None for invalid names."""
+    """Return classes of a source with the targets of a choice; None for invalid names."""
     result = []
-    for one in found:
+    for source_class in found:
         try:
-            target = choice.target(one.name, is_number=one.is_number)
+            target = choice.target(source_class.name, is_number=source_class.is_number)
         except InputError:
             target = None
-        result.append(replace(one, target=target))
+        result.append(replace(source_class, target=target))
     return tuple(result)
 
 
@@ -166,10 +166,13 @@ def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | N
         choice: How they become those of the dataset.
     """
     try:
-        targets = [choice.target(one.name, is_number=one.is_number) for one in found]
+        targets = [
+            choice.target(source_class.name, is_number=source_class.is_number)
+            for source_class in found
+        ]
     except InputError as error:
         return str(error)
-    names = {class_key(one.name) for one in found}
+    names = {class_key(source_class.name) for source_class in found}
     missing = [name for name, _ in choice.changes if class_key(name) not in names]
     if missing:
         return f"There is no class {missing[0]!r}, which should be mapped."
@@ -188,12 +191,12 @@ def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | N
 
 
 def merged_classes(found: Iterable[SourceClass]) -> dict[str, list[str]]:
-    """Return, by class of the dataset, the names of the source's classes that became it.
+    """Return the names of combined classes of the source, by their class of the dataset.
 
-    Only classes that several became.
+    Classes of the dataset that come from a single class of the source are left out.
     """
     by_target: dict[str, list[str]] = {}
-    for one in found:
-        if one.target is not None:
-            by_target.setdefault(one.target, []).append(one.name)
+    for source_class in found:
+        if source_class.target is not None:
+            by_target.setdefault(source_class.target, []).append(source_class.name)
     return {target: names for target, names in by_target.items() if len(names) > 1}

@@ -1,4 +1,4 @@
-"""What an import did with the classes of its source, and what is missing, as sentences."""
+"""Sentences about the classes of an import: which were combined, and which have no images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def class_warnings(face_set: FaceSet) -> tuple[str, ...]:
 
 
 def merge_notes(face_set: FaceSet) -> tuple[str, ...]:
-    """Return a sentence for each class that several classes of the source became."""
+    """Return a sentence for each class into which several classes of the source were combined."""
     return tuple(
         f"{', '.join(names)} became {target}."
         for target, names in merged_classes(face_set.source_classes).items()

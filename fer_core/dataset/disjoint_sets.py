@@ -1,4 +1,4 @@
-"""Groups of rows that grow by joining: a union-find structure."""
+"""Disjoint groups of rows that can be joined: a union-find structure."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def classes_of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
         return EMOTIONS
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("classes should be a list of names")
-    # The same object for the most common list makes comparisons fast.
+    # Return the same object for the most common list, because comparisons are then fast.
     return EMOTIONS if tuple(classes) == EMOTIONS else validated_classes(classes)
 
 

@@ -1,6 +1,6 @@
 """Near-duplicates: the same photo again, brighter or darker, shifted, recompressed or mirrored.
 
-``near_search`` finds the pairs; here they become groups, conflicts and leaks of a dataset.
+``near_search`` finds the pairs. This module derives groups, conflicts and leaks from them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class NearDuplicates:
 
 
 def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None) -> NearDuplicates:
-    """Compare every image with every other.
+    """Find the near-duplicates of a dataset by comparing all pairs of images.
 
     Args:
         face_set: The data.

@@ -28,8 +28,8 @@ from fer_core.progress import ProgressReport
 _FREQUENCIES = 8
 _IS_ODD = np.tile(np.arange(_FREQUENCIES), _FREQUENCIES)[1:] % 2 == 1
 
-#: Pairs of hashes with a cosine below this are not candidates. The injected copies of the demo set
-#: have at least 0.96; no pair below 0.9 passes the verification.
+#: Minimum cosine similarity of the hashes of a candidate. The injected copies of the demo set have
+#: at least 0.96; no pair below 0.9 passes the verification.
 _CANDIDATE_SIMILARITY = 0.9
 
 #: Shifts that the verification tries, in pixels to each side.
@@ -44,8 +44,8 @@ MIN_MIRRORED_CORRELATION = 0.95
 #: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
 _MIN_DEVIATION = 4.0
 
-#: Rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles are slower, above
-#: all on a busy machine.
+#: Rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles are slower,
+#: especially on a busy machine.
 _ROWS, _COLUMNS = 1024, 4096
 
 #: Maximum number of candidates to verify; this many take about 20 seconds. FER2013 has 40,000. If
@@ -53,10 +53,11 @@ _ROWS, _COLUMNS = 1024, 4096
 #: images.
 _MAX_CANDIDATES = 500_000
 
-#: Images whose floats are in memory at the same time.
+#: Number of images that are converted to floats at the same time.
 _CHUNK = 256
 
-#: Candidates that are in memory at the same time: in a recording, all pairs of a tile are.
+#: Maximum number of candidates in memory at the same time. In a recording, all pairs of a tile are
+#: candidates.
 _CANDIDATES_AT_ONCE = 250_000
 
 
@@ -66,7 +67,7 @@ class NearPairs:
 
     Attributes:
         first: The row number of one image of each pair, intp ``[p]``.
-        second: That of the other one, intp ``[p]``.
+        second: The row number of the other image, intp ``[p]``.
         correlation: Correlation of their pixels at the best shift, float32 ``[p]``, up to 1.
         is_mirrored: Whether one is the mirror image of the other, bool ``[p]``.
         is_complete: False if so many images look alike that not all candidates were verified.
@@ -105,11 +106,11 @@ def find_pairs(
     found: list[tuple[int, int, float, bool]] = []
     for tile in tiles.compare(report):
         for position in tile.best(budget.take(len(tile))):
-            one, other = int(rows[tile.first[position]]), int(targets[tile.second[position]])
+            row, target = int(rows[tile.first[position]]), int(targets[tile.second[position]])
             is_mirrored = bool(tile.is_mirrored[position])
-            correlation = _correlation_of_copies(images[one], images[other], is_mirrored)
+            correlation = _correlation_of_copies(images[row], images[target], is_mirrored)
             if correlation is not None:
-                found.append((one, other, correlation, is_mirrored))
+                found.append((row, target, correlation, is_mirrored))
     found.sort()
     return NearPairs(
         first=np.array([pair[0] for pair in found], np.intp),
@@ -128,8 +129,8 @@ def join_near_copies(
 ) -> bool:
     """Join the groups of images that are near-copies of each other.
 
-    Pairs that are in one group already are not verified. Therefore it can handle recordings, whose
-    pictures nearly all look alike, for which ``find_pairs`` would have to verify all pairs.
+    Pairs that are already in one group are not verified. Therefore this function can handle
+    recordings, in which nearly all pictures look alike and ``find_pairs`` would verify all pairs.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -153,14 +154,14 @@ def join_near_copies(
             part = positions[start : start + _CHUNK]
             part = part[groups.roots(first[part]) != groups.roots(second[part])]
             for position in part:
-                one, other = int(first[position]), int(second[position])
-                if groups.root(one) == groups.root(other):
+                row, target = int(first[position]), int(second[position])
+                if groups.root(row) == groups.root(target):
                     continue
                 if not budget.take_one():
                     break
                 is_mirrored = bool(tile.is_mirrored[position])
-                if _correlation_of_copies(images[one], images[other], is_mirrored) is not None:
-                    groups.join(one, other)
+                if _correlation_of_copies(images[row], images[target], is_mirrored) is not None:
+                    groups.join(row, target)
     return not budget.was_exceeded
 
 
@@ -265,8 +266,8 @@ class _Tile:
 
     Attributes:
         first: Position of one hash of each candidate, ``[k]``.
-        second: Position of the other one, ``[k]``.
-        similarity: Cosine similarity of the two, ``[k]``.
+        second: Position of the other hash, ``[k]``.
+        similarity: Cosine similarity of the two hashes, ``[k]``.
         is_mirrored: Whether it is the similarity to the mirror image, ``[k]``.
     """
 
@@ -329,8 +330,8 @@ class _Tiles:
         return start if self._is_symmetric else 0
 
     def _tile(self, start: int, column: int) -> Iterator[_Tile]:
-        # The similarity to an image is the sum of an even and an odd part, that to its mirror
-        # image is their difference: the larger one of both is even + |odd|.
+        # The similarity to an image is the sum of an even and an odd part. The similarity to its
+        # mirror image is their difference. The larger of the two is even + |odd|.
         even, odd, most = self._arrays(start, column)
         for (left, right), product in zip(self._parts, (even, odd), strict=True):
             np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
@@ -373,7 +374,7 @@ class _Tiles:
 def _pair_of_parts(
     hashes: NDArray[np.float32], targets: NDArray[np.float32], chosen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the chosen columns of both, as the same array if both are the same."""
+    """Return the chosen columns of two arrays; one array twice if both are the same array."""
     part = hashes[:, chosen]
     return part, part if targets is hashes else targets[:, chosen]
 

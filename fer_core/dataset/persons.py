@@ -1,4 +1,4 @@
-"""The person in an image, as far as file names and folders of known datasets reveal it."""
+"""Find the person in an image from file names and folders of known datasets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Person:
 
 
 def person_from_path(path: str) -> Person | None:
-    """Return the person whose image a file is; None if its name does not reveal it.
+    """Return the person that an image shows; None if its path does not identify the person.
 
     The patterns are those of datasets with a documented naming scheme, and numbered names such as
     ``subject01`` or ``person_7``, in the file name or in one of the last two folders.
@@ -33,14 +33,17 @@ def person_from_path(path: str) -> Person | None:
         match = pattern.match(file_name)
         if match:
             return Person("".join(match.groups()).upper(), f"file names of {source}")
-    for text, source in ((file_name, "file names"), *((one, "folders") for one in folders[-2:])):
+    for text, source in (
+        (file_name, "file names"),
+        *((folder, "folders") for folder in folders[-2:]),
+    ):
         match = _NUMBERED.match(text)
         if match:
             return Person(f"{match[1].lower()} {int(match[2])}", f"numbered {source}")
     return None
 
 
-#: By dataset: the groups of a match identify the person.
+#: Patterns of file names by dataset. The groups of a match identify the person.
 _FILE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (source, re.compile(pattern, re.IGNORECASE))
     for source, pattern in (

@@ -1,4 +1,4 @@
-"""Splits for data without splits: copies and images of one person stay on one side."""
+"""Create missing splits so that copies and images of one person stay in one split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_core.dataset.split_record import EXACT_COPIES, NEAR_COPIES, PERSONS, Sp
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.progress import ProgressReport
 
-#: A split that differs by more than this fraction of its requested size is reported.
+#: Maximum deviation of a split, as a fraction of its requested size, that is not reported.
 _TOLERATED_DEVIATION = 0.25
 
 
@@ -100,7 +100,7 @@ class _PersonRows:
     """
 
     def __init__(self, persons: Sequence[Person | None], rows: NDArray[np.intp]) -> None:
-        known = [(row, one) for row in rows.tolist() if (one := persons[row]) is not None]
+        known = [(row, person) for row in rows.tolist() if (person := persons[row]) is not None]
         numbers: dict[Person, int] = {}
         self.rows = np.array([row for row, _ in known], np.intp)
         #: A number for the person in each of ``rows``.
@@ -113,11 +113,11 @@ class _PersonRows:
 
 @dataclass(frozen=True)
 class _Grouping:
-    """One way to group the images.
+    """One of the possible groupings of the images.
 
     Attributes:
         sets: The groups.
-        kinds: What is kept together, as in ``SplitGroups``.
+        kinds: As ``SplitGroups.kept_together``.
         reason_to_ignore: The warning if these groups cannot be divided.
         is_complete: Whether all near-copies were verified.
     """
@@ -134,7 +134,7 @@ def _groupings(
     persons: _PersonRows,
     report: ProgressReport | None,
 ) -> Iterator[_Grouping]:
-    """Yield the ways to group the images, the strictest first."""
+    """Yield the possible groupings of the images, the strictest first."""
     keys = content_keys(images[rows])
     first = rows[first_copies(keys)]
 
@@ -143,8 +143,8 @@ def _groupings(
         sets.join_equal(keys, rows)
         return sets
 
-    # Found once and without persons: a person's images are compared as well, so that the groups of
-    # copies are known if persons have to be ignored.
+    # Near-copies are searched once, also among the images of one person, so that they are known if
+    # persons must be ignored.
     near = exact_groups()
     is_complete = join_near_copies(images, first, near, report)
     if len(persons.names):

@@ -1,4 +1,4 @@
-"""The record of the splits that an import created: what was kept together, and what to know."""
+"""The record of the splits that an import created: the groups that were kept together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_core.plain_records import plain_record
 
-#: What can keep images on one side, the strongest first.
+#: The reasons to keep images in one split, the strictest first.
 PERSONS, NEAR_COPIES, EXACT_COPIES = "persons", "near-copies", "exact copies"
 
 
@@ -17,7 +17,7 @@ class SplitGroups:
 
     Attributes:
         created: The splits that the source lacked, of ``SPLITS``.
-        kept_together: What stays in one split: *persons*, *near-copies*, *exact copies*.
+        kept_together: The images that stay in one split: *persons*, *near-copies*, *exact copies*.
         groups: Number of groups; an image without copies and without a known person is one.
         grouped_images: Number of images in groups of two or more.
         largest_group: Number of images in the largest group.
@@ -25,7 +25,7 @@ class SplitGroups:
         images_with_person: Number of images with a known person.
         person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
         is_complete: False if so many images look alike that not all near-copies were verified.
-        warnings: What differs from the requested splits, one sentence each.
+        warnings: One sentence for each difference from the requested splits.
     """
 
     created: tuple[str, ...]
@@ -73,7 +73,7 @@ class SplitGroups:
         """
         record = plain_record(cls, values)
         if record is None:
-            # Loaded only if something is wrong: it takes longer than all other imports.
+            # Imported only for an invalid record, because it takes longer than all other imports.
             from fer_core.validation import from_dict
 
             record = from_dict(cls, values)

@@ -1,4 +1,4 @@
-"""Creation of missing validation and test splits from the training images."""
+"""Create missing validation and test splits from the training images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core.errors import InputError
 
 _TRAIN = SPLITS.index("train")
 
-#: The greedy assignment is improved until nothing changes, at most this often.
+#: Maximum number of passes that improve the greedy assignment. It ends when nothing changes.
 _MAX_PASSES = 10
 
 
@@ -110,7 +110,7 @@ def _assign_single_images(
     for label in np.unique(labels):
         members = generator.permutation(rows[labels[rows] == label])
         single = members[~is_grouped[members]]
-        # If no group keeps the class in train, one single image does.
+        # If no group of this class is in train, one single image must stay there.
         needs_one = not np.any(result[members[is_grouped[members]]] == _TRAIN)
         start = 0
         for split, share in missing.items():
@@ -126,8 +126,8 @@ class _GroupAssignment:
     Args:
         labels: int8 ``[n]``.
         rows: All images to divide.
-        grouped: Those in groups of two or more.
-        groups: The group of each of these, in the same order.
+        grouped: The images in groups of two or more.
+        groups: The group of each grouped image, in the same order.
         missing: Share of each split to create, by index.
         seed: Decides the order of groups of equal size.
     """
@@ -144,7 +144,7 @@ class _GroupAssignment:
     ) -> None:
         classes, numbers = np.unique(labels[rows], return_inverse=True)
         totals = np.bincount(numbers).astype(np.float64)
-        # Train first; its share is the rest.
+        # Train is the first split; its share is the rest.
         self._splits = (_TRAIN, *missing)
         shares = np.array([1 - sum(missing.values()), *missing.values()])
         #: Requested class counts, ``[splits, classes]``.
@@ -153,7 +153,7 @@ class _GroupAssignment:
         #: Class counts of each group, ``[groups, classes]``.
         self._counts = np.zeros((len(sizes), len(classes)))
         np.add.at(self._counts, (self._group_of_row, np.searchsorted(classes, labels[grouped])), 1)
-        #: Images that no group contains, by class.
+        #: Number of images without a group, by class.
         self._single = totals - self._counts.sum(axis=0)
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
@@ -201,14 +201,14 @@ class _GroupAssignment:
     def _fill_empty_splits(self) -> None:
         """Give each empty split the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
-            # Single images will fill the split.
+            # Classes whose single images will fill the split.
             can_fill = self._single > 1
             if self._filled[position].any() or np.any(
                 np.round(self._wanted[position, can_fill]) > 0
             ):
                 continue
             if not np.any(np.round(self._wanted[position]) > 0):
-                continue  # so few images that the split would be empty without groups as well
+                continue  # the split would be empty without groups, too: there are too few images
             for group in self._order[::-1]:
                 rest = self._filled[0] + self._single - self._counts[group]
                 has = self._counts[group] > 0
@@ -221,6 +221,6 @@ class _GroupAssignment:
         """Return the smallest group of each class without training images to train."""
         for label in np.flatnonzero((self._filled[0] == 0) & (self._single == 0)):
             if self._filled[0, label] == 0:
-                group = next(one for one in self._order[::-1] if self._counts[one, label])
+                group = next(group for group in self._order[::-1] if self._counts[group, label])
                 self._take(group)
                 self._put(group, 0)

@@ -156,8 +156,8 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             "fingerprint": face_set.fingerprint,
             "classes": list(face_set.classes),
             "source_classes": [
-                [one.name, one.count, one.target, *([True] if one.is_number else [])]
-                for one in face_set.source_classes
+                [found.name, found.count, found.target, *([True] if found.is_number else [])]
+                for found in face_set.source_classes
             ],
             "skipped": face_set.skipped,
             # A third entry is the number of files or rows, if there are several.

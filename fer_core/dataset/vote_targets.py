@@ -2,8 +2,8 @@
 
 Single votes are dropped as outliers, as in Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep
 networks for facial expression recognition with crowd-sourced label distribution", ICMI 2016. An
-image is usable if one of the dataset's classes then has more votes than each other answer, such as
-*unknown* and *not a face*; a tie between classes is a valid distribution.
+image is usable if a class of the dataset then has more votes than every answer that is not a class,
+such as *unknown* and *not a face*. A tie between classes is a valid distribution.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Votes:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros for an
             image without votes.
         source: The file that they were read from.
-        note: How they were matched to the images, and how many, as text.
+        note: A text that says how, and how many of, the votes were matched to the images.
         classes: The classes of the dataset.
 
     Raises:

@@ -73,7 +73,7 @@ class ImportRequest:
         mean: The mean that was subtracted in training, in units of that range: one number, or one
             for each channel. Without ``scale``, values above 1 mean 0 to 255.
         std: The standard deviation that images were divided by after that, in the same units.
-        replace: True to replace a model that has the name.
+        replace: True to replace an existing model of this name.
     """
 
     name: str | None = None
@@ -122,7 +122,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
 
 def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
-    """Import a model under a temporary name, then exchange it for the one that has its name."""
+    """Import a model under a temporary name, then replace the existing model of its name."""
     plain = replace(request, replace=False)
     name = request.name
     if name is None:
@@ -133,7 +133,7 @@ def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bu
     if not is_plain_name(name) or not (target / RECORD_FILE).is_file():
         return import_model(path, settings, replace(plain, name=name))
     if target.resolve() == path.resolve():
-        raise InputError(f"{path} is the model {name!r} itself; name another one.")
+        raise InputError(f"{path} is the model {name!r} itself; choose another file or name.")
     new = import_model(path, settings, replace(plain, name=f"{name}-{os.getpid()}"))
     replace_bundle(new.folder, name, settings)
     return load_bundle(target)
@@ -178,7 +178,7 @@ def convert_model(
 
 
 def name_from_file(path: Path) -> str:
-    """The name of a model, from the name of its file: ``My model (1).h5`` as ``My-model-1``."""
+    """Return the name of a model from that of its file: ``My-model-1`` for ``My model (1).h5``."""
     return plain_name(path.stem) or "imported"
 
 
@@ -246,7 +246,7 @@ def _import_keras(
 
 
 def _with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
-    """Put the scaling in front of a model, which then takes intensities of 0 to 255."""
+    """Return a model with the scaling in front, which takes intensities of 0 to 255."""
     import keras
 
     inputs = keras.Input(model.input_shape[1:], name="pixels")
@@ -293,7 +293,7 @@ def _import_onnx(
 def _known_scaling(
     path: Path, request: ImportRequest, notes: FileNotes | None, *, channels: int | None
 ) -> Scaling | None:
-    """The scaling of pixel intensities, if the request or the notes define it."""
+    """Return the scaling of pixel intensities; None if neither request nor notes define it."""
     if request.scaling is not None:
         count = max(len(request.scaling.factor), len(request.scaling.offset))
         if channels == 1 and count > 1:

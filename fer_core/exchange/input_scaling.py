@@ -1,9 +1,9 @@
 """The pixel intensities that a network expects, read from the first operations of its graph.
 
 Most networks are trained on intensities of 0 to 1, -1 to 1 or 0 to 255, and the file of a model
-does not record which. Some scale their input themselves, and that determines the range: a network
-that divides by 255 first expects 0 to 255. A network that starts with a layer shows nothing, and is
-assumed to expect 0 to 1. Any other operations are not understood, and the user is asked.
+does not record which. Some networks scale their input, which determines the range: a network that
+first divides by 255 expects 0 to 255. A network that starts with a layer is assumed to expect 0 to
+1. If a network starts with other operations, the user must give the range.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _LAYERS = names(
     GroupNormalization InstanceNormalization LSTM LayerNormalization MatMul MaxPool RNN
     """
 )
+#: Maximum number of operations that are followed.
 _MAX_STEPS = 40
 
 #: Lowest and highest intensity of each range.
@@ -41,21 +42,21 @@ _RANGES: dict[Scale, tuple[float, float]] = {
     "bytes": (0.0, 255.0),
     "signed": (-1.0, 1.0),
 }
-#: What a network computes with is usually within these distances from its center.
+#: Usual limits of half the range of intensities after the scaling.
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
-#: The center is at most this many spreads away from zero.
+#: Usual maximum distance of their center from zero, relative to half the range.
 _LARGEST_SHIFT = 1.2
-#: Mean subtraction alone: the mean intensity of photos, of 0 to 255.
+#: Usual limits of a mean that is subtracted without further scaling, for intensities of 0 to 255.
 _LEAST_MEAN, _LARGEST_MEAN = 20.0, 220.0
 
 
 @dataclass(frozen=True)
 class InputOperations:
-    """What a network does with its input before its first layer.
+    """The scaling that a network applies to its input before its first layer.
 
     Attributes:
-        factor: What it multiplies intensities by, float64 ``[]`` or one per channel.
-        offset: What it adds after that.
+        factor: The factor of the intensities, float64 ``[]`` or one per channel.
+        offset: The number that is added after that, in the same form.
         scales: True if it changes intensities at all.
         next_operation: The first operation that is not understood as scaling.
     """
@@ -77,7 +78,7 @@ class InputOperations:
 
     @property
     def description(self) -> str:
-        """What the operations show, for messages."""
+        """A description of the operations for messages."""
         if not self.scales:
             return f"its first operation is {self.next_operation}"
         factor, offset = (
@@ -187,7 +188,7 @@ def _joined_channels(graph: onnx.GraphProto, users: list[onnx.NodeProto]) -> str
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
-    """Constants with at most one value per channel."""
+    """Return the constants with at most one value per channel."""
     from onnx import numpy_helper
 
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -227,7 +228,7 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """A batch normalization of the pixels: it records their mean and variance in training."""
+    """Return factor and offset of a batch normalization; None if it was not trained on pixels."""
     values = [constants.get(name) for name in node.input[1:5]]
     if len(values) != 4 or any(value is None for value in values):
         return None
@@ -239,7 +240,7 @@ def _normalization_step(
 
 
 def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]) -> bool:
-    """Return True if intensities of a range become what networks usually compute with."""
+    """Return True if the scaling maps a range to intensities that networks usually use."""
     low, high = _RANGES[scale]
     ends = np.stack(np.broadcast_arrays(factor * low + offset, factor * high + offset))
     # Plain ranges: 0 to 1, -1 to 1, or 0 to 255 for a later mean subtraction.
@@ -263,8 +264,8 @@ class Scaling:
     """How intensities of 0 to 255 become the input of a network.
 
     Attributes:
-        factor: What they are multiplied by: one number, or one per channel.
-        offset: What is added after that, in the same form.
+        factor: The factor of the intensities: one number, or one per channel.
+        offset: The number that is added after that, in the same form.
     """
 
     factor: tuple[float, ...]

@@ -1,9 +1,9 @@
-"""The architecture in a Keras file: read, and checked by name.
+"""Read the architecture in a Keras file, and check its classes and functions by name.
 
 Keras builds every class and function that a config names. This module accepts only layers,
 initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
-before Keras sees it, so that a file cannot choose code to run. The list is closed on purpose: what
-a later version of Keras adds is rejected until it has been reviewed.
+before Keras reads it, so that a file cannot choose code to run. The list is closed on purpose:
+additions of a later version of Keras are rejected until they have been reviewed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conversion of a checked Keras architecture to one that is served, in the format of Keras 3."""
+"""Convert a checked Keras architecture to the format of Keras 3, so that it can be served."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _modernize_layer(node: dict[str, Any]) -> None:
     if node["class_name"] in _RECURRENT:
         inner["unroll"] = True
     if node["class_name"] == "InputLayer":
-        # A sparse or ragged image does not exist.
+        # Images are never sparse or ragged.
         inner.pop("ragged", None)
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow functions that Keras 2 records as layers, and the operations of Keras 3 for them.
+"""TensorFlow functions that Keras 2 records as layers, and the Keras 3 operations for them.
 
 ``x / 255`` between two layers of Keras 2 becomes a layer that names the function ``math.truediv``.
 Only the functions in ``FUNCTIONS`` are accepted: all of them are arithmetic on tensors.
@@ -15,8 +15,8 @@ class Operation:
     """The operation of Keras 3 for a TensorFlow function.
 
     Attributes:
-        name: Its class.
-        module: Its module in ``keras.src.ops``.
+        name: The class of the operation.
+        module: The module of the class in ``keras.src.ops``.
         tensors: The names of further arguments that may be tensors, in their order.
         settings: The name of the setting of the class for each argument that is not a tensor.
         ignored: Arguments without effect.
@@ -34,7 +34,7 @@ class Operation:
         """Turn a layer into the operation, and return the arguments of one call."""
         options = {key: value for key, value in options.items() if value is not None}
         config: dict[str, Any] = {"name": layer["name"]}
-        values = [_value(one) for one in args]
+        values = [_value(argument) for argument in args]
         for key in self.tensors:
             if key in options:
                 values.append(_value(options.pop(key)))
@@ -94,7 +94,7 @@ def _binary(name: str) -> Operation:
     return Operation(name, tensors=("y",))
 
 
-#: What is accepted, by the name of the TensorFlow function.
+#: The operations for the accepted TensorFlow functions, by the name of the function.
 FUNCTIONS: dict[str, Operation] = {
     "math.truediv": _binary("TrueDivide"),
     "math.divide": _binary("Divide"),

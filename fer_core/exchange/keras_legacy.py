@@ -1,8 +1,9 @@
-"""Conversion of an architecture of Keras 1 or 2 to the format of Keras 3.
+"""Convert an architecture of Keras 1 or 2 to the format of Keras 3.
 
-Keras 3 reads many older architectures itself, but not all: nested models, arithmetic outside of
-layers and keys that it no longer knows stop it, and two of its defaults have another meaning. Here
-everything is rewritten in the format of Keras 3, so that Keras has nothing left to guess.
+Keras 3 can read many older architectures, but not all: it fails for nested models, for arithmetic
+outside of layers and for keys that it no longer knows, and two of its defaults differ. This module
+rewrites the complete architecture, so that the result does not depend on how Keras 3 reads older
+ones.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _IGNORED_KEYS = frozenset(
         *("beta_constraint", "gamma_constraint", "force_generator", "rng_type", "init", "sparse"),
     )
 )
-#: Such keys that have no effect only with these values.
+#: Keys of Keras 1 and 2 that Keras 3 rejects, and the values with which they have no effect.
 _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
     "groups": (1, None),
     "ragged": (False, None),
@@ -39,7 +40,7 @@ _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
     "zero_output_for_mask": (False, None),
     "mode": (0, None),
 }
-#: Accepted by every layer, through its base class.
+#: Keys that every layer accepts through its base class.
 _COMMON_KEYS = frozenset(("name", "trainable", "dtype"))
 
 _CONSTANT = "_CONSTANT_VALUE"
@@ -99,7 +100,7 @@ def _convert_model(node: dict[str, Any], path: Path) -> None:
 
 
 def plain_layer_name(name: str) -> str:
-    """The name that a layer of Keras 2 gets in Keras 3, where it may not contain a slash."""
+    """Return the name that a layer of Keras 2 gets in Keras 3, which does not allow a slash."""
     return name.replace("/", "_")
 
 
@@ -140,7 +141,7 @@ class _Graph:
             raise self._damaged() from error
 
     def _find_offsets(self) -> None:
-        """Find for each nested model how many calls its own construction counted."""
+        """Find, for each nested model, how many calls Keras 2 counted for its construction."""
         highest: dict[str, int] = {}
         for name, index, _ in self._references():
             highest[name] = max(index, highest.get(name, 0))
@@ -224,7 +225,7 @@ class _Graph:
 
     def _damaged(self) -> InputError:
         return InputError(
-            f"{self._path} is damaged: the connections of its layers cannot be understood; save "
+            f"{self._path} is damaged: the connections of its layers are not valid; save "
             "the model again with Keras."
         )
 
@@ -244,7 +245,7 @@ def _is_layer(node: dict[str, Any]) -> bool:
 
 
 def _convert_layer(node: dict[str, Any], path: Path) -> None:
-    """Remove what Keras 3 does not accept, and set what it would understand in another way."""
+    """Remove the options that Keras 3 rejects, and adapt those that it interprets differently."""
     import keras
 
     inner, name = node["config"], node["class_name"]
@@ -255,7 +256,7 @@ def _convert_layer(node: dict[str, Any], path: Path) -> None:
         node["class_name"] = name = "ReLU"
         inner["threshold"] = inner.pop("theta", 1.0)
     if name == "RandomCrop":
-        # At inference it resizes. Keras 3 leaves the size of the image as it is.
+        # In Keras 2 this layer resizes images at inference. In Keras 3 it does not.
         node["class_name"] = name = "Resizing"
         inner["crop_to_aspect_ratio"] = True
     if name == "Activation" and _function_name(inner.get("activation")) == "hard_sigmoid":
@@ -289,7 +290,7 @@ def _convert_layer(node: dict[str, Any], path: Path) -> None:
 
 
 def _function_name(function: object) -> object:
-    """The name of an activation, which may be wrapped in an object."""
+    """Return the name of an activation, which may be wrapped in an object."""
     return function.get("config") if isinstance(function, dict) else function
 
 
@@ -314,14 +315,15 @@ def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
 
 
 def _accepted_keys(layer: type) -> frozenset[str]:
-    """The options of a layer: those of its constructor, and of the classes it passes others to."""
+    """Return the options of a layer: those of its constructor and of the base classes it calls."""
     keys: set[str] = set()
     for cls in layer.__mro__:
         if cls.__name__ == "Layer":
             return frozenset(keys | _COMMON_KEYS)
         constructor = inspect.getattr_static(cls, "__init__")
         parameters = inspect.signature(constructor).parameters.values()
-        keys |= {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
-        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        named = [item.name for item in parameters if item.kind is not item.VAR_KEYWORD]
+        keys |= set(named)
+        if len(named) == len(parameters):
             break
     return frozenset(keys - {"self"})

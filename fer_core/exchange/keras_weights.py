@@ -1,9 +1,9 @@
-"""Weights from Keras files, assigned to a model that was built from the same file.
+"""Assign the weights in a Keras file to a model that was built from the same file.
 
 Keras assigns the weights of older files by position. Its order of the layers can differ from the
 order in which an older version wrote them, and layers of the same shape would then be exchanged
-without an error. Here every layer gets its weights by name, or by its position in the architecture
-of the file.
+without an error. This module assigns the weights of each layer by its name, or by its position in
+the architecture of the file.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _HARD_SIGMOID_FACTOR = 1.2
 
 
 def _adapt_hard_sigmoid(model: keras.Model) -> None:
-    """Multiply the weights in front of hard sigmoids, so that Keras 3 computes the older ones."""
+    """Scale the weights before hard sigmoids, so that Keras 3 computes the results of Keras 2."""
     import keras
 
     function = keras.activations.hard_sigmoid
@@ -90,7 +90,7 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
 
 
 _LSTM_PARTS = 4
-#: Into how many parts the last axis of the weights is divided.
+#: Number of parts into which the last axis of the weights is divided, by class.
 _PARTS = {"LSTMCell": _LSTM_PARTS, "ConvLSTMCell": _LSTM_PARTS, "GRUCell": 3}
 #: The parts that belong to gates: input, forget and output; update and reset.
 _GATES = {_LSTM_PARTS: (0, 1, 3), 3: (0, 1)}
@@ -143,7 +143,7 @@ def _set_layer(layer: keras.Layer, arrays: Arrays) -> None:
 
 
 def _leaves(layer: keras.Layer) -> list[keras.Layer]:
-    """The layers with weights inside nested models; the layer itself if it is not a model."""
+    """Return the layers with weights in nested models, or the layer itself if it is not a model."""
     if layer.__class__.__name__ not in MODEL_CLASSES:
         return [layer] if layer.weights else []
     found = [leaf for inner in layer.layers for leaf in _leaves(inner)]
@@ -153,7 +153,7 @@ def _leaves(layer: keras.Layer) -> list[keras.Layer]:
 def _by_leaf(
     leaves: list[keras.Layer], arrays: Arrays
 ) -> list[tuple[keras.Layer, list[NDArray[Any]]]] | None:
-    """Sort the weights of a nested model by its layers; None if their names do not tell."""
+    """Return the weights of each layer of a nested model; None if their names are ambiguous."""
     names = [leaf.name for leaf in leaves]
     if len(set(names)) < len(names):
         return None
@@ -193,7 +193,7 @@ def _assign(layer: keras.Layer, values: list[NDArray[Any]]) -> None:
 
 
 def _ordered_weights(layer: keras.Layer) -> list[Any]:
-    """The weights in the order of older files: first those that are trained.
+    """Return the weights in the order of older files: the trainable ones first.
 
     The states of random generators, which older versions did not store, are omitted.
     """
@@ -205,7 +205,7 @@ def _ordered_weights(layer: keras.Layer) -> list[Any]:
 def _arrange(
     source: h5py.Group, target: h5py.Group, model: keras.Model, configs: list[dict[str, Any]]
 ) -> None:
-    """Copy the weights of a ``.keras`` file of Keras 2 to where Keras 3 looks for them.
+    """Copy the weights of a ``.keras`` file of Keras 2 to the groups that Keras 3 reads.
 
     In both versions the group of a layer is named after its class, with a number. Keras 2 counted
     in the order of the architecture.
@@ -234,14 +234,14 @@ def _arrange(
             continue
         path = f"{_CONTAINER}/{kind}" + (f"_{number}" if number else "")
         if layer.__class__.__name__ in MODEL_CLASSES:
-            inner = next(one for one in configs if one["config"].get("name") == layer.name)
+            inner = next(item for item in configs if item["config"].get("name") == layer.name)
             _arrange(found[layer.name], target.create_group(path), layer, inner["config"]["layers"])
         else:
             source.copy(found[layer.name], target, name=path)
 
 
 def _groups_by_class(container: h5py.Group) -> dict[str, list[h5py.Group]]:
-    """The groups with weights by their class, in the order of their numbers."""
+    """Return the groups with weights by their class, in the order of their numbers."""
     numbered: dict[str, list[tuple[int, h5py.Group]]] = {}
     for name in container:
         match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
@@ -262,7 +262,7 @@ def _has_arrays(group: h5py.Group) -> bool:
 
 
 def _snake_case(name: str) -> str:
-    """The name of a class in Keras's files: ``Conv2D`` is ``conv2d``."""
+    """Return the name of a class in Keras's files, such as ``conv2d`` for ``Conv2D``."""
     name = re.sub(r"\W+", "", name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

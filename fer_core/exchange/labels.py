@@ -1,6 +1,7 @@
 """The order of a network's labels and the range of its input, which a model file does not define.
 
-An exported model has both in ``NAME.meta.json`` next to it. For other models the user gives them.
+For an exported model, ``NAME.meta.json`` next to it contains both. For other models, the user gives
+them.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class FileNotes:
         labels: The labels of the outputs, in their order.
         input_shape: Height, width and channels of the input.
         input_scale: Factor for pixel intensities of 0 to 255.
-        input_offset: Added after the multiplication.
+        input_offset: The number that is added after the multiplication.
         flip_averaging: True if the metrics refer to the mean over a face and its mirror image.
         temperature: Divisor of the logarithms of the outputs, for calibration.
         class_prior: Share of each class in the training targets, in the order of
@@ -165,11 +166,11 @@ def parse_channels(text: str, option: str) -> tuple[float, ...]:
 
 
 def scale_needed(path: Path, reason: str) -> InputError:
-    """The error that asks for the range of the pixel intensities.
+    """Return the error that asks for the range of the pixel intensities.
 
     Args:
         path: The file of the model.
-        reason: What its first operations show instead.
+        reason: A description of its first operations.
     """
     ranges = ", ".join(f"--scale {name} ({words})" for name, words in SCALE_WORDS.items())
     return InputError(
@@ -180,7 +181,7 @@ def scale_needed(path: Path, reason: str) -> InputError:
 
 
 def labels_needed(path: Path) -> InputError:
-    """The error that asks for the order of the labels."""
+    """Return the error that asks for the order of the labels."""
     return InputError(
         f"{path} does not define the labels of its outputs; give them in their order, "
         f"for example --labels {','.join(EMOTIONS)} (the order of FER2013) or --labels "

@@ -1,8 +1,8 @@
-"""ONNX files: checked, then converted to the form that is served.
+"""Check ONNX files, and convert them to the form that is served.
 
-A served network maps ``[n, height, width, channels]`` to probabilities ``[n, 7]``. A network with
-channels first gets a Transpose in front of it, a network that returns logits a Softmax after it.
-Weights in a file next to the network become part of it.
+A served network maps ``[n, height, width, channels]`` to probabilities ``[n, classes]``. If the
+input of a network has channels first, a Transpose is added in front of it; if it returns logits, a
+Softmax is added after it. Weights in a file next to the network become part of it.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _read_external_data(model: onnx.ModelProto, path: Path, *, allowed: bool) ->
 
 
 def _without_functions(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """Return a network whose functions, groups of operations with a name, are dissolved."""
+    """Return a network in which functions, named groups of operations, are inlined."""
     import onnx
     import onnx.inliner
 
@@ -171,7 +171,7 @@ def _without_functions(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         return onnx.inliner.inline_local_functions(model)
     except Exception as error:
         raise InputError(
-            f"{path} contains functions that cannot be dissolved ({first_line(error)}); export the "
+            f"{path} contains functions that cannot be inlined ({first_line(error)}); export the "
             "network with standard operations."
         ) from error
 
@@ -235,7 +235,7 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def _is_class_count(size: object) -> bool:
-    """Whether a size can be the number of classes; None is any number."""
+    """Return True if a size can be the number of classes; None means any number."""
     return size is None or (isinstance(size, int) and MIN_CLASSES <= size <= MAX_CLASSES)
 
 
@@ -295,7 +295,7 @@ def write_served(
     output_value = graph.output[0]
     batch: int | str = 1 if network.one_by_one or one_by_one else "n"
     picture = (batch, *network.input_shape)
-    # From the front to the back: scale the pixels, then move the channels.
+    # The pixels are scaled first, then the channels are moved.
     steps: list[tuple[str, list[str], dict[str, Any]]] = []
     if scaling is not None:
         for key, values in (("factor", scaling.factor), ("offset", scaling.offset)):

@@ -74,9 +74,9 @@ def prepare_network(
     Args:
         path: The ONNX file.
         served: Where to write.
-        scaling: What is done with pixel intensities; None to infer it from its operations. If it
-            differs between the channels, it becomes part of the network.
-        limits: For the child; by default ``LIMITS``.
+        scaling: The scaling of pixel intensities; None to infer it from the network's operations.
+            If it differs between the channels, it becomes part of the network.
+        limits: Limits of the child process; by default ``LIMITS``.
 
     Raises:
         InputError: The network is damaged, unsafe, exceeds the limits, is not a classifier of 2 to
@@ -100,7 +100,7 @@ def try_bundle(folder: Path, *, limits: Limits | None = None) -> None:
 
     Args:
         folder: The bundle's folder; it contains ``model.onnx``.
-        limits: For the child; by default ``LIMITS``.
+        limits: Limits of the child process; by default ``LIMITS``.
 
     Raises:
         InputError: As ``prepare_network``.
@@ -118,8 +118,8 @@ def _run_limited(path: Path, arguments: list[str], limits: Limits) -> str:
                 "smaller network."
             ) from failure
         raise InputError(
-            f"{path} makes ONNX Runtime fail ({failure.detail}), possibly because it needs more "
-            f"than the {limits.memory / 2**30:.0f} GB of memory that are allowed; import another "
+            f"ONNX Runtime failed to run {path} ({failure.detail}), possibly because the network "
+            f"needs more than the allowed {limits.memory / 2**30:.0f} GB of memory; import another "
             "network."
         ) from failure
 
@@ -149,7 +149,7 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
     if scaling is None:
         inferred = scale_from_operations(network.model, path)
         scaling = Scaling.of(inferred.scale)
-    # A record describes one factor for all channels.
+    # A record can only describe one factor for all channels.
     inside = None if scaling.is_uniform else scaling
     if inside is not None and network.input_shape[2] != len(inside.factor):
         raise InputError(

@@ -1,9 +1,9 @@
-"""Conversion of a Keras model to ONNX with ``tf2onnx``, and of what ``tf2onnx`` leaves undone.
+"""Convert a Keras model to ONNX with ``tf2onnx``, and correct two of its errors.
 
-Keras's own export passes on tensors that a layer computed when it was built, such as the mean of a
-``Normalization`` layer, as further inputs of the network; and ``tf2onnx`` writes a few operations
-that ONNX does not have. Here such tensors become constants, and such operations are replaced in the
-TensorFlow graph, or the layer that needs them is named.
+With Keras's own export, tensors that a layer computed when it was built, such as the mean of a
+``Normalization`` layer, become further inputs of the network. In addition, ``tf2onnx`` writes a few
+operations that ONNX does not have. This module turns such tensors into constants and replaces such
+operations in the TensorFlow graph. If an operation cannot be replaced, the error names its layer.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
 
 
 def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
-    """Return the graph of the inference with all weights as constants, its input and output."""
+    """Return the inference graph with all weights as constants, and the names of its ends."""
     import tensorflow
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -90,7 +90,7 @@ def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
 
 
 def _allow_inlining(graph: Any) -> None:
-    """Let the optimizer dissolve functions that Keras compiles, such as grouped convolutions."""
+    """Let the optimizer inline functions that Keras compiles, such as grouped convolutions."""
     for node in (*graph.node, *(node for f in graph.library.function for node in f.node_def)):
         for key in ("_XlaMustCompile", "_noinline"):
             node.attr.pop(key, None)

@@ -15,7 +15,7 @@ _SUM_TOLERANCE = 1e-3
 
 
 def probe_crops(count: int = 8) -> NDArray[np.uint8]:
-    """Images of noise, half of them smooth: uint8 ``[count, 48, 48]``, always the same ones."""
+    """Return images of noise, half of them smooth, uint8 ``[count, 48, 48]``; always the same."""
     generator = np.random.default_rng(0)
     height, width, _ = INPUT_SHAPE
     crops = generator.integers(0, 256, (count, height, width)).astype(np.uint8)
@@ -25,7 +25,7 @@ def probe_crops(count: int = 8) -> NDArray[np.uint8]:
 
 
 def extreme_crops() -> NDArray[np.uint8]:
-    """A black and a white image: uint8 ``[2, 48, 48]``."""
+    """Return a black and a white image, uint8 ``[2, 48, 48]``."""
     height, width, _ = INPUT_SHAPE
     return np.stack([np.full((height, width), value, dtype=np.uint8) for value in (0, 255)])
 

@@ -19,7 +19,7 @@ from fer_core.exchange.labels import Scale, read_notes
 from fer_core.exchange.onnx_trial import record_for_input
 from fer_core.predictor import Network, network_input, open_onnx_network
 
-#: More images would not change the order of the candidates.
+#: Maximum number of images. More would hardly change the order of the candidates.
 MAX_IMAGES = 1000
 _BATCH_VALUES = 64 * 48 * 48
 
@@ -30,8 +30,8 @@ class Candidate:
 
     Attributes:
         scale: The range of the pixel intensities.
-        mean: What is subtracted, in units of that range; None for nothing.
-        std: What is divided by after that; None for nothing.
+        mean: The mean that is subtracted, in units of that range; None if none is.
+        std: The standard deviation that the result is divided by; None if it is not divided.
         accuracy: Share of the images that are classified correctly, 0 to 1.
     """
 
@@ -90,7 +90,7 @@ def check_scalings(
         )
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as name:
         folder = Path(name)
-        # The network itself, without a scaling in front of it.
+        # Convert the network without a scaling in front of it.
         plain = replace(request, scale="bytes", mean=None, std=None)
         record = convert_model(path, folder, plain, read_notes(path))
         network = open_onnx_network(
@@ -113,7 +113,7 @@ def check_scalings(
 
 
 def _outputs_of(classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the output of the network for each class of the data; -1 for classes without one."""
+    """Return the output of the network for each class of the data; -1 if it has no such class."""
     found = [match_class(name, labels) for name in classes]
     return np.array([-1 if output is None else output for output in found])
 

@@ -1,4 +1,4 @@
-"""The served network of a bundle: its Keras model, converted to ONNX and compared."""
+"""Convert the Keras model of a bundle to the served ONNX network, and compare the two."""
 
 from __future__ import annotations
 
@@ -135,13 +135,13 @@ def check_onnx(model: keras.Model, path: Path, name: str, pictures: NDArray[np.f
             ``TOLERANCE``.
     """
     expected = np.asarray(model(pictures, training=False))
-    what = f"The ONNX network of {name!r}"
+    subject = f"The ONNX network of {name!r}"
     try:
         served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
     except InputError as error:
-        # Not a damaged file: the conversion wrote it just now.
+        # The file is not damaged, because the conversion has just written it.
         raise InputError(
-            f"{what} cannot be run by ONNX Runtime ({root_cause(error.__cause__ or error)}); use "
-            "other layers, or export the network as ONNX with the program that created it."
+            f"{subject} cannot be run by ONNX Runtime ({root_cause(error.__cause__ or error)}); "
+            "use other layers, or export the network as ONNX with the program that created it."
         ) from error
-    check_equal(run_network(served, pictures, what), expected, what, TOLERANCE)
+    check_equal(run_network(served, pictures, subject), expected, subject, TOLERANCE)

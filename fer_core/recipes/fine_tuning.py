@@ -1,4 +1,4 @@
-"""Fine-tuning: settings, stages and the head of a network that starts from a trained one."""
+"""Fine-tuning: settings, stages and head of a run that starts from a trained network."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fer_core.errors import InputError
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.recipes.config import TrainingConfig
 
-#: Trained weights change with larger steps than they need, so the learning rate of a recipe, which
-#: is meant for random weights, is multiplied by this factor.
+#: Factor for the learning rate of a recipe, which is meant for random weights. Trained weights need
+#: smaller steps.
 LEARNING_RATE_FACTOR = 0.1
 
 #: What happens to the last layer: kept, kept with its outputs in another order, or replaced by
@@ -20,11 +20,11 @@ HeadChange = Literal["kept", "reordered", "replaced"]
 
 
 def fine_tuning_config(config: TrainingConfig, architecture: str) -> TrainingConfig:
-    """Return a recipe's configuration for a training that starts from a trained network.
+    """Return a recipe's configuration for a run that starts from a trained network.
 
     Args:
         config: The configuration of the recipe.
-        architecture: The architecture of the trained network, which the training has to use.
+        architecture: The architecture of the trained network, which the run must use.
     """
     takes_any_size = ARCHITECTURES[architecture].takes_any_size
     return replace(

@@ -12,7 +12,7 @@ from fer_core.errors import InputError, first_line
 from fer_core.scale.stores import Listed, Store, is_address
 
 _PATTERN_CHARACTERS = frozenset("*?[")
-#: Folders that archives and file managers create, never with pictures of the user.
+#: Folders that archives and file managers create. They contain no pictures of the user.
 _SKIPPED_FOLDERS = {"__MACOSX"}
 _MAX_LIST_BYTES = 2**30
 
@@ -42,12 +42,13 @@ def is_pattern(text: str) -> bool:
 def list_items(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Item]:
     """Yield the files of a job, each once, in the order of the inputs.
 
-    A folder stands for every file in it, except hidden ones. A path that does not exist is yielded
-    as well, so that it gets a row with a message.
+    For a folder, every file in it is yielded, except hidden ones. A path that does not exist is
+    yielded as well, so that it gets a row with a message.
 
     Args:
         inputs: Paths, folders, patterns and addresses.
-        lists: Text files with one input per line. Relative paths start at the current folder.
+        lists: Text files with one input per line. Relative paths are relative to the current
+            folder.
 
     Raises:
         InputError: A list or a store cannot be read, or a pattern matches nothing.
@@ -66,13 +67,14 @@ def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
         try:
             if path.stat().st_size > _MAX_LIST_BYTES:
                 raise InputError(
-                    f"{path} is larger than 1 GB; give a text file with one file a line."
+                    f"{path} is larger than 1 GB; give a text file with one file per line."
                 )
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise InputError(
-                f"The list {path} cannot be read ({reason}); give a text file with one file a line."
+                f"The list {path} cannot be read ({reason}); give a text file with one file per "
+                "line."
             ) from error
         yield from (line.strip() for line in lines if line.strip())
 
@@ -129,6 +131,6 @@ def _stored(address: str) -> Iterator[Item]:
         ) from error
     if not listed:
         raise InputError(f"There are no files at {address}; check the address.")
-    for one in listed:
-        if not one.name.rpartition("/")[2].startswith("."):
-            yield Item(one.name, one.size)
+    for file in listed:
+        if not file.name.rpartition("/")[2].startswith("."):
+            yield Item(file.name, file.size)

@@ -7,10 +7,10 @@
 ``_summary.json``       written when all parts are complete
 ======================  ================================================================
 
-Readers of Parquet ignore names that begin with ``_``: the folder as a whole is one table.
+Readers of Parquet ignore names that begin with ``_``, so they can read the folder as one table.
 
-Parts have fixed names and fixed files, and each is written in one step. A part that is written
-twice is therefore the same part, and every file appears in exactly one.
+The name and the files of a part are fixed, and a part is written in one step. If it is written
+twice, it has the same rows. Therefore every file appears in exactly one part.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _LOCK_FILE = ".job.lock"
 _FORMAT = 1
 _MAX_JSON_BYTES = 64 * 2**20
 
-#: In an object store, the driver renews its lock this often; a lock without renewal for the second
-#: duration belongs to a driver that has died. In seconds.
+#: For object stores, in seconds: the time after which the driver renews its lock, and the time
+#: without renewal after which its lock is ignored, because the driver has died.
 _RENEWAL_SECONDS, _DEAD_SECONDS = 15.0, 60.0
 
 
@@ -56,8 +56,8 @@ class JobRecord:
     Attributes:
         format: The version of this layout.
         work: The description of the work.
-        folder: The folder that relative paths start at.
-        inputs: What the user named: paths, patterns, addresses, lists of files.
+        folder: The folder that relative paths are relative to.
+        inputs: The inputs of the user: paths, patterns, addresses, lists of files.
         files: The number of files.
         part_files: The number of files in each part; the last one may have fewer.
     """
@@ -99,7 +99,7 @@ class JobFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process.
+        """Lock the folder for this process.
 
         Raises:
             InputError: Another job runs in it, or it cannot be written.
@@ -110,13 +110,13 @@ class JobFolder:
     def prepare(
         self, work: Work, inputs: Sequence[str], items: Iterable[Item], part_files: int
     ) -> JobRecord:
-        """Create the job in this folder, or return the one that is there.
+        """Create the job in this folder, or return the job that it contains.
 
-        The list of files is written once. A job that is continued has the files of its first start.
+        The list of files is written once. A continued job uses the list of its first start.
 
         Args:
             work: The work.
-            inputs: What the user named.
+            inputs: The inputs of the user.
             items: The files; not read if the job exists.
             part_files: The number of files in a part of a new job.
 
@@ -172,7 +172,7 @@ class JobFolder:
             tables: Its rows, in the order of its files.
 
         Returns:
-            The counts of the part, as ``_summary.json`` has them for all parts.
+            The counts of the part: those that ``_summary.json`` contains for all parts.
 
         Raises:
             InputError: It cannot be written.
@@ -238,7 +238,8 @@ class JobFolder:
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
             while group := list(islice(source, part_files)):
                 rows = [
-                    {"file": one.file, "size": one.size, "modified": one.modified} for one in group
+                    {"file": item.file, "size": item.size, "modified": item.modified}
+                    for item in group
                 ]
                 writer.write_table(pa.Table.from_pylist(rows, schema), row_group_size=len(rows))
                 count += len(rows)
@@ -380,7 +381,7 @@ class _StoredFolder(_Folder):
     def names(self) -> list[str]:
         prefix = f"{self._address}/"
         try:
-            found = [one.name.removeprefix(prefix) for one in self._store.files(self._address)]
+            found = [file.name.removeprefix(prefix) for file in self._store.files(self._address)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -395,7 +396,7 @@ class _StoredFolder(_Folder):
 
     @contextmanager
     def opened(self, name: str) -> Iterator[io.BytesIO]:
-        # A part is small, and one request is faster than several.
+        # The whole file is read, because a part is small and one request is faster than several.
         yield io.BytesIO(self._store.read(f"{self._address}/{name}"))
 
     def write(self, name: str, content: bytes) -> None:
@@ -417,7 +418,7 @@ class _StoredFolder(_Folder):
                 f"The results cannot be stored in {self._address} ({_reason(error)}); check the "
                 "address and the access rights."
             ) from error
-        renewing = threading.Thread(target=self._keep, args=(owner, ended), daemon=True)
+        renewing = threading.Thread(target=self._renew_until, args=(owner, ended), daemon=True)
         renewing.start()
         try:
             yield
@@ -439,7 +440,7 @@ class _StoredFolder(_Folder):
         document = {"owner": owner, "renewed": time.time()}
         self.write(_LOCK_FILE, json.dumps(document).encode())
 
-    def _keep(self, owner: str, ended: threading.Event) -> None:
+    def _renew_until(self, owner: str, ended: threading.Event) -> None:
         while not ended.wait(_RENEWAL_SECONDS):
             try:
                 self._renew(owner)

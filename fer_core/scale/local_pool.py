@@ -24,7 +24,7 @@ _END_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class _Start:
-    """What a process needs before its first task."""
+    """The message that a process gets before its first task."""
 
     work: Work
     threads: int
@@ -42,11 +42,11 @@ class LocalPool:
         """Start the processes; they load the work while this function returns.
 
         Args:
-            work: What they do.
-            workers: Their number.
-            threads: Threads of each.
+            work: The work that the processes load.
+            workers: Number of processes.
+            threads: Number of threads of each process.
             memory_bytes: As for ``Work.open``.
-            folder: The folder that relative paths start at.
+            folder: The folder that relative paths are relative to.
         """
         self.size = workers
         schema = work.schema().serialize().to_pybytes()
@@ -60,7 +60,7 @@ class LocalPool:
 
     def submit(self, task: Task) -> None:
         """Send a task to a free worker."""
-        worker = next(one for one in self._workers if one.is_ready and one.task is None)
+        worker = next(worker for worker in self._workers if worker.is_ready and worker.task is None)
         worker.task = task
         with suppress(OSError):  # it may have died, which next_outcome reports
             worker.connection.send(task.items)
@@ -111,18 +111,18 @@ class LocalPool:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS:
                 raise InputError(
-                    f"The worker processes end before they are ready ({_end(code)}); start fewer "
-                    "with --workers, or free some memory."
+                    f"The worker processes end before they are ready ({_end_reason(code)}); start "
+                    "fewer with --workers, or free some memory."
                 )
         self._workers[self._workers.index(worker)] = self._start()
-        return None if worker.task is None else Outcome(worker.task, None, _end(code))
+        return None if worker.task is None else Outcome(worker.task, None, _end_reason(code))
 
     def _start(self) -> _WorkerProcess:
         context = multiprocessing.get_context("spawn")
         connection, other_end = context.Pipe()
         process = context.Process(target=_work, args=(other_end, self._start_message), daemon=True)
         process.start()
-        # With its last copy here closed, reading from a dead worker ends.
+        # Only the worker may hold this end: reading then fails as soon as the worker has ended.
         other_end.close()
         return _WorkerProcess(process, connection)
 
@@ -137,7 +137,7 @@ class _WorkerProcess:
         self.is_ready = False
 
 
-def _end(code: int | None) -> str:
+def _end_reason(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return f"the process was ended by {name}"
@@ -145,7 +145,7 @@ def _end(code: int | None) -> str:
 
 
 def _work(connection: Connection[Any, Any], start: _Start) -> None:
-    """Answer tasks until the driver closes the connection or dies."""
+    """Process tasks until the driver closes the connection or dies."""
     # Ctrl-C reaches all processes of a terminal; the driver decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

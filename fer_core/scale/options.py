@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from fer_core.errors import InputError
 from fer_core.validation import FORBID_UNKNOWN, Integer, Text
 
-#: Of one worker: the libraries, the model and the detector.
+#: Minimum memory of one worker, for the libraries, the model and the detector.
 _SMALLEST_MEMORY_MB = 400
 
 
@@ -20,12 +20,12 @@ _SMALLEST_MEMORY_MB = 400
 class ScaleOptions:
     """How a job is executed.
 
-    The rows do not depend on it, except for files that need too much memory.
+    These options do not change the rows, except those of files that need too much memory.
 
     Attributes:
         place: *local* for processes on this machine, *ray* for a Ray cluster.
-        address: The address of the Ray cluster; None for a running one on this machine or in
-            ``RAY_ADDRESS``, or else a new one on this machine.
+        address: The address of the Ray cluster. None for the cluster in ``RAY_ADDRESS`` or a
+            running one on this machine; if there is none, one is started on this machine.
         workers: Number of worker processes; None for as many as fit cores and memory.
         threads: Threads of each worker.
         worker_memory_mb: Memory of each worker, in megabytes. Files that need more become rows with
@@ -74,7 +74,7 @@ def parse_place(
         environment: The environment variables; Ray's own ``RAY_ADDRESS`` applies to ``ray``.
 
     Raises:
-        InputError: It is none of them.
+        InputError: The text is none of these.
     """
     if text == "local":
         return "local", None

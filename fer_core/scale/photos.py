@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from fer_core.vision.photo import PhotoResult
 
-#: Larger files are rejected: no supported picture is this large.
+#: Maximum size of a file. No supported picture is larger.
 _MAX_FILE_BYTES = 200 * 2**20
-#: The first bytes of a file, which tell a recording from a picture.
+#: Number of bytes at the start of a file that distinguish a recording from a picture.
 _START_BYTES = 64
 #: The network runs when at least this many faces have been cropped.
 _BATCH_FACES = 64
-#: Memory of a worker before its first picture, and the copies of a picture's pixels while it is
-#: rotated and searched, relative to the memory for decoding it.
+#: Memory of a worker before its first picture; and the factor from the memory for decoding a
+#: picture to the memory with the copies of its pixels that rotation and detection make.
 _BASE_BYTES, _COPIES = 350 * 2**20, 1.5
 #: Files of a bundle that are not needed to classify.
 _NOT_SENT = {"model.keras", "predictions.npz", "README.md"}
@@ -41,7 +41,8 @@ _NOT_SENT = {"model.keras", "predictions.npz", "README.md"}
 class PhotoWork:
     """Classifies pictures. It contains the files of the model and the detector.
 
-    A worker needs no model of its own: everything is sent along. ``photo_work`` creates it.
+    The files are sent to the workers, so that no model has to be installed there. ``photo_work``
+    creates it.
 
     Attributes:
         model: The model's name.
@@ -83,7 +84,7 @@ class PhotoWork:
                 ("height", pa.int32()),
                 ("faces", pa.list_(face)),
                 ("error", pa.string()),
-                # About a picture that was reduced before its analysis.
+                # Says that a picture was shrunk before its analysis; usually null.
                 ("note", pa.string()),
             ]
         )
@@ -212,7 +213,7 @@ def _read(item: Item) -> bytes:
     """Read a picture's file.
 
     Raises:
-        InputError: It cannot be read, is too large, or has changed since the job has listed it. The
+        InputError: It cannot be read, is too large, or has changed since the job listed it. The
             messages are those of ``classify``.
     """
     from fer_core.vision.decode_formats import is_video
@@ -238,7 +239,7 @@ def _read(item: Item) -> bytes:
                 raise InputError(f"{name} {reason}; check the path.")
             with path.open("rb") as file:
                 content = file.read(_START_BYTES)
-                # A recording is larger than any picture; its first bytes are enough to tell.
+                # The first bytes show whether it is a recording, which may be very large.
                 if not is_video(content):
                     if path.stat().st_size > _MAX_FILE_BYTES:
                         raise InputError(too_large)
@@ -250,7 +251,7 @@ def _read(item: Item) -> bytes:
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}); check the path.") from error
     if changed:
-        raise InputError(f"{name} was changed after the job had listed it; classify it again.")
+        raise InputError(f"{name} was changed after the job listed it; classify it again.")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Workers behind one interface: a task of some files in, its rows or a reason of failure out."""
+"""The interface of all pools: workers that get tasks and return rows or the reason of a failure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Task:
     """Files that one worker processes together.
 
     Attributes:
-        part: The number of the part that they belong to.
-        start: The position of the first one in the part.
+        part: The number of the part that the files belong to.
+        start: The position of the first file in the part.
         items: The files.
         failures: How often a worker has died, or raised an error, while it processed them.
     """
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Pool(Protocol):
-    """Workers that have a work open, each with at most one task at a time."""
+    """Workers that have loaded a ``Work``, each with at most one task at a time."""
 
     @property
     def size(self) -> int:
@@ -51,7 +51,7 @@ class Pool(Protocol):
         ...
 
     def has_free_worker(self) -> bool:
-        """Return True if ``submit`` starts a task at once."""
+        """Return True if ``submit`` can start a task immediately."""
         ...
 
     def submit(self, task: Task) -> None:

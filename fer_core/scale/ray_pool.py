@@ -1,4 +1,4 @@
-"""``RayPool``: actors on a Ray cluster, or on a Ray instance of this machine only."""
+"""``RayPool``: actors on a Ray cluster, which may be a temporary one on this machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOT_SENT = ["**/__pycache__", "models"]
 
 
 class RayPool:
-    """Actors that have the work open. An actor whose node has died is started on another one."""
+    """Actors that have loaded the work. An actor whose node has died is started on another one."""
 
     def __init__(
         self,
@@ -49,15 +49,15 @@ class RayPool:
         """Connect to a cluster and start the actors.
 
         Args:
-            work: What they do.
+            work: The work that the actors load.
             address: As ``ScaleOptions.address``.
             workers: The number of actors; None for one per core of the cluster, divided by
                 ``threads``.
             threads: Threads, and Ray's number of CPUs, of each actor.
             memory_bytes: As for ``Work.open``.
-            folder: The folder that relative paths start at.
-            probe: A file of the job, which every node has to see.
-            max_workers: At most this many actors can be busy.
+            folder: The folder that relative paths are relative to.
+            probe: A file of the job, which every node must be able to read.
+            max_workers: Maximum number of actors.
 
         Raises:
             InputError: The cluster cannot be reached, or has other versions.
@@ -80,7 +80,8 @@ class RayPool:
         )
         self._actor = ray.remote(num_cpus=threads, max_restarts=0)(_Actor)
         self._failed_starts = 0
-        #: By the reference of what each actor is doing: the actor, and its task or None (starting).
+        #: The actor and its task by the reference of the running call; the task is None while the
+        #: actor starts.
         self._running: dict[Any, tuple[Any, Task | None]] = {}
         self._free: list[Any] = []
         for _ in range(self.size):
@@ -126,7 +127,7 @@ class RayPool:
             node, is_visible = value
             if self._must_exist and not is_visible:
                 raise InputError(
-                    f"The node {node} of the Ray cluster does not see {self._probe}; use a folder "
+                    f"The node {node} of the Ray cluster cannot access {self._probe}; use a folder "
                     "that all nodes share, or an address such as s3://bucket/photos."
                 )
             self._failed_starts = 0
@@ -173,7 +174,7 @@ class _Actor:
         self._worker: Any = None
 
     def ready(self, probe: str | None) -> tuple[str, bool]:
-        """Open the work; return the node's name and True if it sees a file."""
+        """Load the work; return the node's name, and True if the node can access a file."""
         work, threads, memory_bytes = self._start
         self._worker = work.open(threads=threads, memory_bytes=memory_bytes)
         return socket.gethostname(), probe is None or Path(probe).exists()
@@ -195,11 +196,11 @@ def connect(address: str | None) -> None:
     """
     # Ray sends usage data to its developers unless this is set before its import.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray may change the variable for GPUs of its workers; without this it warns.
+    # Ray may set CUDA_VISIBLE_DEVICES in its workers; without this variable it warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if "ray" not in sys.modules and _has_token():
-        # As "ray start" does: a token on this machine is used unless the variable says otherwise.
-        # Ray reads the variable when it is imported.
+        # Use the token of this machine unless the variable is set, as "ray start" does. Ray reads
+        # the variable when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
@@ -259,10 +260,10 @@ def check_answer(address: str) -> None:
     """
     import grpc
 
-    place = address.removeprefix("ray://")
-    if os.environ.get("RAY_USE_TLS") == "1" or not place.rpartition(":")[2].isdigit():
+    target = address.removeprefix("ray://")
+    if os.environ.get("RAY_USE_TLS") == "1" or not target.rpartition(":")[2].isdigit():
         return  # another kind of connection, or "auto" from RAY_ADDRESS
-    with grpc.insecure_channel(place) as channel:
+    with grpc.insecure_channel(target) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
         except grpc.FutureTimeoutError as error:
@@ -273,7 +274,7 @@ def check_answer(address: str) -> None:
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
-    """Connect in a thread: Ray repeats refused connections for a long time."""
+    """Connect in a thread with a time limit, because Ray retries for a long time."""
     import ray
 
     errors: list[BaseException] = []

@@ -78,7 +78,7 @@ def search_on_ray(
     Args:
         name: The study's name.
         settings: Where ``data/`` and ``runs/`` are. If the cluster has several nodes, all of them
-            have to see these folders, and the study needs a storage that all of them reach.
+            need access to these folders, and the study needs a storage that all of them can reach.
         options: Workers, CPUs and GPUs.
         address: As for ``connect``.
         stop: Ends the search; its trials can be resumed.
@@ -99,7 +99,7 @@ def search_on_ray(
             raise InputError(
                 f"The study {name!r} is stored on this machine only, and the Ray cluster has "
                 "several nodes; create the search with --storage URL of a database that all nodes "
-                "reach."
+                "can reach."
             )
         actor = ray.remote(
             num_cpus=options.cpus,
@@ -108,9 +108,12 @@ def search_on_ray(
             max_task_retries=_MAX_RESTARTS,
             max_concurrency=2,  # work() and stop()
         )(_SearchActor)
-        # Ray limits the trials at the same time; the queue of runs must not limit them further.
-        there = replace(settings, parallel_runs=min(64, workers))
-        actors = [actor.remote(name, setup.storage, there, options.cpus) for _ in range(workers)]
+        # Ray limits how many trials run at the same time; the queue of runs must not limit them
+        # further.
+        node_settings = replace(settings, parallel_runs=min(64, workers))
+        actors = [
+            actor.remote(name, setup.storage, node_settings, options.cpus) for _ in range(workers)
+        ]
         errors = _wait(actors, stop, lambda: _report(name, settings, report))
     finally:
         ray.shutdown()
@@ -141,7 +144,7 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
     import ray
 
     errors: list[Exception] = []
-    waiting, is_stopping = [one.work.remote() for one in actors], False
+    waiting, is_stopping = [actor.work.remote() for actor in actors], False
     while waiting:
         done, waiting = ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
         for reference in done:
@@ -173,7 +176,7 @@ class _SearchActor:
         self._storage = storage
         self._settings = settings
         self._stop = threading.Event()
-        # For the training processes. Ray itself sets CUDA_VISIBLE_DEVICES.
+        # The training processes read these variables. Ray itself sets CUDA_VISIBLE_DEVICES.
         for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
             os.environ[variable] = str(cpus)
 

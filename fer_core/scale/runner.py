@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: A task of several files that failed this often is divided, to find the file that causes it.
+#: Number of failures after which a task of several files is divided, to find the file that causes
+#: them.
 _MAX_FAILURES = 2
 
 
@@ -31,7 +32,7 @@ class JobResult:
     Attributes:
         record: The job.
         summary: The number of files, rows, faces, errors and parts.
-        processed: The number of files that were processed by this call; the others were complete.
+        processed: The number of files that this call processed; the rest was complete before.
     """
 
     record: JobRecord
@@ -53,7 +54,7 @@ def run_job(
 
     Args:
         work: What to do with a file.
-        inputs: What the user named; a job can only be continued with the same inputs.
+        inputs: The inputs of the user; a job can only be continued with the same inputs.
         items: The files; read only if the job is new.
         folder: The folder of the results.
         options: Where and with how many workers.
@@ -141,7 +142,8 @@ class _Run:
         self._pool = pool
         self._report = report
         self._repeated: deque[Task] = deque()
-        #: For each incomplete part, the files without rows and the tables by their first file.
+        #: For each incomplete part: the number of files without rows, and the finished tables by
+        #: the position of their first file.
         self._left: dict[int, int] = {}
         self._tables: dict[int, dict[int, pyarrow.Table]] = {}
 
@@ -187,17 +189,18 @@ class _Run:
                 return self._keep(task, reader.read_all())
         failures = task.failures + 1
         _log.warning(
-            "%d files from %s on are repeated (%s)", len(task.items), task.items[0].file,
+            "%d files, the first of which is %s, are processed again (%s)",
+            len(task.items), task.items[0].file,
             outcome.reason,
         )  # fmt: skip
         if failures < _MAX_FAILURES:
             self._repeated.append(replace(task, failures=failures))
         elif len(task.items) > 1:
             half = len(task.items) // 2
-            # One more failure of a half divides it again.
-            once = _MAX_FAILURES - 1
-            self._repeated.append(Task(task.part, task.start, task.items[:half], once))
-            self._repeated.append(Task(task.part, task.start + half, task.items[half:], once))
+            # With one more failure, a half is divided again.
+            failures = _MAX_FAILURES - 1
+            self._repeated.append(Task(task.part, task.start, task.items[:half], failures))
+            self._repeated.append(Task(task.part, task.start + half, task.items[half:], failures))
         else:
             (item,) = task.items
             name = item.file.replace("\\", "/").rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Files by path or address: local ones, and those of object stores through fsspec.
+"""Read and write files of object stores through fsspec.
 
 ``s3://`` uses the client in PyArrow, which is installed with the app. It reads the usual variables:
 ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and ``AWS_ENDPOINT_URL``. Every
@@ -27,7 +27,7 @@ _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
 
 @dataclass(frozen=True)
 class Listed:
-    """A file of a store.
+    """A listed file of a store.
 
     Attributes:
         name: Its address.
@@ -62,7 +62,7 @@ class Store:
 
         Args:
             address: The file.
-            limit: The number of bytes; a client may reserve this amount of memory.
+            limit: Maximum number of bytes; a client may reserve this amount of memory.
 
         Raises:
             OSError: It cannot be read.
@@ -120,7 +120,7 @@ class Store:
                 yield Listed(self._address(name), int(info.get("size") or 0))
 
     def _check_reachable(self, address: str) -> None:
-        """Raise the error of a store that cannot be listed; fsspec's listings omit errors."""
+        """Raise the error of a store that cannot be listed, because listings omit errors."""
         if self._scheme not in ("http", "https"):
             self._files.info(self._path(address))
 

@@ -1,4 +1,4 @@
-"""What a worker does with the files of a job, independently of where it runs."""
+"""The interface of a kind of work: how a worker processes the files of a job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE_COLUMN, ERROR_COLUMN = "file", "error"
 
 
 class Worker(Protocol):
-    """A work with its model and detector loaded; used by one process."""
+    """A ``Work`` whose model and detector are loaded; used by one process."""
 
     def rows(self, items: Sequence[Item]) -> list[Row]:
         """Process files.

@@ -1,1 +1,1 @@
-"""The analyzer over HTTP: classify uploaded pictures, with limits, API keys and metrics."""
+"""The HTTP service: classify uploaded pictures, with limits, API keys and metrics."""

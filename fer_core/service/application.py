@@ -105,7 +105,7 @@ def create_application(
         docs_url=None,
         redoc_url=None,
     )
-    # The version that the bundled Swagger UI can show.
+    # The latest version that the bundled Swagger UI supports.
     application.openapi_version = "3.0.3"
     _add_error_documents(application)
     _add_documentation(application)
@@ -152,9 +152,9 @@ def create_application(
             ]
         )
 
-    @application.get("/health", summary="Check that the process answers")
+    @application.get("/health", summary="Check that the process responds")
     async def health() -> JSONResponse:
-        """Return 200 as long as the process answers."""
+        """Return 200 while the process responds."""
         return JSONResponse({"status": "ok"})
 
     @application.get("/ready", summary="Check that requests can be analyzed")
@@ -166,7 +166,7 @@ def create_application(
 
     @application.get("/metrics", summary="Return the metrics in Prometheus' format")
     async def prometheus() -> Response:
-        """Return counters and histograms without any content of requests."""
+        """Return counters and histograms; they contain no content of requests."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return RequestGuard(application, limits, keys, metrics, only_local=only_local and not keys)
@@ -219,7 +219,7 @@ def _add_error_documents(application: FastAPI) -> None:
     @application.exception_handler(HTTPException)
     async def rejected(_: Request, error: HTTPException) -> Response:
         messages = {
-            404: "There is nothing at this path; /docs describes the service.",
+            404: "This path does not exist; /docs describes the service.",
             405: "This path does not support this method; /docs describes the service.",
         }
         message = messages.get(error.status_code, str(error.detail))
@@ -238,7 +238,7 @@ def _add_error_documents(application: FastAPI) -> None:
 
 
 def _add_documentation(application: FastAPI) -> None:
-    """Serve the OpenAPI page with the files of an installed package, without other servers."""
+    """Serve the OpenAPI page with the files of an installed package, not from other servers."""
     import swagger_ui_bundle
 
     files = Path(swagger_ui_bundle.swagger_ui_path)

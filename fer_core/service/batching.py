@@ -25,8 +25,8 @@ class _Call:
 class BatchingPredictor:
     """Runs a predictor in one thread and combines the calls of other threads.
 
-    While the network runs, further calls wait. The next batch consists of the calls that are
-    waiting then, so that a single caller never waits for others.
+    While the network runs, further calls wait. The next batch consists of the calls that wait when
+    the network becomes free, so that a single caller never waits for others.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class BatchingPredictor:
                 return
 
     def _next_batch(self) -> tuple[list[_Call], bool]:
-        """Wait for a call; return it with those that are waiting, and True after ``close``."""
+        """Wait for a call; return it with the other waiting calls, and True after ``close``."""
         batch: list[_Call] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:

@@ -41,12 +41,12 @@ class ClassifyEngine:
         """Load the models and the detector.
 
         Args:
-            options: Which models and detector, and the number of threads.
+            options: The models, the detector and the number of threads.
             settings: Where the models and detectors are.
             on_batch: As for ``BatchingPredictor``.
 
         Raises:
-            InputError: A model or the detector cannot be used, or two models have one name.
+            InputError: A model or the detector cannot be used, or two models have the same name.
         """
         self._settings = settings
         self.detector_name = options.detector or detector_names(settings)[0]
@@ -70,7 +70,7 @@ class ClassifyEngine:
 
     @property
     def default_model(self) -> str:
-        """The name of the model that is used if a request names none."""
+        """The name of the model that is used if a request does not name one."""
         return self._default
 
     def classify(
@@ -108,7 +108,7 @@ class ClassifyEngine:
         return analyze_photo(content, name, analyzer, whole=whole)[0]
 
     def _detector(self) -> FaceDetector:
-        # A detector is locked while it runs; with one for each thread, threads do not wait.
+        # A detector is locked while it runs. Each thread has its own, so that threads do not wait.
         detector: FaceDetector | None = getattr(self._detectors, "detector", None)
         if detector is None:
             detector = self._detectors.detector = make_detector(self.detector_name, self._settings)

@@ -1,7 +1,7 @@
 """``RequestGuard``: API keys, limits and metrics, in front of all routes.
 
-An ASGI application (https://asgi.readthedocs.io) around the application of the routes. A request
-without a valid key, or beyond a limit, is answered before its body is read or kept.
+It is an ASGI application (https://asgi.readthedocs.io) that wraps the application of the routes. A
+request without a valid key, or above a limit, is answered before its body is read or kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 class RequestGuard:
-    """Checks every request before and while its body is received."""
+    """Checks every request before its body is received, and while it is received."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class RequestGuard:
 
     @property
     def upload_seconds(self) -> float:
-        """Time for a client to send a body."""
+        """Maximum time for a client to send a body, in seconds."""
         return self._limits.upload_seconds
 
 
@@ -203,7 +203,7 @@ def _check_host(headers: dict[bytes, bytes]) -> None:
 
 
 def _overloaded() -> HTTPException:
-    return _rejection(503, "The service is busy; try again in some seconds.", {"Retry-After": "2"})
+    return _rejection(503, "The service is busy; try again in a few seconds.", {"Retry-After": "2"})
 
 
 def _rejection(status: int, message: str, headers: dict[str, str] | None = None) -> HTTPException:

@@ -40,7 +40,7 @@ class ApiKeys:
         return bool(self._hashes)
 
     def accepts(self, key: str) -> bool:
-        """Return True if a key is valid. The time does not depend on how much of it is right."""
+        """Return True if a key is valid. The time does not depend on how much of it is correct."""
         presented = _hash(key)
         matches = [hmac.compare_digest(presented, known) for known in self._hashes]
         return any(matches)

@@ -46,7 +46,7 @@ class Metrics:
         """Count an answered request.
 
         Args:
-            path: The path of the route; "other" for an unknown one, so that clients cannot create
+            path: The path of the route; "other" for an unknown path, so that clients cannot create
                 new time series.
             status: The status code.
             seconds: The duration.

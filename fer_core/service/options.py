@@ -13,17 +13,18 @@ from fer_core.validation import FORBID_UNKNOWN, Integer, Number, Text
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ServiceLimits:
-    """Upper bounds on what clients may use. The limits on pixels are those of ``vision.decode``.
+    """Upper bounds for requests of clients. The limits on pixels are those of ``vision.decode``.
 
     Attributes:
         file_bytes: Size of one file.
         request_bytes: Size of one request with all its files.
         files: Number of files in one request.
-        requests: Number of requests that are received, waiting or being analyzed. Further ones are
-            answered with 503.
-        waiting_bytes: Total size of these requests in memory. Further ones are answered with 503.
-        header_seconds: Time for a client to send the header of a request; then the connection is
-            closed.
+        requests: Number of requests that are received, waiting or being analyzed. Further requests
+            are answered with 503.
+        waiting_bytes: Total size of these requests in memory. Further requests are answered with
+            503.
+        header_seconds: Time for a client to send the header of a request. After it, the connection
+            is closed.
         upload_seconds: Time for a client to send the body of a request.
         analysis_seconds: Time from the end of the upload to the answer.
         shutdown_seconds: Time for requests to finish after a signal to terminate.

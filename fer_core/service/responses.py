@@ -24,7 +24,7 @@ CODES = {
 
 
 def error_document(status: int, message: str) -> dict[str, Any]:
-    """Return the document of a failed request: a code for programs, a sentence for people."""
+    """Return the document of a failed request: a code for programs and a sentence for users."""
     return {"error": {"code": CODES.get(status, "error"), "message": message}}
 
 

@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End the service at SIGINT or SIGTERM; uvicorn would also end the process by it."""
+        """End the service at SIGINT or SIGTERM; uvicorn would raise the signal again."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -24,7 +24,7 @@ class Upload:
     """An uploaded file.
 
     Attributes:
-        name: Its name, as given by the client; for results and messages only.
+        name: The name that the client gave, used only in results and messages.
         content: Its bytes; None if it is larger than the limit.
     """
 

@@ -22,20 +22,21 @@ if TYPE_CHECKING:
     import keras
 
 
-#: Weights are averaged over at most one of so many parts of a training. On FER2013 the recipes have
-#: more than 7,000 steps, for which this does not reduce their momentum of 0.999.
+#: Weights are averaged over at most one seventh of a run. On FER2013 the recipes have more than
+#: 7,000 steps, for which this does not reduce their momentum of 0.999.
 _AVERAGED_PARTS = 7
+#: Minimum momentum of the averaging.
 _MIN_AVERAGING = 0.5
 
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """What a training takes over from a trained network.
+    """The weights of a trained network with which a run starts.
 
     Attributes:
         weights: Its weights, in Keras's order; None if they are restored from a checkpoint.
         classes: Its classes, in the order of its outputs.
-        freeze: The stage up to which the network is not trained; None for none.
+        freeze: The stage up to which the network is not trained; None to train all layers.
     """
 
     weights: list[NDArray[Any]] | None
@@ -106,10 +107,10 @@ def compiled_model(
 
 
 def _with_limited_averaging(config: TrainingConfig, total_steps: int) -> TrainingConfig:
-    """Return a configuration that averages over at most a seventh of the training.
+    """Return a configuration that averages over at most a seventh of the run.
 
-    The averaged weights start as the initial ones. A momentum of 0.999 needs thousands of steps to
-    forget them, and a training on a few hundred images has a few hundred steps.
+    The average starts with the initial weights. With a momentum of 0.999, they influence it for
+    thousands of steps, and a run on a few hundred images has only a few hundred steps.
     """
     momentum = config.averaging_momentum
     if momentum is None:
@@ -135,7 +136,7 @@ def adapted_weights(
     Raises:
         InputError: The weights belong to another network.
     """
-    if [one.shape for one in trained[:-2]] != [one.shape for one in fresh[:-2]]:
+    if [array.shape for array in trained[:-2]] != [array.shape for array in fresh[:-2]]:
         raise InputError(
             "The weights of the starting model do not fit its architecture; it was trained with "
             "another version, so choose another model."
@@ -224,7 +225,7 @@ def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
         name: array.shape for name, array in arrays.items()
     }:
         raise InputError(
-            "The checkpoint belongs to another network or optimizer than config.json names; "
+            "The checkpoint belongs to another network or optimizer than the ones in config.json; "
             "start a new run."
         )
     for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):

@@ -12,10 +12,10 @@ from fer_core.settings import Settings
 
 
 def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
-    """Check that a dataset has the votes that a configuration learns, if it learns votes.
+    """Check that a dataset has votes, if a configuration learns from votes.
 
     Args:
-        config: What to learn.
+        config: The configuration of the run.
         data: The dataset's name or path.
         settings: Where ``data/`` is.
 

@@ -1,4 +1,4 @@
-"""The model that a training starts from: chosen at the launch, read by the job."""
+"""The model that a run starts from: chosen at the launch, read by the job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
 
 
 def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingModel, Path]:
-    """Return the record of a bundle as the start of a training, and its Keras file.
+    """Return the record of a bundle as the starting model of a run, and its Keras file.
 
     Args:
         bundle: The trained model.
@@ -45,13 +45,13 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
 
 
 def start_problem(bundle: Bundle) -> str | None:
-    """Return why no training can start from a bundle, as a sentence; None if one can."""
+    """Return a sentence that says why no run can start from a bundle; None if a run can."""
     record = bundle.record
     if record.input_shape != INPUT_SHAPE:
         wanted, found = ("x".join(map(str, shape)) for shape in (INPUT_SHAPE, record.input_shape))
         return (
-            f"The model {bundle.name!r} has an input of {found} values, and trainings have one of "
-            f"{wanted}; choose a model that was trained here."
+            f"The model {bundle.name!r} has an input of {found} values, and a run needs {wanted}; "
+            "choose a model that was trained here."
         )
     architecture = record.config.get("architecture")
     if record.recipe is None or architecture not in ARCHITECTURES:
@@ -68,19 +68,19 @@ def start_problem(bundle: Bundle) -> str | None:
 
 
 def _datasets(record: BundleRecord) -> tuple[dict[str, Any], ...]:
-    """Return the data that a model was trained on, that of its own start included."""
+    """Return the datasets that a model, and the model that it started from, were trained on."""
     own = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
     return (own, *record.starting_datasets)
 
 
 def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
-    """Return what a run takes over from its starting model; None for random weights.
+    """Return the weights with which a run starts; None for random weights.
 
     If the run has finished epochs, the weights come from its checkpoint, and the file of the
     starting model is not read.
 
     Raises:
-        InputError: The file is missing, damaged or another one than at the launch.
+        InputError: The file is missing, is damaged, or has changed since the launch.
     """
     start = setup.start
     if start is None:

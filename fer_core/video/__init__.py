@@ -1,6 +1,8 @@
-"""The frames of a recording: every person's emotions over time, deterministically.
+"""Analyze recordings: the emotions of every person over time.
 
 ``reader`` decodes frames with their times, ``observation`` tracks and classifies the faces of each
-frame, ``analysis_job`` writes the results to an ``analysis_folder``; ``tables`` and ``summary``
-describe them, ``rendering`` draws them into a new video.
+frame, ``analysis_job`` writes the results to an ``analysis_folder``; ``face_table``
+and ``summary`` describe them, ``rendering`` draws them into a new video. The same file with the
+same settings gives the same results.
+--
 """

@@ -23,12 +23,12 @@ from fer_core.video.analysis_queue import enqueue_analysis, pending_analyses
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.reader import probe_video
 
-#: The endings under which files are offered; what a file is, its content decides.
+#: The file name extensions that the page accepts. The content of a file decides how it is read.
 VIDEO_TYPES = (
     *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "mts", "m2ts", "ts", "wmv"),
     *("flv", "3gp", "ogv", "gif", "webp"),
 )
-#: Part of a disk that stays free when a video is stored.
+#: Space in bytes that must stay free on the disk when a video is stored.
 _FREE_BYTES = 200 << 20
 
 ActualState = Literal["queued", "starting", "running", "finished", "stopped", "failed"]
@@ -44,7 +44,7 @@ class AnalysisSummary:
         state: What it is doing, or how it ended.
         message: One sentence about it; may be empty.
         status: What its job reported last.
-        queue_position: From 1 if it is pending.
+        queue_position: The position in the queue, from 1; None if it is not pending.
     """
 
     folder: AnalysisFolder
@@ -78,7 +78,7 @@ def start_analysis(
 
     Raises:
         InputError: The file is not a video that can be analyzed, the range is outside of it, or it
-            cannot be stored. Nothing is kept then.
+            cannot be stored. In these cases nothing is stored.
     """
     folder = new_analysis_folder(analysis.video, settings.analyses_root)
     try:
@@ -120,10 +120,11 @@ def draw_again(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> No
     analysis = folder.read_settings()
     if not folder.source_path(analysis).is_file():
         raise InputError(
-            f"{analysis.video} is not stored any more, so it cannot be drawn; analyze it again."
+            f"{analysis.video} is not stored any more, so its annotated video cannot be made; "
+            "analyze it again."
         )
     if folder.is_active:
-        raise InputError(f"{analysis.video} is being analyzed; wait for its end.")
+        raise InputError(f"{analysis.video} is being analyzed; wait until the analysis ends.")
     folder.change_settings(replace(analysis, annotates=True, blurs=blurs))
     (folder.path / ANNOTATED_FILE).unlink(missing_ok=True)
     enqueue_analysis(folder, settings)
@@ -132,7 +133,7 @@ def draw_again(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> No
 def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[AnalysisSummary]:
     """Return the analyses that a visitor may see, the newest first.
 
-    On a server with a login, everybody sees his or her own analyses only.
+    On a server with a login, users see only their own analyses.
 
     Args:
         settings: Where ``analyses/`` is.
@@ -146,7 +147,7 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
         try:
             summary = summarize_analysis(folder, waiting)
         except InputError:
-            continue  # damaged: it has no owner who might see it
+            continue  # the owner of a damaged analysis is unknown, so nobody may see it
         if visitor is None or may_see(summary.settings, visitor):
             summaries.append(summary)
     return summaries
@@ -157,7 +158,12 @@ def find_analysis(
 ) -> AnalysisSummary | None:
     """Return an analysis by its id; None if there is none that the visitor may see."""
     return next(
-        (one for one in list_analyses(settings, visitor) if one.folder.id == analysis_id), None
+        (
+            summary
+            for summary in list_analyses(settings, visitor)
+            if summary.folder.id == analysis_id
+        ),
+        None,
     )
 
 
@@ -172,7 +178,7 @@ def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
 
 
 def summarize_analysis(folder: AnalysisFolder, waiting: list[str]) -> AnalysisSummary:
-    """Return the actual state of an analysis: of its process, not only what it wrote last.
+    """Return the actual state of an analysis, which also depends on whether its process is alive.
 
     Args:
         folder: The analysis.
@@ -198,7 +204,7 @@ def summarize_analysis(folder: AnalysisFolder, waiting: list[str]) -> AnalysisSu
     if status.state == "running":
         return summary(
             "failed",
-            "its process ended unexpectedly; continue it from the last finished part",
+            "its process ended unexpectedly; continue the analysis from the last finished part",
         )
     return summary(status.state, status.message)
 

@@ -72,15 +72,15 @@ class AnalysisStatus:
         message: One sentence for the user.
         phase: The current part of the work, such as "analyzing".
         done: Finished part of the phase, in seconds of video.
-        total: All of the phase, in seconds of video; 0 if unknown.
+        total: Length of the phase, in seconds of video; 0 if unknown.
         frames: Analyzed frames.
         seconds_left: Estimated time left in this phase; None if unknown.
         notes: Sentences about the file, such as damaged frames.
-        width: Of the upright video, in pixels; 0 if unknown.
-        height: Of the upright video, in pixels; 0 if unknown.
+        width: Width of the upright video, in pixels; 0 if unknown.
+        height: Height of the upright video, in pixels; 0 if unknown.
         seconds: Duration of the video; None if unknown.
         process_id: ID of the job's process.
-        process_started: As for ``process_start``.
+        process_started: Start time of that process, from ``process_start``.
         updated: When this was written, UTC, ISO 8601.
     """
 
@@ -105,19 +105,19 @@ class Segment:
     """A finished part of an analysis.
 
     Attributes:
-        start: Time from which on frames belong to it, in seconds.
+        start: Time of its first frame, in seconds.
         end: Time of the first frame of the next segment; infinite for the last segment.
         frames: Numbers of the analyzed frames, int64.
         seconds: Their times, float64.
         row_frames: Frames of the rows that were completed in this segment, int64; a few may belong
-            to the segment before.
+            to the previous segment.
         row_seconds: Times of the rows, float64.
-        persons: int32.
+        persons: Numbers of the persons of the rows, int32.
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
-        detection_scores: float32.
+        detection_scores: Scores of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
         cuts: Times of hard cuts.
-        state: Of the observer, for the next segment.
+        state: State of the observer, with which the next segment begins.
         report: What was found in the file so far, from ``ReadReport``.
     """
 
@@ -197,7 +197,7 @@ class AnalysisFolder:
             )
 
     def change_settings(self, settings: AnalysisSettings) -> None:
-        """Replace ``settings.json``, for what does not change the table.
+        """Replace ``settings.json``. Only settings that do not affect the table may change.
 
         Raises:
             InputError: The folder cannot be written.
@@ -217,7 +217,7 @@ class AnalysisFolder:
         except FileNotFoundError as error:
             raise InputError(
                 f"{self.path} contains no analysis ({SETTINGS_FILE} is missing); choose another "
-                "one."
+                "folder."
             ) from error
         except (OSError, ValueError) as error:
             raise InputError(
@@ -255,8 +255,8 @@ class AnalysisFolder:
                 (self.path / CONTROL_FILE).unlink(missing_ok=True)
         if descriptor is None:
             raise InputError(
-                f"{settings.video} is being analyzed by another process ({self.path}); wait for "
-                "its end."
+                f"{settings.video} is being analyzed by another process ({self.path}); wait until "
+                "it ends."
             )
         try:
             yield settings
@@ -350,7 +350,7 @@ class AnalysisFolder:
         _write_jpeg(path, image)
 
     def thumbnail_near(self, seconds: float) -> tuple[float, Path] | None:
-        """Return time and path of the stored picture nearest to a time; None without any."""
+        """Return time and path of the stored picture nearest to a time; None if there is none."""
         paths = (self.path / _THUMBNAILS).glob("[!.]*.jpg")
         timed = ((int(path.stem) / 1000, path) for path in paths if path.stem.isdecimal())
         return min(timed, key=lambda pair: abs(pair[0] - seconds), default=None)
@@ -386,7 +386,7 @@ def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
     path.parent.mkdir(exist_ok=True)
     content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG_QUALITY)[1]
-    # Without waiting for the disk, because there is one for every second of the video.
+    # Do not wait until the file is on the disk, because there is one for every second of video.
     temporary = path.with_name(f".{path.name}{PART}")
     temporary.write_bytes(content.tobytes())
     temporary.replace(path)

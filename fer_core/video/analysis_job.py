@@ -1,4 +1,4 @@
-"""The job that analyzes one video, from its ``settings.json`` to its table.
+"""The job that analyzes one video: it reads ``settings.json`` and writes the table.
 
 ``video`` on the command line calls ``run_analysis`` in its own process; for the page the queue
 starts ``python -m fer_core.video.analysis_job DIR``.
@@ -56,15 +56,18 @@ from fer_core.video.webvtt import to_webvtt
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.detect import make_detector
 
-#: Long enough for the smoothing at its ends, short enough to lose little when a job is killed.
+#: Duration of a segment: long enough to smooth its ends with one neighbor each, and short enough to
+#: lose little work when a job is killed.
 SEGMENT_SECONDS = 30.0
-#: Longer ranges are refused: the table would not fit into the memory of a page.
+#: Maximum length of a range. The table of a longer range would not fit into the memory of a page.
 MAX_HOURS = 6.0
+#: Number of frames that are decoded in advance.
 _AHEAD = 6
 _STATUS_SECONDS = 0.5
 _THUMBNAIL_SECONDS = 1.0
 _THUMBNAIL_WIDTH = 320
-#: Videos that browsers do not play, or that are larger, get a copy for the player.
+#: Maximum size of a video that the page plays directly. For larger videos, and for videos that
+#: browsers do not play, the job makes a copy for the player.
 MAX_PLAYER_BYTES = 250 << 20
 _PLAYER_PIXELS = 1280 * 720
 
@@ -100,7 +103,7 @@ def run_analysis(
 ) -> AnalysisOutcome:
     """Analyze a video from its last finished segment on.
 
-    An interrupt or terminate signal ends the work as a request to stop does: the table contains
+    An interrupt or terminate signal has the same effect as a request to stop: the table contains
     the finished segments, and the analysis can be continued.
 
     Args:
@@ -167,11 +170,11 @@ class _Job:
         self._status = AnalysisStatus(state="running", message="opening the video")
         self._next_status = -math.inf
         self._phase_start = time.monotonic()
-        self._phase_begin = 0.0
+        self._done_at_phase_start = 0.0
         self._thumbnail_second: int | None = None
 
     def run(self, analyzer: Analyzer) -> AnalysisOutcome:
-        """Do what is not done yet: segments, table, annotated video, copy for the player."""
+        """Do the remaining work: segments, table, annotated video, copy for the player."""
         folder = self._folder
         self._write(force=True)
         _, last = folder.last_segment()
@@ -330,7 +333,7 @@ class _Job:
 
     def _count_frames(self, count: int) -> int:
         segments = (self._folder.read_segment(number) for number in range(count))
-        return sum(len(one.frames) for one in segments if one is not None)
+        return sum(len(segment.frames) for segment in segments if segment is not None)
 
     def _render(self, info: VideoInfo) -> None:
         """Write the annotated video, and a copy for the player if browsers need one."""
@@ -397,7 +400,7 @@ class _Job:
         return AnalysisOutcome(folder, self._status, table)
 
     def _begin_phase(self, phase: str, total: float, done: float = 0.0) -> None:
-        self._phase_start, self._phase_begin = time.monotonic(), done
+        self._phase_start, self._done_at_phase_start = time.monotonic(), done
         self._status = replace(
             self._status, phase=phase, message=phase, done=done, total=total, seconds_left=None
         )
@@ -410,7 +413,7 @@ class _Job:
         now = time.monotonic()
         if now < self._next_status:
             return
-        elapsed, part = now - self._phase_start, done - self._phase_begin
+        elapsed, part = now - self._phase_start, done - self._done_at_phase_start
         total = self._status.total
         left = elapsed / part * max(total - done, 0.0) if total and part > 0 else None
         self._status = replace(self._status, done=done, seconds_left=left)
@@ -483,8 +486,8 @@ def check_range(info: VideoInfo, start: float, end: float | None) -> None:
         return
     if start >= info.seconds:
         raise InputError(
-            f"{info.name} lasts {format_time(info.seconds, 1)}, so nothing is left from "
-            f"{format_time(start, 1)} on; choose an earlier start."
+            f"{info.name} lasts {format_time(info.seconds, 1)}, so the range cannot start at "
+            f"{format_time(start, 1)}; choose an earlier start."
         )
     length = min(end if end is not None else math.inf, info.seconds) - start
     if length > 3600 * MAX_HOURS:

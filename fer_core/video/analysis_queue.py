@@ -35,7 +35,9 @@ def enqueue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     queue = _queue(settings)
     with queue.locked():
         if folder.is_active or queue.contains(folder.id):
-            raise InputError(f"{analysis.video} is being analyzed already; wait for its end.")
+            raise InputError(
+                f"{analysis.video} is being analyzed already; wait until the analysis ends."
+            )
         queue.append(folder.id)
     start_pending_analyses(settings)
 
@@ -63,7 +65,7 @@ def start_pending_analyses(settings: Settings) -> None:
         return
     with queue.locked():
         for analysis_id in queue.names():
-            if any(one.is_active for one in _all_folders(settings)):
+            if any(folder.is_active for folder in _all_folders(settings)):
                 return
             _start(AnalysisFolder(settings.analyses_root / analysis_id), settings)
             queue.remove(analysis_id)
@@ -108,7 +110,7 @@ def _all_folders(settings: Settings) -> list[AnalysisFolder]:
 def _start(folder: AnalysisFolder, settings: Settings) -> None:
     """Start the process of an analysis, which inherits its lock.
 
-    An analysis whose folder is gone does not stay in the queue. One that cannot be started is
+    An analysis without a folder is removed from the queue. An analysis that cannot be started is
     marked as failed.
     """
     try:

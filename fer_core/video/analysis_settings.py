@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from fer_core.validation import IGNORE_UNKNOWN, Flag, Number, Text, from_dict
 
-#: More than any camera records; a higher value returns every frame.
+#: Maximum number of analyzed frames per second. Common cameras record fewer.
 MAX_PER_SECOND = 240.0
 MAX_SMOOTHING_SECONDS = 3.0
 
@@ -29,10 +29,11 @@ class AnalysisSettings:
         emphasis: The adjustment in favor of rare classes.
         per_second: Analyzed frames per second; None for every frame.
         start: Time of the first analyzed frame, in seconds.
-        end: Time from which on frames are not analyzed, in seconds; None for the end of the video.
+        end: End of the range in seconds: frames from this time on are not analyzed. None for the
+            end of the video.
         detection_seconds: Faces are detected at least once in this time, in every frame in which a
             face appears, disappears or cannot be followed, and after each cut. In the other frames
-            they are followed by optical flow.
+            faces are followed by optical flow.
         smoothing_seconds: Time constant of the smoothed probabilities.
         minimum_confidence: Rows with a lower score, 0 to 1, are not confident.
         annotates: True to draw the results into a new video.
@@ -89,5 +90,5 @@ class AnalysisSettings:
         """Return True if both settings lead to the same table for the same file."""
         ignored = {"source", "annotates", "blurs", "keeps_video", "prepares_player"}
         ignored |= {"owner", "created"}
-        mine, theirs = self.to_json(), other.to_json()
-        return all(mine[key] == theirs[key] for key in mine.keys() - ignored)
+        values, other_values = self.to_json(), other.to_json()
+        return all(values[key] == other_values[key] for key in values.keys() - ignored)

@@ -1,9 +1,10 @@
-"""Find hard cuts: frames that show another scene than the frame before.
+"""Find hard cuts: frames that show another scene than the previous frame.
 
 A cut changes most of the picture at once. Motion changes parts of it, and a flash or a change of
-the exposure changes the brightness but not the structure. Therefore two measures have to agree, on
-thumbnails in which small motion disappears: the mean absolute difference, which also has to be
-several times the usual one (the adaptive threshold of PySceneDetect), and the correlation.
+the exposure changes the brightness but not the structure. Therefore a cut must satisfy two
+conditions. The mean absolute difference must be large, and several times the running average of the
+differences (the adaptive threshold of PySceneDetect). The correlation must be low. Both are
+computed on thumbnails, in which small motion disappears.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 _SIZE = (32, 24)
 #: Mean absolute difference of the color channels, 0 to 255.
 _MIN_DIFFERENCE = 18.0
+#: Minimum difference of a cut, relative to the running average of the differences.
 _MIN_RATIO = 4.0
 _MAX_CORRELATION = 0.7
-#: Weight of a new difference in the usual one.
+#: Weight of a new difference in the running average.
 _UPDATE = 0.1
 
 
@@ -33,30 +35,32 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class CutDetector:
-    """Compares each frame with the one before."""
+    """Compares each frame with the previous one."""
 
     def __init__(self) -> None:
         self._last: NDArray[np.uint8] | None = None
-        self._usual = 0.0
+        self._average_difference = 0.0
 
     def is_cut(self, small: NDArray[np.uint8]) -> bool:
         """Return True if this frame, as a ``thumbnail``, shows another scene than the last one."""
-        before, self._last = self._last, small
-        if before is None:
+        previous, self._last = self._last, small
+        if previous is None:
             return False
-        old, new = before.astype(np.float64), small.astype(np.float64)
+        old, new = previous.astype(np.float64), small.astype(np.float64)
         difference = float(np.abs(new - old).mean())
-        is_sudden = difference >= max(_MIN_DIFFERENCE, _MIN_RATIO * self._usual)
+        is_sudden = difference >= max(_MIN_DIFFERENCE, _MIN_RATIO * self._average_difference)
         if is_sudden and _correlation(old, new) <= _MAX_CORRELATION:
             return True
-        # Limited, because a flash must not hide the next cut.
-        self._usual += _UPDATE * (min(difference, _MIN_DIFFERENCE) - self._usual)
+        # The difference is limited, because a flash must not hide the next cut.
+        self._average_difference += _UPDATE * (
+            min(difference, _MIN_DIFFERENCE) - self._average_difference
+        )
         return False
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as a JSON document."""
         last = None if self._last is None else self._last.ravel().tolist()
-        return {"last": last, "usual": self._usual}
+        return {"last": last, "usual": self._average_difference}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Replace the state by one from ``to_json``.
@@ -67,7 +71,7 @@ class CutDetector:
         last = state["last"]
         shape = (_SIZE[1], _SIZE[0], 3)
         self._last = None if last is None else np.array(last, np.uint8).reshape(shape)
-        self._usual = float(state["usual"])
+        self._average_difference = float(state["usual"])
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -20,7 +20,7 @@ def analysis_document(
         table: The rows, after the edits.
         analysis: Its settings; the owner and the path of the file are left out.
         edits: Names and markers.
-        threshold: The smoothed probability from which on an episode lasts, 0 to 1.
+        threshold: The minimum smoothed probability of an episode, 0 to 1.
 
     Returns:
         ``{"settings", "threshold", "persons", "episodes", "markers", "columns"}``, with the table
@@ -33,8 +33,11 @@ def analysis_document(
     return {
         "settings": settings,
         "threshold": threshold,
-        "persons": [one.to_json(names.get(one.person, "")) for one in summarize(table, threshold)],
-        "episodes": [one.to_json() for one in find_episodes(table, threshold)],
+        "persons": [
+            summary.to_json(names.get(summary.person, ""))
+            for summary in summarize(table, threshold)
+        ],
+        "episodes": [episode.to_json() for episode in find_episodes(table, threshold)],
         "markers": [
             {"time_s": marker["seconds"], "name": marker["name"]}
             for marker in map(asdict, edits.markers)

@@ -1,6 +1,6 @@
-"""What users change in an analysis: names, merged and excluded persons, markers; with undo.
+"""The changes of users to an analysis: names, merged and excluded persons, markers; with undo.
 
-The content of ``edits.json``. The table of the job stays as it is.
+They are stored in ``edits.json``. The table that the job wrote does not change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Marker:
 
     Attributes:
         seconds: The time.
-        name: Given by the user.
+        name: The name that the user gave.
     """
 
     seconds: Number
@@ -43,7 +43,7 @@ class Edits:
 
     Attributes:
         names: Names by the number of the person, as text because JSON has no other keys.
-        merged: For each merged person the one that it belongs to.
+        merged: By the number of each merged person, the person that it belongs to.
         excluded: Persons that are left out of charts, tables and summaries.
         markers: In the order of time.
     """
@@ -59,15 +59,15 @@ class Edits:
         return {int(person): name for person, name in self.names.items()}
 
     def title(self, person: int) -> str:
-        """Return a person's name, or "Person 2" without one."""
+        """Return a person's name, or a title such as "Person 2" if it has no name."""
         return self.names.get(str(person)) or f"Person {person}"
 
     def person_of(self, person: int) -> int:
-        """Return the person that a tracked one belongs to after all merges."""
+        """Return the person that a tracked person belongs to after all merges."""
         return self.merged.get(str(person), person)
 
     def renamed(self, person: int, name: str) -> Edits:
-        """Return edits in which a person has a name; an empty one removes it.
+        """Return edits in which a person has a name; an empty name removes it.
 
         Raises:
             InputError: The name is too long.
@@ -89,12 +89,12 @@ class Edits:
             self,
             merged=merged | {str(person): target},
             names=names,
-            excluded=tuple(one for one in self.excluded if one != person),
+            excluded=tuple(number for number in self.excluded if number != person),
         )
 
     def with_excluded(self, person: int, *, is_excluded: bool) -> Edits:
-        """Return edits in which a person is left out, or not any more."""
-        others = tuple(one for one in self.excluded if one != person)
+        """Return edits in which a person is excluded, or is included again."""
+        others = tuple(number for number in self.excluded if number != person)
         return replace(self, excluded=(*others, person) if is_excluded else others)
 
     def with_marker(self, seconds: float, name: str) -> Edits:
@@ -109,11 +109,11 @@ class Edits:
         if len(self.markers) >= _MAX_MARKERS:
             raise InputError(f"An analysis has at most {_MAX_MARKERS} markers; remove some.")
         markers = (*self.markers, Marker(round(seconds, 3), name))
-        return replace(self, markers=tuple(sorted(markers, key=lambda one: one.seconds)))
+        return replace(self, markers=tuple(sorted(markers, key=lambda marker: marker.seconds)))
 
     def without_marker(self, index: int) -> Edits:
         """Return edits without one of the markers."""
-        markers = tuple(one for place, one in enumerate(self.markers) if place != index)
+        markers = self.markers[:index] + self.markers[index + 1 :]
         return replace(self, markers=markers)
 
     def apply(self, table: FaceTable) -> FaceTable:
@@ -138,13 +138,14 @@ def _checked_name(name: str, kind: str) -> str:
     name = " ".join(name.split())
     if len(name) > MAX_NAME_LENGTH:
         raise InputError(
-            f"The name of a {kind} may have {MAX_NAME_LENGTH} characters; this one has {len(name)}."
+            f"The name of a {kind} may have at most {MAX_NAME_LENGTH} characters; this name has "
+            f"{len(name)}."
         )
     return name
 
 
 class EditHistory:
-    """The edits of an analysis on disk, with the earlier ones."""
+    """The edits of an analysis on disk, with earlier versions for undo."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EDITS_FILE
@@ -178,13 +179,13 @@ class EditHistory:
 
     def _write(self, history: list[Edits]) -> None:
         with os_errors_as_input_errors(f"The changes cannot be stored in {self._path}"):
-            write_json(self._path, {"history": [asdict(one) for one in history]})
+            write_json(self._path, {"history": [asdict(edits) for edits in history]})
         self._history = history
 
     def _read(self) -> list[Edits]:
         try:
             values: Any = read_json(self._path)
-            return [from_dict(Edits, one) for one in values["history"]] or [Edits()]
+            return [from_dict(Edits, entry) for entry in values["history"]] or [Edits()]
         except FileNotFoundError:
             return [Edits()]
         except (OSError, ValueError, KeyError, TypeError) as error:

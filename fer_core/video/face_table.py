@@ -27,7 +27,7 @@ _OTHER_COLUMNS = {
     *("video", "frame", "time_s", "person", *_BOX, "detection_score"),
     *("label", "score", "is_confident", "duration_s", "name"),
 }
-#: Decimal digits, so that two machines whose arithmetic differs in the last bits write the same.
+#: Decimal digits in tables. Rounding hides differences between machines in the last bits.
 _PROBABILITY_DIGITS, _BOX_DIGITS = 4, 1
 
 
@@ -46,7 +46,7 @@ class FaceTable:
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
         detection_score: 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
-        smoothed: Averaged over time without delay, float32 ``[n, classes]``.
+        smoothed: Probabilities averaged over time without delay, float32 ``[n, classes]``.
     """
 
     video: str
@@ -112,7 +112,7 @@ class FaceTable:
 
 
 def class_column(label: str) -> str:
-    """Return the column with the probabilities of a class: its name, unless that is taken."""
+    """Return the column of a class: its name, with a prefix if another column has this name."""
     return f"class_{label}" if label in _OTHER_COLUMNS else label
 
 
@@ -139,7 +139,7 @@ def smoothed_over_time(
 ) -> NDArray[np.float32]:
     """Average values of one person exponentially, forward and backward in time.
 
-    The mean of both directions has no delay: a step stays where it is.
+    The mean of both directions has no delay: a sudden change keeps its time.
 
     Args:
         seconds: Increasing times, float64 ``[n]``.
@@ -187,7 +187,7 @@ def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Tab
         "is_confident": scores >= np.float32(table.minimum_confidence),
         **{SMOOTHED + name: smoothed[:, index] for index, name in enumerate(table.classes)},
         "duration_s": np.round(table.duration, 6),
-        "name": pa.array([names.get(int(one), "") for one in table.person], pa.string()),
+        "name": pa.array([names.get(int(person), "") for person in table.person], pa.string()),
     }
     description = json.dumps(
         {
@@ -253,9 +253,9 @@ def to_csv(table: FaceTable, names: Mapping[int, str] | None = None) -> bytes:
     import pyarrow.csv as pacsv
 
     arrow = to_arrow(replace(table, video=str(escaped_cell(table.video))), names)
-    harmless = [str(escaped_cell(name)) for name in arrow.column("name").to_pylist()]
+    escaped = [str(escaped_cell(name)) for name in arrow.column("name").to_pylist()]
     position = arrow.schema.get_field_index("name")
-    arrow = arrow.set_column(position, "name", pa.array(harmless, pa.string()))
+    arrow = arrow.set_column(position, "name", pa.array(escaped, pa.string()))
     for position, column in enumerate(arrow.schema):
         if pa.types.is_dictionary(column.type):
             arrow = arrow.set_column(

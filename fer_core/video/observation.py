@@ -26,11 +26,11 @@ from fer_core.vision.face import Face
 from fer_core.vision.face_tracker import FaceTracker, Track
 from fer_core.vision.flow import FlowFrame, follow
 
-#: A face that is not detected, such as in profile, is followed for so long. These frames count only
-#: if the face is detected again.
+#: Time for which a face is followed when it is not detected, for example in profile. Its rows are
+#: kept only if the face is detected again.
 _LOST_AFTER_SECONDS = 1.5
 _TOLERANCE = 1e-6
-#: Limit on the pictures of one interval.
+#: Maximum size of the pictures of one interval.
 _MAX_INTERVAL_BYTES = 96 << 20
 _BATCH_SIZE = 32
 _PORTRAIT_SHAPE = (96, 96, 3)
@@ -46,8 +46,8 @@ class FaceRow:
         frame: Number of the frame in the file, from 0.
         seconds: Time of the frame.
         person: The person's number, from 1; 0 until the track has one.
-        box: In pixels of the upright frame.
-        detection_score: Of the track's latest detection, 0 to 1.
+        box: The face, in pixels of the upright frame.
+        detection_score: Score of the track's latest detection, 0 to 1.
         crop: The network's input; None once it is classified.
         probabilities: float32 ``[classes]``; None until it is classified.
         is_confirmed: True once the face was detected in this frame or again in a later one.
@@ -65,7 +65,7 @@ class FaceRow:
 
 @dataclass(eq=False)
 class PreparedFrame:
-    """A frame with what is derived from its picture alone.
+    """A frame with values that depend only on its picture.
 
     Attributes:
         frame: The decoded frame.
@@ -299,10 +299,10 @@ class FaceObserver:
         self._candidates[serial] = Portrait(quality, image)
 
     def _release(self) -> None:
-        """Pass on the rows of persons; forget those of tracks that ended."""
+        """Release the confirmed rows of persons; discard the other rows of ended tracks."""
         active = {track.serial: track.track_id for track in self._tracker.active_tracks}
         for serial in [serial for serial in self._held if serial not in active]:
-            # Confirmed rows of a person that was lost in this interval, or of a wrong detection.
+            # The rows belong to a person that was lost in this interval, or to a false detection.
             rows = self._held.pop(serial)
             self._pass_on(rows, self._tracker.id_of(serial))
             if self._tracker.id_of(serial) is None:

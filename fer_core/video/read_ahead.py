@@ -19,7 +19,7 @@ class _End:
 
 
 class ReadAhead(Generic[Item, Result]):
-    """The results of a function for every item, computed in one other thread, in order."""
+    """Computes the results of a function for all items in another thread, in order."""
 
     def __init__(
         self, items: Iterable[Item], function: Callable[[Item], Result], ahead: int
@@ -29,7 +29,7 @@ class ReadAhead(Generic[Item, Result]):
         Args:
             items: Iterated in the thread.
             function: Called in the thread for each item.
-            ahead: How many results may wait.
+            ahead: Maximum number of results that are computed in advance.
         """
         self._items = items
         self._function = function

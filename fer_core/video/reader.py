@@ -22,12 +22,14 @@ from fer_core.errors import InputError, first_line
 from fer_core.video.timecode import format_time
 from fer_core.video.webp_animation import AnimationFrame, WebpAnimation
 
-#: Larger pictures are shrunk to this area while they are decoded: faces of about 20 pixels and more
-#: are still found, and the memory does not depend on the size of the video.
+#: Maximum area of a picture for the analysis. Larger pictures are shrunk while they are decoded:
+#: faces of about 20 pixels and more are still found, and the memory does not depend on the size of
+#: the video.
 ANALYSIS_PIXELS = 1920 * 1080
-#: An 8K picture has 33 million pixels; the decoder alone would need gigabytes for larger ones.
+#: Maximum area of a frame of the file, slightly more than 8K. For larger frames, the decoder alone
+#: would need gigabytes.
 _MAX_PIXELS = 8192 * 4352
-#: A decoder keeps several frames per thread.
+#: Above this area one thread decodes, because a decoder keeps several frames per thread in memory.
 _MANY_PIXELS = 2560 * 1440
 _THREADS = 2
 #: Frames within this distance of a limit, in seconds, are at the limit.
@@ -42,12 +44,12 @@ class VideoInfo:
 
     Attributes:
         name: The file's name, for messages.
-        width: Of the upright picture in square pixels.
-        height: Of the upright picture in square pixels.
-        seconds: Duration; None if the file does not say.
-        frames_per_second: On average, as the file says; None if it does not.
-        codec: Such as "h264".
-        pixel_format: Such as "yuv420p".
+        width: Width of the upright picture in square pixels.
+        height: Height of the upright picture in square pixels.
+        seconds: Duration; None if the file does not state it.
+        frames_per_second: Average frame rate; None if the file does not state it.
+        codec: Name of the codec, such as "h264".
+        pixel_format: Name of the pixel format, such as "yuv420p".
         container: The demuxer's name, such as "mov,mp4,m4a,3gp,3g2,mj2".
         has_sound: True if there is an audio stream.
     """
@@ -64,7 +66,7 @@ class VideoInfo:
 
     @property
     def plays_in_browsers(self) -> bool:
-        """True if all current browsers play the file as it is."""
+        """True if all current browsers can play the file without conversion."""
         is_mp4 = "mp4" in self.container and self.codec in ("h264", "av1", "vp9")
         # The demuxer has the same name for WebM, which browsers play, and Matroska.
         is_webm = self.name.lower().endswith(".webm") and self.codec in ("vp8", "vp9", "av1")
@@ -79,8 +81,8 @@ class VideoFrame:
         index: Its number in the file, from 0.
         seconds: Its time, from the start of the file.
         image: Upright RGB, uint8 ``[height, width, 3]``, possibly shrunk.
-        width: Of the upright frame, in pixels of the file.
-        height: Of the upright frame, in pixels of the file.
+        width: Width of the upright frame, in pixels of the file.
+        height: Height of the upright frame, in pixels of the file.
     """
 
     index: int
@@ -110,7 +112,7 @@ class ReadReport:
 
 
 def probe_video(path: Path, name: str | None = None) -> VideoInfo:
-    """Read what a file says about itself, and check that its first frame can be decoded.
+    """Read the properties of a video, and check that its first frame can be decoded.
 
     Args:
         path: The file.
@@ -162,7 +164,7 @@ def read_frames(
     """Decode the frames of a recording in the order of their times.
 
     Frames that cannot be decoded are left out and counted. The same file and arguments give the
-    same frames, wherever reading starts.
+    same frames, regardless of where reading starts.
 
     Args:
         path: The file.
@@ -250,9 +252,9 @@ def _decoded(
         time_base = float(stream.time_base)
         before = 0
         if start > 0:
-            landing = _seek(container, stream, start + origin)
-            if landing is not None and numbers_frames:
-                before = _count_frames_before(landing, path, name)
+            keyframe = _seek(container, stream, start + origin)
+            if keyframe is not None and numbers_frames:
+                before = _count_frames_before(keyframe, path, name)
         context = stream.codec_context
         context.thread_type = "AUTO"
         context.thread_count = 1 if context.width * context.height > _MANY_PIXELS else _THREADS
@@ -326,28 +328,28 @@ def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...]
     target = math.floor(seconds / float(stream.time_base))
     try:
         container.seek(target, stream=stream, backward=True)
-        landing = _identity(next(container.demux(stream)))
+        keyframe = _identity(next(container.demux(stream)))
         container.seek(target, stream=stream, backward=True)
     except (av.error.FFmpegError, StopIteration):
         with suppress(av.error.FFmpegError):
             container.seek(0, stream=stream, backward=True)
         return None
-    return landing
+    return keyframe
 
 
-def _count_frames_before(landing: tuple[int | None, ...], path: Path, name: str) -> int:
+def _count_frames_before(keyframe: tuple[int | None, ...], path: Path, name: str) -> int:
     """Return the number of frames in a file before a packet."""
     count = 0
     with _opened(path, name) as (container, stream):
         for packet in container.demux(stream):
-            if _identity(packet) == landing:
+            if _identity(packet) == keyframe:
                 break
             count += packet.pts is not None and not packet.is_discard
     return count
 
 
 def _identity(packet: Any) -> tuple[int | None, ...]:
-    """Return what distinguishes a packet from the others of its stream."""
+    """Return values that identify a packet among the packets of its stream."""
     return packet.pts, packet.dts, packet.pos, packet.size
 
 
@@ -372,10 +374,10 @@ def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(_unreadable(path, name, error)) from error
     with container:
-        streams = [one for one in container.streams.video if not _is_cover(one)]
+        streams = [stream for stream in container.streams.video if not _is_cover(stream)]
         if not streams:
             if container.streams.audio:
-                raise InputError(f"{name} contains only sound; choose a file with pictures.")
+                raise InputError(f"{name} contains only sound; choose a file with video.")
             raise InputError(
                 f"{name} contains no video; choose an MP4, MOV, MKV, WebM or AVI file."
             )
@@ -459,7 +461,7 @@ def _duration(container: Any, stream: Any) -> float | None:
         if len(parts) == 3:
             hours, minutes, seconds = (float(part) for part in parts)
             return 3600 * hours + 60 * minutes + seconds
-    # The longest stream decides the duration of the file, which may be the sound.
+    # The duration of the file is that of its longest stream, which may be the audio stream.
     return container.duration / 1_000_000 if container.duration else None
 
 
@@ -493,7 +495,7 @@ def _webp_info(animation: WebpAnimation) -> VideoInfo:
 
 
 def describe_reading(name: str, report: ReadReport) -> list[str]:
-    """Return sentences about what was unusual in a file.
+    """Return sentences about damage and other irregularities in a file.
 
     Args:
         name: The file's name.

@@ -23,22 +23,24 @@ from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
 from fer_core.vision.face import Face
 
 _TIME_BASE = Fraction(1, 90_000)
-#: Fast enough for real time on two cores.
+#: Preset and quality (CRF) of the encoder, fast enough for real time on two cores.
 _PRESET, _QUALITY = "veryfast", "23"
-#: Codecs that MP4 files carry and browsers play.
+#: Audio codecs that MP4 files may contain and browsers play. Other audio is encoded as AAC.
 _COPIED_SOUND = {"aac", "mp3", "opus"}
 _AHEAD = 6
-#: Larger videos are shrunk: hardly any device plays H.264 above 4K.
+#: Maximum area of a video. Larger videos are shrunk, because few devices play H.264 above 4K.
 _MAX_PIXELS = 3840 * 2160
-#: Between two analyzed frames a box moves evenly; over a longer gap the person was absent.
+#: Maximum gap between two rows of a person over which the box is interpolated. In longer gaps the
+#: person was absent.
 _MAX_GAP_SECONDS = 1.2
-#: Faces stay blurred for so long before and after they were tracked, and in gaps of twice the time.
+#: Time before and after its rows in which a face is blurred. In gaps of up to twice this time it is
+#: blurred as well.
 _BLUR_MARGIN_SECONDS = 0.5
-#: Blurred part of the picture relative to the face box.
+#: Size of the blurred part of the picture relative to the face box.
 _BLUR_SCALE = 1.35
-#: The blurred part keeps so many pixels per side.
+#: Number of pixels per side to which the blurred part is reduced.
 _BLUR_PIXELS = 6
-#: Nothing in this time can be seen: rows are looked up by time.
+#: Tolerance in seconds when rows are looked up by time.
 _TOLERANCE = 1e-6
 
 
@@ -193,7 +195,7 @@ class _Sound:
                 self._write(packet)
 
     def close(self) -> None:
-        """Write what the encoder still holds, and close the recording."""
+        """Write the last packets of the encoder, and close the recording."""
         if self._stream is not None and not self._is_copied:
             self._output.mux(self._stream.encode(None))
         if self._input is not None:
@@ -220,7 +222,7 @@ class _Sound:
 
 
 class _Drawer:
-    """Draws the persons into frames, also between the analyzed ones."""
+    """Draws the persons into frames, also into those between analyzed frames."""
 
     def __init__(self, table: FaceTable, rendering: Rendering) -> None:
         self._rendering = rendering
@@ -228,7 +230,7 @@ class _Drawer:
         self._minimum = table.minimum_confidence
 
     def draw(self, frame: VideoFrame) -> tuple[float, NDArray[np.uint8]]:
-        """Return the time of a frame, and its picture with what is drawn."""
+        """Return the time of a frame, and its picture with the drawings."""
         image = frame.image
         factors = image.shape[1] / frame.width, image.shape[0] / frame.height
         if self._rendering.blurs:
@@ -238,16 +240,16 @@ class _Drawer:
                 if box is not None:
                     _blur(image, box.scaled(*factors))
         if self._rendering.annotates:
-            labelled = [
-                self._labelled(person, rows, frame.seconds, factors)
+            labeled = [
+                self._labeled(person, rows, frame.seconds, factors)
                 for person, rows in self._persons.items()
                 if person not in self._rendering.hidden
             ]
-            visible = [one for one in labelled if one is not None]
+            visible = [box for box in labeled if box is not None]
             image = draw_boxes(image, visible) if visible else image
         return frame.seconds, image
 
-    def _labelled(
+    def _labeled(
         self, person: int, rows: FaceTable, seconds: float, factors: tuple[float, float]
     ) -> LabeledBox | None:
         box = _box_at(rows, seconds, _MAX_GAP_SECONDS, 0.0)
@@ -270,7 +272,7 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
     Args:
         rows: The person's rows.
         seconds: The time.
-        max_gap: Over gaps up to this many seconds the box moves evenly.
+        max_gap: Maximum gap in seconds over which the box is interpolated.
         margin: Seconds for which a box stays before its first and after its last row.
     """
     after = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
@@ -294,7 +296,7 @@ def _box(rows: FaceTable, row: int) -> FaceBox:
 
 
 def _blur(image: NDArray[np.uint8], box: FaceBox) -> None:
-    """Replace a face by a few large soft squares, from which nobody can be recognized."""
+    """Replace a face by a few large soft squares, in which nobody can be recognized."""
     height, width = image.shape[:2]
     grown = box.moved(0.0, 0.0, _BLUR_SCALE)
     left, top = max(round(grown.x), 0), max(round(grown.y), 0)

@@ -1,4 +1,4 @@
-"""One frame of a stored recording, for a click on the timeline."""
+"""Read one frame of a stored recording, for a click on the timeline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fer_core.video.reader import VideoFrame, read_frames
 
-#: The picture on the page is not wider.
+#: Maximum area of the picture. The page does not show it larger.
 _STILL_PIXELS = 1280 * 720
 #: Times in tables are rounded to microseconds, and some containers store milliseconds.
 _TOLERANCE = 0.002

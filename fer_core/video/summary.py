@@ -1,4 +1,4 @@
-"""What an analysis says about each person: shares, episodes and transitions."""
+"""Summarize an analysis: shares, episodes and transitions of each person."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from fer_core.video.face_table import FaceTable
 
 DEFAULT_THRESHOLD = 0.5
-#: Shorter episodes are noise: one or a few frames.
+#: Minimum duration of an episode. Shorter ones, of one or a few frames, are mostly noise.
 MIN_EPISODE_SECONDS = 0.2
-#: A person who is not seen for longer was absent: an episode does not continue.
+#: Maximum time for which a person may be absent within an episode.
 _MAX_GAP_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A time in which a class of a person was above the threshold.
+    """A period in which a class of a person was not below the threshold.
 
     Attributes:
         person: The person's number.
         label: The class.
-        start: In seconds.
-        end: In seconds.
+        start: Start time in seconds.
+        end: End time in seconds.
         peak: The largest smoothed probability.
         mean: The mean of the smoothed probability, weighted by time.
     """
@@ -63,8 +63,8 @@ class PersonSummary:
     Attributes:
         person: The person's number.
         seconds_seen: The time in which the person was tracked.
-        first_seen: In seconds.
-        last_seen: In seconds.
+        first_seen: Start of the first row, in seconds.
+        last_seen: End of the last row, in seconds.
         shares: By class: the share of the time seen in which it was the label, 0 to 1.
         means: By class: the mean probability, weighted by time.
         episodes: By class: the number of episodes.
@@ -111,7 +111,7 @@ def summarize(table: FaceTable, threshold: float = DEFAULT_THRESHOLD) -> list[Pe
 
     Args:
         table: The rows.
-        threshold: The smoothed probability, 0 to 1, from which on an episode lasts.
+        threshold: The minimum smoothed probability of an episode, 0 to 1.
     """
     return [_summary(table.of_person(person), threshold) for person in table.persons]
 
@@ -125,7 +125,7 @@ def find_episodes(
 
     Args:
         table: The rows.
-        threshold: The smoothed probability, 0 to 1, from which on an episode lasts.
+        threshold: The minimum smoothed probability of an episode, 0 to 1.
         min_seconds: Shorter episodes are left out.
     """
     found: list[Episode] = []
@@ -145,7 +145,7 @@ def find_episodes(
                 for first, last in _spells(values >= threshold, rows)
                 if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
-    return sorted(found, key=lambda one: (one.start, one.person, one.label))
+    return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
 
 
 def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) -> list[Episode]:
@@ -173,7 +173,7 @@ def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) 
                 for first, last in _spells(dominant == index, rows)
                 if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
-    return sorted(found, key=lambda one: (one.start, one.person, one.label))
+    return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
 
 
 def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
@@ -183,7 +183,8 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
     means = (rows.probabilities * weights[:, None]).sum(axis=0) / max(total, 1e-9)
     episodes = find_episodes(rows, threshold)
     lengths = {
-        label: [one.seconds for one in episodes if one.label == label] for label in rows.classes
+        label: [episode.seconds for episode in episodes if episode.label == label]
+        for label in rows.classes
     }
     return PersonSummary(
         person=int(rows.person[0]),

@@ -1,4 +1,4 @@
-"""Write the table of an analysis from its finished segments, with memory for three of them."""
+"""Write the table of an analysis from its finished segments; at most three are in memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time
 def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
     """Replace ``faces.parquet``.
 
-    Segments are longer than the smoothing looks, so the segments before and after one are enough
-    to smooth it.
+    A segment is much longer than the time constant of the smoothing. Therefore the previous and the
+    next segment are enough to smooth it.
 
     Args:
         folder: The analysis.
@@ -63,7 +63,7 @@ def _joined(window: list[Segment], empty: FaceTable) -> FaceTable:
     """Return all rows of the window in the order of frames and persons, with their durations."""
 
     def joined(name: str) -> NDArray[np.generic]:
-        return np.concatenate([getattr(one, name) for one in window])
+        return np.concatenate([getattr(segment, name) for segment in window])
 
     frame = joined("row_frames").astype(np.int64)
     order = np.lexsort((joined("persons"), frame))
@@ -90,7 +90,7 @@ def _durations(seconds: NDArray[np.float64], end: float) -> NDArray[np.float64]:
     Args:
         seconds: Times of consecutive frames.
         end: The time of the frame after them; infinite if there is none. The last frame of a video
-            lasts as long as the one before.
+            lasts as long as the previous one.
     """
     steps = np.diff(seconds)
     if np.isfinite(end) and len(seconds):

@@ -1,4 +1,4 @@
-"""Times as people write them: 75, 1:15, 0:01:15.5."""
+"""Parse and format times such as 75, 1:15 and 0:01:15.5."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def to_webvtt(
     Args:
         table: The rows.
         names: Names of persons by number.
-        offset: Time of the video's start on the clock of the table, in seconds.
+        offset: The time in the table at which the video starts, in seconds.
     """
     cues = ["WEBVTT", ""]
     for spell in dominant_spells(table):

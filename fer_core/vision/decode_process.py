@@ -17,11 +17,11 @@ from fer_core.vision.decode_worker import ANSWER, MEMORY, REQUEST
 
 
 def _serve() -> None:
-    """Answer requests, in the worker, until there are none for the seconds of the command line."""
+    """Answer requests until none arrives for the number of seconds in the command line."""
     idle_seconds = float(sys.argv[1])
     # Ctrl-C reaches all processes of a terminal; this one ends with its parent process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The number of pixels is limited by decode_directly.
+    # The warning is not needed, because decode_directly limits the number of pixels.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     requests = sys.stdin.buffer
     # Output printed by libraries must not mix with the answers.

@@ -1,8 +1,8 @@
-"""Decode pictures in worker processes, where a decoder that takes too long can be ended.
+"""Decode pictures in worker processes, which can be ended if a decoder takes too long.
 
 A decoder that reads a whole file in one call cannot be interrupted in a thread. A worker has limits
-for time and memory, and it decodes one picture after the other, because starting a process takes
-longer than decoding a photo. A worker that is not needed ends after a minute.
+for time and memory. It decodes many pictures, one after the other, because starting a process takes
+longer than decoding a photo. A worker that gets no request for a minute ends.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from fer_core.child import ChildError, child_environment
 from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, module_command
 
-#: Address space of a worker: Python and NumPy, copies of the file, and the decoded picture.
+#: Maximum address space of a worker, for Python and NumPy, copies of the file, and the decoded
+#: picture.
 MEMORY = 3 * 1024**3
 _IDLE_SECONDS = 60.0
-#: When all workers are busy, further pictures wait.
+#: Maximum number of workers. When all of them are busy, further pictures wait.
 _MAX_WORKERS = 4
 
-#: Bytes of the file's name, bytes of the file, and the limit of processor time in seconds.
+#: Header of a request: length of the file's name and of the file in bytes, and the limit of the
+#: processor time in seconds.
 REQUEST = struct.Struct("<IQI")
-#: Height and width; for a message instead of a picture, 0 and its number of bytes.
+#: Header of an answer: height and width of the picture. If a message follows instead of a picture:
+#: 0 and the length of the message in bytes.
 ANSWER = struct.Struct("<II")
 
 
@@ -86,7 +89,7 @@ class _Worker:
         return self._process.poll() is None
 
     def decode(self, content: bytes, name: str, seconds: float) -> NDArray[np.uint8] | str | None:
-        """Return the pixels, or why the file was rejected; None if the worker had ended before.
+        """Return the pixels, or the reason of a rejection; None if the worker had ended before.
 
         Raises:
             ChildError: As ``decode_in_worker``.
@@ -96,7 +99,7 @@ class _Worker:
         timer.start()
         try:
             name_bytes = name.encode("utf-8", "surrogateescape")
-            # Processor time ends the worker if this process no longer can.
+            # The limit of the processor time ends the worker if this process has died.
             cpu_seconds = math.ceil(seconds) + 5
             self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds))
             self._requests.write(name_bytes)
@@ -143,7 +146,7 @@ class _Worker:
 
 
 _free_slots = threading.BoundedSemaphore(_MAX_WORKERS)
-#: Appending and popping are atomic.
+#: Needs no lock, because appending and popping are atomic.
 _idle_workers: list[_Worker] = []
 
 

@@ -132,7 +132,7 @@ def test_files_that_cannot_be_read_are_rows_with_a_message(photos: Path, work: P
     worker = work.open(threads=1, memory_bytes=2**31)
     items = [item, Item(str(photos)), replace(item, file=str(photos / "gone.png"))]
     assert [row["error"] for row in worker.rows(items)] == [
-        "astronaut.png was changed after the job had listed it; classify it again.",
+        "astronaut.png was changed after the job listed it; classify it again.",
         "photos is not a file; check the path.",
         "gone.png does not exist; check the path.",
     ]

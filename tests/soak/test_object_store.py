@@ -87,7 +87,7 @@ def test_photos_and_results_in_an_object_store(
     with bucket.open_output_stream("bucket/photos/05.png") as file:
         file.write(b"other content")
     again = run(*command, "--json").document["files"]
-    assert "was changed after the job had listed it" in again[5]["error"]
+    assert "was changed after the job listed it" in again[5]["error"]
     assert again[:5] == document["files"][:5]
     assert len(run("classify", "s3://bucket/photos/0[1-3]*.png", "--json").document["files"]) == 3
 

@@ -106,7 +106,7 @@ def test_an_upload_is_stored_and_invalid_ones_leave_nothing(
     before = sorted(settings.analyses_root.iterdir())
     with pytest.raises(InputError, match=r"My talk \(1\)\.MP4 is not a video"):
         start_analysis(analysis, settings, upload=io.BytesIO(b"nothing " * 100))
-    with pytest.raises(InputError, match="nothing is left from 0:09"):
+    with pytest.raises(InputError, match="the range cannot start at 0:09"):
         start_analysis(replace(analysis, start=9.0), settings, upload=io.BytesIO(clip.read_bytes()))
     assert sorted(settings.analyses_root.iterdir()) == before
 
@@ -160,7 +160,7 @@ def test_the_annotated_video_can_be_made_later_with_names(
     settings: Settings, clip: Path, spawned: Spawned
 ) -> None:
     folder = start_analysis(settings_for(clip), settings)
-    with pytest.raises(InputError, match="wait for its end"):
+    with pytest.raises(InputError, match="wait until the analysis ends"):
         draw_again(folder, settings, blurs=False)
     spawned.end(folder.id)
     run_analysis(folder, settings, analyzer=drawn_analyzer())

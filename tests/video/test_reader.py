@@ -262,7 +262,7 @@ def _broken_webp(path: Path) -> None:
 @pytest.mark.parametrize(
     "make, sentence",
     [
-        (_only_sound, "contains only sound; choose a file with pictures."),
+        (_only_sound, "contains only sound; choose a file with video."),
         (_no_frames, "contains no"),
         (_without_index, "has no index (its 'moov' part is missing)"),
         (_picture, "is a picture, not a video; analyze it with 'Analyze photos' or 'classify'."),
@@ -309,7 +309,7 @@ def info_of(seconds: float | None) -> VideoInfo:
     "seconds, start, end, sentence",
     [
         (86_400.0, 0.0, None, "day.mp4 lasts 24:00:00, and one analysis covers at most 6 hours"),
-        (60.0, 75.0, None, "day.mp4 lasts 1:00.0, so nothing is left from 1:15.0 on"),
+        (60.0, 75.0, None, "day.mp4 lasts 1:00.0, so the range cannot start at 1:15.0"),
     ],
 )
 def test_ranges_that_are_refused(

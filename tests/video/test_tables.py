@@ -266,7 +266,7 @@ def test_a_person_merged_into_a_merged_one_follows_it() -> None:
 def test_invalid_edits_get_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be merged with itself"):
         Edits().with_merge(1, 1)
-    with pytest.raises(InputError, match="60 characters; this one has 61"):
+    with pytest.raises(InputError, match="60 characters; this name has 61"):
         Edits().renamed(1, "a" * 61)
     with pytest.raises(InputError, match="A marker needs a name"):
         Edits().with_marker(1.0, "  ")

@@ -23,7 +23,7 @@ _NO_FOLDER = SkipReason("is not in a folder named after a class")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What the path of a picture says about it.
+    """The class, split and person that the path of a picture names.
 
     Attributes:
         class_name: The folder of its class.
@@ -105,8 +105,8 @@ def register_class_folders(names: list[str], register: ClassRegister) -> None:
 def has_class_folders(names: list[str], choice: ClassChoice) -> bool:
     """Return True if pictures are sorted into folders of classes.
 
-    They are if a folder is named after one of the emotions to map to; for the names of the source,
-    if there are two or more folders.
+    If classes are mapped to emotions, one folder with the name of an emotion is enough. If the
+    names of the source are kept, there must be two or more folders.
     """
     if choice.fixed_classes is None:
         found = {place.class_name for _, place in _places(names) if isinstance(place, _Place)}
@@ -160,7 +160,7 @@ def _class_position(folders: list[str], shared: int) -> int | None:
     if emotions:
         return emotions[-1]
     below = range(shared, len(folders))
-    return next((one for one in below if split_from_name(folders[one]) is None), None)
+    return next((level for level in below if split_from_name(folders[level]) is None), None)
 
 
 def _person(folders: list[str], class_position: int | None) -> Person | None:

@@ -1,4 +1,4 @@
-"""Labels for the class names of a source, while it is read."""
+"""Assign labels to the class names of a source while it is read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from fer_core.dataset.class_mapping import ClassChoice, SourceClass
 from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
 from fer_core.errors import InputError
 
-#: Further names of classes are combined: such a source has no classes, or a damaged column.
+#: Maximum number of names of classes; further names are combined. A source with more has no
+#: classes, or a damaged column.
 MAX_NAMES = 1_000
 OTHER_NAMES = "other names"
-#: Longer names are cut in lists, in characters.
+#: Maximum length of a name in lists, in characters; longer names are cut.
 _MAX_TEXT = 100
 
 
@@ -36,7 +37,7 @@ class FoundClasses:
 
 
 class ClassRegister:
-    """Counts the classes of a source, and gives the classes of the dataset preliminary labels.
+    """Counts the classes of a source, and assigns preliminary labels to those of the dataset.
 
     Args:
         choice: How the classes of the source become those of the dataset.
@@ -127,10 +128,10 @@ class ClassRegister:
             )
         classes = self.choice.fixed_classes or sorted_classes(self._targets)
         if len(classes) < MIN_CLASSES:
-            what = f"one class, {classes[0]!r}" if classes else "no class"
+            found = f"one class, {classes[0]!r}" if classes else "no class"
             raise InputError(
-                f"{self._source} contains {what}, and a dataset has {MIN_CLASSES} to {MAX_CLASSES} "
-                "classes; provide a folder or a name in the table for each class."
+                f"{self._source} contains {found}, and a dataset has {MIN_CLASSES} to "
+                f"{MAX_CLASSES} classes; provide a folder or a name in the table for each class."
             )
         self.report_left_out(problems)
         positions = [classes.index(target) for target in self._targets]
@@ -152,9 +153,10 @@ class ClassRegister:
 
     def report_left_out(self, problems: ProblemLog) -> None:
         """Add one line for each class that is left out."""
-        for one in self.source_classes:
-            if one.target is None:
-                problems.add_class(one.name, self._reason(one.name), one.count)
+        for source_class in self.source_classes:
+            if source_class.target is None:
+                name = source_class.name
+                problems.add_class(name, self._reason(name), source_class.count)
 
     def _target_of(self, key: str) -> str | None:
         label = self._labels[key]

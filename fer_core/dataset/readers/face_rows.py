@@ -67,8 +67,8 @@ class FaceRows:
                 f"{self._label} contains more than {MAX_FACES:,} faces; provide fewer."
             )
         if row == len(self._images):
-            # Resized in place: the system remaps a block of this size instead of copying it, so
-            # that its memory is never needed twice. No other array shares the block.
+            # The array is resized in place: the system remaps a block of this size instead of
+            # copying it, so that its memory is never needed twice. No other array shares it.
             capacity = max(_FIRST_BLOCK, row + row // 4)
             self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
         self._images[row] = image
@@ -92,7 +92,7 @@ class FaceRows:
 
         Args:
             split_choice: How missing splits are created.
-            register: Gave the classes their labels.
+            register: The register that assigned the labels.
             problems: What was skipped.
             report: Called with the progress of the comparison of the images.
 

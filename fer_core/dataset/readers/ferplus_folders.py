@@ -237,7 +237,7 @@ def _plurality(votes: list[float]) -> str | SkipReason:
         return _TIE
     answer = VOTE_COLUMNS[votes.index(most)]
     if answer in NO_EMOTION:
-        return SkipReason(f"is {answer.replace('_', ' ')!r} to most annotators, not an emotion")
+        return SkipReason(f"is not an emotion: most annotators chose {answer.replace('_', ' ')!r}")
     return answer
 
 

@@ -64,7 +64,7 @@ class ProblemLog:
     def listed(self) -> tuple[Problem, ...]:
         """Return the classes that are left out, then files and rows in their order.
 
-        At the end is the number of further files and rows of each kind.
+        The last entries are the numbers of further files and rows of each kind.
         """
         rest = [
             Problem(f"… and {count - MAX_LISTED:,} more", kind, count - MAX_LISTED)

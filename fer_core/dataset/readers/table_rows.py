@@ -25,7 +25,7 @@ _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 #: All pixel values in their usual notation. One look-up per value parses and validates it.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
 
-#: Longer texts are not names of classes; they are cut, in characters.
+#: Maximum length of the name of a class, in characters. Longer texts are cut.
 _MAX_CLASS_TEXT = 100
 
 NO_LABEL = SkipReason("has no label")

@@ -1,4 +1,4 @@
-"""What the results of an analysis consist of, computed once for all reruns and sessions."""
+"""The data of the results of an analysis, computed once for all reruns and sessions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Content:
         summary: The analysis.
         edits: Names, merges, exclusions and markers.
         table: The rows after merges, without excluded persons.
-        all_persons: The persons after merges, also excluded ones.
+        all_persons: The persons after merges, including excluded ones.
         limits: First and last time in seconds.
     """
 
@@ -48,7 +48,7 @@ class Content:
 
     @property
     def key(self) -> str:
-        """Distinguishes the widgets of this analysis."""
+        """The part of widget keys that distinguishes this analysis from others."""
         return self.folder.id
 
     @property
@@ -58,7 +58,7 @@ class Content:
 
     @property
     def source(self) -> Path | None:
-        """The recording, if it is still there."""
+        """The recording; None if it was deleted."""
         path = self.folder.source_path(self.settings)
         return path if path.is_file() else None
 
@@ -134,7 +134,7 @@ def _table_key(content: Content) -> tuple[str, int, str]:
 
 
 def player_file(content: Content) -> Path | None:
-    """Return the file that a browser can play with the times of the table; None without one."""
+    """Return a file that browsers play with the times of the table; None if there is none."""
     copy = content.folder.path / PLAYER_FILE
     if copy.is_file():
         return copy
@@ -144,7 +144,7 @@ def player_file(content: Content) -> Path | None:
         if _plays(str(source), state.st_mtime_ns, state.st_size, content.settings.video):
             return source
     annotated = content.folder.path / ANNOTATED_FILE
-    # It begins at the start of the range.
+    # The annotated video has the times of the table only if the range begins at 0.
     return annotated if annotated.is_file() and not content.settings.start else None
 
 

@@ -24,8 +24,8 @@ def show_downloads(content: Content, settings: Settings) -> None:
     stem = PurePath(content.settings.video).stem or "video"
     key = content.key
     st.caption(
-        "Names, merged and excluded persons are taken into account. docs/video.md explains the "
-        "columns."
+        "All files contain your names and merges, and leave out excluded persons. docs/video.md "
+        "explains the columns."
     )
     with st.container(horizontal=True):
         st.download_button(
@@ -94,7 +94,7 @@ def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
             icon=":material/draw:",
             on_click=_draw,
             args=(key, blur_key, settings),
-            help="With the current names; it takes about as long as the video.",
+            help="Uses the current names. It takes about as long as the video lasts.",
         )
         st.checkbox("Blur the faces", key=blur_key, value=content.settings.blurs)
 

@@ -1,4 +1,4 @@
-"""The list of episodes; a click on a row chooses its start."""
+"""The list of episodes. A click on a row chooses the start of the episode."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def show_episodes(content: Content, filters: Filters) -> None:
     """Draw the table."""
     start, end = filters.limits
     episodes = [
-        one
-        for one in episodes_of(content, filters.threshold)
-        if one.person in filters.persons
-        and one.label in filters.classes
-        and one.end >= start
-        and one.start <= end
+        episode
+        for episode in episodes_of(content, filters.threshold)
+        if episode.person in filters.persons
+        and episode.label in filters.classes
+        and episode.end >= start
+        and episode.start <= end
     ]
     if not episodes:
         st.info(
-            "No emotion reaches the minimum probability; lower it in the filters.",
+            "No emotion reaches the minimum probability of the filters; lower it there.",
             icon=":material/search_off:",
         )
         return
     shown = episodes[:_MAX_ROWS]
     if len(episodes) > len(shown):
-        st.caption(f"The first {len(shown):,} of {len(episodes):,} episodes.")
+        st.caption(f"The table shows the first {len(shown):,} of {len(episodes):,} episodes.")
     table_key = f"video_episodes_{content.key}_{filters.threshold:g}"
 
     def choose() -> None:
@@ -42,14 +42,14 @@ def show_episodes(content: Content, filters: Filters) -> None:
     st.dataframe(
         [
             {
-                "Emotion": one.label,
-                "From": format_time(one.start, 1),
-                "To": format_time(one.end, 1),
-                "Person": content.edits.title(one.person),
-                "Seconds": round(one.seconds, 2),
-                "Peak": round(one.peak, 2),
+                "Emotion": episode.label,
+                "From": format_time(episode.start, 1),
+                "To": format_time(episode.end, 1),
+                "Person": content.edits.title(episode.person),
+                "Seconds": round(episode.seconds, 2),
+                "Peak": round(episode.peak, 2),
             }
-            for one in shown
+            for episode in shown
         ],
         hide_index=True,
         on_select=choose,
@@ -63,4 +63,4 @@ def show_episodes(content: Content, filters: Filters) -> None:
             ),
         },
     )
-    st.caption("Select a row to see its start.")
+    st.caption("Select a row to see the start of the episode.")

@@ -1,4 +1,4 @@
-"""The outcome of the last action on the video page, shown once at the next run."""
+"""The error of the last action on the video page, shown once in the next run of the page."""
 
 from __future__ import annotations
 

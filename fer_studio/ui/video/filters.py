@@ -10,7 +10,7 @@ from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_core.video.timecode import format_time
 from fer_studio.ui.video.content import Content, summaries_of
 
-#: More lanes than those of so many persons do not fit on a screen.
+#: Number of persons that are shown by default. The lanes of more do not fit on a screen.
 _DEFAULT_PERSONS = 4
 
 
@@ -22,7 +22,7 @@ class Filters:
         persons: Numbers of the persons.
         classes: Names of the classes.
         limits: First and last time in seconds.
-        threshold: Smoothed probability from which on an episode lasts, 0 to 1.
+        threshold: Minimum smoothed probability of an episode, 0 to 1.
     """
 
     persons: list[int]
@@ -34,7 +34,8 @@ class Filters:
 def choose_filters(content: Content) -> Filters:
     """Draw the filters in a popover, with a caption if they hide something."""
     titles = content.titles
-    seen = {one.person: one.seconds_seen for one in summaries_of(content, DEFAULT_THRESHOLD)}
+    summaries = summaries_of(content, DEFAULT_THRESHOLD)
+    seen = {summary.person: summary.seconds_seen for summary in summaries}
     longest = sorted(titles, key=lambda person: -seen.get(person, 0.0))[:_DEFAULT_PERSONS]
     classes = list(content.settings.classes)
     start, end = content.limits
@@ -44,7 +45,7 @@ def choose_filters(content: Content) -> Filters:
             list(titles),
             default=sorted(longest),
             format_func=lambda person: titles.get(person, str(person)),
-            # The options change with merges; a stored choice of a merged person would be invalid.
+            # A merge changes the options, and a stored choice of a merged person would be invalid.
             key=f"video_persons_{content.key}_{'-'.join(map(str, titles))}",
         )
         chosen = st.multiselect(
@@ -77,4 +78,4 @@ def choose_filters(content: Content) -> Filters:
         st.caption(f"{people} hidden by the filters.")
     if limits != content.limits:
         st.caption(f"Shown: {format_time(limits[0])} to {format_time(limits[1])}.")
-    return Filters(sorted(persons), [one for one in classes if one in chosen], limits, threshold)
+    return Filters(sorted(persons), [name for name in classes if name in chosen], limits, threshold)

@@ -37,7 +37,8 @@ def show_markers(content: Content, settings: Settings) -> None:
         )
     if not content.edits.markers:
         st.caption(
-            "Click on the timeline, then name the moment. The JSON download contains the markers."
+            "Click on the timeline, then enter a name for this time. The JSON download contains "
+            "the markers."
         )
     for index, marker in enumerate(content.edits.markers):
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,4 +1,4 @@
-"""The chosen moment: the frame with boxes, and every face with its probabilities."""
+"""The chosen time: the frame with boxes, and every face with its probabilities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
 from fer_studio.ui.video.content import Content
 
-#: A face that was analyzed so many seconds before or after the chosen time is shown.
+#: Maximum distance in seconds between the chosen time and the analyzed frame whose faces are shown.
 _NEAR_SECONDS = 0.6
 _CROP_SHAPE = (96, 96, 3)
 #: Side of the crop relative to the geometric mean of the box's sides.
@@ -39,7 +39,7 @@ class Picture:
     Attributes:
         image: RGB, uint8 ``[height, width, 3]``.
         seconds: Its time.
-        is_exact: False for a small stored picture of about this time.
+        is_exact: False for a small stored picture of a time nearby.
     """
 
     image: NDArray[np.uint8]
@@ -124,21 +124,21 @@ def _still(path: str, changed: int, moment: float, name: str) -> NDArray[np.uint
 
 def _show_picture(content: Content, picture: Picture, rows: FaceTable) -> None:
     factors = _factors(content, picture)
-    labelled = []
+    labeled = []
     for row in range(len(rows)):
         face = _face(rows, row)
         title = content.edits.title(int(rows.person[row]))
         minimum = content.settings.minimum_confidence
-        labelled.append(
+        labeled.append(
             LabeledBox(
                 face.box.scaled(*factors),
                 face_color(face, minimum),
                 f"{title}: {label_text(face, minimum)}",
             )
         )
-    names = ", ".join(one.text for one in labelled) or "no tracked face"
+    names = ", ".join(box.text for box in labeled) or "no tracked face"
     st.image(
-        draw_boxes(picture.image, labelled) if labelled else picture.image,
+        draw_boxes(picture.image, labeled) if labeled else picture.image,
         width="stretch",
         alt=f"The frame at {format_time(picture.seconds, 2)} with {names}",
     )

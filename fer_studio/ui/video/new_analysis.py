@@ -1,4 +1,4 @@
-"""The form of a new analysis: files, options, and what is stored for how long."""
+"""The form of a new analysis: files, options, and how long the file is stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
 from fer_studio.ui.video.feedback import act
 
-#: The server keeps an upload in memory until it is stored.
+#: Maximum size of an upload, which the server keeps in memory until it is stored.
 MAX_UPLOAD_MB = 600
 _MAX_FILES = 20
 _ROUND = "video_upload_round"
@@ -60,7 +60,7 @@ def show_new_analysis(settings: Settings) -> None:
     if st.session_state.pop(_SAMPLE_REQUESTED, False):
         act(lambda: _start_sample(model, settings))
         st.rerun()
-    way = st.segmented_control(
+    source = st.segmented_control(
         "Source",
         ["Upload", "Import folder"],
         default="Upload",
@@ -70,7 +70,7 @@ def show_new_analysis(settings: Settings) -> None:
     )
     uploads: Sequence[UploadedFile] = ()
     text = ""
-    if way == "Upload":
+    if source == "Upload":
         uploads = st.file_uploader(
             "Videos",
             type=list(VIDEO_TYPES),
@@ -90,7 +90,7 @@ def show_new_analysis(settings: Settings) -> None:
             "which this page may read.",
         )
         st.caption(f"For files above {MAX_UPLOAD_MB} MB. Allowed folders: {roots}.")
-    template = _choose_options(model, is_upload=way == "Upload")
+    template = _choose_options(model, is_upload=source == "Upload")
     is_ready = bool(uploads) or bool(text.strip())
     if st.button(
         "Analyze",
@@ -105,7 +105,7 @@ def show_new_analysis(settings: Settings) -> None:
 
 
 def show_sample_offer(settings: Settings) -> None:
-    """Draw what to do next, with a sample recording to try."""
+    """Explain the first step, and offer a sample recording."""
     with st.container(border=True):
         st.markdown(
             "**Upload a recording above** to see how every person in it looks over time: a "
@@ -147,7 +147,7 @@ def _choose_options(model: _Model, *, is_upload: bool) -> AnalysisSettings | Non
         list(_RATES),
         key="video_rate",
         help="Every frame gives the exact times of short expressions. Five per second are several "
-        "times faster, and enough for moods.",
+        "times faster, and enough for expressions that last half a second or longer.",
     )
     start_text = start_column.text_input(
         "From", key="video_from", placeholder="0:00", help="Minutes and seconds, such as 1:15."
@@ -216,7 +216,7 @@ def _choose_options(model: _Model, *, is_upload: bool) -> AnalysisSettings | Non
 def _start(
     template: AnalysisSettings, uploads: Sequence[UploadedFile], text: str, settings: Settings
 ) -> None:
-    """Start an analysis of each file. Errors of single files do not prevent the others."""
+    """Start an analysis of each file; an error in one file does not prevent the other analyses."""
     admission().require(Role.VIEWER)
     sources: list[tuple[str, Path | None, BinaryIO | None]] = []
     if uploads:
@@ -226,7 +226,7 @@ def _start(
     else:
         roots = replace(settings, import_roots=_import_roots(settings))
         path = path_within_roots(text, roots)
-        sources = [(one.name, one, None) for one in _videos_in(path)]
+        sources = [(video.name, video, None) for video in _videos_in(path)]
     errors = []
     for name, source, content in sources:
         analysis = replace(
@@ -271,9 +271,9 @@ def _videos_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = sorted(
-        one
-        for one in path.iterdir()
-        if one.is_file() and one.suffix.lower().lstrip(".") in VIDEO_TYPES
+        file
+        for file in path.iterdir()
+        if file.is_file() and file.suffix.lower().lstrip(".") in VIDEO_TYPES
     )
     if not found:
         raise InputError(f"{plain_text(path.name)} contains no videos; choose another folder.")
@@ -281,5 +281,5 @@ def _videos_in(path: Path) -> list[Path]:
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """On a shared server, the downloads of its user are not offered."""
+    """Return the allowed folders: on a shared server, without the downloads of its user."""
     return settings.import_roots if is_private() else settings.shared_import_roots

@@ -22,15 +22,15 @@ _PORTRAIT_WIDTH = 72
 def show_summary(content: Content, filters: Filters) -> None:
     """Draw a table with one row per person."""
     rows = []
-    for one in summaries_of(content, filters.threshold):
-        count = sum(one.episodes.values())
+    for summary in summaries_of(content, filters.threshold):
+        count = sum(summary.episodes.values())
         rows.append(
             {
-                "Person": content.edits.title(one.person),
-                "Seen (s)": round(one.seconds_seen, 1),
-                **{label: round(share, 2) for label, share in one.shares.items()},
+                "Person": content.edits.title(summary.person),
+                "Seen (s)": round(summary.seconds_seen, 1),
+                **{label: round(share, 2) for label, share in summary.shares.items()},
                 "Episodes": count,
-                "Changes": sum(one.transitions.values()),
+                "Changes": sum(summary.transitions.values()),
             }
         )
     if not rows:
@@ -44,7 +44,9 @@ def show_summary(content: Content, filters: Filters) -> None:
             "Seen (s)": st.column_config.NumberColumn(format="%.1f"),
         },
     )
-    st.caption("Share of the time in which each emotion was the most probable.")
+    st.caption(
+        "The percentages are the share of the time in which an emotion was the most probable one."
+    )
 
 
 def show_persons(content: Content, settings: Settings) -> None:
@@ -67,7 +69,7 @@ def show_persons(content: Content, settings: Settings) -> None:
 def _show_person(content: Content, person: int, edits: Edits, settings: Settings) -> None:
     key = content.key
     is_excluded = person in edits.excluded
-    others = [one for one in content.all_persons if one != person]
+    others = [number for number in content.all_persons if number != person]
     with st.container(border=True):
         picture, fields = st.columns([1, 5], vertical_alignment="center")
         portrait = content.folder.portrait_path(person)

@@ -19,10 +19,10 @@ def show_player(content: Content) -> None:
     if path is None:
         stored = content.source is not None
         st.info(
-            "Browsers do not play this file; a click on the timeline shows its frames."
+            "Browsers cannot play this file. Click on the timeline to see its frames."
             if stored
-            else f"{plain_text(content.settings.video)} is not stored any more; a click on the "
-            "timeline shows stored pictures.",
+            else f"{plain_text(content.settings.video)} is not stored any more. Click on the "
+            "timeline to see stored pictures.",
             icon=":material/videocam_off:",
         )
         return

@@ -36,14 +36,14 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
     content = load_content(summary)
     if not content.all_persons:
         st.info(
-            "No face was found. Try the other face detector, or a recording in which faces look "
+            "No face was found. Try the other face detector, or a recording in which people look "
             "at the camera.",
             icon=":material/face:",
         )
         show_downloads(content, settings)
         return
     filters = choose_filters(content)
-    # The player is filled last: everything else reacts before the video is loaded.
+    # The player is drawn after the frame, the timeline and the faces, because it loads slowly.
     left, right = st.columns(2, gap="medium")
     moment = chosen_moment(content)
     with right:

@@ -29,7 +29,7 @@ def show_video(settings: Settings) -> None:
     if not analyses:
         show_sample_offer(settings)
         return
-    by_id = {one.folder.id: one for one in analyses}
+    by_id = {summary.folder.id: summary for summary in analyses}
     chosen = choose_by_address(
         "Analysis",
         list(by_id),

@@ -44,7 +44,7 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
         st.rerun()
-    # A job that was killed did not start the next one.
+    # A job that was killed did not start the next analysis.
     if summary.state == "queued":
         continue_analysis_queue(settings)
     color, icon = _STYLES[summary.state]
@@ -101,8 +101,8 @@ def _show_actions(summary: AnalysisSummary, settings: Settings) -> None:
     if not summary.is_pending:
         with st.popover("Delete", icon=":material/delete:", key="video_delete"):
             st.write(
-                "Deletes the results, and the stored file. A file in an import folder is not "
-                "touched."
+                "Deletes the results and the stored file. A file in an import folder is not "
+                "deleted."
             )
             st.button(
                 "Delete this analysis",
@@ -114,10 +114,12 @@ def _show_actions(summary: AnalysisSummary, settings: Settings) -> None:
 
 
 def _own(analysis_id: str, settings: Settings) -> AnalysisSummary:
-    """Return an analysis again: the visitor's role may have changed since the page was drawn.
+    """Return an analysis if the visitor may change it.
+
+    It is read again, because the visitor's role may have changed since the page was drawn.
 
     Raises:
-        InputError: There is none that the visitor may change.
+        InputError: The analysis does not exist, or the visitor may not change it.
     """
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None:

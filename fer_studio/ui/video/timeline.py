@@ -21,7 +21,7 @@ def show_timeline(content: Content, filters: Filters) -> None:
         titles,
         filters.classes,
         filters.limits,
-        markers=[TimelineMarker(one.seconds, one.name) for one in content.edits.markers],
+        markers=[TimelineMarker(marker.seconds, marker.name) for marker in content.edits.markers],
         current=chosen_time(content.key),
     )
     chart_key = f"video_timeline_{content.key}"
@@ -34,7 +34,7 @@ def show_timeline(content: Content, filters: Filters) -> None:
         alt=_description(content, filters),
     )
     st.caption(
-        "Click on a lane to see that moment. The height of a lane is the smoothed probability."
+        "Click on a lane to see that time. The height of a lane shows the smoothed probability."
     )
 
 
