@@ -278,7 +278,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
             f"{parts.path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "import a network with one image as input and seven values as output."
+            "import a network with one image as input and one value for each class as output."
         )
     return model
 
