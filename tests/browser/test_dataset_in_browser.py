@@ -65,6 +65,8 @@ def upload(page: Page, name: str, content: bytes) -> None:
     expect(page.get_by_test_id("stFileUploader").get_by_text(name)).to_be_visible()
     # The classes are shown before anything can be imported.
     expect(page.get_by_role("radio", name="Seven emotions")).to_be_visible()
+    # Only the button below them, which is drawn last, imports what they show.
+    page.locator(IDLE).wait_for()
 
 
 def fill(page: Page, label: str, text: str) -> None:
