@@ -291,7 +291,7 @@ def test_pressing_import_without_a_file_says_what_is_missing(
     home: Settings, open_app: OpenApp
 ) -> None:
     app = open_import(open_page(open_app), "upload")
-    app.button(key="import_nothing").click().run()
+    app.button(key="import_start").click().run()
     assert_sound(app)
     assert "drop a zip or csv" in plain(app.error)
 

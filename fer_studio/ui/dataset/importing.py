@@ -54,6 +54,8 @@ _NOTHING = {
 _STARTED = "dataset_import_started"
 _NOTICE = "dataset_import_notice"
 _UPLOAD_ROUND = "dataset_upload_round"
+#: Key in the session state of the source whose classes the last run of the page has shown.
+_SHOWN_SOURCE = "dataset_import_shown_source"
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,16 @@ def show_import(settings: Settings) -> None:
         "Import",
         type="primary",
         icon=":material/input:",
-        # Another button without a source: a click on it does not import what is entered with it.
-        key="import_nothing" if source is None else "import_start",
+        key="import_start",
         disabled=source is not None and class_choice is None,
     )
+    # A click right after a path was entered comes together with it, before the classes were shown.
+    shown_source = st.session_state.get(_SHOWN_SOURCE)
+    st.session_state[_SHOWN_SOURCE] = None if class_choice is None or not source else source.key
     if not is_pressed:
+        return
+    if class_choice is not None and source is not None and shown_source != source.key:
+        st.info("Check the classes above, then press Import.", icon=":material/checklist:")
         return
     forget_notice()
     try:
