@@ -296,6 +296,29 @@ def test_pressing_import_without_a_file_says_what_is_missing(
     assert "drop a zip or csv" in plain(app.error)
 
 
+def test_a_click_together_with_a_path_imports_nothing(
+    home_with_faces: Settings,
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+    write_files: Callable[..., Path],
+    png: Png,
+) -> None:
+    picture = png(np.zeros((48, 48), np.uint8))
+    files = {f"{name}/1.png": picture for name in ("happy", "sad")}
+    taken, free = write_files(files, "imports/faulty"), write_files(files, "imports/mine")
+    monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(taken.parent))
+    app = open_import(open_page(open_app), "path")
+    for folder in (free, taken):
+        app.text_input(key="import_path").set_value(folder.name)
+        app.button(key="import_start").click().run()
+        assert_sound(app)
+        # The reason is shown, and not that no path was entered.
+        assert "No path was given" not in plain(app.error)
+        assert ("already a dataset 'faulty'" in plain(app.error)) == (folder is taken)
+    settled(app)
+    assert not (home_with_faces.data_root / "mine").exists()
+
+
 def test_an_import_can_be_stopped_and_leaves_nothing(
     home: Settings, open_app: OpenApp, faulty: FaceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,7 +172,9 @@ def show_import(settings: Settings) -> None:
     st.session_state[_SHOWN_SOURCE] = None if class_choice is None or not source else source.key
     if not is_pressed:
         return
-    if class_choice is not None and source is not None and shown_source != source.key:
+    if source is not None and class_choice is None:
+        return  # the reason, or the progress of the count, is shown with the classes
+    if source is not None and shown_source != source.key:
         st.info("Check the classes above, then press Import.", icon=":material/checklist:")
         return
     forget_notice()
