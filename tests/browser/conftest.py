@@ -7,7 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from playwright.sync_api import Error as PlaywrightError
 
 from browser.camera import write_camera_video
 from browser.helpers import IDLE, LAST_LINE
@@ -205,11 +207,33 @@ class PageErrors:
             self.foreign_urls.append(url)
 
 
+_has_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember a failed test, so that its pages can be printed before they are closed."""
+    report = yield
+    if call.when == "call" and report.failed:
+        item.stash[_has_failed] = True
+    return report
+
+
+def _print_text(context: BrowserContext) -> None:
+    for page in context.pages:
+        with suppress(PlaywrightError):
+            print(f"{page.url} showed:\n{page.locator('body').inner_text(timeout=5000)}\n")
+
+
 @pytest.fixture
-def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+def open_page(
+    chromium: Browser, server: Server, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
     """``open_page("/", viewport=…)``: the page as a new visitor; errors fail the test at its end.
 
-    ``at=server`` opens it on another server.
+    ``at=server`` opens it on another server. After a failed test, the text of its pages is printed.
     """
     observed = PageErrors()
     contexts: list[BrowserContext] = []
@@ -232,6 +256,8 @@ def open_page(chromium: Browser, server: Server) -> Iterator[Callable[..., Page]
 
     yield call
     for context in contexts:
+        if request.node.stash.get(_has_failed, False):
+            _print_text(context)
         context.close()
     assert observed.errors == []
     assert observed.foreign_urls == []
