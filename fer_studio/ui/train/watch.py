@@ -60,7 +60,7 @@ def show_runs(settings: Settings) -> None:
     run = _choose_run(runs)
     is_live = _is_live(run)
     progress = st.fragment(_show_progress, run_every=_PROGRESS_SECONDS if is_live else None)
-    progress(run, settings, is_live)
+    progress(run, settings)
     curves = st.fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
     curves(run, settings)
     show_details(run, settings)
@@ -98,11 +98,21 @@ def _is_live(run: RunSummary) -> bool:
     return run.is_active or run.state == "queued"
 
 
-def _show_progress(run: RunSummary, settings: Settings, was_live: bool) -> None:
-    """Draw what changes every second: state, progress, speed and actions."""
+def _shapes_page(run: RunSummary) -> tuple[bool, bool]:
+    """Return what the page outside the fragments depends on."""
+    return _is_live(run), run.has_bundle
+
+
+def _show_progress(drawn: RunSummary, settings: Settings) -> None:
+    """Draw what changes every second: state, progress, speed and actions.
+
+    Args:
+        drawn: The run as the rest of the page shows it.
+        settings: The program's folders.
+    """
     leave_if_refused("train")
-    run = run_summary(run.path, settings)
-    if _is_live(run) != was_live or not run.path.exists():
+    run = run_summary(drawn.path, settings)
+    if _shapes_page(run) != _shapes_page(drawn) or not run.path.exists():
         # The polling starts or ends, and the rest of the page changes too.
         continue_queue(settings)  # a run that was killed from outside did not start the next one
         st.rerun()
