@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,24 +129,7 @@ def find_episodes(
         threshold: The minimum smoothed probability of an episode, 0 to 1.
         min_seconds: Shorter episodes are left out.
     """
-    found: list[Episode] = []
-    for person in table.persons:
-        rows = table.of_person(person)
-        for index, label in enumerate(rows.classes):
-            values = rows.smoothed[:, index]
-            found += [
-                Episode(
-                    person,
-                    label,
-                    start=float(rows.seconds[first]),
-                    end=_end(rows, last),
-                    peak=float(values[first : last + 1].max()),
-                    mean=_weighted_mean(values, rows.duration, first, last),
-                )
-                for first, last in _spells(values >= threshold, rows)
-                if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
-            ]
-    return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
+    return _episodes(table, lambda rows: rows.smoothed >= threshold, min_seconds)
 
 
 def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) -> list[Episode]:
@@ -155,10 +139,31 @@ def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) 
         table: The rows.
         min_seconds: Shorter times are left out.
     """
+    return _episodes(table, _is_dominant, min_seconds)
+
+
+def _is_dominant(rows: FaceTable) -> NDArray[np.bool_]:
+    dominant = rows.smoothed.argmax(axis=1)
+    return np.asarray(dominant[:, None] == np.arange(len(rows.classes)))
+
+
+def _episodes(
+    table: FaceTable,
+    is_inside: Callable[[FaceTable], NDArray[np.bool_]],
+    min_seconds: float,
+) -> list[Episode]:
+    """Return the episodes of all persons and classes in the order of their start.
+
+    Args:
+        table: The rows.
+        is_inside: Returns for the rows of one person whether each row belongs to an episode of each
+            class, bool ``[n, classes]``.
+        min_seconds: Shorter episodes are left out.
+    """
     found: list[Episode] = []
     for person in table.persons:
         rows = table.of_person(person)
-        dominant = rows.smoothed.argmax(axis=1)
+        inside = is_inside(rows)
         for index, label in enumerate(rows.classes):
             values = rows.smoothed[:, index]
             found += [
@@ -170,7 +175,7 @@ def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) 
                     peak=float(values[first : last + 1].max()),
                     mean=_weighted_mean(values, rows.duration, first, last),
                 )
-                for first, last in _spells(dominant == index, rows)
+                for first, last in _spells(inside[:, index], rows)
                 if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
     return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
