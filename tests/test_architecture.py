@@ -23,6 +23,7 @@ FOUNDATION = {
     "csv_text",
     "jpeg_scans",
     "onnx_session",
+    "phrases",
     "plain_records",
     "processes",
     "stale_files",

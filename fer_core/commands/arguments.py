@@ -12,6 +12,7 @@ from typing import Any
 from fer_core.commands import Answer
 from fer_core.errors import InputError
 from fer_core.files import write_text
+from fer_core.phrases import format_duration
 from fer_core.settings import Settings
 
 DATA_HELP = "the name of an imported dataset, or the path of a folder, zip or csv"
@@ -121,7 +122,7 @@ class ProgressLines:
         self._printed = now
         left = (now - self._start) * (total - done) / done
         print(
-            f"{self._doing}: {done / total:.0%}, about {left:.0f} s left",
+            f"{self._doing}: {done / total:.0%}, about {format_duration(left)} left",
             file=sys.stderr,
             flush=True,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command, text_table
+from fer_core.phrases import format_duration
 from fer_core.settings import Settings
 from fer_core.training.control import (
     RunLabel,
@@ -27,7 +28,6 @@ from fer_core.training.queue import (
 )
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
 from fer_core.training.run_deletion import delete_run
-from fer_core.training.training_progress import format_duration
 
 _RUN_HELP = "a run's folder under runs/, or a path"
 

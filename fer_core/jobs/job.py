@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fer_core.access import Admission, Role
+from fer_core.phrases import format_duration
 
 #: Elapsed time before a time estimate is shown; earlier estimates are not reliable.
 _MIN_ESTIMATE_SECONDS = 1.0
@@ -142,14 +143,9 @@ class Job:
         if not self.done or elapsed < _MIN_ESTIMATE_SECONDS:
             return f"{self.title}…"
         left = elapsed * (1 - self.fraction) / max(self.fraction, 1e-6)
-        return f"{self.title}: {100 * self.fraction:.0f} %, {_approximate_duration(left)} left"
+        time_left = format_duration(max(left, 1))
+        return f"{self.title}: {100 * self.fraction:.0f} %, about {time_left} left"
 
     def _raise_if_cancelled(self) -> None:
         if self.is_cancel_requested:
             raise JobCancelledError
-
-
-def _approximate_duration(seconds: float) -> str:
-    if seconds >= 90:
-        return f"about {seconds / 60:.0f} minutes"
-    return f"about {max(seconds, 1):.0f} s"

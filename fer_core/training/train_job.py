@@ -26,6 +26,7 @@ from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_ta
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
+from fer_core.phrases import format_duration
 from fer_core.processes import stop_on_signals
 from fer_core.recipes.fine_tuning import head_change
 from fer_core.settings import Settings, load_settings
@@ -43,7 +44,7 @@ from fer_core.training.run_folder import (
 )
 from fer_core.training.time_budget import TimeBudget
 from fer_core.training.tracking import RunTracking
-from fer_core.training.training_progress import TrainingProgress, format_duration, writes_to_log
+from fer_core.training.training_progress import TrainingProgress, writes_to_log
 
 if TYPE_CHECKING:
     from fer_core.training.fit import FitResult

@@ -9,15 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
 
+from fer_core.phrases import format_duration
 from fer_core.training.run_folder import LOG_FILE, EpochRecord, RunFolder, RunState, RunStatus
-
-
-def format_duration(seconds: float) -> str:
-    """Format a duration: "45 s", "12 min", "3 h 5 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def writes_to_log(stream: TextIO, log: TextIO) -> bool:

@@ -21,6 +21,7 @@ from fer_core.dataset.near_duplicates import NearDuplicates
 from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
 from fer_core.dataset.store import imported_folder
 from fer_core.errors import InputError
+from fer_core.phrases import as_sentence
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_choice
@@ -101,7 +102,7 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
     except InputError as error:
         st.session_state[_ERROR] = str(error)
         return False
-    st.session_state[_DONE] = f"{done.summary[:1].upper()}{done.summary[1:]}."
+    st.session_state[_DONE] = as_sentence(done.summary)
     return True
 
 

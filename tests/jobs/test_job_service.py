@@ -255,7 +255,7 @@ def test_progress_text_estimates_the_time_left(monkeypatch: pytest.MonkeyPatch) 
     assert job.progress_text == "Reading: 25 %, about 30 s left"
     now += 190
     job.report(20, 40)
-    assert job.progress_text == "Reading: 50 %, about 3 minutes left"
+    assert job.progress_text == "Reading: 50 %, about 3 min left"
     job.start_phase("Drawing")
     assert (job.progress_text, job.fraction) == ("Drawing…", 0.0)
     now += 10

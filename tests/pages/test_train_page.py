@@ -53,9 +53,7 @@ from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps
 from fer_studio.ui.train.estimates import ESTIMATE
 from fer_studio.ui.train.fields import OPEN_GROUP
 from fer_studio.ui.train.formatting import (
-    as_sentence,
     format_bytes,
-    format_duration,
     format_value,
 )
 from fer_studio.ui.train.search import setup_from_form
@@ -1085,17 +1083,8 @@ def test_a_damaged_study_is_reported(
 # Words
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words_"),
-    [(8, "8 s"), (99, "99 s"), (720, "12 min"), (12_000, "3 h 20 min"), (200_000, "2 d 7 h")],
-)
-def test_durations(seconds: float, words_: str) -> None:
-    assert format_duration(seconds) == words_
-
-
 def test_amounts_and_values() -> None:
     assert (format_bytes(850e6), format_bytes(1.34e9)) == ("850 MB", "1.3 GB")
     assert [format_value(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
         "off", "yes", "0.00025", "3", "adam", "1: 0.1",
     ]  # fmt: skip
-    assert (as_sentence("waits"), as_sentence(""), as_sentence("X.")) == ("Waits.", "", "X.")

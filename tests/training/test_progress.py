@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.training.run_folder import EpochRecord, RunFolder
-from fer_core.training.training_progress import TrainingProgress, format_duration
+from fer_core.training.training_progress import TrainingProgress
 
 
 class Clock:
@@ -33,14 +33,6 @@ def reporter(
     progress = TrainingProgress(run, epochs, stream=stream, clock=clock)
     progress.set_steps(steps, images_per_step=16)
     return progress
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (44.6, "45 s"), (90, "2 min"), (720, "12 min"), (11100, "3 h 5 min")],
-)
-def test_durations_are_formatted_for_readers(seconds: float, words: str) -> None:
-    assert format_duration(seconds) == words
 
 
 def test_the_estimate_adds_steps_and_validation_of_all_epochs_to_come(tmp_path: Path) -> None:

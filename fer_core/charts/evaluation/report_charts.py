@@ -15,6 +15,7 @@ from fer_core.charts.evaluation.per_class_charts import (
 from fer_core.charts.evaluation.robustness_charts import robustness_lines, slice_points
 from fer_core.charts.evaluation.summary_chart import summary_intervals
 from fer_core.evaluation.result import EvaluationResult
+from fer_core.phrases import capitalized
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -39,7 +40,7 @@ def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]
     for name, title in METRIC_TITLES.items():
         figures.append(
             (
-                f"{title[:1].upper()}{title[1:]} per class",
+                f"{capitalized(title)} per class",
                 "Points with 95 % bootstrap intervals.",
                 class_intervals(result.per_class, name),
             )

@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from fer_core.phrases import format_duration
 from fer_core.vision.decode import picture_slot
 from fer_core.vision.photo import PhotoResult, analyze_photo
 from fer_studio.ui.analyze.options import Options
@@ -35,7 +36,7 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
         if elapsed > _SILENT_SECONDS:
             left = elapsed / done * (len(todo) - done)
             so_far = f"{finished_before + done} of {len(wanted)} photos analyzed"
-            text = f"{so_far}, about {max(left, 1):.0f} s left"
+            text = f"{so_far}, about {format_duration(max(left, 1))} left"
             bar = bar or st.progress(0.0)
             bar.progress((finished_before + done) / len(wanted), text)
         if photo.rejected is not None:

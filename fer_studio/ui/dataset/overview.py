@@ -11,6 +11,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.statistics import Overview
 from fer_core.dataset.store import is_demo, read_record
 from fer_core.errors import InputError
+from fer_core.phrases import capitalized
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.messages import show_error
@@ -183,7 +184,7 @@ def _show_origin(dataset: OpenDataset) -> None:
     source = plain_text(record.source)
     day = record.imported[:10]
     if record.split_choice is None:
-        text = f"{source[:1].upper()}{source[1:]}, {day}."
+        text = f"{capitalized(source)}, {day}."
     else:
         choice = record.split_choice
         text = (

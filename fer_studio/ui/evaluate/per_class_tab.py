@@ -13,6 +13,7 @@ from fer_core.charts.evaluation import (
 )
 from fer_core.charts.evaluation.per_class_charts import METRIC_TITLES
 from fer_core.evaluation.per_class import ClassResult
+from fer_core.phrases import capitalized
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.formatting import UNDEFINED, number, number_interval
 from fer_studio.ui.guard import section
@@ -45,7 +46,7 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         list(METRIC_TITLES),
         default="f1",
         required=True,
-        format_func=lambda name: METRIC_TITLES[name][:1].upper() + METRIC_TITLES[name][1:],
+        format_func=lambda name: capitalized(METRIC_TITLES[name]),
         key="per_emotion_figure",
         help="Precision: share of correct predictions among the predictions of this class. "
         "Recall: share of the images of this class that are predicted correctly. F1: harmonic "

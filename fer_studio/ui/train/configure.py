@@ -9,6 +9,7 @@ import streamlit as st
 
 from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.errors import InputError
+from fer_core.phrases import as_sentence
 from fer_core.recipes import (
     RECIPES,
     TrainingConfig,
@@ -35,7 +36,7 @@ from fer_studio.ui.train.draft import (
 )
 from fer_studio.ui.train.estimates import show_estimate
 from fer_studio.ui.train.fields import show_fields
-from fer_studio.ui.train.formatting import as_sentence, format_value
+from fer_studio.ui.train.formatting import format_value
 from fer_studio.ui.train.starting import (
     FREEZE,
     START,

@@ -11,6 +11,7 @@ import streamlit as st
 from fer_core.access import Role
 from fer_core.dataset.store import DEMO_NAME
 from fer_core.jobs.job import Job, JobKind
+from fer_core.phrases import as_sentence, format_duration
 from fer_core.recipes import TrainingConfig
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
@@ -20,7 +21,7 @@ from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import ChosenDataset, dataset_sizes
 from fer_studio.ui.train.feedback import run_action
-from fer_studio.ui.train.formatting import format_bytes, format_duration
+from fer_studio.ui.train.formatting import format_bytes
 
 _POLL_SECONDS = 1.0
 #: Typical duration of a measurement on two cores; loading the training library takes most of it.
@@ -138,7 +139,7 @@ def _show_details(
         demo = cached_estimate(config, *dataset_sizes(DEMO_NAME, settings), settings)
         if demo is not None:
             text += f"; on the demo set {format_duration(demo.seconds)}"
-    st.caption(f"{text[:1].upper()}{text[1:]}.")
+    st.caption(as_sentence(text))
     free = psutil.virtual_memory().available
     if estimate.memory_bytes > free:
         st.warning(

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from fer_core.errors import InputError
+from fer_core.phrases import as_sentence
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.formatting import as_sentence
 
 _PROBLEM, _DONE = "action_problem", "action_done"
 #: Seconds for which an error stays visible, although its part of the page is redrawn every second.

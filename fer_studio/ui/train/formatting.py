@@ -1,4 +1,4 @@
-"""Format states, durations, amounts and values for the train page."""
+"""Format states, amounts and values for the train page."""
 
 from __future__ import annotations
 
@@ -21,19 +21,6 @@ STATE_STYLES: dict[ActualState, tuple[_Color, str]] = {
     "new": ("gray", ":material/fiber_new:"),
     "damaged": ("red", ":material/broken_image:"),
 }
-
-
-def format_duration(seconds: float) -> str:
-    """Format a duration: "3 h 20 min", "12 min", "8 s"."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def format_bytes(count: float) -> str:
@@ -64,9 +51,3 @@ def run_title(run: RunSummary) -> str:
     if run.name:
         return f"{run.name} ({run.id})"
     return run.id
-
-
-def as_sentence(reason: str) -> str:
-    """Turn a reason, which may start with a small letter and lack a period, into a sentence."""
-    text = reason[:1].upper() + reason[1:]
-    return text if not text or text[-1] in ".!?…" else f"{text}."

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import InputError
+from fer_core.phrases import as_sentence
 from fer_core.recipes import RECIPES, SettingField, TrainingConfig, changed_config, recipe_by_name
 from fer_core.settings import Settings
 from fer_core.training.search import (
@@ -34,7 +35,7 @@ from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import keep_error, run_action
-from fer_studio.ui.train.formatting import as_sentence, format_percent, format_value
+from fer_studio.ui.train.formatting import format_percent, format_value
 
 STUDY = "study"
 _LIVE_SECONDS = 3.0

@@ -15,6 +15,7 @@ from fer_core.charts.training import (
     recall_curves,
 )
 from fer_core.dataset.store import is_demo
+from fer_core.phrases import as_sentence, format_duration
 from fer_core.settings import Settings
 from fer_core.training.queue import continue_queue
 from fer_core.training.registry import (
@@ -32,14 +33,7 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.actions import show_actions, show_details
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.feedback import show_outcome
-from fer_studio.ui.train.formatting import (
-    STATE_STYLES,
-    as_sentence,
-    format_bytes,
-    format_duration,
-    format_percent,
-    run_title,
-)
+from fer_studio.ui.train.formatting import STATE_STYLES, format_bytes, format_percent, run_title
 from fer_studio.ui.train.waiting import show_queue
 
 _PROGRESS_SECONDS = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.errors import InputError
+from fer_core.phrases import as_sentence
 from fer_core.settings import Settings
 from fer_core.video.analyses import (
     ActualState,
@@ -51,14 +52,14 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=color, icon=icon)  # type: ignore[arg-type]
         if summary.state in ("failed", "stopped"):
-            st.markdown(plain_text(_as_sentence(summary.message)))
+            st.markdown(plain_text(as_sentence(summary.message)))
         _show_actions(summary, settings)
     if summary.state == "running" and summary.status is not None:
         status = summary.status
         share = min(status.done / status.total, 1.0) if status.total else 0.0
         st.progress(share, _progress_text(summary))
     elif summary.state in ("queued", "starting"):
-        st.progress(0.0, _as_sentence(summary.message))
+        st.progress(0.0, as_sentence(summary.message))
     if summary.status is not None and not summary.is_pending:
         for note in summary.status.notes:
             st.warning(plain_text(note), icon=":material/warning:")
@@ -67,17 +68,12 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
 def _progress_text(summary: AnalysisSummary) -> str:
     status = summary.status
     assert status is not None
-    text = _as_sentence(status.phase or status.message).removesuffix(".")
+    text = as_sentence(status.phase or status.message).removesuffix(".")
     if status.total:
         text += f": {format_time(status.done)} of {format_time(status.total)}"
     if status.seconds_left is not None:
         text += f", about {format_time(max(status.seconds_left, 1))} left"
     return plain_text(text)
-
-
-def _as_sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
 
 
 def _show_actions(summary: AnalysisSummary, settings: Settings) -> None:

@@ -1,0 +1,31 @@
+"""Parts of messages: sentences, counts and durations."""
+
+import pytest
+
+from fer_core.phrases import as_sentence, capitalized, format_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("waits", "Waits."), ("", ""), ("X.", "X."), ("is it?", "Is it?")]
+)
+def test_a_text_becomes_a_sentence(text: str, sentence: str) -> None:
+    assert as_sentence(text) == sentence
+
+
+def test_only_the_first_letter_is_capitalized() -> None:
+    assert (capitalized("macro F1"), capitalized("")) == ("Macro F1", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (44.6, "45 s"),
+        (99, "99 s"),
+        (720, "12 min"),
+        (11_100, "3 h 05 min"),
+        (200_000, "2 d 7 h"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert format_duration(seconds) == words
