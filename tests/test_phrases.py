@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_core.phrases import as_sentence, capitalized, format_duration
+from fer_core.phrases import as_sentence, capitalized, counted, format_duration
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,11 @@ def test_a_text_becomes_a_sentence(text: str, sentence: str) -> None:
 
 def test_only_the_first_letter_is_capitalized() -> None:
     assert (capitalized("macro F1"), capitalized("")) == ("Macro F1", "")
+
+
+def test_a_noun_follows_its_number() -> None:
+    words = [counted(0, "face"), counted(1, "face"), counted(1200, "face")]
+    assert words == ["0 faces", "1 face", "1,200 faces"]
 
 
 @pytest.mark.parametrize(

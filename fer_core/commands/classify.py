@@ -20,6 +20,7 @@ from fer_core.commands.many_files import (
 )
 from fer_core.errors import InputError
 from fer_core.files import existing_path, os_errors_as_input_errors
+from fer_core.phrases import counted
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
@@ -113,7 +114,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         write_file(arguments.csv, results_as_csv(results))
         print(f"written: {arguments.csv}", file=sys.stderr)
     if drawings is not None:
-        pictures = f"{drawings.count} picture{'' if drawings.count == 1 else 's'}"
+        pictures = counted(drawings.count, "picture")
         print(f"written: {pictures} in {arguments.out}", file=sys.stderr)
     return Answer(
         results_document(results), "\n".join(_text(result.to_json()) for result in results)
@@ -223,14 +224,10 @@ def _text(entry: dict[str, Any]) -> str:
     if error is not None:
         return str(error) if error.startswith(file) else f"{file}: {error}"
     count = len(entry["faces"])
-    lines = [f"{file}: {_faces(count) if count else 'no face found'}"]
+    lines = [f"{file}: {counted(count, 'face') if count else 'no face found'}"]
     if entry.get("note") is not None:
         lines.append(f"    {entry['note']}")
     for face in entry["faces"]:
         x, y, width, height = face["box"]
         lines.append(f"    {face['label']} {face['score']:.0%} at {x},{y} {width}x{height}")
     return "\n".join(lines)
-
-
-def _faces(count: int) -> str:
-    return f"{count} face{'' if count == 1 else 's'}"

@@ -11,6 +11,7 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes
 from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.recipes.fine_tuning import fine_tuning_config
 from fer_core.settings import Settings
@@ -199,7 +200,7 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
 
 
 def _text(outcome: TrainingOutcome) -> str:
-    epochs = f"{outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'}"
+    epochs = counted(outcome.epochs, "epoch")
     if outcome.state == "pruned":
         return f"pruned after {epochs}: {outcome.run.path}"
     if outcome.bundle is None:

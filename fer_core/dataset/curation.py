@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
@@ -251,7 +252,7 @@ class CurationMatch:
         more = f" and {len(self.unknown) - 3:,} more" if len(self.unknown) > 3 else ""
         is_single = len(self.unknown) == 1
         return (
-            f"The curation names {len(self.unknown):,} image{'' if is_single else 's'} that the "
+            f"The curation names {counted(len(self.unknown), 'image')} that the "
             f"dataset does not have ({names}{more}); "
             f"{'that decision is' if is_single else 'those are'} ignored, "
             "all others apply."
@@ -365,7 +366,7 @@ class CuratedFaceSet:
 
 
 def _images(count: int, split: str) -> str:
-    return f"{count:,} {split} image{'' if count == 1 else 's'}"
+    return counted(count, f"{split} image")
 
 
 def apply_curation(

@@ -29,6 +29,7 @@ from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.store import import_folder
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, read_json, replaced_file
+from fer_core.phrases import counted
 from fer_core.settings import Settings
 
 CURATION_FILE = "curation.csv"
@@ -234,7 +235,7 @@ class CurationFile:
 
         def compute(old: _Entries) -> tuple[_Entries, str]:
             count = len(removed & old.keys())
-            summary = f"{count:,} decision{'' if count == 1 else 's'} removed"
+            summary = f"{counted(count, 'decision')} removed"
             return {key: entry for key, entry in old.items() if key not in removed}, summary
 
         return self._update(compute)
@@ -256,8 +257,7 @@ class CurationFile:
         def compute(old: _Entries) -> tuple[_Entries, str]:
             earlier = _earlier_decisions(self._read_history().done, chosen)
             new = _with_decisions(old, {identity: earlier.get(identity) for identity in chosen})
-            count = len(chosen)
-            return new, f"decision about {count:,} image{'' if count == 1 else 's'} undone"
+            return new, f"decision about {counted(len(chosen), 'image')} undone"
 
         return self._update(compute, undoes_images=True)
 
@@ -455,9 +455,7 @@ def _counts_text(entries: Iterable[CurationEntry]) -> str:
     for entry in entries:
         counts[entry.action] += 1
     parts = [
-        f"{count:,} image{'' if count == 1 else 's'} {_PAST[action]}"
-        for action, count in counts.items()
-        if count
+        f"{counted(count, 'image')} {_PAST[action]}" for action, count in counts.items() if count
     ]
     return ", ".join(parts) or "nothing changed"
 

@@ -12,6 +12,7 @@ from fer_core.dataset.store import locate_dataset, read_record
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors
 from fer_core.keras_backend import require_backend
+from fer_core.phrases import counted
 from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.recipes.fine_tuning import check_stage
 from fer_core.settings import Settings
@@ -163,8 +164,8 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
     is_finished = status is not None and status.state == "finished"
     if is_finished and (len(done) >= setup.config.epochs or has_stalled(done, setup.config)):
         raise InputError(
-            f"The run {run.path.name} is complete after {_epochs(len(done))}; request a larger "
-            "number of epochs to train it further."
+            f"The run {run.path.name} is complete after {counted(len(done), 'epoch')}; request a "
+            "larger number of epochs to train it further."
         )
     _check_resources(setup, run.path)
     enqueue(run, settings)
@@ -212,7 +213,3 @@ def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> R
         changes={field: [old[field], new[field]] for field in new if old[field] != new[field]},
     )
     return replace(setup, config=config, changes=(*setup.changes, change))
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"

@@ -23,6 +23,7 @@ import numpy as np
 from fer_core.bundle import find_bundle
 from fer_core.errors import InputError
 from fer_core.files import is_disk_full, write_text
+from fer_core.phrases import counted
 from fer_core.predictor import load_predictor
 from fer_core.processes import stop_on_signals
 from fer_core.settings import Settings, load_settings
@@ -189,7 +190,7 @@ class _Job:
             return self._stopped()
         table = read_table(folder.table_path)
         persons = len(table.persons)
-        found = "no face was found" if not persons else _count(persons, "person")
+        found = "no face was found" if not persons else counted(persons, "person")
         self._status = replace(
             self._status,
             state="finished",
@@ -495,10 +496,6 @@ def check_range(info: VideoInfo, start: float, end: float | None) -> None:
             f"{info.name} lasts {format_time(info.seconds)}, and one analysis covers at most "
             f"{MAX_HOURS:.0f} hours; choose a range (start and end)."
         )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def main(arguments: list[str]) -> int:

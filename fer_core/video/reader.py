@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.errors import InputError, first_line
+from fer_core.phrases import counted
 from fer_core.video.timecode import format_time
 from fer_core.video.webp_animation import AnimationFrame, WebpAnimation
 
@@ -508,7 +509,7 @@ def describe_reading(name: str, report: ReadReport) -> list[str]:
             "were analyzed."
         )
     if report.damaged_frames:
-        frames = "1 frame" if report.damaged_frames == 1 else f"{report.damaged_frames:,} frames"
+        frames = counted(report.damaged_frames, "frame")
         sentences.append(f"{frames} of {name} could not be decoded and were left out.")
     if len(report.resolutions) > 1:
         sizes = ", ".join(f"{width}x{height}" for width, height in report.resolutions[:5])

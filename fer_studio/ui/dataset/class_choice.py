@@ -21,6 +21,7 @@ from fer_core.dataset.class_mapping import (
 from fer_core.dataset.readers import find_classes
 from fer_core.errors import InputError
 from fer_core.jobs.job import Job, JobKind
+from fer_core.phrases import counted
 from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -139,7 +140,7 @@ def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
     left_out = [one for one in mapped if one.target is None]
     if left_out:
         lines = [
-            f"- {plain_text(one.name)}: {one.count:,} {'image' if one.count == 1 else 'images'}"
+            f"- {plain_text(one.name)}: {counted(one.count, 'image')}"
             for one in left_out[:_MAX_SHOWN]
         ]
         st.warning("Left out:\n" + "\n".join(lines), icon=":material/playlist_remove:")

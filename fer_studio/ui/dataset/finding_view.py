@@ -6,6 +6,7 @@ import streamlit as st
 
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.findings import Finding
+from fer_core.phrases import counted
 from fer_studio.ui.curating import (
     CurationState,
     SelectedImages,
@@ -103,10 +104,10 @@ def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
     """Describe the images that match the filters: groups, images, splits."""
     counts = part.counts(dataset.faces)
     splits = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])
-    images = "1 image" if len(part) == 1 else f"{len(part):,} images"
+    images = counted(len(part), "image")
     groups = len(part.groups)
     if groups:
-        images = f"{groups:,} {'group' if groups == 1 else 'groups'}, {images}"
+        images = f"{counted(groups, 'group')}, {images}"
     shown = f"{images}: {splits}" if splits else images
     if len(part) != found:
         shown += f" (of {found:,} found)"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.evaluation.confusion import cell_positions, normalized_confusion
 from fer_core.evaluation.result import EvaluationResult
+from fer_core.phrases import counted
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images, show_positions
 from fer_studio.ui.guard import section
@@ -142,7 +143,7 @@ def _show_cell(evaluation: LoadedEvaluation) -> None:
         )
         return
     st.markdown(
-        f"**{count:,} {true_text} image{'' if count == 1 else 's'} predicted as "
+        f"**{counted(count, f'{true_text} image')} predicted as "
         f"{predicted_text}**: {100 * count / row_total:.0f} % of the {row_total:,} {true_text} "
         f"images, {100 * count / column_total:.0f} % of the {column_total:,} predicted as "
         f"{predicted_text}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_core.phrases import counted
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.tabs import show_tabs
 from fer_studio.ui.text import plain_text
@@ -34,7 +35,7 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f"**{plain_text(evaluation.bundle.name)}** on {plain_text(evaluation.data_title)}: "
-            f"{evaluation.result.n:,} image{'' if evaluation.result.n == 1 else 's'}"
+            f"{counted(evaluation.result.n, 'image')}"
         )
         if facts.is_test:
             st.badge("Test images", icon=":material/lock_open:", color="orange")
