@@ -15,6 +15,7 @@ CORE = PROJECT_ROOT / "fer_core"
 FOUNDATION = {
     "errors",
     "files",
+    "job_lock",
     "settings",
     "extras",
     "provenance",

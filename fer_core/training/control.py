@@ -15,7 +15,8 @@ from typing import Literal
 
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, read_json, write_json
-from fer_core.processes import is_locked, is_process_alive, kill_with_children
+from fer_core.job_lock import is_job_running
+from fer_core.processes import is_process_alive, kill_with_children
 from fer_core.training.run_folder import (
     CONTROL_FILE,
     SETUP_FILE,
@@ -62,15 +63,7 @@ def read_control(run: RunFolder) -> Control | None:
 
 def is_active(run: RunFolder) -> bool:
     """Return True if a process trains the run."""
-    locked = is_locked(run.path / SETUP_FILE)
-    if locked is not None:
-        return locked
-    status = run.read_status()
-    return (
-        status is not None
-        and status.state in ("running", "paused")
-        and is_process_alive(status.process_id, status.process_started)
-    )
+    return is_job_running(run.path / SETUP_FILE, run.read_status)
 
 
 def request_stop(run: RunFolder) -> None:

@@ -7,6 +7,7 @@ import os
 
 from fer_core.errors import InputError
 from fer_core.files import is_disk_full
+from fer_core.job_lock import LOCK_SECONDS
 from fer_core.processes import lock_file, spawn
 from fer_core.settings import Settings
 from fer_core.training.control import is_active
@@ -118,8 +119,7 @@ def _start(run: RunFolder, settings: Settings) -> bool:
     stay in the queue.
     """
     try:
-        # A process that only checks the lock also holds it for a moment.
-        lock = lock_file(run.path / SETUP_FILE, timeout=0.5)
+        lock = lock_file(run.path / SETUP_FILE, LOCK_SECONDS)
     except OSError:
         return False
     if lock is None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from fer_core.errors import InputError
 from fer_core.files import existing_path
-from fer_core.processes import is_process_alive
+from fer_core.job_lock import has_living_process
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import LABEL_FILE, is_active, read_control, read_label
@@ -333,12 +333,7 @@ def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualSta
 def _active_summary(summary: RunSummary) -> RunSummary:
     """Complete the summary of a run that a process trains."""
     status = summary.status
-    is_from_current_process = (
-        status is not None
-        and status.state in ("running", "paused")
-        and is_process_alive(status.process_id, status.process_started)
-    )
-    if status is None or not is_from_current_process:
+    if status is None or not has_living_process(status):
         return replace(summary, state="starting", reason="its process is starting", status=None)
     age = (datetime.now(UTC) - _aware(status.updated)).total_seconds()
     is_silent = age > _SILENCE_SECONDS

@@ -41,7 +41,8 @@ from fer_core.files import (
     write_new_json,
     write_text,
 )
-from fer_core.processes import inherited_lock, lock_file, process_start
+from fer_core.job_lock import take_job_lock
+from fer_core.processes import process_start
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.validation import (
@@ -65,10 +66,6 @@ START_FILE = "start.keras"
 
 #: Folder in ``runs/`` with a file for each pending run, named after the run.
 QUEUE_FOLDER = ".queue"
-
-#: Seconds to wait for the run's lock. A process that only checks the lock holds it for a moment; a
-#: lock that is held longer belongs to a training.
-_LOCK_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
@@ -411,9 +408,7 @@ class RunFolder:
     def locked(self) -> Iterator[RunSetup]:
         """Lock the run for this process, and read its setup under the lock.
 
-        The system releases the lock when the process ends, however it ends. An old request in
-        ``control.json`` was meant for an earlier process and is removed; a process that inherits
-        the lock keeps the request, which may be meant for this process.
+        The system releases the lock when the process ends, however it ends.
 
         Returns:
             The content of ``config.json``.
@@ -422,25 +417,17 @@ class RunFolder:
             InputError: The folder contains no run, its configuration is damaged, or another process
                 trains it.
         """
-        path = self.path / SETUP_FILE
-        descriptor = inherited_lock(path)
-        is_inherited = descriptor is not None
-        if descriptor is None:
-            try:
-                descriptor = lock_file(path, _LOCK_TIMEOUT)
-            except OSError:
-                self.read_setup()  # raises an error with a better message
-                raise
-        if descriptor is None:
-            raise InputError(
-                f"{self.path} is being trained by another process; wait for its end, or stop "
-                "it first."
-            )
         try:
-            if not is_inherited:
-                # If the folder is not writable, the first write raises a better error.
-                with suppress(OSError):
-                    (self.path / CONTROL_FILE).unlink(missing_ok=True)
+            descriptor = take_job_lock(
+                self.path / SETUP_FILE,
+                self.path / CONTROL_FILE,
+                f"{self.path} is being trained by another process; wait for its end, or stop "
+                "it first.",
+            )
+        except OSError:
+            self.read_setup()  # raises an error with a better message
+            raise
+        try:
             yield self.read_setup()
         finally:
             os.close(descriptor)

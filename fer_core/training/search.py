@@ -34,6 +34,7 @@ from fer_core.files import (
     write_json,
     write_new_json,
 )
+from fer_core.job_lock import LOCK_SECONDS
 from fer_core.keras_backend import require_backend
 from fer_core.processes import is_locked, lock_file, spawn
 from fer_core.recipes import TrainingConfig
@@ -477,7 +478,7 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
         for number in range(workers):
             path = worker_path(folder, number)
             path.touch()
-            lock = lock_file(path, timeout=0.5)
+            lock = lock_file(path, LOCK_SECONDS)
             if lock is None:
                 raise InputError(f"The search {name!r} is running already.")
             try:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
-from fer_core.processes import inherited_lock, lock_file
+from fer_core.job_lock import take_job_lock
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
 from fer_core.training.launcher import continue_run, launch
@@ -71,12 +71,9 @@ def run_search(
     setup, folder = read_study_setup(name, settings), study_folder(name, settings)
     path = worker_path(folder, worker)
     path.touch()
-    lock = inherited_lock(path)
-    if lock is None:
-        (folder / STOP_FILE).unlink(missing_ok=True)
-        lock = lock_file(path, timeout=0.5)
-    if lock is None:
-        raise InputError(f"Worker {worker} of the search {name!r} is already running.")
+    lock = take_job_lock(
+        path, folder / STOP_FILE, f"Worker {worker} of the search {name!r} is already running."
+    )
     try:
         _Worker(setup, settings, worker, stop or threading.Event()).work()
     finally:

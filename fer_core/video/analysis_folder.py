@@ -36,13 +36,8 @@ from fer_core.files import (
     write_json,
     write_new_json,
 )
-from fer_core.processes import (
-    inherited_lock,
-    is_locked,
-    is_process_alive,
-    lock_file,
-    process_start,
-)
+from fer_core.job_lock import is_job_running, take_job_lock
+from fer_core.processes import process_start
 from fer_core.validation import IGNORE_UNKNOWN, Integer, Number, Text, from_dict
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.observation import FaceRow
@@ -57,7 +52,6 @@ PLAYER_FILE = "player.mp4"
 SUBTITLES_FILE = "emotions.vtt"
 _SOURCE_STEM = "source"
 _SEGMENTS, _THUMBNAILS, _PORTRAITS = "segments", "thumbnails", "persons"
-_LOCK_TIMEOUT = 0.5
 _JPEG_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
 
 AnalysisState = Literal["running", "finished", "stopped", "failed"]
@@ -247,17 +241,12 @@ class AnalysisFolder:
             InputError: It is missing or damaged, or another process works on it.
         """
         settings = self.read_settings()
-        path = self.path / SETTINGS_FILE
-        descriptor = inherited_lock(path)
-        if descriptor is None:
-            descriptor = lock_file(path, _LOCK_TIMEOUT)
-            with suppress(OSError):
-                (self.path / CONTROL_FILE).unlink(missing_ok=True)
-        if descriptor is None:
-            raise InputError(
-                f"{settings.video} is being analyzed by another process ({self.path}); wait until "
-                "it ends."
-            )
+        descriptor = take_job_lock(
+            self.path / SETTINGS_FILE,
+            self.path / CONTROL_FILE,
+            f"{settings.video} is being analyzed by another process ({self.path}); wait until "
+            "it ends.",
+        )
         try:
             yield settings
         finally:
@@ -266,15 +255,7 @@ class AnalysisFolder:
     @property
     def is_active(self) -> bool:
         """True if a process works on the analysis."""
-        locked = is_locked(self.path / SETTINGS_FILE)
-        if locked is not None:
-            return locked
-        status = self.read_status()
-        return (
-            status is not None
-            and status.state == "running"
-            and is_process_alive(status.process_id, status.process_started)
-        )
+        return is_job_running(self.path / SETTINGS_FILE, self.read_status)
 
     def write_status(self, status: AnalysisStatus) -> None:
         """Replace ``status.json``."""

@@ -10,6 +10,7 @@ import os
 
 from fer_core.errors import InputError
 from fer_core.files import delete_folder, is_disk_full
+from fer_core.job_lock import LOCK_SECONDS
 from fer_core.processes import lock_file, spawn
 from fer_core.settings import Settings
 from fer_core.video.analysis_folder import (
@@ -114,7 +115,7 @@ def _start(folder: AnalysisFolder, settings: Settings) -> None:
     marked as failed.
     """
     try:
-        lock = lock_file(folder.path / SETTINGS_FILE, timeout=0.5)
+        lock = lock_file(folder.path / SETTINGS_FILE, LOCK_SECONDS)
     except OSError:
         return
     if lock is None:

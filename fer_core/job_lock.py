@@ -1,0 +1,83 @@
+"""The lock of a job on disk, such as a training run: one process at a time works on it.
+
+The process keeps a file of the job locked. Other processes see by the lock that it is alive, and
+write their requests to another file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from fer_core.errors import InputError
+from fer_core.processes import inherited_lock, is_locked, is_process_alive, lock_file
+
+#: Seconds to wait for the lock. A process that only checks it holds it for a moment; a lock that is
+#: held longer belongs to a process that works on the job.
+LOCK_SECONDS = 0.5
+
+
+class ProcessStatus(Protocol):
+    """What the process of a job reported last."""
+
+    @property
+    def state(self) -> str:
+        """What it is doing, or how the job ended."""
+
+    @property
+    def process_id(self) -> int:
+        """Its ID."""
+
+    @property
+    def process_started(self) -> float | None:
+        """Its start time from ``process_start``; None if unknown."""
+
+
+def take_job_lock(path: Path, requests: Path, busy: str) -> int:
+    """Lock a job for this process, until the returned descriptor is closed or the process ends.
+
+    A process that was started for the job has inherited the lock. An old request was meant for an
+    earlier process and is removed; a process that inherited the lock keeps the request, which may
+    be meant for this process.
+
+    Args:
+        path: The locked file of the job.
+        requests: The file with requests to its process.
+        busy: The message if another process works on the job.
+
+    Raises:
+        InputError: Another process works on the job.
+        OSError: The locked file cannot be opened.
+    """
+    descriptor = inherited_lock(path)
+    if descriptor is not None:
+        return descriptor
+    descriptor = lock_file(path, LOCK_SECONDS)
+    if descriptor is None:
+        raise InputError(busy)
+    # If the folder is not writable, the first write raises a better error.
+    with suppress(OSError):
+        requests.unlink(missing_ok=True)
+    return descriptor
+
+
+def is_job_running(path: Path, read_status: Callable[[], ProcessStatus | None]) -> bool:
+    """Return True if a process works on a job.
+
+    Args:
+        path: The locked file of the job.
+        read_status: Returns what its process reported last; called only on systems without locks.
+    """
+    locked = is_locked(path)
+    return has_living_process(read_status()) if locked is None else locked
+
+
+def has_living_process(status: ProcessStatus | None) -> bool:
+    """Return True if the process that reported a status is alive and has not reported its end."""
+    return (
+        status is not None
+        and status.state in ("running", "paused")
+        and is_process_alive(status.process_id, status.process_started)
+    )
