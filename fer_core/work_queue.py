@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class _Entry:
 class WorkQueue:
     """The order of pending work.
 
-    Only ``names`` and ``contains`` may be called without ``locked``.
+    ``append``, ``remove`` and ``move`` may be called only within ``locked``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,6 +75,34 @@ class WorkQueue:
         others.insert(index, _Entry(0.0, name))
         for number, entry in enumerate(others, start=1):
             self._write(entry.name, number)
+
+    def start_pending(
+        self, start: Callable[[str], bool], count_free_places: Callable[[], int]
+    ) -> list[str]:
+        """Start the next entries while there are free places. An entry is tried once, then removed.
+
+        Args:
+            start: Starts the work of an entry; returns False if it cannot be started.
+            count_free_places: Returns how many entries may be started; called under the lock.
+
+        Returns:
+            The names of the started entries.
+
+        Raises:
+            InputError: As ``locked``, or raised by ``start``; the entry then stays in the queue.
+        """
+        started: list[str] = []
+        if not self.names():
+            return started
+        with self.locked():
+            free = count_free_places()
+            for name in self.names():
+                if len(started) >= free:
+                    break
+                if start(name):
+                    started.append(name)
+                self.remove(name)
+        return started
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -95,21 +95,11 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
         InputError: The queue cannot be written, the disk is full, or the system cannot start a
             process.
     """
-    started: list[RunFolder] = []
-    queue = _queue(settings)
-    if not queue.names():
-        return started
-    with queue.locked():
-        free = settings.parallel_runs - len(active_runs(settings))
-        for name in queue.names():
-            if free <= 0:
-                break
-            run = RunFolder(settings.runs_root / name)
-            if _start(run, settings):
-                started.append(run)
-                free -= 1
-            queue.remove(name)
-    return started
+    started = _queue(settings).start_pending(
+        lambda name: _start(RunFolder(settings.runs_root / name), settings),
+        lambda: settings.parallel_runs - len(active_runs(settings)),
+    )
+    return [RunFolder(settings.runs_root / name) for name in started]
 
 
 def _start(run: RunFolder, settings: Settings) -> bool:

@@ -61,15 +61,10 @@ def start_pending_analyses(settings: Settings) -> None:
     Raises:
         InputError: The queue cannot be written, or the system cannot start a process.
     """
-    queue = _queue(settings)
-    if not queue.names():
-        return
-    with queue.locked():
-        for analysis_id in queue.names():
-            if any(folder.is_active for folder in _all_folders(settings)):
-                return
-            _start(AnalysisFolder(settings.analyses_root / analysis_id), settings)
-            queue.remove(analysis_id)
+    _queue(settings).start_pending(
+        lambda name: _start(AnalysisFolder(settings.analyses_root / name), settings),
+        lambda: 0 if any(folder.is_active for folder in _all_folders(settings)) else 1,
+    )
 
 
 def continue_analysis_queue(settings: Settings) -> None:
@@ -108,8 +103,8 @@ def _all_folders(settings: Settings) -> list[AnalysisFolder]:
     return [AnalysisFolder(path.parent) for path in sorted(found)]
 
 
-def _start(folder: AnalysisFolder, settings: Settings) -> None:
-    """Start the process of an analysis, which inherits its lock.
+def _start(folder: AnalysisFolder, settings: Settings) -> bool:
+    """Start the process of an analysis, which inherits its lock; return False if it is not started.
 
     An analysis without a folder is removed from the queue. An analysis that cannot be started is
     marked as failed.
@@ -117,9 +112,9 @@ def _start(folder: AnalysisFolder, settings: Settings) -> None:
     try:
         lock = lock_file(folder.path / SETTINGS_FILE, LOCK_SECONDS)
     except OSError:
-        return
+        return False
     if lock is None:
-        return
+        return False
     try:
         (folder.path / CONTROL_FILE).unlink(missing_ok=True)
         log = os.open(folder.path / LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -142,5 +137,7 @@ def _start(folder: AnalysisFolder, settings: Settings) -> None:
             folder.write_status(AnalysisStatus(state="failed", message=reason))
         except OSError:
             _LOG.warning("%s: %s", folder.id, reason)
+        return False
     finally:
         os.close(lock)
+    return True
