@@ -5,6 +5,7 @@ have ``PART`` in their names; ``fer_core.stale_files`` removes those of processe
 """
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,27 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def numbered_folder(root: Path, name: str) -> Path:
+    """Create a new folder with a name that is free: ``name``, ``name-2``, ``name-3``, ….
+
+    It is created at once, so that no other process takes the name.
+
+    Args:
+        root: Its parent folder, which is created if it does not exist.
+        name: The preferred name.
+
+    Raises:
+        OSError: The folder cannot be created.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = root / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            path.mkdir()
+            break
+    return path
 
 
 def _hidden_folder(path: Path) -> Path:

@@ -16,6 +16,7 @@ from fer_core.files import (
     delete_folder,
     is_plain_name,
     new_folder,
+    numbered_folder,
     os_errors_as_input_errors,
     parse_json,
     plain_name,
@@ -256,6 +257,15 @@ def test_a_new_folder_is_complete_or_absent(tmp_path: Path) -> None:
         (folder / "file").write_text("x")
         raise RuntimeError
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["one"]
+
+
+def test_a_new_folder_gets_the_first_free_name(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    made = [numbered_folder(root, "20260101-plain") for _ in range(3)]
+    assert [path.name for path in made] == [
+        "20260101-plain", "20260101-plain-2", "20260101-plain-3",
+    ]  # fmt: skip
+    assert all(path.is_dir() and path.parent == root for path in made)
 
 
 def test_a_folder_is_deleted_with_its_content(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ writes everything else.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +31,7 @@ from fer_core.errors import InputError, first_line
 from fer_core.files import (
     cannot_read,
     is_disk_full,
+    numbered_folder,
     os_errors_as_input_errors,
     parse_json,
     read_arrays,
@@ -501,10 +501,4 @@ def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
     """
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)[:60]}"
     with os_errors_as_input_errors(f"No run can be created in {settings.runs_root}"):
-        settings.runs_root.mkdir(parents=True, exist_ok=True)
-        for number in itertools.count(1):
-            path = settings.runs_root / (stem if number == 1 else f"{stem}-{number}")
-            with suppress(FileExistsError):
-                path.mkdir()  # created at once, so that no other process takes the name
-                break
-    return RunFolder(path)
+        return RunFolder(numbered_folder(settings.runs_root, stem))

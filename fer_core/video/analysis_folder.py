@@ -13,7 +13,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from pydantic.dataclasses import dataclass as record
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
     PART,
+    numbered_folder,
     os_errors_as_input_errors,
     plain_name,
     read_arrays,
@@ -355,13 +356,7 @@ def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", video)
     base = f"{datetime.now():%Y%m%d-%H%M%S}-{plain_name(stem)[:40] or 'video'}"
     with os_errors_as_input_errors(f"No analysis can be stored in {root}"):
-        root.mkdir(parents=True, exist_ok=True)
-        for number in itertools.count(1):
-            path = root / (base if number == 1 else f"{base}-{number}")
-            with suppress(FileExistsError):
-                path.mkdir()
-                break
-    return AnalysisFolder(path)
+        return AnalysisFolder(numbered_folder(root, base))
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
