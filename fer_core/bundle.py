@@ -8,7 +8,6 @@ listed under the run's name.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from fer_core.files import (
     new_folder,
     os_errors_as_input_errors,
     read_json,
+    replace_folder,
     write_json,
     write_text,
 )
@@ -504,17 +504,8 @@ def replace_bundle(source: Path, name: str, settings: Settings) -> None:
     Raises:
         InputError: ``models/`` cannot be written.
     """
-    target = settings.models_root / name
     with os_errors_as_input_errors(f"The model {name!r} cannot be replaced"):
-        # A hidden folder is not listed as a model.
-        old = target.with_name(f".{name}.{os.getpid()}.replaced")
-        target.rename(old)
-        try:
-            source.rename(target)
-        except OSError:
-            old.rename(target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        replace_folder(settings.models_root / name, source)
 
 
 def publish_bundle(

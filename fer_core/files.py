@@ -84,19 +84,32 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.exists():
-            outdated = _hidden_name(path, f".{path.name}{OUTDATED}")
-            path.rename(outdated)
-            # If the process dies here, remove_stale_temp_files restores the old folder.
-            try:
-                temporary.replace(path)
-            except BaseException:
-                outdated.rename(path)
-                raise
-            shutil.rmtree(outdated, ignore_errors=True)
+            replace_folder(path, temporary)
         else:
             temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(path: Path, new: Path) -> None:
+    """Rename a complete folder to ``path``, and remove the folder that was there.
+
+    Args:
+        path: The existing folder.
+        new: The folder that replaces it, on the same disk.
+
+    Raises:
+        OSError: A folder cannot be renamed; both are unchanged.
+    """
+    outdated = _hidden_name(path, f".{path.name}{OUTDATED}")
+    path.rename(outdated)
+    # If the process dies here, remove_stale_temp_files restores the old folder.
+    try:
+        new.replace(path)
+    except BaseException:
+        outdated.rename(path)
+        raise
+    shutil.rmtree(outdated, ignore_errors=True)
 
 
 @contextmanager
