@@ -50,10 +50,15 @@ def plain_name(text: str) -> str:
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
+def replaced_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
     """Provide a temporary path next to ``path`` to write to, and rename it to ``path`` at the end.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
+
+    Args:
+        path: The file to replace.
+        is_durable: True to wait until the content is on the disk; otherwise a power failure may
+            leave an empty file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last, because Keras chooses the file format by it. The thread is part of the
@@ -62,15 +67,19 @@ def replaced_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{writer}{PART}{path.suffix}")
     try:
         yield temporary
-        # Otherwise a power failure could leave the new name without the new content.
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if is_durable:
+            _flush_to_disk(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

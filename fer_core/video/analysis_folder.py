@@ -27,7 +27,6 @@ from pydantic.dataclasses import dataclass as record
 
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
-    PART,
     numbered_folder,
     os_errors_as_input_errors,
     plain_name,
@@ -360,9 +359,7 @@ def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
-    path.parent.mkdir(exist_ok=True)
     content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG_QUALITY)[1]
     # Do not wait until the file is on the disk, because there is one for every second of video.
-    temporary = path.with_name(f".{path.name}{PART}")
-    temporary.write_bytes(content.tobytes())
-    temporary.replace(path)
+    with replaced_file(path, is_durable=False) as temporary:
+        temporary.write_bytes(content.tobytes())
