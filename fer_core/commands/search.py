@@ -5,13 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from types import FrameType
 from typing import Any
 
 from fer_core.commands import Answer
@@ -24,6 +19,7 @@ from fer_core.commands.arguments import (
 )
 from fer_core.dataset.store import dataset_reference
 from fer_core.errors import InputError
+from fer_core.processes import stop_on_signals
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.scale.options import parse_place
 from fer_core.scale.ray_search import ray_search_options, search_on_ray
@@ -42,6 +38,9 @@ from fer_core.training.search import (
 )
 from fer_core.training.search_space import search_space
 from fer_core.training.search_worker import run_search
+
+#: Printed at the first interrupt.
+_STOPPING = "stopping; the search and its running trials can be resumed"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -166,7 +165,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
     join_study(arguments.name, arguments.storage, settings)
     number = free_worker_number(arguments.name, settings)
-    with _stop_on_signals() as stop:
+    with stop_on_signals(_STOPPING) as stop:
         return _answer(run_search(arguments.name, settings, worker=number, stop=stop))
 
 
@@ -184,7 +183,7 @@ def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker:
                 "run a search on a cluster in the background."
             )
         options = ray_search_options(arguments.workers, arguments.cpus, arguments.gpus)
-        with _stop_on_signals() as stop:
+        with stop_on_signals(_STOPPING) as stop:
             report = ProgressLines("searching")
             search_on_ray(
                 arguments.name, settings, options, address=address, stop=stop, report=report
@@ -193,7 +192,7 @@ def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker:
     if arguments.background:
         launch_search(arguments.name, settings, arguments.workers or 1)
         return _answer(study_summary(arguments.name, settings))
-    with _stop_on_signals() as stop:
+    with stop_on_signals(_STOPPING) as stop:
         return _answer(run_search(arguments.name, settings, worker=worker, stop=stop))
 
 
@@ -242,24 +241,3 @@ def _answer(study: StudySummary) -> Answer:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Set an event at the first interrupt or terminate signal; end the process at the second."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
