@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fer_core.calibration import Calibration, read_calibration
 from fer_core.classes import positions_of, served_classes, validated_classes
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError
 from fer_core.files import (
     PLAIN_NAME,
     cannot_read,
@@ -28,6 +28,7 @@ from fer_core.files import (
     is_plain_name,
     new_folder,
     os_errors_as_input_errors,
+    read_errors_as_input_errors,
     read_json,
     replace_folder,
     write_json,
@@ -248,20 +249,14 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
     """
     name = name or folder.name
     record_path = folder / RECORD_FILE
-    try:
+    with read_errors_as_input_errors(
+        record_path,
+        "restore the file or choose another model",
+        damaged=f"The bundle {name!r} is damaged: {record_path} is not valid",
+        missing=f"{folder} is not a bundle ({RECORD_FILE} is missing); choose another model or "
+        "restore the file.",
+    ):
         record = BundleRecord.from_json(read_json(record_path))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder} is not a bundle ({RECORD_FILE} is missing); choose another model or restore "
-            "the file."
-        ) from error
-    except PermissionError as error:
-        raise cannot_read(record_path, error) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"The bundle {name!r} is damaged: {record_path} is not valid "
-            f"({first_line(error)}); restore the file or choose another model."
-        ) from error
     calibration = read_calibration(folder / CALIBRATION_FILE, name, record.classes)
     return Bundle(name, folder, record, calibration)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
-from fer_core.errors import InputError, first_line
-from fer_core.files import cannot_read, read_json
+from fer_core.errors import InputError
+from fer_core.files import read_errors_as_input_errors, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
 #: The adjustment in favor of rare classes: none, as calibrated, or stronger than calibrated.
@@ -86,8 +86,15 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
     Raises:
         InputError: The file is damaged or has values out of range.
     """
-    try:
-        document = read_json(path)
+    with read_errors_as_input_errors(
+        path,
+        "restore or delete the file",
+        damaged=f"The bundle {name!r} is damaged: {path} is not valid",
+    ):
+        try:
+            document = read_json(path)
+        except FileNotFoundError:
+            return Calibration(classes=classes)
         temperature = float(document["temperature"])
         prior = document.get("class_prior")
         calibration = Calibration(
@@ -100,15 +107,6 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
             },
             classes,
         )
-    except FileNotFoundError:
-        return Calibration(classes=classes)
-    except PermissionError as error:
-        raise cannot_read(path, error) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"The bundle {name!r} is damaged: {path} is not valid ({first_line(error)}); "
-            "restore or delete the file."
-        ) from error
     if not 0.01 <= temperature <= 100:
         raise InputError(
             f"The bundle {name!r} has the temperature {temperature}, which should be 0.01 to 100; "

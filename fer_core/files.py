@@ -250,6 +250,35 @@ def cannot_read(path: Path, error: OSError) -> InputError:
     )
 
 
+@contextmanager
+def read_errors_as_input_errors(
+    path: Path, advice: str, *, damaged: str | None = None, missing: str | None = None
+) -> Iterator[None]:
+    """Turn a failed read of one of the program's files into a message.
+
+    Args:
+        path: The file that the body reads and interprets.
+        advice: What to do if it is damaged: "start a new run".
+        damaged: The beginning of the message if it is damaged; by default "PATH is damaged".
+        missing: The message if it does not exist; by default the message of a damaged file.
+
+    Raises:
+        InputError: The body raised another exception that a missing, unreadable or damaged file
+            causes. The body's own ``InputError`` stays as it is.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise cannot_read(path, error) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        if missing is not None and isinstance(error, FileNotFoundError):
+            raise InputError(missing) from error
+        what = damaged or f"{path} is damaged"
+        raise InputError(f"{what} ({first_line(error)}); {advice}.") from error
+
+
 def existing_path(text: str) -> Path | None:
     """The path that a user typed (``~`` is the home folder), or None if it does not exist.
 

@@ -21,6 +21,7 @@ from fer_core.files import (
     parse_json,
     plain_name,
     read_arrays,
+    read_errors_as_input_errors,
     read_json,
     replaced_file,
     replaced_folder,
@@ -298,6 +299,31 @@ def test_invalid_json_is_a_value_error(tmp_path: Path, content: str) -> None:
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(ValueError, match=r"nested too deeply|property name|codec"):
         read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (KeyError("labels"), "a.json is damaged ('labels'); start again."),
+        (FileNotFoundError(errno.ENOENT, "gone"), "There is nothing."),
+        (InputError("It is too old."), "It is too old."),
+    ],
+)
+def test_a_failed_read_becomes_a_sentence(error: Exception, sentence: str) -> None:
+    with (
+        pytest.raises(InputError) as caught,
+        read_errors_as_input_errors(Path("a.json"), "start again", missing="There is nothing."),
+    ):
+        raise error
+    assert str(caught.value) == sentence
+
+
+def test_a_file_without_permission_is_not_called_damaged() -> None:
+    with (
+        pytest.raises(InputError, match=r"^a\.json cannot be read \(no\); check its permissions"),
+        read_errors_as_input_errors(Path("a.json"), "start again"),
+    ):
+        raise PermissionError(errno.EACCES, "no")
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,12 @@ from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.files import (
-    cannot_read,
     is_disk_full,
     numbered_folder,
     os_errors_as_input_errors,
     parse_json,
     read_arrays,
+    read_errors_as_input_errors,
     read_json,
     replaced_file,
     write_json,
@@ -341,18 +341,14 @@ class RunFolder:
             InputError: The folder contains no run, or its configuration is damaged or outdated.
         """
         path = self.path / SETUP_FILE
-        try:
-            return RunSetup.from_json(read_json(path))
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{self.path} contains no run (config.json is missing); choose the folder of a run."
-            ) from error
-        except InputError as error:
-            raise InputError(f"{path} is not a valid configuration: {error}") from error
-        except PermissionError as error:
-            raise cannot_read(path, error) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}); start a new run.") from error
+        missing = (
+            f"{self.path} contains no run (config.json is missing); choose the folder of a run."
+        )
+        with read_errors_as_input_errors(path, "start a new run", missing=missing):
+            try:
+                return RunSetup.from_json(read_json(path))
+            except InputError as error:
+                raise InputError(f"{path} is not a valid configuration: {error}") from error
 
     def keep_curation(self, curation: Curation) -> None:
         """Store the run's curation, so that later decisions about the data do not change it."""

@@ -28,8 +28,8 @@ from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line
 from fer_core.extras import require_packages
 from fer_core.files import (
-    cannot_read,
     os_errors_as_input_errors,
+    read_errors_as_input_errors,
     read_json,
     write_json,
     write_new_json,
@@ -355,17 +355,11 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
         InputError: No study has this name, or its file is damaged.
     """
     path = study_folder(name, settings) / _SETUP_FILE
-    try:
-        return study_setup(read_json(path))
-    except FileNotFoundError as error:
-        known = ", ".join(study_names(settings)) or "none so far"
-        raise InputError(f"There is no study {name!r}; studies: {known}.") from error
-    except PermissionError as error:
-        raise cannot_read(path, error) from error
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged ({first_line(error)}); create a new study with another name."
-        ) from error
+    with read_errors_as_input_errors(path, "create a new study with another name"):
+        if not path.exists():
+            known = ", ".join(study_names(settings)) or "none so far"
+            raise InputError(f"There is no study {name!r}; studies: {known}.")
+        return from_dict(StudySetup, read_json(path))
 
 
 def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass as record
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError
 from fer_core.files import (
     numbered_folder,
     os_errors_as_input_errors,
     plain_name,
     read_arrays,
+    read_errors_as_input_errors,
     read_json,
     replaced_file,
     write_json,
@@ -206,17 +207,12 @@ class AnalysisFolder:
             InputError: It is missing or damaged.
         """
         path = self.path / SETTINGS_FILE
-        try:
+        missing = (
+            f"{self.path} contains no analysis ({SETTINGS_FILE} is missing); choose another folder."
+        )
+        advice = "delete the analysis and start it again"
+        with read_errors_as_input_errors(path, advice, missing=missing):
             return AnalysisSettings.from_json(read_json(path))
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{self.path} contains no analysis ({SETTINGS_FILE} is missing); choose another "
-                "folder."
-            ) from error
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path} is damaged ({first_line(error)}); delete the analysis and start it again."
-            ) from error
 
     def source_path(self, settings: AnalysisSettings) -> Path:
         """The file that is analyzed."""

@@ -14,7 +14,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError
-from fer_core.files import os_errors_as_input_errors, read_json, write_json
+from fer_core.files import (
+    os_errors_as_input_errors,
+    read_errors_as_input_errors,
+    read_json,
+    write_json,
+)
 from fer_core.validation import IGNORE_UNKNOWN, Integer, Number, Text, from_dict
 from fer_core.video.face_table import FaceTable
 
@@ -183,10 +188,9 @@ class EditHistory:
         self._history = history
 
     def _read(self) -> list[Edits]:
-        try:
-            values: Any = read_json(self._path)
+        with read_errors_as_input_errors(self._path, "correct or delete it"):
+            try:
+                values: Any = read_json(self._path)
+            except FileNotFoundError:
+                return [Edits()]
             return [from_dict(Edits, entry) for entry in values["history"]] or [Edits()]
-        except FileNotFoundError:
-            return [Edits()]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self._path} is damaged ({error}); correct or delete it.") from error
