@@ -34,7 +34,7 @@ from fer_core.files import (
     write_json,
     write_text,
 )
-from fer_core.plain_records import plain_record
+from fer_core.plain_records import read_plain_record
 from fer_core.settings import Settings, is_shipped_model
 
 RECORD_FILE = "bundle.json"
@@ -139,13 +139,7 @@ class BundleRecord:
         Raises:
             ValueError: The content is not valid.
         """
-        record = plain_record(cls, values)
-        if record is None:
-            # Loaded only if something is wrong: it takes longer than all other imports.
-            from fer_core.validation import from_dict
-
-            record = from_dict(cls, values)
-        return record
+        return read_plain_record(cls, values)
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``bundle.json``."""

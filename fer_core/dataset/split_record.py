@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fer_core.plain_records import plain_record
+from fer_core.plain_records import read_plain_record
 
 #: The reasons to keep images in one split, the strictest first.
 PERSONS, NEAR_COPIES, EXACT_COPIES = "persons", "near-copies", "exact copies"
@@ -71,10 +71,4 @@ class SplitGroups:
         Raises:
             ValueError: The content is not valid.
         """
-        record = plain_record(cls, values)
-        if record is None:
-            # Imported only for an invalid record, because it takes longer than all other imports.
-            from fer_core.validation import from_dict
-
-            record = from_dict(cls, values)
-        return record
+        return read_plain_record(cls, values)
