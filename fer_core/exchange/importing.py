@@ -339,21 +339,11 @@ def _record(
     if not scaling.is_uniform:
         change = "the given mean and standard deviation of each channel became its first operation"
         source = replace(source, changes=(*source.changes, change))
-    factor, offset = (scaling.factor[0], scaling.offset[0]) if scaling.is_uniform else (1.0, 0.0)
-    return BundleRecord(
+    return replace(
+        record_for_input(shape, scaling),
         labels=labels,
-        input_shape=shape,
-        input_scale=factor,
-        input_offset=offset,
         flip_averaging=notes.flip_averaging if notes else False,
         parameters=parameters,
-        recipe=None,
-        config={},
-        seed=None,
-        dataset={},
-        curation=None,
-        training={},
-        metrics={},
         # Versions at the import; those of the training are not known.
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

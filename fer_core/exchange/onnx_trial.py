@@ -206,7 +206,7 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
 
 
 def record_for_input(shape: tuple[int, int, int], scaling: Scaling) -> BundleRecord:
-    """Return a record with the format of the input; its other values are not used.
+    """Return a record with the format of the input; nothing else is known of the network.
 
     Args:
         shape: Height, width and channels.
