@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -28,6 +30,7 @@ class Content:
         table: The rows after merges, without excluded persons.
         all_persons: The persons after merges, including excluded ones.
         limits: First and last time in seconds.
+        rows_key: Identifies the rows; changes with the table, merges and exclusions.
     """
 
     summary: AnalysisSummary
@@ -35,6 +38,7 @@ class Content:
     table: FaceTable
     all_persons: list[int]
     limits: tuple[float, float]
+    rows_key: tuple[str, int, str]
 
     @property
     def folder(self) -> AnalysisFolder:
@@ -71,9 +75,9 @@ def load_content(summary: AnalysisSummary) -> Content:
     """
     edits = EditHistory(summary.folder.path).current
     path = summary.folder.table_path
-    changed = path.stat().st_mtime_ns
-    table, persons = _edited_table(str(path), changed, repr((edits.merged, edits.excluded)), edits)
-    return Content(summary, edits, table, persons, _limits(summary, table))
+    key = str(path), path.stat().st_mtime_ns, repr((edits.merged, edits.excluded))
+    table, persons = _edited_table(*key, edits)
+    return Content(summary, edits, table, persons, _limits(summary, table), key)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -85,52 +89,30 @@ def _edited_table(
     return _edits.apply(raw), persons
 
 
+#: Content is a new object in each rerun; caches recognize it by its rows.
+_BY_ROWS: dict[str | type[Any], Callable[[Any], Any]] = {Content: lambda content: content.rows_key}
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
 def episodes_of(content: Content, threshold: float) -> list[Episode]:
     """Return the episodes of all persons."""
-    return _episodes(*_table_key(content), threshold, content.table)
+    return find_episodes(content.table, threshold)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _episodes(
-    path: str, changed: int, edits_key: str, threshold: float, _table: FaceTable
-) -> list[Episode]:
-    return find_episodes(_table, threshold)
-
-
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
 def summaries_of(content: Content, threshold: float) -> list[PersonSummary]:
     """Return the summary of every person."""
-    return _summaries(*_table_key(content), threshold, content.table)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _summaries(
-    path: str, changed: int, edits_key: str, threshold: float, _table: FaceTable
-) -> list[PersonSummary]:
-    return summarize(_table, threshold)
+    return summarize(content.table, threshold)
 
 
 def subtitles_of(content: Content) -> str:
     """Return the dominant emotion of each person as WebVTT."""
-    names = content.edits.name_by_person
-    return _subtitles(*_table_key(content), repr(names), content.table, names)
+    return _subtitles(content, content.edits.name_by_person)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _subtitles(
-    path: str,
-    changed: int,
-    edits_key: str,
-    names_key: str,
-    _table: FaceTable,
-    _names: dict[int, str],
-) -> str:
-    return to_webvtt(_table, _names)
-
-
-def _table_key(content: Content) -> tuple[str, int, str]:
-    path = content.folder.table_path
-    edits = repr((content.edits.merged, content.edits.excluded))
-    return str(path), path.stat().st_mtime_ns, edits
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
+def _subtitles(content: Content, names: dict[int, str]) -> str:
+    return to_webvtt(content.table, names)
 
 
 def player_file(content: Content) -> Path | None:
