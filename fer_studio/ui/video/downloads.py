@@ -8,14 +8,13 @@ from pathlib import PurePath
 import streamlit as st
 
 from fer_core.settings import Settings
-from fer_core.video.analyses import draw_again, find_analysis
+from fer_core.video.analyses import draw_again
 from fer_core.video.analysis_folder import ANNOTATED_FILE
 from fer_core.video.documents import analysis_document
 from fer_core.video.face_table import to_csv, to_parquet
 from fer_core.video.summary import DEFAULT_THRESHOLD
-from fer_studio.ui.access import admission
 from fer_studio.ui.video.content import Content, subtitles_of
-from fer_studio.ui.video.feedback import act
+from fer_studio.ui.video.feedback import act_on_analysis
 
 
 def show_downloads(content: Content, settings: Settings) -> None:
@@ -100,12 +99,10 @@ def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
 
 
 def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
-    def action() -> None:
-        summary = find_analysis(analysis_id, settings, admission())
-        if summary is not None:
-            draw_again(summary.folder, settings, blurs=bool(st.session_state.get(blur_key)))
-
-    act(action)
+    blurs = bool(st.session_state.get(blur_key))
+    act_on_analysis(
+        analysis_id, settings, lambda summary: draw_again(summary.folder, settings, blurs=blurs)
+    )
 
 
 def _json(content: Content) -> bytes:

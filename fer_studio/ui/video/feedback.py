@@ -1,17 +1,18 @@
-"""The error of the last action on the video page, shown once in the next run of the page."""
+"""Run the actions of buttons on the video page, and show an error in the next run of the page."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import streamlit as st
 
 from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_core.video.analyses import AnalysisSummary, find_analysis
+from fer_studio.ui.access import admission
 from fer_studio.ui.messages import show_error
 
 _ERROR = "video_error"
-_LOG = logging.getLogger(__name__)
 
 
 def act(action: Callable[[], object]) -> None:
@@ -21,6 +22,24 @@ def act(action: Callable[[], object]) -> None:
         action()
     except InputError as error:
         st.session_state[_ERROR] = str(error)
+
+
+def act_on_analysis(
+    analysis_id: str, settings: Settings, action: Callable[[AnalysisSummary], object]
+) -> None:
+    """Run an action of a button on an analysis that the visitor may change, as ``act``.
+
+    The analysis is read again, because it or the visitor's role may have changed since the page was
+    drawn.
+    """
+
+    def run() -> None:
+        summary = find_analysis(analysis_id, settings, admission())
+        if summary is None:
+            raise InputError("This analysis does not exist any more; reload the page.")
+        action(summary)
+
+    act(run)
 
 
 def show_feedback() -> None:

@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.video.analyses import find_analysis
+from fer_core.video.analyses import AnalysisSummary
 from fer_core.video.edits import MAX_NAME_LENGTH, EditHistory, Edits
 from fer_core.video.timecode import format_time
-from fer_studio.ui.access import admission
 from fer_studio.ui.video.content import Content, summaries_of
-from fer_studio.ui.video.feedback import act
+from fer_studio.ui.video.feedback import act_on_analysis
 from fer_studio.ui.video.filters import Filters
 
 _PORTRAIT_WIDTH = 72
@@ -123,22 +121,15 @@ def _show_person(content: Content, person: int, edits: Edits, settings: Settings
 def change_edits(analysis_id: str, settings: Settings, change: Callable[[Edits], Edits]) -> None:
     """Store changed edits of an analysis that the visitor may change."""
 
-    def action() -> None:
-        history = _history(analysis_id, settings)
+    def store(summary: AnalysisSummary) -> None:
+        history = EditHistory(summary.folder.path)
         history.add(change(history.current))
 
-    act(action)
-
-
-def _history(analysis_id: str, settings: Settings) -> EditHistory:
-    summary = find_analysis(analysis_id, settings, admission())
-    if summary is None:
-        raise InputError("This analysis does not exist any more; reload the page.")
-    return EditHistory(summary.folder.path)
+    act_on_analysis(analysis_id, settings, store)
 
 
 def _undo(analysis_id: str, settings: Settings) -> None:
-    act(lambda: _history(analysis_id, settings).undo())
+    act_on_analysis(analysis_id, settings, lambda summary: EditHistory(summary.folder.path).undo())
 
 
 def _rename(analysis_id: str, person: int, name_key: str, settings: Settings) -> None:

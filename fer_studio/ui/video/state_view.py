@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_core.errors import InputError
 from fer_core.phrases import as_sentence
 from fer_core.settings import Settings
 from fer_core.video.analyses import (
@@ -21,7 +20,7 @@ from fer_core.video.analysis_queue import (
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import admission, leave_if_refused
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.video.feedback import act
+from fer_studio.ui.video.feedback import act_on_analysis
 
 _REFRESH_SECONDS = 1.0
 _STYLES: dict[ActualState, tuple[str, str]] = {
@@ -109,34 +108,23 @@ def _show_actions(summary: AnalysisSummary, settings: Settings) -> None:
             )
 
 
-def _own(analysis_id: str, settings: Settings) -> AnalysisSummary:
-    """Return an analysis if the visitor may change it.
-
-    It is read again, because the visitor's role may have changed since the page was drawn.
-
-    Raises:
-        InputError: The analysis does not exist, or the visitor may not change it.
-    """
-    summary = find_analysis(analysis_id, settings, admission())
-    if summary is None:
-        raise InputError("This analysis does not exist any more; reload the page.")
-    return summary
-
-
 def _stop(analysis_id: str, settings: Settings) -> None:
-    def action() -> None:
-        summary = _own(analysis_id, settings)
+    def stop(summary: AnalysisSummary) -> None:
         if summary.state == "queued":
             remove_pending_analysis(summary.folder, settings)
         else:
             summary.folder.request_stop()
 
-    act(action)
+    act_on_analysis(analysis_id, settings, stop)
 
 
 def _continue(analysis_id: str, settings: Settings) -> None:
-    act(lambda: continue_analysis(_own(analysis_id, settings).folder, settings))
+    act_on_analysis(
+        analysis_id, settings, lambda summary: continue_analysis(summary.folder, settings)
+    )
 
 
 def _delete(analysis_id: str, settings: Settings) -> None:
-    act(lambda: delete_analysis(_own(analysis_id, settings).folder, settings))
+    act_on_analysis(
+        analysis_id, settings, lambda summary: delete_analysis(summary.folder, settings)
+    )
