@@ -20,6 +20,7 @@ from fer_studio.ui.analyze.shown_picture import (
     shown_picture,
 )
 from fer_studio.ui.bars import show_probabilities
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -108,47 +109,35 @@ def _class_counts(result: PhotoResult) -> str:
 def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int) -> None:
     result = results[chosen]
     with st.container(horizontal=True):
-        st.download_button(
+        offer_download(
             "CSV",
             results_as_csv(results),
             "emotions.csv",
-            "text/csv",
             key="download_csv",
-            icon=":material/table:",
-            on_click="ignore",
-            help="One row per face: file, box, label and all probabilities.",
+            hint="One row per face: file, box, label and all probabilities.",
         )
-        st.download_button(
+        offer_download(
             "JSON",
             results_as_json(results),
             "emotions.json",
-            "application/json",
             key="download_json",
-            icon=":material/data_object:",
-            on_click="ignore",
-            help="The document that 'python -m fer_core classify --json' prints.",
+            hint="The document that 'python -m fer_core classify --json' prints.",
         )
         if result.faces:
-            st.download_button(
+            offer_download(
                 "Annotated picture",
                 lambda: annotated_jpeg(photos[chosen], result),
                 f"{_stem(result.file)}-emotions.jpg",
-                "image/jpeg",
                 key="download_picture",
-                icon=":material/image:",
-                on_click="ignore",
-                help="This photo in full size with boxes and labels.",
+                hint="This photo in full size with boxes and labels.",
             )
         if sum(1 for result in results if result.faces) > 1:
-            st.download_button(
+            offer_download(
                 "All annotated pictures",
                 lambda: _annotated_archive(photos, results),
                 "emotions.zip",
-                "application/zip",
                 key="download_archive",
-                icon=":material/folder_zip:",
-                on_click="ignore",
-                help="A zip of every photo with a face. Many photos take a while.",
+                hint="A zip of every photo with a face. Many photos take a while.",
             )
 
 

@@ -30,6 +30,7 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import near_result
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
@@ -215,15 +216,13 @@ def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
 def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_undo(dataset, state, key="curation_undo")
-        st.download_button(
+        offer_download(
             "Decisions as CSV",
             lambda: curation_csv(state.curation),
             f"{dataset.name}-curation.csv",
-            "text/csv",
             key="curation_csv",
             icon=":material/download:",
-            on_click="ignore",
-            disabled=not state.curation.entries,
+            is_disabled=not state.curation.entries,
         )
     with st.expander("Import decisions from a CSV", icon=":material/upload:"):
         with st.form("curation_import_form", border=False, clear_on_submit=True):

@@ -15,6 +15,7 @@ from fer_studio.ui.curating import (
     show_curation_outcome,
 )
 from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.gallery import choose_faces, choose_grouped_faces
 from fer_studio.ui.text import plain_text
 
@@ -38,15 +39,12 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     filters = st.container(horizontal=True, vertical_alignment="bottom")
     with filters:
         part = _filtered(dataset, finding, state, key)
-        st.download_button(
+        offer_download(
             "CSV",
             lambda: part.to_csv(dataset.faces),
             f"{dataset.name}-{finding.kind}.csv",
-            "text/csv",
             key=f"{key}_csv",
-            icon=":material/table:",
-            on_click="ignore",
-            help="The images of this finding that match the filters, one line each.",
+            hint="The images of this finding that match the filters, one line each.",
         )
     st.caption(_counted(dataset, part, len(finding)))
     if not len(part):

@@ -14,6 +14,7 @@ from fer_core.errors import InputError
 from fer_core.phrases import capitalized
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -119,14 +120,11 @@ def _show_table(overview: Overview, name: str) -> None:
                 },
             },
         )
-        st.download_button(
+        offer_download(
             "CSV",
             lambda: _as_csv(rows),
             f"{name}-counts.csv",
-            "text/csv",
             key="download_counts",
-            icon=":material/table:",
-            on_click="ignore",
         )
 
 
@@ -164,14 +162,11 @@ def _show_skipped(dataset: OpenDataset) -> None:
             st.caption(
                 f"The first {_MAX_LISTED}; the CSV contains all {len(faces.problems):,} lines."
             )
-        st.download_button(
+        offer_download(
             "CSV",
             lambda: _skipped_csv(faces),
             f"{dataset.name}-skipped.csv",
-            "text/csv",
             key="download_skipped",
-            icon=":material/table:",
-            on_click="ignore",
         )
 
 

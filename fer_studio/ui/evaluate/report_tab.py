@@ -16,6 +16,7 @@ from fer_core.evaluation.tables import classes_csv, evaluation_document, predict
 from fer_core.model_card import write_evaluation_card
 from fer_core.report.html import html_report
 from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.robustness_tab import measured_robustness, quality_slicings
 from fer_studio.ui.guard import section
@@ -34,47 +35,35 @@ def show_report(evaluation: LoadedEvaluation) -> None:
     )
     if evaluation.faces is not None and not measured_robustness(evaluation):
         st.caption("To include robustness curves, measure them in the tab Robustness first.")
-    st.download_button(
+    offer_download(
         "Report",
         lambda: _html(evaluation),
         f"{stem}.html",
-        "text/html",
         key="download_report",
-        icon=":material/description:",
-        on_click="ignore",
-        type="primary",
+        is_primary=True,
     )
     st.markdown("**For other programs**")
     with st.container(horizontal=True):
-        st.download_button(
+        offer_download(
             "Predictions as CSV",
             lambda: predictions_csv(evaluation.result),
             f"{stem}-predictions.csv",
-            "text/csv",
             key="download_predictions",
-            icon=":material/table:",
-            on_click="ignore",
-            help="One line per image: name, true and predicted class, all probabilities.",
+            hint="One line per image: name, true and predicted class, all probabilities.",
         )
-        st.download_button(
+        offer_download(
             "Metrics per class as CSV",
             lambda: classes_csv(evaluation.result),
             f"{stem}-emotions.csv",
-            "text/csv",
             key="download_classes",
-            icon=":material/table:",
-            on_click="ignore",
-            help="Precision, recall and F1 with intervals; undefined values are empty.",
+            hint="Precision, recall and F1 with intervals; undefined values are empty.",
         )
-        st.download_button(
+        offer_download(
             "Complete evaluation as JSON",
             lambda: json.dumps(_document(evaluation), indent=2) + "\n",
             f"{stem}.json",
-            "application/json",
             key="download_json",
-            icon=":material/data_object:",
-            on_click="ignore",
-            help="Same content as 'python -m fer_core evaluate --assessment'.",
+            hint="Same content as 'python -m fer_core evaluate --assessment'.",
         )
     if may_edit():
         _show_card(evaluation)

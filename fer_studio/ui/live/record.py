@@ -15,6 +15,7 @@ from fer_core.charts.live import (
 from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.text import clock_time
@@ -101,25 +102,19 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
 
 def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
+        offer_download(
             "CSV",
             record.to_csv,
             "live-emotions.csv",
-            "text/csv",
             key="live_csv",
-            icon=":material/table:",
-            on_click="ignore",
-            help="One row per face and time: time, person, box, label and all probabilities.",
+            hint="One row per face and time: time, person, box, label and all probabilities.",
         )
-        st.download_button(
+        offer_download(
             "JSON",
             record.to_json,
             "live-emotions.json",
-            "application/json",
             key="live_json",
-            icon=":material/data_object:",
-            on_click="ignore",
-            help="The same, with the shares of time above.",
+            hint="The same, with the shares of time above.",
         )
         st.button(
             "Clear the record",

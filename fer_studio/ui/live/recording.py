@@ -6,6 +6,7 @@ import streamlit as st
 
 from fer_core.live.recording import VideoRecording
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
@@ -50,14 +51,11 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     with st.container(border=True):
         st.video(content, alt=f"The recording, {duration_text(recording.seconds)}")
         with st.container(horizontal=True):
-            st.download_button(
+            offer_download(
                 f"Video, {len(content) / 1e6:.1f} MB",
                 content,
                 "live-emotions.mp4",
-                "video/mp4",
                 key="live_video",
-                icon=":material/movie:",
-                on_click="ignore",
             )
             st.button(
                 "Discard",

@@ -29,6 +29,7 @@ from fer_core.training.queue import start_pending_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_deletion import delete_run, is_default_model
 from fer_core.training.run_folder import RunFolder
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -211,14 +212,12 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         if not differences:
             st.caption("Same settings as the recipe.")
     text = config_as_text(config)
-    st.download_button(
+    offer_download(
         "Download",
         text,
         f"{run.id}.json",
-        "application/json",
         key=f"download_config_{run.id}",
         icon=":material/download:",
-        on_click="ignore",
     )
     st.code(text, language="json", height=260)
 

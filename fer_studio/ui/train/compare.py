@@ -12,6 +12,7 @@ from fer_core.csv_text import csv_text
 from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_title
@@ -33,15 +34,12 @@ def show_compare(settings: Settings) -> None:
     shown = _filtered(runs)
     chosen = _choose(shown, default_bundle_name(settings))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
+        offer_download(
             "CSV",
             lambda: runs_as_csv(shown),
             "runs.csv",
-            "text/csv",
             key="download_runs",
-            icon=":material/table:",
-            on_click="ignore",
-            help="The runs in the table with all their settings.",
+            hint="The runs in the table with all their settings.",
         )
         if len(chosen) == 1:
             _show_actions(chosen[0], settings)

@@ -23,6 +23,7 @@ from fer_core.training.queue import active_runs, waiting_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import DATASET, ChosenDataset, choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import (
@@ -162,14 +163,12 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
             st.caption("Correct the settings first; then the configuration appears here.")
         else:
             text = config_as_text(config)
-            st.download_button(
+            offer_download(
                 "Download",
                 text,
                 f"{draft.recipe}.json",
-                "application/json",
                 key="download_config",
                 icon=":material/download:",
-                on_click="ignore",
             )
             st.code(text, language="json", height=260)
         # A new element after each upload, so that a file is not read twice.

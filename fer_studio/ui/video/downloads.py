@@ -13,6 +13,7 @@ from fer_core.video.analysis_folder import ANNOTATED_FILE
 from fer_core.video.documents import analysis_document
 from fer_core.video.face_table import to_csv, to_parquet
 from fer_core.video.summary import DEFAULT_THRESHOLD
+from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.video.content import Content, subtitles_of
 from fer_studio.ui.video.feedback import act_on_analysis
 
@@ -27,45 +28,33 @@ def show_downloads(content: Content, settings: Settings) -> None:
         "explains the columns."
     )
     with st.container(horizontal=True):
-        st.download_button(
+        offer_download(
             "CSV",
             lambda: to_csv(table, names),
             f"{stem}-faces.csv",
-            "text/csv",
             key=f"video_csv_{key}",
-            icon=":material/table:",
-            on_click="ignore",
-            help="One row per person and analyzed frame.",
+            hint="One row per person and analyzed frame.",
         )
-        st.download_button(
+        offer_download(
             "Parquet",
             lambda: to_parquet(table, names),
             f"{stem}-faces.parquet",
-            "application/vnd.apache.parquet",
             key=f"video_parquet_{key}",
-            icon=":material/view_column:",
-            on_click="ignore",
-            help="The same table, smaller and with types, for pandas, R or DuckDB.",
+            hint="The same table, smaller and with types, for pandas, R or DuckDB.",
         )
-        st.download_button(
+        offer_download(
             "JSON",
             lambda: _json(content),
             f"{stem}-emotions.json",
-            "application/json",
             key=f"video_json_{key}",
-            icon=":material/data_object:",
-            on_click="ignore",
-            help="Summary, episodes, markers and the table by columns.",
+            hint="Summary, episodes, markers and the table by columns.",
         )
-        st.download_button(
+        offer_download(
             "Subtitles",
             lambda: subtitles_of(content),
             f"{stem}-emotions.vtt",
-            "text/vtt",
             key=f"video_vtt_{key}",
-            icon=":material/subtitles:",
-            on_click="ignore",
-            help="The dominant emotion of each person, as WebVTT.",
+            hint="The dominant emotion of each person, as WebVTT.",
         )
     _show_annotated(content, stem, settings)
 
@@ -74,15 +63,12 @@ def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
     path, key = content.folder.path / ANNOTATED_FILE, content.key
     with st.container(horizontal=True, vertical_alignment="center"):
         if path.is_file():
-            st.download_button(
+            offer_download(
                 "Annotated video",
                 path.read_bytes,
                 f"{stem}-annotated.mp4",
-                "video/mp4",
                 key=f"video_mp4_{key}",
-                icon=":material/movie:",
-                on_click="ignore",
-                help="H.264 with the original sound.",
+                hint="H.264 with the original sound.",
             )
         if content.source is None:
             return
