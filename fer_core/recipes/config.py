@@ -375,25 +375,17 @@ class TrainingConfig:
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.label_encoding == "integer" and (self.label_smoothing or self.mixup_alpha):
-            raise ValueError(
-                "label_smoothing and mixup_alpha need label_encoding=one_hot. "
-                "Received: label_encoding=integer"
-            )
-        if self.label_encoding == "integer" and self.loss == "focal":
-            raise ValueError(
-                "loss=focal needs label_encoding=one_hot. Received: label_encoding=integer"
-            )
-        if self.label_encoding == "integer" and self.targets == "votes_distribution":
-            raise ValueError(
-                "targets=votes_distribution needs label_encoding=one_hot. "
-                "Received: label_encoding=integer"
-            )
-        if self.label_encoding == "integer" and self.low_resolution_epochs:
-            raise ValueError(
-                "low_resolution_epochs needs label_encoding=one_hot. "
-                "Received: label_encoding=integer"
-            )
+        one_hot_only = {
+            "label_smoothing and mixup_alpha need": self.label_smoothing or self.mixup_alpha,
+            "loss=focal needs": self.loss == "focal",
+            "targets=votes_distribution needs": self.targets == "votes_distribution",
+            "low_resolution_epochs needs": self.low_resolution_epochs,
+        }
+        for what_needs, is_used in one_hot_only.items():
+            if is_used and self.label_encoding == "integer":
+                raise ValueError(
+                    f"{what_needs} label_encoding=one_hot. Received: label_encoding=integer"
+                )
         if self.low_resolution_epochs and not ARCHITECTURES[self.architecture].takes_any_size:
             names = ", ".join(
                 name for name, architecture in ARCHITECTURES.items() if architecture.takes_any_size
