@@ -302,10 +302,7 @@ class CurationFile:
             history = self._read_history()
             if not history.done:
                 raise InputError("There is no change of the curation left to undo.")
-            batch = history.done[-1]
-            _check_last(batch, batch_id, "undone")
-            change, replaced = self._apply_batch(batch, f"undone: {batch.summary}")
-            undone = _Batch(batch.id, batch.summary, replaced, batch.undoes_images)
+            change, undone = self._apply_batch(history.done[-1], "undone", batch_id)
             self._write(change.curation, _History(history.done[:-1], (*history.undone, undone)))
             return change
 
@@ -323,20 +320,29 @@ class CurationFile:
             history = self._read_history()
             if not history.undone:
                 raise InputError("There is no change of the curation left to redo.")
-            batch = history.undone[-1]
-            _check_last(batch, batch_id, "redone")
-            change, replaced = self._apply_batch(batch, f"redone: {batch.summary}")
-            done = _Batch(batch.id, batch.summary, replaced, batch.undoes_images)
+            change, done = self._apply_batch(history.undone[-1], "redone", batch_id)
             self._write(change.curation, _History((*history.done, done), history.undone[:-1]))
             return change
 
     def _apply_batch(
-        self, batch: _Batch, summary: str
-    ) -> tuple[CurationChange, dict[Identity, CurationEntry | None]]:
-        """Put back the decisions in ``batch.before``; return the change and what it replaces."""
+        self, batch: _Batch, verb: str, expected_id: str | None
+    ) -> tuple[CurationChange, _Batch]:
+        """Put back the decisions in ``batch.before``.
+
+        Args:
+            batch: The last batch of the history.
+            verb: What happens to it: "undone" or "redone".
+            expected_id: The batch that the caller means; None for the last one.
+
+        Returns:
+            The change, and the batch that takes it back.
+        """
+        _check_last(batch, expected_id, verb)
         old = self._entries()
         replaced = {identity: old.get(identity) for identity in batch.before}
-        return _change_between(old, _with_decisions(old, batch.before), summary), replaced
+        new = _with_decisions(old, batch.before)
+        opposite = _Batch(batch.id, batch.summary, replaced, batch.undoes_images)
+        return _change_between(old, new, f"{verb}: {batch.summary}"), opposite
 
     def _update(
         self,
