@@ -29,7 +29,7 @@ from fer_core.commands import (
     train,
     video,
 )
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.settings import load_settings
 
 PROGRAM = "python -m fer_core"
@@ -105,7 +105,7 @@ def main(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         # Refused by the system (permission, space, length of a name): not a defect of the program.
-        reason = error.strerror or type(error).__name__
+        reason = system_reason(error)
         where = f"{error.filename}: " if error.filename else ""
         print(
             f"error: {where}{reason}; check the path, its permissions and the free space.",

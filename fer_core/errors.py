@@ -22,6 +22,11 @@ def first_line(error: BaseException) -> str:
     return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:300]}…"
 
 
+def system_reason(error: OSError) -> str:
+    """Why the system refused something, such as "Permission denied"; never empty."""
+    return error.strerror or first_line(error)
+
+
 def root_cause(error: BaseException) -> str:
     """The part of an exception's message that says what went wrong, at most 400 characters.
 

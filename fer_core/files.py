@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 
 #: Part of the name of every file and folder that is being written or removed.
 PART = ".fer-part"
@@ -228,7 +228,7 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+        reason = system_reason(error)
         if is_disk_full(error):
             advice = "free some space and try again"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -243,7 +243,7 @@ def cannot_read(path: Path, error: OSError) -> InputError:
 
     It is not damaged: deleting or replacing it would be the wrong advice.
     """
-    reason = error.strerror or type(error).__name__
+    reason = system_reason(error)
     return InputError(
         f"{path} cannot be read ({reason}); check its permissions: the user who runs this program "
         "should be allowed to read it."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 
 #: The folder that contains the code: a checkout, or the environment's folder of packages.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -153,8 +153,8 @@ def _check_readable(root: Path) -> None:
         return  # reported where the folder is needed
     except OSError as error:
         raise InputError(
-            f"The folder {root} cannot be read ({error.strerror}); make it readable for the user "
-            "who runs this program, or set another folder."
+            f"The folder {root} cannot be read ({system_reason(error)}); make it readable for "
+            "the user who runs this program, or set another folder."
         ) from error
 
 

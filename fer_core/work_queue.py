@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import read_json, write_json
 
 _LOCK_FILE = "lock"
@@ -125,15 +125,15 @@ class WorkQueue:
             ) from error
         except OSError as error:
             raise InputError(
-                f"The queue in {self._folder} cannot be written ({error.strerror}); check its "
-                "permissions and the free space."
+                f"The queue in {self._folder} cannot be written ({system_reason(error)}); check "
+                "its permissions and the free space."
             ) from error
         try:
             yield
         except OSError as error:
             raise InputError(
-                f"The queue in {self._folder} cannot be changed ({error.strerror}); check its "
-                "permissions and the free space."
+                f"The queue in {self._folder} cannot be changed ({system_reason(error)}); check "
+                "its permissions and the free space."
             ) from error
         finally:
             lock.release()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import write_text
 from fer_core.phrases import format_duration
 from fer_core.settings import Settings
@@ -64,7 +64,9 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name a CSV file.") from error
+        raise InputError(
+            f"{path} cannot be read ({system_reason(error)}); name a CSV file."
+        ) from error
 
 
 def write_file(path: Path, text: str) -> None:
@@ -77,7 +79,7 @@ def write_file(path: Path, text: str) -> None:
         write_text(path, text)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror}); name another file."
+            f"{path} cannot be written ({system_reason(error)}); name another file."
         ) from error
 
 

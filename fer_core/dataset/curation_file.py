@@ -27,7 +27,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.imported import stored_classes
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.store import import_folder
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import os_errors_as_input_errors, read_json, replaced_file
 from fer_core.phrases import counted
 from fer_core.settings import Settings
@@ -189,7 +189,7 @@ class CurationFile:
             return Curation()
         except OSError as error:
             raise InputError(
-                f"{self.path} cannot be read ({error.strerror}); make it readable."
+                f"{self.path} cannot be read ({system_reason(error)}); make it readable."
             ) from error
         return parse_curation(content, self.path.name, stored_classes(self.folder))
 

@@ -19,7 +19,7 @@ from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import (
     PLAIN_NAME,
     cannot_read,
@@ -249,8 +249,8 @@ def delete_dataset(name: str, settings: Settings) -> None:
             delete_folder(folder)
     except OSError as error:
         raise InputError(
-            f"The dataset {name!r} cannot be deleted ({error.strerror}); check the permissions "
-            f"of {settings.data_root}."
+            f"The dataset {name!r} cannot be deleted ({system_reason(error)}); check the "
+            f"permissions of {settings.data_root}."
         ) from error
 
 

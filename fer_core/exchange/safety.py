@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, system_reason
 
 #: Maximum size of a file, and of its unpacked content. VGG16 takes 528 MB, a typical face network a
 #: tenth of it.
@@ -27,7 +27,7 @@ def check_file(path: Path) -> None:
             start = file.read(16)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read ({error.strerror or first_line(error)}); name a model file."
+            f"{path} cannot be read ({system_reason(error)}); name a model file."
         ) from error
     if path.suffix.lower() in _PICKLES or _looks_pickled(start):
         raise InputError(

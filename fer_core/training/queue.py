@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import is_disk_full
 from fer_core.job_lock import LOCK_SECONDS
 from fer_core.processes import lock_file, spawn
@@ -129,8 +129,8 @@ def _start(run: RunFolder, settings: Settings) -> bool:
             )
         except OSError as error:
             raise InputError(
-                f"The run {run.path.name} cannot be started ({error.strerror}); free some memory, "
-                "or end other processes."
+                f"The run {run.path.name} cannot be started ({system_reason(error)}); free some "
+                "memory, or end other processes."
             ) from error
         finally:
             os.close(log)
@@ -155,7 +155,7 @@ def _open_log(run: RunFolder) -> int | None:
             ) from error
         reason = (
             f"The run could not be started: {error.filename} cannot be written "
-            f"({error.strerror}); check its permissions, then continue the run."
+            f"({system_reason(error)}); check its permissions, then continue the run."
         )
     try:
         epochs = len(run.read_epochs())

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import existing_path
 from fer_core.job_lock import has_living_process
 from fer_core.recipes import TrainingConfig
@@ -196,7 +196,7 @@ def list_runs(settings: Settings) -> list[RunSummary]:
         return []
     except OSError as error:
         raise InputError(
-            f"The runs in {settings.runs_root} cannot be read ({error.strerror}); check the "
+            f"The runs in {settings.runs_root} cannot be read ({system_reason(error)}); check the "
             "folder's permissions."
         ) from error
     positions = _queue_positions(settings)

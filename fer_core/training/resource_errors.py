@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import is_disk_full
 from fer_core.recipes import TrainingConfig
 from fer_core.recipes.architectures import ARCHITECTURES
@@ -84,5 +84,5 @@ def failure_reason(error: BaseException, run: RunFolder) -> str:
         )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or type(error).__name__}; {progress}."
+        return f"{where}{system_reason(error)}; {progress}."
     return first_line(error)

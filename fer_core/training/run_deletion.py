@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 
 from fer_core.bundle import default_bundle_folder, default_model_lock
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import delete_folder
 from fer_core.settings import Settings
 from fer_core.training.control import is_active
@@ -53,5 +53,5 @@ def _delete(run: RunFolder, settings: Settings) -> None:
         delete_folder(run.path)
     except OSError as error:
         raise InputError(
-            f"{run.path} cannot be removed ({error.strerror}); check its permissions."
+            f"{run.path} cannot be removed ({system_reason(error)}); check its permissions."
         ) from error

@@ -27,7 +27,7 @@ from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.emotions import EMOTIONS
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import (
     is_disk_full,
     numbered_folder,
@@ -317,7 +317,7 @@ class RunFolder:
         except OSError as error:
             action = "free some space" if is_disk_full(error) else "choose another with --run-dir"
             raise InputError(
-                f"The run folder {self.path} cannot be written ({error.strerror}); {action}."
+                f"The run folder {self.path} cannot be written ({system_reason(error)}); {action}."
             ) from error
         if not is_new:
             raise InputError(
@@ -366,7 +366,7 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+            raise InputError(f"{path} cannot be read ({system_reason(error)}).") from error
         if curation.problems:
             raise InputError(f"The run's own curation is damaged: {curation.problems[0]}")
         return curation

@@ -25,7 +25,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fer_core.dataset.store import locate_dataset, validated_name
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.extras import require_packages
 from fer_core.files import (
     os_errors_as_input_errors,
@@ -232,7 +232,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
             raise
     except OSError as error:
         raise InputError(
-            f"The study cannot be stored in {folder} ({error.strerror}); check the folder's "
+            f"The study cannot be stored in {folder} ({system_reason(error)}); check the folder's "
             "permissions and the free space."
         ) from error
 

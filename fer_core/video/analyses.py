@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from fer_core.access import Admission
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import is_disk_full
 from fer_core.settings import Settings
 from fer_core.video.analysis_folder import (
@@ -235,5 +235,5 @@ def _store(upload: BinaryIO, path: Path, name: str) -> None:
     except OSError as error:
         action = "free some space" if is_disk_full(error) else "check its permissions"
         raise InputError(
-            f"{name} cannot be stored in {path.parent.parent} ({error.strerror}); {action}."
+            f"{name} cannot be stored in {path.parent.parent} ({system_reason(error)}); {action}."
         ) from error

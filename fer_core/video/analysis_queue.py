@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import delete_folder, is_disk_full
 from fer_core.job_lock import LOCK_SECONDS
 from fer_core.processes import lock_file, spawn
@@ -90,7 +90,7 @@ def delete_analysis(folder: AnalysisFolder, settings: Settings) -> None:
         delete_folder(folder.path)
     except OSError as error:
         raise InputError(
-            f"{folder.path} cannot be removed ({error.strerror}); check its permissions."
+            f"{folder.path} cannot be removed ({system_reason(error)}); check its permissions."
         ) from error
 
 
@@ -132,7 +132,7 @@ def _start(folder: AnalysisFolder, settings: Settings) -> bool:
     except OSError as error:
         if is_disk_full(error):
             raise InputError("The analysis cannot be started: the disk is full.") from error
-        reason = f"The analysis could not be started ({error.strerror}); try again."
+        reason = f"The analysis could not be started ({system_reason(error)}); try again."
         try:
             folder.write_status(AnalysisStatus(state="failed", message=reason))
         except OSError:

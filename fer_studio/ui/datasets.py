@@ -23,7 +23,7 @@ from fer_core.dataset.store import (
 )
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import VOTES_FILE, read_votes
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.settings import Settings
 from fer_studio.ui.text import plain_text
 
@@ -79,7 +79,7 @@ def _content_key(folder: Path) -> tuple[int, ...]:
         stats = [(folder / file).stat() for file in (RECORD_FILE, FACES_FILE)]
     except OSError as error:
         raise InputError(
-            f"The dataset in {folder} is damaged ({error.strerror}: "
+            f"The dataset in {folder} is damaged ({system_reason(error)}: "
             f"{Path(str(error.filename)).name}); delete it and import it again."
         ) from error
     return tuple(
