@@ -11,12 +11,11 @@ from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_core.evaluation.calibration_analysis import CalibrationState
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate
+from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
 from fer_core.model_card import DEMO, LIMITS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-_UNDEFINED = "undefined"
 
 
 def html_report(
@@ -53,7 +52,7 @@ def html_report(
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         warnings=(*demo_warning, *result.facts.warnings),
         result=result,
-        percent=_percent,
+        percent=percent,
         summary_rows=_summary_rows(result) + _vote_rows(votes),
         class_rows=_class_rows(result),
         confusion_rows=[
@@ -124,8 +123,8 @@ def _class_rows(result: EvaluationResult) -> list[list[str]]:
                 for metric in (class_result.precision, class_result.recall, class_result.f1)
             ],
             f"{class_result.support:,}",
-            _number(class_result.auc),
-            _number(class_result.average_precision),
+            number(class_result.auc),
+            number(class_result.average_precision),
         ]
         for class_result in result.per_class
     ]
@@ -138,8 +137,8 @@ def _calibration_rows(result: EvaluationResult) -> list[list[str]]:
         return [
             title,
             *_number_cells(state.ece),
-            _number(state.ece_by_chance),
-            _number(state.log_loss),
+            number(state.ece_by_chance),
+            number(state.log_loss),
         ]
 
     rows = [
@@ -228,28 +227,14 @@ def _model_rows(bundle: Bundle, temperature: float) -> list[tuple[str, str]]:
 
 
 def _percent_cells(estimate: Estimate) -> tuple[str, str]:
-    if estimate.value is None:
-        return _UNDEFINED, ""
-    if estimate.low is None or estimate.high is None:
-        return _percent(estimate.value), ""
-    return _percent(estimate.value), f"({100 * estimate.low:.1f} to {_percent(estimate.high)})"
+    interval = percent_interval(estimate)
+    return percent(estimate.value), f"({interval})" if interval else ""
 
 
 def _number_cells(estimate: Estimate) -> tuple[str, str]:
-    if estimate.value is None:
-        return _UNDEFINED, ""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}", ""
-    return f"{estimate.value:.3f}", f"({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    interval = number_interval(estimate)
+    return number(estimate.value), f"({interval})" if interval else ""
 
 
 def _score(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _number(value: float | None) -> str:
-    return _UNDEFINED if value is None else f"{value:.3f}"

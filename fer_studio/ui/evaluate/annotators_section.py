@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_core.metrics import Estimate
-from fer_studio.ui.evaluate.formatting import number, number_interval, percent, percent_interval
+from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
 from fer_studio.ui.guard import section
 
 

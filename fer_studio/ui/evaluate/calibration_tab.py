@@ -12,15 +12,15 @@ from fer_core.evaluation.calibration_analysis import (
     CalibrationState,
 )
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
-from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
-from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.formatting import (
+from fer_core.metrics.formatting import (
     UNDEFINED,
     number,
     number_interval,
     percent,
     percent_interval,
 )
+from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle, list_bundles
 from fer_core.charts.evaluation import difference_intervals
 from fer_core.evaluation.model_comparison import Comparison, compare
+from fer_core.metrics.formatting import number, percent
 from fer_studio.ui.choices import bundle_title
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
 from fer_studio.ui.evaluate.faces import show_positions
-from fer_studio.ui.evaluate.formatting import number, percent
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.text import plain_text

@@ -13,9 +13,9 @@ from fer_core.charts.evaluation import (
 )
 from fer_core.charts.evaluation.per_class_charts import METRIC_TITLES
 from fer_core.evaluation.per_class import ClassResult
+from fer_core.metrics.formatting import UNDEFINED, number, number_interval
 from fer_core.phrases import capitalized
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.formatting import UNDEFINED, number, number_interval
 from fer_studio.ui.guard import section
 
 _VIEWS = ("Metrics", "Curves", "Threshold")

@@ -12,9 +12,9 @@ from fer_core.evaluation.corruptions import CORRUPTIONS, corrupted
 from fer_core.evaluation.robustness import measure_robustness
 from fer_core.evaluation.slices import image_slicings, slice_by_score
 from fer_core.jobs.job import JobKind
+from fer_core.metrics.formatting import percent, percent_interval
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images
-from fer_studio.ui.evaluate.formatting import percent, percent_interval
 from fer_studio.ui.evaluate.image_findings import votes_of
 from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.guard import section

@@ -8,9 +8,9 @@ import streamlit as st
 
 from fer_core.charts.evaluation import summary_intervals
 from fer_core.evaluation.result import EvaluationResult
+from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
 from fer_studio.ui.evaluate.annotators_section import show_annotators
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.formatting import number, number_interval, percent, percent_interval
 from fer_studio.ui.guard import section
 from fer_studio.ui.text import plain_text
 

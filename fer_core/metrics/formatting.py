@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_core.metrics import Estimate
+from fer_core.metrics.intervals import Estimate
 
 UNDEFINED = "undefined"
 
