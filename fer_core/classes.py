@@ -147,20 +147,25 @@ def match_class(name: str, classes: Sequence[str]) -> int | None:
     return emotions.index(emotion) if emotions.count(emotion) == 1 else None
 
 
-@lru_cache(maxsize=64)
-def class_colors(classes: tuple[str, ...]) -> dict[str, str]:
-    """Return the color of each class, as ``#RRGGBB``.
+def class_colors(classes: Iterable[str]) -> dict[str, str]:
+    """Return the color of each class, as ``#RRGGBB``, in the given order.
 
     Emotions have the same color in every class list. Other classes get the colors that remain, in
-    the order of the list.
+    the order of ``sorted_classes``: the order of a model's outputs does not change a color.
     """
+    return _class_colors(tuple(classes))
+
+
+@lru_cache(maxsize=64)
+def _class_colors(classes: tuple[str, ...]) -> dict[str, str]:
+    ordered = sorted_classes(classes)
     colors: dict[str, str] = {}
-    for name in classes:
+    for name in ordered:
         emotion = emotion_from_name(name, EMOTIONS8)
         if emotion is not None and EMOTION_COLORS[emotion] not in colors.values():
             colors[name] = EMOTION_COLORS[emotion]
     remaining = iter([color for color in _PALETTE if color not in colors.values()])
-    for name in classes:
+    for name in ordered:
         if name not in colors:
             colors[name] = next(remaining, EMOTION_COLORS["neutral"])
     return {name: colors[name] for name in classes}

@@ -67,6 +67,13 @@ def test_emotions_have_their_color_in_every_list() -> None:
     assert class_colors(("ahegao", "Happiness"))["Happiness"] == EMOTION_COLORS["happy"]
 
 
+def test_a_class_has_the_same_color_in_every_order() -> None:
+    classes = ("zebra", "happy", "class 10", "ant")
+    colors = class_colors(classes)
+    assert tuple(colors) == classes
+    assert class_colors(reversed(classes)) == colors == class_colors(sorted_classes(classes))
+
+
 @pytest.mark.parametrize("emotions", [0, 3, 8])
 def test_twenty_classes_have_colors_that_can_be_distinguished(emotions: int) -> None:
     others = tuple(f"class {number}" for number in range(MAX_CLASSES - emotions))

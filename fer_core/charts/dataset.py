@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
-from fer_core.charts.labels import colors_of, height_for, plot_text, plot_texts
+from fer_core.charts.labels import height_for, plot_text, plot_texts
+from fer_core.classes import class_colors
 from fer_core.dataset.face_set import SPLITS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
         counts,
         [f"{value:,}" for value in counts.values()],
         "%{y}: %{x:,} images",
-        colors=colors_of(counts),
+        colors=class_colors(counts),
         height=height_for(len(counts), 280, 26),
         margin=_MARGIN,
         # A longer axis leaves space for the number next to the longest bar.
@@ -61,7 +62,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
 
     figure = go.Figure()
     classes = list(dict.fromkeys(name for by_class in shares.values() for name in by_class))
-    colors = colors_of(classes)
+    colors = class_colors(classes)
     for split, by_class in shares.items():
         figure.add_bar(
             x=plot_texts(classes),
@@ -118,7 +119,7 @@ def intensity_lines(
 
     figure = go.Figure()
     centers = np.arange(0, 256, bin_width) + (bin_width - 1) / 2
-    colors = colors_of(classes)
+    colors = class_colors(classes)
     for name, histogram in histograms.items():
         figure.add_scatter(
             x=centers,
@@ -201,7 +202,7 @@ def embedding_map(
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    colors = colors_of(classes)
+    colors = class_colors(classes)
     for index, name in enumerate(classes):
         chosen = np.flatnonzero(labels == index).tolist()
         if not chosen:
@@ -238,7 +239,7 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    colors = colors_of(before)
+    colors = class_colors(before)
     for name, counts, pattern in (("as imported", before, "/"), ("used in training", after, "")):
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
@@ -275,7 +276,7 @@ def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
         known,
         [f"{share:.0f} %" for share in known.values()],
         "annotators agree with %{x:.1f} % of the labels %{y}",
-        colors=colors_of(share_by_class),
+        colors=class_colors(share_by_class),
         height=height_for(len(known), 280, 26),
         margin=_MARGIN,
         axis={
@@ -296,7 +297,7 @@ def vote_bars(votes: Mapping[str, int], classes: Sequence[str]) -> go.Figure:
         votes,
         [str(count) if count else "" for count in votes.values()],
         "%{y}: %{x} annotators",
-        colors=colors_of(classes),
+        colors=class_colors(classes),
         height=250,
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         gap=0.2,

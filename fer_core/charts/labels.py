@@ -1,11 +1,9 @@
-"""Names of classes in charts: as text for Plotly, with a color and space for each."""
+"""Names of classes in charts: as text for Plotly, and the height that they need."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-
-from fer_core.classes import class_colors, sorted_classes
 
 #: Up to this number of classes charts have their usual height.
 _USUAL_COUNT = 8
@@ -19,11 +17,6 @@ def plot_text(name: str) -> str:
 def plot_texts(names: Iterable[str]) -> list[str]:
     """Return ``plot_text`` of each name."""
     return [plot_text(name) for name in names]
-
-
-def colors_of(classes: Iterable[str]) -> dict[str, str]:
-    """Return the color of each class, as ``#RRGGBB``; it does not depend on their order."""
-    return class_colors(sorted_classes(classes))
 
 
 def height_for(count: int, usual: int, per_class: int) -> int:

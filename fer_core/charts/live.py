@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.labels import colors_of, height_for
+from fer_core.charts.labels import height_for
+from fer_core.classes import class_colors
 from fer_core.live.session_record import RecordRows
 
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
@@ -38,7 +39,7 @@ def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
     Args:
         probability_by_class: Probabilities from 0 to 1, from the top down.
     """
-    colors = colors_of(probability_by_class)
+    colors = class_colors(probability_by_class)
     return {
         "animation": False,
         "grid": {"left": 4, "right": 44, "top": 4, "bottom": 4, "containLabel": True},
@@ -107,7 +108,7 @@ def emotion_timeline(
         _LEGEND_HEIGHT + _TIMELINE_GAP + band * (_TIMELINE_HEIGHT + _TIMELINE_GAP)
         for band in range(bands)
     ]
-    colors = colors_of(rows.classes)
+    colors = class_colors(rows.classes)
     series = [
         {
             "type": "line",
@@ -192,7 +193,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
     Args:
         shares: By person and class, 0 to 1; the shares of one person sum to 1.
     """
-    colors = colors_of(next(iter(shares.values()), {}))
+    colors = class_colors(next(iter(shares.values()), {}))
     return {
         "animation": False,
         "legend": _LEGEND,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
-from fer_core.charts.labels import colors_of, height_for
+from fer_core.charts.labels import height_for
+from fer_core.classes import class_colors
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,7 +24,7 @@ def probability_bars(probability_by_class: Mapping[str, float]) -> go.Figure:
         shares,
         [f"{share:.0f} %" for share in shares.values()],
         "%{y}: %{x:.1f} %",
-        colors=colors_of(probability_by_class),
+        colors=class_colors(probability_by_class),
         height=height_for(len(shares), 220, 22),
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         axis={**PERCENT_AXIS, "title": {"text": "probability", "standoff": 12}},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_core.charts.labels import colors_of
+from fer_core.classes import class_colors
 from fer_core.training.run_folder import EpochRecord
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
     return _live_curves(
         epochs,
         curves,
-        colors_of(classes),
+        class_colors(classes),
         "recall (%)",
         number_format=".0f",
         scale={"domain": [0, 100]},

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.labels import colors_of, plot_text
+from fer_core.charts.labels import plot_text
+from fer_core.classes import class_colors
 from fer_core.video.face_table import FaceTable
 from fer_core.video.timecode import format_time
 
@@ -98,7 +99,7 @@ def emotion_lanes(
     figure = go.Figure()
     ticks: dict[float, str] = {}
     start, end = limits
-    colors = colors_of(table.classes)
+    colors = class_colors(table.classes)
     pitch = len(classes) + _PERSON_GAP / _LANE_HEIGHT
     for index, (person, title) in enumerate(titles.items()):
         rows = table.of_person(person)
@@ -219,7 +220,7 @@ def _click_points(
         x=np.round(times, 3),
         y=np.full(count, round(base + _FILL / 2, 3)),
         mode="markers",
-        marker={"size": 12, "opacity": 0, "color": colors_of(rows.classes)[label]},
+        marker={"size": 12, "opacity": 0, "color": class_colors(rows.classes)[label]},
         selected=hidden,
         unselected=hidden,
         customdata=np.array([[round(float(moment), 3), person, label] for moment in times], object),

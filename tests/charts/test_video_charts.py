@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.charts.labels import colors_of
 from fer_core.charts.video import TimelineMarker, downsampled, emotion_lanes, timeline_height
+from fer_core.classes import class_colors
 from fer_core.video.face_table import FaceTable, empty_table
 
 CLASSES = ("happy", "sad")
@@ -57,7 +57,7 @@ def test_each_person_and_class_has_a_lane_in_its_color_that_can_be_clicked() -> 
     lanes = [trace for trace in figure.data if trace.mode == "lines"]
     points = [trace for trace in figure.data if trace.mode == "markers"]
     assert [trace.line.color for trace in lanes] == [
-        colors_of(table.classes)[name] for name in CLASSES
+        class_colors(table.classes)[name] for name in CLASSES
     ]
     assert len(points) == 2
     assert points[0].x[0] == 0.0 and points[0].x[-1] == 5.0

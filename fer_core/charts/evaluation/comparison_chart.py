@@ -11,7 +11,8 @@ from fer_core.charts.evaluation.style import (
     estimate_text,
     whiskers,
 )
-from fer_core.charts.labels import colors_of, height_for, plot_text
+from fer_core.charts.labels import height_for, plot_text
+from fer_core.classes import class_colors
 from fer_core.evaluation.model_comparison import Comparison
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
 
     figure = go.Figure()
     extent = 0.05
-    colors = colors_of(class_comparison.name for class_comparison in comparison.per_class)
+    colors = class_colors(class_comparison.name for class_comparison in comparison.per_class)
     for class_comparison in comparison.per_class:
         name = plot_text(class_comparison.name)
         color = colors[class_comparison.name]

@@ -14,7 +14,8 @@ from fer_core.charts.evaluation.style import (
     percent_axis,
     whiskers,
 )
-from fer_core.charts.labels import colors_of, height_for, plot_text
+from fer_core.charts.labels import height_for, plot_text
+from fer_core.classes import class_colors
 from fer_core.evaluation.per_class import ClassResult
 from fer_core.metrics import ThresholdCurve
 
@@ -39,7 +40,7 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    colors = colors_of(class_result.name for class_result in classes)
+    colors = class_colors(class_result.name for class_result in classes)
     for class_result in classes:
         name = plot_text(class_result.name)
         color = colors[class_result.name]
@@ -85,7 +86,7 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
             hoverinfo="skip",
         )
     )
-    colors = colors_of(class_result.name for class_result in classes)
+    colors = class_colors(class_result.name for class_result in classes)
     for class_result in classes:
         if class_result.roc is not None:
             figure.add_trace(
@@ -108,7 +109,7 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    colors = colors_of(class_result.name for class_result in classes)
+    colors = class_colors(class_result.name for class_result in classes)
     for class_result in classes:
         if class_result.precision_recall is not None:
             figure.add_trace(
@@ -176,7 +177,7 @@ def threshold_lines(
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    color = colors_of(classes)[class_name]
+    color = class_colors(classes)[class_name]
     for metric, values, dash in (
         ("precision", curve.precision, "dash"),
         ("recall", curve.recall, "dot"),
