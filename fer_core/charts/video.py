@@ -110,7 +110,7 @@ def emotion_lanes(
             xref="paper",
             xanchor="left",
             yanchor="bottom",
-            text=f"<b>{_escaped(title)}</b>",
+            text=f"<b>{plot_text(title)}</b>",
             showarrow=False,
             font={"size": 13},
         )
@@ -124,7 +124,7 @@ def emotion_lanes(
     lowest = -len(titles) * pitch + 0.6
     for marker in markers:
         if start <= marker.seconds <= end:
-            _add_line(figure, marker.seconds, lowest, "dot", _escaped(marker.name))
+            _add_line(figure, marker.seconds, lowest, "dot", plot_text(marker.name))
     if current is not None and start <= current <= end:
         _add_line(figure, current, lowest, "solid", format_time(current, 1))
     figure.update_layout(
@@ -211,7 +211,7 @@ def _click_points(
     usual = float(np.median(rows.duration)) if len(rows) else 0.0
     is_present = np.abs(rows.seconds[nearest] - times) <= max(usual, (end - start) / (count - 1))
     texts = [
-        f"{_escaped(title)}, {format_time(float(moment), 1)}<br>{_escaped(label)}: "
+        f"{plot_text(title)}, {format_time(float(moment), 1)}<br>{plot_text(label)}: "
         + (f"{100 * float(values[row]):.0f} %" if present else "not seen")
         for moment, row, present in zip(times, nearest, is_present, strict=True)
     ]
@@ -258,8 +258,3 @@ def _time_axis(start: float, end: float) -> dict[str, Any]:
         "fixedrange": True,
         "zeroline": False,
     }
-
-
-def _escaped(text: str) -> str:
-    """Return text without the tags that Plotly would interpret."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
