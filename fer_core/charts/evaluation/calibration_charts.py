@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fer_core.charts.evaluation.style import (
     FIRST,
-    GRAY,
     MARGIN,
     SECOND,
+    ThresholdLine,
+    diagonal,
     estimate_text,
+    lines_by_threshold,
     percent_axis,
     whiskers,
 )
@@ -28,13 +28,7 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
 
     figure = go.Figure(
         [
-            go.Scatter(
-                x=[0, 1],
-                y=[0, 1],
-                mode="lines",
-                line={"color": GRAY, "dash": "dash", "width": 1},
-                hoverinfo="skip",
-            ),
+            diagonal(),
             go.Scatter(
                 x=[confidence_bin.mean_confidence for confidence_bin in state.bins],
                 y=[confidence_bin.accuracy.value for confidence_bin in state.bins],
@@ -71,29 +65,16 @@ def coverage_lines(curve: CoverageCurve, threshold: float) -> go.Figure:
         curve: The values; a gap where no prediction is accepted.
         threshold: The minimum confidence marked by a vertical line.
     """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for name, values, color, dash in (
-        ("accuracy of accepted predictions", curve.accuracy, FIRST, "solid"),
-        ("accepted predictions (coverage)", curve.coverage, SECOND, "dash"),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                x=curve.thresholds,
-                y=np.asarray(values),
-                mode="lines",
-                line={"color": color, "dash": dash, "width": 2.5},
-                name=name,
-                hovertemplate=f"{name}: %{{y:.1%}}, minimum confidence %{{x:.0%}}<extra></extra>",
-            )
-        )
-    figure.add_vline(x=threshold, line={"color": GRAY, "width": 2})
+    figure = lines_by_threshold(
+        curve.thresholds,
+        [
+            ThresholdLine("accuracy of accepted predictions", curve.accuracy, FIRST, "solid"),
+            ThresholdLine("accepted predictions (coverage)", curve.coverage, SECOND, "dash"),
+        ],
+        threshold,
+        ": %{y:.1%}, minimum confidence %{x:.0%}",
+    )
     figure.update_layout(
-        height=340,
-        margin=MARGIN,
-        legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0},
-        xaxis=percent_axis("minimum confidence"),
-        yaxis=percent_axis("share", 0, 1.02),
+        xaxis=percent_axis("minimum confidence"), yaxis=percent_axis("share", 0, 1.02)
     )
     return figure

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.charts.evaluation.style import (
-    GRAY,
+    LEGEND_BELOW,
     MARGIN,
+    ThresholdLine,
     class_axis,
+    diagonal,
     estimate_text,
+    lines_by_threshold,
     number_axis,
     percent_axis,
     whiskers,
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
 Metric = Literal["f1", "precision", "recall"]
 METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
-#: A legend below the plot, so that it does not cover the curves; it wraps to the width.
-_LEGEND = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
 _CURVE_HEIGHT = 420
 
 
@@ -76,29 +77,14 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
     """Plot the one-vs-rest ROC curve of each class; the diagonal is chance."""
     import plotly.graph_objects as go
 
-    figure = go.Figure(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            line={"color": GRAY, "dash": "dash", "width": 1},
-            name="chance",
-            hoverinfo="skip",
-        )
-    )
-    colors = class_colors(class_result.name for class_result in classes)
-    for class_result in classes:
-        if class_result.roc is not None:
-            figure.add_trace(
-                _curve(
-                    class_result.roc.false_positive_rate,
-                    class_result.roc.true_positive_rate,
-                    class_result.name,
-                    f"area {class_result.auc:.3f}",
-                    color=colors[class_result.name],
-                    hover="false positive rate %{x:.1%}, true positive rate %{y:.1%}",
-                )
-            )
+    figure = go.Figure(diagonal("chance"))
+    curves = [
+        (one.name, one.roc.false_positive_rate, one.roc.true_positive_rate, f"area {one.auc:.3f}")
+        for one in classes
+        if one.roc is not None
+    ]
+    hover = "false positive rate %{x:.1%}, true positive rate %{y:.1%}"
+    _add_curves(figure, curves, classes, hover)
     return _with_percent_axes(
         figure, "false positive rate", "true positive rate", class_count=len(classes)
     )
@@ -109,43 +95,51 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    colors = class_colors(class_result.name for class_result in classes)
-    for class_result in classes:
-        if class_result.precision_recall is not None:
-            figure.add_trace(
-                _curve(
-                    class_result.precision_recall.recall,
-                    class_result.precision_recall.precision,
-                    class_result.name,
-                    f"average {class_result.average_precision:.3f}",
-                    color=colors[class_result.name],
-                    hover="recall %{x:.1%}, precision %{y:.1%}",
-                    shape="vh",
-                )
-            )
+    curves = [
+        (
+            one.name,
+            one.precision_recall.recall,
+            one.precision_recall.precision,
+            f"average {one.average_precision:.3f}",
+        )
+        for one in classes
+        if one.precision_recall is not None
+    ]
+    _add_curves(figure, curves, classes, "recall %{x:.1%}, precision %{y:.1%}", shape="vh")
     return _with_percent_axes(figure, "recall", "precision", class_count=len(classes))
 
 
-def _curve(
-    x: Any,
-    y: Any,
-    name: str,
-    summary: str,
-    *,
-    color: str,
+def _add_curves(
+    figure: go.Figure,
+    curves: Sequence[tuple[str, Any, Any, str]],
+    classes: Sequence[ClassResult],
     hover: str,
+    *,
     shape: str = "linear",
-) -> Any:
+) -> None:
+    """Add the curve of each class.
+
+    Args:
+        figure: The figure.
+        curves: Name of the class, x, y, and a summary for the legend.
+        classes: All classes, which determine the color of each.
+        hover: Hover template after the name, with Plotly's ``%{x}`` and ``%{y}``.
+        shape: Plotly's shape of the line.
+    """
     import plotly.graph_objects as go
 
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        line={"color": color, "width": 2, "shape": shape},
-        name=f"{plot_text(name)}, {summary}",
-        hovertemplate=f"{plot_text(name)}: {hover}<extra></extra>",
-    )
+    colors = class_colors(class_result.name for class_result in classes)
+    for name, x, y, summary in curves:
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=y,
+                mode="lines",
+                line={"color": colors[name], "width": 2, "shape": shape},
+                name=f"{plot_text(name)}, {summary}",
+                hovertemplate=f"{plot_text(name)}: {hover}<extra></extra>",
+            )
+        )
 
 
 def _with_percent_axes(
@@ -156,7 +150,7 @@ def _with_percent_axes(
         height=height_for(class_count, _CURVE_HEIGHT, 10),
         margin=MARGIN,
         showlegend=True,
-        legend=_LEGEND,
+        legend=LEGEND_BELOW,
         xaxis=percent_axis(x_title, -0.01, 1.01),
         yaxis=percent_axis(y_title, -0.01, 1.02),
     )
@@ -174,30 +168,18 @@ def threshold_lines(
         threshold: The threshold marked by a vertical line.
         classes: All classes, which determine the color of each.
     """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
     color = class_colors(classes)[class_name]
-    for metric, values, dash in (
-        ("precision", curve.precision, "dash"),
-        ("recall", curve.recall, "dot"),
-        ("F1", curve.f1, "solid"),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                x=curve.thresholds,
-                y=values,
-                mode="lines",
-                line={"color": color, "dash": dash, "width": 2.5},
-                name=metric,
-                hovertemplate=f"{metric} %{{y:.3f}} at threshold %{{x:.0%}}<extra></extra>",
-            )
-        )
-    figure.add_vline(x=threshold, line={"color": GRAY, "width": 2})
+    figure = lines_by_threshold(
+        curve.thresholds,
+        [
+            ThresholdLine("precision", curve.precision, color, "dash"),
+            ThresholdLine("recall", curve.recall, color, "dot"),
+            ThresholdLine("F1", curve.f1, color, "solid"),
+        ],
+        threshold,
+        " %{y:.3f} at threshold %{x:.0%}",
+    )
     figure.update_layout(
-        height=340,
-        margin=MARGIN,
-        legend=_LEGEND | {"y": -0.25},
         xaxis=percent_axis(f"threshold on the probability of {plot_text(class_name)}"),
         yaxis=number_axis("precision, recall, F1", 0, 1.02),
     )

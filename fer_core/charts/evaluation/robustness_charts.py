@@ -8,6 +8,7 @@ from fer_core.charts.evaluation.style import (
     FIRST,
     GRAY,
     MARGIN,
+    category_axis,
     estimate_text,
     percent_axis,
     whiskers,
@@ -48,12 +49,7 @@ def slice_points(slicing: Slicing, overall: float) -> go.Figure:
         height=300,
         margin=MARGIN,
         showlegend=False,
-        xaxis={
-            "type": "category",
-            "tickangle": 0,
-            "title": {"text": slicing.unit or slicing.title.lower(), "standoff": 12},
-            "fixedrange": True,
-        },
+        xaxis=category_axis(slicing.unit or slicing.title.lower()) | {"tickangle": 0},
         yaxis=percent_axis("accuracy"),
     )
     return figure
@@ -91,11 +87,7 @@ def robustness_lines(curve: RobustnessCurve) -> go.Figure:
         height=260,
         margin=MARGIN,
         showlegend=False,
-        xaxis={
-            "type": "category",
-            "title": {"text": curve.unit, "standoff": 12},
-            "fixedrange": True,
-        },
+        xaxis=category_axis(curve.unit),
         yaxis=percent_axis("accuracy"),
     )
     return figure

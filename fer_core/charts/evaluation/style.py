@@ -1,12 +1,19 @@
-"""Shared colors, margins, axes and labels of the evaluation charts."""
+"""Shared colors, margins, axes, lines and labels of the evaluation charts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_core.charts.labels import plot_texts
 from fer_core.metrics import Estimate
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 #: Color of lines that belong to no class; readable on white and on black.
 GRAY = "#8A8A8A"
@@ -15,6 +22,26 @@ FIRST, SECOND = "#0072B2", "#D55E00"
 
 #: Margins in pixels. The right one leaves space for the last tick label, which exceeds the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
+
+#: A legend below the plot, so that it does not cover the curves; it wraps to the width.
+LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdLine:
+    """A line of ``lines_by_threshold``.
+
+    Attributes:
+        name: Its name in the legend.
+        values: Its values; NaN is a gap.
+        color: Its color.
+        dash: Its style in Plotly.
+    """
+
+    name: str
+    values: Any
+    color: str
+    dash: str
 
 
 def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
@@ -36,6 +63,15 @@ def number_axis(title: str, low: float, high: float) -> dict[str, Any]:
     }
 
 
+def category_axis(title: str) -> dict[str, Any]:
+    """Return a horizontal axis of categories, such as ranges."""
+    return {
+        "type": "category",
+        "title": {"text": title, "standoff": 12},
+        "fixedrange": True,
+    }
+
+
 def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
     """Return a vertical axis of classes, the first at the top.
 
@@ -51,6 +87,54 @@ def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
         "ticksuffix": "  ",
         "fixedrange": True,
     }
+
+
+def diagonal(name: str = "") -> go.Scatter:
+    """Return the dashed line from (0, 0) to (1, 1), a reference for curves."""
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": GRAY, "dash": "dash", "width": 1},
+        name=name,
+        hoverinfo="skip",
+    )
+
+
+def lines_by_threshold(
+    thresholds: Sequence[float] | NDArray[np.floating[Any]],
+    lines: Sequence[ThresholdLine],
+    marked: float,
+    hover: str,
+) -> go.Figure:
+    """Return a figure of values against a threshold, without axes.
+
+    Args:
+        thresholds: Increasing thresholds, ``[n]``.
+        lines: The lines, ``[n]`` values each.
+        marked: The threshold marked by a vertical line.
+        hover: Hover template after the name of a line, with Plotly's ``%{x}`` and ``%{y}``.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=thresholds,
+                y=line.values,
+                mode="lines",
+                line={"color": line.color, "dash": line.dash, "width": 2.5},
+                name=line.name,
+                hovertemplate=f"{line.name}{hover}<extra></extra>",
+            )
+            for line in lines
+        ]
+    )
+    figure.add_vline(x=marked, line={"color": GRAY, "width": 2})
+    figure.update_layout(height=340, margin=MARGIN, legend=LEGEND_BELOW | {"y": -0.25})
+    return figure
 
 
 def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[str, Any]:
