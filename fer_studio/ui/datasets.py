@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -94,44 +96,38 @@ def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceS
     return faces
 
 
+#: OpenDataset is a new object in each rerun; caches recognize it by its data.
+_BY_DATA: dict[str | type[Any], Callable[[Any], Any]] = {OpenDataset: lambda dataset: dataset.key}
+
+
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False, hash_funcs=_BY_DATA)
 def dataset_overview(dataset: OpenDataset) -> Overview:
     """Return the class counts of a dataset."""
-    return _overview(dataset.key, dataset)
+    return overview(dataset.faces)
 
 
-@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False)
-def _overview(key: str, _dataset: OpenDataset) -> Overview:
-    return overview(_dataset.faces)
-
-
+@st.cache_resource(
+    max_entries=_MAX_DATASETS, show_spinner="Comparing all images…", hash_funcs=_BY_DATA
+)
 def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
     """Return exact duplicates, leaks and blank images; takes a second or two at first."""
-    return _exact_audit(dataset.key, dataset)
+    return audit_duplicates(dataset.faces)
 
 
-@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Comparing all images…")
-def _exact_audit(key: str, _dataset: OpenDataset) -> DuplicateAudit:
-    return audit_duplicates(_dataset.faces)
-
-
+@st.cache_resource(
+    max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_BY_DATA
+)
 def dataset_quality(dataset: OpenDataset) -> ImageQuality:
     """Return brightness, contrast and sharpness of every face."""
-    return _quality(dataset.key, dataset)
+    return image_quality(dataset.faces.images)
 
 
-@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Measuring all images…")
-def _quality(key: str, _dataset: OpenDataset) -> ImageQuality:
-    return image_quality(_dataset.faces.images)
-
-
+@st.cache_resource(
+    max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_BY_DATA
+)
 def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
     """Return the distance of each face from its class mean, float32 ``[n]``."""
-    return _distances(dataset.key, dataset)
-
-
-@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Measuring all images…")
-def _distances(key: str, _dataset: OpenDataset) -> NDArray[np.float32]:
-    return distance_from_class_mean(_dataset.faces.images, _dataset.faces.labels)
+    return distance_from_class_mean(dataset.faces.images, dataset.faces.labels)
 
 
 def dataset_votes(dataset: OpenDataset) -> Votes | None:
