@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
-from fer_core.metrics import Estimate
-from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
+from fer_studio.ui.evaluate.metric_cards import show_number, show_share
 from fer_studio.ui.guard import section
 
 
@@ -24,40 +23,27 @@ def show_annotators(votes: VoteEvaluation) -> None:
 
 
 def _show_metrics(votes: VoteEvaluation) -> None:
-    def show(title: str, estimate: Estimate, text: str, *, is_share: bool = True) -> None:
-        value, interval = (percent, percent_interval) if is_share else (number, number_interval)
-        st.metric(
-            title,
-            value(estimate.value),
-            delta=interval(estimate) or None,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help=text,
-        )
-
     with st.container(horizontal=True):
-        show(
+        show_share(
             "Annotator agreement",
             votes.annotator_agreement,
             "How often one annotator agrees with the plurality of the others.",
         )
-        show(
+        show_share(
             "Model agreement",
             votes.model_agreement,
             "How often the model agrees with the plurality of all annotators but one. Compare it "
             "with the annotator agreement.",
         )
-        show(
+        show_share(
             "Clear images",
             votes.clear_accuracy,
             f"Accuracy on the {votes.clear_n:,} images on which at least {CLEAR_SHARE:.0%} of the "
             "annotators gave the same answer.",
         )
-        show(
+        show_number(
             "Cross-entropy",
             votes.cross_entropy,
             "Mean cross-entropy to the distribution of the votes, natural logarithm, tied votes "
             "included. Lower is better.",
-            is_share=False,
         )

@@ -13,14 +13,13 @@ from fer_core.evaluation.calibration_analysis import (
 )
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
 from fer_core.metrics.formatting import (
-    UNDEFINED,
     number,
     number_interval,
     percent,
-    percent_interval,
 )
 from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -213,15 +212,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
             width=220,
             help="Share of the images that reach the minimum confidence (coverage).",
         )
-        st.metric(
-            "Accuracy when accepted",
-            percent(point.accuracy.value) if point.accepted else UNDEFINED,
-            delta=percent_interval(point.accuracy) or None,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            width=220,
-        )
+        show_share("Accuracy when accepted", point.accuracy, width=220)
     st.plotly_chart(
         coverage_lines(result.coverage, threshold / 100),
         key="coverage_chart",

@@ -8,9 +8,10 @@ import streamlit as st
 
 from fer_core.charts.evaluation import summary_intervals
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
+from fer_core.metrics.formatting import percent
 from fer_studio.ui.evaluate.annotators_section import show_annotators
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
+from fer_studio.ui.evaluate.metric_cards import show_number, show_share
 from fer_studio.ui.guard import section
 from fer_studio.ui.text import plain_text
 
@@ -36,59 +37,41 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_metrics(result: EvaluationResult) -> None:
-    def show(title: str, value: str, interval: str, text: str) -> None:
-        st.metric(
-            title,
-            value,
-            # The second line of a metric shows the interval instead of a change.
-            delta=interval or None,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help=text,
-        )
-
     with st.container(horizontal=True):
-        show(
+        show_share(
             "Accuracy",
-            percent(result.accuracy.value),
-            percent_interval(result.accuracy),
+            result.accuracy,
             "Share of correctly classified images.",
         )
         if result.leak_free_accuracy is not None:
-            show(
+            show_share(
                 "Leak-free accuracy",
-                percent(result.leak_free_accuracy.value),
-                percent_interval(result.leak_free_accuracy),
+                result.leak_free_accuracy,
                 f"Accuracy on the {result.leak_free_n:,} images that do not also appear in train, "
                 f"with any label: {result.n - (result.leak_free_n or 0):,} are left out, "
                 f"{result.near_copies or 0:,} of them near-copies (the same photo with other "
                 "pixels).",
             )
-        show(
+        show_number(
             "Macro F1",
-            number(result.macro_f1.value),
-            number_interval(result.macro_f1),
+            result.macro_f1,
             "Mean F1 over the classes, each with the same weight.",
         )
-        show(
+        show_share(
             "Balanced accuracy",
-            percent(result.balanced_accuracy.value),
-            percent_interval(result.balanced_accuracy),
+            result.balanced_accuracy,
             "Mean recall over the classes that occur.",
         )
-        show(
+        show_number(
             "Log loss",
-            number(result.log_loss.value),
-            number_interval(result.log_loss),
+            result.log_loss,
             "Mean cross-entropy after temperature scaling, natural logarithm. Lower is better; "
             f"equal probabilities for all {len(result.classes)} classes give "
             f"{math.log(len(result.classes)):.3f}.",
         )
-        show(
+        show_share(
             "Top-2 accuracy",
-            percent(result.top2_accuracy.value),
-            percent_interval(result.top2_accuracy),
+            result.top2_accuracy,
             "Share of images whose true class is among the two most probable.",
         )
 

@@ -1,0 +1,49 @@
+"""Metrics with their intervals, in frames side by side."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from fer_core.metrics import Estimate
+from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
+
+
+def show_share(
+    title: str,
+    estimate: Estimate,
+    hint: str | None = None,
+    *,
+    width: int | Literal["stretch"] = "stretch",
+) -> None:
+    """Draw a share of the images in percent, with its interval.
+
+    Args:
+        title: What it is.
+        estimate: The value, 0 to 1; may be undefined.
+        hint: The tooltip.
+        width: In pixels; by default as wide as possible.
+    """
+    _show(title, percent(estimate.value), percent_interval(estimate), hint, width)
+
+
+def show_number(title: str, estimate: Estimate, hint: str | None = None) -> None:
+    """Draw a number with its interval; arguments as for ``show_share``."""
+    _show(title, number(estimate.value), number_interval(estimate), hint, "stretch")
+
+
+def _show(
+    title: str, value: str, interval: str, hint: str | None, width: int | Literal["stretch"]
+) -> None:
+    st.metric(
+        title,
+        value,
+        # The second line of a metric shows the interval instead of a change.
+        delta=interval or None,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help=hint,
+        width=width,
+    )
