@@ -8,8 +8,3 @@ def plain_text(text: str) -> str:
     return "".join(
         f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|$~:" else letter for letter in text
     )
-
-
-def clock_time(seconds: float) -> str:
-    """Format a duration as minutes and seconds, such as "2:05"."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

@@ -14,11 +14,11 @@ from fer_core.charts.live import (
 )
 from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord
+from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
-from fer_studio.ui.text import clock_time
 
 _CHARTS_SECONDS = 6.0
 #: Seconds between two refreshes of the table. Each one delays the browser's video by several
@@ -148,7 +148,7 @@ def _show_table(rows: RecordRows) -> None:
     columns = class_columns(rows.classes, ("Time", "Person", "Class", "Box"))
     st.dataframe(
         {
-            "Time": [clock_time(seconds) for seconds in rows.seconds[newest]],
+            "Time": [format_time(seconds) for seconds in rows.seconds[newest]],
             "Person": rows.persons[newest],
             "Class": rows.labels[newest],
             **{name: probabilities[:, index] for index, name in enumerate(columns)},

@@ -27,6 +27,9 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
 from fer_studio.ui.video.feedback import act
 
+#: Key of the chosen analysis in the session and in the address.
+ANALYSIS = "analysis"
+
 #: Maximum size of an upload, which the server keeps in memory until it is stored.
 MAX_UPLOAD_MB = 600
 _MAX_FILES = 20
@@ -240,8 +243,7 @@ def _start(
         except InputError as error:
             errors.append(str(error))
         else:
-            st.session_state["analysis"] = folder.id
-            st.query_params["analysis"] = folder.id
+            st.session_state[ANALYSIS] = folder.id
     # The analyses store the uploads now; a new uploader lets the server free its memory.
     if len(errors) < len(sources):
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
@@ -264,7 +266,7 @@ def _start_sample(model: _Model, settings: Settings) -> None:
     )
     content = io.BytesIO(sample_path().read_bytes())
     folder = start_analysis(analysis, settings, upload=content)
-    st.session_state["analysis"] = folder.id
+    st.session_state[ANALYSIS] = folder.id
 
 
 def _videos_in(path: Path) -> list[Path]:

@@ -12,12 +12,9 @@ from fer_studio.ui.access import admission
 from fer_studio.ui.address import choose_by_address
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.video.feedback import show_feedback
-from fer_studio.ui.video.new_analysis import show_new_analysis, show_sample_offer
+from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_sample_offer
 from fer_studio.ui.video.results import show_results
 from fer_studio.ui.video.state_view import show_state
-
-#: Key of the chosen analysis in the session and in the address.
-ANALYSIS = "analysis"
 
 
 def show_video(settings: Settings) -> None:
