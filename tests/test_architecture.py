@@ -15,7 +15,7 @@ CORE = PROJECT_ROOT / "fer_core"
 FOUNDATION = {
     "errors",
     "files",
-    "job_lock",
+    "job_process",
     "settings",
     "extras",
     "provenance",

@@ -15,7 +15,7 @@ from typing import Literal
 
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, read_json, write_json
-from fer_core.job_lock import is_job_running
+from fer_core.job_process import is_job_running
 from fer_core.processes import is_process_alive, kill_with_children
 from fer_core.training.run_folder import (
     CONTROL_FILE,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
+from pathlib import Path
 
 from fer_core.errors import InputError, system_reason
 from fer_core.files import is_disk_full
-from fer_core.job_lock import LOCK_SECONDS
-from fer_core.processes import lock_file, spawn
+from fer_core.job_process import start_job
 from fer_core.settings import Settings
 from fer_core.training.control import is_active
 from fer_core.training.run_folder import (
@@ -103,66 +102,48 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
 
 
 def _start(run: RunFolder, settings: Settings) -> bool:
-    """Start a run's process, which inherits the run's lock; return False if it was not started.
+    """Start a run's process; return False if it was not started.
 
     A run whose folder is gone, that is being trained already or that cannot be started does not
     stay in the queue.
-    """
-    try:
-        lock = lock_file(run.path / SETUP_FILE, LOCK_SECONDS)
-    except OSError:
-        return False
-    if lock is None:
-        return False
-    try:
-        log = _open_log(run)
-        if log is None:
-            return False
-        try:
-            spawn(
-                "fer_core.training.train_job",
-                [str(run.path)],
-                settings,
-                output=log,
-                lock=lock,
-                on_exit=lambda: continue_queue(settings),
-            )
-        except OSError as error:
-            raise InputError(
-                f"The run {run.path.name} cannot be started ({system_reason(error)}); free some "
-                "memory, or end other processes."
-            ) from error
-        finally:
-            os.close(log)
-    finally:
-        os.close(lock)
-    return True
-
-
-def _open_log(run: RunFolder) -> int | None:
-    """Open the log of a run that is about to start; mark the run as failed if that is impossible.
 
     Raises:
-        InputError: The disk is full, so no other run in the queue could start either.
+        InputError: No other run in the queue could start either.
     """
     try:
-        (run.path / CONTROL_FILE).unlink(missing_ok=True)
-        return os.open(run.path / LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        return start_job(
+            "fer_core.training.train_job",
+            [str(run.path)],
+            settings,
+            path=run.path / SETUP_FILE,
+            requests=run.path / CONTROL_FILE,
+            log=run.path / LOG_FILE,
+            on_exit=lambda: continue_queue(settings),
+        )
     except OSError as error:
         if is_disk_full(error):
             raise InputError(
                 f"The run {run.path.name} cannot be started: the disk is full; free some space."
             ) from error
-        reason = (
+        if error.filename is None or Path(error.filename).parent != run.path:
+            raise InputError(
+                f"The run {run.path.name} cannot be started ({system_reason(error)}); free some "
+                "memory, or end other processes."
+            ) from error
+        _mark_failed(
+            run,
             f"The run could not be started: {error.filename} cannot be written "
-            f"({system_reason(error)}); check its permissions, then continue the run."
+            f"({system_reason(error)}); check its permissions, then continue the run.",
         )
+        return False
+
+
+def _mark_failed(run: RunFolder, reason: str) -> None:
     try:
         epochs = len(run.read_epochs())
         run.write_status(RunStatus(state="failed", message=reason, epoch=epochs, epochs=epochs))
     except OSError:
         _LOG.warning("%s: %s", run.path.name, reason)
-    return None
 
 
 def continue_queue(settings: Settings) -> None:

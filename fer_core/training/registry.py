@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from fer_core.errors import InputError, system_reason
 from fer_core.files import existing_path
-from fer_core.job_lock import has_living_process
+from fer_core.job_process import has_living_process
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import LABEL_FILE, is_active, read_control, read_label

@@ -41,7 +41,7 @@ from fer_core.files import (
     write_new_json,
     write_text,
 )
-from fer_core.job_lock import take_job_lock
+from fer_core.job_process import take_job_lock
 from fer_core.processes import process_start
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings

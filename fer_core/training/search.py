@@ -34,9 +34,9 @@ from fer_core.files import (
     write_json,
     write_new_json,
 )
-from fer_core.job_lock import LOCK_SECONDS
+from fer_core.job_process import start_job
 from fer_core.keras_backend import require_backend
-from fer_core.processes import is_locked, lock_file, spawn
+from fer_core.processes import is_locked, lock_file
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.required_votes import check_votes
@@ -468,24 +468,19 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
     with os_errors_as_input_errors(f"The search in {folder} cannot be started"), trial_lock(folder):
         if active_workers(name, settings):
             raise InputError(f"The search {name!r} is running already.")
-        (folder / STOP_FILE).unlink(missing_ok=True)
         for number in range(workers):
             path = worker_path(folder, number)
             path.touch()
-            lock = lock_file(path, LOCK_SECONDS)
-            if lock is None:
+            is_started = start_job(
+                "fer_core",
+                ["search", "resume", name, "--worker", str(number)],
+                settings,
+                path=path,
+                requests=folder / STOP_FILE,
+                log=folder / _LOG_FILE,
+            )
+            if not is_started:
                 raise InputError(f"The search {name!r} is running already.")
-            try:
-                with (folder / _LOG_FILE).open("ab") as log:
-                    spawn(
-                        "fer_core",
-                        ["search", "resume", name, "--worker", str(number)],
-                        settings,
-                        output=log.fileno(),
-                        lock=lock,
-                    )
-            finally:
-                os.close(lock)
 
 
 def stop_search(name: str, settings: Settings) -> None:

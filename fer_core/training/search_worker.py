@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fer_core.errors import InputError
-from fer_core.job_lock import take_job_lock
+from fer_core.job_process import take_job_lock
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, request_prune, request_stop
 from fer_core.training.launcher import continue_run, launch

@@ -37,7 +37,7 @@ from fer_core.files import (
     write_json,
     write_new_json,
 )
-from fer_core.job_lock import is_job_running, take_job_lock
+from fer_core.job_process import is_job_running, take_job_lock
 from fer_core.processes import process_start
 from fer_core.validation import IGNORE_UNKNOWN, Integer, Number, Text, from_dict
 from fer_core.video.analysis_settings import AnalysisSettings

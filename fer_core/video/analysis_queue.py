@@ -6,12 +6,10 @@ One analysis runs at a time, because each one uses all cores.
 from __future__ import annotations
 
 import logging
-import os
 
 from fer_core.errors import InputError, system_reason
 from fer_core.files import delete_folder, is_disk_full
-from fer_core.job_lock import LOCK_SECONDS
-from fer_core.processes import lock_file, spawn
+from fer_core.job_process import start_job
 from fer_core.settings import Settings
 from fer_core.video.analysis_folder import (
     CONTROL_FILE,
@@ -104,40 +102,30 @@ def _all_folders(settings: Settings) -> list[AnalysisFolder]:
 
 
 def _start(folder: AnalysisFolder, settings: Settings) -> bool:
-    """Start the process of an analysis, which inherits its lock; return False if it is not started.
+    """Start the process of an analysis; return False if it was not started.
 
     An analysis without a folder is removed from the queue. An analysis that cannot be started is
     marked as failed.
+
+    Raises:
+        InputError: The disk is full, so that no other analysis in the queue could start either.
     """
     try:
-        lock = lock_file(folder.path / SETTINGS_FILE, LOCK_SECONDS)
-    except OSError:
-        return False
-    if lock is None:
-        return False
-    try:
-        (folder.path / CONTROL_FILE).unlink(missing_ok=True)
-        log = os.open(folder.path / LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            spawn(
-                "fer_core.video.analysis_job",
-                [str(folder.path)],
-                settings,
-                output=log,
-                lock=lock,
-                on_exit=lambda: continue_analysis_queue(settings),
-            )
-        finally:
-            os.close(log)
+        return start_job(
+            "fer_core.video.analysis_job",
+            [str(folder.path)],
+            settings,
+            path=folder.path / SETTINGS_FILE,
+            requests=folder.path / CONTROL_FILE,
+            log=folder.path / LOG_FILE,
+            on_exit=lambda: continue_analysis_queue(settings),
+        )
     except OSError as error:
         if is_disk_full(error):
             raise InputError("The analysis cannot be started: the disk is full.") from error
         reason = f"The analysis could not be started ({system_reason(error)}); try again."
-        try:
-            folder.write_status(AnalysisStatus(state="failed", message=reason))
-        except OSError:
-            _LOG.warning("%s: %s", folder.id, reason)
-        return False
-    finally:
-        os.close(lock)
-    return True
+    try:
+        folder.write_status(AnalysisStatus(state="failed", message=reason))
+    except OSError:
+        _LOG.warning("%s: %s", folder.id, reason)
+    return False

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from fer_core import job_process
 from fer_core.errors import InputError
 from fer_core.processes import LOCK_VARIABLE
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
-from fer_core.training import queue
 from fer_core.training.launcher import continue_run, extend_run, launch
 from fer_core.training.queue import (
     enqueue,
@@ -69,7 +69,7 @@ class Spawned:
 @pytest.fixture
 def spawned(monkeypatch: pytest.MonkeyPatch) -> Any:
     stand_in = Spawned()
-    monkeypatch.setattr(queue, "spawn", stand_in)
+    monkeypatch.setattr(job_process, "spawn", stand_in)
     yield stand_in
     for name in list(stand_in.processes):
         stand_in.end(name)
@@ -198,7 +198,7 @@ def test_what_concerns_every_run_leaves_the_queue_as_it_is(
 
     for name in ("a", "b"):
         enqueue(make(settings, name), settings)
-    monkeypatch.setattr(queue, "spawn", refuse)
+    monkeypatch.setattr(job_process, "spawn", refuse)
     if what == "disk":
         monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(InputError, match="The run a cannot be started"):

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from drawn_videos import alternating, drawn_analyzer, settings_for, write_video
 
+from fer_core import job_process
 from fer_core.access import Admission, Role
 from fer_core.errors import InputError
 from fer_core.processes import lock_file
 from fer_core.settings import Settings
-from fer_core.video import analysis_queue
 from fer_core.video.analyses import (
     continue_analysis,
     draw_again,
@@ -58,7 +58,7 @@ class Spawned:
 @pytest.fixture
 def spawned(monkeypatch: pytest.MonkeyPatch) -> Any:
     stand_in = Spawned()
-    monkeypatch.setattr(analysis_queue, "spawn", stand_in)
+    monkeypatch.setattr(job_process, "spawn", stand_in)
     yield stand_in
     for name in list(stand_in.locks):
         stand_in.end(name)
@@ -198,7 +198,7 @@ def test_a_process_that_cannot_be_started_is_reported(
     def refuse(*_: Any, **__: Any) -> int:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(analysis_queue, "spawn", refuse)
+    monkeypatch.setattr(job_process, "spawn", refuse)
     folder = start_analysis(settings_for(clip), settings)
     summary = summarize_analysis(folder, [])
     assert summary.state == "failed" and "temporarily unavailable" in summary.message

@@ -1,18 +1,20 @@
-"""The lock of a job on disk, such as a training run: one process at a time works on it.
+"""The process of a job on disk, such as a training run: its start, its lock, whether it is alive.
 
-The process keeps a file of the job locked. Other processes see by the lock that it is alive, and
-write their requests to another file.
+One process at a time works on a job. It keeps a file of the job locked. Other processes see by the
+lock that it is alive, and write their requests to another file.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from fer_core.errors import InputError
-from fer_core.processes import inherited_lock, is_locked, is_process_alive, lock_file
+from fer_core.processes import inherited_lock, is_locked, is_process_alive, lock_file, spawn
+from fer_core.settings import Settings
 
 #: Seconds to wait for the lock. A process that only checks it holds it for a moment; a lock that is
 #: held longer belongs to a process that works on the job.
@@ -33,6 +35,54 @@ class ProcessStatus(Protocol):
     @property
     def process_started(self) -> float | None:
         """Its start time from ``process_start``; None if unknown."""
+
+
+def start_job(
+    module: str,
+    arguments: list[str],
+    settings: Settings,
+    *,
+    path: Path,
+    requests: Path,
+    log: Path,
+    on_exit: Callable[[], object] | None = None,
+) -> bool:
+    """Start the process of a job in the background; it inherits the lock (``take_job_lock``).
+
+    An old request was meant for an earlier process and is removed.
+
+    Args:
+        module: The module that ``python -m`` runs.
+        arguments: Its command line arguments.
+        settings: The program's folders.
+        path: The locked file of the job.
+        requests: The file with requests to its process.
+        log: The file to which the output of the process is appended.
+        on_exit: Called in a thread when the process has ended, if this process still runs then.
+
+    Returns:
+        False if the job does not exist any more, or another process works on it.
+
+    Raises:
+        OSError: The log cannot be written or the request cannot be removed, which the error names,
+            or the system cannot start a process.
+    """
+    try:
+        lock = lock_file(path, LOCK_SECONDS)
+    except OSError:
+        return False
+    if lock is None:
+        return False
+    try:
+        requests.unlink(missing_ok=True)
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            spawn(module, arguments, settings, output=output, lock=lock, on_exit=on_exit)
+        finally:
+            os.close(output)
+    finally:
+        os.close(lock)
+    return True
 
 
 def take_job_lock(path: Path, requests: Path, busy: str) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_core import job_lock
+from fer_core import job_process
 from fer_core.errors import InputError
-from fer_core.job_lock import has_living_process, is_job_running, take_job_lock
+from fer_core.job_process import has_living_process, is_job_running, take_job_lock
 from fer_core.processes import LOCK_VARIABLE, lock_file, process_start
 
 
@@ -52,7 +52,7 @@ def test_a_process_takes_the_lock_and_removes_an_old_request(job: Path) -> None:
 def test_a_busy_job_is_reported_and_keeps_its_request(
     job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_lock, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(job_process, "LOCK_SECONDS", 0.0)
     requests = job.with_name("control.json")
     requests.touch()
     with pytest.raises(InputError, match=r"^It is busy\.$"):
@@ -71,7 +71,7 @@ def test_an_inherited_lock_keeps_the_request(
 
 
 def test_without_locks_the_process_decides(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_lock, "is_locked", lambda path: None)
+    monkeypatch.setattr(job_process, "is_locked", lambda path: None)
     assert is_job_running(job, lambda: OWN)
     assert not is_job_running(job, lambda: None)
 
