@@ -25,10 +25,10 @@ from fer_core.phrases import as_sentence
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_choice
-from fer_studio.ui.messages import show_error
+from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 
-_ERROR = "curation_error"
+_ERROR = KeptError("curation_error")
 _DONE = "curation_done"
 _SUGGESTED = "as suggested"
 #: The message that is shown instead of the buttons to visitors who are not editors.
@@ -95,15 +95,13 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
     Returns:
         True if they were changed.
     """
-    try:
+    with _ERROR:
         require_editor()
         # Raises if the dataset was deleted in the meantime.
         done = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
-    except InputError as error:
-        st.session_state[_ERROR] = str(error)
-        return False
-    st.session_state[_DONE] = as_sentence(done.summary)
-    return True
+        st.session_state[_DONE] = as_sentence(done.summary)
+        return True
+    return False
 
 
 def show_curation_outcome() -> None:
@@ -111,9 +109,7 @@ def show_curation_outcome() -> None:
     done = st.session_state.pop(_DONE, None)
     if done is not None:
         st.toast(done, icon=":material/check:")
-    error = st.session_state.pop(_ERROR, None)
-    if error is not None:
-        show_error(error)
+    _ERROR.show()
 
 
 @dataclass(frozen=True)

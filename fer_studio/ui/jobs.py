@@ -12,11 +12,11 @@ from fer_core.errors import InputError
 from fer_core.jobs.job import Job, JobKind
 from fer_core.jobs.service import JobService
 from fer_studio.ui.access import admission
-from fer_studio.ui.messages import show_error
+from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 
 _REFRESH_SECONDS = 0.5
-_CANCEL_PROBLEM = "job_cancel_problem"
+_CANCEL_ERROR = KeptError("job_cancel_problem")
 
 #: Shown next to a button that starts a long job.
 LONG_JOB_HINT = (
@@ -117,14 +117,10 @@ def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
             on_click=_cancel,
             args=(job,),
         )
-    problem = st.session_state.pop(_CANCEL_PROBLEM, None)
-    if problem is not None:
-        show_error(problem)
+    _CANCEL_ERROR.show()
 
 
 def _cancel(job: Job) -> None:
     """Check the permission at the click: the page may have been drawn with another role."""
-    try:
+    with _CANCEL_ERROR:
         job_service().cancel(job, admission())
-    except InputError as error:
-        st.session_state[_CANCEL_PROBLEM] = str(error)

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 import streamlit as st
 
+from fer_core.errors import InputError
 from fer_studio.ui.text import plain_text
 
 
 def show_error(error: Exception | str) -> None:
     """Show an ``InputError``, or the stored message of one, as it is."""
     st.error(plain_text(str(error)), icon=":material/error:")
+
+
+class KeptError:
+    """The error of a button's callback, which is shown in the next run of the page.
+
+    Callbacks cannot draw. ``with KEPT_ERROR: …`` keeps the message of an ``InputError`` that the
+    body raises; other exceptions are raised.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Create an empty one.
+
+        Args:
+            key: The key in the session.
+        """
+        self._key = key
+
+    def __enter__(self) -> None:
+        st.session_state.pop(self._key, None)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, InputError):
+            return False
+        st.session_state[self._key] = str(error)
+        return True
+
+    def show(self) -> None:
+        """Show the error, once."""
+        message = st.session_state.pop(self._key, None)
+        if message is not None:
+            show_error(message)

@@ -17,11 +17,11 @@ from fer_studio.ui.dataset.importing import (
     use_demo,
 )
 from fer_studio.ui.datasets import OpenDataset, open_dataset
-from fer_studio.ui.messages import show_error
+from fer_studio.ui.messages import KeptError, show_error
 from fer_studio.ui.text import plain_text
 
 _DELETED = "dataset_deleted"
-_NOT_DELETED = "dataset_not_deleted"
+_DELETION_ERROR = KeptError("dataset_not_deleted")
 
 
 def choose_dataset(settings: Settings) -> OpenDataset | None:
@@ -135,9 +135,7 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
         st.caption(f"{count} on it can then no longer be started, resumed or evaluated.")
     if _DELETED in st.session_state:
         st.rerun()  # the button below was pressed: close this dialog
-    error = st.session_state.pop(_NOT_DELETED, None)
-    if error is not None:
-        show_error(error)
+    _DELETION_ERROR.show()
     with st.container(horizontal=True):
         st.button(
             "Delete",
@@ -152,12 +150,9 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
 
 
 def _delete(name: str, settings: Settings) -> None:
-    try:
+    with _DELETION_ERROR:
         require_editor()
         delete_dataset(name, settings)
-    except InputError as error:
-        st.session_state[_NOT_DELETED] = str(error)
-    else:
         st.session_state[_DELETED] = name
         forget_notice()
 

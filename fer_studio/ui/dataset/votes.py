@@ -20,7 +20,7 @@ from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
-from fer_studio.ui.messages import show_error
+from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
@@ -28,7 +28,7 @@ from fer_studio.ui.uploads import read_upload
 _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
-_PROBLEM = "votes_problem"
+_ERROR = KeptError("votes_problem")
 
 
 @section
@@ -50,9 +50,7 @@ def show_votes(dataset: OpenDataset) -> None:
             on_click=_remove,
             args=(dataset.folder,),
         )
-    problem = st.session_state.pop(_PROBLEM, None)
-    if problem is not None:
-        show_error(problem)
+    _ERROR.show()
     _show_metrics(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = st.segmented_control(
@@ -74,11 +72,9 @@ def show_votes(dataset: OpenDataset) -> None:
 
 def _remove(folder: Path) -> None:
     """Delete the votes; a callback, so that the redrawn section can show an error."""
-    try:
+    with _ERROR:
         require_editor()
         remove_votes(folder)
-    except InputError as error:
-        st.session_state[_PROBLEM] = str(error)
 
 
 def _offer_import(dataset: OpenDataset) -> None:

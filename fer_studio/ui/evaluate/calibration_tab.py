@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.charts.evaluation import coverage_lines, reliability_diagram
-from fer_core.errors import InputError
 from fer_core.evaluation.calibration_analysis import (
     MIN_IMAGES,
     CalibrationAnalysis,
@@ -21,11 +20,11 @@ from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
-from fer_studio.ui.messages import show_error
+from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
-_SUCCESS, _ERROR = "temperature_written", "temperature_not_written"
+_SUCCESS, _ERROR = "temperature_written", KeptError("temperature_not_written")
 
 
 @section
@@ -34,9 +33,7 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
     success = st.session_state.pop(_SUCCESS, None)
     if success is not None:
         st.success(plain_text(success), icon=":material/check:")
-    failure = st.session_state.pop(_ERROR, None)
-    if failure is not None:
-        show_error(failure)
+    _ERROR.show()
     states = _states(evaluation.result.calibration)
     # The table on the right needs more space than the square chart.
     left, right = st.columns((0.45, 0.55), gap="medium")
@@ -177,12 +174,9 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
 
 def _save(evaluation: LoadedEvaluation) -> None:
     """Save the temperature; the outcome is shown on the page after the dialog has closed."""
-    try:
+    with _ERROR:
         require_editor()
         bundle = calibrate_bundle(evaluation.bundle, evaluation.result)
-    except InputError as error:
-        st.session_state[_ERROR] = str(error)
-    else:
         st.session_state[_SUCCESS] = (
             f"The temperature of {bundle.name} is now {bundle.temperature:.3f}."
         )

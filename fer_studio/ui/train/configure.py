@@ -9,7 +9,6 @@ import streamlit as st
 
 from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.errors import InputError
-from fer_core.phrases import as_sentence
 from fer_core.recipes import (
     RECIPES,
     TrainingConfig,
@@ -24,6 +23,7 @@ from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import DATASET, ChosenDataset, choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import (
@@ -63,7 +63,7 @@ _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
 #: address that the server connects to.
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
-_START_PROBLEM, _LOAD_MESSAGE = "start_problem", "load_message"
+_START_ERROR, _LOAD_MESSAGE = KeptError("start_problem"), "load_message"
 
 
 def show_configure(settings: Settings) -> None:
@@ -288,9 +288,7 @@ def _show_start(
         disabled=dataset is None or config is None,
         on_click=_start,
     )
-    problem = st.session_state.pop(_START_PROBLEM, "")
-    if problem:
-        st.error(plain_text(as_sentence(problem)), icon=":material/error:")
+    _START_ERROR.show()
     waiting, running = len(waiting_runs(settings)), len(active_runs(settings))
     if waiting or running >= settings.parallel_runs:
         st.caption(
@@ -334,7 +332,7 @@ def _start() -> None:
     if result.config is None:
         return  # the form shows the problem
     settings = load_settings()
-    try:
+    with _START_ERROR:
         require_editor()
         start, start_file = chosen_start(settings)
         setup = RunSetup(
@@ -354,12 +352,9 @@ def _start() -> None:
             note=st.session_state.get(_NOTE) or "",
             start_file=start_file,
         )
-    except InputError as error:
-        st.session_state[_START_PROBLEM] = str(error)
-        return
-    st.session_state[_NAME] = st.session_state[_NOTE] = ""
-    st.session_state[RUN] = run.path.name
-    st.session_state[VIEW] = RUNS
+        st.session_state[_NAME] = st.session_state[_NOTE] = ""
+        st.session_state[RUN] = run.path.name
+        st.session_state[VIEW] = RUNS
 
 
 def _mlflow_address(settings: Settings) -> str:

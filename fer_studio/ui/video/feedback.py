@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import streamlit as st
-
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary, find_analysis
 from fer_studio.ui.access import admission
-from fer_studio.ui.messages import show_error
+from fer_studio.ui.messages import KeptError
 
-_ERROR = "video_error"
+_ERROR = KeptError("video_error")
 
 
 def act(action: Callable[[], object]) -> None:
     """Run an action of a button; keep the message of an ``InputError`` for ``show_feedback``."""
-    st.session_state.pop(_ERROR, None)
-    try:
+    with _ERROR:
         action()
-    except InputError as error:
-        st.session_state[_ERROR] = str(error)
 
 
 def act_on_analysis(
@@ -44,6 +39,4 @@ def act_on_analysis(
 
 def show_feedback() -> None:
     """Draw the error of the last action, if it failed."""
-    message = st.session_state.pop(_ERROR, None)
-    if message is not None:
-        show_error(message)
+    _ERROR.show()
