@@ -1,7 +1,6 @@
 """Login and roles on the pages: who sees what, and what is refused where it is done."""
 
 import ast
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from logins import EDITOR, SECRETS, VIEWER, open_as, user
 from streamlit.testing.v1 import AppTest
 
 from fer_core.bundle import default_bundle_name
@@ -22,51 +22,7 @@ from fer_studio.ui.access import _is_local, _secrets, admission, is_private
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.train.datasets import chosen_dataset
 
-EDITOR, VIEWER, STRANGER = "ada@example.org", "bob@example.org", "mallory@evil.net"
-SECRETS: dict[str, Any] = {
-    "auth": {
-        "redirect_uri": "https://faces.example.org/oauth2callback",
-        "cookie_secret": "0123456789abcdef0123456789abcdef",
-        "client_id": "studio",
-        "client_secret": "geheim",
-        "server_metadata_url": "https://login.example.org/.well-known/openid-configuration",
-    },
-    "access": {"editors": [EDITOR], "viewers": ["*@example.org"]},
-}
-OpenAs = Callable[..., AppTest]
-
-
-def user(email: str | None) -> dict[str, Any]:
-    """The claims of the identity provider; without an address there is no login."""
-    if email is None:
-        return {"is_logged_in": False}
-    return {"is_logged_in": True, "email": email, "email_verified": True, "iat": time.time() - 60}
-
-
-@pytest.fixture
-def open_as() -> OpenAs:
-    """``open_as(email, "train", view="Runs")``: a page as this person sees it on a shared server.
-
-    It runs the page's own file, as the first request on a fresh server does.
-    """
-
-    def call(
-        email: str | None,
-        page: str,
-        *,
-        secrets: dict[str, Any] = SECRETS,
-        **session: Any,
-    ) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
-        app.secrets = secrets
-        app.user = user(email)
-        for key, value in session.items():
-            app.session_state[key] = value
-        app.switch_page(f"pages/{page}.py").run()
-        assert not app.exception, [element.value for element in app.exception]
-        return app
-
-    return call
+STRANGER = "mallory@evil.net"
 
 
 @pytest.fixture
@@ -97,9 +53,7 @@ def is_bare(app: AppTest) -> bool:
 
 
 @pytest.mark.parametrize("page", [entry.name for entry in PAGES])
-def test_a_visitor_without_a_login_sees_the_login_only(
-    home: Settings, open_as: OpenAs, page: str
-) -> None:
+def test_a_visitor_without_a_login_sees_the_login_only(home: Settings, page: str) -> None:
     app = open_as(None, page)
     assert is_bare(app)
     assert labels(app) == ["Log in"]
@@ -109,7 +63,7 @@ def test_a_visitor_without_a_login_sees_the_login_only(
 
 @pytest.mark.parametrize("page", [entry.name for entry in PAGES])
 def test_an_address_without_a_role_can_log_in_with_another_account(
-    home: Settings, open_as: OpenAs, page: str
+    home: Settings, page: str
 ) -> None:
     app = open_as(STRANGER, page)
     assert is_bare(app)
@@ -118,16 +72,14 @@ def test_an_address_without_a_role_can_log_in_with_another_account(
 
 
 @pytest.mark.parametrize("page", ["dataset", "train"])
-def test_a_viewer_sees_that_a_page_is_for_editors(
-    home: Settings, faces: str, open_as: OpenAs, page: str
-) -> None:
+def test_a_viewer_sees_that_a_page_is_for_editors(home: Settings, faces: str, page: str) -> None:
     app = open_as(VIEWER, page)
     assert is_bare(app)
     assert labels(app) == ["Log out"]
     assert f"This page is for editors; {VIEWER} is a viewer" in said(app)
 
 
-def test_a_viewer_analyzes_and_evaluates(home: Settings, open_as: OpenAs) -> None:
+def test_a_viewer_analyzes_and_evaluates(home: Settings) -> None:
     app = open_as(VIEWER, "analyze")
     assert app.get("file_uploader")
     assert f"{VIEWER}, viewer" in said(app)
@@ -137,7 +89,7 @@ def test_a_viewer_analyzes_and_evaluates(home: Settings, open_as: OpenAs) -> Non
 
 
 @pytest.mark.parametrize("page", ["dataset", "train", "analyze"])
-def test_an_editor_sees_every_page(home: Settings, faces: str, open_as: OpenAs, page: str) -> None:
+def test_an_editor_sees_every_page(home: Settings, faces: str, page: str) -> None:
     app = open_as(EDITOR, page)
     assert f"{EDITOR}, editor" in said(app)
     wanted = {"dataset": "Delete…", "train": "Start training", "analyze": "Download YuNet"}
@@ -155,7 +107,6 @@ def test_an_editor_sees_every_page(home: Settings, faces: str, open_as: OpenAs, 
 )
 def test_the_navigation_shows_the_pages_of_the_role(
     home: Settings,
-    open_as: OpenAs,
     monkeypatch: pytest.MonkeyPatch,
     email: str | None,
     visible: list[str],
@@ -182,7 +133,7 @@ def test_the_navigation_shows_the_pages_of_the_role(
     ],
 )
 def test_an_invalid_configuration_closes_the_server_and_says_what_to_fix(
-    home: Settings, open_as: OpenAs, broken: dict[str, Any], what: str
+    home: Settings, broken: dict[str, Any], what: str
 ) -> None:
     for page in ("train", "analyze"):
         app = open_as(EDITOR, page, secrets=broken)
@@ -193,7 +144,7 @@ def test_an_invalid_configuration_closes_the_server_and_says_what_to_fix(
 
 
 def test_a_login_that_is_required_and_not_configured_closes_the_server(
-    home: Settings, monkeypatch: pytest.MonkeyPatch, open_as: OpenAs
+    home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FER_STUDIO_LOGIN", "required")
     app = open_as(EDITOR, "analyze", secrets={"other": {"key": "value"}})
@@ -202,7 +153,7 @@ def test_a_login_that_is_required_and_not_configured_closes_the_server(
 
 
 def test_an_invalid_setting_is_reported_on_every_page(
-    home: Settings, monkeypatch: pytest.MonkeyPatch, open_as: OpenAs
+    home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FER_STUDIO_PARALLEL_RUNS", "many")
     for page in ("analyze", "train"):
@@ -254,7 +205,7 @@ def demote(app: AppTest) -> None:
     app.secrets = SECRETS | {"access": {"editors": ["other@example.org"], "viewers": [EDITOR]}}
 
 
-def test_starting_a_training_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
+def test_starting_a_training_requires_the_role(home: Settings, faces: str) -> None:
     app = open_as(EDITOR, "train", train_data=faces)
     start = app.button(key="start_training")
     assert not start.disabled
@@ -289,7 +240,7 @@ def test_an_action_on_a_run_requires_the_role_at_the_click(email: str, is_run: b
     assert ("requires the role editor" in said(app)) is not is_run
 
 
-def test_creating_a_search_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
+def test_creating_a_search_requires_the_role(home: Settings, faces: str) -> None:
     app = open_as(EDITOR, "train", view="Search", train_data=faces)
     app.text_input(key="search_name").set_value("rates")
     demote(app)
@@ -297,7 +248,7 @@ def test_creating_a_search_requires_the_role(home: Settings, faces: str, open_as
     assert study_names(home) == []
 
 
-def test_deleting_a_dataset_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
+def test_deleting_a_dataset_requires_the_role(home: Settings, faces: str) -> None:
     app = open_as(EDITOR, "dataset")
     app.button(key="delete_dataset").click().run()
     demote(app)
@@ -305,14 +256,14 @@ def test_deleting_a_dataset_requires_the_role(home: Settings, faces: str, open_a
     assert dataset_names(home) == [faces]
 
 
-def test_importing_requires_the_role(home: Settings, open_as: OpenAs) -> None:
+def test_importing_requires_the_role(home: Settings) -> None:
     app = open_as(EDITOR, "dataset", import_source="demo")
     demote(app)
     app.button(key="import_demo").click().run()
     assert dataset_names(home) == []
 
 
-def test_curating_images_requires_the_role(home: Settings, faces: str, open_as: OpenAs) -> None:
+def test_curating_images_requires_the_role(home: Settings, faces: str) -> None:
     app = open_as(EDITOR, "dataset", dataset_section=":material/healing: Clean up")
     decisions = home.data_root / faces / "curation.csv"
     demote(app)
@@ -324,7 +275,7 @@ def test_curating_images_requires_the_role(home: Settings, faces: str, open_as: 
 
 
 def test_a_shared_server_takes_no_addresses_from_pages(
-    home: Settings, faces: str, open_as: OpenAs, monkeypatch: pytest.MonkeyPatch
+    home: Settings, faces: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise an editor could make the server open any address or file that it can reach."""
     launched: list[Any] = []
@@ -377,7 +328,6 @@ def test_a_choice_that_was_never_offered_leads_to_no_path(
 def test_a_choice_is_checked_where_it_is_used(
     home: Settings,
     faces: str,
-    open_as: OpenAs,
     monkeypatch: pytest.MonkeyPatch,
     *,
     view: str,
@@ -397,7 +347,7 @@ def test_a_choice_is_checked_where_it_is_used(
 
 
 def test_a_shared_server_does_not_read_downloads(
-    home: Settings, open_as: OpenAs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    home: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     downloads = tmp_path / "Downloads"
     downloads.mkdir()
@@ -413,7 +363,6 @@ def test_a_shared_server_does_not_read_downloads(
 @pytest.mark.parametrize("address", ["0.0.0.0", None])
 def test_a_reachable_app_without_a_login_shows_a_warning(
     home: Settings,
-    open_as: OpenAs,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     address: str | None,
@@ -532,7 +481,7 @@ def test_the_configuration_of_the_server_keeps_strangers_out() -> None:
     assert st.get_option("server.trustedUserHeaders") == {}
 
 
-def test_an_unknown_default_is_shown_as_it_is_written(home: Settings, open_as: OpenAs) -> None:
+def test_an_unknown_default_is_shown_as_it_is_written(home: Settings) -> None:
     (home.models_root / "default").write_text("![x](http://evil.example/x.png)\n")
     app = open_as(EDITOR, "analyze")
     assert default_bundle_name(home) == "![x](http://evil.example/x.png)"

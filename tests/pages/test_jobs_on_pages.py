@@ -1,47 +1,21 @@
 """Jobs on a page: what it shows, and who may stop one."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from logins import EDITOR, SECRETS, VIEWER, open_as, user
 from streamlit.testing.v1 import AppTest
 
 from fer_core.access import Admission, Role
 from fer_core.jobs.job import Job, JobKind
-from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.settings import Settings
 from fer_studio.ui import jobs
 from fer_studio.ui.dataset import importing
 from fer_studio.ui.jobs import job_on_request, job_service
 
-EDITOR, VIEWER = "ada@example.org", "bob@example.org"
-SECRETS: dict[str, Any] = {
-    "auth": {
-        "redirect_uri": "https://faces.example.org/oauth2callback",
-        "cookie_secret": "0123456789abcdef0123456789abcdef",
-        "client_id": "studio",
-        "client_secret": "geheim",
-        "server_metadata_url": "https://login.example.org/.well-known/openid-configuration",
-    },
-    "access": {"editors": [EDITOR], "viewers": ["*@example.org"]},
-}
 LOOKING = JobKind("looking", Role.EDITOR)
-
-
-def user(email: str) -> dict[str, Any]:
-    return {"is_logged_in": True, "email": email, "email_verified": True, "iat": time.time() - 60}
-
-
-def open_as(email: str, page: str, **session: Any) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
-    app.secrets = SECRETS
-    app.user = user(email)
-    for key, value in session.items():
-        app.session_state[key] = value
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, [element.value for element in app.exception]
-    return app
 
 
 def stop_buttons(app: AppTest) -> list[str]:

@@ -1,6 +1,5 @@
 """The video page: empty, while a job runs, with results, with invalid files, on a shared server."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from drawn_videos import (
     settings_for,
     write_video,
 )
+from logins import SECRETS, user
 from streamlit.testing.v1 import AppTest
 
 from fer_core.access import Admission, Role
@@ -26,16 +26,8 @@ from fer_core.video.analysis_job import run_analysis
 from fer_core.video.edits import EditHistory
 
 OpenVideo = Callable[..., AppTest]
-SECRETS: dict[str, Any] = {
-    "auth": {
-        "redirect_uri": "https://faces.example.org/oauth2callback",
-        "cookie_secret": "0123456789abcdef0123456789abcdef",
-        "client_id": "studio",
-        "client_secret": "geheim",
-        "server_metadata_url": "https://login.example.org/.well-known/openid-configuration",
-    },
-    "access": {"editors": ["eve@example.org"], "viewers": ["*@example.org"]},
-}
+#: A server on which Ada is not an editor.
+_SECRETS = SECRETS | {"access": {"editors": ["eve@example.org"], "viewers": ["*@example.org"]}}
 
 
 def texts(elements: Sequence[Any]) -> str:
@@ -80,13 +72,7 @@ def open_video() -> OpenVideo:
     def call(email: str | None = None, **query: str) -> AppTest:
         app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
         if email is not None:
-            app.secrets = SECRETS
-            app.user = {
-                "is_logged_in": True,
-                "email": email,
-                "email_verified": True,
-                "iat": time.time() - 60,
-            }
+            app.secrets, app.user = _SECRETS, user(email)
         app.switch_page("pages/video.py")
         for key, value in query.items():
             app.query_params[key] = value
