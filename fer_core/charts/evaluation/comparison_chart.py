@@ -8,8 +8,8 @@ from fer_core.charts.evaluation.style import (
     GRAY,
     MARGIN,
     class_axis,
+    class_point,
     estimate_text,
-    whiskers,
 )
 from fer_core.charts.labels import height_for, plot_text
 from fer_core.classes import class_colors
@@ -39,20 +39,16 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
             if metric == "recall"
             else class_comparison.f1_difference
         )
-        is_defined = estimate.value is not None
         ends = (estimate.value, estimate.low, estimate.high)
         extent = max([extent, *[abs(end) for end in ends if end is not None]])
         figure.add_trace(
-            go.Scatter(
-                x=[estimate.value if is_defined else 0],
-                y=[name],
-                mode="markers" if is_defined else "text",
-                marker={"size": 11, "color": color},
-                error_x=whiskers([estimate], color),
-                text=["" if is_defined else "undefined"],
-                textposition="middle right",
-                hovertemplate=f"{name}: {estimate_text(estimate, '+.3f')}<br>"
-                f"{class_comparison.support:,} images<extra></extra>",
+            class_point(
+                name,
+                estimate,
+                color,
+                text="",
+                hover=f"{name}: {estimate_text(estimate, '+.3f')}<br>"
+                f"{class_comparison.support:,} images",
             )
         )
     figure.add_vline(x=0, line={"color": GRAY})

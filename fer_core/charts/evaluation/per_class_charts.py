@@ -10,12 +10,12 @@ from fer_core.charts.evaluation.style import (
     MARGIN,
     ThresholdLine,
     class_axis,
+    class_point,
     diagonal,
     estimate_text,
     lines_by_threshold,
     number_axis,
     percent_axis,
-    whiskers,
 )
 from fer_core.charts.labels import height_for, plot_text
 from fer_core.classes import class_colors
@@ -46,20 +46,14 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
         name = plot_text(class_result.name)
         color = colors[class_result.name]
         estimate = getattr(class_result, metric)
-        is_defined = estimate.value is not None
         figure.add_trace(
-            go.Scatter(
-                x=[estimate.value if is_defined else 0],
-                y=[name],
-                mode="markers+text" if is_defined else "text",
-                marker={"size": 11, "color": color},
-                error_x=whiskers([estimate], color),
-                text=[f"{estimate.value:.2f}" if is_defined else "undefined"],
-                textposition="top center" if is_defined else "middle right",
-                cliponaxis=False,
-                hovertemplate=f"{name}: {estimate_text(estimate, '.3f')}<br>"
-                f"{class_result.support:,} images, {class_result.predicted_count:,} predicted"
-                "<extra></extra>",
+            class_point(
+                name,
+                estimate,
+                color,
+                text="" if estimate.value is None else f"{estimate.value:.2f}",
+                hover=f"{name}: {estimate_text(estimate, '.3f')}<br>{class_result.support:,} "
+                f"images, {class_result.predicted_count:,} predicted",
             )
         )
     figure.update_layout(

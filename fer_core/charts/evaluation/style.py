@@ -89,6 +89,32 @@ def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
     }
 
 
+def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: str) -> go.Scatter:
+    """Return the value of a class as a point with its interval, or "undefined".
+
+    Args:
+        name: The class as ``plot_text``.
+        estimate: Its value.
+        color: Its color.
+        text: The text above the point if it is defined; may be empty.
+        hover: Hover template.
+    """
+    import plotly.graph_objects as go
+
+    is_defined = estimate.value is not None
+    return go.Scatter(
+        x=[estimate.value if is_defined else 0],
+        y=[name],
+        mode="markers+text" if is_defined else "text",
+        marker={"size": 11, "color": color},
+        error_x=whiskers([estimate], color),
+        text=[text if is_defined else "undefined"],
+        textposition="top center" if is_defined else "middle right",
+        cliponaxis=False,
+        hovertemplate=f"{hover}<extra></extra>",
+    )
+
+
 def diagonal(name: str = "") -> go.Scatter:
     """Return the dashed line from (0, 0) to (1, 1), a reference for curves."""
     import plotly.graph_objects as go
