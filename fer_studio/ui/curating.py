@@ -167,35 +167,25 @@ def offer_decisions(selected: SelectedImages) -> None:
     labels = [*([_SUGGESTED] if selected.suggested else []), *selected.dataset.faces.classes]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
-        st.button(
-            "Drop",
-            icon=":material/block:",
-            key=f"{key}_drop",
-            disabled=not selected.rows,
-            on_click=_decide,
-            args=(selected, "drop"),
-        )
-        st.button(
-            "Keep as it is",
-            icon=":material/verified:",
-            key=f"{key}_keep",
-            disabled=not selected.rows,
-            on_click=_decide,
-            args=(selected, "keep"),
-        )
+        _decision_button(selected, "Drop", ":material/block:", "drop")
+        _decision_button(selected, "Keep as it is", ":material/verified:", "keep")
         st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
-        st.button(
-            "Relabel",
-            icon=":material/edit:",
-            key=f"{key}_relabel",
-            disabled=not selected.rows,
-            on_click=_decide,
-            args=(selected, "relabel"),
-        )
+        _decision_button(selected, "Relabel", ":material/edit:", "relabel")
     st.caption(
         "Drop: exclude from training. Keep: checked and correct, so that quick fixes leave it "
         "alone. Relabel: use the correct label in training. No image is deleted; every decision "
         "can be undone, on the dataset page under Clean up."
+    )
+
+
+def _decision_button(selected: SelectedImages, label: str, icon: str, action: str) -> None:
+    st.button(
+        label,
+        icon=icon,
+        key=f"{selected.gallery}_{action}",
+        disabled=not selected.rows,
+        on_click=_decide,
+        args=(selected, action),
     )
 
 

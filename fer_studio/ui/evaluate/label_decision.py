@@ -25,7 +25,28 @@ from fer_studio.ui.text import plain_text
 #: Recorded as the source of decisions made on this page.
 SOURCE = "evaluate page"
 
-_DECIDED = {"drop": "Not a face", "keep": "Label is correct"}
+#: The buttons: the action, the label, the icon, the tooltip.
+_ACTIONS = (
+    (
+        "relabel",
+        "Wrong label",
+        ":material/edit:",
+        "Use the correct label in training, and in evaluations with applied curation.",
+    ),
+    (
+        "drop",
+        "Not a face",
+        ":material/block:",
+        "Exclude the image from training, and from evaluations with applied curation.",
+    ),
+    (
+        "keep",
+        "Label is correct",
+        ":material/verified:",
+        "Mark the label as checked; quick fixes then leave the image unchanged.",
+    ),
+)
+_LABELS = {action: label for action, label, _, _ in _ACTIONS}
 
 
 def offer_decision(evaluation: LoadedEvaluation, position: int) -> None:
@@ -66,30 +87,15 @@ def offer_decision(evaluation: LoadedEvaluation, position: int) -> None:
             key=f"decision_label_{row}",
             width=200,
         )
-        st.button(
-            "Wrong label",
-            icon=":material/edit:",
-            key=f"decision_relabel_{row}",
-            help="Use the correct label in training, and in evaluations with applied curation.",
-            on_click=_decide,
-            args=(dataset, row, "relabel", reason),
-        )
-        st.button(
-            "Not a face",
-            icon=":material/block:",
-            key=f"decision_drop_{row}",
-            help="Exclude the image from training, and from evaluations with applied curation.",
-            on_click=_decide,
-            args=(dataset, row, "drop", reason),
-        )
-        st.button(
-            "Label is correct",
-            icon=":material/verified:",
-            key=f"decision_keep_{row}",
-            help="Mark the label as checked; quick fixes then leave the image unchanged.",
-            on_click=_decide,
-            args=(dataset, row, "keep", reason),
-        )
+        for action, label, icon, hint in _ACTIONS:
+            st.button(
+                label,
+                icon=icon,
+                key=f"decision_{action}_{row}",
+                help=hint,
+                on_click=_decide,
+                args=(dataset, row, action, reason),
+            )
         offer_undo_of_image(dataset, state, row, key="decision_undo")
     st.caption("The image file is not changed. Every decision can be removed again.")
 
@@ -99,7 +105,9 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
     if entry is None:
         st.caption("No decision on this image yet.")
         return
-    decided = _DECIDED.get(entry.action, f"Wrong label, correct: {plain_text(entry.label or '')}")
+    decided = _LABELS[entry.action]
+    if entry.action == "relabel":
+        decided += f", correct: {plain_text(entry.label or '')}"
     # Source and time may be missing in a manually written file.
     origin = ", ".join(part for part in (entry.source, entry.time[:10]) if part)
     with st.container(horizontal=True, vertical_alignment="center"):
