@@ -21,7 +21,7 @@ from fer_core.service.guard import Application, RequestGuard
 from fer_core.service.keys import ApiKeys
 from fer_core.service.monitoring import Metrics
 from fer_core.service.options import ServiceLimits
-from fer_core.service.responses import error_response
+from fer_core.service.responses import error_response, size_text
 from fer_core.service.uploads import FILES_FIELD, Upload, read_uploads
 from fer_core.vision.photo import PhotoResult, results_document
 
@@ -205,8 +205,7 @@ async def _analyze(
 
 def _too_large(upload: Upload, limits: ServiceLimits) -> asyncio.Future[PhotoResult]:
     answer: asyncio.Future[PhotoResult] = asyncio.get_running_loop().create_future()
-    limit = limits.file_bytes
-    size = f"{limit >> 20} MB" if limit >= 2**20 else f"{limit:,} bytes"
+    size = size_text(limits.file_bytes)
     answer.set_result(
         PhotoResult(upload.name, error=f"{upload.name} is larger than {size}; send a smaller file.")
     )

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from fer_core.service.keys import ApiKeys
 from fer_core.service.monitoring import Metrics
 from fer_core.service.options import ServiceLimits
-from fer_core.service.responses import error_response
+from fer_core.service.responses import error_response, size_text
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -116,8 +116,8 @@ class RequestGuard:
         if length > self._limits.request_bytes:
             raise _rejection(
                 413,
-                f"The request is larger than {_size(self._limits.request_bytes)}; send fewer or "
-                "smaller files.",
+                f"The request is larger than {size_text(self._limits.request_bytes)}; send "
+                "fewer or smaller files.",
             )
 
     def begin(self, length: int) -> None:
@@ -209,7 +209,3 @@ def _overloaded() -> HTTPException:
 def _rejection(status: int, message: str, headers: dict[str, str] | None = None) -> HTTPException:
     # The rest of the body is not read, so the connection cannot be used again.
     return HTTPException(status, message, {"Connection": "close"} | (headers or {}))
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:,.0f} MB" if count >= 2**20 else f"{count:,} bytes"

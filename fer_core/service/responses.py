@@ -1,4 +1,4 @@
-"""Error documents: every failed request is answered with the same JSON structure."""
+"""Answers to failed requests: error documents with the same JSON structure, and their messages."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def error_response(
 ) -> JSONResponse:
     """Return the answer to a failed request."""
     return JSONResponse(error_document(status, message), status, headers)
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for a message: "200 MB", "1,000 bytes"."""
+    return f"{count / 2**20:,.0f} MB" if count >= 2**20 else f"{count:,} bytes"
