@@ -132,7 +132,7 @@ class JobFolder:
             raise InputError(
                 f"{self} is not empty and contains no job; choose an empty folder for the results."
             )
-        count = self._write_files(items, part_files)
+        count = self._write_files(items, part_files, work.things)
         record = JobRecord(
             _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, part_files
         )
@@ -203,6 +203,17 @@ class JobFolder:
         self._write(_SUMMARY_FILE, _json_bytes(summary))
         return summary
 
+    def part_place(self, part: int) -> str:
+        """Return the path or address of a part."""
+        return f"{self.place.rstrip('/')}/{_part_name(part)}"
+
+    def read_part(self, part: int) -> pyarrow.Table:
+        """Return the rows of a finished part."""
+        import pyarrow.parquet as pq
+
+        with self._open(_part_name(part)) as source:
+            return pq.ParquetFile(source).read()
+
     def rows(self, record: JobRecord) -> Iterator[dict[str, Any]]:
         """Yield the rows of all parts in the order of the files."""
         import pyarrow.parquet as pq
@@ -224,7 +235,7 @@ class JobFolder:
         except (pa.ArrowException, OSError, ValueError, KeyError, InputError):
             return None
 
-    def _write_files(self, items: Iterable[Item], part_files: int) -> int:
+    def _write_files(self, items: Iterable[Item], part_files: int, things: str) -> int:
         """Write the list of files in row groups of one part each; return its length."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -233,7 +244,9 @@ class JobFolder:
         source = iter(items)
         first = next(source, None)
         if first is None:
-            raise InputError("There are no files to process; give pictures or folders of pictures.")
+            raise InputError(
+                f"There are no {things} to process; give {things}, or folders of {things}."
+            )
         source, count, buffer = chain([first], source), 0, io.BytesIO()
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
             while group := list(islice(source, part_files)):
@@ -304,6 +317,11 @@ class JobFolder:
             raise InputError(
                 f"{name} in {self} cannot be read ({_reason(error)}); check the access rights."
             ) from error
+
+
+def is_job(folder: Path) -> bool:
+    """Return True if a folder on a disk contains the results of a job."""
+    return (folder / _JOB_FILE).is_file()
 
 
 class _Folder:
@@ -469,11 +487,13 @@ def _json_bytes(document: Any) -> bytes:
 
 
 def _counts(table: pyarrow.Table) -> Counter[str]:
-    """Count the rows, the rows with an error, and the entries of a column of faces."""
+    """Count the rows, the rows with an error, and the faces: list entries or rows of persons."""
     errors = table.num_rows - table.column(ERROR_COLUMN).null_count
     counts = Counter({"rows": table.num_rows, "errors": errors, "faces": 0})
     assert FILE_COLUMN in table.column_names
     if "faces" in table.column_names:
         faces = table.column("faces")
         counts["faces"] = sum(len(chunk.flatten()) for chunk in faces.chunks)
+    elif "person" in table.column_names:
+        counts["faces"] = table.num_rows - table.column("person").null_count
     return counts

@@ -75,7 +75,6 @@ class RayPool:
             ray.put(work),
             threads,
             memory_bytes,
-            work.schema().serialize().to_pybytes(),
             folder,
         )
         self._actor = ray.remote(num_cpus=threads, max_restarts=0)(_Actor)
@@ -164,13 +163,10 @@ class RayPool:
 class _Actor:
     """Processes tasks on a node."""
 
-    def __init__(
-        self, work: Work, threads: int, memory_bytes: int, schema_bytes: bytes, folder: str
-    ) -> None:
+    def __init__(self, work: Work, threads: int, memory_bytes: int, folder: str) -> None:
         if Path(folder).is_dir():
             os.chdir(folder)
         self._start = (work, threads, memory_bytes)
-        self._schema = schema_bytes
         self._worker: Any = None
 
     def ready(self, probe: str | None) -> tuple[str, bool]:
@@ -181,7 +177,7 @@ class _Actor:
 
     def run(self, items: Sequence[Item]) -> bytes:
         """Process files."""
-        return run_task(self._worker, items, self._schema)
+        return run_task(self._worker, items)
 
 
 def connect(address: str | None) -> None:

@@ -1,8 +1,9 @@
-"""Many photos on a real Ray cluster of two nodes, one of which is killed."""
+"""Photos and videos on a real Ray cluster of two nodes, one of which is killed."""
 
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from fer_core.scale.options import ScaleOptions
 from fer_core.scale.photos import photo_work
 from fer_core.scale.runner import run_job
 from fer_core.settings import Settings
+from fer_core.video.sample import sample_path
 from fer_core.vision.sample import sample_picture
 
 pytestmark = pytest.mark.soak
@@ -118,3 +120,34 @@ def test_a_killed_node_changes_no_row(
     rows = list(out.rows(result.record))
     assert Counter(row["file"] for row in rows) == Counter(file["file"] for file in expected)
     assert rows == expected
+
+
+def test_videos_of_a_killed_node_are_analyzed_again(
+    two_nodes: "subprocess.Popen[bytes]",
+    bundle: Bundle,
+    settings: Settings,
+    tmp_path: Path,
+    run: Callable[..., Any],
+) -> None:
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.mp4").write_bytes(sample_path().read_bytes())
+    (folder / "broken.mp4").write_bytes(b"no video")
+    command = ("video", folder, "--model", "small", "--every", "5/s", "--json", "--out")
+    expected = run(*command, tmp_path / "single").document["videos"]
+
+    def kill_node() -> None:
+        while len(list(out.glob("part-*.parquet"))) < 2:
+            time.sleep(0.02)
+        kill_tree(two_nodes)
+
+    killing = threading.Thread(target=kill_node, daemon=True)
+    killing.start()
+    document = run(*command, out, "--on", f"127.0.0.1:{_PORT}").document
+    killing.join(1)
+    assert not killing.is_alive()
+    for entry in (*document["videos"], *expected):
+        del entry["out"]
+    assert document["videos"] == expected
+    assert document["summary"]["errors"] == 1
