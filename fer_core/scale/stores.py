@@ -72,6 +72,16 @@ class Store:
             content: bytes = file.read() if limit is None else file.read(limit)
             return content
 
+    @contextmanager
+    def opened(self, address: str) -> Iterator[IO[bytes]]:
+        """Open a file, of which only some parts are read.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+            yield file
+
     def copy(self, address: str, target: IO[bytes], limit: int) -> None:
         """Write a file's content to an open file, up to a number of bytes.
 
