@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from types import FrameType
 from typing import Any
 
@@ -24,9 +24,10 @@ from fer_core.commands.arguments import (
 )
 from fer_core.dataset.store import dataset_reference
 from fer_core.errors import InputError
+from fer_core.extras import require_packages
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.scale.options import parse_place
-from fer_core.scale.ray_search import ray_search_options, search_on_ray
+from fer_core.scale.ray_search import RaySearchOptions, ray_search_options, search_on_ray
 from fer_core.settings import Settings
 from fer_core.training.search import (
     StudySummary,
@@ -141,6 +142,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    cluster = _cluster(arguments)  # invalid options are reported before the study is created
     changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
     create_study(
@@ -160,7 +162,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ),
         settings,
     )
-    return _run_or_launch(arguments, settings, worker=0)
+    return _run_or_launch(arguments, settings, cluster, worker=0)
 
 
 def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -171,23 +173,45 @@ def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    cluster = _cluster(arguments)
     read_study_setup(arguments.name, settings)
-    return _run_or_launch(arguments, settings, worker=arguments.worker)
+    return _run_or_launch(arguments, settings, cluster, worker=arguments.worker)
 
 
-def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+@dataclass(frozen=True)
+class _Cluster:
+    """A Ray cluster for a search, by ``parse_place``, and the resources of a worker."""
+
+    address: str | None
+    options: RaySearchOptions
+
+
+def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
+    """Return the cluster of ``--on``; None for this machine."""
     place, address = parse_place(arguments.on, os.environ)
-    if place == "ray":
-        if arguments.background:
-            raise InputError(
-                "--background and --on ray exclude each other; use 'ray job submit --no-wait' to "
-                "run a search on a cluster in the background."
-            )
-        options = ray_search_options(arguments.workers, arguments.cpus, arguments.gpus)
+    if place != "ray":
+        return None
+    if arguments.background:
+        raise InputError(
+            "--background and --on ray exclude each other; use 'ray job submit --no-wait' to run a "
+            "search on a cluster in the background."
+        )
+    require_packages("--on ray needs", "scale", "ray")
+    return _Cluster(address, ray_search_options(arguments.workers, arguments.cpus, arguments.gpus))
+
+
+def _run_or_launch(
+    arguments: argparse.Namespace, settings: Settings, cluster: _Cluster | None, *, worker: int
+) -> Answer:
+    if cluster is not None:
         with _stop_on_signals() as stop:
-            report = ProgressLines("searching")
             search_on_ray(
-                arguments.name, settings, options, address=address, stop=stop, report=report
+                arguments.name,
+                settings,
+                cluster.options,
+                address=cluster.address,
+                stop=stop,
+                report=ProgressLines("searching"),
             )
         return _answer(study_summary(arguments.name, settings))
     if arguments.background:

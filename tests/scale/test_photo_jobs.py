@@ -21,6 +21,8 @@ from fer_core.scale.photos import PhotoWork, photo_work
 from fer_core.settings import Settings
 from fer_core.vision.sample import sample_picture
 
+RECIPE = "three-conv-cnn-adam"
+
 
 def crop(seed: int) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (48, 48), dtype=np.uint8)
@@ -176,9 +178,23 @@ def test_without_the_extra_the_message_names_it(
     photos: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    refusal = run("classify", photos, "--out", tmp_path / "out", "--on", "ray").refusal
-    assert "requirements-scale.txt" in refusal
-    assert "requirements-scale.txt" in run("classify", "gs://bucket/photos").refusal
+    out = ("--out", tmp_path / "out")
+    space = '[{"field": "learning_rate", "low": 1e-4, "high": 1e-2}]'
+    for command in (
+        ("classify", photos, *out, "--on", "ray"),
+        ("classify", "gs://bucket/photos"),
+        ("video", photos / "astronaut.png", *out, "--on", "ray"),
+        ("video", "gs://bucket/videos", *out),
+        *(
+            ("search", *one, "--on", "ray")
+            for one in (
+                ("start", "new", "--recipe", RECIPE, "--data", "demo", "--space", space),
+                ("resume", "new"),
+            )
+        ),
+    ):
+        assert "requirements-scale.txt" in run(*command).refusal
+    assert run("search", "list", "--json").document == []
 
 
 def test_an_unreachable_cluster_is_reported_within_ten_seconds(
