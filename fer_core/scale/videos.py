@@ -29,10 +29,13 @@ _VIDEO_COLUMNS = {
     *("file", "video_width", "video_height", "video_seconds", "video_frames", "notes", "error"),
 }
 
-#: Memory of a worker for a video up to Full HD; and the number of frames of the file that a decoder
-#: keeps, with up to 2 bytes per color and half the resolution for colors.
-_BASE_BYTES, _DECODER_FRAMES, _BYTES_PER_PIXEL = 700 * 2**20, 20, 3
+#: Memory of a worker for a video up to Full HD, which needs about 410 MB; and the number of frames
+#: of the file that a decoder may keep. 40 frames of 8K in H.265 were measured with 863 MB.
+_BASE_BYTES, _DECODER_FRAMES = 600 * 2**20, 20
 _SMALL_PIXELS = 1920 * 1080
+#: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
+_PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
+_MAX_PIXEL_BYTES = 4.0
 _TEMPORARY = "fer-studio-video"
 
 
@@ -227,9 +230,9 @@ class VideoWorker:
         return _job_rows(pq.read_table(analysis.table_path), item.name, values, self._schema)
 
     def _check_memory(self, info: VideoInfo) -> None:
-        needed, pixels = _BASE_BYTES, info.width * info.height
-        if pixels > _SMALL_PIXELS:
-            needed += _DECODER_FRAMES * _BYTES_PER_PIXEL * (pixels - _SMALL_PIXELS)
+        above = max(info.width * info.height - _SMALL_PIXELS, 0)
+        pixel_bytes = _PIXEL_BYTES.get(info.pixel_format, _MAX_PIXEL_BYTES)
+        needed = _BASE_BYTES + round(_DECODER_FRAMES * pixel_bytes * above)
         if needed > self._memory_bytes:
             raise InputError(
                 f"{info.name} has frames of {info.width}x{info.height} pixels and may need "

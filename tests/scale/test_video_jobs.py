@@ -142,10 +142,10 @@ def test_a_video_that_needs_more_memory_than_a_worker_has_is_a_row(
     path = tmp_path / "large.mp4"
     write_video(path, [(0.0, np.zeros((2400, 4000, 3), np.uint8))])
     whole = VideoWork(work.analyzer, replace(work.settings, start=0.0, end=None))
-    (row,) = whole.open(threads=1, memory_bytes=2**30).process([Item(str(path))]).to_pylist()
+    (row,) = whole.open(threads=1, memory_bytes=800 * 2**20).process([Item(str(path))]).to_pylist()
     assert row["error"] == (
-        "large.mp4 has frames of 4000x2400 pixels and may need 1130 MB of memory, more than the "
-        "1024 MB of a worker; raise --worker-memory."
+        "large.mp4 has frames of 4000x2400 pixels and may need 815 MB of memory, more than the "
+        "800 MB of a worker; raise --worker-memory."
     )
 
 
