@@ -14,6 +14,7 @@ from typing import Any
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines
 from fer_core.errors import InputError
+from fer_core.extras import require_packages
 from fer_core.scale.inputs import is_pattern, list_items
 from fer_core.scale.job_folder import JobFolder, JobRecord
 from fer_core.scale.options import ScaleOptions, parse_place
@@ -120,9 +121,12 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
         defaults: The command's own defaults.
 
     Raises:
-        InputError: A value is not valid.
+        InputError: A value is not valid, or Ray is not installed.
     """
     place, address = parse_place(arguments.on or "local", os.environ)
+    if place == "ray":
+        # Before a job is written to the folder of the results.
+        require_packages("--on ray needs", "scale", "ray")
     given = {
         field: getattr(arguments, name)
         for name, field in _OPTIONS.items()

@@ -4,10 +4,12 @@ import io
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -195,6 +197,7 @@ def test_without_the_extra_the_message_names_it(
     ):
         assert "requirements-scale.txt" in run(*command).refusal
     assert run("search", "list", "--json").document == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unreachable_cluster_is_reported_within_ten_seconds(
@@ -213,6 +216,41 @@ def test_an_unreachable_cluster_is_reported_within_ten_seconds(
         refusal = run("classify", photos, "--out", out, "--on", address).refusal
         assert f"The Ray cluster at {address} does not answer within" in refusal
     assert time.monotonic() - start < 10
+
+
+def test_a_cluster_with_another_token_is_reported_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers as a cluster with the token "right"."""
+
+    class Cluster(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            headers = dict(details.invocation_metadata)
+
+            def answer(_: bytes, context: Any) -> bytes:
+                if headers.get("authorization") != "Bearer right":
+                    context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Cluster()])
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    for mode, token, is_accepted in (
+        ("disabled", "right", False),
+        ("token", "wrong", False),
+        ("token", "right\n", True),
+    ):
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+        (tmp_path / "token").write_text(token)
+        if is_accepted:
+            ray_pool.check_answer(address)
+        else:
+            with pytest.raises(InputError, match="does not accept this process; check that this"):
+                ray_pool.check_answer(address)
+    server.stop(None).wait()
 
 
 @pytest.mark.parametrize(
