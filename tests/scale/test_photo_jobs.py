@@ -186,7 +186,7 @@ def test_without_the_extra_the_message_names_it(
         ("classify", photos, *out, "--on", "ray"),
         ("classify", "gs://bucket/photos"),
         ("video", photos / "astronaut.png", *out, "--on", "ray"),
-        ("video", "gs://bucket/videos", *out),
+        ("video", "gs://bucket/videos", "--out", tmp_path / "other"),
         *(
             ("search", *one, "--on", "ray")
             for one in (
