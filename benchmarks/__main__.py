@@ -79,6 +79,7 @@ _PARTS: dict[str, _Part] = {
     "training": _Part("training", _measure),
     "evaluation": _Part("evaluation", _measure),
     "scale": _Part("scale", _measure),
+    "scale-costs": _Part("scale", lambda module, _: module.measure_costs()),
     "import": _Part("importing", _measure_data, needs="data"),
     "audit": _Part("auditing", _measure_data, needs="data"),
 }

@@ -18,15 +18,20 @@ import cv2
 import numpy as np
 import psutil
 
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, milliseconds
+from benchmarks.video import write_recording
 from fer_core.bundle import find_bundle
 from fer_core.predictor import load_predictor
-from fer_core.scale.inputs import list_items
+from fer_core.scale.inputs import Item, list_items
 from fer_core.scale.job_folder import JobFolder
 from fer_core.scale.options import ScaleOptions
 from fer_core.scale.photos import photo_work
+from fer_core.scale.portable_analyzer import portable_analyzer
 from fer_core.scale.runner import run_job
+from fer_core.scale.videos import VideoWork
+from fer_core.scale.work import Work
 from fer_core.settings import PROJECT_ROOT, load_settings
+from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.decode import decode_picture
 from fer_core.vision.detect import detector_names, make_detector
@@ -34,6 +39,7 @@ from fer_core.vision.photo import analyze_photo
 from fer_core.vision.sample import sample_picture
 
 _PHOTOS, _DISTINCT = 2000, 50
+_COST_PHOTOS, _COST_SECONDS = 200, 60
 _REQUESTS, _SETTLED, _CALLER_REQUESTS = 20_000, 4_000, 400
 _SERVER_SECONDS = 60.0
 
@@ -65,6 +71,65 @@ def measure(photos: int = _PHOTOS, requests: int = _REQUESTS) -> list[Measuremen
             *_measure_files(folder, photos),
             *_measure_service((folder / "photos" / "00000.jpg").read_bytes(), requests),
         ]
+
+
+def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> list[Measurement]:
+    """Measure the processor time of one worker with one thread, for the table of docs/scaling.md.
+
+    Processor time hardly depends on what else runs.
+
+    Args:
+        photos: Number of photos of 640x480 pixels.
+        seconds: Length of a recording of 640x480 pixels with one face and 30 frames per second.
+    """
+    settings = load_settings()
+    measurements = []
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        draw_photos(folder / "photos", photos)
+        write_recording(folder / "talk.mp4", (640, 480), 1, seconds)
+        items = list(list_items([str(folder / "photos")]))
+        video = list(list_items([str(folder / "talk.mp4")]))
+        for detector in detector_names(settings):
+            busy = _busy(photo_work(settings, detector=detector), items) / photos
+            measurements.append(
+                Measurement(
+                    f"processor time of a photo of 640x480, {detector}",
+                    milliseconds(busy),
+                    f"{1 / busy:.0f} photos per second and core; a million photos: "
+                    f"{busy * 1e6 / 3600:.1f} core-hours",
+                )
+            )
+        for per_second in (5.0, None):
+            analyzer = portable_analyzer(settings)
+            analysis = AnalysisSettings(
+                video="",
+                source="",
+                model=analyzer.model,
+                classes=analyzer.classes,
+                detector=analyzer.detector,
+                per_second=per_second,
+            )
+            busy = _busy(VideoWork(analyzer, analysis), video) / seconds
+            frames = "every frame" if per_second is None else f"{per_second:g} per second"
+            measurements.append(
+                Measurement(
+                    f"processor time of an hour of video of 640x480, one face, {frames}, "
+                    f"{analyzer.detector}",
+                    f"{busy:.2f} core-hours",
+                    f"1,000 hours: {busy * 1000:.0f} core-hours",
+                )
+            )
+    return measurements
+
+
+def _busy(work: Work, items: list[Item]) -> float:
+    """Return the processor time of this process for files, in seconds, after a warm-up."""
+    worker = work.open(threads=1, memory_bytes=2**31)
+    worker.process(items[:10])
+    start = time.process_time()
+    worker.process(items)
+    return time.process_time() - start
 
 
 def draw_photos(folder: Path, count: int) -> None:

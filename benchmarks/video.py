@@ -74,7 +74,7 @@ def measure(video: Path | None) -> list[Measurement]:
         folder = Path(name)
         for number, case in enumerate(_CASES):
             path = folder / f"{number}.mp4"
-            _write_recording(path, case.size, case.faces, _SECONDS)
+            write_recording(path, case.size, case.faces, _SECONDS)
             result = _measured(path, folder / f"out{number}", case)
             measurements.append(
                 Measurement(
@@ -104,7 +104,7 @@ def measure_hour() -> list[Measurement]:
 
 def _hour(folder: Path) -> Measurement:
     path = folder / "hour.mp4"
-    _write_recording(path, (640, 480), 1, _HOUR_SECONDS)
+    write_recording(path, (640, 480), 1, _HOUR_SECONDS)
     case = _Case("hour", (640, 480), 1, 5.0, False, 10.0)
     out = folder / "hour"
     result = _measured(path, out, case)
@@ -202,7 +202,7 @@ def _new_analysis(
     return folder, Analyzer(predictor, make_detector(detector, settings))
 
 
-def _write_recording(path: Path, size: tuple[int, int], faces: int, seconds: int) -> None:
+def write_recording(path: Path, size: tuple[int, int], faces: int, seconds: int) -> None:
     """Encode the sample recording's first person several times, looped to a length."""
     import av
 

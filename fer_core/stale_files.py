@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fer_core.files import OUTDATED, PART, WRITER_LOCK
@@ -50,6 +51,14 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
             except OSError:
                 continue  # another process has handled it, or this one lacks the permission
     return handled
+
+
+def remove_stale_folders(name: str, parent: Path) -> None:
+    """Remove the folders that dead processes created with ``temporary_folder(name, parent)``."""
+    for path in parent.glob(f".{name}.*{PART}"):
+        with suppress(OSError):
+            if (path / WRITER_LOCK).is_file():
+                _removed(path)
 
 
 def _parts(folder: Path, depth: int) -> Iterator[Path]:

@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the results.
     "video": {"vision", "predictor", "access"},
     "service": {"predictor", "vision"},
-    "scale": {"predictor", "vision", "training"},
+    "scale": {"predictor", "vision", "video", "training"},
     "evaluation": {"dataset", "predictor"},
     "charts": {"evaluation", "training", "live", "video"},
     "report": {"evaluation", "model_card"},

@@ -38,6 +38,14 @@ def add_command(
     return parser
 
 
+def path_argument(text: str) -> str:
+    """Check an argument that is a path, a pattern or an address."""
+    if not text:
+        # Path("") would be the current folder.
+        raise argparse.ArgumentTypeError("a path must not be empty")
+    return text
+
+
 def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
     """The settings that ``--set key=value`` and ``--epochs`` change, by field name.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fer_core.bundle import find_bundle
 from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
-from fer_core.commands.arguments import ProgressLines, add_command, write_file
+from fer_core.commands.arguments import ProgressLines, add_command, path_argument, write_file
 from fer_core.commands.many_files import (
     add_many_files_arguments,
     classify_many_files,
@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
-        type=_path,
+        type=path_argument,
         metavar="PATH",
         help="a picture, a folder of pictures, a pattern such as 'photos/**/*.jpg', an address "
         "such as s3://bucket/photos, or - for a picture on standard input",
@@ -71,14 +71,11 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="write each picture with its faces and labels drawn, into the folder of --out",
     )
-    add_many_files_arguments(parser)
-
-
-def _path(text: str) -> str:
-    if not text:
-        # Path("") would be the current folder.
-        raise argparse.ArgumentTypeError("a path must not be empty")
-    return text
+    add_many_files_arguments(
+        parser,
+        out_help="write the results as Parquet in parts into this folder or address; repeat the "
+        "command to continue after an interruption",
+    )
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -86,7 +83,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         raise InputError("classify needs at least one PATH, or a list of files with --files-from.")
     if arguments.annotate:
         _check_annotation(arguments)
-    elif is_for_many_files(arguments):
+    elif arguments.out is not None or is_for_many_files(arguments, arguments.paths):
         if arguments.csv is not None:
             raise InputError("--csv cannot be combined with --out, --on, --files-from or patterns.")
         return classify_many_files(arguments, settings, _text)
@@ -125,11 +122,10 @@ def _check_annotation(arguments: argparse.Namespace) -> None:
     """Raise ``InputError`` unless ``--annotate`` has a folder, and files that are read directly."""
     if arguments.out is None:
         raise InputError("--annotate needs --out, the folder for the drawn pictures.")
-    is_for_workers = is_for_many_files(argparse.Namespace(**vars(arguments) | {"out": None}))
-    if is_for_workers or "://" in arguments.out:
+    if is_for_many_files(arguments, arguments.paths) or "://" in arguments.out:
         raise InputError(
             "--annotate draws the pictures of files and folders on this machine; omit --on, "
-            "--files-from, patterns and addresses."
+            "--workers, --files-from, patterns and addresses."
         )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fer_core.calibration import Emphasis
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines
 from fer_core.errors import InputError
+from fer_core.extras import require_packages
 from fer_core.scale.inputs import is_pattern, list_items
 from fer_core.scale.job_folder import JobFolder, JobRecord
 from fer_core.scale.options import ScaleOptions, parse_place
@@ -23,9 +24,30 @@ from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 from fer_core.validation import from_dict
 
+#: The options of a job by argument, apart from the place.
+_OPTIONS = {
+    "workers": "workers",
+    "threads": "threads",
+    "worker_memory": "worker_memory_mb",
+    "part_files": "part_files",
+}
 
-def add_many_files_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that are common to all commands on many files."""
+
+def add_many_files_arguments(
+    parser: argparse.ArgumentParser,
+    *,
+    out_help: str,
+    is_out_required: bool = False,
+    part_files: int = ScaleOptions().part_files,
+) -> None:
+    """Add the arguments that are common to all commands on many files.
+
+    Args:
+        parser: The command's parser.
+        out_help: What is written to the folder ``--out``.
+        is_out_required: True if the command needs this folder.
+        part_files: The command's default for ``--part-files``.
+    """
     defaults = ScaleOptions()
     group = parser.add_argument_group("many files")
     group.add_argument(
@@ -38,9 +60,9 @@ def add_many_files_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--out",
+        required=is_out_required,
         metavar="DIR",
-        help="write the results as Parquet in parts into this folder or address; repeat the "
-        "command to continue after an interruption",
+        help=out_help,
     )
     group.add_argument(
         "--on",
@@ -56,33 +78,64 @@ def add_many_files_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        default=defaults.threads,
         help=f"threads of each worker (default: {defaults.threads})",
     )
     group.add_argument(
         "--worker-memory",
         type=int,
         metavar="MB",
-        default=defaults.worker_memory_mb,
         help=f"memory of each worker (default: {defaults.worker_memory_mb} MB)",
     )
     group.add_argument(
         "--part-files",
         type=int,
         metavar="N",
-        default=defaults.part_files,
-        help=f"files in a part of the results (default: {defaults.part_files})",
+        help=f"files in a part of the results (default: {part_files})",
     )
 
 
-def is_for_many_files(arguments: argparse.Namespace) -> bool:
-    """Return True if a command's arguments need worker processes or more than paths."""
+def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bool:
+    """Return True if a command's arguments need worker processes or more than paths.
+
+    Args:
+        arguments: Those of ``add_many_files_arguments``; ``--out`` is ignored.
+        paths: The command's inputs.
+    """
     return (
-        arguments.out is not None
-        or arguments.on is not None
+        any(getattr(arguments, name) is not None for name in ("on", *_OPTIONS))
         or bool(arguments.files_from)
-        or any(is_address(text) or is_pattern(text) for text in arguments.paths)
+        or any(is_address(text) or is_pattern(text) for text in paths)
     )
+
+
+def job_inputs(paths: Sequence[str], lists: Sequence[Path]) -> list[str]:
+    """Return the inputs of a job as they are recorded in its folder."""
+    return [*paths, *(f"--files-from {path}" for path in lists)]
+
+
+def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOptions:
+    """Return the options of a job.
+
+    Args:
+        arguments: Those of ``add_many_files_arguments``.
+        defaults: The command's own defaults.
+
+    Raises:
+        InputError: A value is not valid, or Ray is not installed.
+    """
+    place, address = parse_place(arguments.on or "local", os.environ)
+    if place == "ray":
+        # Before a job is written to the folder of the results.
+        require_packages("--on ray needs", "scale", "ray")
+    given = {
+        field: getattr(arguments, name)
+        for name, field in _OPTIONS.items()
+        if getattr(arguments, name) is not None
+    }
+    try:
+        return from_dict(ScaleOptions, {"place": place, "address": address} | defaults | given)
+    except ValueError as error:
+        raise InputError(f"{error}.") from error
 
 
 def classify_many_files(
@@ -100,18 +153,18 @@ def classify_many_files(
     Raises:
         InputError: The job cannot be run, or not a single file could be read.
     """
-    options = _options(arguments)
-    if arguments.out is None and options.place == "local":
+    options = scale_options(arguments)
+    if arguments.out is None and options.place == "local" and options.workers is None:
         # The results are small, and a second process would take a second to start.
-        options = from_dict(ScaleOptions, vars(options) | {"workers": options.workers or 1})
+        options = replace(options, workers=1)
     work = photo_work(
         settings,
         model=arguments.model,
         detector=arguments.detector,
-        emphasis=_emphasis(arguments),
+        emphasis=arguments.emphasis,
         whole=True if arguments.whole else None,
     )
-    inputs = [*arguments.paths, *(f"--files-from {path}" for path in arguments.files_from)]
+    inputs = job_inputs(arguments.paths, arguments.files_from)
     items = list_items(arguments.paths, arguments.files_from)
     with _result_folder(arguments.out) as folder:
         result = run_job(work, inputs, items, folder, options, report=ProgressLines("classifying"))
@@ -154,29 +207,6 @@ class StoredFiles(list[dict[str, Any]]):
 
     def __len__(self) -> int:
         return self._record.files
-
-
-def _options(arguments: argparse.Namespace) -> ScaleOptions:
-    place, address = parse_place(arguments.on or "local", os.environ)
-    try:
-        return from_dict(
-            ScaleOptions,
-            {
-                "place": place,
-                "address": address,
-                "workers": arguments.workers,
-                "threads": arguments.threads,
-                "worker_memory_mb": arguments.worker_memory,
-                "part_files": arguments.part_files,
-            },
-        )
-    except ValueError as error:
-        raise InputError(f"{error}.") from error
-
-
-def _emphasis(arguments: argparse.Namespace) -> Emphasis:
-    emphasis: Emphasis = arguments.emphasis
-    return emphasis
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_core.commands import Answer
@@ -19,10 +19,11 @@ from fer_core.commands.arguments import (
 )
 from fer_core.dataset.store import dataset_reference
 from fer_core.errors import InputError
+from fer_core.extras import require_packages
 from fer_core.processes import stop_on_signals
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.scale.options import parse_place
-from fer_core.scale.ray_search import ray_search_options, search_on_ray
+from fer_core.scale.ray_search import RaySearchOptions, ray_search_options, search_on_ray
 from fer_core.settings import Settings
 from fer_core.training.search import (
     StudySummary,
@@ -140,6 +141,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    cluster = _cluster(arguments)  # invalid options are reported before the study is created
     changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
     create_study(
@@ -159,7 +161,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ),
         settings,
     )
-    return _run_or_launch(arguments, settings, worker=0)
+    return _run_or_launch(arguments, settings, cluster, worker=0)
 
 
 def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -170,23 +172,45 @@ def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
+    cluster = _cluster(arguments)
     read_study_setup(arguments.name, settings)
-    return _run_or_launch(arguments, settings, worker=arguments.worker)
+    return _run_or_launch(arguments, settings, cluster, worker=arguments.worker)
 
 
-def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+@dataclass(frozen=True)
+class _Cluster:
+    """A Ray cluster for a search, by ``parse_place``, and the resources of a worker."""
+
+    address: str | None
+    options: RaySearchOptions
+
+
+def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
+    """Return the cluster of ``--on``; None for this machine."""
     place, address = parse_place(arguments.on, os.environ)
-    if place == "ray":
-        if arguments.background:
-            raise InputError(
-                "--background and --on ray exclude each other; use 'ray job submit --no-wait' to "
-                "run a search on a cluster in the background."
-            )
-        options = ray_search_options(arguments.workers, arguments.cpus, arguments.gpus)
+    if place != "ray":
+        return None
+    if arguments.background:
+        raise InputError(
+            "--background and --on ray exclude each other; use 'ray job submit --no-wait' to run a "
+            "search on a cluster in the background."
+        )
+    require_packages("--on ray needs", "scale", "ray")
+    return _Cluster(address, ray_search_options(arguments.workers, arguments.cpus, arguments.gpus))
+
+
+def _run_or_launch(
+    arguments: argparse.Namespace, settings: Settings, cluster: _Cluster | None, *, worker: int
+) -> Answer:
+    if cluster is not None:
         with stop_on_signals(_STOPPING) as stop:
-            report = ProgressLines("searching")
             search_on_ray(
-                arguments.name, settings, options, address=address, stop=stop, report=report
+                arguments.name,
+                settings,
+                cluster.options,
+                address=cluster.address,
+                stop=stop,
+                report=ProgressLines("searching"),
             )
         return _answer(study_summary(arguments.name, settings))
     if arguments.background:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,20 @@ from typing import TYPE_CHECKING, Any
 from fer_core.bundle import find_bundle
 from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
-from fer_core.commands.arguments import ProgressLines, add_command
+from fer_core.commands.arguments import ProgressLines, add_command, path_argument
+from fer_core.commands.many_files import add_many_files_arguments, is_for_many_files
+from fer_core.commands.many_videos import PART_FILES, analyze_many_videos
+from fer_core.commands.video_document import failed_video_entry, video_entry, video_text
 from fer_core.errors import InputError
 from fer_core.files import existing_path, write_text
-from fer_core.predictor import Predictor, load_predictor
+from fer_core.predictor import load_predictor
+from fer_core.scale.job_folder import is_job
+from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 
 # Imported inside the functions: a machine that only trains may lack OpenCV and PyAV.
 if TYPE_CHECKING:
+    from fer_core.scale.portable_analyzer import PortableAnalyzer
     from fer_core.video.analysis_folder import AnalysisFolder
     from fer_core.video.analysis_job import AnalysisOutcome
     from fer_core.video.analysis_settings import AnalysisSettings
@@ -35,13 +40,21 @@ class _Clip:
 
 
 @dataclass(frozen=True)
+class _Chosen:
+    """The model and the detector of all clips, and the model's classes."""
+
+    model: str
+    detector: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Request:
     """The options that apply to all clips."""
 
     arguments: argparse.Namespace
     analyzer: Analyzer
-    model: str
-    detector: str
+    chosen: _Chosen
     settings: Settings
 
 
@@ -51,15 +64,12 @@ def add_parser(subparsers: Any) -> None:
         subparsers, "video", "analyze the emotions of every person in recordings over time", _run
     )
     parser.add_argument(
-        "clips", nargs="+", type=Path, metavar="CLIP", help="a video, or a folder of videos"
-    )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="the folder for the results, one folder per video; an unfinished analysis in it is "
-        "continued",
+        "clips",
+        nargs="*",
+        type=path_argument,
+        metavar="CLIP",
+        help="a video, a folder of videos, a pattern such as 'recordings/**/*.mp4', or an address "
+        "such as s3://bucket/recordings",
     )
     parser.add_argument(
         "--every",
@@ -94,29 +104,50 @@ def add_parser(subparsers: Any) -> None:
         metavar="SECONDS",
         help="time constant of the smoothed probabilities, 0 to 3 (default: 0.2)",
     )
+    add_many_files_arguments(
+        parser,
+        out_help="the folder for the results: one folder per video; with one of the following "
+        "options, a pattern or an address, Parquet in parts. Repeat the command to continue after "
+        "an interruption",
+        is_out_required=True,
+        part_files=PART_FILES,
+    )
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector
 
-    files = _files(arguments.clips)
-    clips = _clips(files, arguments.out)
+    if not arguments.clips and not arguments.files_from:
+        raise InputError("video needs at least one CLIP, or a list of files with --files-from.")
+    if is_address(arguments.out) or is_for_many_files(arguments, arguments.clips):
+        return analyze_many_videos(
+            arguments, settings, lambda analyzer: _settings(None, arguments, analyzer)
+        )
+    out = Path(arguments.out)
+    if is_job(out):
+        raise InputError(
+            f"{out} contains the results of a job with worker processes; choose another folder, or "
+            "repeat the command that started that job to continue it."
+        )
+    files = _files([Path(text) for text in arguments.clips])
+    clips = _clips(files, out)
     bundle = find_bundle(arguments.model, settings)
     detector = arguments.detector or detector_names(settings)[0]
     predictor = load_predictor(bundle, emphasis=arguments.emphasis)
     analyzer = Analyzer(predictor, make_detector(detector, settings))
-    request = _Request(arguments, analyzer, _model_name(arguments, bundle.name), detector, settings)
-    _settings(files[0], request, predictor)  # invalid options are reported once, before any work
-    rows, errors = [], []
+    chosen = _Chosen(_model_name(arguments, bundle.name), detector, predictor.classes)
+    request = _Request(arguments, analyzer, chosen, settings)
+    _settings(files[0], arguments, chosen)  # invalid options are reported once, before any work
+    entries, errors = [], []
     for number, clip in enumerate(clips, start=1):
-        row = _row(clip, request, predictor, f"{clip.path.name} ({number}/{len(clips)})")
-        rows.append(row)
-        if row["error"] is not None:
-            errors.append(row["error"])
-    if len(errors) == len(rows):
+        entry = _entry(clip, request, f"{clip.path.name} ({number}/{len(clips)})")
+        entries.append(entry)
+        if entry["error"] is not None:
+            errors.append(entry["error"])
+    if len(errors) == len(entries):
         raise InputError(errors[0] if len(errors) == 1 else f"No video was analyzed: {errors[0]}")
-    return Answer({"videos": rows}, "\n".join(_text(row) for row in rows))
+    return Answer({"videos": entries}, "\n".join(map(video_text, entries)))
 
 
 def _model_name(arguments: argparse.Namespace, name: str) -> str:
@@ -128,19 +159,16 @@ def _model_name(arguments: argparse.Namespace, name: str) -> str:
 def _files(paths: list[Path]) -> list[Path]:
     """Return the given files, and every video in the given folders."""
     from fer_core.video.analyses import VIDEO_TYPES
+    from fer_core.vision.picture_files import files_in
 
     files: list[Path] = []
     for path in paths:
         if not (existing_path(str(path)) and path.is_dir()):
             files.append(path)
             continue
-        files += sorted(
-            entry
-            for entry in path.rglob("*")
-            if entry.is_file()
-            and not entry.name.startswith(".")
-            and entry.suffix.lower().lstrip(".") in VIDEO_TYPES
-        )
+        files += [
+            entry for entry in files_in(path) if entry.suffix.lower().lstrip(".") in VIDEO_TYPES
+        ]
     if not files:
         raise InputError(f"{paths[0]} contains no videos; give videos or folders of videos.")
     if not any(existing_path(str(path)) for path in files):
@@ -167,17 +195,19 @@ def _clips(files: list[Path], out: Path) -> list[_Clip]:
     return clips
 
 
-def _settings(path: Path, request: _Request, predictor: Predictor) -> AnalysisSettings:
+def _settings(
+    path: Path | None, arguments: argparse.Namespace, chosen: _Chosen | PortableAnalyzer
+) -> AnalysisSettings:
+    """Return the settings of an analysis, or those that all videos of a job share."""
     from fer_core.video.analysis_settings import AnalysisSettings
     from fer_core.video.timecode import parse_time
 
-    arguments = request.arguments
     values = {
-        "video": path.name,
-        "source": str(path.resolve()),
-        "model": request.model,
-        "classes": predictor.classes,
-        "detector": request.detector,
+        "video": "" if path is None else path.name,
+        "source": "" if path is None else str(path.resolve()),
+        "model": chosen.model,
+        "classes": chosen.classes,
+        "detector": chosen.detector,
         "emphasis": arguments.emphasis,
         "per_second": _frames_per_second(arguments.every),
         "start": parse_time(arguments.start) if arguments.start else 0.0,
@@ -203,34 +233,31 @@ def _frames_per_second(text: str | None) -> float | None:
         ) from None
 
 
-def _row(clip: _Clip, request: _Request, predictor: Predictor, title: str) -> dict[str, Any]:
-    """Analyze one video; invalid input becomes the row's error."""
-    row: dict[str, Any] = {
-        "file": str(clip.path),
-        "out": str(clip.folder.path),
-        "width": None,
-        "height": None,
-        "seconds": None,
-        "frames": 0,
-        "state": None,
-        "persons": [],
-        "episodes": [],
-        "notes": [],
-        "error": None,
-    }
+def _entry(clip: _Clip, request: _Request, title: str) -> dict[str, Any]:
+    """Analyze one video; invalid input becomes the entry's error."""
     try:
-        outcome = _analyze(clip, request, predictor, title)
+        outcome = _analyze(clip, request, title)
     except InputError as error:
-        return row | {"error": str(error)}
-    return row | _results(outcome)
+        return failed_video_entry(str(clip.path), str(clip.folder.path), str(error))
+    status = outcome.status
+    return video_entry(
+        str(clip.path),
+        str(clip.folder.path),
+        size=(status.width, status.height),
+        seconds=status.seconds,
+        frames=status.frames,
+        state=status.state,
+        notes=status.notes,
+        table=outcome.table,
+    )
 
 
-def _analyze(clip: _Clip, request: _Request, predictor: Predictor, title: str) -> AnalysisOutcome:
+def _analyze(clip: _Clip, request: _Request, title: str) -> AnalysisOutcome:
     from fer_core.video.analysis_folder import ANNOTATED_FILE, SETTINGS_FILE
     from fer_core.video.analysis_job import check_range, run_analysis
     from fer_core.video.reader import probe_video
 
-    wanted = _settings(clip.path, request, predictor)
+    wanted = _settings(clip.path, request.arguments, request.chosen)
     folder = clip.folder
     if (folder.path / SETTINGS_FILE).is_file():
         known = folder.read_settings()
@@ -277,38 +304,3 @@ def _write_tables(outcome: AnalysisOutcome) -> None:
             folder.path / "analysis.json",
             json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n",
         )
-
-
-def _results(outcome: AnalysisOutcome) -> dict[str, Any]:
-    from fer_core.video.summary import find_episodes, summarize
-
-    status = outcome.status
-    return {
-        "width": status.width,
-        "height": status.height,
-        "seconds": status.seconds,
-        "frames": status.frames,
-        "state": status.state,
-        "persons": [person.to_json() for person in summarize(outcome.table)],
-        "episodes": [episode.to_json() for episode in find_episodes(outcome.table)],
-        "notes": list(status.notes),
-    }
-
-
-def _text(row: dict[str, Any]) -> str:
-    from fer_core.video.timecode import format_time
-
-    if row["error"] is not None:
-        is_named = row["error"].startswith(Path(row["file"]).name)
-        return str(row["error"]) if is_named else f"{row['file']}: {row['error']}"
-    width = shutil.get_terminal_size().columns
-    lines = [f"{row['file']}: {row['frames']:,} frames, {row['state']}; results in {row['out']}"]
-    lines += [f"    {note}" for note in row["notes"]]
-    if not row["persons"]:
-        lines.append("    no face found")
-    for person in row["persons"]:
-        shares = sorted(person["shares"].items(), key=lambda pair: -pair[1])
-        parts = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= 0.005)
-        seen = format_time(person["seconds_seen"], 1)
-        lines.append(f"    person {person['person']}, seen {seen}: {parts}"[: max(width, 60)])
-    return "\n".join(lines)

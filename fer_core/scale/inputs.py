@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,11 @@ class Item:
     size: int | None = None
     modified: int | None = None
 
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return self.file.rpartition("/")[2] if is_address(self.file) else Path(self.file).name
+
 
 def is_pattern(text: str) -> bool:
     """Return True for a pattern such as ``photos/**/*.jpg``; an existing path is not a pattern."""
@@ -39,7 +44,9 @@ def is_pattern(text: str) -> bool:
     )
 
 
-def list_items(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[Item]:
+def list_items(
+    inputs: Sequence[str], lists: Sequence[Path] = (), types: Collection[str] = ()
+) -> Iterator[Item]:
     """Yield the files of a job, each once, in the order of the inputs.
 
     For a folder, every file in it is yielded, except hidden ones. A path that does not exist is
@@ -49,13 +56,15 @@ def list_items(inputs: Sequence[str], lists: Sequence[Path] = ()) -> Iterator[It
         inputs: Paths, folders, patterns and addresses.
         lists: Text files with one input per line. Relative paths are relative to the current
             folder.
+        types: File name extensions in lower case, without a dot. In folders, other files are left
+            out. Empty for all files.
 
     Raises:
         InputError: A list or a store cannot be read, or a pattern matches nothing.
     """
     seen: set[str] = set()
     for text in _all_inputs(inputs, lists):
-        for item in _expanded(text):
+        for item in _expanded(text, types):
             if item.file not in seen:
                 seen.add(item.file)
                 yield item
@@ -79,9 +88,9 @@ def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
         yield from (line.strip() for line in lines if line.strip())
 
 
-def _expanded(text: str) -> Iterator[Item]:
+def _expanded(text: str, types: Collection[str]) -> Iterator[Item]:
     if is_address(text):
-        yield from _stored(text)
+        yield from _stored(text, types)
     elif is_pattern(text):
         # Path.glob does not support absolute patterns.
         paths = glob.glob(text, recursive=True)  # noqa: PTH207
@@ -89,23 +98,28 @@ def _expanded(text: str) -> Iterator[Item]:
             raise InputError(f"No file matches {text!r}; check the pattern.")
         for path in sorted(paths, key=lambda path: Path(path).parts):
             if not _SKIPPED_FOLDERS & {*Path(path).parts} - {*Path(text).parts}:
-                yield from _local(path)
+                yield from _local(path, types)
     else:
-        yield from _local(str(Path(text).expanduser()))
+        yield from _local(str(Path(text).expanduser()), types)
 
 
-def _local(path: str) -> Iterator[Item]:
+def _local(path: str, types: Collection[str]) -> Iterator[Item]:
     if Path(path).is_dir():
-        yield from _in_folder(path)
+        yield from _in_folder(path, types)
     else:
         yield _item(path)
 
 
-def _in_folder(folder: str) -> Iterator[Item]:
+def _in_folder(folder: str, types: Collection[str]) -> Iterator[Item]:
     from fer_core.vision.picture_files import files_in
 
     for path in files_in(Path(folder)):
-        yield _item(str(path))
+        if _has_type(path.name, types):
+            yield _item(str(path))
+
+
+def _has_type(name: str, types: Collection[str]) -> bool:
+    return not types or name.rpartition(".")[2].lower() in types
 
 
 def _item(path: str) -> Item:
@@ -116,7 +130,7 @@ def _item(path: str) -> Item:
     return Item(path, state.st_size, state.st_mtime_ns)
 
 
-def _stored(address: str) -> Iterator[Item]:
+def _stored(address: str, types: Collection[str]) -> Iterator[Item]:
     store = Store(address)
     try:
         listed: list[Listed] = list(
@@ -132,5 +146,7 @@ def _stored(address: str) -> Iterator[Item]:
     if not listed:
         raise InputError(f"There are no files at {address}; check the address.")
     for file in listed:
-        if not file.name.rpartition("/")[2].startswith("."):
+        name = file.name.rpartition("/")[2]
+        is_chosen = is_pattern(address) or file.name == address or _has_type(name, types)
+        if is_chosen and not name.startswith("."):
             yield Item(file.name, file.size)

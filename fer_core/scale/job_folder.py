@@ -22,6 +22,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -38,11 +39,13 @@ from fer_core.validation import IGNORE_UNKNOWN, Integer, Text, from_dict
 
 if TYPE_CHECKING:
     import pyarrow
+    import pyarrow.parquet as pq
 
 _JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary.json"
 _LOCK_FILE = ".job.lock"
 _FORMAT = 1
 _MAX_JSON_BYTES = 64 * 2**20
+_READING_THREADS = 16
 
 #: For object stores, in seconds: the time after which the driver renews its lock, and the time
 #: without renewal after which its lock is ignored, because the driver has died.
@@ -93,6 +96,9 @@ class JobFolder:
             if is_address(place)
             else _LocalFolder(Path(place).expanduser())
         )
+        #: The open list of files, and the counts of finished parts by number.
+        self._list: pq.ParquetFile | None = None
+        self._counts: dict[int, Counter[str]] = {}
 
     def __str__(self) -> str:
         return self.place
@@ -132,7 +138,7 @@ class JobFolder:
             raise InputError(
                 f"{self} is not empty and contains no job; choose an empty folder for the results."
             )
-        count = self._write_files(items, part_files)
+        count = self._write_files(items, part_files, work.things)
         record = JobRecord(
             _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, part_files
         )
@@ -151,18 +157,22 @@ class JobFolder:
         """Return the files of a part."""
         import pyarrow.parquet as pq
 
-        with self._open(_FILES_FILE) as source:
-            rows = pq.ParquetFile(source).read_row_group(part).to_pylist()
+        if self._list is None:
+            with self._open(_FILES_FILE) as source:
+                self._list = pq.ParquetFile(io.BytesIO(source.read()))
+        rows = self._list.read_row_group(part).to_pylist()
         return [Item(row["file"], row["size"], row["modified"]) for row in rows]
 
     def missing_parts(self, record: JobRecord) -> list[int]:
         """Return the numbers of the parts that are not complete, in ascending order."""
         names = set(self._folder.names())
-        return [
-            part
-            for part in range(record.parts)
-            if _part_name(part) not in names or self._part_counts(part) is None
-        ]
+        written = [part for part in range(record.parts) if _part_name(part) in names]
+        # A job may have thousands of parts, and a request to an object store takes a while.
+        with ThreadPoolExecutor(_READING_THREADS) as threads:
+            for part, counts in zip(written, threads.map(self._part_counts, written), strict=True):
+                if counts is not None:
+                    self._counts[part] = counts
+        return [part for part in range(record.parts) if part not in self._counts]
 
     def write_part(self, part: int, tables: Sequence[pyarrow.Table]) -> Counter[str]:
         """Write the rows of a part.
@@ -186,13 +196,14 @@ class JobFolder:
         buffer = io.BytesIO()
         pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
         self._write(_part_name(part), buffer.getvalue())
+        self._counts[part] = counts
         return counts
 
     def finish(self, record: JobRecord) -> dict[str, Any]:
-        """Write and return the summary of a complete job."""
+        """Write and return the summary of a job, all of whose parts are complete."""
         total: Counter[str] = Counter({"rows": 0, "faces": 0, "errors": 0})
         for part in range(record.parts):
-            total += self._part_counts(part) or Counter()
+            total += self._counts[part]
         summary = {
             "files": record.files,
             "rows": total["rows"],
@@ -202,6 +213,17 @@ class JobFolder:
         }
         self._write(_SUMMARY_FILE, _json_bytes(summary))
         return summary
+
+    def part_place(self, part: int) -> str:
+        """Return the path or address of a part."""
+        return f"{self.place.rstrip('/')}/{_part_name(part)}"
+
+    def read_part(self, part: int) -> pyarrow.Table:
+        """Return the rows of a finished part."""
+        import pyarrow.parquet as pq
+
+        with self._open(_part_name(part)) as source:
+            return pq.ParquetFile(source).read()
 
     def rows(self, record: JobRecord) -> Iterator[dict[str, Any]]:
         """Yield the rows of all parts in the order of the files."""
@@ -218,13 +240,13 @@ class JobFolder:
         import pyarrow.parquet as pq
 
         try:
-            with self._open(_part_name(part)) as source:
+            with self._open(_part_name(part), whole=False) as source:
                 metadata = pq.read_metadata(source).metadata or {}
             return Counter(parse_json(metadata[b"fer_studio"].decode()))
         except (pa.ArrowException, OSError, ValueError, KeyError, InputError):
             return None
 
-    def _write_files(self, items: Iterable[Item], part_files: int) -> int:
+    def _write_files(self, items: Iterable[Item], part_files: int, things: str) -> int:
         """Write the list of files in row groups of one part each; return its length."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -233,7 +255,9 @@ class JobFolder:
         source = iter(items)
         first = next(source, None)
         if first is None:
-            raise InputError("There are no files to process; give pictures or folders of pictures.")
+            raise InputError(
+                f"There are no {things} to process; give {things}, or folders of {things}."
+            )
         source, count, buffer = chain([first], source), 0, io.BytesIO()
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
             while group := list(islice(source, part_files)):
@@ -296,14 +320,20 @@ class JobFolder:
             ) from error
 
     @contextmanager
-    def _open(self, name: str) -> Iterator[Any]:
+    def _open(self, name: str, *, whole: bool = True) -> Iterator[Any]:
+        """Open a file; ``whole`` says that all of it will be read."""
         try:
-            with self._folder.opened(name) as source:
+            with self._folder.opened(name, whole=whole) as source:
                 yield source
         except OSError as error:
             raise InputError(
                 f"{name} in {self} cannot be read ({_reason(error)}); check the access rights."
             ) from error
+
+
+def is_job(folder: Path) -> bool:
+    """Return True if a folder on a disk contains the results of a job."""
+    return (folder / _JOB_FILE).is_file()
 
 
 class _Folder:
@@ -316,7 +346,7 @@ class _Folder:
     def read(self, name: str, limit: int) -> bytes:
         raise NotImplementedError
 
-    def opened(self, name: str) -> Any:
+    def opened(self, name: str, *, whole: bool) -> Any:
         raise NotImplementedError
 
     def write(self, name: str, content: bytes) -> None:
@@ -342,7 +372,7 @@ class _LocalFolder(_Folder):
         with (self._path / name).open("rb") as file:
             return file.read(limit)
 
-    def opened(self, name: str) -> Any:
+    def opened(self, name: str, *, whole: bool) -> Any:
         return (self._path / name).open("rb")
 
     def write(self, name: str, content: bytes) -> None:
@@ -395,9 +425,14 @@ class _StoredFolder(_Folder):
         return self._store.read(f"{self._address}/{name}", limit)
 
     @contextmanager
-    def opened(self, name: str) -> Iterator[io.BytesIO]:
-        # The whole file is read, because a part is small and one request is faster than several.
-        yield io.BytesIO(self._store.read(f"{self._address}/{name}"))
+    def opened(self, name: str, *, whole: bool) -> Iterator[Any]:
+        address = f"{self._address}/{name}"
+        if whole:
+            # One request is faster than several.
+            yield io.BytesIO(self._store.read(address))
+        else:
+            with self._store.opened(address) as file:
+                yield file
 
     def write(self, name: str, content: bytes) -> None:
         self._store.write(f"{self._address}/{name}", content)
@@ -469,11 +504,13 @@ def _json_bytes(document: Any) -> bytes:
 
 
 def _counts(table: pyarrow.Table) -> Counter[str]:
-    """Count the rows, the rows with an error, and the entries of a column of faces."""
+    """Count the rows, the rows with an error, and the faces: list entries or rows of persons."""
     errors = table.num_rows - table.column(ERROR_COLUMN).null_count
     counts = Counter({"rows": table.num_rows, "errors": errors, "faces": 0})
     assert FILE_COLUMN in table.column_names
     if "faces" in table.column_names:
         faces = table.column("faces")
         counts["faces"] = sum(len(chunk.flatten()) for chunk in faces.chunks)
+    elif "person" in table.column_names:
+        counts["faces"] = table.num_rows - table.column("person").null_count
     return counts

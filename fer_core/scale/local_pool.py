@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType
 from typing import Any
 
 from fer_core.errors import InputError, first_line
@@ -29,7 +31,6 @@ class _Start:
     work: Work
     threads: int
     memory_bytes: int
-    schema: bytes
     folder: str
 
 
@@ -49,8 +50,7 @@ class LocalPool:
             folder: The folder that relative paths are relative to.
         """
         self.size = workers
-        schema = work.schema().serialize().to_pybytes()
-        self._start_message = _Start(work, threads, memory_bytes, schema, folder)
+        self._start_message = _Start(work, threads, memory_bytes, folder)
         self._failed_starts = 0
         self._workers = [self._start() for _ in range(workers)]
 
@@ -148,6 +148,9 @@ def _work(connection: Connection[Any, Any], start: _Start) -> None:
     """Process tasks until the driver closes the connection or dies."""
     # Ctrl-C reaches all processes of a terminal; the driver decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An exception, so that temporary files of the current task are removed.
+    signal.signal(signal.SIGTERM, _exit)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
         try:
             os.chdir(start.folder)
@@ -159,9 +162,21 @@ def _work(connection: Connection[Any, Any], start: _Start) -> None:
         while True:
             items: Sequence[Item] = connection.recv()
             try:
-                answer: tuple[str, bytes | str] = ("done", run_task(worker, items, start.schema))
+                answer: tuple[str, bytes | str] = ("done", run_task(worker, items))
             except Exception as error:
                 answer = ("failed", f"{type(error).__name__}: {first_line(error)}")
             connection.send(answer)
     except (EOFError, OSError):
         return  # the driver has ended
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _end_with_driver() -> None:
+    """End this process when the driver has died, because a task may take an hour."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_core.bundle import Bundle, find_bundle, load_bundle
 from fer_core.calibration import Emphasis
 from fer_core.errors import InputError
-from fer_core.predictor import check_network_file, load_predictor
 from fer_core.scale.inputs import Item
+from fer_core.scale.portable_analyzer import PortableAnalyzer, portable_analyzer
 from fer_core.scale.stores import Store, is_address
 from fer_core.scale.work import Row
 from fer_core.settings import Settings
@@ -33,32 +30,24 @@ _BATCH_FACES = 64
 #: Memory of a worker before its first picture; and the factor from the memory for decoding a
 #: picture to the memory with the copies of its pixels that rotation and detection make.
 _BASE_BYTES, _COPIES = 350 * 2**20, 1.5
-#: Files of a bundle that are not needed to classify.
-_NOT_SENT = {"model.keras", "predictions.npz", "README.md"}
 
 
 @dataclass(frozen=True)
 class PhotoWork:
-    """Classifies pictures. It contains the files of the model and the detector.
-
-    The files are sent to the workers, so that no model has to be installed there. ``photo_work``
-    creates it.
+    """Classifies pictures; ``photo_work`` creates it.
 
     Attributes:
-        model: The model's name.
-        detector: The detector's name.
-        classes: The names of the classes.
-        emphasis: The adjustment in favor of rare emotions.
+        analyzer: The model and the detector.
         whole: As for ``Analyzer.analyze``.
-        files: Content by path below the folder of models: ``<model>/model.onnx``, …
     """
 
-    model: str
-    detector: str
-    classes: tuple[str, ...]
-    emphasis: Emphasis = "default"
+    analyzer: PortableAnalyzer
     whole: bool | None = None
-    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def things(self) -> str:
+        """What the files are, for messages."""
+        return "pictures"
 
     def open(self, *, threads: int, memory_bytes: int) -> PhotoWorker:
         """Load the model and the detector; see ``Work.open``."""
@@ -68,7 +57,7 @@ class PhotoWork:
         """Return the columns: those of the JSON document of ``classify``."""
         import pyarrow as pa
 
-        probabilities = pa.struct([(name, pa.float32()) for name in self.classes])
+        probabilities = pa.struct([(name, pa.float32()) for name in self.analyzer.classes])
         face = pa.struct(
             [
                 ("box", pa.list_(pa.int32())),
@@ -91,17 +80,7 @@ class PhotoWork:
 
     def description(self) -> dict[str, Any]:
         """Return the model with a checksum of its files, the detector and the options."""
-        digest = hashlib.sha256()
-        for name, content in sorted(self.files.items()):
-            digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-        return {
-            "kind": "photos",
-            "model": self.model,
-            "files": digest.hexdigest(),
-            "detector": self.detector,
-            "emphasis": self.emphasis,
-            "whole": self.whole,
-        }
+        return {"kind": "photos", **self.analyzer.description(), "whole": self.whole}
 
     def error_row(self, item: Item, sentence: str) -> Row:
         """Return the row of a picture that cannot be analyzed."""
@@ -120,65 +99,37 @@ def photo_work(
 
     Args:
         settings: Where the models and detectors are.
-        model: A bundle's name or folder; None for the default.
-        detector: A detector's name; None for the best available one.
-        emphasis: The adjustment in favor of rare emotions.
+        model: As for ``portable_analyzer``.
+        detector: As for ``portable_analyzer``.
+        emphasis: As for ``portable_analyzer``.
         whole: As for ``Analyzer.analyze``.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.
     """
-    from fer_core.vision.detect import detector_names, make_detector
-    from fer_core.vision.detector_files import yunet_path
-    from fer_core.vision.yunet import YuNetDetector
-
-    bundle = find_bundle(model, settings)
-    check_network_file(bundle.served_network, bundle.name)
-    name = detector or detector_names(settings)[0]
-    make_detector(name, settings)  # reports a missing file before any worker starts
-    files = {
-        f"model/{path.name}": path.read_bytes()
-        for path in sorted(bundle.folder.iterdir())
-        if path.is_file() and path.name not in _NOT_SENT and not path.name.startswith(".")
-    }
-    if name == YuNetDetector.name:
-        path = yunet_path(settings)
-        files[f"detectors/{path.name}"] = path.read_bytes()
-    return PhotoWork(bundle.name, name, _classes(bundle), emphasis, whole, files)
-
-
-def _classes(bundle: Bundle) -> tuple[str, ...]:
-    return load_predictor(bundle, threads=1).classes
+    analyzer = portable_analyzer(settings, model=model, detector=detector, emphasis=emphasis)
+    return PhotoWork(analyzer, whole)
 
 
 class PhotoWorker:
     """Classifies pictures; the faces of several pictures share calls of the network."""
 
     def __init__(self, work: PhotoWork, *, threads: int, memory_bytes: int) -> None:
-        import cv2
-
-        from fer_core.vision.analyzer import Analyzer
-        from fer_core.vision.detect import make_detector
-
-        cv2.setNumThreads(threads)
         self._work = work
         self._memory_bytes = memory_bytes
-        with tempfile.TemporaryDirectory(prefix="fer-studio-") as text:
-            root = Path(text)
-            for name, content in work.files.items():
-                path = root / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-            settings = Settings(root, root, root)
-            bundle = load_bundle(root / "model", work.model)
-            predictor = load_predictor(bundle, threads=threads, emphasis=work.emphasis)
-            self._analyzer = Analyzer(predictor, make_detector(work.detector, settings))
+        self._analyzer = work.analyzer.open(threads=threads)
 
-    def rows(self, items: Sequence[Item]) -> list[Row]:
-        """Return one row per picture; see ``Worker.rows``."""
+    def process(self, items: Sequence[Item]) -> pyarrow.Table:
+        """Return one row per picture; see ``Worker.process``."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.rows(items), self._work.schema())
+
+    def rows(self, items: Sequence[Item]) -> list[dict[str, Any]]:
+        """Return the rows of ``process`` as dictionaries."""
         from fer_core.vision.photo import classify_photos
 
-        rows: list[Row] = []
+        rows: list[dict[str, Any]] = []
         waiting: list[PhotoResult] = []
         for item in items:
             waiting.append(self._cropped(item))
@@ -203,7 +154,7 @@ class PhotoWorker:
         needed = _BASE_BYTES + len(content) + round(_COPIES * decoding_memory(content))
         if needed > self._memory_bytes:
             raise InputError(
-                f"{_name(item)} needs {needed >> 20} MB of memory, more than the "
+                f"{item.name} needs {needed >> 20} MB of memory, more than the "
                 f"{self._memory_bytes >> 20} MB of a worker; raise --worker-memory or shrink the "
                 "picture."
             )
@@ -218,7 +169,7 @@ def _read(item: Item) -> bytes:
     """
     from fer_core.vision.decode_formats import is_video
 
-    name = _name(item)
+    name = item.name
     too_large = f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
     try:
         if is_address(item.file):
@@ -253,7 +204,3 @@ def _read(item: Item) -> bytes:
     if changed:
         raise InputError(f"{name} was changed after the job listed it; classify it again.")
     return content
-
-
-def _name(item: Item) -> str:
-    return item.file.rpartition("/")[2] if is_address(item.file) else Path(item.file).name

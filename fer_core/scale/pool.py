@@ -73,20 +73,18 @@ class Pool(Protocol):
         ...
 
 
-def run_task(worker: Worker, items: Sequence[Item], schema_bytes: bytes) -> bytes:
+def run_task(worker: Worker, items: Sequence[Item]) -> bytes:
     """Process files and return their rows as an Arrow IPC stream; called by the workers.
 
     Args:
         worker: The open work.
         items: The files.
-        schema_bytes: The serialized schema of the rows.
     """
     import pyarrow as pa
 
-    schema = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
-    table = pa.Table.from_pylist([dict(row) for row in worker.rows(items)], schema)
+    table = worker.process(items)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     content: bytes = sink.getvalue().to_pybytes()
     return content

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,6 @@ class RayPool:
             ray.put(work),
             threads,
             memory_bytes,
-            work.schema().serialize().to_pybytes(),
             folder,
         )
         self._actor = ray.remote(num_cpus=threads, max_restarts=0)(_Actor)
@@ -164,13 +164,10 @@ class RayPool:
 class _Actor:
     """Processes tasks on a node."""
 
-    def __init__(
-        self, work: Work, threads: int, memory_bytes: int, schema_bytes: bytes, folder: str
-    ) -> None:
+    def __init__(self, work: Work, threads: int, memory_bytes: int, folder: str) -> None:
         if Path(folder).is_dir():
             os.chdir(folder)
         self._start = (work, threads, memory_bytes)
-        self._schema = schema_bytes
         self._worker: Any = None
 
     def ready(self, probe: str | None) -> tuple[str, bool]:
@@ -181,7 +178,7 @@ class _Actor:
 
     def run(self, items: Sequence[Item]) -> bytes:
         """Process files."""
-        return run_task(self._worker, items, self._schema)
+        return run_task(self._worker, items)
 
 
 def connect(address: str | None) -> None:
@@ -198,7 +195,7 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray may set CUDA_VISIBLE_DEVICES in its workers; without this variable it warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if "ray" not in sys.modules and _has_token():
+    if "ray" not in sys.modules and _token():
         # Use the token of this machine unless the variable is set, as "ray start" does. Ray reads
         # the variable when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -230,12 +227,28 @@ def _running_cluster() -> str | None:
     return min(addresses) if addresses else None
 
 
-def _has_token() -> bool:
-    """Return True if this machine has a token for Ray clusters."""
-    if os.environ.get("RAY_AUTH_TOKEN"):
-        return True
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return (Path(named) if named else Path.home() / ".ray" / "auth_token").is_file()
+def _token() -> str:
+    """Return the token of this machine for Ray clusters; empty if there is none."""
+    token = os.environ.get("RAY_AUTH_TOKEN", "")
+    if not token:
+        named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+        with suppress(OSError, UnicodeDecodeError):
+            token = (Path(named) if named else Path.home() / ".ray" / "auth_token").read_text()
+    return token.strip()
+
+
+def _authorization() -> list[tuple[str, str]]:
+    """Return the headers of a request to a cluster, as Ray sends them."""
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return []
+    return [("authorization", f"Bearer {_token()}")]
+
+
+def _not_accepted(address: str) -> InputError:
+    return InputError(
+        f"The Ray cluster at {address} does not accept this process; check that this machine has "
+        "the token of the cluster in ~/.ray/auth_token, and RAY_AUTH_MODE=token."
+    )
 
 
 def _check_port(address: str) -> None:
@@ -253,10 +266,10 @@ def _check_port(address: str) -> None:
 
 
 def check_answer(address: str) -> None:
-    """Check that a gRPC server answers, because Ray itself would wait for minutes.
+    """Check that a Ray cluster answers and accepts the token, because Ray itself retries for long.
 
     Raises:
-        InputError: Nothing answers in time.
+        InputError: Nothing answers in time, or the cluster does not accept this process.
     """
     import grpc
 
@@ -271,6 +284,13 @@ def check_answer(address: str) -> None:
                 f"The Ray cluster at {address} does not answer within {_ANSWER_SECONDS:.0f} "
                 "seconds; check that the address belongs to a Ray cluster."
             ) from error
+        try:
+            # The first request that Ray itself sends. The content of the answer does not matter.
+            request = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetClusterId")
+            request(b"", timeout=_CONNECT_SECONDS, metadata=_authorization())
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+                raise _not_accepted(address) from error
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
@@ -290,9 +310,8 @@ def _join(address: str, options: dict[str, Any]) -> None:
     thread.join(_JOIN_SECONDS)
     if thread.is_alive():
         raise InputError(
-            f"The Ray cluster at {address} does not accept this process within "
-            f"{_JOIN_SECONDS:.0f} seconds; check that this machine has the token of the cluster in "
-            "~/.ray/auth_token, and RAY_AUTH_MODE=token."
+            f"The Ray cluster at {address} cannot be joined within {_JOIN_SECONDS:.0f} seconds; "
+            "check 'ray status' there."
         )
     if errors:
         raise _refusal(errors[0], address) from errors[0]

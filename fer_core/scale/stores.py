@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 from fer_core.errors import InputError, first_line
 from fer_core.extras import require_packages
@@ -23,6 +23,7 @@ _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE | re.DOTALL)
 
 #: Seconds for a connection to an object store, and for one of its answers.
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
+_COPY_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,27 @@ class Store:
         with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
             content: bytes = file.read() if limit is None else file.read(limit)
             return content
+
+    @contextmanager
+    def opened(self, address: str) -> Iterator[IO[bytes]]:
+        """Open a file, of which only some parts are read.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+            yield file
+
+    def copy(self, address: str, target: IO[bytes], limit: int) -> None:
+        """Write a file's content to an open file, up to a number of bytes.
+
+        Raises:
+            OSError: It cannot be read or written.
+        """
+        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+            while limit > 0 and (content := file.read(min(limit, _COPY_BYTES))):
+                target.write(content)
+                limit -= len(content)
 
     def write(self, address: str, content: bytes) -> None:
         """Replace a file. On object stores, readers see the old or the new content.

@@ -20,18 +20,24 @@ FILE_COLUMN, ERROR_COLUMN = "file", "error"
 class Worker(Protocol):
     """A ``Work`` whose model and detector are loaded; used by one process."""
 
-    def rows(self, items: Sequence[Item]) -> list[Row]:
+    def process(self, items: Sequence[Item]) -> pyarrow.Table:
         """Process files.
 
         Returns:
-            At least one row per file, in the order of the files. A file that cannot be processed
-            has one row with its message; it does not affect other files.
+            A table with the schema of the work: at least one row per file, in the order of the
+            files. A file that cannot be processed has one row with its message; it does not affect
+            other files.
         """
         ...
 
 
 class Work(Protocol):
     """A kind of work with its settings. It is pickled and sent to every worker."""
+
+    @property
+    def things(self) -> str:
+        """What the files are, in the plural, for messages: "pictures"."""
+        ...
 
     def open(self, *, threads: int, memory_bytes: int) -> Worker:
         """Load what the work needs, in the worker's process.

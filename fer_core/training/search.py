@@ -282,8 +282,7 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
     except Exception as error:
         # Each database driver raises its own types.
         raise InputError(
-            f"The storage {place} cannot be used ({first_line(error)}); check its address, and "
-            "that the database is running."
+            f"The storage {place} cannot be used ({first_line(error)}); {_storage_check(error)}."
         ) from error
     if study is None:
         known = ", ".join(names[:10]) or "none so far"
@@ -612,7 +611,7 @@ def open_study(
     except Exception as error:
         # Each database driver raises its own types.
         check = (
-            "check its address, and that the database is running"
+            _storage_check(error)
             if setup.storage
             else f"restore {_DATABASE_FILE} in its folder and make it writable, or create a new "
             "study"
@@ -625,6 +624,16 @@ def open_study(
         seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True
     )
     return study
+
+
+def _storage_check(error: Exception) -> str:
+    """Return what to do about a database that cannot be used."""
+    if isinstance(error, ImportError):
+        return (
+            "install the client of the database, for PostgreSQL with 'pip install "
+            '"psycopg[binary]"\''
+        )
+    return "check its address, and that the database is running"
 
 
 def hidden_password(storage: str) -> str:

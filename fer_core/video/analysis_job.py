@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,26 +101,29 @@ def run_analysis(
     *,
     analyzer: Analyzer | None = None,
     report: SecondsReport = lambda done, total: None,
+    handles_signals: bool = True,
 ) -> AnalysisOutcome:
     """Analyze a video from its last finished segment on.
-
-    An interrupt or terminate signal has the same effect as a request to stop: the table contains
-    the finished segments, and the analysis can be continued.
 
     Args:
         folder: The analysis.
         settings: The program's folders.
         analyzer: Model and detector; by default those of the analysis's settings.
         report: Called with the progress.
+        handles_signals: True if an interrupt or terminate signal has the same effect as a request
+            to stop: the table contains the finished segments, and the analysis can be continued.
+            False if the caller handles signals.
 
     Raises:
         InputError: The video, the model or the detector cannot be used, or another process works on
             the analysis. ``status.json`` holds the reason.
     """
-    with (
-        folder.locked() as analysis,
-        stop_on_signals("stopping; the finished part is kept") as stop,
-    ):
+    stopping = (
+        stop_on_signals("stopping; the finished part is kept")
+        if handles_signals
+        else nullcontext(threading.Event())
+    )
+    with folder.locked() as analysis, stopping as stop:
         job = _Job(folder, analysis, stop, report)
         try:
             outcome = job.run(analyzer or _load_analyzer(analysis, settings))

@@ -217,27 +217,11 @@ def read_table(path: Path) -> FaceTable:
     try:
         table = pq.read_table(path)
         about = json.loads(table.schema.metadata[_METADATA_KEY])
-        classes = tuple(about["classes"])
-
-        def column(name: str) -> NDArray[Any]:
-            return np.asarray(table.column(name).to_numpy())
-
-        def columns(names: tuple[str, ...]) -> NDArray[np.float32]:
-            parts = [column(name) for name in names]
-            return np.stack(parts, axis=1).astype(np.float32).reshape(-1, len(names))
-
-        return FaceTable(
-            video=str(about["video"]),
-            classes=classes,
-            minimum_confidence=float(about["minimum_confidence"]),
-            frame=column("frame").astype(np.int64),
-            seconds=column("time_s").astype(np.float64),
-            duration=column("duration_s").astype(np.float64),
-            person=column("person").astype(np.int32),
-            boxes=columns(_BOX),
-            detection_score=column("detection_score").astype(np.float32),
-            probabilities=columns(tuple(map(class_column, classes))),
-            smoothed=columns(tuple(SMOOTHED + name for name in classes)),
+        return from_arrow(
+            table,
+            empty_table(
+                str(about["video"]), tuple(about["classes"]), float(about["minimum_confidence"])
+            ),
         )
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; analyze the video again.") from error
@@ -245,6 +229,38 @@ def read_table(path: Path) -> FaceTable:
         raise InputError(
             f"{path} is damaged ({first_line(error)}); analyze the video again."
         ) from error
+
+
+def from_arrow(table: pa.Table, empty: FaceTable) -> FaceTable:
+    """Return the rows of a table with the columns of ``to_arrow``.
+
+    Args:
+        table: The rows.
+        empty: A table without rows that has the video, the classes and the minimum confidence.
+
+    Raises:
+        KeyError: A column is missing.
+        ValueError: A column contains something else.
+    """
+
+    def column(name: str) -> NDArray[Any]:
+        return np.asarray(table.column(name).to_numpy())
+
+    def columns(names: tuple[str, ...]) -> NDArray[np.float32]:
+        parts = [column(name) for name in names]
+        return np.stack(parts, axis=1).astype(np.float32).reshape(-1, len(names))
+
+    return replace(
+        empty,
+        frame=column("frame").astype(np.int64),
+        seconds=column("time_s").astype(np.float64),
+        duration=column("duration_s").astype(np.float64),
+        person=column("person").astype(np.int32),
+        boxes=columns(_BOX),
+        detection_score=column("detection_score").astype(np.float32),
+        probabilities=columns(tuple(map(class_column, empty.classes))),
+        smoothed=columns(tuple(SMOOTHED + name for name in empty.classes)),
+    )
 
 
 def to_csv(table: FaceTable, names: Mapping[int, str] | None = None) -> bytes:

@@ -391,9 +391,11 @@ def _unreadable(path: Path, name: str, error: Exception) -> str:
             f"{name} has no index (its 'moov' part is missing), so the recording was not finished "
             "or not copied completely; copy it again, or repair it with the camera's software."
         )
+    # The complete text of an error of FFmpeg contains the path, which may be that of a copy.
+    reason = getattr(error, "strerror", None) or first_line(error)
     return (
-        f"{name} is not a video that can be read ({first_line(error)}); choose an MP4, MOV, MKV, "
-        "WebM or AVI file."
+        f"{name} is not a video that can be read ({reason}); choose an MP4, MOV, MKV, WebM or AVI "
+        "file."
     )
 
 

@@ -31,7 +31,6 @@ class ScriptedPool:
     size = 2
 
     def __init__(self, work: TextWork, **_: object) -> None:
-        self.schema = work.schema().serialize().to_pybytes()
         self.worker = work.open(threads=1, memory_bytes=0)
         self.tasks: deque[Task] = deque()
         self.submitted: list[int] = []
@@ -48,7 +47,7 @@ class ScriptedPool:
         if any(Path(item.file).read_text() == "crash" for item in task.items):
             return Outcome(task, None, "the process was ended by SIGKILL")
         try:
-            return Outcome(task, run_task(self.worker, task.items, self.schema))
+            return Outcome(task, run_task(self.worker, task.items))
         except ArithmeticError as error:
             return Outcome(task, None, f"ArithmeticError: {error}")
 
@@ -178,7 +177,7 @@ def test_a_folder_with_something_else_is_refused(
     with pytest.raises(InputError, match="written by another version"):
         run(folder, out)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="There are no files"):
+    with pytest.raises(InputError, match="There are no texts to process; give texts, or"):
         run(tmp_path / "empty", tmp_path / "other")
 
 

@@ -4,10 +4,12 @@ import io
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +22,8 @@ from fer_core.scale.inputs import Item, list_items
 from fer_core.scale.photos import PhotoWork, photo_work
 from fer_core.settings import Settings
 from fer_core.vision.sample import sample_picture
+
+RECIPE = "three-conv-cnn-adam"
 
 
 def crop(seed: int) -> bytes:
@@ -176,9 +180,24 @@ def test_without_the_extra_the_message_names_it(
     photos: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    refusal = run("classify", photos, "--out", tmp_path / "out", "--on", "ray").refusal
-    assert "requirements-scale.txt" in refusal
-    assert "requirements-scale.txt" in run("classify", "gs://bucket/photos").refusal
+    out = ("--out", tmp_path / "out")
+    space = '[{"field": "learning_rate", "low": 1e-4, "high": 1e-2}]'
+    for command in (
+        ("classify", photos, *out, "--on", "ray"),
+        ("classify", "gs://bucket/photos"),
+        ("video", photos / "astronaut.png", *out, "--on", "ray"),
+        ("video", "gs://bucket/videos", "--out", tmp_path / "other"),
+        *(
+            ("search", *one, "--on", "ray")
+            for one in (
+                ("start", "new", "--recipe", RECIPE, "--data", "demo", "--space", space),
+                ("resume", "new"),
+            )
+        ),
+    ):
+        assert "requirements-scale.txt" in run(*command).refusal
+    assert run("search", "list", "--json").document == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unreachable_cluster_is_reported_within_ten_seconds(
@@ -197,6 +216,41 @@ def test_an_unreachable_cluster_is_reported_within_ten_seconds(
         refusal = run("classify", photos, "--out", out, "--on", address).refusal
         assert f"The Ray cluster at {address} does not answer within" in refusal
     assert time.monotonic() - start < 10
+
+
+def test_a_cluster_with_another_token_is_reported_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers as a cluster with the token "right"."""
+
+    class Cluster(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            headers = dict(details.invocation_metadata)
+
+            def answer(_: bytes, context: Any) -> bytes:
+                if headers.get("authorization") != "Bearer right":
+                    context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Cluster()])
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    for mode, token, is_accepted in (
+        ("disabled", "right", False),
+        ("token", "wrong", False),
+        ("token", "right\n", True),
+    ):
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+        (tmp_path / "token").write_text(token)
+        if is_accepted:
+            ray_pool.check_answer(address)
+        else:
+            with pytest.raises(InputError, match="does not accept this process; check that this"):
+                ray_pool.check_answer(address)
+    server.stop(None).wait()
 
 
 @pytest.mark.parametrize(

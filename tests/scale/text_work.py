@@ -32,6 +32,8 @@ class TextWork:
             raise InputError(self.refusal)
         return TextWorker()
 
+    things = "texts"
+
     def schema(self) -> pa.Schema:
         return pa.schema([("file", pa.string()), ("length", pa.int64()), ("error", pa.string())])
 
@@ -45,7 +47,7 @@ class TextWork:
 class TextWorker:
     """``crash`` ends the process, ``crash once`` only the first time, ``raise`` is an error."""
 
-    def rows(self, items: Sequence[Item]) -> list[Row]:
+    def process(self, items: Sequence[Item]) -> pa.Table:
         rows: list[Row] = []
         for item in items:
             path = Path(item.file)
@@ -56,4 +58,4 @@ class TextWorker:
             if text == "raise":
                 raise ArithmeticError("a text that cannot be counted")
             rows.append({"file": item.file, "length": len(text), "error": None})
-        return rows
+        return pa.Table.from_pylist([dict(row) for row in rows], TextWork().schema())

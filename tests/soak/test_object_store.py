@@ -1,4 +1,4 @@
-"""Photos and results in a local S3 server (moto, in an environment of its own)."""
+"""Photos, videos and results in a local S3 server (moto, in an environment of its own)."""
 
 import socket
 import subprocess
@@ -14,6 +14,7 @@ import pytest
 from fer_core.bundle import Bundle
 from fer_core.scale import stores
 from fer_core.settings import Settings
+from fer_core.video.sample import sample_path
 from fer_core.vision.sample import sample_picture
 
 pytestmark = pytest.mark.soak
@@ -90,6 +91,35 @@ def test_photos_and_results_in_an_object_store(
     assert "was changed after the job listed it" in again[5]["error"]
     assert again[:5] == document["files"][:5]
     assert len(run("classify", "s3://bucket/photos/0[1-3]*.png", "--json").document["files"]) == 3
+
+
+def test_videos_and_results_in_an_object_store(
+    bucket: pyarrow.fs.S3FileSystem,
+    run: Callable[..., Any],
+    bundle: Bundle,
+    tmp_path: Path,
+) -> None:
+    contents = {"talk.mp4": sample_path().read_bytes(), "bad.mp4": b"no video", "notes.txt": b"x"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        with bucket.open_output_stream(f"bucket/clips/{name}") as file:
+            file.write(content)
+    options = ("--model", "small", "--every", "5/s", "--to", "4", "--json", "--out")
+    local = run("video", tmp_path, *options, tmp_path / "out").document["videos"]
+    command = ("video", "s3://bucket/clips", *options, "s3://bucket/faces")
+    document = run(*command).document
+    assert [entry["file"] for entry in document["videos"]] == [
+        "s3://bucket/clips/bad.mp4",
+        "s3://bucket/clips/talk.mp4",
+    ]
+    assert document["videos"][1]["out"] == "s3://bucket/faces/part-00001.parquet"
+    for entry in (*document["videos"], *local):
+        del entry["file"], entry["out"]
+    assert [entry["persons"] for entry in document["videos"]] == [
+        entry["persons"] for entry in local
+    ]
+    assert document["videos"][1] == local[1]
+    assert run(*command).document["summary"] == document["summary"]
 
 
 @pytest.mark.usefixtures("bucket")

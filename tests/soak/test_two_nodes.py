@@ -1,8 +1,9 @@
-"""Many photos on a real Ray cluster of two nodes, one of which is killed."""
+"""Photos, videos and a search on a real Ray cluster of two nodes; nodes and workers are killed."""
 
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ from fer_core.scale.job_folder import JobFolder
 from fer_core.scale.options import ScaleOptions
 from fer_core.scale.photos import photo_work
 from fer_core.scale.runner import run_job
-from fer_core.settings import Settings
+from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.video.sample import sample_path
 from fer_core.vision.sample import sample_picture
 
 pytestmark = pytest.mark.soak
@@ -118,3 +120,77 @@ def test_a_killed_node_changes_no_row(
     rows = list(out.rows(result.record))
     assert Counter(row["file"] for row in rows) == Counter(file["file"] for file in expected)
     assert rows == expected
+
+
+def test_videos_of_a_killed_node_are_analyzed_again(
+    two_nodes: "subprocess.Popen[bytes]",
+    bundle: Bundle,
+    settings: Settings,
+    tmp_path: Path,
+    run: Callable[..., Any],
+) -> None:
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.mp4").write_bytes(sample_path().read_bytes())
+    (folder / "broken.mp4").write_bytes(b"no video")
+    command = ("video", folder, "--model", "small", "--every", "5/s", "--json", "--out")
+    expected = run(*command, tmp_path / "single").document["videos"]
+
+    def kill_node() -> None:
+        while len(list(out.glob("part-*.parquet"))) < 2:
+            time.sleep(0.02)
+        kill_tree(two_nodes)
+
+    killing = threading.Thread(target=kill_node, daemon=True)
+    killing.start()
+    document = run(*command, out, "--on", f"127.0.0.1:{_PORT}").document
+    killing.join(1)
+    assert not killing.is_alive()
+    for entry in (*document["videos"], *expected):
+        del entry["out"]
+    assert document["videos"] == expected
+    assert document["summary"]["errors"] == 1
+
+
+def search_actors() -> list[psutil.Process]:
+    """The workers of searches on Ray, which sets the titles of their processes."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "_SearchActor.work" in " ".join((process.info["cmdline"] or [])[:1])
+    ]
+
+
+@pytest.mark.usefixtures("two_nodes")
+def test_a_search_trains_on_the_cluster_and_in_a_process_that_joins(
+    settings: Settings, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    storage = ("--storage", f"sqlite:///{tmp_path / 'shared.db'}")
+    command = [
+        *(sys.executable, "-m", "fer_core", "search", "start", "rates", *storage),
+        *("--recipe", "three-conv-cnn-adam", "--data", "demo", "--epochs", "1", "--trials", "6"),
+        *("--space", '[{"field": "learning_rate", "low": 1e-4, "high": 1e-2, "log": true}]'),
+        *("--on", f"127.0.0.1:{_PORT}", "--workers", "2"),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL) as start:
+        while True:
+            assert start.poll() is None
+            time.sleep(0.2)
+            shown = run("search", "show", "rates", "--json")
+            if shown.code == 0 and shown.document["running"] == 2:
+                break
+        interrupted = {trial["worker"]: trial for trial in shown.document["trials"]}
+        killed = search_actors()[0]
+        name = next(name for name in interrupted if name.endswith(f" {killed.pid}"))
+        killed.kill()
+        joined = run("search", "join", "rates", *storage, "--json").document
+        assert start.wait(300) == 0
+    document = run("search", "show", "rates", "--json").document
+    assert (document["state"], document["finished"], joined["finished"]) == ("finished", 6, 6)
+    workers = {trial["worker"] for trial in document["trials"]}
+    assert name not in workers
+    assert any(one.endswith(f" {os.getpid()}") for one in workers)
+    # The trial of the killed worker was trained by another one, with the same values.
+    values = [trial["values"] for trial in document["trials"]]
+    assert interrupted[name]["values"] in values

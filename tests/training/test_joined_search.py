@@ -201,6 +201,9 @@ def test_a_study_that_cannot_be_joined_is_refused(
         "search", "join", "first", "--storage", "sqlite:////no/such/folder/study.db"
     ).refusal
     assert "The storage sqlite:////no/such/folder/study.db cannot be used" in refusal
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it was not installed
+    refusal = run("search", "join", "first", "--storage", "postgresql://host/studies").refusal
+    assert "install the client of the database, for PostgreSQL with 'pip install" in refusal
     assert join_study("first", storage, there).storage == storage
     assert join_study("first", storage, there).trials == 4
     local = Settings(tmp_path / "l", tmp_path / "l", tmp_path / "l")

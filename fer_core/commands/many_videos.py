@@ -1,0 +1,120 @@
+"""``video`` for many files: parts of Parquet in a folder, worker processes, Ray."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from fer_core.commands import Answer
+from fer_core.commands.arguments import ProgressLines
+from fer_core.commands.many_files import job_inputs, scale_options
+from fer_core.commands.video_document import failed_video_entry, video_entry
+from fer_core.errors import InputError
+from fer_core.scale.inputs import list_items
+from fer_core.scale.job_folder import JobFolder, JobRecord
+from fer_core.scale.pool import Pool
+from fer_core.scale.portable_analyzer import PortableAnalyzer, portable_analyzer
+from fer_core.scale.runner import run_job
+from fer_core.scale.videos import VideoWork, stored_videos
+from fer_core.settings import Settings
+
+if TYPE_CHECKING:
+    from fer_core.video.analysis_settings import AnalysisSettings
+
+#: A finished part is skipped at a restart, and one video may take an hour.
+PART_FILES = 1
+
+
+def analyze_many_videos(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    settings_of: Callable[[PortableAnalyzer], AnalysisSettings],
+) -> Answer:
+    """Analyze the videos of a command in worker processes.
+
+    Args:
+        arguments: Those of ``video``.
+        settings: Where the models are.
+        settings_of: Returns the settings of all analyses with a model and a detector.
+
+    Raises:
+        InputError: The job cannot be run, or not a single video could be analyzed.
+    """
+    from fer_core.video.analyses import VIDEO_TYPES
+
+    if arguments.annotate or arguments.blur:
+        raise InputError(
+            "--annotate and --blur draw the videos of files and folders in this process; omit "
+            "--on, --workers, --files-from, patterns and addresses."
+        )
+    options = scale_options(arguments, part_files=PART_FILES, task_files=1)
+    analyzer = portable_analyzer(
+        settings,
+        model=arguments.model,
+        detector=arguments.detector,
+        emphasis=arguments.emphasis,
+    )
+    work = VideoWork(analyzer, settings_of(analyzer))
+    items = list_items(arguments.clips, arguments.files_from, types=VIDEO_TYPES)
+    folder = JobFolder(arguments.out)
+    result = run_job(
+        work,
+        job_inputs(arguments.clips, arguments.files_from),
+        items,
+        folder,
+        options,
+        report=ProgressLines("analyzing"),
+        on_start=_announce,
+    )
+    summary = result.summary
+    if summary["errors"] == summary["files"]:
+        error = next(iter(StoredVideos(folder, result.record, work)))["error"]
+        raise InputError(error if summary["files"] == 1 else f"No video was analyzed: {error}")
+    text = (
+        f"{summary['files']:,} videos with {summary['faces']:,} rows of faces; "
+        f"{summary['errors']:,} could not be analyzed\n{summary['parts']:,} parts in {folder}"
+    )
+    skipped = summary["files"] - result.processed
+    if skipped:
+        text += f"\n{skipped:,} videos were complete already"
+    videos = StoredVideos(folder, result.record, work) if arguments.json else []
+    return Answer({"videos": videos, "out": str(folder), "summary": summary}, text)
+
+
+def _announce(pool: Pool) -> None:
+    """Say that the work has begun, because the first video may take long."""
+    count = f"{pool.size} worker{'' if pool.size == 1 else 's'}"
+    print(f"analyzing with {count}; progress is shown per video", file=sys.stderr, flush=True)
+
+
+class StoredVideos(list[dict[str, Any]]):
+    """The entries of a job as a list, read part by part while the document is printed."""
+
+    def __init__(self, folder: JobFolder, record: JobRecord, work: VideoWork) -> None:
+        super().__init__()
+        self._folder = folder
+        self._record = record
+        self._work = work
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for part in range(self._record.parts):
+            out = self._folder.part_place(part)
+            for video in stored_videos(self._folder.read_part(part), self._work):
+                if video.error is not None:
+                    yield failed_video_entry(video.file, out, video.error)
+                    continue
+                yield video_entry(
+                    video.file,
+                    out,
+                    size=(video.width, video.height),
+                    seconds=video.seconds,
+                    frames=video.frames,
+                    state="finished",
+                    notes=video.notes,
+                    table=video.table,
+                )
+
+    def __len__(self) -> int:
+        return self._record.files

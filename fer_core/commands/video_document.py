@@ -1,0 +1,97 @@
+"""The entry of a video in the document of ``video``, and its text for the terminal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fer_core.video.face_table import FaceTable
+
+
+def failed_video_entry(file: str, out: str, error: str) -> dict[str, Any]:
+    """Return the entry of a video that could not be analyzed.
+
+    Args:
+        file: Its path or address.
+        out: Where its results would be.
+        error: The reason, in one sentence.
+    """
+    return {
+        "file": file,
+        "out": out,
+        "width": None,
+        "height": None,
+        "seconds": None,
+        "frames": 0,
+        "state": None,
+        "persons": [],
+        "episodes": [],
+        "notes": [],
+        "error": error,
+    }
+
+
+def video_entry(
+    file: str,
+    out: str,
+    *,
+    size: tuple[int | None, int | None],
+    seconds: float | None,
+    frames: int,
+    state: str,
+    notes: Sequence[str],
+    table: FaceTable,
+) -> dict[str, Any]:
+    """Return the entry of an analyzed video.
+
+    Args:
+        file: Its path or address.
+        out: Where its results are.
+        size: Width and height of the upright video, in pixels.
+        seconds: Its duration; None if unknown.
+        frames: The number of analyzed frames.
+        state: How the analysis ended.
+        notes: Sentences about the file.
+        table: Its rows.
+    """
+    from fer_core.video.summary import find_episodes, summarize
+
+    width, height = size
+    return {
+        "file": file,
+        "out": out,
+        "width": width,
+        "height": height,
+        "seconds": seconds,
+        "frames": frames,
+        "state": state,
+        "persons": [person.to_json() for person in summarize(table)],
+        "episodes": [episode.to_json() for episode in find_episodes(table)],
+        "notes": list(notes),
+        "error": None,
+    }
+
+
+def video_text(entry: dict[str, Any]) -> str:
+    """Format an entry for the terminal."""
+    from fer_core.video.timecode import format_time
+
+    if entry["error"] is not None:
+        is_named = entry["error"].startswith(Path(entry["file"]).name)
+        return str(entry["error"]) if is_named else f"{entry['file']}: {entry['error']}"
+    width = shutil.get_terminal_size().columns
+    lines = [
+        f"{entry['file']}: {entry['frames']:,} frames, {entry['state']}; results in {entry['out']}"
+    ]
+    lines += [f"    {note}" for note in entry["notes"]]
+    if not entry["persons"]:
+        lines.append("    no face found")
+    for person in entry["persons"]:
+        shares = sorted(person["shares"].items(), key=lambda pair: -pair[1])
+        parts = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= 0.005)
+        seen = format_time(person["seconds_seen"], 1)
+        lines.append(f"    person {person['person']}, seen {seen}: {parts}"[: max(width, 60)])
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""``PortableAnalyzer``: a model and a detector that are sent to the workers of a job."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.bundle import find_bundle, load_bundle
+from fer_core.calibration import Emphasis
+from fer_core.predictor import check_network_file, load_predictor
+from fer_core.settings import Settings
+
+if TYPE_CHECKING:
+    from fer_core.vision.analyzer import Analyzer
+
+#: Files of a bundle that are not needed to classify.
+_NOT_SENT = {"model.keras", "predictions.npz", "README.md"}
+
+
+@dataclass(frozen=True)
+class PortableAnalyzer:
+    """The files of a model and a detector, so that no model has to be installed on a worker.
+
+    ``portable_analyzer`` creates it.
+
+    Attributes:
+        model: The model's name.
+        detector: The detector's name.
+        classes: The names of the classes.
+        emphasis: The adjustment in favor of rare emotions.
+        files: Content by path below the folder of models: ``model/model.onnx``, …
+    """
+
+    model: str
+    detector: str
+    classes: tuple[str, ...]
+    emphasis: Emphasis = "default"
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def open(self, *, threads: int) -> Analyzer:
+        """Load the model and the detector; the process uses this number of threads for them.
+
+        Raises:
+            InputError: One of them cannot be used.
+        """
+        import cv2
+
+        from fer_core.vision.analyzer import Analyzer
+        from fer_core.vision.detect import make_detector
+
+        cv2.setNumThreads(threads)
+        with tempfile.TemporaryDirectory(prefix="fer-studio-") as text:
+            root = Path(text)
+            for name, content in self.files.items():
+                path = root / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+            settings = Settings(root, root, root)
+            bundle = load_bundle(root / "model", self.model)
+            predictor = load_predictor(bundle, threads=threads, emphasis=self.emphasis)
+            return Analyzer(predictor, make_detector(self.detector, settings))
+
+    def description(self) -> dict[str, Any]:
+        """Return the names, and a checksum of the files, for ``Work.description``."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        return {
+            "model": self.model,
+            "files": digest.hexdigest(),
+            "detector": self.detector,
+            "emphasis": self.emphasis,
+        }
+
+
+def portable_analyzer(
+    settings: Settings,
+    *,
+    model: str | None = None,
+    detector: str | None = None,
+    emphasis: Emphasis = "default",
+) -> PortableAnalyzer:
+    """Read the files of a model and a detector.
+
+    Args:
+        settings: Where the models and detectors are.
+        model: A bundle's name or folder; None for the default.
+        detector: A detector's name; None for the best available one.
+        emphasis: The adjustment in favor of rare emotions.
+
+    Raises:
+        InputError: The model or the detector does not exist or cannot be used.
+    """
+    from fer_core.vision.detect import detector_names, make_detector
+    from fer_core.vision.detector_files import yunet_path
+    from fer_core.vision.yunet import YuNetDetector
+
+    bundle = find_bundle(model, settings)
+    check_network_file(bundle.served_network, bundle.name)
+    name = detector or detector_names(settings)[0]
+    make_detector(name, settings)  # reports a missing file before any worker starts
+    files = {
+        f"model/{path.name}": path.read_bytes()
+        for path in sorted(bundle.folder.iterdir())
+        if path.is_file() and path.name not in _NOT_SENT and not path.name.startswith(".")
+    }
+    if name == YuNetDetector.name:
+        path = yunet_path(settings)
+        files[f"detectors/{path.name}"] = path.read_bytes()
+    classes = load_predictor(bundle, threads=1).classes
+    return PortableAnalyzer(bundle.name, name, classes, emphasis, files)
