@@ -41,6 +41,10 @@ class ProblemLog:
         """Add a class that is left out as a whole, with the number of its files or rows."""
         self._classes.append(Problem(f"class {name!r}", reason, count))
 
+    def add_folder(self, name: str, reason: str, count: int) -> None:
+        """Add a folder that is left out as a whole, with the number of its pictures."""
+        self._classes.append(Problem(f"folder {shortened(as_text(name), 100)!r}", reason, count))
+
     def add(self, name: str, skip: SkipReason) -> None:
         """Add a skipped file or row."""
         kind = skip.kind or skip.reason
@@ -49,6 +53,11 @@ class ProblemLog:
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
         if count <= MAX_LISTED:
             self._listed.append(Problem(shortened(as_text(name), _MAX_TEXT), skip.reason))
+
+    @property
+    def folders(self) -> tuple[Problem, ...]:
+        """The classes and folders that are left out as a whole."""
+        return tuple(self._classes)
 
     @property
     def first(self) -> Problem | None:

@@ -1,0 +1,155 @@
+"""Lists of pictures with their classes in a text file, such as RAF-DB's."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number
+from fer_core.dataset.readers.layouts.places import (
+    Folders,
+    Layout,
+    Place,
+    SourceFiles,
+    folders_of,
+)
+from fer_core.dataset.readers.layouts.small_files import read_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
+from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.split_names import split_from_name
+
+_SUFFIXES = (".txt", ".lst", ".list")
+#: Number of lines that are read to recognize a list.
+_PROBED_LINES = 30
+_MAX_LISTS = 12
+_MIN_SHARE = 0.5
+_NO_LINE = SkipReason("has no line in the list of the classes")
+_NO_PICTURE = SkipReason("names a picture that does not exist")
+
+#: RAF-DB's list has this name, with its spelling. Its classes 1 to 7 are documented.
+_RAF_LIST = re.compile(r"list_part?it+i?on_label\.txt", re.IGNORECASE)
+_RAF_NAME = re.compile(r"(train|test)_\d+(?:_aligned)?\.\w+", re.IGNORECASE)
+
+
+def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
+    """Read text files with a picture and its class in each line: ``train_00001.jpg 5``.
+
+    The split comes from the name of the list (``train.txt``), from RAF-DB's file names
+    (``train_00001.jpg``), or from the folders of the picture. Of RAF-DB's aligned and original
+    pictures, the aligned ones are read.
+
+    Args:
+        files: The files of the source.
+        problems: Collects the lines and pictures that cannot be used.
+
+    Returns:
+        None if there is no such list.
+    """
+    finder = _PictureFinder(files.pictures)
+    places: dict[str, tuple[Place, ...]] = {}
+    lists: list[str] = []
+    texts = [name for name in files.names if name.lower().endswith(_SUFFIXES)]
+    counts = Counter(folders_of(name) for name in texts)
+    for name in texts:
+        # A folder with a text file for each picture has another layout.
+        if counts[folders_of(name)] > _MAX_LISTS:
+            continue
+        lines = _lines(files.source, name)
+        probed = [finder.find(name, path) is not None for _, path, _ in lines[:_PROBED_LINES]]
+        if not probed or sum(probed) < _MIN_SHARE * len(probed):
+            continue
+        lists.append(name)
+        is_raf = _RAF_LIST.fullmatch(PurePosixPath(name).name) is not None
+        for number, path, label in lines:
+            picture = finder.find(name, path)
+            if picture is None:
+                problems.add(f"{name}:{number}", _NO_PICTURE)
+            else:
+                places[picture] = (_place(picture, label, name, is_raf=is_raf),)
+    if not places:
+        return None
+    used = finder.chosen_folder
+    for picture in files.pictures:
+        if picture not in places and not finder.is_other_version(picture):
+            problems.add(picture, _NO_LINE)
+    notes = [f"The classes were read from {', '.join(map(as_text, lists[:5]))}."]
+    if used is not None:
+        notes.append(f"The pictures in {'/'.join(used)} were read, and their other versions not.")
+    return Layout(places, asks_for_folders=False, notes=notes)
+
+
+def _place(picture: str, label: str, list_name: str, *, is_raf: bool) -> Place:
+    if is_raf and (number := class_number(label)) is not None:
+        order = CLASS_ORDERS["raf-db"]
+        label = dict(enumerate(order.names, 1)).get(number, label)
+    named = split_from_name(PurePosixPath(list_name).stem)
+    if named is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
+        named = split_from_name(match[1])
+    return Place(label, folders_of(picture), split=None if named is None else named[0])
+
+
+def _lines(source: Source, name: str) -> list[tuple[int, str, str]]:
+    """Return number, path and class of each line of a list."""
+    text = read_text(source, name)
+    return [] if isinstance(text, SkipReason) else list(_parsed(text))
+
+
+def _parsed(text: str) -> Iterator[tuple[int, str, str]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _LINE.fullmatch(line.strip())
+        if match is not None:
+            yield (
+                number,
+                match[1].strip("\"'").replace("\\", "/"),
+                shortened(as_text(match[2]), 100),
+            )
+
+
+#: A path and one word or number, separated by spaces, a tab, a comma or a semicolon.
+_LINE = re.compile(r"(.*?\.\w{2,5}[\"']?)(?:\s*[,;\t]\s*|\s+)([^\s,;]+)")
+
+
+class _PictureFinder:
+    """Finds the pictures that the lines of lists name.
+
+    Args:
+        pictures: The paths of the pictures.
+    """
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self._known = set(pictures)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for name in pictures:
+            self._by_stem[_stem(name)].append(name)
+        folders = Counter(folders_of(name) for name in pictures if _is_aligned(name))
+        #: The folder of the pictures that are read, if there are several versions of them.
+        self.chosen_folder: Folders | None = None
+        has_versions = any(len(group) > 1 for group in self._by_stem.values())
+        if folders and has_versions:
+            self.chosen_folder = folders.most_common(1)[0][0]
+
+    def find(self, list_name: str, path: str) -> str | None:
+        """Return the picture that a list names by its path or by its file name."""
+        path = path.removeprefix("./").lstrip("/")
+        parent = str(PurePosixPath(list_name).parent)
+        for candidate in (path, path if parent == "." else f"{parent}/{path}"):
+            if candidate in self._known:
+                return candidate
+        group = self._by_stem.get(_stem(path), [])
+        chosen = [name for name in group if folders_of(name) == self.chosen_folder]
+        ends = [name for name in group if name.endswith(f"/{path}")]
+        return next((found[0] for found in (chosen, ends, group) if len(found) == 1), None)
+
+    def is_other_version(self, picture: str) -> bool:
+        """Return True if another version of a picture is read."""
+        return self.chosen_folder is not None and len(self._by_stem[_stem(picture)]) > 1
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem.lower().removesuffix("_aligned")
+
+
+def _is_aligned(name: str) -> bool:
+    return PurePosixPath(name).stem.lower().endswith("_aligned")
