@@ -44,8 +44,8 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> None:
                 del layout.places[repeated]
                 dropped[first, second] += 1
     for (first, second), count in dropped.items():
-        original = "the files above it" if not first else repr("/".join(first))
-        problems.add_folder("/".join(second), f"repeats {original}, which was read once", count)
+        original = repr("/".join(first)) if first else "the folders next to it"
+        problems.add_folder("/".join(second), f"repeats {original} and was left out", count)
 
 
 def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[str, str]]]:
@@ -83,7 +83,9 @@ def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
 
 def _ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the pairs of files that may be copies, the one to keep first."""
-    ranked = sorted(names, key=lambda name: (_split(name) is None, name.count("/"), name))
+    ranked = sorted(
+        names, key=lambda name: (_split(name) is None, name.count("/"), len(name), name)
+    )
     for position, kept in enumerate(ranked):
         for repeated in ranked[position + 1 :]:
             splits = {_split(kept), _split(repeated)} - {None}

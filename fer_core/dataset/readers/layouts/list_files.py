@@ -29,7 +29,7 @@ _NO_LINE = SkipReason("has no line in the list of the classes")
 _NO_PICTURE = SkipReason("names a picture that does not exist")
 
 #: RAF-DB's list has this name, with its spelling. Its classes 1 to 7 are documented.
-_RAF_LIST = re.compile(r"list_part?it+i?on_label\.txt", re.IGNORECASE)
+_RAF_LIST = re.compile(r"list_pa\w*tion_label\.txt", re.IGNORECASE)
 _RAF_NAME = re.compile(r"(train|test)_\d+(?:_aligned)?\.\w+", re.IGNORECASE)
 
 
