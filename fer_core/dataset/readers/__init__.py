@@ -33,6 +33,7 @@ from fer_core.dataset.readers.ferplus_folders import (
     read_ferplus_folders,
     register_vote_classes,
 )
+from fer_core.dataset.readers.layouts.places import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
 from fer_core.dataset.readers.pictures import is_picture
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
@@ -86,11 +87,13 @@ def read_dataset(
         if content.tables:
             _name_numbers(source, content.tables, register)
             return read_tables(source, content.tables, choice, register, problems, report=report)
-        names = content.names
         if content.has_votes:
-            return read_ferplus_folders(source, names, choice, register, problems, report=report)
+            return read_ferplus_folders(
+                source, content.names, choice, register, problems, report=report
+            )
+        files = SourceFiles(source, content.names, content.pictures)
         return read_class_folders(
-            source, names, choice, register, problems, roles=folder_roles, report=report
+            files, choice, register, problems, roles=folder_roles, report=report
         )
 
 
@@ -141,9 +144,8 @@ def examine_source(
         elif content.has_votes:
             register_vote_classes(source, content.names, register)
         else:
-            found = register_class_folders(
-                source, content.names, register, folder_roles or FolderRoles(), problems
-            )
+            files = SourceFiles(source, content.names, content.pictures)
+            found = register_class_folders(files, register, folder_roles or FolderRoles(), problems)
             folders, notes = tuple(found.splits.folders), found.notes
         if not register.source_classes:
             raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
@@ -179,11 +181,13 @@ class _Content:
     Attributes:
         names: The paths of its files.
         tables: The tables to read; empty for pictures.
+        pictures: The paths of the pictures, without tables and votes.
         has_votes: True for FER+'s folders.
     """
 
     names: list[str]
     tables: list[FaceTable] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
     has_votes: bool = False
 
 
@@ -232,12 +236,13 @@ def _files(source: Source, names: list[str], choice: ClassChoice, problems: Prob
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     tables = find_tables(source, table_names, problems)
-    if tables and has_class_folders(names, choice):
+    pictures = [name for name in names if is_picture(name)]
+    if tables and has_class_folders(pictures, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)
         tables = []
-    if tables or any(is_picture(name) for name in names):
-        return _Content(names, tables)
+    if tables or pictures:
+        return _Content(names, tables, pictures)
     raise InputError(
         f"{source.label} contains no usable picture and no table of faces; "
         f"{SUPPORTED}{problems.first_in_brackets()}"

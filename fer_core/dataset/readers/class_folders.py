@@ -18,7 +18,7 @@ from fer_core.dataset.readers.layouts.class_tree import class_positions
 from fer_core.dataset.readers.layouts.places import Place, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
 from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
-from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
+from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
@@ -45,8 +45,7 @@ class _Face:
 
 
 def read_class_folders(
-    source: Source,
-    names: list[str],
+    files: SourceFiles,
     split_choice: SplitChoice,
     register: ClassRegister,
     problems: ProblemLog,
@@ -61,8 +60,7 @@ def read_class_folders(
     any other source, missing splits are created as stratified shares of the training images.
 
     Args:
-        source: The files.
-        names: Their paths inside it.
+        files: The files of the source.
         split_choice: How missing splits are created.
         register: Gives the classes their labels.
         problems: Collects the pictures that cannot be used.
@@ -73,7 +71,7 @@ def read_class_folders(
         InputError: No picture in the source can be used, or the user has to say what a folder or a
             class number is.
     """
-    files = _files(source, names)
+    source = files.source
     arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
     register.name_numbers(_class_names(arrangement))
     wanted = {name: faces for name, faces in _faces(arrangement, register) if faces}
@@ -105,8 +103,7 @@ def read_class_folders(
 
 
 def register_class_folders(
-    source: Source,
-    names: list[str],
+    files: SourceFiles,
     register: ClassRegister,
     roles: FolderRoles,
     problems: ProblemLog,
@@ -115,7 +112,7 @@ def register_class_folders(
 
     Faces in folders about which the user has to decide are counted.
     """
-    arrangement = arrange(_files(source, names), register.choice, roles, problems)
+    arrangement = arrange(files, register.choice, roles, problems)
     for places in arrangement.layout.places.values():
         for place in places:
             if not arrangement.splits.of(place).is_left_out or arrangement.splits.is_open(place):
@@ -123,13 +120,13 @@ def register_class_folders(
     return arrangement
 
 
-def has_class_folders(names: list[str], choice: ClassChoice) -> bool:
+def has_class_folders(pictures: list[str], choice: ClassChoice) -> bool:
     """Return True if pictures are sorted into folders of classes.
 
     If classes are mapped to emotions, one folder with the name of an emotion is enough. If the
     names of the source are kept, there must be two or more folders.
     """
-    paths = {folders_of(name) for name in names if is_picture(name.rpartition("/")[2])}
+    paths = {folders_of(name) for name in pictures}
     found = {
         path[position]
         for path, position in class_positions(paths, FolderRoles()).items()
@@ -138,11 +135,6 @@ def has_class_folders(names: list[str], choice: ClassChoice) -> bool:
     if choice.fixed_classes is None:
         return len(found) > 1
     return any(choice.target(name) is not None or emotion_of_folder(name) for name in found)
-
-
-def _files(source: Source, names: list[str]) -> SourceFiles:
-    pictures = [name for name in names if is_picture(name.rpartition("/")[2])]
-    return SourceFiles(source, names, pictures)
 
 
 def _class_names(arrangement: Arrangement) -> set[str]:

@@ -200,15 +200,18 @@ def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
         level += 1  # a folder with the same name in each: "a/images/cat", "b/images/cat"
     if len(repeated) < 2 or 2 * len(repeated) < len(every):
         return None
-    return None if are_persons(every) and not _are_class_numbers(children.values()) else level
+    if are_persons(every) and not _are_class_numbers(every):
+        return None
+    # Numbers in numbers: those above are the classes if they can be the emotions.
+    has_numbers_above = _are_class_numbers(children.keys())
+    return None if has_numbers_above or (repeated != every and are_persons(every)) else level
 
 
-def _are_class_numbers(groups: Iterable[set[str]]) -> bool:
-    """Return True if all folders contain the same numbers 0 to n or 1 to n, at most 10."""
-    groups = list(groups)
-    numbers = sorted(number for name in groups[0] if (number := class_number(name)) is not None)
+def _are_class_numbers(names: Collection[str]) -> bool:
+    """Return True if names are the numbers of six to eleven classes, without a gap from 0 or 1."""
+    numbers = sorted(-1 if (number := class_number(name)) is None else number for name in names)
     is_complete = numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
-    return is_complete and len(numbers) <= 10 and all(group == groups[0] for group in groups)
+    return is_complete and 6 <= len(numbers) <= 11
 
 
 def _open_classes(positions: dict[Folders, int | None], roles: FolderRoles) -> Iterator[Folders]:

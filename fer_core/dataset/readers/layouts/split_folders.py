@@ -261,7 +261,7 @@ class _Finder:
         return {
             path
             for parent, paths in groups.items()
-            if parent not in self._split_parents and are_persons([path[-1] for path in paths])
+            if parent not in self._split_parents and _are_persons([path[-1] for path in paths])
             for path in paths
         }
 
@@ -280,6 +280,11 @@ def _persons_note(persons: Collection[Folders]) -> str:
 
 def _class_folder(place: Place) -> Folders:
     return (*place.above, place.class_name)
+
+
+def _are_persons(names: Sequence[str]) -> bool:
+    """Return True for numbered persons; 1, 2 and 3 may be parts of a dataset instead."""
+    return are_persons(names) and any(len(name) > 1 for name in names)
 
 
 def _role_name(found: FolderSplit | None) -> str | None:
