@@ -141,7 +141,7 @@ def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "folders": [
             {"name": one.name, "count": one.count, "split": one.role} for one in found.folders
         ],
-        "notes": [*found.notes, *found.repeated],
+        "notes": list(found.notes),
     }
     lines = [_class_table(found.classes), _folder_table(found.folders), *document["notes"], problem]
     return Answer(document, "\n".join(filter(None, lines)))

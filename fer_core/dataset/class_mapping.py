@@ -262,8 +262,8 @@ def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | 
             f"(--map {open_names[0]}= leaves one out)."
         )
     return (
-        f"The classes are numbers ({shown}), and datasets number the emotions differently; name "
-        f"their order with --class-order {', '.join(CLASS_ORDERS)} or angry,disgust,…, or each "
+        f"The classes are numbers ({shown}), and datasets number the emotions differently; "
+        f"import it with --class-order {', '.join(CLASS_ORDERS)} or angry,disgust,…, name each "
         f"number with --map {open_names[0]}=CLASS, or keep the numbers with --classes folders."
     )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fer_core.dataset.class_mapping import ClassChoice, SourceClass, with_targets
-from fer_core.dataset.class_report import problem_text
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.class_folders import (
@@ -104,14 +103,12 @@ class SourceReport:
     Attributes:
         classes: Its classes, and what they become.
         folders: Its folders of splits, and those about which the user has to decide.
-        notes: Sentences about how it is read.
-        repeated: Sentences about the trees that it contains twice.
+        notes: Sentences about how it is read, and about trees that it contains twice.
     """
 
     classes: tuple[SourceClass, ...]
     folders: tuple[SplitFolder, ...] = ()
     notes: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
 
 
 def examine_source(
@@ -138,23 +135,19 @@ def examine_source(
         content = _content(source, choice, ProblemLog())
         folders: tuple[SplitFolder, ...] = ()
         notes: tuple[str, ...] = ()
-        problems = ProblemLog()
         if content.tables:
             register_table_classes(source, content.tables, register, report)
         elif content.has_votes:
             register_vote_classes(source, content.names, register)
         else:
             files = SourceFiles(source, content.names, content.pictures)
-            found = register_class_folders(files, register, folder_roles or FolderRoles(), problems)
-            folders, notes = tuple(found.splits.folders), found.notes
+            found = register_class_folders(
+                files, register, folder_roles or FolderRoles(), ProblemLog()
+            )
+            folders, notes = tuple(found.splits.folders), (*found.notes, *found.repeated)
         if not register.source_classes:
             raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
-        repeated = tuple(
-            problem_text(problem)
-            for problem in problems.folders
-            if problem.reason.startswith("repeats")
-        )
-        return SourceReport(with_targets(register.source_classes, choice), folders, notes, repeated)
+        return SourceReport(with_targets(register.source_classes, choice), folders, notes)
 
 
 def find_classes(

@@ -55,11 +55,6 @@ class ProblemLog:
             self._listed.append(Problem(shortened(as_text(name), _MAX_TEXT), skip.reason))
 
     @property
-    def folders(self) -> tuple[Problem, ...]:
-        """The classes and folders that are left out as a whole."""
-        return tuple(self._classes)
-
-    @property
     def first(self) -> Problem | None:
         """The first problem, for error messages."""
         listed = (*self._classes, *self._listed)

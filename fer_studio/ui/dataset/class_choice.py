@@ -106,7 +106,7 @@ def choose_classes(source: ImportSource) -> ImportChoice | None:
         return None
     shown = found or first
     with folder_fields:
-        for note in (*shown.notes, *shown.repeated):
+        for note in shown.notes:
             st.caption(plain_text(note))
     class_choice = _choose_classes(shown.classes, scheme, source.key)
     if roles is None or found is None or class_choice is None:

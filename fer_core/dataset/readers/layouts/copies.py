@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from fer_core.classes import class_key
 from fer_core.dataset.readers.layouts.places import Folders, Layout, folders_of
@@ -20,7 +21,7 @@ _SAMPLES = 3
 _MIN_SHARED = 0.5
 
 
-def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> None:
+def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[str]:
     """Remove the pictures of trees that repeat another tree, and report each tree once.
 
     Two pictures are copies if they have the same name, class and content. Pictures in different
@@ -30,6 +31,9 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> None:
         layout: The faces of the source; its repeated pictures are removed.
         source: The files.
         problems: Collects the repeated trees.
+
+    Returns:
+        A sentence for each repeated tree.
     """
     contents = _Contents(source)
     dropped: Counter[tuple[Folders, Folders]] = Counter()
@@ -43,9 +47,15 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> None:
             if contents.are_equal(kept, repeated):
                 del layout.places[repeated]
                 dropped[first, second] += 1
+    sentences = []
     for (first, second), count in dropped.items():
         original = repr("/".join(first)) if first else "the folders next to it"
-        problems.add_folder("/".join(second), f"repeats {original} and was left out", count)
+        name = "/".join(second)
+        problems.add_folder(name, f"repeats {original} and was left out", count)
+        sentences.append(
+            f"The folder {name!r} repeats {original}; its {count:,} pictures are read once."
+        )
+    return sentences
 
 
 def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[str, str]]]:
@@ -55,18 +65,23 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     sizes: Counter[Folders] = Counter()
+    class_keys: dict[str, str] = {}
     for name, places in layout.places.items():
-        class_names = "/".join(class_key(place.class_name) for place in places)
-        groups[class_names, name.rpartition("/")[2]].append(name)
+        class_name = places[0].class_name
+        if class_name not in class_keys:
+            class_keys[class_name] = class_key(class_name)
+        groups[class_keys[class_name], name.rpartition("/")[2]].append(name)
     pairs: dict[tuple[Folders, Folders], list[tuple[str, str]]] = defaultdict(list)
     for names in groups.values():
         if 1 < len(names) <= _MAX_COPIES:
             for kept, repeated in _ordered_pairs(names):
                 pairs[_trees(kept, repeated)].append((kept, repeated))
-    for name in layout.places:
-        folders = folders_of(name)
+    if not pairs:
+        return {}
+    for folder, count in Counter(name.rpartition("/")[0] for name in layout.places).items():
+        folders = folders_of(f"{folder}/")
         for level in range(len(folders) + 1):
-            sizes[folders[:level]] += 1
+            sizes[folders[:level]] += count
     return {
         trees: files
         for trees, files in pairs.items()
@@ -83,18 +98,21 @@ def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
 
 def _ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the pairs of files that may be copies, the one to keep first."""
+    splits = {name: _split(name.rpartition("/")[0]) for name in names}
+    if len(set(splits.values()) - {None}) == len(splits):
+        return  # each file is in another split
     ranked = sorted(
-        names, key=lambda name: (_split(name) is None, name.count("/"), len(name), name)
+        names, key=lambda name: (splits[name] is None, name.count("/"), len(name), name)
     )
     for position, kept in enumerate(ranked):
         for repeated in ranked[position + 1 :]:
-            splits = {_split(kept), _split(repeated)} - {None}
-            if len(splits) < 2:
+            if len({splits[kept], splits[repeated]} - {None}) < 2:
                 yield kept, repeated
 
 
-def _split(name: str) -> int | None:
-    found = [split for folder in folders_of(name) if (split := split_from_name(folder))]
+@lru_cache(maxsize=4096)
+def _split(folder: str) -> int | None:
+    found = [split for part in folder.split("/") if (split := split_from_name(part))]
     return found[-1][0] if found else None
 
 

@@ -47,11 +47,13 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     Returns:
         None if there is no such list.
     """
-    finder = _PictureFinder(files.pictures)
     places: dict[str, tuple[Place, ...]] = {}
     lists: list[str] = []
     texts = [name for name in files.names if name.lower().endswith(_SUFFIXES)]
+    if not texts:
+        return None
     counts = Counter(folders_of(name) for name in texts)
+    finder = _PictureFinder(files.pictures)
     for name in texts:
         # A folder with a text file for each picture has another layout.
         if counts[folders_of(name)] > _MAX_LISTS:
@@ -148,8 +150,14 @@ class _PictureFinder:
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name).stem.lower().removesuffix("_aligned")
+    return _file_stem(name).removesuffix("_aligned")
 
 
 def _is_aligned(name: str) -> bool:
-    return PurePosixPath(name).stem.lower().endswith("_aligned")
+    return _file_stem(name).endswith("_aligned")
+
+
+def _file_stem(name: str) -> str:
+    """Return the file name without its suffix in lower case; much faster than with a path."""
+    file_name = name.rpartition("/")[2].lower()
+    return file_name.rpartition(".")[0] or file_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,5 +104,9 @@ class Layout:
 
 def folders_of(name: str) -> Folders:
     """Return the folders of a path inside a source."""
-    path = name.rpartition("/")[0]
-    return tuple(path.split("/")) if path else ()
+    return _parts(name.rpartition("/")[0])
+
+
+@lru_cache(maxsize=65_536)
+def _parts(folder: str) -> Folders:
+    return tuple(folder.split("/")) if folder else ()

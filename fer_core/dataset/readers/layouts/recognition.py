@@ -31,10 +31,12 @@ class Arrangement:
     Attributes:
         layout: The faces, without repeated trees.
         splits: The splits by folders, and the folders about which the user has to decide.
+        repeated: A sentence for each repeated tree.
     """
 
     layout: Layout
     splits: SplitFolders
+    repeated: list[str]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -67,8 +69,8 @@ def arrange(
             "names; its folders are listed by 'dataset classes'."
         )
     layout = _layout(files, choice, roles, problems)
-    drop_copies(layout, files.source, problems)
-    return Arrangement(layout, find_split_folders(layout, roles, problems, root))
+    repeated = drop_copies(layout, files.source, problems)
+    return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
 
 
 def _layout(
