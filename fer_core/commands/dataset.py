@@ -143,7 +143,7 @@ def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ],
         "notes": list(found.notes),
     }
-    lines = [_class_table(found.classes), _folder_table(found.folders), *document["notes"], problem]
+    lines = [_class_table(found.classes), _folder_table(found.folders), *found.notes, problem]
     return Answer(document, "\n".join(filter(None, lines)))
 
 

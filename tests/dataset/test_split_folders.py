@@ -254,6 +254,40 @@ def test_folders_with_the_same_classes_can_be_classes_themselves(
     assert faces.classes == ("a", "b")
 
 
+@pytest.mark.parametrize("pattern", ["{1}_{0}", "{0}-{1}", "{0} ({1} set)"])
+def test_a_folder_can_name_class_and_split(write_pictures: WritePictures, pattern: str) -> None:
+    names = {
+        pattern.format(emotion, split): (emotion, split)
+        for emotion in ("happy", "Sad")
+        for split in ("train", "val", "Test")
+    }
+    faces = read_dataset(write_pictures(dict.fromkeys(names, 3)))
+    found = splits_by_folder(faces)
+    for folder, (_, split) in names.items():
+        assert found[folder] == split_words[split]
+    assert [(one.name, one.count) for one in faces.source_classes] == [("happy", 9), ("sad", 9)]
+
+
+split_words = {"train": "train", "val": "validation", "Test": "test"}
+
+
+@pytest.mark.parametrize("pattern", ["{}", "./{}", "../{}", "data/{}"])
+def test_splits_are_read_from_lists_of_paths(write_pictures: WritePictures, pattern: str) -> None:
+    root = write_pictures({"data/happy": 4, "data/sad": 4})
+    lists = {"train": (0, 1), "val": (2,), "test_list": (3,)}
+    for stem, numbers in lists.items():
+        lines = [pattern.format(f"{c}/{n}.png") for c in ("happy", "sad") for n in numbers]
+        (root / "data" / f"{stem}.txt").write_text("\n".join(lines))
+    faces = read_dataset(root)
+    by_number = {
+        name.rpartition("/")[2]: SPLITS[split]
+        for name, split in zip(faces.names, faces.splits.tolist(), strict=True)
+    }
+    assert by_number == {
+        **{"0.png": "train", "1.png": "train", "2.png": "validation", "3.png": "test"}
+    }
+
+
 @pytest.mark.parametrize(
     ("texts", "words"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -107,7 +108,20 @@ def _place(path: Folders, position: int) -> Place:
     person = None
     if below and split_from_name(below[0]) is None:
         person = Person(below[0].casefold(), "folders below the classes")
-    return Place(path[position], path[:position], below, person=person)
+    class_name, split = path[position], None
+    if (joined := _emotion_and_split(class_name)) is not None:
+        class_name, split = joined
+    return Place(class_name, path[:position], below, split=split, person=person)
+
+
+def _emotion_and_split(folder: str) -> tuple[str, int] | None:
+    """Return the emotion and the split of a folder that names both: ``happy_train``."""
+    named = split_from_name(folder)
+    if named is None or emotion_of_folder(folder) is not None:
+        return None
+    words = [word for word in re.split(r"[\W\d_]+", folder) if split_from_name(word) is None]
+    emotion = emotion_of_folder(" ".join(words))
+    return None if emotion is None else (emotion, named[0])
 
 
 def _drop_single_person(places: dict[Folders, tuple[Place, ...]]) -> None:
@@ -125,7 +139,8 @@ def _named_position(path: Folders, roles: FolderRoles) -> int | None:
     emotions = [
         position
         for position, folder in enumerate(path)
-        if emotion_of_folder(folder) is not None and not _has_split_role(path, position, roles)
+        if (emotion_of_folder(folder) is not None or _emotion_and_split(folder) is not None)
+        and not _has_split_role(path, position, roles)
     ]
     return emotions[-1] if emotions else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number
@@ -82,6 +83,45 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     return Layout(places, asks_for_folders=False, notes=notes)
 
 
+def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
+    """Set the splits by text files of paths, such as ``train.txt`` and ``val.txt`` of YOLO.
+
+    Args:
+        files: The files of the source.
+        layout: The faces; those that a list names get its split.
+    """
+    texts = [(name, split_from_name(PurePosixPath(name).stem)) for name in _text_files(files)]
+    finder = _PictureFinder(files.pictures) if any(split for _, split in texts) else None
+    used: list[str] = []
+    for name, split in texts:
+        if split is None or finder is None:
+            continue
+        text = read_text(files.source, name)
+        lines = [] if isinstance(text, SkipReason) else [line.strip() for line in text.splitlines()]
+        found = [finder.find(name, line.replace("\\", "/")) for line in lines if line]
+        pictures = [picture for picture in found if picture in layout.places]
+        if not pictures or len(pictures) < _MIN_SHARE * len(found):
+            continue
+        used.append(name)
+        for picture in pictures:
+            if picture is not None:
+                layout.places[picture] = tuple(
+                    replace(place, split=split[0]) for place in layout.places[picture]
+                )
+    if used:
+        layout.notes.append(f"The splits were read from {', '.join(map(as_text, used[:5]))}.")
+
+
+def _text_files(files: SourceFiles) -> list[str]:
+    """Return the text files that may be lists.
+
+    A folder with a text file for each picture has another layout.
+    """
+    texts = [name for name in files.names if name.lower().endswith(_SUFFIXES)]
+    counts = Counter(folders_of(name) for name in texts)
+    return [name for name in texts if counts[folders_of(name)] <= _MAX_LISTS]
+
+
 def _place(picture: str, label: str, list_name: str, *, is_raf: bool) -> Place:
     if is_raf and (number := class_number(label)) is not None:
         order = CLASS_ORDERS["raf-db"]
@@ -134,7 +174,7 @@ class _PictureFinder:
 
     def find(self, list_name: str, path: str) -> str | None:
         """Return the picture that a list names by its path or by its file name."""
-        path = path.removeprefix("./").lstrip("/")
+        path = re.sub(r"^(?:\.{0,2}/)+", "", path)
         parent = str(PurePosixPath(list_name).parent)
         for candidate in (path, path if parent == "." else f"{parent}/{path}"):
             if candidate in self._known:

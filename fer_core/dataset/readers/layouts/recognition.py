@@ -13,7 +13,7 @@ from fer_core.dataset.readers.layouts.affectnet import read_affectnet
 from fer_core.dataset.readers.layouts.class_tree import read_class_tree
 from fer_core.dataset.readers.layouts.copies import drop_copies
 from fer_core.dataset.readers.layouts.file_codes import read_file_codes
-from fer_core.dataset.readers.layouts.list_files import read_list_files
+from fer_core.dataset.readers.layouts.list_files import apply_split_lists, read_list_files
 from fer_core.dataset.readers.layouts.places import Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.split_folders import SplitFolders, find_split_folders
 from fer_core.dataset.readers.layouts.yolo import read_yolo
@@ -69,6 +69,7 @@ def arrange(
             "names; its folders are listed by 'dataset classes'."
         )
     layout = _layout(files, choice, roles, problems)
+    apply_split_lists(files, layout)
     repeated = drop_copies(layout, files.source, problems)
     return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
 
