@@ -325,6 +325,25 @@ def test_a_list_with_numbers_is_asked_about(write_files: WriteFiles, draw: Draw)
     ]
 
 
+def test_expws_list_has_boxes(write_files: WriteFiles, png: Callable[..., bytes]) -> None:
+    photo = np.zeros((100, 100), np.uint8)
+    photo[10:50, 20:80] = 77
+    lines = "a.png 0 10 20 80 50 22.9 3\nb.png 0 10 20 80 50 9 0\n"
+    files = {"image/a.png": png(photo), "image/b.png": png(photo), "label.lst": lines.encode()}
+    faces = read_dataset(write_files(files))
+    assert class_by_name(faces) == {"image/a.png": "happy", "image/b.png": "angry"}
+    assert (faces.images == 77).all()
+
+
+def test_an_unknown_class_in_raf_dbs_list_is_reported(write_files: WriteFiles, draw: Draw) -> None:
+    files = {f"aligned/train_0000{n}_aligned.png": draw(n) for n in (1, 2)}
+    lines = b"train_00001.png 5\ntrain_00002.png 9\n"
+    faces = read_dataset(write_files(files | {"list_patition_label.txt": lines}))
+    assert list(class_by_name(faces).values()) == ["sad"]
+    assert faces.problems[0].name == "list_patition_label.txt:2"
+    assert "1 to 7" in faces.problems[0].reason
+
+
 # AffectNet
 
 
@@ -458,6 +477,20 @@ def test_yolos_classes_without_names_are_asked_about(write_files: WriteFiles, dr
     named = write_files(files | {"labels/classes.txt": b"sad\nhappy\nfear\n"}, "named")
     with pytest.raises(InputError, match=r"numbers \(3, 4, 5, 6\)"):
         read_dataset(named)
+
+
+def test_yolos_labels_next_to_the_pictures_and_lists_of_the_splits(
+    write_files: WriteFiles, draw: Draw
+) -> None:
+    files = {"obj.names": b"sad\nhappy\n"}
+    for number in range(4):
+        files[f"obj_train_data/{number}.png"] = draw(number)
+        files[f"obj_train_data/{number}.txt"] = f"{number % 2} 0.5 0.5 1 1\n".encode()
+    files["train.txt"] = b"data/obj_train_data/0.png\ndata/obj_train_data/1.png\n"
+    files["valid.txt"] = b"data/obj_train_data/2.png\ndata/obj_train_data/3.png\n"
+    faces = read_dataset(write_files(files))
+    assert list(class_by_name(faces).values()) == ["sad", "happy", "sad", "happy"]
+    assert list(split_by_name(faces).values()) == ["train"] * 2 + ["validation"] * 2
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number
+from fer_core.dataset.class_numbers import CLASS_ORDERS
 from fer_core.dataset.readers.layouts.places import (
+    Box,
     Folders,
     Layout,
     Place,
@@ -28,9 +29,11 @@ _MAX_LISTS = 12
 _MIN_SHARE = 0.5
 _NO_LINE = SkipReason("has no line in the list of the classes")
 _NO_PICTURE = SkipReason("names a picture that does not exist")
+_BAD_CLASS = SkipReason("has a class that is not one of RAF-DB's, 1 to 7")
 
 #: RAF-DB's list has this name, with its spelling. Its classes 1 to 7 are documented.
 _RAF_LIST = re.compile(r"list_pa\w*tion_label\.txt", re.IGNORECASE)
+_RAF_CLASSES = dict(zip("1234567", CLASS_ORDERS["raf-db"].names, strict=True))
 _RAF_NAME = re.compile(r"(train|test)_\d+(?:_aligned)?\.\w+", re.IGNORECASE)
 
 
@@ -60,17 +63,20 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         if counts[folders_of(name)] > _MAX_LISTS:
             continue
         lines = _lines(files.source, name)
-        probed = [finder.find(name, path) is not None for _, path, _ in lines[:_PROBED_LINES]]
+        probed = [finder.find(name, path) is not None for _, path, *_ in lines[:_PROBED_LINES]]
         if not probed or sum(probed) < _MIN_SHARE * len(probed):
             continue
         lists.append(name)
         is_raf = _RAF_LIST.fullmatch(PurePosixPath(name).name) is not None
-        for number, path, label in lines:
+        for number, path, label, box in lines:
             picture = finder.find(name, path)
             if picture is None:
                 problems.add(f"{name}:{number}", _NO_PICTURE)
+            elif is_raf and label not in _RAF_CLASSES:
+                problems.add(f"{name}:{number}", _BAD_CLASS)
             else:
-                places[picture] = (_place(picture, label, name, is_raf=is_raf),)
+                class_name = _RAF_CLASSES[label] if is_raf else label
+                places[picture] = (_place(picture, class_name, name, box),)
     if not places:
         return None
     used = finder.chosen_folder
@@ -122,35 +128,41 @@ def _text_files(files: SourceFiles) -> list[str]:
     return [name for name in texts if counts[folders_of(name)] <= _MAX_LISTS]
 
 
-def _place(picture: str, label: str, list_name: str, *, is_raf: bool) -> Place:
-    if is_raf and (number := class_number(label)) is not None:
-        order = CLASS_ORDERS["raf-db"]
-        label = dict(enumerate(order.names, 1)).get(number, label)
+def _place(picture: str, class_name: str, list_name: str, box: Box | None) -> Place:
     named = split_from_name(PurePosixPath(list_name).stem)
     if named is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
         named = split_from_name(match[1])
-    return Place(label, folders_of(picture), split=None if named is None else named[0])
+    split = None if named is None else named[0]
+    return Place(class_name, folders_of(picture), split=split, box=box)
 
 
-def _lines(source: Source, name: str) -> list[tuple[int, str, str]]:
-    """Return number, path and class of each line of a list."""
+def _lines(source: Source, name: str) -> list[tuple[int, str, str, Box | None]]:
+    """Return number, path, class and box of each line of a list."""
     text = read_text(source, name)
     return [] if isinstance(text, SkipReason) else list(_parsed(text))
 
 
-def _parsed(text: str) -> Iterator[tuple[int, str, str]]:
+def _parsed(text: str) -> Iterator[tuple[int, str, str, Box | None]]:
     for number, line in enumerate(text.splitlines(), start=1):
+        expw = _EXPW_LINE.fullmatch(line.strip())
+        if expw is not None:
+            top, left, right, bottom = (float(expw[position]) for position in range(2, 6))
+            box = Box(left, top, right, bottom)
+            yield number, expw[1], CLASS_ORDERS["fer2013"].names[int(expw[6])], box
+            continue
         match = _LINE.fullmatch(line.strip())
         if match is not None:
-            yield (
-                number,
-                match[1].strip("\"'").replace("\\", "/"),
-                shortened(as_text(match[2]), 100),
-            )
+            path = match[1].strip("\"'").replace("\\", "/")
+            yield number, path, shortened(as_text(match[2]), 100), None
 
 
 #: A path and one word or number, separated by spaces, a tab, a comma or a semicolon.
 _LINE = re.compile(r"(.*?\.\w{2,5}[\"']?)(?:\s*[,;\t]\s*|\s+)([^\s,;]+)")
+#: A line of ExpW: name, number of the face, top, left, right, bottom, confidence, and the class in
+#: FER2013's order.
+_EXPW_LINE = re.compile(
+    r"(\S+\.\w{2,5}) \d+ (\d{1,5}) (\d{1,5}) (\d{1,5}) (\d{1,5}) \d[\d.]* ([0-6])", re.ASCII
+)
 
 
 class _PictureFinder:

@@ -15,6 +15,8 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 WHOLE_PICTURE = 0.9
 _MAX_CONFIGURATION_BYTES = 2**20
 _MAX_LABEL_BYTES = 2**20
+#: Number of text files that are read to recognize labels next to their pictures.
+_PROBED_FILES = 5
 
 _NO_LABELS = SkipReason("has no file of labels")
 _NO_BOX = SkipReason("has no box in its file of labels")
@@ -24,7 +26,8 @@ _BAD_LINE = SkipReason("has a line that is not a class number and a box of value
 def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read pictures in ``images/`` with files of boxes in ``labels/``, in YOLO's format.
 
-    Both orders of the folders are read: ``images/train/`` and ``train/images/``. Each box is a
+    Both orders of the folders are read: ``images/train/`` and ``train/images/``; also files of
+    labels in the folder of the pictures. Each box is a
     face. A box that covers nearly the whole picture is not cut. The names of the classes come from
     ``names`` in ``data.yaml``, or from ``classes.txt``; without them the classes are numbers.
 
@@ -35,10 +38,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     Returns:
         None if no picture has a file of labels.
     """
-    known = set(files.names)
-    labels = {
-        picture: path for picture in files.pictures if (path := _label_path(picture)) in known
-    }
+    labels = _label_files(files)
     if not labels:
         return None
     class_names = _class_names(files)
@@ -75,6 +75,25 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         f"{WHOLE_PICTURE:.0%} of them."
     )
     return Layout(places, notes=[note])
+
+
+def _label_files(files: SourceFiles) -> dict[str, str]:
+    """Return the file of labels of each picture that has one: in ``labels/``, or next to it."""
+    known = set(files.names)
+    paths = {picture: _label_path(picture) for picture in files.pictures}
+    found = {picture: path for picture, path in paths.items() if path in known}
+    if found:
+        return found
+    beside = {
+        picture: path
+        for picture in files.pictures
+        if (path := str(PurePosixPath(picture).with_suffix(".txt"))) in known
+    }
+    # Other datasets have text files next to their pictures as well.
+    for _, content in files.source.read_all(list(beside.values())[:_PROBED_FILES]):
+        if isinstance(content, SkipReason) or not all(map(_parsed, content.splitlines())):
+            return {}
+    return beside
 
 
 def _label_path(picture: str) -> str | None:
