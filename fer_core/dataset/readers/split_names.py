@@ -81,20 +81,16 @@ def _letters(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _parts(name: str) -> frozenset[str]:
-    """Return the parts of a name in lower case, divided at capital letters and without it."""
-    text = unicodedata.normalize("NFKC", name)
-    by_capitals = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+", text)
-    runs = re.findall(r"[^\W\d_]+", text)
-    whole = {part.casefold() for part in runs}
-    # "PublicTest" consists of two parts, and "TRAIN" or "vAL" of one.
-    pieces = {part.casefold() for part in by_capitals}
-    if any(_splits_of_part(part) for part in whole):
-        mixed = {run.casefold() for run in runs if _splits_of_part(run.casefold())}
-        pieces = {
-            piece for piece in pieces if not any(piece in run and piece != run for run in mixed)
-        }
-        return frozenset(pieces | whole)
-    return frozenset(pieces)
+    """Return the words of a name in lower case; those that name no split by their capitals."""
+    parts: set[str] = set()
+    for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
+        folded = word.casefold()
+        if _splits_of_part(folded):  # "TRAIN", "vAL", "trainset"
+            parts.add(folded)
+        else:  # "PublicTest", "AFEWVal"
+            pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z]+", word)
+            parts |= {piece.casefold() for piece in pieces}
+    return frozenset(parts)
 
 
 @lru_cache(maxsize=4096)

@@ -231,24 +231,20 @@ def _are_class_numbers(names: Collection[str]) -> bool:
 
 def _open_classes(positions: dict[Folders, int | None], roles: FolderRoles) -> Iterator[Folders]:
     """Yield folders of pictures next to folders of splits, but not next to folders of classes."""
-    keys: dict[Folders, set[str]] = defaultdict(set)
+    known: set[str] = set()
     split_parents: set[Folders] = set()
+    siblings: dict[Folders, set[str]] = defaultdict(set)
     for path, position in positions.items():
         splits = [level for level in range(len(path)) if _is_split(path, level, roles)]
         split_parents |= {path[:level] for level in splits}
         if position is not None and splits and splits[0] < position:
-            keys[path[:position]].add(class_key(path[position]))
-    known = set().union(*keys.values())
+            known.add(class_key(path[position]))
+        for level, folder in enumerate(path):
+            siblings[path[:level]].add(class_key(folder))
     for path, position in positions.items():
         if position != len(path) - 1 or path[:position] not in split_parents:
             continue
-        siblings = {
-            other[position]
-            for other in positions
-            if other[:position] == path[:position] and len(other) > position
-        }
         answered = roles.role_of(path)
-        if (answered is None or answered[0] != position) and not any(
-            class_key(name) in known for name in siblings
-        ):
+        is_answered = answered is not None and answered[0] == position
+        if not is_answered and known.isdisjoint(siblings[path[:position]]):
             yield path
