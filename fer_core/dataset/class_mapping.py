@@ -282,6 +282,8 @@ def open_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]
         and class_key(one.name) not in choice.changed_keys
         and choice.named_number(one.name) is None
     ]
+    if len(numbered) > MAX_CLASSES:
+        return []  # numbers of something else
     if choice.order is None and all(one.is_number for one in numbered):
         counts = {int(one.name): one.count for one in numbered}
         is_complete = counts.keys() >= set(range(8))

@@ -24,18 +24,14 @@ def split_from_name(name: str) -> tuple[int, bool] | None:
         sets; None if no part names a split, or if two parts contradict each other
         (``train_val``, ``not_test``).
     """
-    letters = _letters(name)
-    if letters in _OFFICIAL:
-        return SPLITS.index(_OFFICIAL[letters]), True
     parts = _parts(name)
+    official = _OFFICIAL.get(frozenset(part for part in parts if not _is_general(part)))
+    if official is not None:
+        return SPLITS.index(official), True
     found = {split for part in parts for split in _splits_of_part(part)}
     if len(found) != 1 or not _NEGATIONS.isdisjoint(parts):
         return None
     (split,) = found
-    # Both names of FER2013, with other parts: "fer2013_public_test".
-    for kind, official in (("public", "validation"), ("private", "test")):
-        if split == "test" and kind in parts:
-            return SPLITS.index(official), True
     return SPLITS.index(split), False
 
 
@@ -52,7 +48,16 @@ def is_plain_split_name(name: str) -> bool:
     return all(_splits_of_part(part) or _FILLER.fullmatch(part) for part in _parts(name))
 
 
-_OFFICIAL = {"publictest": "validation", "privatetest": "test"}
+#: FER2013's test sets, by their parts.
+_OFFICIAL = {
+    frozenset(parts): split
+    for parts, split in (
+        (("public", "test"), "validation"),
+        (("publictest",), "validation"),
+        (("private", "test"), "test"),
+        (("privatetest",), "test"),
+    )
+}
 _NEGATIONS = frozenset(("no", "not", "non", "without", "except", "un"))
 
 _TRAIN = r"train(?:s|ing)?|trn"
@@ -74,9 +79,8 @@ _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 _TWO_SPLITS = re.compile(rf"(?:{_TRAIN}|{_VALIDATION}|{_TEST}){{2,}}{_FILLERS}*")
 
 
-def _letters(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(character for character in folded if character.isalpha())
+def _is_general(part: str) -> bool:
+    return part == "fer" or _FILLER.fullmatch(part) is not None
 
 
 @lru_cache(maxsize=4096)
