@@ -988,6 +988,11 @@ def test_a_copied_path_of_one_split_is_asked_about(
     settled(app)
     assert "test is only one split of a dataset" in plain(app.warning)
     assert app.button(key="import_start").disabled
+    (field,) = fields_of(app, "import_folder").values()
+    assert field.value is None
+    field.set_value("validation")
+    settled(app)
+    assert not app.button(key="import_start").disabled
     app.text_input(key="import_path").set_value(given.format(root / "fer" / "train" / "sad"))
     settled(app)
     assert "is the folder of one class" in plain(app.error)
