@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -291,6 +292,22 @@ def existing_path(text: str) -> Path | None:
         return path if path.exists() else None
     except (OSError, RuntimeError, ValueError):
         return None
+
+
+def copied_path(text: str) -> Path | None:
+    """The same for a path that was copied with quotes or spaces around it, as Windows does."""
+    return existing_path(text) or existing_path(unquoted_path(text))
+
+
+def unquoted_path(text: str) -> str:
+    """Return a path without the spaces, quotes and ``file://`` around it."""
+    text = text.strip()
+    for quotes in ('""', "''", "``", "\u201c\u201d", "\u2018\u2019"):
+        if len(text) > 1 and text[0] + text[-1] == quotes:
+            text = text[1:-1].strip()
+    if text.startswith("file://"):
+        text = unquote(text.removeprefix("file://").removeprefix("localhost"))
+    return text
 
 
 def write_text(path: Path, text: str) -> None:

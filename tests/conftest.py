@@ -168,6 +168,25 @@ def write_files(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def write_pictures(write_files: Callable[..., Path]) -> Callable[..., Path]:
+    """``write_pictures({"train/cat": 3})``: a folder with different pictures in these folders."""
+
+    def write(counts: dict[str, int]) -> Path:
+        generator = np.random.default_rng(0)
+        return write_files(
+            {
+                f"{folder}/{number}.png": _png(
+                    generator.integers(0, 256, (48, 48)).astype(np.uint8)
+                )
+                for folder, count in counts.items()
+                for number in range(count)
+            }
+        )
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def zip_bytes() -> Callable[..., bytes]:
     """``zip_bytes({"train/happy/a.png": content})``: an archive with these members."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer, curate, findings
@@ -16,13 +15,17 @@ from fer_core.dataset.class_mapping import (
     choice_problem,
     parse_class_changes,
 )
+from fer_core.dataset.class_numbers import CLASS_ORDERS, parse_class_order
 from fer_core.dataset.class_report import class_warnings, merge_notes, problem_text
 from fer_core.dataset.demo.shipped import injected_errors
 from fer_core.dataset.duplicates import audit_duplicates
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.folder_roles import parse_folder_roles
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import cached_near_duplicates
-from fer_core.dataset.readers import find_classes
+from fer_core.dataset.readers import examine_source
+from fer_core.dataset.readers.layouts.split_folders import SplitFolder, open_folder_question
+from fer_core.dataset.source_path import checked_source
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import (
@@ -39,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("dataset", help="import, count and audit datasets")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
-    import_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
+    import_parser.add_argument("source", help="a folder, a zip or a csv")
     _add_class_options(import_parser)
     import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
     defaults = SplitChoice()
@@ -64,7 +67,7 @@ def add_parser(subparsers: Any) -> None:
         "show the classes of a source and what an import would map them to",
         _classes,
     )
-    classes_parser.add_argument("source", type=Path, help="a folder, a zip or a csv")
+    classes_parser.add_argument("source", help="a folder, a zip or a csv")
     _add_class_options(classes_parser)
     info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
@@ -96,19 +99,66 @@ def _add_class_options(parser: argparse.ArgumentParser) -> None:
         metavar="OLD=NEW",
         help="what a class of the source becomes (scared=fear), or OLD= to leave it out",
     )
+    parser.add_argument(
+        "--class-order",
+        metavar="ORDER",
+        help="the classes in the order of their numbers, if they are numbers: "
+        f"{', '.join(CLASS_ORDERS)}, or names separated by commas",
+    )
+    parser.add_argument(
+        "--split",
+        dest="folders",
+        action="append",
+        default=[],
+        metavar="FOLDER=SPLIT",
+        help="what a folder is whose name does not say it: train, validation, test or class, or "
+        "FOLDER= to leave it out",
+    )
 
 
 def _class_choice(arguments: argparse.Namespace) -> ClassChoice:
-    return ClassChoice(arguments.classes, parse_class_changes(arguments.changes))
+    order = arguments.class_order
+    return ClassChoice(
+        arguments.classes,
+        parse_class_changes(arguments.changes),
+        None if order is None else parse_class_order(order),
+    )
 
 
 def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     del settings
     choice = _class_choice(arguments)
-    found = find_classes(arguments.source, choice, ProgressLines())
-    problem = choice_problem(found, choice)
-    document = {"classes": _class_documents(found), "problem": problem}
-    return Answer(document, "\n".join(filter(None, (_class_table(found), problem))))
+    roles = parse_folder_roles(arguments.folders)
+    path = checked_source(arguments.source, roles)
+    found = examine_source(path, choice, ProgressLines(), folder_roles=roles)
+    open_folders = [folder for folder in found.folders if folder.role is None]
+    problem = choice_problem(found.classes, choice)
+    if open_folders:
+        problem = open_folder_question(path.name, open_folders)
+    document = {
+        "classes": _class_documents(found.classes),
+        "problem": problem,
+        "folders": [
+            {"name": one.name, "count": one.count, "split": one.role} for one in found.folders
+        ],
+        "notes": list(found.notes),
+    }
+    lines = [_class_table(found.classes), _folder_table(found.folders), *found.notes, problem]
+    return Answer(document, "\n".join(filter(None, lines)))
+
+
+def _folder_table(folders: Sequence[SplitFolder]) -> str:
+    if not folders:
+        return ""
+    rows = [
+        [
+            one.name,
+            f"{one.count:,}",
+            "(not known)" if one.role is None else one.role or "(left out)",
+        ]
+        for one in folders
+    ]
+    return text_table(["folder", "files", "split"], rows)
 
 
 def _class_documents(found: Sequence[SourceClass]) -> list[dict[str, Any]]:
@@ -122,12 +172,14 @@ def _class_table(found: Sequence[SourceClass]) -> str:
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
+    roles = parse_folder_roles(arguments.folders)
     name, face_set = import_dataset(
-        arguments.source,
+        checked_source(arguments.source, roles),
         settings,
         name=arguments.name,
         split_choice=choice,
         class_choice=_class_choice(arguments),
+        folder_roles=roles,
         report=ProgressLines("importing"),
     )
     document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
@@ -153,6 +205,7 @@ def _info_document(face_set: FaceSet) -> dict[str, Any]:
         "classes": list(face_set.classes),
         "source_classes": _class_documents(face_set.source_classes),
         "warnings": list(class_warnings(face_set)),
+        "notes": list(face_set.notes),
     }
 
 
@@ -167,6 +220,7 @@ def _info_text(face_set: FaceSet) -> str:
     lines = [text_table([f"{len(face_set):,} faces", *counts], rows)]
     if ratio is not None:
         lines.append(f"imbalance ratio in train: {ratio:.1f}")
+    lines += face_set.notes
     groups = face_set.split_groups
     if groups is not None:
         lines.append(groups.summary)

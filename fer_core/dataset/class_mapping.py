@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
 from fer_core.classes import MAX_CLASSES, MIN_CLASSES, class_key, class_name
+from fer_core.dataset.class_numbers import CLASS_ORDERS, ClassOrder, class_number
+from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.emotions import EMOTIONS, EMOTIONS8, emotion_from_name
 from fer_core.errors import InputError
 
@@ -26,6 +29,10 @@ class ClassChoice:
             emotions and leave out all other classes; ``folders`` keeps the names of the source.
         changes: Pairs of a class of the source and the class that it becomes instead; None to leave
             the class out.
+        order: The names of classes that have a number instead of a name; None if they are not
+            known.
+        number_names: The name of each number by ``order``, once the numbers of the source are
+            known: see ``with_numbers``.
 
     Raises:
         InputError: A class becomes a name that the scheme does not have, or that is invalid.
@@ -33,6 +40,8 @@ class ClassChoice:
 
     scheme: ClassScheme = "emotions"
     changes: tuple[tuple[str, str | None], ...] = ()
+    order: ClassOrder | None = None
+    number_names: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.scheme not in CLASS_SCHEMES:
@@ -80,7 +89,7 @@ class ClassChoice:
         Args:
             name: Its name.
             is_number: True for a number in a table, where 0 to 6 are FER2013's numbers of the
-                seven emotions.
+                seven emotions unless another order is given.
 
         Raises:
             InputError: It keeps its name, which is invalid.
@@ -88,6 +97,9 @@ class ClassChoice:
         key = class_key(name)
         if key in self._targets:
             return self._targets[key]
+        number = class_number(name)
+        if number is not None and number in self._names_by_number:
+            name, is_number = self._names_by_number[number], False
         if self.fixed_classes is None:
             try:
                 return class_name(name)
@@ -97,9 +109,36 @@ class ClassChoice:
                     "out (--map NAME=OTHER or --map NAME=)."
                 ) from error
         if is_number:
-            number = int(name)
-            return EMOTIONS[number] if 0 <= number < len(EMOTIONS) else None
-        return emotion_from_name(name, self.fixed_classes)
+            position = int(name)
+            return EMOTIONS[position] if 0 <= position < len(EMOTIONS) else None
+        return emotion_of_folder(name, self.fixed_classes)
+
+    @cached_property
+    def _names_by_number(self) -> dict[int, str]:
+        return dict(self.number_names)
+
+    def with_numbers(self, names: Iterable[str]) -> ClassChoice:
+        """Return the choice with the name of each class number.
+
+        Args:
+            names: The classes of the source.
+
+        Raises:
+            InputError: The order could begin at 0 or at 1.
+        """
+        if self.order is None:
+            return self
+        numbers = {
+            number
+            for name in names
+            if (number := class_number(name)) is not None and class_key(name) not in self._targets
+        }
+        return replace(self, number_names=tuple(sorted(self.order.names_of(numbers).items())))
+
+    def named_number(self, name: str) -> str | None:
+        """Return the name that the order gives a class number; None for other classes."""
+        number = class_number(name)
+        return None if number is None else self._names_by_number.get(number)
 
     def is_omitted(self, name: str) -> bool:
         """Return True if a class is left out on request."""
@@ -149,6 +188,9 @@ class SourceClass:
 def with_targets(found: Iterable[SourceClass], choice: ClassChoice) -> tuple[SourceClass, ...]:
     """Return classes of a source with the targets of a choice; None for invalid names."""
     result = []
+    found = tuple(found)
+    with suppress(InputError):
+        choice = choice.with_numbers(one.name for one in found)
     for source_class in found:
         try:
             target = choice.target(source_class.name, is_number=source_class.is_number)
@@ -166,6 +208,10 @@ def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | N
         choice: How they become those of the dataset.
     """
     try:
+        choice = choice.with_numbers(one.name for one in found)
+        question = number_question(found, choice)
+        if question is not None:
+            return question
         targets = [
             choice.target(source_class.name, is_number=source_class.is_number)
             for source_class in found
@@ -188,6 +234,63 @@ def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | N
             "names of the source."
         )
     return None
+
+
+#: Class 7 of a table with classes 0 to 7 is one of eight classes, and not a single wrong row, if it
+#: has at least this share of the rows.
+_MIN_SHARE = 0.01
+
+
+def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | None:
+    """Return the question which emotions the class numbers are, in one sentence.
+
+    Args:
+        found: The classes of the source.
+        choice: How they become those of the dataset, with the numbers of its order.
+
+    Returns:
+        None if there are no class numbers, or if all of them are known or may stay numbers.
+    """
+    open_names = open_numbers(found, choice)
+    if not open_names:
+        return None
+    shown = ", ".join(open_names[:12])
+    if choice.order is not None:
+        changes = " ".join(f"--map {name}=CLASS" for name in open_names[:3])
+        return (
+            f"The class numbers {shown} are not in {choice.order.title}; name them with {changes} "
+            f"(--map {open_names[0]}= leaves one out)."
+        )
+    return (
+        f"The classes are numbers ({shown}), and datasets number the emotions differently; "
+        f"import it with --class-order {', '.join(CLASS_ORDERS)} or angry,disgust,…, name each "
+        f"number with --map {open_names[0]}=CLASS, or keep the numbers with --classes folders."
+    )
+
+
+def open_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]:
+    """Return the class numbers of which it is not known which emotions they are.
+
+    FER2013's order applies to 0 to 6 in a table, where it is the usual one, but not to 1 to 7.
+    """
+    if choice.fixed_classes is None:
+        return []
+    numbered = [
+        one
+        for one in found
+        if class_number(one.name) is not None
+        and class_key(one.name) not in choice.changed_keys
+        and choice.named_number(one.name) is None
+    ]
+    if len(numbered) > MAX_CLASSES:
+        return []  # numbers of something else
+    if choice.order is None and all(one.is_number for one in numbered):
+        counts = {int(one.name): one.count for one in numbered}
+        is_complete = counts.keys() >= set(range(8))
+        is_rare = counts.get(7, 0) < _MIN_SHARE * sum(counts.values())
+        if 7 not in counts or (0 in counts and (not is_complete or is_rare)):
+            return []
+    return [one.name for one in numbered]
 
 
 def merged_classes(found: Iterable[SourceClass]) -> dict[str, list[str]]:

@@ -57,6 +57,7 @@ class FaceSet:
         classes: The names of the classes, in the order of ``labels`` and ``targets``.
         source_classes: The classes of the source that it was read from, and what they became;
             empty if unknown.
+        notes: Sentences about how the source was read.
 
     Raises:
         ValueError: A shape, dtype or range is different.
@@ -71,6 +72,7 @@ class FaceSet:
     split_groups: SplitGroups | None = None
     classes: tuple[str, ...] = EMOTIONS
     source_classes: tuple[SourceClass, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.classes is not EMOTIONS and validated_classes(self.classes) != self.classes:

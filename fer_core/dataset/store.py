@@ -14,6 +14,7 @@ import numpy as np
 from fer_core.dataset.class_mapping import ClassChoice, SourceClass
 from fer_core.dataset.demo.shipped import load_demo_set
 from fer_core.dataset.face_set import FaceSet, Problem
+from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, classes_of_record, is_imported
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
@@ -23,6 +24,7 @@ from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import (
     PLAIN_NAME,
     cannot_read,
+    copied_path,
     delete_folder,
     existing_path,
     is_plain_name,
@@ -30,6 +32,7 @@ from fer_core.files import (
     plain_name,
     read_json,
     temporary_folder,
+    unquoted_path,
     write_json,
 )
 from fer_core.progress import ProgressReport
@@ -58,6 +61,7 @@ def import_dataset(
     name: str | None = None,
     split_choice: SplitChoice | None = None,
     class_choice: ClassChoice | None = None,
+    folder_roles: FolderRoles | None = None,
     report: ProgressReport | None = None,
 ) -> tuple[str, FaceSet]:
     """Read a dataset and store it in ``data/<name>/``.
@@ -69,6 +73,7 @@ def import_dataset(
         split_choice: How missing splits are created.
         class_choice: How the classes of the source become those of the dataset; by default they are
             mapped to the seven emotions.
+        folder_roles: What folders are whose names do not say it.
         report: Called with the progress of reading.
 
     Returns:
@@ -87,7 +92,10 @@ def import_dataset(
     folder = settings.data_root / name
     if folder.exists():
         raise _taken(name, folder)
-    face_set = read_dataset(source, choice, report, class_choice=class_choice)
+    face_set = read_dataset(
+        source, choice, report, class_choice=class_choice, folder_roles=folder_roles
+    )
+    order = None if class_choice is None else class_choice.order
     with _new_folder(folder) as temporary:
         _save(
             face_set,
@@ -98,6 +106,8 @@ def import_dataset(
                 "test_share": choice.test_share,
                 "seed": choice.seed,
                 "class_scheme": (class_choice or ClassChoice()).scheme,
+                "class_order": None if order is None else list(order.names),
+                "folder_roles": dict((folder_roles or FolderRoles()).roles),
             },
         )
     return name, face_set
@@ -159,6 +169,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
                 [found.name, found.count, found.target, *([True] if found.is_number else [])]
                 for found in face_set.source_classes
             ],
+            "notes": list(face_set.notes),
             "skipped": face_set.skipped,
             # A third entry is the number of files or rows, if there are several.
             "problems": [
@@ -268,7 +279,7 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         InputError: It does not exist, or is outside the roots.
     """
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
-    text = text.strip()
+    text = unquoted_path(text)
     for candidate in (text, *(str(root / text) for root in settings.import_roots if text)):
         path = existing_path(candidate)
         if path is None or not path.is_absolute():
@@ -319,7 +330,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     folder = settings.data_root / data
     if data == DEMO_NAME or (is_plain_name(data) and is_imported(folder)):
         return folder
-    path = existing_path(data)
+    path = copied_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(
@@ -367,7 +378,7 @@ def is_demo(data: str) -> bool:
     """
     if data == DEMO_NAME:
         return True
-    path = existing_path(data)
+    path = copied_path(data)
     if path is None:
         return False
     try:
@@ -420,6 +431,7 @@ def _load(folder: Path) -> FaceSet:
                 source_classes=tuple(
                     SourceClass(*entry) for entry in record.get("source_classes", ())
                 ),
+                notes=tuple(record.get("notes", ())),
             )
     except PermissionError as error:
         raise cannot_read(Path(error.filename or folder), error) from error

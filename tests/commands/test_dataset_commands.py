@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ def test_info_of_a_path_counts_without_importing(
             {"name": emotion, "count": 26, "becomes": emotion} for emotion in EMOTIONS
         ],
         "warnings": [],
+        "notes": [],
     }
     assert not settings.data_root.exists()
 
@@ -99,6 +101,8 @@ def test_classes_are_shown_mapped_and_kept(
             {"name": "smug", "count": 2, "becomes": "happy"},
         ],
         "problem": None,
+        "folders": [],
+        "notes": [],
     }
     seven = run("dataset", "import", folder, "--name", "seven")
     assert "skipped: class 'smug' is not one of the seven emotions (2)" in seven.out
@@ -254,3 +258,65 @@ def test_a_source_may_be_deleted_after_its_import(
     run("dataset", "import", copy, "--name", "drawn")
     copy.unlink()
     assert run("dataset", "info", "drawn", "--json").document["n"] == 182
+
+
+def test_unknown_folders_are_asked_about_and_explained_by_a_flag(
+    run: Callable[..., Any], write_pictures: Callable[..., Path]
+) -> None:
+    names = ("happy", "sad")
+    source = write_pictures(
+        {f"{folder}/{name}": 4 for folder in ("train_afew", "hold out") for name in names}
+    )
+    refused = run("dataset", "import", source, "--name", "afew")
+    assert refused.code == 2
+    assert "--split 'hold out=train'" in refused.refusal
+    classes = run("dataset", "classes", source, "--json").document
+    assert classes["folders"] == [
+        {"name": "hold out", "count": 8, "split": None},
+        {"name": "train_afew", "count": 8, "split": "train"},
+    ]
+    assert "--split" in classes["problem"]
+    assert "(not known)" in run("dataset", "classes", source).out
+    document = run(
+        *("dataset", "import", source, "--name", "afew", "--json"),
+        *("--split", "hold out=validation"),
+    ).document
+    assert document["splits"]["validation"] == dict.fromkeys(names, 4) | dict.fromkeys(
+        set(EMOTIONS) - set(names), 0
+    )
+    left_out = run(
+        *("dataset", "import", f'"{source}"', "--name", "b", "--split", "hold out=", "--json")
+    ).document
+    assert left_out["n"] == 8
+
+
+def test_class_numbers_are_named_by_a_flag(
+    run: Callable[..., Any], write_pictures: Callable[..., Path]
+) -> None:
+    source = write_pictures({f"train/{number}": 2 for number in range(1, 8)})
+    assert "--class-order fer2013" in run("dataset", "import", source).refusal
+    document = run(
+        *("dataset", "import", source, "--class-order", "raf-db", "--json", "--name", "raf")
+    ).document
+    assert {one["name"]: one["becomes"] for one in document["source_classes"]} == dict(
+        zip(
+            "1234567",
+            ["surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"],
+            strict=True,
+        )
+    )
+    assert run("dataset", "info", "raf", "--json").document["notes"] == []
+
+
+def test_notes_about_the_layout_are_shown(
+    run: Callable[..., Any], write_pictures: Callable[..., Path], settings: Settings
+) -> None:
+    source = write_pictures({"a": 0}).parent / "flat"
+    source.mkdir()
+    drawn = write_pictures({"x": 2})
+    for number, name in enumerate(("KA.AN1.39.png", "KM.HA1.2.png")):
+        (source / name).write_bytes((drawn / f"x/{number}.png").read_bytes())
+    note = "The classes were read from the codes of JAFFE in the file names."
+    assert note in run("dataset", "classes", source).out
+    assert note in run("dataset", "import", source).out
+    assert run("dataset", "info", "flat", "--json").document["notes"] == [note]

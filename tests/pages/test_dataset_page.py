@@ -886,3 +886,118 @@ print(sorted({{"tensorflow", "keras", "jax", "torch", "tf2onnx"}} & set(sys.modu
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def fields_of(app: AppTest, prefix: str) -> dict[str, Any]:
+    return {box.label.replace("\\", ""): box for box in app.selectbox if prefix in str(box.key)}
+
+
+def test_folders_that_name_no_split_are_chosen_before_the_import(
+    home: Settings, open_app: OpenApp, png: Png
+) -> None:
+    generator = np.random.default_rng(0)
+    content = packed(
+        {
+            f"{folder}/{name}/{number}.png": png(generator.integers(0, 256, (48, 48), np.uint8))
+            for folder in ("train_afew", "afew_b", "old")
+            for name in ("happy", "sad")
+            for number in range(4)
+        }
+    )
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("mine.zip", content, "application/zip"))
+    settled(app)
+    fields = fields_of(app, "import_folder")
+    assert {label: box.value for label, box in fields.items()} == {
+        "afew_b (8)": None,
+        "old (8)": None,
+        "train_afew (8)": "train",
+    }
+    assert "Choose what afew_b, old are" in plain(app.warning)
+    assert app.button(key="import_start").disabled
+    fields["afew_b (8)"].set_value("validation")
+    settled(app)
+    assert "Choose what old is" in plain(app.warning)
+    assert app.button(key="import_start").disabled
+    fields_of(app, "import_folder")["old (8)"].set_value("(leave out)")
+    settled(app)
+    assert list(fields_of(app, "import_class")) == ["happy (8)", "sad (8)"]
+    app.button(key="import_start").click()
+    settled(app)
+    assert metrics(app)["Validation"] == "8"
+    assert metrics(app)["Images"] == "16"
+    assert "8 files or rows were skipped" in plain(app.warning)
+
+
+def test_the_order_of_class_numbers_is_chosen_before_the_import(
+    home: Settings, open_app: OpenApp, png: Png
+) -> None:
+    content = packed(
+        {
+            f"{n}/{k}.png": png(np.full((48, 48), 9 * n + k, np.uint8))
+            for n in range(7)
+            for k in (0, 1)
+        }
+    )
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("numbers.zip", content, "application/zip"))
+    settled(app)
+    assert "The classes are numbers" in plain(app.warning)
+    assert app.button(key="import_start").disabled
+    (order,) = fields_of(app, "import_order").values()
+    order.set_value("affectnet")
+    settled(app)
+    values = [box.value for box in fields_of(app, "import_class").values()]
+    assert values == ["neutral", "happy", "sad", "surprise", "fear", "disgust", "angry"]
+    fields_of(app, "import_class")["6 (2)"].set_value("(leave out)")
+    settled(app)
+    app.button(key="import_start").click()
+    settled(app)
+    faces = load_dataset("numbers", home)
+    targets = {one.name: one.target for one in faces.source_classes}
+    assert (targets["0"], targets["5"], targets["6"]) == ("neutral", "disgust", None)
+
+
+def test_each_class_number_can_be_chosen(home: Settings, open_app: OpenApp, png: Png) -> None:
+    content = packed({f"{n}/a.png": png(np.full((48, 48), n, np.uint8)) for n in (1, 2)})
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("two.zip", content, "application/zip"))
+    settled(app)
+    fields = fields_of(app, "import_class")
+    assert [box.value for box in fields.values()] == [None, None]
+    fields["1 (1)"].set_value("happy")
+    fields["2 (1)"].set_value("(leave out)")
+    settled(app)
+    app.button(key="import_start").click()
+    settled(app)
+    assert len(load_dataset("two", home)) == 1
+
+
+@pytest.mark.parametrize("given", ["'{}'", ' "{}" '])
+def test_a_copied_path_of_one_split_is_asked_about(
+    home: Settings,
+    open_app: OpenApp,
+    monkeypatch: pytest.MonkeyPatch,
+    write_pictures: Callable[..., Path],
+    given: str,
+) -> None:
+    root = write_pictures({"fer/train/happy": 3, "fer/train/sad": 3, "fer/test/sad": 3})
+    monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(root))
+    app = open_import(open_page(open_app), "path")
+    app.text_input(key="import_path").set_value(given.format(root / "fer" / "test"))
+    settled(app)
+    assert "test is only one split of a dataset" in plain(app.warning)
+    assert app.button(key="import_start").disabled
+    (field,) = fields_of(app, "import_folder").values()
+    assert field.value is None
+    field.set_value("validation")
+    settled(app)
+    assert not app.button(key="import_start").disabled
+    app.text_input(key="import_path").set_value(given.format(root / "fer" / "train" / "sad"))
+    settled(app)
+    assert "is the folder of one class" in plain(app.error)
+    app.text_input(key="import_path").set_value(given.format(root / "fer"))
+    settled(app)
+    app.button(key="import_start").click()
+    settled(app)
+    assert metrics(app)["Images"] == "9"

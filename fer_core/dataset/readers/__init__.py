@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fer_core.dataset.class_mapping import ClassChoice, SourceClass, with_targets
 from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.class_folders import (
     has_class_folders,
     read_class_folders,
@@ -31,6 +32,8 @@ from fer_core.dataset.readers.ferplus_folders import (
     read_ferplus_folders,
     register_vote_classes,
 )
+from fer_core.dataset.readers.layouts.places import SourceFiles
+from fer_core.dataset.readers.layouts.split_folders import SplitFolder
 from fer_core.dataset.readers.pictures import is_picture
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
@@ -59,6 +62,7 @@ def read_dataset(
     report: ProgressReport | None = None,
     *,
     class_choice: ClassChoice | None = None,
+    folder_roles: FolderRoles | None = None,
 ) -> FaceSet:
     """Read a dataset of any supported kind, without importing it.
 
@@ -68,9 +72,11 @@ def read_dataset(
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
         class_choice: How the classes of the source become those of the dataset; by default they are
             mapped to the seven emotions.
+        folder_roles: What folders are whose names do not say it.
 
     Raises:
-        InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable.
+        InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable; or
+            the user has to say what a folder or a class number is.
     """
     choice = split_choice or SplitChoice()
     with closing(_source(path)) as source:
@@ -78,24 +84,47 @@ def read_dataset(
         register = ClassRegister(class_choice or ClassChoice(), source.label)
         content = _content(source, register.choice, problems)
         if content.tables:
+            _name_numbers(source, content.tables, register)
             return read_tables(source, content.tables, choice, register, problems, report=report)
-        read = read_ferplus_folders if content.has_votes else read_class_folders
-        return read(source, content.names, choice, register, problems, report=report)
+        if content.has_votes:
+            return read_ferplus_folders(
+                source, content.names, choice, register, problems, report=report
+            )
+        files = SourceFiles(source, content.names, content.pictures)
+        return read_class_folders(
+            files, choice, register, problems, roles=folder_roles, report=report
+        )
 
 
-def find_classes(
+@dataclass(frozen=True)
+class SourceReport:
+    """What an import of a source would find.
+
+    Attributes:
+        classes: Its classes, and what they become.
+        folders: Its folders of splits, and those about which the user has to decide.
+        notes: Sentences about how it is read, and about trees that it contains twice.
+    """
+
+    classes: tuple[SourceClass, ...]
+    folders: tuple[SplitFolder, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def examine_source(
     path: Path,
     class_choice: ClassChoice | None = None,
     report: ProgressReport | None = None,
-) -> tuple[SourceClass, ...]:
-    """Return the classes of a source, and what an import would make of them.
-
-    The images are not decoded.
+    *,
+    folder_roles: FolderRoles | None = None,
+) -> SourceReport:
+    """Return what an import of a source would find; the images are not decoded.
 
     Args:
         path: As for ``read_dataset``.
         class_choice: As for ``read_dataset``; ``choice_problem`` checks whether it is possible.
         report: As for ``read_dataset``.
+        folder_roles: As for ``read_dataset``.
 
     Raises:
         InputError: ``path`` does not exist, is of an unknown kind, or contains no class.
@@ -104,15 +133,38 @@ def find_classes(
     with closing(_source(path)) as source:
         register = ClassRegister(choice, source.label, counts_only=True)
         content = _content(source, choice, ProblemLog())
+        folders: tuple[SplitFolder, ...] = ()
+        notes: tuple[str, ...] = ()
         if content.tables:
             register_table_classes(source, content.tables, register, report)
         elif content.has_votes:
             register_vote_classes(source, content.names, register)
         else:
-            register_class_folders(content.names, register)
+            files = SourceFiles(source, content.names, content.pictures)
+            found = register_class_folders(
+                files, register, folder_roles or FolderRoles(), ProblemLog()
+            )
+            folders, notes = tuple(found.splits.folders), (*found.notes, *found.repeated)
         if not register.source_classes:
             raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
-        return with_targets(register.source_classes, choice)
+        return SourceReport(with_targets(register.source_classes, choice), folders, notes)
+
+
+def find_classes(
+    path: Path,
+    class_choice: ClassChoice | None = None,
+    report: ProgressReport | None = None,
+) -> tuple[SourceClass, ...]:
+    """Return the classes of ``examine_source``, with the same arguments and errors."""
+    return examine_source(path, class_choice, report).classes
+
+
+def _name_numbers(source: Source, tables: list[FaceTable], register: ClassRegister) -> None:
+    """Give the class numbers of tables their names, which depend on all of the numbers."""
+    if register.choice.order is not None:
+        counts = ClassRegister(register.choice, source.label, counts_only=True)
+        register_table_classes(source, tables, counts)
+        register.name_numbers(one.name for one in counts.source_classes)
 
 
 @dataclass(frozen=True)
@@ -122,11 +174,13 @@ class _Content:
     Attributes:
         names: The paths of its files.
         tables: The tables to read; empty for pictures.
+        pictures: The paths of the pictures, without tables and votes.
         has_votes: True for FER+'s folders.
     """
 
     names: list[str]
     tables: list[FaceTable] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
     has_votes: bool = False
 
 
@@ -175,12 +229,13 @@ def _files(source: Source, names: list[str], choice: ClassChoice, problems: Prob
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     tables = find_tables(source, table_names, problems)
-    if tables and has_class_folders(names, choice):
+    pictures = [name for name in names if is_picture(name)]
+    if tables and has_class_folders(pictures, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)
         tables = []
-    if tables or any(is_picture(name) for name in names):
-        return _Content(names, tables)
+    if tables or pictures:
+        return _Content(names, tables, pictures)
     raise InputError(
         f"{source.label} contains no usable picture and no table of faces; "
         f"{SUPPORTED}{problems.first_in_brackets()}"

@@ -1,193 +1,180 @@
-"""Pictures in folders named after their class, such as Kaggle's FER2013."""
+"""Pictures in files, such as Kaggle's FER2013, in any of the layouts that are recognized."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.persons import Person
+from fer_core.dataset.folder_emotions import emotion_of_folder
+from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.class_register import ClassRegister
-from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
-from fer_core.dataset.readers.pictures import decode_face, is_picture
+from fer_core.dataset.readers.face_rows import FaceRows
+from fer_core.dataset.readers.layouts.class_tree import class_positions
+from fer_core.dataset.readers.layouts.places import Place, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
+from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
+from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.dataset.splitting import SplitChoice
-from fer_core.emotions import EMOTIONS8, emotion_from_name
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-_NO_FOLDER = SkipReason("is not in a folder named after a class")
+_EMPTY_BOX = SkipReason("has a box outside its picture")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """The class, split and person that the path of a picture names.
+class _Face:
+    """A face to read.
 
     Attributes:
-        class_name: The folder of its class.
-        split: Index into ``SPLITS``.
-        is_official: True if the split is an official test set of FER2013.
-        person: The person that a folder names; None if there is none.
+        label: As ``ClassRegister.label`` returns it.
+        place: What the layout says about it.
+        name: Its name: the path of the picture, with a number if there are several faces in it.
     """
 
-    class_name: str
-    split: int
-    is_official: bool
-    person: Person | None
+    label: int
+    place: Place
+    name: str
 
 
 def read_class_folders(
-    source: Source,
-    names: list[str],
+    files: SourceFiles,
     split_choice: SplitChoice,
     register: ClassRegister,
     problems: ProblemLog,
     *,
+    roles: FolderRoles | None = None,
     report: ProgressReport | None = None,
 ) -> FaceSet:
-    """Read ``<split>/<class>/picture`` or ``<class>/picture``, at any depth.
-
-    The class is the last folder named after an emotion; if there is none, the first folder below
-    those that all pictures share and below the folder of the split.
-
-    A folder below that of the class, ``<class>/<subject>/picture``, names the person.
+    """Read pictures whose folders, file names, lists or annotations name their classes.
 
     FER2013's official splits are recognized by the prefixes of file names, which also distinguish
     the two test sets in Kaggle's ``test/`` folder; in this case missing splits stay missing. For
     any other source, missing splits are created as stratified shares of the training images.
 
     Args:
-        source: The files.
-        names: Their paths inside it.
+        files: The files of the source.
         split_choice: How missing splits are created.
         register: Gives the classes their labels.
         problems: Collects the pictures that cannot be used.
+        roles: What the user says about folders.
         report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
-        InputError: No picture in the source can be used.
+        InputError: No picture in the source can be used, or the user has to say what a folder or a
+            class number is.
     """
-    placed: dict[str, tuple[int, _Place]] = {}
-    for name, place in _places(names):
-        if isinstance(place, SkipReason):
-            problems.add(name, place)
-            continue
-        label = register.label(place.class_name)
-        if label is not None:
-            placed[name] = label, place
+    source = files.source
+    arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
+    register.name_numbers(_class_names(arrangement))
+    wanted = {name: faces for name, faces in _faces(arrangement, register) if faces}
+    # The questions come before the pictures are read, which may take minutes.
+    if arrangement.splits.open_folders:
+        raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
+    register.ask_for_numbers()
 
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(list(placed)), start=1):
-        face = content if isinstance(content, SkipReason) else decode_face(content)
-        if isinstance(face, SkipReason):
-            problems.add(name, face)
-        else:
-            label, place = placed[name]
-            rows.add(face, label, place.split, name, place.person)
-            rows.has_official_splits |= place.is_official
-        if report is not None and (done % 500 == 0 or done == len(placed)):
-            report(done, len(placed))
+    for done, (name, content) in enumerate(source.read_all(list(wanted)), start=1):
+        picture = content if isinstance(content, SkipReason) else decode_gray(content)
+        for face in wanted[name]:
+            image = _cut(picture, face.place)
+            if isinstance(image, SkipReason):
+                problems.add(face.name, image)
+                continue
+            folder_split = arrangement.splits.of(face.place)
+            split, is_official = _split(folder_split, name.rpartition("/")[2])
+            person = face.place.person or folder_split.person
+            rows.add(image, face.label, split, face.name, person)
+            rows.has_official_splits |= is_official
+        if report is not None and (done % 500 == 0 or done == len(wanted)):
+            report(done, len(wanted))
 
     if not rows:
         raise InputError(_nothing_usable(source, register, problems))
-    return rows.to_face_set(split_choice, register, problems, report)
+    face_set = rows.to_face_set(split_choice, register, problems, report)
+    return replace(face_set, notes=(*face_set.notes, *arrangement.notes))
 
 
-def register_class_folders(names: list[str], register: ClassRegister) -> None:
-    """Count the pictures of each class without reading them."""
-    for _, place in _places(names):
-        if isinstance(place, _Place):
-            register.label(place.class_name)
+def register_class_folders(
+    files: SourceFiles,
+    register: ClassRegister,
+    roles: FolderRoles,
+    problems: ProblemLog,
+) -> Arrangement:
+    """Count the faces of each class without reading the pictures, and return their arrangement.
+
+    Faces in folders about which the user has to decide are counted.
+    """
+    arrangement = arrange(files, register.choice, roles, problems)
+    for places in arrangement.layout.places.values():
+        for place in places:
+            if not arrangement.splits.of(place).is_left_out or arrangement.splits.is_open(place):
+                register.label(place.class_name)
+    return arrangement
 
 
-def has_class_folders(names: list[str], choice: ClassChoice) -> bool:
+def has_class_folders(pictures: list[str], choice: ClassChoice) -> bool:
     """Return True if pictures are sorted into folders of classes.
 
     If classes are mapped to emotions, one folder with the name of an emotion is enough. If the
     names of the source are kept, there must be two or more folders.
     """
+    paths = {folders_of(name) for name in pictures}
+    found = {
+        path[position]
+        for path, position in class_positions(paths, FolderRoles()).items()
+        if position is not None
+    }
     if choice.fixed_classes is None:
-        found = {place.class_name for _, place in _places(names) if isinstance(place, _Place)}
         return len(found) > 1
-    return any(
-        isinstance(place, _Place) and choice.target(place.class_name) is not None
-        for _, place in _places(names)
-    )
+    return any(choice.target(name) is not None or emotion_of_folder(name) for name in found)
 
 
-def _places(names: Iterable[str]) -> Iterator[tuple[str, _Place | SkipReason]]:
-    """Yield the place of each picture, or why it is skipped; other files are not mentioned."""
-    pictures = [name for name in names if is_picture(name.rpartition("/")[2])]
-    paths = {name.rpartition("/")[0] for name in pictures}
-    folders = {path: path.split("/") if path else [] for path in paths}
-    shared = _shared_folders(list(folders.values()))
-    positions = {path: _class_position(parts, shared) for path, parts in folders.items()}
-    splits = {path: _split_folder(parts) for path, parts in folders.items()}
-    persons = {path: _person(parts, positions[path]) for path, parts in folders.items()}
-    for name in pictures:
-        path, _, file_name = name.rpartition("/")
-        position = positions[path]
-        if position is None:
-            yield name, _NO_FOLDER
-        else:
-            split, is_official = _split(splits[path], file_name)
-            yield name, _Place(folders[path][position], split, is_official, persons[path])
+def _class_names(arrangement: Arrangement) -> set[str]:
+    return {place.class_name for places in arrangement.layout.places.values() for place in places}
 
 
-def _shared_folders(folders: list[list[str]]) -> int:
-    """Return the number of folders at the start that all folders of pictures have in common.
-
-    The folder of the only class is not counted; pictures in a folder above are ignored.
-    """
-    level = 0
-    while True:
-        deeper = [parts for parts in folders if len(parts) > level]
-        is_shared = len({parts[level] for parts in deeper}) == 1
-        if not is_shared or max(map(len, deeper)) == level + 1:
-            return level
-        level += 1
-
-
-def _class_position(folders: list[str], shared: int) -> int | None:
-    """Return the position of the folder of the class; None if there is none."""
-    emotions = [
-        position
-        for position, folder in enumerate(folders)
-        if emotion_from_name(folder, EMOTIONS8) is not None
-    ]
-    if emotions:
-        return emotions[-1]
-    below = range(shared, len(folders))
-    return next((level for level in below if split_from_name(folders[level]) is None), None)
+def _faces(arrangement: Arrangement, register: ClassRegister) -> Iterator[tuple[str, list[_Face]]]:
+    """Yield the faces to read in each picture."""
+    for name, places in sorted(arrangement.layout.places.items()):
+        faces = []
+        for number, place in enumerate(places, start=1):
+            if arrangement.splits.of(place).is_left_out:
+                continue
+            label = register.label(place.class_name)
+            if label is not None:
+                faces.append(_Face(label, place, name if len(places) == 1 else f"{name}#{number}"))
+        yield name, faces
 
 
-def _person(folders: list[str], class_position: int | None) -> Person | None:
-    """Return the person that a folder below that of the class names."""
-    if class_position is None or class_position + 1 == len(folders):
-        return None
-    folder = folders[class_position + 1]
-    if split_from_name(folder) is not None:
-        return None
-    return Person(folder.casefold(), "folders below the classes")
+def _cut(picture: NDArray[np.uint8] | SkipReason, place: Place) -> NDArray[np.uint8] | SkipReason:
+    if isinstance(picture, SkipReason) or place.box is None:
+        return picture if isinstance(picture, SkipReason) else to_face(picture)
+    part = place.box.cut(picture)
+    return _EMPTY_BOX if part is None else to_face(part)
 
 
-def _split_folder(folders: list[str]) -> tuple[int, bool] | None:
-    splits = [split for folder in folders if (split := split_from_name(folder)) is not None]
-    return splits[-1] if splits else None
-
-
-def _split(folder_split: tuple[int, bool] | None, file_name: str) -> tuple[int, bool]:
+def _split(folder: FolderSplit, file_name: str) -> tuple[int, bool]:
     """Return the split of a picture, and whether it is an official test set of FER2013."""
+    if folder.is_chosen and folder.split is not None:
+        return folder.split, False
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
     # file name is used only if the folder does not determine the split, such as Kaggle's test/
     # folder, which contains both test sets.
-    if folder_split is None or folder_split == (SPLITS.index("test"), False):
+    if folder.split is None or (folder.split == SPLITS.index("test") and not folder.is_official):
         file_split = _official_split(file_name)
-        if file_split is not None and (file_split[1] or folder_split is None):
+        if file_split is not None and (file_split[1] or folder.split is None):
             return file_split
-    return folder_split or (SPLITS.index("train"), False)
+    if folder.split is None:
+        return SPLITS.index("train"), False
+    return folder.split, folder.is_official
 
 
 def _official_split(file_name: str) -> tuple[int, bool] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.classes import MAX_CLASSES, MIN_CLASSES, class_key, sorted_classes
-from fer_core.dataset.class_mapping import ClassChoice, SourceClass
+from fer_core.dataset.class_mapping import ClassChoice, SourceClass, number_question
 from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
 from fer_core.errors import InputError
 
@@ -57,6 +58,14 @@ class ClassRegister:
         self._labels: dict[str, int | None] = {}
         self._targets: list[str] = list(choice.fixed_classes or ())
         self._target_keys = {class_key(name): label for label, name in enumerate(self._targets)}
+
+    def name_numbers(self, names: Iterable[str]) -> None:
+        """Give the class numbers of the source their names, before the first call of ``label``.
+
+        Raises:
+            InputError: See ``ClassChoice.with_numbers``.
+        """
+        self.choice = self.choice.with_numbers(names)
 
     def label(self, name: str, *, is_number: bool = False) -> int | None:
         """Count one file or row of a class.
@@ -110,6 +119,16 @@ class ClassRegister:
             self._targets.append(target)
         return self._target_keys[key]
 
+    def ask_for_numbers(self) -> None:
+        """Raise an error if the user has to say which emotions the class numbers are.
+
+        Raises:
+            InputError: See ``number_question``.
+        """
+        question = number_question(self.source_classes, self.choice)
+        if question is not None:
+            raise InputError(f"{self._source}: {question[0].lower()}{question[1:]}")
+
     def finish(self, problems: ProblemLog) -> FoundClasses:
         """Return the classes, after the last call of ``label``.
 
@@ -120,6 +139,7 @@ class ClassRegister:
             InputError: There are fewer than two classes, or a class that should become another one
                 was not found.
         """
+        self.ask_for_numbers()
         missing = [name for name, _ in self.choice.changes if class_key(name) not in self._names]
         if missing:
             raise InputError(
@@ -166,4 +186,6 @@ class ClassRegister:
         if self.choice.is_omitted(name):
             return "was left out as requested"
         count = "seven" if self.choice.scheme == "emotions" else "eight"
-        return f"is not one of the {count} emotions"
+        named = self.choice.named_number(name)
+        meaning = "" if named is None else f"({named}) "
+        return f"{meaning}is not one of the {count} emotions"

@@ -9,10 +9,11 @@ from pathlib import PurePosixPath
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.class_register import ClassRegister
-from fer_core.dataset.readers.face_rows import FaceRows, split_from_name
+from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.dataset.readers.table_rows import (
     RowParser,
     TableColumns,

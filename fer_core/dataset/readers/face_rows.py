@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
+from fer_core.dataset.face_set import FACE_SIZE, FaceSet
 from fer_core.dataset.persons import Person, person_from_path
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.problems import ProblemLog, as_text
@@ -128,31 +128,3 @@ class FaceRows:
             classes=found.classes,
             source_classes=found.source_classes,
         )
-
-
-def split_from_name(name: str) -> tuple[int, bool] | None:
-    """Return the split of a folder, table or Usage value, and whether it is official.
-
-    Args:
-        name: In any case, with or without spaces, dashes and underscores: ``"Public Test"``.
-
-    Returns:
-        Index into ``SPLITS``, and whether it is the official name of one of FER2013's two test
-        sets; None if the name is not that of a split.
-    """
-    split = _SPLIT_NAMES.get(name.strip().lower().translate(_WITHOUT_GAPS))
-    return None if split is None else (SPLITS.index(split[0]), split[1])
-
-
-_WITHOUT_GAPS = str.maketrans("", "", " _-")
-_SPLIT_NAMES: dict[str, tuple[str, bool]] = {
-    "train": ("train", False),
-    "training": ("train", False),
-    "validation": ("validation", False),
-    "valid": ("validation", False),
-    "val": ("validation", False),
-    "test": ("test", False),
-    "testing": ("test", False),
-    "publictest": ("validation", True),
-    "privatetest": ("test", True),
-}

@@ -41,6 +41,10 @@ class ProblemLog:
         """Add a class that is left out as a whole, with the number of its files or rows."""
         self._classes.append(Problem(f"class {name!r}", reason, count))
 
+    def add_folder(self, name: str, reason: str, count: int) -> None:
+        """Add a folder that is left out as a whole, with the number of its pictures."""
+        self._classes.append(Problem(f"folder {shortened(as_text(name), 100)!r}", reason, count))
+
     def add(self, name: str, skip: SkipReason) -> None:
         """Add a skipped file or row."""
         kind = skip.kind or skip.reason

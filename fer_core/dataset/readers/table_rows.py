@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.dataset.persons import Person
 from fer_core.dataset.readers.class_register import ClassRegister
-from fer_core.dataset.readers.face_rows import split_from_name
 from fer_core.dataset.readers.problems import SkipReason, as_text, shortened
+from fer_core.dataset.readers.split_names import split_from_name
 
 _DELIMITERS = (b",", b";", b"\t")
 _LABEL_COLUMNS = ("emotion", "label", "class")

@@ -1,4 +1,4 @@
-"""The classes of a source before its import: found, counted, and mapped by the user."""
+"""The folders and classes of a source before its import: found, counted, and mapped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from fer_core.dataset.class_mapping import (
     SourceClass,
     choice_problem,
     merged_classes,
+    open_numbers,
     with_targets,
 )
-from fer_core.dataset.readers import find_classes
+from fer_core.dataset.class_numbers import CLASS_ORDERS, ClassOrder, class_number
+from fer_core.dataset.folder_roles import FolderRoles
+from fer_core.dataset.readers import SourceReport, examine_source
+from fer_core.dataset.readers.layouts.split_folders import SplitFolder
 from fer_core.errors import InputError
 from fer_core.jobs.job import Job, JobKind
 from fer_core.phrases import counted
+from fer_studio.ui.dataset.folder_choice import choose_folders
 from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -48,27 +53,37 @@ class ImportSource:
         key: Identifies its content.
         title: Its name.
         stored: Provides its path while it is read.
+        other_splits: The folders of other splits next to it, if it is the folder of a split.
     """
 
     key: str
     title: str
     stored: Callable[[Job], AbstractContextManager[Path]]
+    other_splits: tuple[str, ...] = ()
 
 
-def choose_classes(source: ImportSource) -> ClassChoice | None:
-    """Draw the classes of a source and what each becomes.
+@dataclass(frozen=True)
+class ImportChoice:
+    """What the user chose about a source.
+
+    Attributes:
+        classes: How its classes become those of the dataset.
+        folders: What its folders are.
+    """
+
+    classes: ClassChoice
+    folders: FolderRoles
+
+
+def choose_classes(source: ImportSource) -> ImportChoice | None:
+    """Draw the folders and classes of a source, and what each becomes.
 
     Returns:
         The choice; None while the classes are not known or the choice is not possible, with the
         reason on the page.
     """
-    try:
-        found = _found(source)
-    except InputError as error:
-        show_error(error)
-        return None
-    if found is None:
-        return None
+    folder_fields = st.container()
+    # Drawn in every run: a field that is not drawn while the classes are counted loses its value.
     scheme: ClassScheme = st.segmented_control(
         "Classes",
         list(_SCHEMES),
@@ -80,50 +95,128 @@ def choose_classes(source: ImportSource) -> ClassChoice | None:
         "scared, are recognized, and other classes are left out unless you choose what they "
         "become. As named: every class keeps its name.",
     )
-    choice = ClassChoice(scheme, _changes(found, scheme, source.key))
+    try:
+        first = _found(source, scheme, FolderRoles())
+        if first is None:
+            return None
+        with folder_fields:
+            roles = choose_folders(_folders(source, first), f"{source.key}_{scheme}")
+        found = first if roles is None or not roles.roles else _found(source, scheme, roles)
+    except InputError as error:
+        show_error(error)
+        return None
+    shown = found or first
+    with folder_fields:
+        for note in shown.notes:
+            st.caption(plain_text(note))
+    class_choice = _choose_classes(shown.classes, scheme, source.key)
+    if roles is None or found is None or class_choice is None:
+        return None
+    return ImportChoice(class_choice, roles)
+
+
+def _folders(source: ImportSource, found: SourceReport) -> tuple[SplitFolder, ...]:
+    """Return the folders of a source, and the source itself if it is one split of a dataset."""
+    if not source.other_splits:
+        return found.folders
+    st.warning(
+        f"{plain_text(source.title)} is only one split of a dataset: the folder above it also "
+        f"contains {plain_text(', '.join(source.other_splits))}. Import the folder above it, or "
+        "choose what this one is.",
+        icon=":material/help:",
+    )
+    count = sum(one.count for one in found.classes)
+    return SplitFolder(source.title, None, count), *found.folders
+
+
+def _choose_classes(
+    found: Sequence[SourceClass], scheme: ClassScheme, key: str
+) -> ClassChoice | None:
+    """Draw the classes and what each becomes; None if the choice is not possible."""
+    order = _choose_order(found, scheme, key)
+    choice = ClassChoice(scheme, _changes(found, ClassChoice(scheme, order=order), key), order)
     _show_outcome(with_targets(found, choice), choice)
     problem = choice_problem(found, choice)
-    if problem is not None:
+    if problem is None:
+        return choice
+    if open_numbers(found, choice) and order is None:
+        st.warning(
+            "The classes are numbers, and datasets number the emotions differently. Choose the "
+            "order, or what each number is.",
+            icon=":material/help:",
+        )
+    else:
         show_error(problem)
+    return None
+
+
+def _choose_order(found: Sequence[SourceClass], scheme: ClassScheme, key: str) -> ClassOrder | None:
+    """Draw the orders of public datasets if the classes are numbers that need one."""
+    if not open_numbers(found, ClassChoice(scheme)):
         return None
-    return choice
+    chosen = st.selectbox(
+        "Order of the class numbers",
+        list(CLASS_ORDERS),
+        index=None,
+        format_func=lambda name: _order_text(CLASS_ORDERS[name], found),
+        placeholder="Choose a dataset's order, or choose each class below",
+        key=f"import_order_{key}",
+        help="Datasets number the emotions differently. Choose the dataset from which the numbers "
+        "come.",
+    )
+    return None if chosen is None else CLASS_ORDERS[chosen]
 
 
-def _found(source: ImportSource) -> tuple[SourceClass, ...] | None:
-    """Return the classes of a source; None while they are counted, with the progress shown."""
-    job = job_service().get(CLASS_CHECK, source.key)
+def _order_text(order: ClassOrder, found: Sequence[SourceClass]) -> str:
+    """Return the title of an order with the name of each number of the source."""
+    numbers = {number for one in found if (number := class_number(one.name)) is not None}
+    names = order.names_of(numbers)
+    return f"{order.title}: {', '.join(f'{number} {names[number]}' for number in sorted(names))}"
+
+
+def _found(source: ImportSource, scheme: ClassScheme, roles: FolderRoles) -> SourceReport | None:
+    """Return what an import would find; None while it is counted, with the progress shown."""
+    choice = ClassChoice("folders" if scheme == "folders" else "emotions")
+    key = " ".join((source.key, choice.scheme, *(f"{name}={role}" for name, role in roles.roles)))
+    job = job_service().get(CLASS_CHECK, key)
     if job is None:
 
-        def work(job: Job) -> tuple[SourceClass, ...]:
+        def work(job: Job) -> SourceReport:
             with source.stored(job) as path:
-                return find_classes(path, report=job.report)
+                return examine_source(path, choice, job.report, folder_roles=roles)
 
-        job = start_job(CLASS_CHECK, source.key, f"Counting the classes of {source.title}", work)
+        job = start_job(CLASS_CHECK, key, f"Counting the classes of {source.title}", work)
         job.wait(_WAIT_SECONDS)
     if not job.is_finished:
         show_progress(job, stop_key=None)
         return None
-    found: tuple[SourceClass, ...] = result_of(job)
+    found: SourceReport = result_of(job)
     return found
 
 
 def _changes(
-    found: Sequence[SourceClass], scheme: ClassScheme, key: str
+    found: Sequence[SourceClass], usual_choice: ClassChoice, key: str
 ) -> tuple[tuple[str, str | None], ...]:
-    """Draw a field for each class, and return those that differ from the scheme."""
-    usual = with_targets(found, ClassChoice(scheme))
+    """Draw a field for each class, and return those that differ from the usual choice."""
+    usual = with_targets(found, usual_choice)
     names = [one.target for one in usual if one.target is not None]
-    fixed = ClassChoice(scheme).fixed_classes
+    fixed = usual_choice.fixed_classes
+    open_names = set(open_numbers(found, _with_numbers(usual_choice, found)))
+    order = usual_choice.order
+    key = f"{key}_{usual_choice.scheme}_{order.title if order else ''}"
     options = list(fixed or dict.fromkeys(names))
     changes: list[tuple[str, str | None]] = []
     with st.container(horizontal=True, key="import_classes"):
         for number, one in enumerate(usual[:_MAX_SHOWN]):
             default = _LEFT_OUT if one.target is None else one.target
+            if one.name in open_names:
+                default = ""
             chosen = st.selectbox(
                 f"{plain_text(one.name)} ({one.count:,})",
                 [*options, _LEFT_OUT],
-                index=[*options, _LEFT_OUT].index(default),
-                key=f"import_class_{key}_{scheme}_{number}",
+                index=[*options, _LEFT_OUT].index(default) if default else None,
+                placeholder="Choose",
+                key=f"import_class_{key}_{number}",
                 width=190,
                 accept_new_options=fixed is None,
                 help="What this class becomes. You can enter a new name." if not fixed else None,
@@ -135,9 +228,18 @@ def _changes(
     return tuple(changes)
 
 
+def _with_numbers(choice: ClassChoice, found: Sequence[SourceClass]) -> ClassChoice:
+    """Return the choice with the names of the numbers, unless they are ambiguous."""
+    try:
+        return choice.with_numbers(one.name for one in found)
+    except InputError:
+        return choice
+
+
 def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
     """Say what is left out, combined and missing."""
-    left_out = [one for one in mapped if one.target is None]
+    open_names = open_numbers(mapped, _with_numbers(choice, mapped))
+    left_out = [one for one in mapped if one.target is None and one.name not in open_names]
     if left_out:
         lines = [
             f"- {plain_text(one.name)}: {counted(one.count, 'image')}"

@@ -11,9 +11,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.access import Role
-from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
+from fer_core.dataset.source_path import other_splits, part_of_dataset
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import (
@@ -30,7 +30,7 @@ from fer_core.files import os_errors_as_input_errors, temporary_folder
 from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
 from fer_studio.ui.access import is_private, require_editor
-from fer_studio.ui.dataset.class_choice import ImportSource, choose_classes
+from fer_studio.ui.dataset.class_choice import ImportChoice, ImportSource, choose_classes
 from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -67,6 +67,7 @@ class ImportNotice:
     skipped: int
     groups: SplitGroups | None = None
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def collect_finished_import() -> str | None:
@@ -117,6 +118,8 @@ def show_import_state() -> None:
         )
     else:
         st.success(f"{text}, nothing skipped.", icon=":material/check:")
+    for note in notice.notes:
+        st.caption(plain_text(note))
     if groups is not None:
         st.info(plain_text(groups.summary), icon=":material/call_split:")
         for warning in groups.warnings:
@@ -156,39 +159,39 @@ def show_import(settings: Settings) -> None:
     # A container of its own: the fields below keep their position while the classes are counted.
     classes = st.container()
     name, split_choice = _shared_fields("")
-    class_choice = None
+    choice = None
     if source is not None:
         with classes:
-            class_choice = _checked_classes(source, name, settings)
+            choice = _checked_classes(source, name, settings)
     is_pressed = st.button(
         "Import",
         type="primary",
         icon=":material/input:",
         key="import_start",
-        disabled=source is not None and class_choice is None,
+        disabled=source is not None and choice is None,
     )
     # A click right after a path was entered comes together with it, before the classes were shown.
     shown_source = st.session_state.get(_SHOWN_SOURCE)
-    st.session_state[_SHOWN_SOURCE] = None if class_choice is None or not source else source.key
+    st.session_state[_SHOWN_SOURCE] = None if choice is None or not source else source.key
     if not is_pressed:
         return
-    if source is not None and class_choice is None:
+    if source is not None and choice is None:
         return  # the reason, or the progress of the count, is shown with the classes
     if source is not None and shown_source != source.key:
         st.info("Check the classes above, then press Import.", icon=":material/checklist:")
         return
     forget_notice()
     try:
-        if source is None or class_choice is None:
+        if source is None or choice is None:
             raise InputError(_NOTHING[way])
-        _start_import(source, name, SplitChoice(*split_choice), class_choice, settings)
+        _start_import(source, name, SplitChoice(*split_choice), choice, settings)
     except InputError as error:
         # Stored, because another session's import that ends now would redraw the page without it.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
 
-def _checked_classes(source: ImportSource, name: str, settings: Settings) -> ClassChoice | None:
+def _checked_classes(source: ImportSource, name: str, settings: Settings) -> ImportChoice | None:
     """Draw the classes; a taken or invalid name is refused before anything is read."""
     try:
         _free_name(name, source.title, settings)
@@ -354,6 +357,10 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
     if not text:
         return None
     path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
+    roots = _import_roots(settings)
+    problem = part_of_dataset(path, roots)
+    if problem is not None:
+        raise InputError(problem)
     status = path.stat()
 
     @contextmanager
@@ -361,14 +368,15 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
         del job
         yield path
 
-    return ImportSource(f"{path} {status.st_mtime_ns} {status.st_size}", path.name, stored)
+    key = f"{path} {status.st_mtime_ns} {status.st_size}"
+    return ImportSource(key, path.name, stored, other_splits(path, roots))
 
 
 def _start_import(
     source: ImportSource,
     name: str,
     split_choice: SplitChoice,
-    class_choice: ClassChoice,
+    choice: ImportChoice,
     settings: Settings,
 ) -> None:
     wanted = _free_name(name, source.title, settings)
@@ -381,7 +389,8 @@ def _start_import(
                     settings,
                     name=name or None,
                     split_choice=split_choice,
-                    class_choice=class_choice,
+                    class_choice=choice.classes,
+                    folder_roles=choice.folders,
                     report=job.report,
                 )
             )
@@ -425,7 +434,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
 
 def _summary(imported: tuple[str, FaceSet]) -> ImportNotice:
     name, faces = imported
-    return ImportNotice(name, len(faces), faces.skipped, faces.split_groups)
+    return ImportNotice(name, len(faces), faces.skipped, faces.split_groups, notes=faces.notes)
 
 
 def _free_name(name: str, source: str, settings: Settings) -> str:

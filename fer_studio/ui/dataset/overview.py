@@ -190,8 +190,9 @@ def _show_origin(dataset: OpenDataset) -> None:
     groups = dataset.faces.split_groups
     if groups is not None:
         text += f" {plain_text(groups.summary)}"
-    merged = " ".join(plain_text(note) for note in merge_notes(dataset.faces))
-    st.caption(f"{text} {merged} Fingerprint {record.fingerprint[:12]}.")
+    notes = (*dataset.faces.notes, *merge_notes(dataset.faces))
+    shown = " ".join(plain_text(note) for note in notes)
+    st.caption(f"{text} {shown} Fingerprint {record.fingerprint[:12]}.")
     for warning in groups.warnings if groups is not None else ():
         st.warning(plain_text(warning), icon=":material/warning:")
 

@@ -1,0 +1,124 @@
+"""Classes given as numbers: recognize them, and name them by a known or given order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fer_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ClassOrder:
+    """The names of numbered classes.
+
+    Attributes:
+        names: The names in the order of the numbers.
+        usual_first: The number of the first name where this order is usual: 0 or 1; None if it is
+            not known. Numbers that only fit the other one are read that way.
+        title: The name of the order in messages.
+        further: The names of the numbers after these, which are not classes of expressions.
+    """
+
+    names: tuple[str, ...]
+    usual_first: int | None = None
+    title: str = "the given order"
+    further: tuple[str, ...] = ()
+
+    def first_number(self, numbers: Collection[int]) -> int:
+        """Return the number of the first name, which is 0 or 1.
+
+        Args:
+            numbers: The numbers of a source, at least one.
+
+        Raises:
+            InputError: The numbers fit both, and neither is usual.
+        """
+        if 0 in numbers:
+            return 0
+        # With numbers 1 to 7, seven names begin at 1.
+        if len(self.names) in numbers or max(numbers) >= len(self.names):
+            return 1
+        if self.usual_first is not None:
+            return self.usual_first
+        shown = ", ".join(map(str, sorted(numbers)))
+        raise InputError(
+            f"The class numbers {shown} could begin at 0 or at 1 in an order of {len(self.names)} "
+            "names; name each number with --map NUMBER=CLASS instead."
+        )
+
+    def names_of(self, numbers: Collection[int]) -> dict[int, str]:
+        """Return the name of each number that the order has; arguments and errors as above."""
+        if not numbers:
+            return {}
+        first = self.first_number(numbers)
+        names = dict(enumerate((*self.names, *(self.further if first == 0 else ())), first))
+        return {number: names[number] for number in numbers if number in names}
+
+
+#: The orders of public datasets, by the name that ``--class-order`` accepts.
+CLASS_ORDERS: dict[str, ClassOrder] = {
+    name: ClassOrder(tuple(classes.split()), first, title, tuple(further))
+    for name, first, title, classes, *further in (
+        ("fer2013", 0, "FER2013", "angry disgust fear happy sad surprise neutral"),
+        ("raf-db", 1, "RAF-DB", "surprise fear disgust happy sad angry neutral"),
+        (
+            *("affectnet", 0, "AffectNet"),
+            "neutral happy sad surprise fear disgust angry contempt",
+            *("none", "uncertain", "non-face"),
+        ),
+        ("ferplus", 0, "FER+", "neutral happy surprise sad angry disgust fear contempt"),
+        ("ck+", 0, "CK+", "neutral angry contempt disgust fear happy sad surprise"),
+        ("alphabetical", 0, "Alphabetical", "angry disgust fear happy neutral sad surprise"),
+    )
+}
+
+
+def parse_class_order(text: str) -> ClassOrder:
+    """Parse ``--class-order``: the name of a known order, or names separated by commas.
+
+    Raises:
+        InputError: It is neither, or a name occurs twice.
+    """
+    known = CLASS_ORDERS.get(_order_key(text))
+    if known is not None:
+        return known
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) < 2 or not all(names):
+        raise InputError(
+            f"The order of the classes should be one of {', '.join(CLASS_ORDERS)}, or the names of "
+            f"all classes separated by commas. Received: {text!r}."
+        )
+    if len({name.casefold() for name in names}) < len(names):
+        raise InputError(f"The order {text!r} contains a name twice; name each class once.")
+    return ClassOrder(names)
+
+
+def _order_key(text: str) -> str:
+    """Return the name of an order without differences in writing: ``RAFDB`` is ``raf-db``."""
+    letters = re.sub(r"[^a-z0-9+]", "", text.casefold())
+    other = {"rafdb": "raf-db", "fer+": "ferplus", "ckplus": "ck+", "fer": "fer2013"}
+    return other.get(letters, letters)
+
+
+@lru_cache(maxsize=4096)
+def class_number(name: str) -> int | None:
+    """Return the number of a class that has a number instead of a name.
+
+    Args:
+        name: ``"3"``, ``"03"``, ``"class_3"``, ``"label 3"``.
+
+    Returns:
+        0 to 99; None for other names (``"S3"``, ``"3 angry"``).
+    """
+    match = _NUMBERED.fullmatch(name.strip())
+    return None if match is None else int(match[1])
+
+
+_NUMBERED = re.compile(
+    r"(?:(?:class|label|emotion|expression|expr|exp|cls|emo|c|l|e)[-_. ]*)?"
+    r"0{0,4}(\d{1,2})(?:\.0*)?",
+    re.IGNORECASE | re.ASCII,
+)

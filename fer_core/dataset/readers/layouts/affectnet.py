@@ -1,0 +1,171 @@
+"""AffectNet: a table or one file per picture with the number of its expression."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number
+from fer_core.dataset.readers.layouts.places import Box, Layout, Place, SourceFiles, folders_of
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.split_names import split_from_name
+
+_PATH_COLUMN, _CLASS_COLUMN = "subdirectory_filepath", "expression"
+_BOX_COLUMNS = ("face_x", "face_y", "face_width", "face_height")
+_HEADER_BYTES = 4_096
+_EXPRESSION = "_exp.npy"
+#: An annotation is a text of one number; larger files are not read.
+_MAX_ANNOTATION_BYTES = 4_096
+
+_NO_PICTURE = SkipReason("names a picture that does not exist")
+_NO_ANNOTATION = SkipReason("has no file with its expression in annotations/")
+_BAD_ANNOTATION = SkipReason("has an expression that is not a number of AffectNet")
+_NO_ROW = SkipReason("has no row in the table of the expressions")
+
+
+def read_affectnet(files: SourceFiles, problems: ProblemLog) -> Layout | None:
+    """Read AffectNet's tables or annotation files.
+
+    Tables (``training.csv``, ``validation.csv``) have the columns ``subDirectory_filePath`` and
+    ``expression``, and usually the box of the face; the split comes from the name of the table.
+    Annotations are files ``annotations/123_exp.npy`` for ``images/123.jpg``; the split comes from
+    the folders (``train_set``, ``val_set``).
+
+    Args:
+        files: The files of the source.
+        problems: Collects the pictures and rows that cannot be used.
+
+    Returns:
+        None if it is not AffectNet.
+    """
+    tables = [
+        name
+        for name in files.names
+        if name.lower().endswith(".csv") and _is_table(files.source, name)
+    ]
+    if tables:
+        return _read_tables(files, tables, problems)
+    if any(name.endswith(_EXPRESSION) for name in files.names):
+        return _read_annotations(files, problems)
+    return None
+
+
+def _is_table(source: Source, name: str) -> bool:
+    try:
+        with source.open(name) as stream:
+            header = stream.file.read(_HEADER_BYTES)
+    except Exception:  # a damaged archive raises many types of errors; the table is not needed
+        return False
+    columns = _columns(header.decode("latin-1").partition("\n")[0])
+    return _PATH_COLUMN in columns and _CLASS_COLUMN in columns
+
+
+def _columns(header: str) -> list[str]:
+    fields = next(csv.reader([header.lstrip("\ufeffï»¿")]), [])
+    return [field.strip().lower() for field in fields]
+
+
+def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog) -> Layout:
+    by_end = {_last_two_parts(name): name for name in files.pictures}
+    places: dict[str, tuple[Place, ...]] = {}
+    for name in tables:
+        named = split_from_name(PurePosixPath(name).stem)
+        split = None if named is None else named[0]
+        for number, values in _rows(files.source, name, problems):
+            picture = by_end.get(_last_two_parts(values.get(_PATH_COLUMN, "").strip()))
+            expression = _expression(values.get(_CLASS_COLUMN, ""))
+            if picture is None:
+                problems.add(f"{name}:{number}", _NO_PICTURE)
+            elif expression is None:
+                problems.add(f"{name}:{number}", _BAD_ANNOTATION)
+            else:
+                box = _box([values.get(column, "") for column in _BOX_COLUMNS])
+                places[picture] = (Place(expression, folders_of(picture), split=split, box=box),)
+    for picture in files.pictures:
+        if picture not in places:
+            problems.add(picture, _NO_ROW)
+    note = f"The expressions and boxes were read from AffectNet's {', '.join(tables[:4])}."
+    return Layout(places, asks_for_folders=False, notes=[note])
+
+
+def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield line number and values of each row of a table."""
+    try:
+        with source.open(name) as stream:
+            text = io.TextIOWrapper(stream.file, encoding="utf-8-sig", errors="replace", newline="")
+            rows = csv.reader(text)
+            columns = [field.strip().lower() for field in next(rows, [])]
+            for row in rows:
+                yield rows.line_num, dict(zip(columns, row, strict=False))
+    except Exception as error:  # a damaged archive raises many types of errors
+        problems.add(name, SkipReason(f"cannot be read ({error_text(error)})", "cannot be read"))
+
+
+def _last_two_parts(path: str) -> str:
+    return "/".join(path.replace("\\", "/").split("/")[-2:])
+
+
+def _box(values: Sequence[str]) -> Box | None:
+    """Return the box of a face; None if a value is missing or is not a number."""
+    try:
+        left, top, width, height = (float(value) for value in values)
+    except ValueError:
+        return None
+    if not (0 <= left < 1e5 and 0 <= top < 1e5 and 0 < width < 1e5 and 0 < height < 1e5):
+        return None
+    return Box(left, top, left + width, top + height)
+
+
+def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
+    annotations = {_stem_path(name): name for name in files.names if name.endswith(_EXPRESSION)}
+    places: dict[str, tuple[Place, ...]] = {}
+    wanted = {}
+    for picture in files.pictures:
+        annotation = annotations.get(_annotation_path(picture))
+        if annotation is None:
+            problems.add(picture, _NO_ANNOTATION)
+        else:
+            wanted[picture] = annotation
+    contents = files.source.read_all(list(wanted.values()))
+    for picture, (_, content) in zip(wanted, contents, strict=True):
+        expression = None
+        if not isinstance(content, SkipReason) and len(content) <= _MAX_ANNOTATION_BYTES:
+            expression = _expression(_text_of_array(content))
+        if expression is None:
+            problems.add(picture, _BAD_ANNOTATION)
+        else:
+            above = tuple(part for part in folders_of(picture) if part.lower() != "images")
+            places[picture] = (Place(expression, above),)
+    note = "The expressions were read from AffectNet's files annotations/…_exp.npy."
+    return Layout(places, notes=[note])
+
+
+def _stem_path(annotation: str) -> str:
+    """Return the path of an annotation without the parts that differ from that of its picture."""
+    return annotation.removesuffix(_EXPRESSION).replace("annotations/", "", 1)
+
+
+def _annotation_path(picture: str) -> str:
+    return str(PurePosixPath(picture).with_suffix("")).replace("images/", "", 1)
+
+
+def _text_of_array(content: bytes) -> str:
+    """Return the only value of a NumPy file as text; empty if there is none."""
+    try:
+        values = np.load(io.BytesIO(content), allow_pickle=False)
+    except Exception:  # damaged files raise many types of errors
+        return ""
+    return str(values.reshape(-1)[0]) if values.size == 1 else ""
+
+
+def _expression(text: str) -> str | None:
+    """Return the name of an expression from its number; None for other texts."""
+    order = CLASS_ORDERS["affectnet"]
+    names = (*order.names, *order.further)
+    number = class_number(text.strip())
+    return names[number] if number is not None and number < len(names) else None

@@ -1,0 +1,161 @@
+"""Trees that a source contains twice, such as ``images/`` inside ``images/``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from fer_core.classes import class_key
+from fer_core.dataset.readers.layouts.places import Folders, Layout, folders_of
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.dataset.readers.sources import Source
+from fer_core.dataset.readers.split_names import split_from_name
+
+#: More files of one name and class are not copies of a tree, but a way of numbering.
+_MAX_COPIES = 8
+#: Number of files of two trees that are compared first. Different trees usually differ in all.
+_SAMPLES = 3
+#: Two trees are compared if this share of the files of the smaller one has the same names.
+_MIN_SHARED = 0.5
+
+
+def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[str]:
+    """Remove the pictures of trees that repeat another tree, and report each tree once.
+
+    Two pictures are copies if they have the same name, class and content. Pictures in different
+    splits are never removed: such copies are leaks, and the audit lists them.
+
+    Args:
+        layout: The faces of the source; its repeated pictures are removed.
+        source: The files.
+        problems: Collects the repeated trees.
+
+    Returns:
+        A sentence for each repeated tree.
+    """
+    contents = _Contents(source)
+    dropped: Counter[tuple[Folders, Folders]] = Counter()
+    for (first, second), candidates in sorted(_pairs_of_trees(layout).items()):
+        pairs = [
+            pair for pair in candidates if pair[0] in layout.places and pair[1] in layout.places
+        ]
+        if not pairs or not contents.are_alike(pairs):
+            continue
+        for kept, repeated in pairs:
+            if contents.are_equal(kept, repeated):
+                del layout.places[repeated]
+                dropped[first, second] += 1
+    sentences = []
+    for (first, second), count in dropped.items():
+        original = repr("/".join(first)) if first else "the folders next to it"
+        name = "/".join(second)
+        problems.add_folder(name, f"repeats {original} and was left out", count)
+        sentences.append(
+            f"The folder {name!r} repeats {original}; its {count:,} pictures are read once."
+        )
+    return sentences
+
+
+def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[str, str]]]:
+    """Return the pairs of files with the same name and class, by the trees in which they are.
+
+    The first tree of a pair is the one to keep.
+    """
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    sizes: Counter[Folders] = Counter()
+    class_keys: dict[str, str] = {}
+    for name, places in layout.places.items():
+        class_name = places[0].class_name
+        if class_name not in class_keys:
+            class_keys[class_name] = class_key(class_name)
+        groups[class_keys[class_name], name.rpartition("/")[2]].append(name)
+    pairs: dict[tuple[Folders, Folders], list[tuple[str, str]]] = defaultdict(list)
+    for names in groups.values():
+        if 1 < len(names) <= _MAX_COPIES:
+            for kept, repeated in _ordered_pairs(names):
+                pairs[_trees(kept, repeated)].append((kept, repeated))
+    if not pairs:
+        return {}
+    for folder, count in Counter(name.rpartition("/")[0] for name in layout.places).items():
+        folders = folders_of(f"{folder}/")
+        for level in range(len(folders) + 1):
+            sizes[folders[:level]] += count
+    return {
+        trees: files
+        for trees, files in pairs.items()
+        if len(files) >= _MIN_SHARED * min(_own_size(trees, sizes), _own_size(trees[::-1], sizes))
+    }
+
+
+def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
+    """Return the number of pictures in the first tree without those in the second, if inside."""
+    first, second = trees
+    is_inside = len(second) > len(first) and second[: len(first)] == first
+    return sizes[first] - (sizes[second] if is_inside else 0)
+
+
+def _ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of files that may be copies, the one to keep first."""
+    splits = {name: _split(name.rpartition("/")[0]) for name in names}
+    if len(set(splits.values()) - {None}) == len(splits):
+        return  # each file is in another split
+    ranked = sorted(
+        names, key=lambda name: (splits[name] is None, name.count("/"), len(name), name)
+    )
+    for position, kept in enumerate(ranked):
+        for repeated in ranked[position + 1 :]:
+            if len({splits[kept], splits[repeated]} - {None}) < 2:
+                yield kept, repeated
+
+
+@lru_cache(maxsize=4096)
+def _split(folder: str) -> int | None:
+    found = [split for part in folder.split("/") if (split := split_from_name(part))]
+    return found[-1][0] if found else None
+
+
+def _trees(kept: str, repeated: str) -> tuple[Folders, Folders]:
+    """Return the folders of two files without the last ones that are equal.
+
+    The second tree never contains the first: ``images`` and ``images/images``.
+    """
+    all_of_kept = folders_of(kept)
+    first, second = all_of_kept, folders_of(repeated)
+    while first and second and first[-1] == second[-1]:
+        shorter = second[:-1]
+        if all_of_kept[: len(shorter)] == shorter:
+            break
+        first, second = first[:-1], shorter
+    return first, second
+
+
+class _Contents:
+    """Compares the content of files; each is read once.
+
+    Args:
+        source: The files.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._digests: dict[str, bytes | None] = {}
+
+    def are_alike(self, pairs: list[tuple[str, str]]) -> bool:
+        """Return True if one of a few pairs has the same content."""
+        step = max(len(pairs) // _SAMPLES, 1)
+        return any(self.are_equal(*pair) for pair in pairs[::step][:_SAMPLES])
+
+    def are_equal(self, first: str, second: str) -> bool:
+        """Return True if two files can be read and have the same content."""
+        digest = self._digest(first)
+        return digest is not None and digest == self._digest(second)
+
+    def _digest(self, name: str) -> bytes | None:
+        if name not in self._digests:
+            ((_, content),) = self._source.read_all([name])
+            self._digests[name] = (
+                None if isinstance(content, SkipReason) else hashlib.sha256(content).digest()
+            )
+        return self._digests[name]

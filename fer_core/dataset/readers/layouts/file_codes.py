@@ -1,0 +1,135 @@
+"""Datasets whose file names contain the class, such as JAFFE's ``KA.AN1.39.tiff``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fer_core.dataset.folder_emotions import emotion_of_folder
+from fer_core.dataset.readers.layouts.places import Layout, Place, folders_of
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.emotions import EMOTIONS8, emotion_from_name
+
+#: A source has codes in its file names if at least this share of the pictures has one.
+_MIN_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """The codes of one dataset.
+
+    Attributes:
+        title: The name of the dataset.
+        pattern: Matches the start of a file name; its group is the code.
+        classes: The class by code, in lower case.
+    """
+
+    title: str
+    pattern: re.Pattern[str]
+    classes: dict[str, str]
+
+    def class_of(self, file_name: str) -> str | None:
+        """Return the class of a picture."""
+        match = self.pattern.match(file_name)
+        return None if match is None else self.classes.get(match[1].lower())
+
+
+def _codes(title: str, pattern: str, classes: str) -> _Codes:
+    pairs = (pair.partition("=")[::2] for pair in classes.split())
+    return _Codes(title, re.compile(pattern, re.IGNORECASE), dict(pairs))
+
+
+#: By dataset: the pattern of its file names, and the meaning of its codes.
+_DATASETS = (
+    # Initials, expression with its number, running number: KA.AN1.39.tiff
+    _codes(
+        "JAFFE",
+        r"[A-Z]{2}[.\-_](AN|DI|FE|HA|NE|SA|SU)\d[.\-_]\d+(?!\d)",
+        "an=angry di=disgust fe=fear ha=happy ne=neutral sa=sad su=surprise",
+    ),
+    # Session, sex, number, expression, view: AF01ANS.JPG
+    _codes(
+        "KDEF",
+        r"[AB][FM]\d{2}(AF|AN|DI|HA|NE|SA|SU)(?:FL|FR|HL|HR|S)(?![A-Z])",
+        "af=fear an=angry di=disgust ha=happy ne=neutral sa=sad su=surprise",
+    ),
+    # Number, age group, sex, expression, set: 004_o_m_a_a.jpg
+    _codes(
+        "FACES",
+        r"\d{3}_[ymo]_[mf]_([adfhns])_[ab](?![A-Z0-9])",
+        "a=angry d=disgust f=fear h=happy n=neutral s=sad",
+    ),
+    # Number and sex, expression, open or closed mouth: 01F_AN_C.BMP
+    _codes(
+        "NimStim",
+        r"\d{2}[FM]_(AN|CA|DI|FE|HA|NE|SA|SP|SU)_[COX](?![A-Z0-9])",
+        "an=angry ca=calm di=disgust fe=fear ha=happy ne=neutral sa=sad sp=surprise su=surprise",
+    ),
+    # Group, number, photo, expression: CFD-WM-001-014-HC.jpg
+    _codes(
+        "CFD",
+        r"CFD-[A-Z]{2}-\d{3}-\d{3}-(N|A|F|HC|HO)(?![A-Z0-9])",
+        "n=neutral a=angry f=fear hc=happy ho=happy",
+    ),
+    # Modality, channel, emotion, intensity, statement, repetition, actor: 02-01-06-01-02-01-12.jpg
+    _codes(
+        "RAVDESS",
+        r"0[1-3]-0[12]-(0[1-8])-\d{2}-\d{2}-\d{2}-\d{2}(?!\d)",
+        "01=neutral 02=calm 03=happy 04=sad 05=angry 06=fear 07=disgust 08=surprise",
+    ),
+)
+
+
+def read_file_codes(pictures: Sequence[str], problems: ProblemLog) -> Layout | None:
+    """Read pictures whose file names contain a code or the name of their emotion.
+
+    The codes are those of public datasets. Names of emotions are recognized as parts of the file
+    name (``happy_001.jpg``, ``1001_DFA_ANG_XX.jpg``) if each picture has exactly one.
+
+    Args:
+        pictures: The paths of the pictures.
+        problems: Collects the pictures without a code.
+
+    Returns:
+        None if the file names have no codes.
+    """
+    for codes in _DATASETS:
+        classes = _classes_of(pictures, codes.class_of)
+        if len(classes) >= _MIN_SHARE * len(pictures):
+            return _layout(pictures, classes, f"the codes of {codes.title}", problems)
+    classes = _classes_of(pictures, _named_emotion)
+    if len(classes) >= _MIN_SHARE * len(pictures) and len(set(classes.values())) > 1:
+        return _layout(pictures, classes, "the names of emotions", problems)
+    return None
+
+
+def _classes_of(pictures: Sequence[str], class_of: Callable[[str], str | None]) -> dict[str, str]:
+    return {
+        name: found for name in pictures if (found := class_of(name.rpartition("/")[2])) is not None
+    }
+
+
+def _layout(
+    pictures: Sequence[str], classes: dict[str, str], title: str, problems: ProblemLog
+) -> Layout:
+    without = SkipReason(f"has a file name without {title}")
+    places: dict[tuple[str, tuple[str, ...]], tuple[Place, ...]] = {}
+    found: dict[str, tuple[Place, ...]] = {}
+    for name in pictures:
+        if name in classes:
+            key = classes[name], folders_of(name)
+            found[name] = places.setdefault(key, (Place(*key),))
+        else:
+            problems.add(name, without)
+    note = f"The classes were read from {title} in the file names."
+    return Layout(found, asks_for_folders=False, notes=[note])
+
+
+def _named_emotion(file_name: str) -> str | None:
+    """Return the only emotion that the parts of a file name name."""
+    stem = file_name.rpartition(".")[0]
+    parts = re.findall(r"[^\W\d_]{3,}", stem)
+    found = {emotion_from_name(part, EMOTIONS8) or emotion_of_folder(part) for part in parts}
+    found.discard(None)
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,112 @@
+"""Where the faces of a source are, and what its layout says about each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.persons import Person
+from fer_core.dataset.readers.sources import Source
+
+#: The names of the folders that a path consists of.
+Folders = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The position of a face in a picture.
+
+    Attributes:
+        left: Left edge in pixels, or as a fraction of the width.
+        top: Top edge in pixels, or as a fraction of the height.
+        right: Right edge, like ``left``.
+        bottom: Bottom edge, like ``top``.
+        is_relative: True for fractions.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    is_relative: bool = False
+
+    def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Return the part of a grayscale picture in the box; None if it is empty."""
+        height, width = picture.shape
+        x_scale, y_scale = (width, height) if self.is_relative else (1, 1)
+        left, right = (round(value * x_scale) for value in (self.left, self.right))
+        top, bottom = (round(value * y_scale) for value in (self.top, self.bottom))
+        part = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        return part if part.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the layout says about a face.
+
+    Attributes:
+        class_name: Its class.
+        above: The folders that may name its split or its person, the outermost first.
+        below: The folders below that of its class.
+        split: Index into ``SPLITS`` if a list or table names the split; then the folders do not
+            matter.
+        person: The person, if the layout names one.
+        box: The position of the face; None if the picture is the face.
+    """
+
+    class_name: str
+    above: Folders = ()
+    below: Folders = ()
+    split: int | None = None
+    person: Person | None = None
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of a source.
+
+    Attributes:
+        source: Reads them.
+        names: Their paths in the source.
+        pictures: The paths of those that are pictures.
+    """
+
+    source: Source
+    names: Sequence[str]
+    pictures: Sequence[str]
+
+
+@dataclass
+class Layout:
+    """A source whose layout was recognized.
+
+    Attributes:
+        places: The faces of each picture, by its path.
+        asks_for_folders: True if folders that name neither a split nor a class have to be explained
+            by the user. If False, only those next to a folder that names a split.
+        may_be_classes: True if folders that name no split may be classes.
+        notes: Sentences about how the source is read.
+        open_classes: Folders of pictures next to folders of splits, of which it is not known
+            whether they are classes.
+    """
+
+    places: dict[str, tuple[Place, ...]]
+    asks_for_folders: bool = True
+    may_be_classes: bool = False
+    notes: list[str] = field(default_factory=list)
+    open_classes: set[Folders] = field(default_factory=set)
+
+
+def folders_of(name: str) -> Folders:
+    """Return the folders of a path inside a source."""
+    return _parts(name.rpartition("/")[0])
+
+
+@lru_cache(maxsize=65_536)
+def _parts(folder: str) -> Folders:
+    return tuple(folder.split("/")) if folder else ()

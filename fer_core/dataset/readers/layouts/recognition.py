@@ -1,0 +1,108 @@
+"""Recognize the layout of the pictures in a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fer_core.classes import MAX_CLASSES
+from fer_core.dataset.class_mapping import ClassChoice
+from fer_core.dataset.folder_emotions import emotion_of_folder
+from fer_core.dataset.folder_roles import FolderRoles
+from fer_core.dataset.readers.layouts.affectnet import read_affectnet
+from fer_core.dataset.readers.layouts.class_tree import read_class_tree
+from fer_core.dataset.readers.layouts.copies import drop_copies
+from fer_core.dataset.readers.layouts.file_codes import read_file_codes
+from fer_core.dataset.readers.layouts.list_files import apply_split_lists, read_list_files
+from fer_core.dataset.readers.layouts.places import Layout, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.split_folders import SplitFolders, find_split_folders
+from fer_core.dataset.readers.layouts.yolo import read_yolo
+from fer_core.dataset.readers.problems import ProblemLog
+from fer_core.errors import InputError
+
+#: Folders with names of emotions are the classes if they contain this share of the pictures.
+_MIN_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """The pictures of a source with their classes and splits.
+
+    Attributes:
+        layout: The faces, without repeated trees.
+        splits: The splits by folders, and the folders about which the user has to decide.
+        repeated: A sentence for each repeated tree.
+    """
+
+    layout: Layout
+    splits: SplitFolders
+    repeated: list[str]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about how the source is read."""
+        return (*self.layout.notes, *self.splits.notes)
+
+
+def arrange(
+    files: SourceFiles,
+    choice: ClassChoice,
+    roles: FolderRoles,
+    problems: ProblemLog,
+) -> Arrangement:
+    """Find the class and the split of each picture of a source.
+
+    Args:
+        files: The files of the source.
+        choice: How the classes become those of the dataset.
+        roles: What the user says about folders.
+        problems: Collects pictures without a class, and repeated trees.
+
+    Raises:
+        InputError: A folder with a role does not exist.
+    """
+    root = files.source.label
+    missing = roles.missing({(root,), *(folders_of(name) for name in files.pictures)})
+    if missing:
+        raise InputError(
+            f"{root} contains no folder {missing[0]!r} with pictures, which --split "
+            "names; its folders are listed by 'dataset classes'."
+        )
+    layout = _layout(files, choice, roles, problems)
+    apply_split_lists(files, layout)
+    repeated = drop_copies(layout, files.source, problems)
+    return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
+
+
+def _layout(
+    files: SourceFiles,
+    choice: ClassChoice,
+    roles: FolderRoles,
+    problems: ProblemLog,
+) -> Layout:
+    if _share_in_emotion_folders(files.pictures) < _MIN_SHARE:
+        for reader in (read_affectnet, read_list_files, read_yolo):
+            layout = reader(files, problems)
+            if layout is not None:
+                return layout
+        if choice.fixed_classes is not None or not _are_few_folders(files.pictures):
+            layout = read_file_codes(files.pictures, problems)
+            if layout is not None:
+                return layout
+    return read_class_tree(files.pictures, choice, roles, problems)
+
+
+def _share_in_emotion_folders(pictures: Sequence[str]) -> float:
+    by_folder: dict[str, bool] = {}
+    count = 0
+    for name in pictures:
+        folder = name.rpartition("/")[0]
+        if folder not in by_folder:
+            by_folder[folder] = any(emotion_of_folder(part) for part in folder.split("/"))
+        count += by_folder[folder]
+    return count / len(pictures) if pictures else 0.0
+
+
+def _are_few_folders(pictures: Sequence[str]) -> bool:
+    """Return True if the folders of the pictures can be classes that keep their names."""
+    return 2 <= len({folders_of(name)[-1:] for name in pictures}) <= MAX_CLASSES

@@ -1,0 +1,192 @@
+"""YOLO: ``images/train/a.jpg`` with ``labels/train/a.txt``, one line per box, the class first."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import PurePosixPath
+
+from fer_core.dataset.readers.layouts.places import Box, Layout, Place, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.small_files import read_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+
+#: A box with at least this share of the picture is the whole picture: face crops that were labeled
+#: for a detector have a box that misses a few pixels at the edges.
+WHOLE_PICTURE = 0.9
+_MAX_CONFIGURATION_BYTES = 2**20
+_MAX_LABEL_BYTES = 2**20
+#: Number of text files that are read to recognize labels next to their pictures.
+_PROBED_FILES = 5
+
+_NO_LABELS = SkipReason("has no file of labels")
+_NO_BOX = SkipReason("has no box in its file of labels")
+_BAD_LINE = SkipReason("has a line that is not a class number and a box of values from 0 to 1")
+
+
+def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
+    """Read pictures in ``images/`` with files of boxes in ``labels/``, in YOLO's format.
+
+    Both orders of the folders are read: ``images/train/`` and ``train/images/``; also files of
+    labels in the folder of the pictures. Each box is a
+    face. A box that covers nearly the whole picture is not cut. The names of the classes come from
+    ``names`` in ``data.yaml``, or from ``classes.txt``; without them the classes are numbers.
+
+    Args:
+        files: The files of the source.
+        problems: Collects the pictures and lines that cannot be used.
+
+    Returns:
+        None if no picture has a file of labels.
+    """
+    labels = _label_files(files)
+    if not labels:
+        return None
+    class_names = _class_names(files)
+    places: dict[str, tuple[Place, ...]] = {}
+    cut = whole = 0
+    for picture in files.pictures:
+        if picture not in labels:
+            problems.add(picture, _NO_LABELS)
+    contents = files.source.read_all(list(labels.values()))
+    for picture, (label_path, content) in zip(labels, contents, strict=True):
+        if isinstance(content, SkipReason):
+            problems.add(label_path, content)
+            continue
+        above = tuple(part for part in folders_of(picture) if part.lower() != "images")
+        faces = []
+        for number, line in enumerate(content[:_MAX_LABEL_BYTES].splitlines(), start=1):
+            if not line.strip():
+                continue
+            found = _parsed(line)
+            if found is None:
+                problems.add(f"{label_path}:{number}", _BAD_LINE)
+                continue
+            class_number, box = found
+            name = class_names.get(class_number, str(class_number))
+            faces.append(Place(name, above, box=box))
+            cut, whole = cut + (box is not None), whole + (box is None)
+        if faces:
+            places[picture] = tuple(faces)
+        else:
+            problems.add(picture, _NO_BOX)
+    note = (
+        f"The classes and boxes were read from YOLO's labels: {cut:,} boxes were cut out, and "
+        f"{whole:,} pictures were used as a whole because the box covers at least "
+        f"{WHOLE_PICTURE:.0%} of them."
+    )
+    return Layout(places, notes=[note])
+
+
+def _label_files(files: SourceFiles) -> dict[str, str]:
+    """Return the file of labels of each picture that has one: in ``labels/``, or next to it."""
+    known = set(files.names)
+    paths = {picture: _label_path(picture) for picture in files.pictures}
+    found = {picture: path for picture, path in paths.items() if path in known}
+    if found:
+        return found
+    beside = {
+        picture: path
+        for picture in files.pictures
+        if (path := str(PurePosixPath(picture).with_suffix(".txt"))) in known
+    }
+    # Other datasets have text files next to their pictures as well.
+    for _, content in files.source.read_all(list(beside.values())[:_PROBED_FILES]):
+        if isinstance(content, SkipReason) or not all(map(_parsed, content.splitlines())):
+            return {}
+    return beside
+
+
+def _label_path(picture: str) -> str | None:
+    """Return the path of the file of labels for a picture, by the rule of YOLO's programs."""
+    parts = picture.split("/")
+    for position in range(len(parts) - 2, -1, -1):
+        if parts[position].lower() == "images":
+            labels = "LABELS" if parts[position].isupper() else "labels"
+            file_name = str(PurePosixPath(parts[-1]).with_suffix(".txt"))
+            return "/".join((*parts[:position], labels, *parts[position + 1 : -1], file_name))
+    return None
+
+
+def _parsed(line: bytes) -> tuple[int, Box | None] | None:
+    """Return class number and box of a line; None if it is invalid.
+
+    Four values are center, width and height; more are the corners of a polygon.
+    """
+    try:
+        first, *values = (float(word) for word in line.split())
+    except ValueError:
+        return None
+    is_valid = first.is_integer() and 0 <= first <= 99 and len(values) >= 4
+    if not is_valid or not all(math.isfinite(value) and -0.01 <= value <= 1.01 for value in values):
+        return None
+    # A fifth value after the box is the confidence of a prediction.
+    if len(values) <= 5:
+        x, y, width, height = values[:4]
+        edges = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    else:
+        edges = min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+    left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in edges)
+    area = (right - left) * (bottom - top)
+    if area <= 0:
+        return None
+    is_whole = area >= WHOLE_PICTURE
+    return int(first), None if is_whole else Box(left, top, right, bottom, is_relative=True)
+
+
+def _class_names(files: SourceFiles) -> dict[int, str]:
+    """Return the names of the classes by their number; empty if no file has them."""
+    for name in sorted(files.names, key=lambda name: name.count("/")):
+        file_name = name.rpartition("/")[2].lower()
+        is_list = file_name in ("classes.txt", "obj.names", "_darknet.labels")
+        if not is_list and not file_name.endswith((".yaml", ".yml")):
+            continue
+        text = read_text(files.source, name, _MAX_CONFIGURATION_BYTES)
+        if isinstance(text, SkipReason):
+            continue
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        found = dict(enumerate(lines)) if is_list else names_in_yaml(text)
+        if found:
+            return found
+    return {}
+
+
+def names_in_yaml(text: str) -> dict[int, str]:
+    """Return ``names`` of a ``data.yaml``; empty if there is none.
+
+    Only this key is parsed: a list in brackets or in lines with a dash, or numbers with a name.
+    """
+    match = re.search(r"^names\s*:[ \t]*(.*)$", text, re.MULTILINE)
+    if match is None:
+        return {}
+    value, rest = _without_comment(match[1]), text[match.end() :]
+    if value.startswith(("[", "{")):
+        inside = re.match(r"[\[{](.*?)[\]}]", value + rest, re.DOTALL)
+        items = [] if inside is None else _items(inside[1])
+        return _numbered(items)
+    block = []
+    for line in rest.splitlines():
+        content = _without_comment(line)
+        if content and not line[0].isspace() and not content.startswith("-"):
+            break
+        if content:
+            block.append(content.removeprefix("-").strip())
+    return _numbered(block)
+
+
+def _without_comment(line: str) -> str:
+    return re.sub(r"(^|\s)#.*$", "", line).strip()
+
+
+def _items(text: str) -> list[str]:
+    """Split at commas outside quotes."""
+    return [item for item in re.findall(r"(?:'[^']*'|\"[^\"]*\"|[^,'\"])+", text) if item.strip()]
+
+
+def _numbered(items: list[str]) -> dict[int, str]:
+    """Return names by number, from ``name`` or ``number: name``."""
+    names = {}
+    for position, item in enumerate(items):
+        match = re.fullmatch(r"\s*['\"]?(\d{1,3})['\"]?\s*:\s*(.+)", item.strip(), re.DOTALL)
+        number, name = (int(match[1]), match[2]) if match else (position, item)
+        names[number] = name.strip().strip("'\"").strip()
+    return names

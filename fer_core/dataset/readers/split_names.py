@@ -1,0 +1,106 @@
+"""Recognize the split that the name of a folder, table or Usage value names, by its parts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from fer_core.dataset.face_set import SPLITS
+
+
+@lru_cache(maxsize=4096)
+def split_from_name(name: str) -> tuple[int, bool] | None:
+    """Return the split of a folder, table or Usage value, and whether it is official.
+
+    The name is divided into parts at spaces, punctuation, digits and capital letters. One part that
+    names a split is enough (``my-training``, ``val_afew``, ``test (1)``), in any case and order.
+
+    Args:
+        name: ``"Public Test"``, ``"training_set"``, ``"valData"``.
+
+    Returns:
+        Index into ``SPLITS``, and whether it is the official name of one of FER2013's two test
+        sets; None if no part names a split, or if two parts contradict each other
+        (``train_val``, ``not_test``).
+    """
+    parts = _parts(name)
+    official = _OFFICIAL.get(frozenset(part for part in parts if not _is_general(part)))
+    if official is not None:
+        return SPLITS.index(official), True
+    found = {split for part in parts for split in _splits_of_part(part)}
+    if len(found) != 1 or not _NEGATIONS.isdisjoint(parts):
+        return None
+    (split,) = found
+    return SPLITS.index(split), False
+
+
+@lru_cache(maxsize=4096)
+def is_evaluation_name(name: str) -> bool:
+    """Return True for names such as ``eval`` and ``dev``, which some datasets use for test data."""
+    kinds = {bool(_EVALUATION.fullmatch(part)) for part in _parts(name) if _splits_of_part(part)}
+    return kinds == {True}
+
+
+@lru_cache(maxsize=4096)
+def is_plain_split_name(name: str) -> bool:
+    """Return True if a name consists of a split and general words: ``test``, ``test_set (1)``."""
+    return all(_splits_of_part(part) or _FILLER.fullmatch(part) for part in _parts(name))
+
+
+#: FER2013's test sets, by their parts.
+_OFFICIAL = {
+    frozenset(parts): split
+    for parts, split in (
+        (("public", "test"), "validation"),
+        (("publictest",), "validation"),
+        (("private", "test"), "test"),
+        (("privatetest",), "test"),
+    )
+}
+_NEGATIONS = frozenset(("no", "not", "non", "without", "except", "un"))
+
+_TRAIN = r"train(?:s|ing)?|trn"
+_EVALUATION_WORD = r"dev(?:el|elopment)?|eval(?:uation|uate)?"
+_VALIDATION = rf"val(?:s|id|ids|idation|idate|idating)?|{_EVALUATION_WORD}"
+_TEST = r"test(?:s|ing)?|tst"
+_FILLERS = (
+    r"(?:data|datas|sets?|dataset|images?|imgs?|pics?|pictures?|photos?|faces?|files?|samples?|"
+    r"examples?|splits?|folders?|dirs?|copy|part|subset|partition)"
+)
+_FILLER = re.compile(_FILLERS)
+_EVALUATION = re.compile(rf"(?:{_EVALUATION_WORD}){_FILLERS}*")
+#: Words with general words before or after them: "trainset", "imagestest", "mytrainingdata".
+_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (split, re.compile(rf"(?:my|new|all|{_FILLERS})*(?:{words}){_FILLERS}*"))
+    for split, words in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST))
+)
+#: Two splits in one word: "trainval".
+_TWO_SPLITS = re.compile(rf"(?:{_TRAIN}|{_VALIDATION}|{_TEST}){{2,}}{_FILLERS}*")
+
+
+def _is_general(part: str) -> bool:
+    return part == "fer" or _FILLER.fullmatch(part) is not None
+
+
+@lru_cache(maxsize=4096)
+def _parts(name: str) -> frozenset[str]:
+    """Return the words of a name in lower case; those that name no split by their capitals."""
+    parts: set[str] = set()
+    for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
+        folded = word.casefold()
+        if _splits_of_part(folded):  # "TRAIN", "vAL", "trainset"
+            parts.add(folded)
+        else:  # "PublicTest", "AFEWVal"
+            pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z]+", word)
+            parts |= {piece.casefold() for piece in pieces}
+    return frozenset(parts)
+
+
+@lru_cache(maxsize=4096)
+def _splits_of_part(part: str) -> tuple[str, ...]:
+    """Return the splits that one part names: two of them contradict each other."""
+    found = tuple(split for split, pattern in _WORDS if pattern.fullmatch(part))
+    if not found and _TWO_SPLITS.fullmatch(part):
+        return SPLITS
+    return found

@@ -1,0 +1,72 @@
+"""The folders of a source before its import: which split each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from fer_core.dataset.face_set import SPLITS
+from fer_core.dataset.folder_roles import FolderRoles, Role
+from fer_core.dataset.readers.layouts.split_folders import SplitFolder
+from fer_studio.ui.text import plain_text
+
+_LEFT_OUT = "(leave out)"
+_CLASS = "a class"
+#: More folders are a sign of another layout; the message names the first of them.
+_MAX_SHOWN = 40
+
+
+def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | None:
+    """Draw a field for each folder that is a split or may be one.
+
+    Args:
+        folders: The folders of the source.
+        key: Identifies the source.
+
+    Returns:
+        The roles that differ from those that the names say; None while the user has not decided
+        about a folder.
+    """
+    if not folders:
+        return FolderRoles()
+    message = st.container()
+    roles: list[tuple[str, Role]] = []
+    open_names: list[str] = []
+    with st.container(horizontal=True, key="import_folders"):
+        for number, folder in enumerate(folders[:_MAX_SHOWN]):
+            chosen = _field(folder, f"import_folder_{key}_{number}")
+            if chosen is None:
+                open_names.append(folder.name)
+            elif chosen != folder.role:
+                roles.append((folder.name, _role(chosen)))
+    open_names += [folder.name for folder in folders[_MAX_SHOWN:] if folder.role is None]
+    if not open_names:
+        return FolderRoles(tuple(roles))
+    shown = ", ".join(plain_text(name) for name in open_names[:5])
+    more = f" and {len(open_names) - 5:,} more" if len(open_names) > 5 else ""
+    message.warning(
+        f"Choose what {shown}{more} {'is' if len(open_names) == 1 else 'are'}: the name is neither "
+        "that of a split nor of a class.",
+        icon=":material/help:",
+    )
+    return None
+
+
+def _field(folder: SplitFolder, key: str) -> str | None:
+    options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEFT_OUT]
+    return st.selectbox(
+        f"{plain_text(folder.name)} ({folder.count:,})",
+        options,
+        index=None if folder.role is None else options.index(folder.role or _LEFT_OUT),
+        placeholder="Choose",
+        key=key,
+        width=190,
+        help="The split to which the pictures in this folder belong.",
+    )
+
+
+def _role(chosen: str) -> Role:
+    if chosen == _LEFT_OUT:
+        return None
+    return "class" if chosen == _CLASS else chosen  # type: ignore[return-value]
