@@ -2,8 +2,8 @@
 
 ``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
-probabilities) and ``README.md`` (the model card). A run's own bundle, ``runs/<id>/bundle/``, is
-listed under the run's name.
+probabilities), ``image_hashes.npz`` (which images it has seen) and ``README.md`` (the model card).
+A run's own bundle, ``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from fer_core.files import (
     write_json,
     write_text,
 )
+from fer_core.image_hashes import IMAGE_HASHES_FILE
 from fer_core.plain_records import read_plain_record
 from fer_core.settings import Settings, is_shipped_model
 
@@ -560,6 +561,7 @@ _BUNDLE_FILES = frozenset(
         KERAS_MODEL_FILE,
         CALIBRATION_FILE,
         PREDICTIONS_FILE,
+        IMAGE_HASHES_FILE,
         MODEL_CARD_FILE,
     )
 )

@@ -21,6 +21,14 @@ EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
 #: Added to the calibrated exponent for *strong*.
 _STRONG_EXPONENT_INCREMENT = 0.25
 
+#: The accuracy in percent that confident predictions should reach; a key of ``thresholds``.
+_CONFIDENT_ACCURACY = "80"
+#: The lowest minimum confidence, which also applies without thresholds: below it the most probable
+#: of seven classes is often not much more probable than the next.
+LOWEST_MINIMUM_CONFIDENCE = 0.4
+#: The minimum confidence of a model that reaches the accuracy at no threshold.
+_HIGHEST_MINIMUM_CONFIDENCE = 0.9
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -51,6 +59,19 @@ class Calibration:
         if self.thresholds:
             document["confidence_thresholds"] = self.thresholds
         return document
+
+    @property
+    def minimum_confidence(self) -> float:
+        """The confidence, 0 to 1, from which a prediction is shown as certain.
+
+        On validation images 80 % of the predictions with this confidence were correct.
+        """
+        if _CONFIDENT_ACCURACY not in self.thresholds:
+            return LOWEST_MINIMUM_CONFIDENCE
+        threshold = self.thresholds[_CONFIDENT_ACCURACY]
+        if threshold is None:
+            return _HIGHEST_MINIMUM_CONFIDENCE
+        return min(max(threshold, LOWEST_MINIMUM_CONFIDENCE), _HIGHEST_MINIMUM_CONFIDENCE)
 
     def exponent(self, emphasis: Emphasis = "default") -> float:
         """Return the exponent for an emphasis on rare classes."""

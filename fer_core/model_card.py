@@ -129,13 +129,13 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
         "",
         *[f"- {_as_text(warning)}" for warning in document["warnings"]],
         *([""] if document["warnings"] else []),
-        f"{overall['n']:,} images; 95 % intervals in parentheses.",
+        f"{overall['n']:,} images; 95 % intervals in parentheses.{_seen(document.get('seen'))}",
         "",
         "| metric | value |",
         "|---|---|",
         *[f"| {name} | {_with_interval(overall[key], pattern)} |" for name, key, pattern in named],
     ]
-    if overall["leak_free_accuracy"] is not None:
+    if overall["leak_free_accuracy"] is not None and overall["leak_free_n"]:
         leak_free = _with_interval(overall["leak_free_accuracy"], ".1%")
         lines.append(
             f"| accuracy on the {overall['leak_free_n']:,} images {_without_copies(overall)} | "
@@ -160,6 +160,13 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
         cells = [_with_interval(class_metrics[key], ".3f") for key in ("precision", "recall", "f1")]
         lines.append(f"| {_as_text(name)} | {' | '.join(cells)} | {class_metrics['support']:,} |")
     return "\n".join([*lines, *_robustness(document["robustness"])])
+
+
+def _seen(seen: dict[str, Any] | None) -> str:
+    """Return a sentence about images that the model has seen; the warnings state the others."""
+    if seen is None or not seen["unseen"]:
+        return ""
+    return f" The model has not seen {seen['unseen']:,} of them in its training."
 
 
 def _votes(votes: dict[str, Any] | None) -> list[str]:

@@ -93,6 +93,11 @@ class Predictor:
         return self.calibration.temperature
 
     @property
+    def minimum_confidence(self) -> float:
+        """The confidence from which a prediction is shown as certain, 0 to 1."""
+        return self.calibration.minimum_confidence
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the probabilities."""
         return self._classes

@@ -98,6 +98,7 @@ class CenterPredictor:
 
     classes: tuple[str, ...] = EMOTIONS
     input_shape: tuple[int, int, int] = (48, 48, 1)
+    minimum_confidence: float = 0.0
     batches: list[int] = field(default_factory=list)
 
     def probabilities(self, crops: Image) -> NDArray[np.float32]:

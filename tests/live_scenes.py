@@ -82,6 +82,7 @@ class FixedPredictor:
 
     classes: tuple[str, ...] = EMOTIONS
     input_shape = (48, 48, 1)
+    minimum_confidence = 0.0
 
     def __init__(self, *probabilities: float) -> None:
         self.row = np.array(probabilities or (0.1, 0.0, 0.0, 0.8, 0.0, 0.0, 0.1), np.float32)

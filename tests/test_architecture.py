@@ -46,13 +46,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Logit adjustment and temperature scaling are in metrics, with the other functions of
     # probabilities.
     "calibration": {"emotions", "metrics"},
-    "bundle": {"classes", "calibration"},
+    # Content keys of the images that a model has seen: arrays in, a file out.
+    "image_hashes": set(),
+    "bundle": {"classes", "calibration", "image_hashes"},
     "predictor": {"bundle", "calibration", "recipes"},
     "model_card": {"bundle"},
     # Import and export select the backend of Keras as training does.
     "exchange": {"predictor", "model_card", "keras_backend"},
     "keras_backend": set(),
-    "training": {"dataset", "metrics", "recipes", "keras_backend"},
+    "training": {"dataset", "metrics", "recipes", "keras_backend", "image_hashes"},
     # The end of a training evaluates and publishes, which needs the serving packages.
     "training.bundle_writer": {"training", "evaluation", "exchange"},
     # A run whose model is the default model is not deleted.

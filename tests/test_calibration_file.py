@@ -52,6 +52,22 @@ def test_a_damaged_file_is_refused(tmp_path: Path, document: object, message: st
         read_calibration(tmp_path / "calibration.json", "model")
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "minimum"),
+    [
+        ({}, 0.4),  # not calibrated
+        ({"80": 0.0, "90": 0.62}, 0.4),  # all predictions together are that accurate
+        ({"80": 0.57}, 0.57),
+        ({"80": 0.97}, 0.9),
+        ({"80": None, "90": None}, 0.9),  # reached at no threshold
+    ],
+)
+def test_the_minimum_confidence_reaches_80_percent(
+    thresholds: dict[str, float | None], minimum: float
+) -> None:
+    assert Calibration(thresholds=thresholds).minimum_confidence == minimum
+
+
 def test_emphasis_on_rare_emotions() -> None:
     assert [WHOLE.exponent(one) for one in ("none", "default", "strong")] == [0, 0.25, 0.5]
     assert Calibration(1.0, PRIOR, 0.9).exponent("strong") == 1

@@ -25,6 +25,8 @@ _GAP_SECONDS = 1.5
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
 _PERCENT = "%.0f %%"
+#: Of the time without a certain class; no class has this gray.
+_UNSURE_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
 # Sizes in pixels.
@@ -188,12 +190,14 @@ def shares_height(persons: int) -> int:
 
 
 def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
-    """Return a bar per person: the share of time in which each emotion was the most probable.
+    """Return a bar per person: the share of time in which each emotion was shown.
 
     Args:
-        shares: By person and class, 0 to 1; the shares of one person sum to 1.
+        shares: By person and class, 0 to 1; the shares of one person sum to 1. The last one is the
+            time without a certain class, in gray.
     """
-    colors = class_colors(next(iter(shares.values()), {}))
+    names = list(next(iter(shares.values()), {}))
+    colors = {**class_colors(names[:-1]), **dict.fromkeys(names[-1:], _UNSURE_COLOR)}
     return {
         "animation": False,
         "legend": _LEGEND,
@@ -231,7 +235,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                     for share in shares.values()
                 ],
             }
-            for emotion in next(iter(shares.values()), {})
+            for emotion in names
         ],
     }
 

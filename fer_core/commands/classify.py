@@ -225,5 +225,18 @@ def _text(entry: dict[str, Any]) -> str:
         lines.append(f"    {entry['note']}")
     for face in entry["faces"]:
         x, y, width, height = face["box"]
-        lines.append(f"    {face['label']} {face['score']:.0%} at {x},{y} {width}x{height}")
+        lines.append(f"    {_label(face)} at {x},{y} {width}x{height}")
     return "\n".join(lines)
+
+
+def _label(face: dict[str, Any]) -> str:
+    """Return the result for a face in the document, as pictures show it."""
+    from fer_core.vision.face import NOT_SURE, TOO_SMALL
+
+    if face["is_too_small"]:
+        return TOO_SMALL
+    if face["is_confident"]:
+        return f"{face['label']} {face['score']:.0%}"
+    shares = face["probabilities"]
+    first, second = sorted(shares, key=lambda name: -shares[name])[:2]
+    return f"{NOT_SURE}: {first} or {second}"

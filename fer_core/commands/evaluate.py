@@ -117,6 +117,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         document["curation"] = curated.to_json()
         heading += f", curated: {curated.summary or 'no changes'}"
     text = _text(document)
+    if result.seen is not None:
+        text += f"\n{result.seen.summary}"
     if against_votes is not None:
         document["votes"] = against_votes.to_json()
         heading += ", against the plurality of annotator votes"
@@ -197,7 +199,7 @@ def _write_files(
     votes: VoteEvaluation | None,
 ) -> None:
     """Write the requested files and print their paths."""
-    for warning in result.facts.warnings:
+    for warning in result.warnings:
         _print_message(f"note: {warning}")
     if arguments.predictions:
         write_file(arguments.predictions, predictions_csv(result))
@@ -250,11 +252,16 @@ def _text(document: dict[str, Any]) -> str:
         for name, metrics in document["per_class"].items()
     ]
     leak_free = document["leak_free"]
+    without_copies = (
+        f"{leak_free['n']:,} of them outside train, without a copy or near-copy in it: accuracy "
+        f"{number(leak_free['accuracy'], '.2%')}\n"
+        if leak_free["n"]
+        else "none of them is outside train and without a copy or near-copy in it\n"
+    )
     return (
         f"{document['n']:,} images: accuracy {number(document['accuracy'], '.2%')}, macro F1 "
         f"{number(document['macro_f1'], '.3f')}, cross-entropy {number(document['loss'], '.3f')}, "
         f"ECE {number(document['ece'], '.3f')}\n"
-        f"{leak_free['n']:,} of them without a copy or near-copy in train: accuracy "
-        f"{number(leak_free['accuracy'], '.2%')}\n"
+        + without_copies
         + text_table(["", "precision", "recall", "F1", "support"], rows)
     )

@@ -26,6 +26,7 @@ from fer_core.dataset.votes_file import import_votes, read_votes, remove_votes
 from fer_core.errors import InputError
 from fer_core.evaluation.features import bundle_features
 from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
+from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 from fer_core.settings import Settings
 from fer_core.vision.face_check import FaceCheck
 
@@ -110,7 +111,10 @@ def _find(
             bundle, face_set, folder=folder, report=ProgressLines("reading faces")
         )
         if kind == "mislabelled":
-            return find_label_candidates(face_set, features, bundle.record, arguments.split)
+            hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
+            return find_label_candidates(
+                face_set, features, bundle.record, arguments.split, hashes=hashes
+            )
         face_check = FaceCheck().probabilities
         finding = find_non_faces(face_set, features, face_probabilities=face_check)
     elif kind in _EXACT:

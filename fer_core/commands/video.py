@@ -41,11 +41,12 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The model and the detector of all clips, and the model's classes."""
+    """The model and the detector of all clips, with the model's classes and calibration."""
 
     model: str
     detector: str
     classes: tuple[str, ...]
+    minimum_confidence: float
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,12 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     detector = arguments.detector or detector_names(settings)[0]
     predictor = load_predictor(bundle, emphasis=arguments.emphasis)
     analyzer = Analyzer(predictor, make_detector(detector, settings))
-    chosen = _Chosen(_model_name(arguments, bundle.name), detector, predictor.classes)
+    chosen = _Chosen(
+        _model_name(arguments, bundle.name),
+        detector,
+        predictor.classes,
+        predictor.minimum_confidence,
+    )
     request = _Request(arguments, analyzer, chosen, settings)
     _settings(files[0], arguments, chosen)  # invalid options are reported once, before any work
     entries, errors = [], []
@@ -213,6 +219,7 @@ def _settings(
         "start": parse_time(arguments.start) if arguments.start else 0.0,
         "end": parse_time(arguments.end) if arguments.end else None,
         "smoothing_seconds": arguments.smoothing,
+        "minimum_confidence": chosen.minimum_confidence,
         "annotates": arguments.annotate or arguments.blur,
         "blurs": arguments.blur,
     }

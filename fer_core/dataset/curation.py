@@ -298,6 +298,28 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
     return CurationMatch(dict(sorted(by_row.items())), tuple(unknown))
 
 
+def without_relabeled(
+    entries: Sequence[CurationEntry], curation: Curation, face_set: FaceSet
+) -> tuple[CurationEntry, ...]:
+    """Return the decisions of a bulk action without images that were given another label.
+
+    Somebody looked at such an image and chose its label, so that only a decision about this single
+    image replaces it.
+
+    Args:
+        entries: New decisions about images of the dataset.
+        curation: The earlier decisions.
+        face_set: The dataset as imported.
+    """
+    earlier = match_curation(curation, face_set).by_row
+    relabeled = {
+        (face_set.names[row], entry.key)
+        for row, entry in earlier.items()
+        if entry.action == "relabel"
+    }
+    return tuple(entry for entry in entries if entry.identity not in relabeled)
+
+
 @dataclass(frozen=True)
 class CuratedFaceSet:
     """A dataset with its decisions applied.

@@ -20,6 +20,7 @@ from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, 
 from fer_core.evaluation.class_matching import match_rows
 from fer_core.evaluation.facts import facts_on_dataset, facts_on_own_predictions
 from fer_core.evaluation.result import EvaluationResult
+from fer_core.evaluation.seen_images import seen_images
 from fer_core.files import read_arrays
 from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
@@ -65,6 +66,33 @@ def evaluate_split(
         InputError: The split does not exist or has no images, the model has none of their classes,
             or the network cannot be used.
     """
+    return _evaluate(
+        bundle,
+        face_set,
+        split,
+        settings,
+        dataset_name=dataset_name,
+        is_demo_data=is_demo_data,
+        curation=curation,
+        predictor=predictor,
+        report=report,
+        imported=face_set,
+    )
+
+
+def _evaluate(
+    bundle: Bundle,
+    face_set: FaceSet,
+    split: str,
+    settings: Settings,
+    *,
+    dataset_name: str,
+    is_demo_data: bool,
+    curation: str | None,
+    predictor: Predictor | None,
+    report: ProgressReport | None,
+    imported: FaceSet,
+) -> EvaluationResult:
     classes = bundle.record.classes
     matched = match_rows(face_set, _rows_of(face_set, split), classes, bundle.name)
     rows, labels = matched.rows, matched.labels
@@ -78,7 +106,17 @@ def evaluate_split(
             )
             prediction = CachedPrediction(labels, probabilities, *_leak_flags(face_set, rows))
             write_cached(settings, key, prediction)
-    facts = facts_on_dataset(bundle, face_set, split, is_demo_data=is_demo_data, matched=matched)
+    seen = seen_images(
+        bundle,
+        face_set,
+        rows,
+        is_leaked=prediction.is_leaked,
+        is_near_copy=prediction.is_near_copy,
+        imported=imported,
+    )
+    facts = facts_on_dataset(
+        bundle, face_set, split, is_demo_data=is_demo_data, matched=matched, seen=seen
+    )
     return EvaluationResult(
         bundle_name=bundle.name,
         dataset_name=dataset_name,
@@ -88,10 +126,11 @@ def evaluate_split(
         temperature=bundle.temperature,
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
-        is_leaked=prediction.is_leaked,
+        is_leaked=prediction.is_leaked | _in_train(face_set, rows),
         is_near_copy=prediction.is_near_copy,
         data_fingerprint=face_set.fingerprint,
         facts=facts,
+        seen=seen,
         classes=classes,
     )
 
@@ -139,8 +178,8 @@ def evaluate_curated(
 ) -> EvaluationResult:
     """Evaluate a bundle on a split after the curation decisions were applied.
 
-    The rows of the result are rows of ``curated.faces``. The dataset is named "... (curated)" and
-    the first warning says what the curation changed, because metrics on curated images cannot be
+    The rows of the result are rows of ``curated.faces``. The dataset is named "... (curated)" and a
+    warning says what the curation changed, because metrics on curated images cannot be
     compared with metrics on the published images.
 
     Args:
@@ -157,7 +196,7 @@ def evaluate_curated(
     Raises:
         InputError: As for ``evaluate_split``.
     """
-    result = evaluate_split(
+    result = _evaluate(
         bundle,
         curated.faces,
         split,
@@ -167,19 +206,10 @@ def evaluate_curated(
         curation=curated.fingerprint,
         predictor=predictor,
         report=report,
-    )
-    facts = facts_on_dataset(
-        bundle,
-        curated.faces,
-        split,
-        is_demo_data=is_demo_data,
-        matched=match_rows(
-            curated.faces, curated.faces.rows(split), bundle.record.classes, bundle.name
-        ),
         imported=imported,
     )
-    warnings = (curation_summary(curated, split), *facts.warnings)
-    return replace(result, facts=replace(facts, warnings=warnings))
+    warnings = (curation_summary(curated, split), *result.facts.warnings)
+    return replace(result, facts=replace(result.facts, warnings=warnings))
 
 
 def curation_summary(curated: CuratedFaceSet, split: str) -> str:
@@ -194,7 +224,12 @@ def curation_summary(curated: CuratedFaceSet, split: str) -> str:
         f"The curation is applied: of the {images} {dropped:,} "
         f"{'is' if dropped == 1 else 'are'} left out and {relabeled:,} "
         f"{'has' if relabeled == 1 else 'have'} a new label. These metrics cannot be compared "
-        "with metrics on the published data."
+        "with metrics on the published data"
+        + (
+            ", and new labels that a model suggested favor this model and similar ones."
+            if any(curated.relabeled[name] for name in splits if name != "train")
+            else "."
+        )
     )
 
 
@@ -223,7 +258,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         ),
         temperature=predictor.temperature,
         rows=rows,
-        is_leaked=is_leaked,
+        is_leaked=is_leaked | _in_train(face_set, rows),
         is_near_copy=is_near_copy,
         classes=predictor.classes,
     )
@@ -340,6 +375,10 @@ def _leak_flags(
         face_set.images, rows[is_held_out], face_set.rows("train")
     )
     return is_exact_copy | is_near_copy, is_near_copy
+
+
+def _in_train(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return np.asarray(face_set.splits[rows] == SPLITS.index("train"))
 
 
 _in_flight_lock = threading.Lock()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.statistics import class_counts
 from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.class_matching import MatchedRows
+from fer_core.evaluation.seen_images import SeenImages
 
 #: Images per emotion in the three splits of FER2013. They identify it in any file layout.
 FER2013_COUNTS: dict[str, tuple[int, ...]] = {
@@ -51,7 +50,7 @@ def facts_on_dataset(
     *,
     is_demo_data: bool,
     matched: MatchedRows,
-    imported: FaceSet | None = None,
+    seen: SeenImages | None = None,
 ) -> ResultFacts:
     """Return the facts about the metrics of a bundle on a split of a dataset.
 
@@ -61,14 +60,10 @@ def facts_on_dataset(
         split: One of ``SPLITS`` or ``all``.
         is_demo_data: Whether the data is the drawn demo set.
         matched: The images of the split that are evaluated.
-        imported: The data before curation, which changes fingerprint and counts; None if no
-            curation was applied.
+        seen: What the model has seen of them, which has its own warnings; None if unknown.
     """
     rows = face_set.rows(split)
     present = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
-    published = face_set if imported is None else imported
-    is_same_data = _is_data_of(bundle, published)
-    is_training_data = is_same_data and "train" in present
     warnings = [matched.warning] if matched.warning else []
     if is_demo_data != bundle.record.is_demo:
         if bundle.record.is_demo:
@@ -80,32 +75,13 @@ def facts_on_dataset(
             warnings.append(_DRAWN_FACES)
     elif is_demo_data:
         warnings.append(_DRAWN_FACES)
-    if is_training_data:
-        warnings.append(
-            "The model was trained on the train images: metrics on them are far too optimistic."
-        )
-    elif "train" in present and _is_data_of_start(bundle, published):
-        is_training_data = True
-        start = bundle.record.start.get("model", "another model")
-        warnings.append(
-            f"The model started from {start}, which was trained on the train images: metrics on "
-            "them are far too optimistic."
-        )
-    if is_same_data and "validation" in present:
-        warnings.append(_SELECTED_ON_VALIDATION)
     if "test" in present:
         warnings.append(
             "These are test images. Evaluate on them once, for the final report: metrics become "
             "too optimistic if you use them to choose a model."
         )
-    if bundle.record.recipe is None:
-        warnings.append(
-            "The training data of this imported model is unknown. If it included these images, "
-            "these metrics are too optimistic."
-        )
-    elif not is_same_data:
-        name = bundle.record.dataset.get("name", "unknown data")
-        warnings.append(f"The model was trained on other data ({name}).")
+    if seen is None:
+        warnings.append(_unknown_origin(bundle))
     return ResultFacts(
         is_demo=is_demo_data or bundle.record.is_demo,
         is_fer2013=bool(present)
@@ -114,7 +90,7 @@ def facts_on_dataset(
             for part in sorted(present)
         ),
         is_test="test" in present,
-        is_training_data=is_training_data,
+        is_training_data=seen is not None and seen.includes_training_images,
         warnings=(*warnings, *_count_warnings(matched.labels, bundle.record.classes)),
         left_out=matched.left_out,
     )
@@ -150,23 +126,17 @@ _SELECTED_ON_VALIDATION = (
 )
 
 
-def _is_data_of(bundle: Bundle, face_set: FaceSet) -> bool:
-    """Return True if a bundle was trained on this dataset, in any order of its images."""
-    return _is_dataset(bundle.record.dataset, face_set)
-
-
-def _is_data_of_start(bundle: Bundle, face_set: FaceSet) -> bool:
-    """Return True if a model that the training started from was trained on this dataset."""
-    return any(_is_dataset(one, face_set) for one in bundle.record.starting_datasets)
-
-
-def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:
-    """Return True if a recorded dataset is this one, in any order of its images."""
-    if not recorded.get("fingerprint"):
-        return False
-    return bool(
-        recorded["fingerprint"] == face_set.fingerprint
-        or recorded.get("counts") == class_counts(face_set)
+def _unknown_origin(bundle: Bundle) -> str:
+    """Return the warning that the training images of a model are not recorded."""
+    if bundle.record.recipe is None:
+        return (
+            "The training data of this imported model is unknown. If it included these images, "
+            "these metrics are too optimistic."
+        )
+    name = bundle.record.dataset.get("name", "unknown data")
+    return (
+        f"The model was trained on {name}, and its record does not list the images. If these "
+        "images were among them, these metrics are too optimistic."
     )
 
 

@@ -2,15 +2,16 @@
 
 Doubtful labels are found by confident learning (Northcutt, Jiang and Chuang, "Confident learning:
 estimating uncertainty in dataset labels", 2021) with the authors' library ``cleanlab``. It needs
-probabilities from a model that was not trained on the labels in question. On train these are
-out-of-fold predictions: a linear classifier on the features of a model predicts each fold after it
-was fitted to the others. On validation and test the predictions of the model itself are used if its
-record says that it was trained on the training images of this dataset.
+probabilities from a model that was not trained on the labels in question. If the record of the
+model says that it was not trained on the images, its own predictions are used. Otherwise, as on its
+training images, these are out-of-fold predictions: a linear classifier on the features of the model
+predicts each fold after it was fitted to the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.findings import Finding, ranked_finding
 from fer_core.errors import InputError
 from fer_core.evaluation.features import FaceFeatures
+from fer_core.image_hashes import ImageHashes
 from fer_core.progress import ProgressReport
 
 FOLDS = 5
@@ -39,17 +41,59 @@ _REFERENCE = 8192
 #: Input size of the face check, in pixels.
 _CHECK_SIDE = 32
 
+#: Maximum share of a split that a model may have been trained on for its own predictions to be
+#: used; the images that it was trained on are then left out.
+_MAX_TRAINED_SHARE = 0.5
+
+_HELD_OUT = "A model that was not trained on these images predicts another class with confidence."
+_OUT_OF_FOLD = (
+    "A classifier that was fitted to the other images of the split predicts another class with "
+    "confidence."
+)
+
 #: Maps squares, uint8 ``[n, 32, 32]``, to the probability that each shows a face, float32 ``[n]``.
 FaceCheckFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def is_held_out(record: BundleRecord, face_set: FaceSet, split: str) -> bool:
-    """Return True if the record of a model says that it was not trained on this split."""
-    return (
-        split in ("validation", "test")
-        and record.recipe is not None
-        and record.dataset.get("fingerprint") == face_set.fingerprint
-    )
+@dataclass(frozen=True, eq=False)
+class _Origin:
+    """What is known about the training of a model and the images of a split.
+
+    Attributes:
+        is_known: False if the model may have been trained on the images without a record of it.
+        is_trained: The images that it was trained on, as far as known, bool ``[n]``.
+        is_selected: True if its checkpoint and calibration were selected on images of the split.
+    """
+
+    is_known: bool
+    is_trained: NDArray[np.bool_]
+    is_selected: bool = False
+
+    @property
+    def is_held_out(self) -> bool:
+        """True if the predictions of the model say something about most of the labels."""
+        return self.is_known and float(self.is_trained.mean()) < _MAX_TRAINED_SHARE
+
+
+def _origin(
+    record: BundleRecord, hashes: ImageHashes | None, face_set: FaceSet, split: str
+) -> _Origin:
+    rows = face_set.rows(split)
+    if hashes is not None and len(rows):
+        keys = content_keys(face_set.images[rows])
+        return _Origin(
+            hashes.is_complete,
+            np.isin(keys, hashes.all_train),
+            bool(np.isin(keys, hashes.validation).any()),
+        )
+    is_own = bool(len(rows)) and record.dataset.get("fingerprint") == face_set.fingerprint
+    if split == "train" or not is_own or record.recipe is None:
+        return _Origin(False, np.full(len(rows), is_own and split == "train"))
+    # The record of an earlier version: it was trained on train of exactly this dataset.
+    leaked = np.zeros(0, np.intp)
+    if not record.config.get("exclude_leaks"):
+        leaked = leaked_rows(face_set, split)
+    return _Origin(True, np.isin(rows, leaked), split == "validation")
 
 
 def find_label_candidates(
@@ -58,6 +102,7 @@ def find_label_candidates(
     record: BundleRecord,
     split: str,
     *,
+    hashes: ImageHashes | None = None,
     report: ProgressReport | None = None,
 ) -> Finding:
     """Rank the images of a split whose label is probably wrong.
@@ -67,11 +112,12 @@ def find_label_candidates(
         features: The features of a model for it.
         record: The record of the model, which says what it was trained on.
         split: ``train``, ``validation`` or ``test``.
+        hashes: The images that the model has seen; None if they are not recorded.
         report: Called with the number of finished steps and their total.
 
     Returns:
         A finding of kind *mislabelled*, the most doubtful label first, with the predicted label as
-        a suggestion; its notes say where the probabilities come from.
+        a suggestion; its explanation and notes say where the probabilities come from.
 
     Raises:
         InputError: The split has too few images in total or per class.
@@ -81,21 +127,28 @@ def find_label_candidates(
         raise InputError("Doubtful labels are searched in a single split; choose one of the three.")
     notes: list[str] = []
     own_columns = _columns_of(record, face_set)
-    if is_held_out(record, face_set, split) and own_columns is not None:
-        if not record.config.get("exclude_leaks"):
-            is_leaked = np.isin(rows, leaked_rows(face_set, split))
-            rows = rows[~is_leaked]
-            if is_leaked.any():
-                notes.append(
-                    f"{is_leaked.sum():,} images that also appear in train are left out: the model "
-                    "may have learned their labels."
-                )
+    origin = _origin(record, hashes, face_set, split)
+    if origin.is_held_out and own_columns is not None:
+        explanation = _HELD_OUT
+        left_out = int(origin.is_trained.sum())
+        rows = rows[~origin.is_trained]
+        notes.append(f"Predicted by the model, which was not trained on these {split} images.")
+        if left_out:
+            notes.append(
+                f"{_images_are(left_out)} left out, because the model was trained on "
+                f"{'it' if left_out == 1 else 'them'}."
+            )
+        if origin.is_selected:
+            notes.append(
+                "The checkpoint and the calibration of the model were selected on these images, "
+                "so it has been fitted to their labels a little."
+            )
         labels = face_set.labels[rows]
         probabilities = features.probabilities[rows[:, None], own_columns]
-        notes.insert(0, f"Predicted by the model, which was not trained on {split} images.")
         if report is not None:
             report(FOLDS, FOLDS + 1)
     else:
+        explanation = _OUT_OF_FOLD
         labels = face_set.labels[rows]
         _check_enough(labels, len(face_set.classes), split)
         probabilities = _out_of_fold(
@@ -109,15 +162,16 @@ def find_label_candidates(
             f"Out-of-fold predictions of a linear classifier on the features of the model, "
             f"{FOLDS} folds; copies of an image are in the same fold."
         )
-        if split == "train" and record.dataset.get("fingerprint") == face_set.fingerprint:
+        if origin.is_trained.any():
             notes.append(
-                "The features were learned from these training images, so some wrong labels may "
-                "not be found."
+                "The features were learned from these images and their labels, so some wrong "
+                "labels may not be found."
             )
-        elif split != "train":
+        elif not origin.is_known:
             notes.append(
                 "The record of the model does not rule out that it was trained on these images, so "
-                "its own predictions are not used. Its features may also be affected."
+                "its own predictions are not used. Its features may have been learned from these "
+                "labels, so some wrong labels may not be found."
             )
     positions, quality = _doubtful(labels, probabilities)
     doubtful_rows = rows[positions]
@@ -128,7 +182,7 @@ def find_label_candidates(
     return ranked_finding(
         "mislabelled",
         f"Doubtful labels in {split}",
-        "A model that was not trained on these labels predicts another class with confidence.",
+        explanation,
         score_name="confidence in the given label (0 to 1; low: doubtful)",
         rows=doubtful_rows,
         scores=quality,
@@ -142,6 +196,10 @@ def find_label_candidates(
         suggested=suggested,
         notes=notes,
     )
+
+
+def _images_are(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count:,} images are"
 
 
 def _columns_of(record: BundleRecord, face_set: FaceSet) -> list[int] | None:

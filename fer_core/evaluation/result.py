@@ -25,6 +25,7 @@ from fer_core.evaluation.coverage import (
 from fer_core.evaluation.facts import ResultFacts
 from fer_core.evaluation.overall import accuracy_estimate, overall_estimates
 from fer_core.evaluation.per_class import ClassResult, evaluate_classes
+from fer_core.evaluation.seen_images import SeenImages
 from fer_core.metrics import (
     Estimate,
     ThresholdCurve,
@@ -64,8 +65,8 @@ class EvaluationResult:
         temperature: The temperature of the bundle.
         rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
         names: The origin of each image; empty without a dataset.
-        is_leaked: Which images also appear in train, as exact copies or near-copies, bool ``[n]``;
-            None if unknown.
+        is_leaked: Which images are in train, or also appear there as exact copies or near-copies,
+            bool ``[n]``; None if unknown.
         is_near_copy: Which of these are near-copies (the same photo with other pixels), bool
             ``[n]``; None if unknown.
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
@@ -76,6 +77,7 @@ class EvaluationResult:
         robustness: Accuracy under image corruptions; empty unless added in the same way, because
             it takes minutes to measure.
         is_against_votes: The labels are the plurality of annotator votes.
+        seen: Which images the model has seen in its training; None if unknown.
 
     Raises:
         ValueError: The shapes are inconsistent.
@@ -97,6 +99,7 @@ class EvaluationResult:
     slicings: tuple[Slicing, ...] = ()
     robustness: tuple[RobustnessCurve, ...] = ()
     is_against_votes: bool = False
+    seen: SeenImages | None = None
 
     def __post_init__(self) -> None:
         count = len(self.labels)
@@ -109,6 +112,11 @@ class EvaluationResult:
             raise ValueError(
                 f"rows and names should be {count}. Received: {len(self.rows)}, {len(self.names)}"
             )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What changes the meaning of the metrics, one sentence each, for display."""
+        return (*(() if self.seen is None else self.seen.warnings), *self.facts.warnings)
 
     # Predictions
 
@@ -166,7 +174,7 @@ class EvaluationResult:
 
     @cached_property
     def leak_free_n(self) -> int | None:
-        """Number of images without a copy or near-copy in train; None if unknown."""
+        """Number of images outside train, without a copy or near-copy in it; None if unknown."""
         return None if self.is_leaked is None else int((~self.is_leaked).sum())
 
     @property
@@ -176,7 +184,7 @@ class EvaluationResult:
 
     @cached_property
     def leak_free_accuracy(self) -> Estimate | None:
-        """Accuracy on the images without a copy or near-copy in train; None if unknown."""
+        """Accuracy on the images that ``leak_free_n`` counts; None if unknown."""
         return (
             None if self.is_leaked is None else accuracy_estimate(self.is_correct[~self.is_leaked])
         )
@@ -267,4 +275,5 @@ class EvaluationResult:
                 "accuracy": accuracy(labels[clean], probabilities[clean]),
                 "near_copies": self.near_copies,
             }
+        document["seen"] = None if self.seen is None else self.seen.to_json()
         return document

@@ -25,7 +25,7 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
         "split": result.split,
         "data_fingerprint": result.data_fingerprint or None,
         "temperature": result.temperature,
-        "warnings": list(result.facts.warnings),
+        "warnings": list(result.warnings),
         **result.to_json(),
         "left_out": result.facts.left_out,
         "headline": _overall(result),

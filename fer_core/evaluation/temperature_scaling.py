@@ -123,11 +123,22 @@ def calibration_for_votes(
     prior = tuple(class_prior.tolist())
     exponent = fit_prior_exponent(plurality, probabilities, prior)
     adjusted = adjust_for_prior(probabilities, prior, exponent)
-    has_enough = len(plurality) >= MIN_IMAGES
     return Calibration(
         fit_temperature(plurality, adjusted),
         prior,
         exponent,
-        confidence_thresholds(plurality, adjusted) if has_enough else {},
+        thresholds_for(plurality, adjusted),
         classes,
     )
+
+
+def thresholds_for(
+    labels: NDArray[np.integer[Any]], adjusted: NDArray[np.float32]
+) -> dict[str, float | None]:
+    """Return the confidence thresholds of a model; none if there are too few images to tell.
+
+    Args:
+        labels: True classes of validation images, ``[n]``.
+        adjusted: Probabilities before temperature scaling, float32 ``[n, classes]``.
+    """
+    return confidence_thresholds(labels, adjusted) if len(labels) >= MIN_IMAGES else {}

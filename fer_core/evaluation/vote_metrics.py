@@ -33,6 +33,7 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         names=tuple(result.names[position] for position in positions) if result.names else (),
         is_leaked=None if result.is_leaked is None else result.is_leaked[positions],
         is_near_copy=None if result.is_near_copy is None else result.is_near_copy[positions],
+        seen=None if result.seen is None else result.seen.subset(positions),
         slicings=(),
         robustness=(),
         is_against_votes=True,
@@ -47,14 +48,15 @@ def metrics_against_votes(result: EvaluationResult, targets: NDArray[np.float32]
         targets: Vote distributions, float32 ``[n, classes]``; a row of zeros has no usable votes.
 
     Returns:
-        The document of ``EvaluationResult.to_json`` against the plurality, without ``leak_free``,
-        on images on which one emotion has the most votes. ``ties`` counts the images with tied
-        votes; ``loss`` is the cross-entropy to the distribution on all images with usable votes.
+        The document of ``EvaluationResult.to_json`` against the plurality, without ``leak_free``
+        and ``seen``, on images on which one emotion has the most votes. ``ties`` counts the images
+        with tied votes; ``loss`` is the cross-entropy to the distribution on all images with usable
+        votes.
     """
     against_plurality = plurality_result(result, targets)
     is_usable = targets.any(axis=1)
     document = against_plurality.to_json()
-    del document["leak_free"]
+    del document["leak_free"], document["seen"]
     return document | {
         "loss": cross_entropy(targets[is_usable], result.probabilities[is_usable]),
         "ties": int(is_usable.sum()) - against_plurality.n,

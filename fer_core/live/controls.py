@@ -15,6 +15,9 @@ class LiveControls:
 
     Attributes:
         analyzer: Model and detector.
+        model: The name of the model, for the record.
+        detector: The name of the detector, for the record.
+        emphasis: The adjustment in favor of rare classes, for the record.
         minimum_confidence: Faces with a lower score, 0 to 1, are marked as uncertain.
         smoothing_seconds: Time constant of the exponential average over probabilities and box
             corrections, 0 (off) to 3.
@@ -25,6 +28,9 @@ class LiveControls:
     """
 
     analyzer: Analyzer = field(repr=False)
+    model: str = ""
+    detector: str = ""
+    emphasis: str = "default"
     minimum_confidence: float = 0.4
     smoothing_seconds: float = 0.4
     is_mirrored: bool = True

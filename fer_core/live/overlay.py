@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from fer_core.classes import class_colors, color_rgb
 from fer_core.live.controls import LiveControls
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
+from fer_core.vision.draw import draw_boxes, label_text, labeled_box
 from fer_core.vision.face import Face
 from fer_core.vision.fonts import font_for
 
@@ -42,15 +42,13 @@ def draw_overlay(
         image = np.asarray(cv2.flip(image, 1), np.uint8)
         faces = [_mirrored(face, image.shape[1]) for face in faces]
     if faces and (controls.shows_boxes or controls.shows_labels):
-        minimum = controls.minimum_confidence
         image = draw_boxes(
             image,
             [
-                LabeledBox(
-                    face.box,
-                    face_color(face, minimum),
-                    label_text(face, minimum, face.track_id) if controls.shows_labels else "",
-                    controls.shows_boxes,
+                labeled_box(
+                    face,
+                    label_text(face, face.track_id) if controls.shows_labels else "",
+                    has_frame=controls.shows_boxes,
                 )
                 for face in faces
             ],
@@ -58,7 +56,8 @@ def draw_overlay(
     if faces and controls.shows_bars:
         image = image.copy()
         for face in faces:
-            _draw_bars(image, face)
+            if not face.is_too_small:
+                _draw_bars(image, face)
     return image
 
 

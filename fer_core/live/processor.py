@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,10 @@ from fer_core.live.controls import LiveControls
 from fer_core.live.detection_scheduler import DetectionResult, DetectionScheduler
 from fer_core.live.overlay import draw_overlay
 from fer_core.live.recording import VideoRecording
-from fer_core.live.session_record import SessionRecord
+from fer_core.live.session_record import RecordContext, SessionRecord
 from fer_core.live.snapshot import LiveSnapshot
 from fer_core.live.stream_statistics import Durations, Rate
-from fer_core.vision.face import Face
+from fer_core.vision.face import Face, is_too_small
 from fer_core.vision.face_tracker import FaceTracker, Track
 from fer_core.vision.flow import FlowFrame, follow
 
@@ -34,6 +34,14 @@ _CLASSIFICATION_MILLISECONDS = 12.0
 #: Minimum time between two classifications of a face: expressions change more slowly, and the
 #: probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
+#: Time for which a prediction is shown before the next one, in the picture, on the page and in the
+#: record alike. Five per second can be read; the boxes move with every frame.
+_SHOWN_SECONDS = 0.19
+#: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
+#: or covered. Its noise is below this value, and every room above it.
+_BLANK_DEVIATION = 4.0
+#: Step between the pixels that are compared for this.
+_BLANK_STEP = 16
 #: Maximum step of the camera's clock; a larger one means that the stream was interrupted or
 #: replaced.
 _MAX_GAP_SECONDS = 2.0
@@ -82,6 +90,8 @@ class LiveProcessor:
         self._detection_durations = Durations()
         self._frames = self._dropped = 0
         self._faces: tuple[Face, ...] = ()
+        self._shown: dict[int, _Shown] = {}
+        self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
         self._last_face_at = self._clock()
         self._last_frame_at: float | None = None
@@ -124,7 +134,7 @@ class LiveProcessor:
             self._fail(error)
             drawn = image
         self.recording.add(drawn, seconds)
-        self._update_statistics(faces, image.shape[:2], 1000 * (time.perf_counter() - start))
+        self._update_statistics(faces, image, controls, 1000 * (time.perf_counter() - start))
         return drawn
 
     def count_dropped(self, frames: int) -> None:
@@ -151,6 +161,7 @@ class LiveProcessor:
                 seconds_since_frame=(
                     None if self._last_frame_at is None else now - self._last_frame_at
                 ),
+                seconds_blank=0.0 if self._blank_since is None else now - self._blank_since,
                 width=width,
                 height=height,
                 error=self._error,
@@ -174,6 +185,7 @@ class LiveProcessor:
         if new.predictor is not old.predictor:
             for track in self._tracker.confirmed_tracks:
                 track.discard_prediction()
+            self._shown.clear()
             self._milliseconds_per_face = 0.0
         if new.predictor.classes != self.record.classes:
             self._fail(
@@ -210,7 +222,31 @@ class LiveProcessor:
         )
         tracks = self._tracker.confirmed_tracks
         self._classify(image, tracks, seconds, controls)
-        return tuple(track.face for track in tracks if track.face.is_classified)
+        self._shown = {
+            shown.track_id: shown
+            for shown in (self._shown_of(track, seconds) for track in tracks)
+            if shown is not None
+        }
+        return tuple(
+            replace(
+                self._shown[track.track_id].face,
+                box=track.box,
+                minimum_confidence=controls.minimum_confidence,
+                is_too_small=is_too_small(track.box),
+            )
+            for track in tracks
+            if track.track_id in self._shown
+        )
+
+    def _shown_of(self, track: Track, seconds: float) -> _Shown | None:
+        """Return the prediction to show for a track: the latest one, unless one was just shown."""
+        track_id, raw = track.track_id, track.raw_probabilities
+        if track_id is None or raw is None:
+            return None
+        shown = self._shown.get(track_id)
+        if shown is not None and 0 <= seconds - shown.seconds < _SHOWN_SECONDS:
+            return shown
+        return _Shown(track_id, seconds, track.face, raw)
 
     def _advance(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
         """Move all tracks from the last frame to this one."""
@@ -218,8 +254,9 @@ class LiveProcessor:
         last = self._last_seconds
         self._flow, self._last_seconds = flow, seconds
         if last is not None and not 0 <= seconds - last <= _MAX_GAP_SECONDS:
-            self._tracker = FaceTracker(next_track_id=self._tracker.next_track_id)
+            self._tracker.interrupt(seconds)
             self._scheduler.reset()
+            self._shown.clear()
         elif before is not None and before.shape != flow.shape:
             # The browser adapts the size to its bandwidth: the same picture, resized.
             self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
@@ -274,10 +311,16 @@ class LiveProcessor:
         self._milliseconds_per_face = 0.9 * mean + 0.1 * cost if mean else cost
 
     def _update_statistics(
-        self, faces: tuple[Face, ...], shape: tuple[int, ...], milliseconds: float
+        self,
+        faces: tuple[Face, ...],
+        image: NDArray[np.uint8],
+        controls: LiveControls,
+        milliseconds: float,
     ) -> None:
         """Store what ``snapshot`` returns, and record the faces."""
         now = self._clock()
+        height, width = image.shape[:2]
+        is_blank = float(image[::_BLANK_STEP, ::_BLANK_STEP, 1].std()) < _BLANK_DEVIATION
         with self._lock:
             if self._is_closed:
                 return
@@ -285,9 +328,41 @@ class LiveProcessor:
             self._frames += 1
             self._frame_rate.count()
             self._frame_durations.add(milliseconds)
-            self._shape = (shape[0], shape[1])
+            self._shape = (height, width)
+            if not is_blank:
+                self._blank_since = None
+            elif self._blank_since is None:
+                self._blank_since = now
             self._last_frame_at = now
             if faces:
                 self._last_face_at = now
+        context = RecordContext(
+            model=controls.model,
+            detector=controls.detector,
+            emphasis=controls.emphasis,
+            minimum_confidence=controls.minimum_confidence,
+            smoothing_seconds=controls.smoothing_seconds,
+            is_mirrored=controls.is_mirrored,
+            width=width,
+            height=height,
+        )
         for face in faces:
-            self.record.add(face)
+            assert face.track_id is not None  # a confirmed track has one
+            self.record.add(face, self._shown[face.track_id].raw_probabilities, context)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A prediction that is shown for a moment.
+
+    Attributes:
+        track_id: The track.
+        seconds: Since when it is shown, on the camera's clock.
+        face: The face with smoothed probabilities.
+        raw_probabilities: Without smoothing, float32 ``[classes]``.
+    """
+
+    track_id: int
+    seconds: float
+    face: Face
+    raw_probabilities: NDArray[np.float32]

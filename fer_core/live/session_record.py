@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_core.classes import class_columns
 from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
-from fer_core.vision.face import Face
+from fer_core.vision.face import NOT_SURE, Face
 
 #: Recording rate per person. It is fast enough for any expression, and gives 36,000 rows per hour
 #: for two persons.
@@ -26,6 +26,50 @@ _MAX_ROWS = 180_000
 _MAX_STEP_SECONDS = 1.0
 _INITIAL_ROWS = 1024
 _FIRST_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score")
+#: Prefix of the columns with the probabilities of a single prediction, without smoothing.
+RAW = "raw_"
+_CONTEXT_COLUMNS = (
+    *("model", "detector", "emphasis", "minimum_confidence", "smoothing_seconds", "mirrored"),
+    *("picture_width", "picture_height"),
+)
+
+
+@dataclass(frozen=True)
+class RecordContext:
+    """What produced a row, and the picture that its box refers to.
+
+    Attributes:
+        model: The name of the model.
+        detector: The name of the detector.
+        emphasis: The adjustment in favor of rare classes.
+        minimum_confidence: The score, 0 to 1, from which a row is confident.
+        smoothing_seconds: Time constant of the smoothed probabilities.
+        is_mirrored: True if the picture is shown and recorded as in a mirror.
+        width: Of the picture in pixels.
+        height: Of the picture in pixels.
+    """
+
+    model: str = ""
+    detector: str = ""
+    emphasis: str = "default"
+    minimum_confidence: float = 0.0
+    smoothing_seconds: float = 0.0
+    is_mirrored: bool = False
+    width: int = 0
+    height: int = 0
+
+    def cells(self) -> list[object]:
+        """Return the values of ``_CONTEXT_COLUMNS``."""
+        return [
+            self.model,
+            self.detector,
+            self.emphasis,
+            f"{self.minimum_confidence:g}",
+            f"{self.smoothing_seconds:g}",
+            str(self.is_mirrored).lower(),
+            self.width,
+            self.height,
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +79,14 @@ class RecordRows:
     Attributes:
         seconds: Since the start of the record, float64 ``[n]``.
         persons: Track ids, int32 ``[n]``.
-        boxes: x, y, width, height in pixels of the camera's picture, int32 ``[n, 4]``.
+        boxes: x, y, width, height in pixels of the picture as it is shown and recorded, mirrored
+            or not, int32 ``[n, 4]``.
         probabilities: Smoothed, float32 ``[n, classes]``.
         classes: The names of the classes.
+        is_confident: Whether the label was certain, bool ``[n]``.
+        raw_probabilities: Without smoothing, float32 ``[n, classes]``.
+        context_numbers: The position of each row's context in ``contexts``, int32 ``[n]``.
+        contexts: What produced the rows.
     """
 
     seconds: NDArray[np.float64]
@@ -45,6 +94,10 @@ class RecordRows:
     boxes: NDArray[np.int32] = field(repr=False)
     probabilities: NDArray[np.float32] = field(repr=False)
     classes: tuple[str, ...]
+    is_confident: NDArray[np.bool_] = field(repr=False)
+    raw_probabilities: NDArray[np.float32] = field(repr=False)
+    context_numbers: NDArray[np.int32] = field(repr=False)
+    contexts: tuple[RecordContext, ...]
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -78,23 +131,34 @@ class SessionRecord:
                 ("person", np.int32),
                 ("box", np.int32, (4,)),
                 ("probabilities", np.float32, (len(classes),)),
+                ("is_confident", np.bool_),
+                ("raw", np.float32, (len(classes),)),
+                ("context", np.int32),
             ]
         )
         self._max_rows = max_rows
         self._clock = clock
         self._lock = threading.Lock()
         self._last_by_person: dict[int, float] = {}
+        self._contexts: list[RecordContext] = []
         self._count = 0
         self._dropped = 0
         self._start = 0.0
         self._started_at: datetime | None = None
         self._table = np.empty(min(_INITIAL_ROWS, max_rows), self._row)
 
-    def add(self, face: Face) -> None:
+    def add(
+        self,
+        face: Face,
+        raw_probabilities: NDArray[np.float32] | None = None,
+        context: RecordContext | None = None,
+    ) -> None:
         """Add a row with the current time, unless the person's last one is less than 0.2 s old.
 
         Args:
-            face: Classified, with a track id.
+            face: Classified, with a track id; its box in pixels of the camera's picture.
+            raw_probabilities: Its probabilities without smoothing; by default those of the face.
+            context: What produced it, and the picture that is shown.
 
         Raises:
             ValueError: The face has no track id, or its classes are not those of the record.
@@ -121,7 +185,18 @@ class SessionRecord:
                 longer = np.empty(min(2 * self._count, self._max_rows), self._row)
                 longer[: self._count] = self._table
                 self._table = longer
-            self._table[self._count] = (seconds, person, face.box.rounded(), face.probabilities)
+            context = context or RecordContext()
+            if not self._contexts or self._contexts[-1] != context:
+                self._contexts.append(context)
+            self._table[self._count] = (
+                seconds,
+                person,
+                _shown_box(face, context),
+                face.probabilities,
+                face.is_confident,
+                face.probabilities if raw_probabilities is None else raw_probabilities,
+                len(self._contexts) - 1,
+            )
             self._count += 1
 
     def clear(self) -> None:
@@ -130,6 +205,7 @@ class SessionRecord:
             self._count = self._dropped = 0
             self._started_at = None
             self._last_by_person.clear()
+            self._contexts.clear()
             self._table = np.empty(min(_INITIAL_ROWS, self._max_rows), self._row)
 
     def __len__(self) -> int:
@@ -174,22 +250,35 @@ class SessionRecord:
                 boxes=part["box"].copy(),
                 probabilities=part["probabilities"].copy(),
                 classes=self.classes,
+                is_confident=part["is_confident"].copy(),
+                raw_probabilities=part["raw"].copy(),
+                context_numbers=part["context"].copy(),
+                contexts=tuple(self._contexts),
             )
 
     def shares(self) -> dict[int, dict[str, float]]:
-        """Return for each person the share of time in which each class was the most probable.
+        """Return for each person the share of time in which each class was shown.
 
-        Each row counts for the time until the person's next row, at most one second. Shares are
-        between 0 and 1 and sum to 1.
+        Time without a certain class has its own share, the last one: "not sure". Each row counts
+        for the time until the person's next row, at most one second. Shares are between 0 and 1 and
+        sum to 1.
         """
         return _shares(self.rows())
 
     def to_csv(self) -> str:
-        """Return a CSV table: time, seconds, person, box, label, score and all probabilities."""
+        """Return a CSV table: one line per row, with probabilities and what produced them."""
         started_at, rows = self._copy()
         lines = []
-        for seconds, person, box, probabilities, label in zip(
-            rows.seconds, rows.persons, rows.boxes, rows.probabilities, rows.labels, strict=True
+        for seconds, person, box, probabilities, label, is_confident, raw, context in zip(
+            rows.seconds,
+            rows.persons,
+            rows.boxes,
+            rows.probabilities,
+            rows.labels,
+            rows.is_confident,
+            rows.raw_probabilities,
+            rows.context_numbers,
+            strict=True,
         ):
             assert started_at is not None  # rows exist
             time_of_row = started_at + timedelta(seconds=float(seconds))
@@ -202,18 +291,24 @@ class SessionRecord:
                     label,
                     f"{probabilities.max():.4f}",
                     *(f"{probability:.4f}" for probability in probabilities),
+                    str(bool(is_confident)).lower(),
+                    *(f"{probability:.4f}" for probability in raw),
+                    *rows.contexts[context].cells(),
                 ]
             )
-        columns = class_columns(self.classes, _FIRST_COLUMNS)
-        return csv_text((*_FIRST_COLUMNS, *columns), lines)
+        raw_columns = [RAW + name for name in self.classes]
+        others = (*_FIRST_COLUMNS, "is_confident", *raw_columns, *_CONTEXT_COLUMNS)
+        columns = class_columns(self.classes, others)
+        return csv_text((*_FIRST_COLUMNS, *columns, *others[len(_FIRST_COLUMNS) :]), lines)
 
     def to_json(self) -> str:
-        """Return the rows as a JSON document, with the start time and the shares per person."""
+        """Return the rows as a JSON document, with start time, settings and shares per person."""
         started_at, rows = self._copy()
         document = {
             "started_at": None if started_at is None else started_at.isoformat(timespec="seconds"),
             "dropped_rows": self.dropped_rows,
             "shares": {str(person): shares for person, shares in _shares(rows).items()},
+            "settings": [asdict(context) for context in rows.contexts],
             "rows": [
                 {
                     "seconds": round(float(seconds), 2),
@@ -225,13 +320,23 @@ class SessionRecord:
                         emotion: round(float(probability), 4)
                         for emotion, probability in zip(self.classes, probabilities, strict=True)
                     },
+                    "is_confident": bool(is_confident),
+                    "raw_probabilities": {
+                        emotion: round(float(probability), 4)
+                        for emotion, probability in zip(self.classes, raw, strict=True)
+                    },
+                    # Position in the list "settings".
+                    "settings": int(context),
                 }
-                for seconds, person, box, probabilities, label in zip(
+                for seconds, person, box, probabilities, label, is_confident, raw, context in zip(
                     rows.seconds,
                     rows.persons,
                     rows.boxes,
                     rows.probabilities,
                     rows.labels,
+                    rows.is_confident,
+                    rows.raw_probabilities,
+                    rows.context_numbers,
                     strict=True,
                 )
             ],
@@ -239,8 +344,23 @@ class SessionRecord:
         return json.dumps(document)
 
 
+def unsure_name(classes: tuple[str, ...]) -> str:
+    """Return the name of the time without a certain class, distinct from the classes."""
+    return f"({NOT_SURE})" if NOT_SURE in classes else NOT_SURE
+
+
+def _shown_box(face: Face, context: RecordContext) -> tuple[int, int, int, int]:
+    """Return a face's box in the picture as it is shown."""
+    box = face.box
+    if context.is_mirrored:
+        box = replace(box, x=context.width - box.x - box.width)
+    return box.rounded()
+
+
 def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
-    labels = rows.probabilities.argmax(axis=1)
+    count = len(rows.classes)
+    labels = np.where(rows.is_confident, rows.probabilities.argmax(axis=1), count)
+    names = (*rows.classes, unsure_name(rows.classes))
     result: dict[int, dict[str, float]] = {}
     for person in np.unique(rows.persons):
         indices = np.flatnonzero(rows.persons == person)
@@ -248,7 +368,7 @@ def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
         # The last row has no next row; it counts for one recording interval.
         interval = 1 / _ROWS_PER_SECOND
         durations = np.append(steps, interval)
-        totals = np.bincount(labels[indices], weights=durations, minlength=len(rows.classes))
+        totals = np.bincount(labels[indices], weights=durations, minlength=count + 1)
         shares = totals / totals.sum()
-        result[int(person)] = dict(zip(rows.classes, map(float, shares), strict=True))
+        result[int(person)] = dict(zip(names, map(float, shares), strict=True))
     return result

@@ -13,7 +13,8 @@ class LiveSnapshot:
 
     Attributes:
         faces: The faces of the latest frame, classified, in the order of their track ids; boxes in
-            pixels of the camera's picture, not mirrored; probabilities smoothed.
+            pixels of the camera's picture, not mirrored; probabilities smoothed, those that are
+            drawn into the picture and recorded.
         frames: Frames since the stream started.
         frames_per_second: Over the last two seconds.
         frame_milliseconds: Processing time per frame, median of the last frames.
@@ -23,6 +24,8 @@ class LiveSnapshot:
         network_milliseconds: Time to crop and classify the faces of a frame, median.
         frames_dropped: Frames skipped since the stream started because another was being processed.
         seconds_without_face: Since the last face, or since the stream started; 0 with faces.
+        seconds_blank: For how long the picture has shown nothing, because the camera is off or
+            covered; 0 if it shows something.
         seconds_since_frame: Since the latest frame arrived; large if the stream has stalled.
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
@@ -40,6 +43,7 @@ class LiveSnapshot:
     network_milliseconds: float | None = None
     frames_dropped: int = 0
     seconds_without_face: float | None = None
+    seconds_blank: float = 0.0
     seconds_since_frame: float | None = None
     width: int | None = None
     height: int | None = None

@@ -50,7 +50,7 @@ def html_report(
     return environment.get_template("report.html.jinja").render(
         title=f"{bundle.name} on {_data_title(result)}",
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
-        warnings=(*demo_warning, *result.facts.warnings),
+        warnings=(*demo_warning, *result.warnings),
         result=result,
         percent=percent,
         summary_rows=_summary_rows(result) + _vote_rows(votes),
@@ -88,9 +88,10 @@ def _summary_rows(result: EvaluationResult) -> list[list[str]]:
         ["Log loss (natural logarithm)", *_number_cells(result.log_loss)],
         ["Top-2 accuracy", *_percent_cells(result.top2_accuracy)],
     ]
-    if result.leak_free_accuracy is not None:
+    if result.leak_free_accuracy is not None and result.split != "train":
         title = (
-            f"Accuracy on the {result.leak_free_n:,} images without a copy or near-copy in train"
+            f"Accuracy on the {result.leak_free_n:,} images outside train, without a copy or "
+            "near-copy in it"
         )
         rows.append([title, *_percent_cells(result.leak_free_accuracy)])
     return rows
@@ -190,6 +191,8 @@ def _chart(number: int, figure: go.Figure) -> str:
         div_id=f"chart-{number}",
         config={
             "displaylogo": False,
+            # "Share chart…" would upload the data to Plotly's servers.
+            "showSendToCloud": False,
             "responsive": True,
             # The camera button saves a vector graphic, which prints sharply at any size.
             "toImageButtonOptions": {"format": "svg", "filename": f"figure-{number}"},

@@ -64,6 +64,8 @@ class PhotoWork:
                 ("label", pa.string()),
                 ("score", pa.float32()),
                 ("probabilities", probabilities),
+                ("is_confident", pa.bool_()),
+                ("is_too_small", pa.bool_()),
             ]
         )
         return pa.schema(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle, load_bundle
-from fer_core.calibration import Emphasis
+from fer_core.calibration import LOWEST_MINIMUM_CONFIDENCE, Emphasis
 from fer_core.predictor import check_network_file, load_predictor
 from fer_core.settings import Settings
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
 
 #: Files of a bundle that are not needed to classify.
-_NOT_SENT = {"model.keras", "predictions.npz", "README.md"}
+_NOT_SENT = {"model.keras", "predictions.npz", "image_hashes.npz", "README.md"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class PortableAnalyzer:
         classes: The names of the classes.
         emphasis: The adjustment in favor of rare emotions.
         files: Content by path below the folder of models: ``model/model.onnx``, …
+        minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
     """
 
     model: str
@@ -39,6 +40,7 @@ class PortableAnalyzer:
     classes: tuple[str, ...]
     emphasis: Emphasis = "default"
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    minimum_confidence: float = LOWEST_MINIMUM_CONFIDENCE
 
     def open(self, *, threads: int) -> Analyzer:
         """Load the model and the detector; the process uses this number of threads for them.
@@ -110,5 +112,7 @@ def portable_analyzer(
     if name == YuNetDetector.name:
         path = yunet_path(settings)
         files[f"detectors/{path.name}"] = path.read_bytes()
-    classes = load_predictor(bundle, threads=1).classes
-    return PortableAnalyzer(bundle.name, name, classes, emphasis, files)
+    predictor = load_predictor(bundle, threads=1)
+    return PortableAnalyzer(
+        bundle.name, name, predictor.classes, emphasis, files, predictor.minimum_confidence
+    )

@@ -63,6 +63,8 @@ _EXAMPLE = {
                     "label": "happy",
                     "score": 0.93,
                     "probabilities": {"happy": 0.93, "neutral": 0.07},
+                    "is_confident": True,
+                    "is_too_small": False,
                 }
             ],
             "error": None,

@@ -53,6 +53,11 @@ class BatchingPredictor:
         self._thread.start()
 
     @property
+    def minimum_confidence(self) -> float:
+        """The confidence from which a prediction is shown as certain, 0 to 1."""
+        return self._predictor.minimum_confidence
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the probabilities."""
         return self._predictor.classes

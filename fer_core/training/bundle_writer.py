@@ -20,24 +20,32 @@ from fer_core.bundle import (
 )
 from fer_core.calibration import Calibration
 from fer_core.dataset.curation import CuratedFaceSet
+from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import is_demo
 from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.evaluation.evaluate import evaluate_predictor
-from fer_core.evaluation.temperature_scaling import calibration_for_votes
+from fer_core.evaluation.temperature_scaling import calibration_for_votes, thresholds_for
 from fer_core.evaluation.vote_metrics import metrics_against_votes
 from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.image_hashes import (
+    IMAGE_HASHES_FILE,
+    ImageHashes,
+    read_image_hashes,
+    write_image_hashes,
+)
 from fer_core.metrics import fit_temperature
 from fer_core.model_card import model_card
 from fer_core.predictor import Network, Predictor, open_onnx_network
 from fer_core.provenance import hardware_text, installed_versions
 from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.recipes.fine_tuning import head_change
-from fer_core.training.fit import BEST_WEIGHTS, FitResult, training_rows
+from fer_core.training.fit import BEST_WEIGHTS, FitResult
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import RunFolder, RunSetup
+from fer_core.training.training_data import training_rows
 
 
 def write_bundle(
@@ -122,9 +130,15 @@ def write_bundle(
         probabilities = predictor.probabilities(face_set.images[validation])
         counts = None if votes is None else votes.votes.counts[validation]
         write_predictions(folder, labels, probabilities, counts)
+        write_image_hashes(
+            folder / IMAGE_HASHES_FILE, _image_hashes(setup, face_set, curated.faces, run)
+        )
         if votes is None:
-            temperature = fit_temperature(labels, probabilities)
-            predictor.calibration = Calibration(temperature, classes=face_set.classes)
+            predictor.calibration = Calibration(
+                fit_temperature(labels, probabilities),
+                thresholds=thresholds_for(labels, probabilities),
+                classes=face_set.classes,
+            )
             write_calibration(folder, predictor.calibration, "validation")
         else:
             targets = votes.targets.targets[validation]
@@ -145,6 +159,27 @@ def write_bundle(
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.calibration))
     return load_bundle(run.bundle_path, name)
+
+
+def _image_hashes(
+    setup: RunSetup, face_set: FaceSet, curated: FaceSet, run: RunFolder
+) -> ImageHashes:
+    """Return the images that a run was trained and validated on.
+
+    Args:
+        setup: The configuration of the run.
+        face_set: The data as imported.
+        curated: The data that was trained on.
+        run: The run, which may contain the hashes of its starting model.
+    """
+    train = content_keys(curated.images[training_rows(curated, setup.config)])
+    validation = content_keys(face_set.images[face_set.rows("validation")])
+    if setup.start is None:
+        return ImageHashes(train, validation)
+    start = read_image_hashes(run.start_hashes_path)
+    if start is None:
+        return ImageHashes(train, validation, is_complete=False)
+    return ImageHashes(train, validation, start.all_train, start.is_complete)
 
 
 def _start(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:

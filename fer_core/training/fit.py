@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.duplicates import leaking_training_rows
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.vote_targets import plurality_of_targets
 from fer_core.errors import InputError
@@ -35,6 +34,7 @@ from fer_core.training.model_setup import (
 from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, has_stalled
 from fer_core.training.schedule import learning_rate_at
 from fer_core.training.tracking import EpochObserver
+from fer_core.training.training_data import training_rows, validation_rows
 from fer_core.training.training_progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -80,33 +80,6 @@ class FitContext:
     has_time_for: Callable[[float], bool] = lambda seconds: True
     clock: Callable[[], float] = time.monotonic
     observer: EpochObserver | None = None
-
-
-def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """Return the rows that a configuration trains on."""
-    rows = face_set.rows("train")
-    if config.exclude_leaks:
-        rows = np.setdiff1d(rows, leaking_training_rows(face_set))
-    return _with_targets(face_set, rows, config)
-
-
-def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """Return the rows on which a configuration is validated."""
-    return _with_targets(face_set, face_set.rows("validation"), config)
-
-
-def _with_targets(
-    face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
-) -> NDArray[np.intp]:
-    """Return the rows that have a target if votes are learned, otherwise all of them."""
-    if config.targets == "labels":
-        return rows
-    if face_set.targets is None:
-        raise InputError(
-            f"targets={config.targets} needs a dataset with votes; import "
-            "them with 'dataset votes DATA --import FILE'."
-        )
-    return rows[face_set.targets[rows].any(axis=1)]
 
 
 def fit(

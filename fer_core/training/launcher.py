@@ -11,6 +11,7 @@ from fer_core.dataset.imported import is_imported
 from fer_core.dataset.store import locate_dataset, read_record
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors
+from fer_core.image_hashes import IMAGE_HASHES_FILE
 from fer_core.keras_backend import require_backend
 from fer_core.phrases import counted
 from fer_core.recipes import TrainingConfig, changed_config
@@ -85,8 +86,9 @@ def create_run(
         setup: What to train.
         settings: Where ``runs/`` is.
         folder: The run's folder; by default a new one under ``runs/``.
-        start_file: The Keras file of ``setup.start``. It is copied, so that the run does not
-            depend on a model that may be deleted or replaced while the run is pending.
+        start_file: The Keras file of ``setup.start``. It is copied together with the image hashes
+            next to it, so that the run does not depend on a model that may be deleted or replaced
+            while the run is pending.
 
     Raises:
         InputError: The stage to freeze does not exist, the configuration has another architecture
@@ -106,6 +108,9 @@ def create_run(
         if start_file is not None:
             with os_errors_as_input_errors(f"The starting model cannot be copied to {run.path}"):
                 shutil.copyfile(start_file, run.start_path)
+                hashes = start_file.with_name(IMAGE_HASHES_FILE)
+                if hashes.is_file():
+                    shutil.copyfile(hashes, run.start_hashes_path)
     except InputError:
         if is_new_folder:
             shutil.rmtree(run.path, ignore_errors=True)

@@ -7,6 +7,7 @@ process is still alive. Damaged folders, and folders that are not runs, are list
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Sequence
@@ -268,8 +269,20 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         return known.epochs
 
 
+#: Lines that TensorFlow and its libraries write to the error output: their level, and a time or the
+#: place in their source. Fatal ones (F) are kept, because they say why a process ended.
+_LIBRARY_LINE = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:\d\d\.\d+ "
+    r"|WARNING: All log messages before absl::InitializeLog|WARNING:(?:tensorflow|absl):"
+    r"|To enable the following instructions:"
+)
+
+
 def log_tail(path: Path, lines: int = 40) -> str:
-    """Return the last lines of a run's log; empty if there is no log."""
+    """Return the last lines of a run's log, for users; empty if there is no log.
+
+    The messages of TensorFlow and the call stacks of errors are left out; the file has them.
+    """
     try:
         with (path / LOG_FILE).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -280,7 +293,23 @@ def log_tail(path: Path, lines: int = 40) -> str:
     whole = text.splitlines()
     if size > _TAIL_BYTES:
         whole = whole[1:]  # the first line is cut
-    return "\n".join(whole[-lines:])
+    return "\n".join(_readable(whole)[-lines:])
+
+
+def _readable(lines: list[str]) -> list[str]:
+    """Leave out messages of libraries, and call stacks except for the error at their end."""
+    readable = []
+    is_in_stack = False
+    for line in lines:
+        if line.startswith("Traceback (most recent call last):"):
+            is_in_stack = True
+        elif is_in_stack and (not line.strip() or line[0] in " \t"):
+            continue
+        else:
+            is_in_stack = False
+            if not _LIBRARY_LINE.match(line):
+                readable.append(line)
+    return readable
 
 
 def _queue_positions(settings: Settings) -> dict[Path, int]:

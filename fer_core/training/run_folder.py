@@ -63,6 +63,7 @@ CONTROL_FILE = "control.json"
 EPOCHS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 START_FILE = "start.keras"
+START_HASHES_FILE = "start_image_hashes.npz"
 
 #: Folder in ``runs/`` with a file for each pending run, named after the run.
 QUEUE_FOLDER = ".queue"
@@ -299,6 +300,11 @@ class RunFolder:
     def start_path(self) -> Path:
         """The copy of the model that it starts from."""
         return self.path / START_FILE
+
+    @property
+    def start_hashes_path(self) -> Path:
+        """The copy of that model's image hashes; missing if it has none."""
+        return self.path / START_HASHES_FILE
 
     @property
     def bundle_path(self) -> Path:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fer_core.csv_text import escaped_cell
 from fer_core.errors import InputError, first_line
+from fer_core.vision.face import SMALLEST_READABLE_SIDE
 from fer_core.vision.face_tracker import smoothing_weight
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class FaceTable:
     Attributes:
         video: The file's name.
         classes: The names of the classes.
-        minimum_confidence: Rows with a lower score, 0 to 1, are not confident.
+        minimum_confidence: Rows with a lower score, 0 to 1, are not confident, and rows of faces
+            that are too small.
         frame: Numbers of the frames in the file, from 0, int64.
         seconds: Times of the frames, float64.
         duration: Seconds until the next analyzed frame, float64.
@@ -78,6 +80,11 @@ class FaceTable:
     def scores(self) -> NDArray[np.float32]:
         """The probability of the most probable class of each row."""
         return np.asarray(self.probabilities.max(axis=1, initial=0), np.float32)
+
+    @property
+    def is_too_small(self) -> NDArray[np.bool_]:
+        """Which faces have too few pixels to show an expression, bool ``[n]``."""
+        return np.asarray(self.boxes[:, 2:].min(axis=1, initial=np.inf) < SMALLEST_READABLE_SIDE)
 
     def selected(self, rows: NDArray[Any]) -> FaceTable:
         """Return the rows of a mask or of indices."""
@@ -184,7 +191,7 @@ def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Tab
         **{class_column(name): probabilities[:, index] for index, name in enumerate(table.classes)},
         "label": pa.DictionaryArray.from_arrays(labels, pa.array(table.classes, pa.string())),
         "score": scores,
-        "is_confident": scores >= np.float32(table.minimum_confidence),
+        "is_confident": (scores >= np.float32(table.minimum_confidence)) & ~table.is_too_small,
         **{SMOOTHED + name: smoothed[:, index] for index, name in enumerate(table.classes)},
         "duration_s": np.round(table.duration, 6),
         "name": pa.array([names.get(int(person), "") for person in table.person], pa.string()),

@@ -19,8 +19,8 @@ from fer_core.video.face_table import FaceTable
 from fer_core.video.read_ahead import ReadAhead
 from fer_core.video.reader import VideoFrame, read_frames
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
-from fer_core.vision.face import Face
+from fer_core.vision.draw import LabeledBox, draw_boxes, label_text, labeled_box
+from fer_core.vision.face import Face, is_too_small
 
 _TIME_BASE = Fraction(1, 90_000)
 #: Preset and quality (CRF) of the encoder, fast enough for real time on two cores.
@@ -227,7 +227,6 @@ class _Drawer:
     def __init__(self, table: FaceTable, rendering: Rendering) -> None:
         self._rendering = rendering
         self._persons = {person: table.of_person(person) for person in table.persons}
-        self._minimum = table.minimum_confidence
 
     def draw(self, frame: VideoFrame) -> tuple[float, NDArray[np.uint8]]:
         """Return the time of a frame, and its picture with the drawings."""
@@ -256,14 +255,17 @@ class _Drawer:
         if box is None:
             return None
         row = max(int(np.searchsorted(rows.seconds, seconds + _TOLERANCE)) - 1, 0)
-        face = Face(box, probabilities=rows.smoothed[row], classes=rows.classes, track_id=person)
-        name = self._rendering.names.get(person)
-        text = label_text(face, self._minimum, None if name else person)
-        return LabeledBox(
+        face = Face(
             box.scaled(*factors),
-            face_color(face, self._minimum),
-            f"{name}: {text}" if name else text,
+            probabilities=rows.smoothed[row],
+            classes=rows.classes,
+            track_id=person,
+            minimum_confidence=rows.minimum_confidence,
+            is_too_small=is_too_small(box),
         )
+        name = self._rendering.names.get(person)
+        text = label_text(face, None if name else person)
+        return labeled_box(face, f"{name}: {text}" if name else text)
 
 
 def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> FaceBox | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.crop import FER2013_SIDE, crop_face, crop_whole_picture
 from fer_core.vision.detect import FaceDetector
-from fer_core.vision.face import Face
+from fer_core.vision.face import Face, is_too_small
 
 #: A picture without a detected face is classified as a face crop if its sides are at most this long
 #: (pixels) and differ by at most this share. Published face crops are rarely larger.
@@ -29,6 +29,11 @@ class EmotionPredictor(Protocol):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width and channels (1 or 3) of the network's input."""
+        ...
+
+    @property
+    def minimum_confidence(self) -> float:
+        """The confidence from which a prediction is shown as certain, 0 to 1."""
         ...
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -105,9 +110,14 @@ class Analyzer:
         if not faces:
             return []
         rows = self.predictor.probabilities(np.stack([_known_crop(face) for face in faces]))
-        classes = self.predictor.classes
+        classes, minimum = self.predictor.classes, self.predictor.minimum_confidence
         return [
-            replace(face, probabilities=np.asarray(row, np.float32), classes=classes)
+            replace(
+                face,
+                probabilities=np.asarray(row, np.float32),
+                classes=classes,
+                minimum_confidence=minimum,
+            )
             for face, row in zip(faces, rows, strict=True)
         ]
 
@@ -145,12 +155,20 @@ class Analyzer:
             The same faces in the same order with crop.
         """
         square, shape = self.detector.geometry.square, self.predictor.input_shape
-        return [replace(face, crop=crop_face(image, square(face.box), shape)) for face in faces]
+        return [
+            replace(
+                face,
+                crop=crop_face(image, square(face.box), shape),
+                is_too_small=is_too_small(face.box),
+            )
+            for face in faces
+        ]
 
     def _whole_face(self, image: NDArray[np.uint8]) -> Face:
         height, width = image.shape[:2]
         crop = crop_whole_picture(image, self.predictor.input_shape)
-        return Face(FaceBox(0, 0, width, height), crop=crop)
+        box = FaceBox(0, 0, width, height)
+        return Face(box, crop=crop, is_too_small=is_too_small(box))
 
 
 def _known_crop(face: Face) -> NDArray[np.uint8]:

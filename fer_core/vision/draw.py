@@ -21,8 +21,12 @@ _SMALLEST_TEXT_SHARE = 1 / 80
 _SMALLEST_TEXT = 10
 #: A label may be wider than its face by this factor before its text becomes smaller.
 _LABEL_OVERHANG = 1.15
-#: Color of faces whose score is below the minimum.
+#: Radius of a dot: share of the picture's longer side, and minimum in pixels.
+_DOT_SHARE = 1 / 250
+_SMALLEST_DOT = 2
+#: Color of faces whose label is uncertain.
 _GRAY = (90, 90, 90)
+_DOT_EDGE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class LabeledBox:
         color: Red, green and blue, each 0 to 255.
         text: One line next to the box; empty for none.
         has_frame: True to draw the box itself, False to draw only its text.
+        is_dot: True to draw a dot in the center instead of the box and its text.
     """
 
     box: FaceBox
     color: tuple[int, int, int]
     text: str = ""
     has_frame: bool = True
+    is_dot: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,16 +97,15 @@ def annotate(
     image: NDArray[np.uint8],
     faces: Sequence[Face],
     *,
-    minimum_confidence: float | None = None,
     numbered: bool = False,
 ) -> NDArray[np.uint8]:
-    """Draw a box and a label for every classified face.
+    """Draw a box and a label for every classified face, in gray if its label is uncertain.
+
+    A face that is too small gets a dot.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
         faces: The faces to draw.
-        minimum_confidence: Faces with a lower score (0 to 1) are drawn in gray with a question
-            mark; None for no minimum.
         numbered: True to start labels with the face's position in ``faces``, counted from 1.
 
     Returns:
@@ -109,28 +114,25 @@ def annotate(
     return draw_boxes(
         image,
         [
-            LabeledBox(
-                face.box,
-                face_color(face, minimum_confidence),
-                label_text(face, minimum_confidence, number if numbered else None),
-            )
+            labeled_box(face, label_text(face, number if numbered else None))
             for number, face in enumerate(faces, start=1)
         ],
     )
 
 
-def label_text(
-    face: Face, minimum_confidence: float | None = None, number: int | None = None
-) -> str:
-    """Return a label such as "happy 93 %", "happy? 41 %" below the minimum, or "3: sad 60 %"."""
-    mark = "" if face.is_confident(minimum_confidence) else "?"
-    prefix = "" if number is None else f"{number}: "
-    return f"{prefix}{face.label}{mark} {100 * face.score:.0f} %"
+def label_text(face: Face, number: int | None = None) -> str:
+    """Return the description of a face, with its number: "3: sad 60 %"."""
+    return face.description if number is None else f"{number}: {face.description}"
 
 
-def face_color(face: Face, minimum_confidence: float | None = None) -> tuple[int, int, int]:
-    """Return the color of the face's label; gray if its score is below the minimum."""
-    if not face.is_confident(minimum_confidence):
+def labeled_box(face: Face, text: str, *, has_frame: bool = True) -> LabeledBox:
+    """Return the drawing of a classified face: a box with a text, or a dot if it is too small."""
+    return LabeledBox(face.box, face_color(face), text, has_frame, face.is_too_small)
+
+
+def face_color(face: Face) -> tuple[int, int, int]:
+    """Return the color of the face's label; gray if it is uncertain."""
+    if not face.is_confident:
         return _GRAY
     return color_rgb(class_colors(face.classes)[face.label])
 
@@ -151,6 +153,11 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
     line = max(2, round(max(height, width) * _LINE_SHARE))
     areas = [_clipped(box.box.rounded(), width, height) for box in boxes]
     for box, area in zip(boxes, areas, strict=True):
+        if box.is_dot:
+            radius = max(_SMALLEST_DOT, round(max(height, width) * _DOT_SHARE))
+            x, y = area.x + area.width / 2, area.y + area.height / 2
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), box.color, _DOT_EDGE)
+            continue
         if not box.has_frame:
             continue
         # A thick line would hide a small face.
@@ -160,7 +167,7 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
     # Labels are drawn after all boxes so that a box's line never crosses a text.
     taken: list[_Area] = []
     for box, area in zip(boxes, areas, strict=True):
-        if not box.text:
+        if not box.text or box.is_dot:
             continue
         label = _fitting_label(pen, box.text, area, (width, height))
         others = [other for other in areas if other is not area]

@@ -12,6 +12,14 @@ from fer_core.vision.boxes import FaceBox
 #: Tolerance, because rounding may result in a probability slightly above 1.
 _PROBABILITY_TOLERANCE = 1e-5
 
+#: Minimum width and height of a face in pixels of its picture. A smaller one has a quarter of the
+#: pixels of the network's input or less, too few to show an expression.
+SMALLEST_READABLE_SIDE = 24.0
+
+#: How a face without a certain class is described.
+NOT_SURE = "not sure"
+TOO_SMALL = "too small to read"
+
 
 @dataclass(frozen=True, eq=False)
 class Face:
@@ -26,6 +34,9 @@ class Face:
             None before classification.
         classes: The names of the model's classes; empty before classification.
         track_id: Number of the track, from 1; None outside a stream.
+        minimum_confidence: The score, 0 to 1, from which the label is certain; from the model's
+            calibration.
+        is_too_small: True if the face has too few pixels to show an expression.
     """
 
     box: FaceBox
@@ -34,6 +45,8 @@ class Face:
     probabilities: NDArray[np.float32] | None = None
     classes: tuple[str, ...] = ()
     track_id: int | None = None
+    minimum_confidence: float = 0.0
+    is_too_small: bool = False
 
     def __post_init__(self) -> None:
         if self.detection_score is not None and not 0.0 <= self.detection_score <= 1.0:
@@ -80,9 +93,23 @@ class Face:
         """
         return float(self._known_probabilities().max())
 
-    def is_confident(self, minimum_confidence: float | None) -> bool:
-        """Return True if ``score`` reaches the minimum, 0 to 1, or if there is no minimum."""
-        return minimum_confidence is None or self.score >= minimum_confidence
+    @property
+    def is_confident(self) -> bool:
+        """True if the face is large enough and ``score`` reaches the minimum confidence."""
+        return not self.is_too_small and self.score >= self.minimum_confidence
+
+    @property
+    def description(self) -> str:
+        """The result as text: the label, or the two most probable classes if it is uncertain.
+
+        "happy 93 %", "not sure: neutral or sad" or "too small to read".
+        """
+        if self.is_too_small:
+            return TOO_SMALL
+        if self.is_confident:
+            return f"{self.label} {100 * self.score:.0f} %"
+        first, second = np.argsort(-self._known_probabilities(), kind="stable")[:2]
+        return f"{NOT_SURE}: {self.classes[first]} or {self.classes[second]}"
 
     def probability_by_class(self) -> dict[str, float]:
         """Return all probabilities by class name, in the order of ``classes``.
@@ -98,6 +125,11 @@ class Face:
         if self.probabilities is None:
             raise ValueError(f"The face is not classified yet. Received: {self}")
         return self.probabilities
+
+
+def is_too_small(box: FaceBox) -> bool:
+    """Return True if a face in the pixels of its picture is too small to show an expression."""
+    return min(box.width, box.height) < SMALLEST_READABLE_SIDE
 
 
 def _is_crop(crop: NDArray[np.uint8]) -> bool:

@@ -57,6 +57,8 @@ class Track:
         detections: Number of matched detections.
         is_followed: True if optical flow could follow the face into the latest frame.
         classified_at: Time of the latest classification, in seconds.
+        raw_probabilities: Of the latest classification, without smoothing, float32 ``[classes]``;
+            None before it.
         serial: Distinguishes the tracks of one tracker, also those without an id.
         colors: Colors of the person, from ``color_histogram``; None if they are not used.
     """
@@ -68,6 +70,7 @@ class Track:
     classified_at: float = -math.inf
     serial: int = 0
     colors: NDArray[np.float32] | None = None
+    raw_probabilities: NDArray[np.float32] | None = None
 
     @property
     def box(self) -> FaceBox:
@@ -94,6 +97,7 @@ class Track:
         """
         new, old = classified.probabilities, self.face.probabilities
         assert new is not None  # it comes from Analyzer.classify
+        self.raw_probabilities = new
         if old is not None and self.face.classes == classified.classes:
             weight = smoothing_weight(seconds - self.classified_at, smoothing_seconds)
             new = (old + weight * (new - old)).astype(np.float32)
@@ -106,6 +110,7 @@ class Track:
         """Remove crop and probabilities, such as those of another model."""
         self.face = Face(self.face.box, self.face.detection_score, track_id=self.face.track_id)
         self.classified_at = -math.inf
+        self.raw_probabilities = None
 
 
 def smoothing_weight(elapsed: float, time_constant: float) -> float:
@@ -153,6 +158,8 @@ class FaceTracker:
         self._minimum_matching_threshold = minimum_matching_threshold
         self._active: list[Track] = []
         self._lost: list[Track] = []
+        #: The only person before an interruption, until another face or the same one is found.
+        self._awaited: Track | None = None
 
     @property
     def active_tracks(self) -> list[Track]:
@@ -193,6 +200,25 @@ class FaceTracker:
         """Convert every track to a picture resized by these factors."""
         for track in (*self._active, *self._lost):
             track.move_to(track.box.scaled(factor_x, factor_y))
+
+    def interrupt(self, seconds: float) -> None:
+        """Continue after an interruption of any length, such as a stopped and restarted camera.
+
+        The tracks have no predictions until their faces are found again. A face near the position
+        of a track keeps its id; so does the only face of the new frames, wherever it is, if there
+        was only one before.
+
+        Args:
+            seconds: The time of the first new frame. Its clock may have been set back.
+        """
+        waiting = [track for track in (*self._active, *self._lost) if track.track_id is not None]
+        for track in waiting:
+            track.discard_prediction()
+            track.detected_at = seconds
+            track.is_followed = False
+        confirmed = [track for track in self._active if track.track_id is not None]
+        self._awaited = confirmed[0] if len(confirmed) == 1 else None
+        self._active, self._lost = [], waiting
 
     def copy(self) -> FaceTracker:
         """Return an independent copy of the tracker with all its tracks."""
@@ -253,6 +279,8 @@ class FaceTracker:
             _add_detection(track, sighting, weight if is_accurate else 1.0, seconds)
         matched_tracks = [track for track, _, _ in matched]
         without_detection = [track for track in self._active if track not in matched_tracks]
+        if len(sightings) > 1:
+            self._awaited = None
         for sighting in unmatched:
             displaced = max(
                 (
@@ -301,6 +329,7 @@ class FaceTracker:
         if track is not None:
             self._lost.remove(track)
             self._active.append(track)
+            self._awaited = None
             _add_detection(track, sighting, 1.0, seconds)
             return
         self._active.append(
@@ -318,6 +347,8 @@ class FaceTracker:
             and _may_be_same(track.box, box)
         ]
         if sighting.colors is None:
+            if not nearby and self._awaited in self._lost:
+                return self._awaited
             return max(nearby, key=lambda track: track.detected_at, default=None)
         alike = sorted(
             ((1 - _color_penalty(track, sighting) / _COLOR_WEIGHT, track) for track in self._lost),

@@ -81,6 +81,8 @@ class PhotoResult:
                     "label": face.label,
                     "score": face.score,
                     "probabilities": face.probability_by_class(),
+                    "is_confident": face.is_confident,
+                    "is_too_small": face.is_too_small,
                 }
                 for face in self.faces
             ],
@@ -98,13 +100,15 @@ class PhotoResult:
             label = {"face": number, "label": face.label, "score": face.score}
             columns = class_columns(face.classes, _OTHER_COLUMNS)
             shares = dict(zip(columns, face.probability_by_class().values(), strict=True))
-            rows.append(shared | box | label | shares | {"error": None})
+            certainty = {"is_confident": face.is_confident, "is_too_small": face.is_too_small}
+            rows.append(shared | box | label | shares | certainty | {"error": None})
         return rows
 
 
 _BOX_COLUMNS = ("x", "y", "box_width", "box_height")
 _FIRST_COLUMNS = ("file", "width", "height", "face", *_BOX_COLUMNS, "label", "score")
-_OTHER_COLUMNS = (*_FIRST_COLUMNS, "error")
+_LAST_COLUMNS = ("is_confident", "is_too_small", "error")
+_OTHER_COLUMNS = (*_FIRST_COLUMNS, *_LAST_COLUMNS)
 
 
 def analyze_photo(
@@ -223,6 +227,6 @@ def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...] = EM
     """
     faces = (face for result in results for face in result.faces)
     classes = next((face.classes for face in faces), classes)
-    columns = (*_FIRST_COLUMNS, *class_columns(classes, _OTHER_COLUMNS), "error")
+    columns = (*_FIRST_COLUMNS, *class_columns(classes, _OTHER_COLUMNS), *_LAST_COLUMNS)
     rows = (row for result in results for row in result.to_rows())
     return csv_text(columns, ([row.get(column) for column in columns] for row in rows))

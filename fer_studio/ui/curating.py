@@ -15,8 +15,10 @@ from fer_core.dataset.curation import (
     entries_for,
     match_curation,
     relabel_entries,
+    without_relabeled,
 )
 from fer_core.dataset.curation_file import CurationBatch, CurationChange, CurationFile
+from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.near_duplicates import NearDuplicates
 from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
 from fer_core.dataset.store import imported_folder
@@ -33,6 +35,14 @@ _DONE = "curation_done"
 _SUGGESTED = "as suggested"
 #: The message that is shown instead of the buttons to visitors who are not editors.
 EDITORS_DECIDE = ":material/lock: Only editors can decide about images."
+
+
+#: The warning before a held-out image gets the label that a model predicts.
+SUGGESTION_WARNING = (
+    "The suggested label is what a model predicts. Relabeling {splits} images in this way makes "
+    "the metrics of this model and of similar ones look better than they are: check each image "
+    "yourself, and report metrics on the original labels."
+)
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,7 @@ class SelectedImages:
         reason: The proposed reason.
         source: Where they were found, for the record.
         suggested: By row, an emotion that is suggested as the correct label.
+        is_model_suggestion: True if a model suggests the labels.
     """
 
     dataset: OpenDataset
@@ -131,6 +142,7 @@ class SelectedImages:
     reason: str
     source: str
     suggested: Mapping[int, int] = field(default_factory=dict)
+    is_model_suggestion: bool = False
 
     def entries(self, action: str, label: str) -> tuple[CurationEntry, ...]:
         """Return the decisions of one action about these images.
@@ -171,6 +183,13 @@ def offer_decisions(selected: SelectedImages) -> None:
         _decision_button(selected, "Keep as it is", ":material/verified:", "keep")
         st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
         _decision_button(selected, "Relabel", ":material/edit:", "relabel")
+    held_out = sorted(
+        {SPLITS[selected.dataset.faces.splits[row]] for row in selected.rows} - {"train"}
+    )
+    if selected.is_model_suggestion and held_out:
+        st.warning(
+            SUGGESTION_WARNING.format(splits=" and ".join(held_out)), icon=":material/balance:"
+        )
     st.caption(
         "Drop: exclude from training. Keep: checked and correct, so that quick fixes leave it "
         "alone. Relabel: use the correct label in training. No image is deleted; every decision "
@@ -194,8 +213,29 @@ def _decide(selected: SelectedImages, action: str) -> None:
     reason = st.session_state[f"{selected.gallery}_reason"].strip() or selected.reason
     label = st.session_state[f"{selected.gallery}_label"]
     selected = replace(selected, reason=reason)
-    if change_curation(selected.dataset, lambda file: file.change(selected.entries(action, label))):
+    left_out = 0
+
+    def decide(curation: Curation) -> tuple[CurationEntry, ...]:
+        nonlocal left_out
+        entries = selected.entries(action, label)
+        if len(selected.rows) == 1:
+            return entries
+        kept = without_relabeled(entries, curation, selected.dataset.faces)
+        left_out = len(entries) - len(kept)
+        if entries and not kept:
+            raise InputError(
+                "All selected images were relabeled before, and a decision about several images "
+                "does not replace that; select a single image, or undo its decision first."
+            )
+        return kept
+
+    if change_curation(selected.dataset, lambda file: file.change_with(decide)):
         clear_choice(selected.gallery)
+        if left_out:
+            st.session_state[_DONE] += (
+                f" {left_out:,} relabeled before {'keeps its' if left_out == 1 else 'keep their'} "
+                "label: change such images one by one."
+            )
 
 
 def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:

@@ -91,6 +91,8 @@ def test_the_summary_shows_metrics_with_intervals_and_the_baseline(
     assert points.error_x.array[0] == pytest.approx(result.accuracy.high - 0.75)
     (line,) = figure.layout.shapes
     assert (line.x0, line.x1) == (pytest.approx(1 / 7), pytest.approx(1 / 7))
+    # In the row of the accuracy only: it is no reference for the other metrics.
+    assert (line.yref, line.y0, line.y1) == ("y", -0.5, 0.5)
     assert [note.text for note in figure.layout.annotations] == ["majority-class<br>baseline 14 %"]
 
 
@@ -98,6 +100,7 @@ def test_the_summary_shows_human_accuracy_on_fer2013() -> None:
     figure = summary_intervals(result_of([0, 1], [0, 1], is_fer2013=True))
     band = figure.layout.shapes[1]
     assert (band.x0, band.x1) == (0.60, 0.70)
+    assert (band.yref, band.y0, band.y1) == ("y", -0.5, 0.5)
     assert figure.layout.annotations[1].text == "humans<br>65 ± 5 %"
 
 

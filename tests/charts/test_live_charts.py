@@ -12,7 +12,7 @@ from fer_core.charts.live import (
     timeline_height,
 )
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
-from fer_core.live.session_record import RecordRows
+from fer_core.live.session_record import RecordContext, RecordRows
 
 
 def rows(seconds: list[float], persons: list[int], emotions: list[str]) -> RecordRows:
@@ -26,6 +26,10 @@ def rows(seconds: list[float], persons: list[int], emotions: list[str]) -> Recor
         np.zeros((count, 4), np.int32),
         probabilities,
         EMOTIONS,
+        np.ones(count, bool),
+        probabilities,
+        np.zeros(count, np.int32),
+        (RecordContext(),),
     )
 
 

@@ -66,7 +66,10 @@ def test_a_face_is_detected_and_classified(
     assert (file["file"], file["width"], file["height"]) == (str(astronaut), 512, 512)
     assert file["error"] is None
     (face,) = file["faces"]
-    assert set(face) == {"box", "label", "score", "probabilities"}
+    assert list(face) == [
+        *("box", "label", "score", "probabilities", "is_confident", "is_too_small")
+    ]
+    assert (face["is_confident"], face["is_too_small"]) == (face["score"] >= 0.4, False)
     x, y, width, height = face["box"]
     assert x < 224 < x + width  # the nose
     assert y < 120 < y + height

@@ -127,6 +127,7 @@ def test_the_bundle_is_whole_and_of_the_best_epoch(whole_run: Any, home: Path) -
         "model.keras",
         "calibration.json",
         "predictions.npz",
+        "image_hashes.npz",
         "README.md",
     }
     record = json.loads((folder / "bundle.json").read_text())

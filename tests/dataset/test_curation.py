@@ -13,6 +13,7 @@ from fer_core.dataset.curation import (
     entries_for,
     match_curation,
     relabel_entries,
+    without_relabeled,
 )
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
@@ -36,6 +37,19 @@ def faces(draw_faces: Callable[..., FaceSet]) -> FaceSet:
 
 def decide(faces: FaceSet, rows: list[int], action: str, label: str | None = None) -> Curation:
     return Curation(entries_for(faces, rows, action, label=label, reason="because", source="test"))
+
+
+def test_a_bulk_action_leaves_relabeled_images_alone(faces: FaceSet) -> None:
+    earlier = Curation(
+        (*decide(faces, [1], "relabel", "sad").entries, *decide(faces, [2], "keep").entries)
+    )
+    new = decide(faces, [0, 1, 2], "drop").entries
+    assert without_relabeled(new, earlier, faces) == (new[0], new[2])
+    assert without_relabeled(new, Curation(), faces) == new
+    # The same data with other names: images are identified by their pixels.
+    renamed = replace(faces, names=tuple(f"new {name}" for name in faces.names))
+    new = decide(renamed, [0, 1, 2], "drop").entries
+    assert without_relabeled(new, earlier, renamed) == (new[0], new[2])
 
 
 def test_what_is_written_is_read_again(faces: FaceSet) -> None:

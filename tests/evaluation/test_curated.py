@@ -10,9 +10,8 @@ from fer_core.bundle import Bundle
 from fer_core.dataset.curation import CuratedFaceSet, Curation, apply_curation, entries_for
 from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
-from fer_core.evaluation.class_matching import match_rows
 from fer_core.evaluation.evaluate import curation_summary, evaluate_curated, evaluate_split
-from fer_core.evaluation.facts import ResultFacts, facts_on_dataset
+from fer_core.evaluation.result import EvaluationResult
 from fer_core.settings import Settings
 
 
@@ -63,7 +62,7 @@ def test_the_summary_is_about_the_evaluated_split(curated: CuratedFaceSet) -> No
 
 
 def test_the_data_of_a_starting_model_is_training_data(
-    bundle: Bundle, tiny_faces: FaceSet, make_record: Callable
+    bundle: Bundle, tiny_faces: FaceSet, settings: Settings, make_record: Callable
 ) -> None:
     seen = {"name": "tiny", "fingerprint": tiny_faces.fingerprint}
     record = make_record(
@@ -72,16 +71,15 @@ def test_the_data_of_a_starting_model_is_training_data(
     )
     tuned = replace(bundle, record=record)
 
-    def facts_on(split: str) -> ResultFacts:
-        matched = match_rows(tiny_faces, tiny_faces.rows(split), EMOTIONS, "tiny")
-        return facts_on_dataset(tuned, tiny_faces, split, is_demo_data=False, matched=matched)
+    def on(split: str) -> EvaluationResult:
+        return evaluate_split(tuned, tiny_faces, split, settings, dataset_name="tiny")
 
-    facts = facts_on("train")
-    assert facts.is_training_data
-    assert any("started from first, which was trained on" in one for one in facts.warnings)
-    facts = facts_on("validation")
-    assert not facts.is_training_data
-    assert not any("started from" in one for one in facts.warnings)
+    train = on("train")
+    assert train.facts.is_training_data
+    assert any("training images of first, from which" in one for one in train.warnings)
+    validation = on("validation")
+    assert not validation.facts.is_training_data
+    assert not any("of first" in one for one in validation.warnings)
 
 
 def test_the_training_data_is_recognized_after_curation(
@@ -93,20 +91,9 @@ def test_the_training_data_is_recognized_after_curation(
 ) -> None:
     record = make_record(dataset={"name": "tiny", "fingerprint": tiny_faces.fingerprint})
     trained = replace(bundle, record=record)
-    selected = "selected on these validation images"
-    whole = facts_on_dataset(
-        trained,
-        tiny_faces,
-        "validation",
-        is_demo_data=False,
-        matched=match_rows(tiny_faces, tiny_faces.rows("validation"), EMOTIONS, "tiny"),
-    )
-    assert any(selected in warning for warning in whole.warnings)
-    result = evaluate_curated(
-        trained, tiny_faces, curated, "validation", settings, dataset_name="tiny"
-    )
-    assert any(selected in warning for warning in result.facts.warnings)
-    assert not any("other data" in warning for warning in result.facts.warnings)
-    assert evaluate_curated(
-        trained, tiny_faces, curated, "train", settings, dataset_name="tiny"
-    ).facts.is_training_data
+
+    def on(split: str) -> EvaluationResult:
+        return evaluate_curated(trained, tiny_faces, curated, split, settings, dataset_name="tiny")
+
+    assert any("validation images of the model" in warning for warning in on("validation").warnings)
+    assert on("train").facts.is_training_data

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from fer_core.bundle import Bundle, BundleRecord
+from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import FaceSet
 from fer_core.errors import InputError
 from fer_core.evaluation.embedding import embed
@@ -19,9 +20,9 @@ from fer_core.evaluation.features import MAX_FEATURES, FaceFeatures, bundle_feat
 from fer_core.evaluation.label_candidates import (
     find_label_candidates,
     find_non_faces,
-    is_held_out,
     principal_components,
 )
+from fer_core.image_hashes import ImageHashes
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT
 
@@ -165,7 +166,8 @@ def test_wrong_labels_in_train_are_found_out_of_fold(
     assert 2 <= len(set(finding.rows.tolist()) & set(wrong)) == len(finding)
     np.testing.assert_array_equal(finding.suggested, faces.labels[finding.rows])
     assert "Out-of-fold" in finding.notes[0]
-    assert "learned from these training images" in finding.notes[1]
+    assert "learned from these images and their labels" in finding.notes[1]
+    assert "not trained" not in finding.explanation
     assert steps == [(step, 6) for step in range(1, 7)]
 
 
@@ -174,12 +176,13 @@ def test_validation_uses_the_predictions_of_the_model(
 ) -> None:
     relabeled = mislabelled(faces, [215, 250])
     record = trained_on(make_record, relabeled, exclude_leaks=True)
-    assert is_held_out(record, relabeled, "validation")
     finding = find_label_candidates(relabeled, features, record, "validation")
     assert len(finding)
     assert set(finding.rows.tolist()) <= {215, 250}
     np.testing.assert_array_equal(finding.suggested, faces.labels[finding.rows])
-    assert "was not trained on validation" in finding.notes[0]
+    assert "was not trained on these validation images" in finding.notes[0]
+    assert "selected on these images" in finding.notes[1]
+    assert "not trained on these images" in finding.explanation
 
 
 def test_images_that_also_appear_in_train_are_left_out(
@@ -193,7 +196,7 @@ def test_images_that_also_appear_in_train_are_left_out(
         leaking, features, trained_on(make_record, leaking), "validation"
     )
     assert finding.rows.tolist() == [250]
-    assert "1 images that also appear in train are left out" in finding.notes[1]
+    assert finding.notes[1] == "1 image is left out, because the model was trained on it."
 
 
 @pytest.mark.parametrize("changes", [{}, {"recipe": None}], ids=["other data", "made elsewhere"])
@@ -204,7 +207,6 @@ def test_predictions_on_possible_training_images_are_not_used(
     changes: dict[str, Any],
 ) -> None:
     record = make_record(**changes)
-    assert not is_held_out(record, faces, "validation")
     wrong = [*range(212, 258, 5)]
     relabeled = mislabelled(faces, wrong)
     # Its probabilities would hide what is wrong.
@@ -215,6 +217,28 @@ def test_predictions_on_possible_training_images_are_not_used(
     assert len(finding)
     assert set(finding.rows.tolist()) <= set(wrong)
     assert "does not rule out that it was trained on these images" in finding.notes[1]
+
+
+def test_recorded_images_decide_whether_the_predictions_are_used(
+    faces: FaceSet, features: FaceFeatures, make_record: Callable[..., BundleRecord]
+) -> None:
+    relabeled = mislabelled(faces, [215, 250])
+    keys = content_keys(relabeled.images)
+    none = np.zeros(0, np.int64)
+
+    def notes(hashes: ImageHashes) -> tuple[str, ...]:
+        # The fingerprint of the record is that of other data: only the hashes are compared.
+        record = make_record()
+        return find_label_candidates(relabeled, features, record, "validation", hashes=hashes).notes
+
+    assert notes(ImageHashes(none, none)) == (
+        "Predicted by the model, which was not trained on these validation images.",
+    )
+    validation = relabeled.rows("validation")
+    assert "selected on these images" in notes(ImageHashes(none, keys[validation[:1]]))[1]
+    assert "2 images are left out" in notes(ImageHashes(keys[validation[:2]], none))[1]
+    assert "learned from these images" in notes(ImageHashes(keys[validation], none))[1]
+    assert "does not rule out" in notes(ImageHashes(none, none, is_complete=False))[1]
 
 
 def test_too_few_images_are_an_input_error(

@@ -111,7 +111,7 @@ def test_two_faces_keep_their_track_ids(controls: LiveControls) -> None:
     assert set(processor.record.shares()) == {1, 2}
 
 
-def test_a_mirrored_picture_is_recorded_unmirrored(controls: LiveControls) -> None:
+def test_boxes_in_the_record_match_the_mirrored_picture(controls: LiveControls) -> None:
     processor = LiveProcessor(
         replace(controls, is_mirrored=True, shows_labels=False), executor=ImmediateExecutor()
     )
@@ -122,7 +122,9 @@ def test_a_mirrored_picture_is_recorded_unmirrored(controls: LiveControls) -> No
     mirrored_left = round(640 - box.x - box.width)
     assert (shown[200, mirrored_left] == color_rgb(EMOTION_COLORS["happy"])).all()
     assert box.x == pytest.approx(100, abs=2)
-    assert processor.record.rows().boxes[-1][0] == pytest.approx(100, abs=2)
+    rows = processor.record.rows()
+    assert rows.boxes[-1][0] == pytest.approx(mirrored_left, abs=2)
+    assert rows.contexts[-1].is_mirrored and rows.contexts[-1].width == 640
 
 
 def test_controls_take_effect_in_the_next_frame(controls: LiveControls) -> None:
@@ -219,8 +221,50 @@ def test_a_restarted_stream_starts_without_tracks(controls: LiveControls) -> Non
     play(processor, [scene((200, 150))] * 15)
     processor.process(scene((200, 150)), 0.0)  # the camera's clock begins again
     assert processor.snapshot().faces == ()
-    play(processor, [scene((200, 150))] * 15, first=1)
-    assert [face.track_id for face in processor.snapshot().faces] == [2]
+    # The only person keeps the id, also at another position.
+    play(processor, [scene((500, 300))] * 15, first=1)
+    assert [face.track_id for face in processor.snapshot().faces] == [1]
+    processor.process(scene((500, 300)), 0.0)
+    play(processor, [scene((20, 20), (500, 300))] * 15, first=1)
+    assert {face.track_id: round(face.box.x) for face in processor.snapshot().faces} == {
+        1: pytest.approx(500, abs=4),
+        2: pytest.approx(20, abs=4),
+    }
+
+
+def test_picture_card_and_record_show_the_same_prediction(
+    controls: LiveControls, predictor: FixedPredictor
+) -> None:
+    clock = Clock()
+    processor = LiveProcessor(controls, executor=ImmediateExecutor(), clock=clock)
+    image = scene((200, 150))
+    scores, recorded = [], []
+    for number in range(90):
+        happy = 0.5 + number / 200
+        predictor.row = np.array([1 - happy, 0, 0, happy, 0, 0, 0], np.float32)
+        clock.now = number / 30
+        processor.process(image, clock.now)
+        for face in processor.snapshot().faces:
+            scores.append(face.score)
+            recorded.append(float(processor.record.rows().probabilities[-1].max()))
+    # Five predictions per second, each for six frames, although every second frame is classified.
+    assert recorded == scores
+    changes = np.flatnonzero(np.diff(scores))
+    assert len(scores) > 60 and set(np.diff(changes).tolist()) == {6}
+
+
+def test_a_camera_that_is_off_is_recognized(controls: LiveControls) -> None:
+    clock = Clock()
+    processor = LiveProcessor(controls, executor=ImmediateExecutor(), clock=clock)
+    processor.process(scene((200, 150)), 0.0)
+    assert processor.snapshot().seconds_blank == 0.0
+    black = np.random.default_rng(0).integers(0, 5, (480, 640, 3)).astype(np.uint8)
+    for number in range(4):
+        clock.now = 1.0 + number
+        processor.process(black, clock.now)
+    assert processor.snapshot().seconds_blank == pytest.approx(3.0)
+    processor.process(scene((200, 150)), 5.0)
+    assert processor.snapshot().seconds_blank == 0.0
 
 
 def test_many_faces_take_turns(controls: LiveControls, monkeypatch: pytest.MonkeyPatch) -> None:

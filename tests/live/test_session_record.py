@@ -1,17 +1,19 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fer_core.emotions import EMOTIONS
-from fer_core.live.session_record import SessionRecord
+from fer_core.live.session_record import RecordContext, SessionRecord, unsure_name
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 
 BOX = FaceBox(10, 20, 30, 40)
+FLAT = np.full(7, 1 / 7, np.float32)
 HAPPY, SAD = np.eye(7, dtype=np.float32)[[3, 4]]
 
 
@@ -53,6 +55,48 @@ def test_shares_are_of_time_and_not_of_rows() -> None:
     assert shares["happy"] == pytest.approx(0.4)
     assert shares["sad"] == pytest.approx(0.6)
     assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_time_without_a_certain_class_has_its_own_share() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    # Happy for 0.2 s, then uncertain for 0.6 s and the interval of the last row.
+    uncertain = replace(face_of(1, HAPPY), minimum_confidence=0.5, probabilities=FLAT)
+    for moment, face in ((0.0, face_of(1, HAPPY)), (0.2, uncertain), (0.8, uncertain)):
+        clock.now = 100 + moment
+        record.add(face)
+    shares = record.shares()[1]
+    assert tuple(shares) == (*EMOTIONS, "not sure")
+    assert shares["happy"] == pytest.approx(0.2)
+    assert shares["not sure"] == pytest.approx(0.8)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert record.rows().is_confident.tolist() == [True, False, False]
+    assert unsure_name(("not sure", "calm")) == "(not sure)"
+
+
+def test_rows_state_what_produced_them() -> None:
+    clock = Clock()
+    record = SessionRecord(clock=clock)
+    context = RecordContext("votes", "yunet", "strong", 0.62, 0.4, True, 640, 480)
+    raw = np.array([0, 0, 0, 0.25, 0.75, 0, 0], np.float32)
+    record.add(face_of(4, HAPPY), raw, context)
+    clock.now += 1
+    record.add(face_of(4, HAPPY), raw, replace(context, is_mirrored=False))
+    first, second = csv.DictReader(io.StringIO(record.to_csv()))
+    # The box [10, 20, 30, 40] of the camera's picture, in the mirrored picture that is recorded.
+    assert [first[name] for name in ("x", "y", "width", "height")] == ["600", "20", "30", "40"]
+    assert (second["x"], first["mirrored"], second["mirrored"]) == ("10", "true", "false")
+    assert (first["happy"], first["raw_happy"], first["raw_sad"]) == ("1.0000", "0.2500", "0.7500")
+    assert first["is_confident"] == "true"
+    names = ("model", "detector", "emphasis", "minimum_confidence", "smoothing_seconds")
+    assert [first[name] for name in names] == ["votes", "yunet", "strong", "0.62", "0.4"]
+    assert (first["picture_width"], first["picture_height"]) == ("640", "480")
+    document = json.loads(record.to_json())
+    assert [row["settings"] for row in document["rows"]] == [0, 1]
+    assert document["settings"][0]["model"] == "votes"
+    assert document["settings"][1]["is_mirrored"] is False
+    assert document["rows"][0]["raw_probabilities"]["sad"] == pytest.approx(0.75)
+    assert document["rows"][0]["is_confident"] is True
 
 
 def test_time_without_a_face_does_not_count() -> None:

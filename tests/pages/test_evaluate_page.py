@@ -18,11 +18,13 @@ from streamlit.testing.v1 import AppTest
 from fer_core.bundle import load_bundle, write_predictions
 from fer_core.dataset.curation import Curation, CurationEntry, apply_curation, entries_for
 from fer_core.dataset.curation_file import CurationFile
+from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
 from fer_core.dataset.votes import votes_findings
 from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, write_image_hashes
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
 from fer_core.settings import PROJECT_ROOT, Settings
@@ -371,8 +373,13 @@ def test_mistakes_can_be_filtered_by_audit_result(
         names=tuple(str(number) for number in range(2 * len(rows))),
     )
     import_faces(both, "leaky")
+    keys = content_keys(tiny_faces.images[rows])
+    write_image_hashes(studio.models_root / "small" / IMAGE_HASHES_FILE, ImageHashes(keys, keys))
     app = evaluate(choose_data(open_app(), "leaky"))
     assert metrics(app)["Leak-free accuracy"] == "undefined"
+    assert "Its validation images" in plain(app.markdown)
+    assert "Includes copies of training images" in plain(app.markdown)
+    assert "21 copies or near-copies of its training images" in plain(app.caption)
     open_section(app, "Mistakes")
     options = app.selectbox(key="mistakes_finding").options
     assert "Also appears in train" in options
@@ -495,7 +502,7 @@ def test_the_report_and_its_tables_can_be_downloaded_and_the_card_written(
     card = (studio.models_root / "small" / "README.md").read_text(encoding="utf-8")
     assert card.startswith("# small\n\nAdded manually.\n")
     assert "210" in card
-    assert "Written to" in plain(app.success)
+    assert "Written to models/small/README.md" in plain(app.success)
 
 
 def test_a_split_that_lacks_emotions_shows_them_as_undefined(
@@ -722,6 +729,7 @@ def test_an_image_is_relabeled_kept_and_dropped_and_each_can_be_undone(
     assert "No decision on this image yet." in plain(app.caption)
     (box,) = [box for box in app.selectbox if box.label == "Correct label"]
     assert box.value == predicted
+    assert "Relabeling validation images in this way makes the metrics" in plain(app.warning)
     assert true not in box.options and len(box.options) == 6
     decide(app, "Wrong label")
     (entry,) = decisions(with_data)
@@ -776,12 +784,18 @@ def test_several_mistakes_are_relabeled_at_once(with_data: Settings, open_app: O
     assert len(boxes) == count
     predicted = {box.label.split(" → ")[1].split(",")[0] for box in boxes}
     press(app, "Select page")
+    assert "Relabeling validation images in this way makes the metrics" in plain(app.warning)
     press(app, "Relabel")
     assert_valid(app)
     entries = decisions(with_data)
     assert len(entries) == count
     assert {entry.label for entry in entries} == predicted
     assert {entry.source for entry in entries} == {"evaluate page"}
+    # Another bulk action does not replace the new labels.
+    press(app, "Select page")
+    press(app, "Drop")
+    assert "does not replace that" in plain(app.error)
+    assert decisions(with_data) == entries
     (undo,) = [button for button in app.button if button.label.startswith("Undo")]
     undo.click().run()
     assert decisions(with_data) == ()

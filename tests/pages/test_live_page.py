@@ -294,12 +294,15 @@ def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> Non
     rows = len(processor(playing).record)
     assert rows >= 8  # the first frames come before the track is confirmed
     assert f"{rows} rows. Lost on reload: download first." in plain(playing.caption)
-    assert "**1: " in plain(playing.markdown)
+    (cards,) = playing.get("html")
+    (face,) = processor(playing).snapshot().faces
+    assert f"<strong>1: {face.description}</strong>" in cards.proto.body
+    assert cards.proto.body.count("%</span>") == 7
     (table,) = playing.dataframe
     assert list(table.value.columns)[:3] == ["Time", "Person", "Class"]
     assert set(table.value["Person"]) == {1}
     assert np.allclose(table.value[list(EMOTIONS)].sum(axis=1), 100, atol=0.5)
-    assert len(playing.get("echarts_chart")) == 3
+    assert len(playing.get("echarts_chart")) == 2
 
 
 def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTest) -> None:
@@ -311,6 +314,8 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
     record = processor(playing).record
     lines = list(csv.DictReader(io.StringIO(record.to_csv())))
     document = json.loads(record.to_json())
+    assert (lines[-1]["model"], lines[-1]["minimum_confidence"]) == ("small", "0.4")
+    assert lines[-1]["detector"] in ("haar", "yunet") and lines[-1]["mirrored"] == "true"
     assert len(lines) == len(document["rows"]) == len(record)
     assert {line["person"] for line in lines} == {"1"}
 
@@ -321,7 +326,7 @@ def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
     assert_sound(playing)
     assert len(processor(playing).record) == 0
     assert not playing.dataframe
-    assert not playing.get("download_button")
+    assert len(playing.get("download_button")) == 2  # the stream continues
 
 
 def test_a_full_record_is_reported(
@@ -334,12 +339,19 @@ def test_a_full_record_is_reported(
 
 
 def test_no_face_for_a_while_is_reported_with_advice(playing: AppTest, clock: Clock) -> None:
-    empty = np.full((480, 640, 3), 90, np.uint8)
+    empty = np.random.default_rng(0).integers(60, 120, (480, 640, 3)).astype(np.uint8)
     processor(playing).process(empty, 100.0)
     clock.now += 7.2
     processor(playing).process(empty, 100.1)
     playing.run()
     assert "No face for 7" in plain(playing.info)
+    dark = np.zeros((480, 640, 3), np.uint8)
+    for moment in (100.2, 102.2):
+        processor(playing).process(dark, moment)
+        clock.now += 2.0
+    playing.run()
+    assert "The camera is off or covered" in plain(playing.warning)
+    assert not playing.info
 
 
 @pytest.mark.parametrize(
@@ -369,6 +381,7 @@ class BrokenPredictor:
 
     classes = EMOTIONS
     input_shape = (48, 48, 1)
+    minimum_confidence = 0.0
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise RuntimeError("shape [1, 7] expected")

@@ -89,6 +89,8 @@ def outline(page: str) -> Outline:
 
 def test_it_is_complete_and_loads_nothing(page: str, outline: Outline) -> None:
     assert outline.addresses == []
+    # The button "Share chart…", which would upload the chart, is off in every chart.
+    assert page.count('"showSendToCloud": false') == page.count('"displaylogo": false') == 2
     assert page.count("plotly.js v") == 1
     # Plotly itself, once, and one call per figure.
     assert outline.scripts == 3
@@ -112,7 +114,7 @@ def test_the_values_are_those_of_the_result(outline: Outline, result: Evaluation
     assert accuracy.value is not None and accuracy.low is not None and accuracy.high is not None
     assert f"{100 * accuracy.value:.1f} %" in text
     assert f"({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f} %)" in text
-    assert "the 100 images without a copy or near-copy in train" in text
+    assert "the 100 images outside train, without a copy or near-copy in it" in text
     assert "Human accuracy on FER2013 is 65 ± 5 %" in text
     assert "calibrated, temperature 1.250" in text
     assert "undefined" in text

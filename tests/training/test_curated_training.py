@@ -1,6 +1,7 @@
 """A training applies the curation of its start, and its bundle records it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.train_job import TrainingOutcome, run_training
+from fer_core.training.training_data import training_size
 
 
 @pytest.fixture
@@ -47,6 +49,11 @@ def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces:
     record = outcome.bundle.record
     assert record.curation == ("2 training images dropped (copies of validation or test images)")
     assert record.training["training_images"] == 54
+    size = training_size(faces, outcome.run.read_setup().config, change.curation, None)
+    assert (size.imported, size.training, size.validation, size.dropped) == (56, 54, 21, 2)
+    assert size.text == (
+        "54 of 56 training and 21 validation images. Left out: 2 dropped by your decisions."
+    )
     assert record.dataset["fingerprint"] == faces.fingerprint
     assert record.dataset["curation"]["fingerprint"] == change.curation.fingerprint
     assert record.dataset["curation"]["train_copies_dropped"] == 2
@@ -66,6 +73,26 @@ def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces:
     assert plain.bundle is not None
     assert plain.bundle.record.curation is None
     assert plain.bundle.record.training["training_images"] == 56
+
+
+def test_the_size_of_a_training_counts_each_reason(faces: FaceSet) -> None:
+    config = TrainingConfig(architecture="three_convolutions", exclude_leaks=True)
+    decisions = Curation(
+        (
+            *entries_for(faces, [0], "drop", reason="", source=""),  # one of the two copies
+            *entries_for(faces, [9], "relabel", label="happy", reason="", source=""),
+        )
+    )
+    size = training_size(faces, config, decisions, None)
+    assert (size.training, size.dropped, size.leaking, size.relabeled) == (54, 1, 1, 1)
+    assert size.text == (
+        "54 of 56 training and 21 validation images. Left out: 1 dropped by your decisions, 1 also "
+        "in validation or test. 1 has a new label."
+    )
+    unused = replace(config, use_curation=False, exclude_leaks=False)
+    assert training_size(faces, unused, decisions, None).text == (
+        "56 training and 21 validation images."
+    )
 
 
 def test_a_curation_that_cannot_be_read_completely_is_reported_before_training(

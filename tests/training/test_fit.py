@@ -20,10 +20,10 @@ from fer_core.training.fit import (
     FitResult,
     fit,
     predict_in_batches,
-    training_rows,
 )
 from fer_core.training.model_setup import float32_copy
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
+from fer_core.training.training_data import training_rows
 
 prepare_backend()
 

@@ -236,6 +236,25 @@ def test_the_logs_end(tmp_path: Path) -> None:
     assert log_tail(tmp_path, 10**6).startswith("line ")
 
 
+def test_the_log_shows_no_messages_of_libraries_and_no_call_stacks(tmp_path: Path) -> None:
+    lines = [
+        "2026-11-28 16:24:00.123456: I tensorflow/core/util/port.cc:153] oneDNN is on.",
+        "To enable the following instructions: AVX2 FMA, rebuild TensorFlow.",
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "E0000 00:00:1764346.1 77 cuda_dnn.cc:8310] Unable to register cuDNN factory",
+        "W1128 16:24:00.000001 77 gpu_device.cc:2431] TensorFlow was not built with CUDA",
+        "2026-11-28T16:24:00 plain-nine on fer2013",
+        "Traceback (most recent call last):",
+        '  File "/srv/app/fer_core/training/fit.py", line 10, in fit',
+        "    step()",
+        "MemoryError: cannot allocate",
+        "2026-11-28 16:25:00.123456: F tensorflow/core/platform/env.cc:390] no threads",
+        "",
+    ]
+    (tmp_path / "train.log").write_text("\n".join(lines))
+    assert log_tail(tmp_path).splitlines() == [lines[5], lines[9], lines[10]]
+
+
 def test_a_run_is_found_by_name_and_path(settings: Settings, tmp_path: Path) -> None:
     run = make(settings, "one")
     assert find_run("one", settings).path == run.path

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from fer_core.bundle import find_bundle, publish_bundle
+from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import _save, delete_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.evaluate import evaluate_predictor, own_predictions
 from fer_core.exchange.served import TOLERANCE, export_onnx, load_keras_model
+from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 from fer_core.predictor import load_predictor, open_onnx_network
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
@@ -90,6 +92,7 @@ def test_it_ends_with_a_bundle_that_is_found_by_the_runs_name(trained: Trained) 
         "README.md",
         "bundle.json",
         "calibration.json",
+        "image_hashes.npz",
         "model.keras",
         "model.onnx",
         "predictions.npz",
@@ -97,6 +100,16 @@ def test_it_ends_with_a_bundle_that_is_found_by_the_runs_name(trained: Trained) 
     published = publish_bundle(trained.outcome.run.path, trained.settings, name="tiny")
     assert published.record == bundle.record
     assert published.temperature == bundle.temperature
+
+
+def test_the_bundle_records_its_images(trained: Trained) -> None:
+    bundle = trained.outcome.bundle
+    assert bundle is not None
+    hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
+    assert hashes is not None and hashes.is_complete and not len(hashes.start)
+    keys, faces = content_keys(trained.faces.images), trained.faces
+    assert hashes.train.tolist() == sorted(set(keys[faces.rows("train")].tolist()))
+    assert hashes.validation.tolist() == sorted(set(keys[faces.rows("validation")].tolist()))
 
 
 def test_the_served_network_equals_the_keras_model(trained: Trained) -> None:

@@ -25,10 +25,11 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.settings import Settings
 from fer_core.training.batches import Batch, TrainingBatches, class_weights, epoch_order
-from fer_core.training.fit import FitContext, fit, training_rows, validation_rows
+from fer_core.training.fit import FitContext, fit
 from fer_core.training.launcher import create_run
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.train_job import TrainingOutcome, run_training
+from fer_core.training.training_data import training_rows, validation_rows
 
 prepare_backend()
 

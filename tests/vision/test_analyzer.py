@@ -35,6 +35,7 @@ class BrightnessPredictor:
     ) -> None:
         self.input_shape = input_shape
         self.classes = classes
+        self.minimum_confidence = 0.7
         self.batches: list[NDArray[np.uint8]] = []
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -169,6 +169,7 @@ def test_the_detectors_agree_on_the_square(roots: Settings) -> None:
 class UniformPredictor:
     classes = EMOTIONS
     input_shape = (48, 48, 1)
+    minimum_confidence = 0.0
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.full((len(crops), 7), 1 / 7, np.float32)

@@ -1,5 +1,7 @@
 """Positions and colors of boxes and labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -28,9 +30,9 @@ def changed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.b
 def test_label_texts() -> None:
     face = face_at(FaceBox(0, 0, 9, 9), "happy", 0.934)
     assert label_text(face) == "happy 93 %"
-    assert label_text(face, 0.9) == "happy 93 %"
-    assert label_text(face, 0.95) == "happy? 93 %"
-    assert label_text(face, number=3) == "3: happy 93 %"
+    assert label_text(face, 3) == "3: happy 93 %"
+    uncertain = replace(face, minimum_confidence=0.95)
+    assert label_text(uncertain, 3) == "3: not sure: happy or angry"
 
 
 def test_without_faces_the_picture_is_unchanged() -> None:
@@ -64,10 +66,20 @@ def test_text_contrasts_with_its_background(emotion: str) -> None:
 
 
 def test_faces_below_the_minimum_confidence_are_gray() -> None:
-    result = annotate(
-        blank(480, 640), [face_at(FaceBox(200, 150, 99, 99), score=0.3)], minimum_confidence=0.5
-    )
+    face = replace(face_at(FaceBox(200, 150, 99, 99), score=0.3), minimum_confidence=0.5)
+    result = annotate(blank(480, 640), [face])
     assert len(set(result[200, 200].tolist())) == 1
+
+
+def test_faces_that_are_too_small_get_a_dot() -> None:
+    image = blank(480, 640)
+    result = annotate(image, [replace(face_at(FaceBox(200, 150, 20, 20)), is_too_small=True)])
+    where = changed(image, result)
+    # Only the center, where the box would not be drawn, and no label above it.
+    assert where[160, 210] and not where[150, 200:220].any()
+    rows, columns = np.nonzero(where)
+    assert rows.min() >= 156 and rows.max() <= 164
+    assert columns.min() >= 206 and columns.max() <= 214
 
 
 @pytest.mark.parametrize(

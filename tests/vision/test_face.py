@@ -1,13 +1,13 @@
 """``Face``: derived values, and arguments that raise."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.face import Face
+from fer_core.vision.face import Face, is_too_small
 
 BOX = FaceBox(0, 0, 5, 5)
 ROW = np.array([0.1, 0.05, 0.05, 0.5, 0.1, 0.1, 0.1], np.float32)
@@ -24,9 +24,20 @@ def test_label_score_and_probabilities_by_class() -> None:
 
 def test_confidence_is_compared_with_the_minimum() -> None:
     face = Face(BOX, probabilities=ROW, classes=EMOTIONS)
-    assert face.is_confident(0.5)
-    assert not face.is_confident(0.51)
-    assert face.is_confident(None)
+    assert face.is_confident and face.description == "happy 50 %"
+    assert replace(face, minimum_confidence=0.5).is_confident
+    uncertain = replace(face, minimum_confidence=0.51)
+    assert not uncertain.is_confident
+    # Of several equally probable classes the first one is named.
+    assert uncertain.description == "not sure: happy or angry"
+
+
+def test_a_small_face_is_not_read() -> None:
+    assert is_too_small(FaceBox(3, 4, 23.9, 40)) and is_too_small(FaceBox(3, 4, 40, 23.9))
+    assert not is_too_small(FaceBox(3, 4, 24, 24))
+    face = Face(BOX, probabilities=ROW, classes=EMOTIONS, is_too_small=True)
+    assert not face.is_confident
+    assert face.description == "too small to read"
 
 
 def test_a_face_cannot_be_changed() -> None:

@@ -40,6 +40,7 @@ class FixedDetector:
 class FixedPredictor:
     classes = EMOTIONS
     input_shape = (48, 48, 1)
+    minimum_confidence = 0.0
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.tile(ROW, (len(crops), 1))
@@ -134,6 +135,8 @@ def test_the_document_has_the_documented_keys() -> None:
                         "label": "happy",
                         "score": 0.5,
                         "probabilities": dict(zip(EMOTIONS, map(float, ROW), strict=True)),
+                        "is_confident": True,
+                        "is_too_small": False,
                     }
                     for box in ([-3, 5, 60, 80], [99, 7, 50, 50])
                 ],
@@ -193,7 +196,7 @@ def test_the_csv_has_one_line_per_face_or_file_without_faces() -> None:
 def test_the_csv_without_results_is_its_header() -> None:
     heading = (
         "file,width,height,face,x,y,box_width,box_height,label,score,angry,disgust,fear,happy,sad,"
-        "surprise,neutral,error\n"
+        "surprise,neutral,is_confident,is_too_small,error\n"
     )
     assert results_as_csv([]) == heading
     assert results_as_csv([NO_FACE]).startswith(heading)

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 def summary_intervals(result: EvaluationResult) -> go.Figure:
     """Plot accuracy, leak-free, balanced and top-2 accuracy as points with intervals.
 
-    A dashed line shows the majority-class baseline; a band shows human accuracy where it is known.
+    In the row of the accuracy, a dashed line shows the majority-class baseline, and a band human
+    accuracy where it is known: neither is a reference for the other metrics.
     """
     import plotly.graph_objects as go
 
     named = {"accuracy": result.accuracy}
-    if result.leak_free_accuracy is not None:
+    if result.leak_free_accuracy is not None and result.split != "train":
         named["leak-free accuracy"] = result.leak_free_accuracy
     named |= {
         "balanced accuracy": result.balanced_accuracy,
@@ -45,14 +46,19 @@ def summary_intervals(result: EvaluationResult) -> go.Figure:
         )
     )
     label = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
+    # The accuracy is the first of the categories, and each is 1 high.
+    row = {"yref": "y", "y0": -0.5, "y1": 0.5}
     baseline = result.baseline_accuracy
-    figure.add_vline(x=baseline, line={"color": GRAY, "dash": "dash"})
+    line = {"color": GRAY, "dash": "dash", "width": 2}
+    figure.add_shape(type="line", x0=baseline, x1=baseline, line=line, **row)
     figure.add_annotation(
         x=baseline, text=f"majority-class<br>baseline {100 * baseline:.0f} %", **label
     )
     if result.human_accuracy is not None:
         middle, low, high = result.human_accuracy
-        figure.add_vrect(x0=low, x1=high, fillcolor=GRAY, opacity=0.25, line_width=0)
+        figure.add_shape(
+            type="rect", x0=low, x1=high, fillcolor=GRAY, opacity=0.25, line_width=0, **row
+        )
         figure.add_annotation(
             x=middle,
             text=f"humans<br>{100 * middle:.0f} ± {100 * (high - middle):.0f} %",

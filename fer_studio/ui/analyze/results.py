@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from fer_core.vision.face import Face
+from fer_core.vision.face import NOT_SURE, SMALLEST_READABLE_SIDE, TOO_SMALL, Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
 from fer_studio.ui.analyze.analysis import classify_whole
 from fer_studio.ui.analyze.photos import Photo
@@ -102,7 +102,10 @@ def _class_counts(result: PhotoResult) -> str:
         return "could not be analyzed"
     if not result.faces:
         return "no face found"
-    counts = Counter(face.label for face in result.faces)
+    counts = Counter(
+        TOO_SMALL if face.is_too_small else face.label if face.is_confident else NOT_SURE
+        for face in result.faces
+    )
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
@@ -175,16 +178,27 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
                 _show_face(face, number if is_numbered else None, photo.key)
         return
     st.image(shown, width="stretch", alt=alt)
+    too_small = sum(face.is_too_small for face in result.faces)
+    if too_small:
+        verb = "is" if too_small == 1 else "are"
+        st.caption(
+            f"{too_small:,} of the {len(result.faces):,} faces {verb} {TOO_SMALL}: narrower or "
+            f"lower than {SMALLEST_READABLE_SIDE:.0f} pixels, a dot in the picture. The downloads "
+            "contain all faces."
+        )
     _show_face_pages(photo, result)
 
 
 def _show_face_pages(photo: Photo, result: PhotoResult) -> None:
-    page_count = -(-len(result.faces) // _FACES_PER_PAGE)
+    readable = [
+        (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small
+    ]
+    page_count = -(-len(readable) // _FACES_PER_PAGE)
     page = 1
     if page_count > 1:
         page = st.pagination(page_count, key=f"faces_{photo.key}")
     first = (page - 1) * _FACES_PER_PAGE
-    shown = list(enumerate(result.faces, start=1))[first : first + _FACES_PER_PAGE]
+    shown = readable[first : first + _FACES_PER_PAGE]
     for start in range(0, len(shown), 3):
         for column, (number, face) in zip(st.columns(3), shown[start : start + 3], strict=False):
             with column:
@@ -197,7 +211,7 @@ def _show_face(face: Face, number: int | None, photo_key: str) -> None:
     color = "gray" if face.crop.ndim == 2 else "color"
     with st.container(border=True):
         prefix = "" if number is None else f"{number}: "
-        st.markdown(f"**{prefix}{plain_text(face.label)} {100 * face.score:.0f} %**")
+        st.markdown(f"**{prefix}{plain_text(face.description)}**")
         crop, chart = st.columns([1, 2], vertical_alignment="center")
         crop.image(
             face.crop,

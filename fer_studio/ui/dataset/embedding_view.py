@@ -105,7 +105,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
-            config={"displaylogo": False, "scrollZoom": True},
+            config={"displaylogo": False, "scrollZoom": True, "showSendToCloud": False},
             alt=f"Map of {len(rows):,} faces, colored by class; the findings above are "
             "available without the map",
         )

@@ -66,6 +66,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
                 for row, label in zip(part.rows, part.suggested, strict=True)
                 if label >= 0
             },
+            is_model_suggestion=finding.kind == "mislabelled",
         )
     )
 

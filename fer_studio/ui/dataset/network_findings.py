@@ -62,12 +62,14 @@ def _find(dataset: OpenDataset, bundle: Bundle, kind: str, split: str, job: Job)
     # Imported here because scikit-learn and ONNX Runtime take a second to load.
     from fer_core.evaluation.features import bundle_features
     from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
+    from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
     job.start_phase("Ranking the images")
     if kind == "mislabelled":
+        hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
         return find_label_candidates(
-            dataset.faces, features, bundle.record, split, report=job.report
+            dataset.faces, features, bundle.record, split, hashes=hashes, report=job.report
         )
     from fer_core.vision.face_check import FaceCheck
 

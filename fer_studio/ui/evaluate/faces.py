@@ -130,6 +130,7 @@ def _choose_several(
                 if (label := of_dataset[result.predicted[position]]) is not None
                 and label != dataset.faces.labels[row]
             },
+            is_model_suggestion=True,
         )
     )
     offer_undo(dataset, state, key=f"{key}_undo")

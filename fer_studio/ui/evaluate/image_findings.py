@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.votes import Votes, votes_findings
 from fer_core.errors import InputError
 from fer_studio.ui.datasets import dataset_votes, exact_audit
@@ -27,10 +27,13 @@ def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
     result = evaluation.result
     audit = exact_audit(dataset)
     rows = evaluation.dataset_rows
+    is_held_out = faces.splits[result.rows] != SPLITS.index("train")
     masks = {
         # If a curation is applied, copies in train that it dropped are not counted.
         "Also appears in train": (
-            np.zeros(result.n, dtype=bool) if result.is_leaked is None else result.is_leaked
+            np.zeros(result.n, dtype=bool)
+            if result.is_leaked is None
+            else result.is_leaked & is_held_out
         ),
         "Conflicting labels": np.isin(rows, _joined(audit.conflicting_groups)),
         "Exact duplicate": np.isin(rows, _joined(audit.groups)),

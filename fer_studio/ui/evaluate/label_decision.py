@@ -7,10 +7,12 @@ import streamlit as st
 
 from fer_core.classes import match_class
 from fer_core.dataset.curation import CurationEntry, entries_for
+from fer_core.dataset.face_set import SPLITS
 from fer_core.errors import InputError
 from fer_studio.ui.access import may_edit
 from fer_studio.ui.curating import (
     EDITORS_DECIDE,
+    SUGGESTION_WARNING,
     CurationState,
     change_curation,
     curation_state,
@@ -97,6 +99,9 @@ def offer_decision(evaluation: LoadedEvaluation, position: int) -> None:
                 args=(dataset, row, action, reason),
             )
         offer_undo_of_image(dataset, state, row, key="decision_undo")
+    split = SPLITS[dataset.faces.splits[row]]
+    if split != "train" and label != predicted:
+        st.warning(SUGGESTION_WARNING.format(splits=split), icon=":material/balance:")
     st.caption("The image file is not changed. Every decision can be removed again.")
 
 

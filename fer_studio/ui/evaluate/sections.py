@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_core.evaluation.result import EvaluationResult
 from fer_core.phrases import counted
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.tabs import show_tabs
@@ -39,10 +40,33 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
         )
         if facts.is_test:
             st.badge("Test images", icon=":material/lock_open:", color="orange")
-        if facts.is_training_data:
-            st.badge("Includes training images", icon=":material/warning:", color="orange")
+        for title, is_good in _origins(evaluation.result):
+            icon = ":material/verified:" if is_good else ":material/warning:"
+            st.badge(title, icon=icon, color="green" if is_good else "orange")
         if facts.is_demo:
             st.badge("Demo: not real faces", icon=":material/draw:", color="orange")
+
+
+def _origins(result: EvaluationResult) -> list[tuple[str, bool]]:
+    """Return what the model has seen of the images: short titles, and whether each is good."""
+    seen = result.seen
+    if seen is None:
+        # The predictions stored in a model folder are those for its validation images.
+        return [("Its validation images", False)] if result.dataset_name is None else []
+    if seen.is_unseen.all():
+        return [("Unseen images", True)] if seen.is_complete else []
+    masks = {
+        "training images": seen.is_train | seen.is_start,
+        "validation images": seen.is_validation,
+    }
+    titles = [
+        (f"{'Its' if mask.all() else 'Includes its'} {name}", False)
+        for name, mask in masks.items()
+        if mask.any()
+    ]
+    if seen.is_copy.any():
+        titles.append(("Includes copies of training images", False))
+    return titles
 
 
 # Each tab is imported when it is opened, so that the page starts without Plotly and SciPy.

@@ -21,7 +21,7 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
     """Show the overall metrics, the warnings and the chart."""
     result = evaluation.result
     _show_metrics(result)
-    for warning in result.facts.warnings:
+    for warning in result.warnings:
         st.warning(plain_text(warning), icon=":material/warning:")
     st.plotly_chart(
         summary_intervals(result),
@@ -43,14 +43,14 @@ def _show_metrics(result: EvaluationResult) -> None:
             result.accuracy,
             "Share of correctly classified images.",
         )
-        if result.leak_free_accuracy is not None:
+        if result.leak_free_accuracy is not None and result.split != "train":
             show_share(
                 "Leak-free accuracy",
                 result.leak_free_accuracy,
-                f"Accuracy on the {result.leak_free_n:,} images that do not also appear in train, "
-                f"with any label: {result.n - (result.leak_free_n or 0):,} are left out, "
-                f"{result.near_copies or 0:,} of them near-copies (the same photo with other "
-                "pixels).",
+                f"Accuracy on the {result.leak_free_n:,} images that are not in train and do not "
+                f"also appear there, with any label: {result.n - (result.leak_free_n or 0):,} are "
+                f"left out, {result.near_copies or 0:,} of them near-copies (the same photo with "
+                "other pixels).",
             )
         show_number(
             "Macro F1",
@@ -78,6 +78,7 @@ def _show_metrics(result: EvaluationResult) -> None:
 
 def _explanation(result: EvaluationResult) -> str:
     sentences = [
+        *([] if result.seen is None else [result.seen.summary]),
         "Intervals are 95 % bootstrap intervals.",
         "The majority-class baseline, which always predicts "
         f"{result.classes[result.majority_class]}, reaches {percent(result.baseline_accuracy)}.",

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.bundle import Bundle, list_bundles
-from fer_core.calibration import Emphasis
+from fer_core.calibration import Calibration, Emphasis
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import MAX_SMOOTHING_SECONDS, LiveControls
 from fer_core.settings import Settings
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 _OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Bars"}
 _CAMERA_SHAPE = (480, 640, 3)
+_CONFIDENCE = "live_minimum_confidence"
+#: Session state: the model whose calibration set the slider, and its value.
+_CONFIDENCE_OF = "live_confidence_of"
 
 
 def choose_controls(session: LiveSession, settings: Settings) -> bool:
@@ -64,17 +67,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
         bundle = choose_bundle(settings)
         emphasis = choose_emphasis(bundle)
         detector = choose_detector(settings)
-        minimum_confidence = st.slider(
-            "Minimum confidence",
-            0,
-            100,
-            40,
-            format="%d %%",
-            key="live_minimum_confidence",
-            persist_state="session",
-            help="Faces whose most probable emotion has a lower probability are drawn in gray with "
-            "a question mark.",
-        )
+        minimum_confidence = _choose_minimum_confidence(bundle)
         smoothing = st.slider(
             "Smoothing",
             0.0,
@@ -105,6 +98,9 @@ def _controls(session: LiveSession, settings: Settings) -> None:
     session.apply(
         LiveControls(
             session.analyzer,
+            model=session.selected_names["model"],
+            detector=session.selected_names["detector"],
+            emphasis=session.emphasis,
             minimum_confidence=minimum_confidence / 100,
             smoothing_seconds=smoothing,
             is_mirrored=is_mirrored,
@@ -115,6 +111,27 @@ def _controls(session: LiveSession, settings: Settings) -> None:
     is_new = session.analyzer_key != previous_key
     if session.is_waiting or (is_new and session.takes_snapshots):
         st.rerun()
+
+
+def _choose_minimum_confidence(bundle: Bundle | None) -> int:
+    """Draw the slider, which starts at the value from the calibration of each model; in percent."""
+    default = round(100 * (bundle.calibration if bundle else Calibration()).minimum_confidence)
+    origin = None if bundle is None else (bundle.name, default)
+    if st.session_state.get(_CONFIDENCE_OF) != origin:
+        st.session_state[_CONFIDENCE_OF] = origin
+        st.session_state[_CONFIDENCE] = default
+    minimum: int = st.slider(
+        "Minimum confidence",
+        0,
+        100,
+        format="%d %%",
+        key=_CONFIDENCE,
+        persist_state="session",
+        help="Faces whose most probable class has a lower probability are drawn in gray as “not "
+        f"sure”, with the two most probable classes. The calibration of this model gives {default} "
+        "%, which is also used for photos and videos.",
+    )
+    return minimum
 
 
 def _open_chosen(
@@ -155,6 +172,7 @@ def _open_chosen(
     else:
         session.analyzer, session.analyzer_key, session.problem = analyzer, key, None
         session.selected_names = {"model": bundle.name, "detector": detector}
+        session.emphasis = emphasis
         return
     if session.analyzer is None:
         show_error(session.problem)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from fer_core.charts.live import face_bars, face_height
+from fer_core.classes import class_colors
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveSnapshot
 from fer_core.vision.face import Face
@@ -16,7 +18,12 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 _MAX_FACES = 4
+#: State and speed change slowly; each refresh of their elements delays the browser's video.
 _REFRESH_SECONDS = 2.0
+#: As often as a new prediction is drawn into the picture.
+_CARD_SECONDS = 0.19
+#: The camera is regarded as off after this time; at the start some send a dark picture.
+_BLANK_SECONDS = 1.5
 #: Seconds after which help is shown. Browsers connect within two seconds and give up after half a
 #: minute.
 _SLOW_CONNECTION_SECONDS = 8.0
@@ -30,8 +37,11 @@ _BUSY_SHARE = 0.7
 
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions; they refresh automatically while a stream is active."""
-    refresh = _REFRESH_SECONDS if session.is_active else None
-    st.fragment(_show_predictions, run_every=refresh)(session, processor)
+    is_active = session.is_active
+    refresh = _REFRESH_SECONDS if is_active else None
+    st.fragment(_show_stream, run_every=refresh)(session, processor)
+    refresh = _CARD_SECONDS if session.state.is_playing else None
+    st.fragment(_show_faces, run_every=refresh)(session, processor)
 
 
 def speed_text(snapshot: LiveSnapshot) -> str:
@@ -48,7 +58,7 @@ def speed_text(snapshot: LiveSnapshot) -> str:
     return f"{rate:.0f} fps, {verdict}"
 
 
-def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
+def _show_stream(session: LiveSession, processor: LiveProcessor) -> None:
     leave_if_refused("live")
     snapshot = processor.snapshot()
     is_playing = session.state.is_playing
@@ -60,13 +70,15 @@ def _show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
         )
     if snapshot.error is not None:
         show_error(snapshot.error)
-    if not is_playing:
-        return
-    _show_speed(snapshot)
-    for face in snapshot.faces[:_MAX_FACES]:
-        _show_face(face, processor.controls.minimum_confidence)
-    if len(snapshot.faces) > _MAX_FACES:
-        st.caption(f"And {len(snapshot.faces) - _MAX_FACES} more, in the picture and below.")
+    if is_playing:
+        _show_speed(snapshot)
+
+
+def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
+    """Draw the predictions that are in the picture, five times a second."""
+    leave_if_refused("live")
+    # One element of plain text and bars: a chart takes too long to draw five times a second.
+    st.html(_cards(processor.snapshot().faces if session.state.is_playing else ()))
 
 
 def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
@@ -98,6 +110,12 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
         st.warning(
             "The camera sends no pictures. Switch it on below the picture, or press Stop and then "
             "Start.",
+            icon=":material/videocam_off:",
+        )
+    elif snapshot.seconds_blank > _BLANK_SECONDS:
+        st.warning(
+            "The camera is off or covered: its picture shows nothing. Switch it on, open its "
+            "cover, or choose another camera below the picture.",
             icon=":material/videocam_off:",
         )
     elif seconds_without_face is not None and seconds_without_face > _NO_FACE_SECONDS:
@@ -157,18 +175,35 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} ms"
 
 
-def _show_face(face: Face, minimum_confidence: float) -> None:
-    probability_by_class = face.probability_by_class()
-    with st.container(border=True):
-        mark = "" if face.is_confident(minimum_confidence) else " (uncertain)"
-        st.markdown(f"**{face.track_id}: {plain_text(face.label)} {100 * face.score:.0f} %**{mark}")
-        st.echarts_chart(
-            face_bars(probability_by_class),
-            height=face_height(len(face.classes)),
-            key=f"live_bars_{face.track_id}",
-            alt=f"Probabilities of person {face.track_id}: "
-            + ", ".join(
-                f"{name} {100 * probability:.0f} %"
-                for name, probability in probability_by_class.items()
-            ),
-        )
+def _cards(faces: Sequence[Face]) -> str:
+    """Return the cards of the first faces as HTML: result and a bar for each class."""
+    if not faces:
+        # An element without content would be removed, and the cards below would move.
+        return "<div></div>"
+    cards = [_card(face) for face in faces[:_MAX_FACES]]
+    if len(faces) > _MAX_FACES:
+        cards.append(f"<p>And {len(faces) - _MAX_FACES} more, in the picture and below.</p>")
+    return f'<div data-testid="live-faces">{"".join(cards)}</div>'
+
+
+def _card(face: Face) -> str:
+    title = f"<strong>{face.track_id}: {html.escape(face.description)}</strong>"
+    bars = "" if face.is_too_small else "".join(_bars(face))
+    return (
+        '<div style="border: 1px solid #8A8A8A66; border-radius: 0.5rem; padding: 0.6rem 0.8rem; '
+        f'margin-bottom: 0.6rem">{title}{bars}</div>'
+    )
+
+
+def _bars(face: Face) -> list[str]:
+    colors = class_colors(face.classes)
+    return [
+        '<div style="display: flex; align-items: center; gap: 0.5rem; font-size: 0.875rem">'
+        f'<span style="width: 5.5rem; overflow: hidden; text-overflow: ellipsis">'
+        f"{html.escape(name)}</span>"
+        '<span style="flex: 1; background: #8A8A8A33; height: 0.7rem">'
+        f'<span style="display: block; height: 100%; width: {100 * probability:.0f}%; '
+        f'background: {colors[name]}"></span></span>'
+        f'<span style="width: 2.8rem; text-align: right">{100 * probability:.0f} %</span></div>'
+        for name, probability in face.probability_by_class().items()
+    ]

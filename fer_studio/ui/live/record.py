@@ -13,7 +13,7 @@ from fer_core.charts.live import (
     timeline_height,
 )
 from fer_core.classes import class_columns
-from fer_core.live.session_record import RecordRows, SessionRecord
+from fer_core.live.session_record import RecordRows, SessionRecord, unsure_name
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.downloads import offer_download
@@ -37,6 +37,8 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
     st.header("This session", divider="gray")
     is_active = session.is_active
+    if is_active or len(record):
+        st.fragment(_show_downloads)(record)
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
     st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
@@ -61,15 +63,22 @@ def _show_charts(record: SessionRecord) -> None:
 def _show_rows(record: SessionRecord) -> None:
     leave_if_refused("live")
     rows = record.rows()
-    if st.session_state.pop(_CLEARED, False):
-        st.rerun()  # the charts belong to another fragment
     if not len(rows):
         st.caption(
             "While the camera runs, times, boxes and probabilities of every face are recorded "
             "here, but no pictures. The record is lost on reload: download it first."
         )
         return
-    _show_downloads(record, rows)
+    st.caption(
+        f"{duration_text(float(rows.seconds[-1]))}, {len(rows):,} rows. Lost on reload: download "
+        "first."
+    )
+    if record.is_full:
+        st.warning(
+            f"The record is full: {record.dropped_rows:,} later rows are missing. Download it and "
+            "clear it to continue.",
+            icon=":material/warning:",
+        )
     _show_table(rows)
 
 
@@ -82,7 +91,7 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
         emotion_shares({person: shares[person] for person in longest}),
         height=shares_height(len(longest)),
         key="live_shares",
-        alt="Share of time in which each class was the most probable: "
+        alt="Share of time in which each class was shown: "
         + "; ".join(
             f"person {person} "
             + ", ".join(
@@ -100,14 +109,19 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
         )
 
 
-def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
+def _show_downloads(record: SessionRecord) -> None:
+    """Draw the buttons, from the start of the stream on: a file has the rows until the click."""
+    leave_if_refused("live")
+    if st.session_state.pop(_CLEARED, False):
+        st.rerun()  # charts and table belong to other fragments
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "CSV",
             record.to_csv,
             "live-emotions.csv",
             key="live_csv",
-            hint="One row per face and time: time, person, box, label and all probabilities.",
+            hint="One row per face and time: time, person, box in the picture as shown, label, "
+            "confidence, smoothed and raw probabilities, model, detector and settings.",
         )
         offer_download(
             "JSON",
@@ -123,16 +137,6 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
             on_click=_clear,
             args=(record,),
             help="Deletes all rows recorded so far. The stream continues.",
-        )
-        st.caption(
-            f"{duration_text(float(rows.seconds[-1]))}, {len(rows):,} rows. "
-            "Lost on reload: download first."
-        )
-    if record.is_full:
-        st.warning(
-            f"The record is full: {record.dropped_rows:,} later rows are missing. Download it and "
-            "clear it to continue.",
-            icon=":material/warning:",
         )
 
 
@@ -150,7 +154,12 @@ def _show_table(rows: RecordRows) -> None:
         {
             "Time": [format_time(seconds) for seconds in rows.seconds[newest]],
             "Person": rows.persons[newest],
-            "Class": rows.labels[newest],
+            "Class": [
+                label if is_confident else unsure_name(rows.classes)
+                for label, is_confident in zip(
+                    rows.labels[newest], rows.is_confident[newest], strict=True
+                )
+            ],
             **{name: probabilities[:, index] for index, name in enumerate(columns)},
             "Box": [", ".join(map(str, box)) for box in rows.boxes[newest]],
         },
@@ -165,7 +174,7 @@ def _show_table(rows: RecordRows) -> None:
             "Class": st.column_config.TextColumn(width="small"),
             **dict.fromkeys(columns, percent),
             "Box": st.column_config.TextColumn(
-                help="Left edge, upper edge, width and height in pixels of the camera's picture"
+                help="Left edge, upper edge, width and height in pixels of the picture as shown"
             ),
         },
         alt="The latest rows of the record, newest first",

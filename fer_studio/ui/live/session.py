@@ -31,6 +31,7 @@ class LiveSession:
         processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
         analyzer_key: Identifies model and detector by name and file version.
+        emphasis: The adjustment in favor of rare classes in use.
         selected_names: Names of model and detector, by the key of their widget in the sidebar.
         is_waiting: True if the page was drawn without a model.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
@@ -44,6 +45,7 @@ class LiveSession:
     processor: LiveProcessor | None = None
     analyzer: Analyzer | None = None
     analyzer_key: tuple[str, ...] | None = None
+    emphasis: str = "default"
     selected_names: dict[str, str] = field(default_factory=dict)
     is_waiting: bool = False
     takes_snapshots: bool = False

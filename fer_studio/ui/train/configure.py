@@ -25,7 +25,13 @@ from fer_studio.ui.access import is_private, require_editor
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.datasets import DATASET, ChosenDataset, choose_dataset, chosen_dataset
+from fer_studio.ui.train.datasets import (
+    DATASET,
+    ChosenDataset,
+    choose_dataset,
+    chosen_dataset,
+    show_training_size,
+)
 from fer_studio.ui.train.draft import (
     RECIPE,
     Draft,
@@ -73,6 +79,8 @@ def show_configure(settings: Settings) -> None:
         data_column, recipe_column = st.columns(2)
         with data_column:
             dataset = choose_dataset(settings)
+            # Filled below, when the settings are known.
+            size_place = st.container()
         with recipe_column:
             _choose_recipe()
         choose_start(settings)
@@ -80,6 +88,9 @@ def show_configure(settings: Settings) -> None:
         show_fields(draft)
         result = checked(draft.values)
         _show_text(result.config, draft)
+        if dataset is not None:
+            with size_place:
+                dataset = show_training_size(dataset, result.config, settings)
     with summary, st.container(border=True):
         st.header("This training", anchor=False)
         # Changing messages are in a container, so that the estimate keeps its position: a click in

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 
-from fer_core.dataset.demo.shipped import demo_split_sizes
+from fer_core.dataset.curation import Curation
+from fer_core.dataset.curation_file import CurationFile
+from fer_core.dataset.demo.shipped import demo_split_sizes, load_demo_set
 from fer_core.dataset.imported import is_imported, stored_classes
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
+from fer_core.dataset.votes_file import VOTES_FILE, read_votes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
+from fer_core.training.training_data import TrainingSize, training_size
+from fer_studio.ui.datasets import open_dataset
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -60,7 +67,6 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     except InputError as error:
         show_error(error)
         return None
-    st.caption(f"{training:,} training and {validation:,} validation images.")
     if classes != EMOTIONS:
         st.caption(f"{len(classes)} classes: {plain_text(', '.join(classes))}.")
     if not training or not validation:
@@ -71,6 +77,62 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         )
         return None
     return ChosenDataset(name, training, validation, classes)
+
+
+def show_training_size(
+    dataset: ChosenDataset, config: TrainingConfig | None, settings: Settings
+) -> ChosenDataset:
+    """Draw the number of images that a configuration trains on.
+
+    Args:
+        dataset: The chosen dataset.
+        config: The configuration in the form; None if it is not valid.
+        settings: Where ``data/`` is.
+
+    Returns:
+        The dataset with the numbers of images that are used instead of those that were imported.
+    """
+    size = None if config is None else _size_of_training(dataset.name, config, settings)
+    if size is None:
+        size = TrainingSize(
+            dataset.training_images, dataset.training_images, dataset.validation_images
+        )
+    st.caption(size.text)
+    return replace(dataset, training_images=size.training, validation_images=size.validation)
+
+
+def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
+    """Return the size of a training; None if it cannot be counted: the start says why."""
+    folder = settings.data_root / name
+    record = _stamp(folder / "dataset.json")
+    files = (str(folder), record, CurationFile(folder).content_key, _stamp(folder / VOTES_FILE))
+    # The number of images depends on no other setting.
+    uses = (config.exclude_leaks, config.use_curation, config.targets)
+    try:
+        return _count((name, files, uses), name, config, settings)
+    except InputError:
+        return None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_ino
+
+
+@st.cache_data(max_entries=64, show_spinner="Counting the images…")
+def _count(
+    key: tuple[object, ...], _name: str, _config: TrainingConfig, _settings: Settings
+) -> TrainingSize:
+    folder = _settings.data_root / _name
+    if not is_imported(folder):
+        # The demo set before its first use, which is not stored for a count.
+        return training_size(load_demo_set(), _config, Curation(), None)
+    faces = open_dataset(_name, _settings).faces
+    votes = None if _config.targets == "labels" else read_votes(folder, faces)
+    return training_size(faces, _config, CurationFile(folder).read(), votes)
 
 
 def chosen_dataset(settings: Settings) -> str:

@@ -29,7 +29,7 @@ from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import choose_by_address
-from fer_studio.ui.text import plain_text
+from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.feedback import show_outcome
@@ -263,7 +263,7 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
             on_change="rerun",
         )
         if log.open:
-            log.code(text, language=None, height=300)
+            log.code(without_server_paths(text), language=None, height=300)
 
 
 def _curves(figure: _Figure, run: RunSummary, count: int) -> LiveCurves:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from fer_core.video.stills import read_still
 from fer_core.video.timecode import format_time
 from fer_core.vision.boxes import FaceBox, FaceSquare
 from fer_core.vision.crop import crop_face
-from fer_core.vision.draw import LabeledBox, draw_boxes, face_color, label_text
+from fer_core.vision.draw import draw_boxes, labeled_box
 from fer_core.vision.face import Face
 from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.text import plain_text
@@ -128,14 +128,8 @@ def _show_picture(content: Content, picture: Picture, rows: FaceTable) -> None:
     for row in range(len(rows)):
         face = _face(rows, row)
         title = content.edits.title(int(rows.person[row]))
-        minimum = content.settings.minimum_confidence
-        labeled.append(
-            LabeledBox(
-                face.box.scaled(*factors),
-                face_color(face, minimum),
-                f"{title}: {label_text(face, minimum)}",
-            )
-        )
+        scaled = replace(face, box=face.box.scaled(*factors))
+        labeled.append(labeled_box(scaled, f"{title}: {face.description}"))
     names = ", ".join(box.text for box in labeled) or "no tracked face"
     st.image(
         draw_boxes(picture.image, labeled) if labeled else picture.image,
@@ -148,7 +142,7 @@ def _show_face(content: Content, row: FaceTable, picture: Picture | None) -> Non
     face, person = _face(row, 0), int(row.person[0])
     title = content.edits.title(person)
     with st.container(border=True):
-        st.markdown(f"**{plain_text(title)}: {face.label} {100 * face.score:.0f} %**")
+        st.markdown(f"**{plain_text(title)}: {plain_text(face.description)}**")
         crop_column, chart = st.columns([1, 2], vertical_alignment="center")
         if picture is not None:
             box = face.box.scaled(*_factors(content, picture))
@@ -172,6 +166,8 @@ def _face(rows: FaceTable, row: int) -> Face:
         probabilities=rows.probabilities[row],
         classes=rows.classes,
         track_id=int(rows.person[row]),
+        minimum_confidence=rows.minimum_confidence,
+        is_too_small=bool(rows.is_too_small[row]),
     )
 
 

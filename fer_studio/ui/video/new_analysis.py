@@ -53,6 +53,7 @@ class _Model:
     classes: tuple[str, ...]
     emphasis: str
     detector: str
+    minimum_confidence: float
 
 
 def show_new_analysis(settings: Settings) -> None:
@@ -139,7 +140,8 @@ def _choose_model(settings: Settings) -> _Model | None:
     except InputError as error:
         show_error(error)
         return None
-    return _Model(bundle.name, tuple(classes), emphasis, detector)
+    minimum = bundle.calibration.minimum_confidence
+    return _Model(bundle.name, tuple(classes), emphasis, detector, minimum)
 
 
 def _choose_options(model: _Model, *, is_upload: bool) -> AnalysisSettings | None:
@@ -201,6 +203,7 @@ def _choose_options(model: _Model, *, is_upload: bool) -> AnalysisSettings | Non
             detector=model.detector,
             emphasis=model.emphasis,
             per_second=_RATES[rate],
+            minimum_confidence=model.minimum_confidence,
             start=parse_time(start_text) if start_text.strip() else 0.0,
             end=parse_time(end_text) if end_text.strip() else None,
             annotates=annotates,
@@ -261,6 +264,7 @@ def _start_sample(model: _Model, settings: Settings) -> None:
         detector=model.detector,
         emphasis=model.emphasis,
         per_second=10.0,
+        minimum_confidence=model.minimum_confidence,
         prepares_player=True,
         owner=admission().person,
     )

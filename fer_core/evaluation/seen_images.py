@@ -1,0 +1,243 @@
+"""Which of the evaluated images a model has already seen, compared image by image.
+
+The bundle of a model contains hashes of the images that it was trained and validated on. Without
+them, as in bundles of earlier versions, only a whole dataset can be recognized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.bundle import Bundle
+from fer_core.dataset.duplicates import content_keys, leaking_training_rows
+from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.near_search import copies_of_train
+from fer_core.dataset.statistics import class_counts
+from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, read_image_hashes
+
+_TRAIN, _VALIDATION = SPLITS.index("train"), SPLITS.index("validation")
+_SELECTED = "its checkpoint and calibration were selected on them"
+
+
+@dataclass(frozen=True, eq=False)
+class SeenImages:
+    """What a model has seen of ``n`` evaluated images.
+
+    An image may be a validation image of the model and a copy of one of its training images.
+
+    Attributes:
+        is_train: Its training images, bool ``[n]``.
+        is_validation: Its validation images, bool ``[n]``.
+        is_copy: Held-out images that are copies or near-copies of its training images, bool
+            ``[n]``.
+        is_start: Training images of the model that its training started from, bool ``[n]``.
+        start_model: The name of that model; empty without one.
+        is_complete: False if the training images of that model are not recorded.
+    """
+
+    is_train: NDArray[np.bool_]
+    is_validation: NDArray[np.bool_]
+    is_copy: NDArray[np.bool_]
+    is_start: NDArray[np.bool_]
+    start_model: str = ""
+    is_complete: bool = True
+
+    @property
+    def n(self) -> int:
+        """Number of images."""
+        return len(self.is_train)
+
+    @property
+    def is_unseen(self) -> NDArray[np.bool_]:
+        """The images that are none of these, bool ``[n]``."""
+        return ~(self.is_train | self.is_validation | self.is_copy | self.is_start)
+
+    @property
+    def includes_training_images(self) -> bool:
+        """True if the weights of the model were fitted to some of the images."""
+        return bool(self.is_train.any() or self.is_start.any())
+
+    def subset(self, positions: NDArray[np.intp]) -> SeenImages:
+        """Return the images at these positions."""
+        return SeenImages(
+            self.is_train[positions],
+            self.is_validation[positions],
+            self.is_copy[positions],
+            self.is_start[positions],
+            self.start_model,
+            self.is_complete,
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images by relation to the model, for documents."""
+        return {
+            "training": int(self.is_train.sum()),
+            "validation": int(self.is_validation.sum()),
+            "copies_of_training": int(self.is_copy.sum()),
+            "starting_model": int(self.is_start.sum()),
+            "unseen": int(self.is_unseen.sum()),
+        }
+
+    @property
+    def summary(self) -> str:
+        """The counts as one sentence."""
+        named = {
+            "training": "of its training images",
+            "validation": "of its validation images",
+            "copies_of_training": "copies or near-copies of its training images",
+            "starting_model": f"of the training images of {self.start_model}",
+            "unseen": "unseen",
+        }
+        counts = self.counts
+        if counts["unseen"] == self.n:
+            return "The model has seen none of these images."
+        parts = [f"{count:,} {named[name]}" for name, count in counts.items() if count]
+        return f"Of the {self.n:,} images: {', '.join(parts)}."
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader must know, one sentence each; empty if all images are unseen."""
+        sentences = []
+        if self.is_train.any():
+            sentences.append(
+                f"{_share(self.is_train, 'a training image', 'training images')} of the model: "
+                "metrics on training images are far too optimistic."
+            )
+        if self.is_start.any():
+            sentences.append(
+                f"{_share(self.is_start, 'a training image', 'training images')} of "
+                f"{self.start_model}, from which the training started: metrics on them are far too "
+                "optimistic."
+            )
+        if self.is_validation.any():
+            sentences.append(
+                f"{_share(self.is_validation, 'a validation image', 'validation images')} of the "
+                f"model: {_SELECTED}, so expect slightly worse metrics on new images."
+            )
+        if self.is_copy.any():
+            copies = ("a copy or near-copy", "copies or near-copies")
+            sentences.append(
+                f"{_share(self.is_copy, *copies)} of training images of the model: the leak-free "
+                "accuracy leaves such images out."
+            )
+        if not self.is_complete:
+            sentences.append(
+                f"The training started from {self.start_model}, whose training images are not "
+                "recorded. If these images were among them, the metrics are too optimistic."
+            )
+        return tuple(sentences)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``seen`` of the JSON documents."""
+        return self.counts | {"is_complete": self.is_complete}
+
+
+def _share(mask: NDArray[np.bool_], one: str, several: str) -> str:
+    """Return the start of a sentence, such as "All 30 images are training images"."""
+    count, total = int(mask.sum()), len(mask)
+    if count == total:
+        return f"The image is {one}" if total == 1 else f"All {total:,} images are {several}"
+    return f"{count:,} of the {total:,} images {f'is {one}' if count == 1 else f'are {several}'}"
+
+
+def seen_images(
+    bundle: Bundle,
+    face_set: FaceSet,
+    rows: NDArray[np.intp],
+    *,
+    is_leaked: NDArray[np.bool_],
+    is_near_copy: NDArray[np.bool_],
+    imported: FaceSet | None = None,
+) -> SeenImages | None:
+    """Compare the evaluated images with those that a model has seen.
+
+    Args:
+        bundle: The model.
+        face_set: The data.
+        rows: The evaluated images, ``[n]``.
+        is_leaked: Which of them are held out and also appear in train, bool ``[n]``.
+        is_near_copy: Which of these have other pixels than the training image, bool ``[n]``.
+        imported: The data before curation; None if no curation was applied.
+
+    Returns:
+        None if it is unknown what the model has seen.
+
+    Raises:
+        InputError: The hashes in the bundle are damaged.
+    """
+    hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
+    if hashes is None:
+        published = face_set if imported is None else imported
+        return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_copy), published)
+    start_model = str(bundle.record.start.get("model", "another model"))
+    keys = content_keys(face_set.images[rows])
+    is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
+    # Pixels that were trained on and appear once more, held out, are a copy of a training image.
+    # Without that other image, the dataset is split in another way than the model's.
+    is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
+    is_train &= ~is_copy
+    near = np.flatnonzero(is_near_copy & ~is_train & ~is_copy)
+    is_copy[near] = _have_near_copy(face_set, rows[near], hashes)
+    is_start = np.isin(keys, hashes.start) & ~is_train & ~is_copy
+    return SeenImages(is_train, is_validation, is_copy, is_start, start_model, hashes.is_complete)
+
+
+def _have_near_copy(
+    face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes
+) -> NDArray[np.bool_]:
+    """Return which of a few images are near-copies of images that were trained on, bool ``[k]``."""
+    train = face_set.rows("train")
+    trained = train[np.isin(content_keys(face_set.images[train]), hashes.all_train)]
+    if not len(rows) or not len(trained):
+        return np.zeros(len(rows), bool)
+    if len(trained) == len(train):
+        return np.ones(len(rows), bool)
+    return copies_of_train(face_set.images, rows, trained)[1]
+
+
+def _seen_dataset(
+    bundle: Bundle,
+    face_set: FaceSet,
+    rows: NDArray[np.intp],
+    leaks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    published: FaceSet,
+) -> SeenImages | None:
+    """Return what a model of an earlier version has seen, if it was trained on this dataset.
+
+    Its record contains the fingerprint and the class counts of the whole dataset.
+    """
+    record = bundle.record
+    is_own = _is_dataset(record.dataset, published)
+    is_of_start = any(_is_dataset(one, published) for one in record.starting_datasets)
+    if not is_own and not is_of_start:
+        return None
+    is_leaked, is_near_copy = leaks
+    splits = face_set.splits[rows]
+    in_train, none = splits == _TRAIN, np.zeros(len(rows), bool)
+    start_model = str(record.start.get("model", "another model"))
+    if not is_own:
+        return SeenImages(none, none, none, in_train, start_model)
+    is_copy = is_leaked & ~in_train
+    is_train = in_train
+    if record.config.get("exclude_leaks"):
+        # It was trained without the training images that appear in validation or test.
+        is_copy = is_near_copy
+        leaking = content_keys(published.images[leaking_training_rows(published)])
+        is_train = in_train & ~np.isin(content_keys(face_set.images[rows]), leaking)
+    is_complete = not record.start or is_of_start
+    return SeenImages(is_train, splits == _VALIDATION, is_copy, none, start_model, is_complete)
+
+
+def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:
+    """Return True if a recorded dataset is this one, in any order of its images."""
+    if not recorded.get("fingerprint"):
+        return False
+    return bool(
+        recorded["fingerprint"] == face_set.fingerprint
+        or recorded.get("counts") == class_counts(face_set)
+    )

@@ -1,0 +1,88 @@
+"""``image_hashes.npz`` of a bundle: which images a model has seen, without the images.
+
+Each image is represented by ``content_keys``: eight bytes of a hash of its pixels. An evaluation
+compares them with the images of a dataset, whatever its files are called and however they are
+split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError, first_line
+from fer_core.files import cannot_read, read_arrays
+
+#: The file's name in the folder of a bundle.
+IMAGE_HASHES_FILE = "image_hashes.npz"
+
+
+def _none() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageHashes:
+    """The images that a model has seen, as sorted and distinct content keys.
+
+    Attributes:
+        train: Of the images that it was trained on, int64 ``[k]``.
+        validation: Of the images on which its checkpoint and calibration were selected, int64.
+        start: Of the training images of the models that the training started from, int64.
+        is_complete: False if the training started from a model that does not record its images.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    start: NDArray[np.int64] = field(default_factory=_none)
+    is_complete: bool = True
+
+    @property
+    def all_train(self) -> NDArray[np.int64]:
+        """Of all images that influenced its weights."""
+        return np.union1d(self.train, self.start)
+
+
+def write_image_hashes(path: Path, hashes: ImageHashes) -> None:
+    """Write the hashes to a file.
+
+    Args:
+        path: The file.
+        hashes: The images; order and repetitions do not matter.
+    """
+    np.savez(
+        path,
+        train=np.unique(hashes.train),
+        validation=np.unique(hashes.validation),
+        start=np.unique(hashes.start),
+        is_complete=np.array(hashes.is_complete),
+    )
+
+
+def read_image_hashes(path: Path) -> ImageHashes | None:
+    """Read a file of hashes; None if it is missing, as in bundles of earlier versions.
+
+    Raises:
+        InputError: The file is damaged or cannot be read.
+    """
+    try:
+        arrays = read_arrays(path)
+        keys = {name: arrays[name] for name in ("train", "validation", "start")}
+        is_complete = arrays["is_complete"]
+        if any(one.ndim != 1 or one.dtype != np.int64 for one in keys.values()):
+            raise ValueError("the hashes should be one-dimensional arrays of int64")
+        if is_complete.shape != () or is_complete.dtype != np.bool_:
+            raise ValueError("is_complete should be a single bool")
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise cannot_read(path, error) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is not valid ({first_line(error)}); restore the file, or delete it: "
+            "which images the model has seen is then unknown."
+        ) from error
+    return ImageHashes(**keys, is_complete=bool(is_complete))

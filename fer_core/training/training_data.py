@@ -1,0 +1,125 @@
+"""Which images of a dataset a configuration trains on, and how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.dataset.curation import Curation, apply_curation
+from fer_core.dataset.duplicates import leaking_training_rows
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
+from fer_core.dataset.votes import Votes
+from fer_core.errors import InputError
+from fer_core.recipes import TrainingConfig
+
+
+@dataclass(frozen=True)
+class TrainingSize:
+    """The number of images of a training, and of those that it leaves out.
+
+    Attributes:
+        imported: Training images of the dataset as imported.
+        training: Images that are trained on.
+        validation: Images that it is validated on.
+        dropped: Training images that were dropped by decisions.
+        relabeled: Training images that decisions gave another label.
+        leaking: Training images that are left out because they also appear in validation or test.
+        without_votes: Training images that are left out because they have no usable votes.
+    """
+
+    imported: int
+    training: int
+    validation: int
+    dropped: int = 0
+    relabeled: int = 0
+    leaking: int = 0
+    without_votes: int = 0
+
+    @property
+    def text(self) -> str:
+        """The numbers as one sentence or two."""
+        left_out = [
+            f"{count:,} {reason}"
+            for count, reason in (
+                (self.dropped, "dropped by your decisions"),
+                (self.leaking, "also in validation or test"),
+                (self.without_votes, "without usable votes"),
+            )
+            if count
+        ]
+        images = f"{self.training:,} training"
+        if left_out:
+            images = f"{self.training:,} of {self.imported:,} training"
+        text = f"{images} and {self.validation:,} validation images."
+        if left_out:
+            text += f" Left out: {', '.join(left_out)}."
+        if self.relabeled:
+            verb = "has a new label" if self.relabeled == 1 else "have new labels"
+            text += f" {self.relabeled:,} {verb}."
+        return text
+
+
+def training_size(
+    face_set: FaceSet, config: TrainingConfig, curation: Curation, votes: Votes | None
+) -> TrainingSize:
+    """Return the number of images that a new run trains on.
+
+    Args:
+        face_set: The data as imported.
+        config: The configuration of the run.
+        curation: The decisions about the dataset; ignored if the configuration does not use them.
+        votes: The annotator votes of the dataset; None without any.
+
+    Raises:
+        InputError: The configuration learns votes and there are none, or a decision is not valid.
+    """
+    if config.targets != "labels" and votes is not None:
+        record = VoteRecord(votes, vote_targets(votes, face_set, config.targets))
+        face_set = with_vote_targets(face_set, record)
+    curated = apply_curation(face_set, curation if config.use_curation else Curation(), ("train",))
+    faces = curated.faces
+    rows = training_rows(faces, config)
+    leak_free = _without_leaks(faces, config)
+    return TrainingSize(
+        imported=len(face_set.rows("train")),
+        training=len(rows),
+        validation=len(validation_rows(faces, config)),
+        dropped=curated.dropped["train"],
+        relabeled=curated.relabeled["train"],
+        leaking=len(faces.rows("train")) - len(leak_free),
+        without_votes=len(leak_free) - len(rows),
+    )
+
+
+def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    """Return the rows that a configuration trains on."""
+    return _with_targets(face_set, _without_leaks(face_set, config), config)
+
+
+def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    """Return the rows on which a configuration is validated."""
+    return _with_targets(face_set, face_set.rows("validation"), config)
+
+
+def _without_leaks(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    rows = face_set.rows("train")
+    if not config.exclude_leaks:
+        return rows
+    return np.setdiff1d(rows, leaking_training_rows(face_set))
+
+
+def _with_targets(
+    face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
+) -> NDArray[np.intp]:
+    """Return the rows that have a target if votes are learned, otherwise all of them."""
+    if config.targets == "labels":
+        return rows
+    if face_set.targets is None:
+        raise InputError(
+            f"targets={config.targets} needs a dataset with votes; import "
+            "them with 'dataset votes DATA --import FILE'."
+        )
+    return rows[face_set.targets[rows].any(axis=1)]
