@@ -272,7 +272,7 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
 #: Lines that TensorFlow and its libraries write to the error output: their level, and a time or the
 #: place in their source. Fatal ones (F) are kept, because they say why a process ended.
 _LIBRARY_LINE = re.compile(
-    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:\d\d\.\d+ "
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:[\d.]+ "
     r"|WARNING: All log messages before absl::InitializeLog|WARNING:(?:tensorflow|absl):"
     r"|To enable the following instructions:"
 )

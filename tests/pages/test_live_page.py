@@ -339,6 +339,13 @@ def test_a_full_record_is_reported(
 
 
 def test_no_face_for_a_while_is_reported_with_advice(playing: AppTest, clock: Clock) -> None:
+    class NoFace(OneFace):
+        def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+            return []
+
+    session = playing.session_state["live_session"]
+    session.analyzer = Analyzer(session.analyzer.predictor, NoFace())
+    session.processor.controls = replace(processor(playing).controls, analyzer=session.analyzer)
     empty = np.random.default_rng(0).integers(60, 120, (480, 640, 3)).astype(np.uint8)
     processor(playing).process(empty, 100.0)
     clock.now += 7.2

@@ -117,13 +117,15 @@ def _choose_minimum_confidence(bundle: Bundle | None) -> int:
     """Draw the slider, which starts at the value from the calibration of each model; in percent."""
     default = round(100 * (bundle.calibration if bundle else Calibration()).minimum_confidence)
     origin = None if bundle is None else (bundle.name, default)
-    if st.session_state.get(_CONFIDENCE_OF) != origin:
-        st.session_state[_CONFIDENCE_OF] = origin
+    if st.session_state.get(_CONFIDENCE_OF, origin) != origin:
         st.session_state[_CONFIDENCE] = default
+    st.session_state[_CONFIDENCE_OF] = origin
     minimum: int = st.slider(
         "Minimum confidence",
         0,
         100,
+        # A default value and a stored one exclude each other.
+        None if _CONFIDENCE in st.session_state else default,
         format="%d %%",
         key=_CONFIDENCE,
         persist_state="session",
