@@ -13,7 +13,7 @@ from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.persons import Person
-from fer_core.dataset.readers.layouts.person_folders import are_persons
+from fer_core.dataset.readers.layouts.person_folders import are_persons, may_be_person
 from fer_core.dataset.readers.layouts.places import Folders, Layout, Place, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.split_names import split_from_name
@@ -106,7 +106,7 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
 def _place(path: Folders, position: int) -> Place:
     below = path[position + 1 :]
     person = None
-    if below and split_from_name(below[0]) is None:
+    if below and split_from_name(below[0]) is None and may_be_person(below[0]):
         person = Person(below[0].casefold(), "folders below the classes")
     class_name, split = path[position], None
     if (joined := _emotion_and_split(class_name)) is not None:
