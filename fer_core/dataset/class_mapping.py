@@ -259,7 +259,7 @@ def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | 
         changes = " ".join(f"--map {name}=CLASS" for name in open_names[:3])
         return (
             f"The class {'number' if len(open_names) == 1 else 'numbers'} {shown} "
-            f"{'is' if len(open_names) == 1 else 'are'} not in {choice.order.title}; import it with "
+            f"{'is' if len(open_names) == 1 else 'are'} not in {choice.order.title}; add "
             f"{changes} (--map {open_names[0]}= leaves one out)."
         )
     return (

@@ -242,6 +242,13 @@ def test_classes_are_read_from_codes_in_file_names(
     assert {one.name for one in examine_source(source).classes} == set(expected.values())
 
 
+def test_folders_can_have_the_codes_as_names(write_pictures: WritePictures) -> None:
+    codes = {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "NE": "neutral"}
+    faces = read_dataset(write_pictures({f"train/{code}": 2 for code in codes}))
+    found = class_by_name(faces)
+    assert {code: found[f"train/{code}/0.png"] for code in codes} == codes
+
+
 def test_pictures_without_a_code_are_reported(write_files: WriteFiles, draw: Draw) -> None:
     names = ("KA.AN1.39.png", "KA.HA1.29.png", "KA.SA1.9.png", "logo.png")
     faces = read_dataset(write_files({name: draw(number) for number, name in enumerate(names)}))
