@@ -263,7 +263,7 @@ def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | 
             f"{changes} (--map {open_names[0]}= leaves one out)."
         )
     return (
-        f"The classes are numbers ({shown}), and datasets number the emotions differently; import it "
+        f"The classes are numbers ({shown}), which datasets order differently; import it "
         f"with --class-order ORDER ({', '.join(CLASS_ORDERS)}, or the names in order: "
         f"angry,disgust,…), name each number with --map {open_names[0]}=CLASS, or keep the numbers "
         "with --classes folders."
