@@ -562,6 +562,18 @@ def test_a_tree_that_is_there_twice_is_read_once(
     assert sentence.endswith(f"and is left out ({3 * len(leaves)} pictures).")
 
 
+def test_a_table_that_is_there_twice_is_read_once(write_files: WriteFiles) -> None:
+    pixels = " ".join(["7"] * 2304)
+    table = "emotion,pixels\n" + "".join(f"{label},{pixels}\n" for label in range(7))
+    other = table.replace("7 7", "9 9", 1)
+    files = {"copy/fer.csv": table, "fer.csv": table, "copy/more.csv": other}
+    faces = read_dataset(write_files({name: text.encode() for name, text in files.items()}))
+    assert len(faces) == 14
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("copy/fer.csv", "repeats fer.csv and was left out")
+    ]
+
+
 def test_other_pictures_of_the_same_names_are_kept(write_pictures: WritePictures) -> None:
     folders = ["images/train/happy", "images/images/train/happy", "images/train/sad"]
     faces = read_dataset(write_pictures(dict.fromkeys(folders, 4)))
