@@ -258,13 +258,15 @@ def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | 
     if choice.order is not None:
         changes = " ".join(f"--map {name}=CLASS" for name in open_names[:3])
         return (
-            f"The class numbers {shown} are not in {choice.order.title}; name them with {changes} "
-            f"(--map {open_names[0]}= leaves one out)."
+            f"The class {'number' if len(open_names) == 1 else 'numbers'} {shown} "
+            f"{'is' if len(open_names) == 1 else 'are'} not in {choice.order.title}; add "
+            f"{changes} (--map {open_names[0]}= leaves one out)."
         )
     return (
-        f"The classes are numbers ({shown}), and datasets number the emotions differently; "
-        f"import it with --class-order {', '.join(CLASS_ORDERS)} or angry,disgust,…, name each "
-        f"number with --map {open_names[0]}=CLASS, or keep the numbers with --classes folders."
+        f"The classes are numbers ({shown}), which datasets order differently; import it "
+        f"with --class-order ORDER ({', '.join(CLASS_ORDERS)}, or the names in order: "
+        f"angry,disgust,…), name each number with --map {open_names[0]}=CLASS, or keep the numbers "
+        "with --classes folders."
     )
 
 

@@ -50,7 +50,7 @@ _FILE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         # Subject, sequence, frame: S010_004_00000017.png
         ("CK+", r"(S\d{3})_\d{3}_\d{8}(?!\d)"),
         # Initials, expression with its number, running number: KA.AN1.39.tiff
-        ("JAFFE", r"([A-Z]{2})\.(?:AN|DI|FE|HA|NE|SA|SU)\d\.\d+(?!\d)"),
+        ("JAFFE", r"([A-Z]{2})[.\-_](?:AN|DI|FE|HA|NE|SA|SU)\d[.\-_]\d+(?!\d)"),
         # Session A or B, sex, number, expression, view; both sessions show the same persons
         ("KDEF", r"[AB]([FM]\d{2})(?:AF|AN|DI|HA|NE|SA|SU)(?:FL|FR|HL|HR|S)(?![A-Z])"),
         # View, number, group, sex: Rafd090_01_Caucasian_female_angry_frontal.jpg

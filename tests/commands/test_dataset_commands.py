@@ -294,7 +294,7 @@ def test_class_numbers_are_named_by_a_flag(
     run: Callable[..., Any], write_pictures: Callable[..., Path]
 ) -> None:
     source = write_pictures({f"train/{number}": 2 for number in range(1, 8)})
-    assert "--class-order fer2013" in run("dataset", "import", source).refusal
+    assert "--class-order ORDER (fer2013" in run("dataset", "import", source).refusal
     document = run(
         *("dataset", "import", source, "--class-order", "raf-db", "--json", "--name", "raf")
     ).document

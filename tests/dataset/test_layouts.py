@@ -74,7 +74,9 @@ def test_class_numbers_get_their_names_from_an_order(
     write_pictures: WritePictures, numbers: range, pattern: str, order: str, expected: str
 ) -> None:
     source = write_pictures({pattern.format(number): 2 for number in numbers})
-    with pytest.raises(InputError, match="--class-order fer2013, raf-db, affectnet") as raised:
+    with pytest.raises(
+        InputError, match=r"--class-order ORDER \(fer2013, raf-db, affectnet"
+    ) as raised:
         read_dataset(source)
     assert "\n" not in str(raised.value)
     faces = read_dataset(source, class_choice=choice(order))
@@ -97,7 +99,7 @@ def test_affectnets_further_numbers_are_left_out_by_name(write_pictures: WritePi
     ("folders", "class_choice", "words"),
     [
         ("12345 6", choice("sad,happy,fear,angry,neutral,disgust,surprise"), "begin at 0 or at 1"),
-        ("0 1 9", choice("sad,happy"), "numbers 9 are not in the given order"),
+        ("0 1 9", choice("sad,happy"), "number 9 is not in the given order"),
         ("0 1 2", choice(None, "0=sad", "1=happy"), r"numbers \(2\)"),
     ],
 )
@@ -240,6 +242,13 @@ def test_classes_are_read_from_codes_in_file_names(
     assert faces.split_groups is not None
     assert faces.split_groups.persons == persons
     assert {one.name for one in examine_source(source).classes} == set(expected.values())
+
+
+def test_folders_can_have_the_codes_as_names(write_pictures: WritePictures) -> None:
+    codes = {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "NE": "neutral"}
+    faces = read_dataset(write_pictures({f"train/{code}": 2 for code in codes}))
+    found = class_by_name(faces)
+    assert {code: found[f"train/{code}/0.png"] for code in codes} == codes
 
 
 def test_pictures_without_a_code_are_reported(write_files: WriteFiles, draw: Draw) -> None:
@@ -461,7 +470,8 @@ def test_yolos_boxes_become_faces(
     assert reasons[empty] == "has no box in its file of labels"
     assert reasons[missing] == "has no file of labels"
     assert "from 0 to 1" in reasons[bad.replace("images", "labels").replace(".png", ".txt")]
-    assert "3 boxes were cut out, and 1 pictures were used as a whole" in faces.notes[0]
+    assert "cut out: 3." in faces.notes[0]
+    assert "at least 90% of them: 1." in faces.notes[0]
 
 
 def test_yolos_classes_without_names_are_asked_about(write_files: WriteFiles, draw: Draw) -> None:
@@ -549,7 +559,19 @@ def test_a_tree_that_is_there_twice_is_read_once(
     # The folder around the repeated one, if it contains nothing else.
     assert problem.name in {f"folder {second.rstrip('/')!r}", "folder 'ck'"}
     (sentence,) = examine_source(source).notes
-    assert f"its {3 * len(leaves)} pictures are read once" in sentence
+    assert sentence.endswith(f"and is left out ({3 * len(leaves)} pictures).")
+
+
+def test_a_table_that_is_there_twice_is_read_once(write_files: WriteFiles) -> None:
+    pixels = " ".join(["7"] * 2304)
+    table = "emotion,pixels\n" + "".join(f"{label},{pixels}\n" for label in range(7))
+    other = table.replace("7 7", "9 9", 1)
+    files = {"copy/fer.csv": table, "fer.csv": table, "copy/more.csv": other}
+    faces = read_dataset(write_files({name: text.encode() for name, text in files.items()}))
+    assert len(faces) == 14
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("copy/fer.csv", "repeats fer.csv and was left out")
+    ]
 
 
 def test_other_pictures_of_the_same_names_are_kept(write_pictures: WritePictures) -> None:

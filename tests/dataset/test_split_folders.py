@@ -232,6 +232,12 @@ def test_folders_below_the_classes_are_persons(
     assert faces.problems == ()
 
 
+def test_versions_of_the_pictures_are_no_persons(write_pictures: WritePictures) -> None:
+    faces = read_dataset(write_pictures({"happy/aligned": 2, "happy/original": 2, "sad": 1}))
+    assert faces.split_groups is not None
+    assert faces.split_groups.persons == 0
+
+
 def test_a_folder_of_pictures_next_to_splits_is_not_taken_as_a_class(
     write_pictures: WritePictures,
 ) -> None:

@@ -913,11 +913,11 @@ def test_folders_that_name_no_split_are_chosen_before_the_import(
         "old (8)": None,
         "train_afew (8)": "train",
     }
-    assert "Choose what afew_b, old are" in plain(app.warning)
+    assert "Choose the split of afew_b, old:" in plain(app.warning)
     assert app.button(key="import_start").disabled
     fields["afew_b (8)"].set_value("validation")
     settled(app)
-    assert "Choose what old is" in plain(app.warning)
+    assert "Choose the split of old:" in plain(app.warning)
     assert app.button(key="import_start").disabled
     fields_of(app, "import_folder")["old (8)"].set_value("(leave out)")
     settled(app)

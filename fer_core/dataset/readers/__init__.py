@@ -36,6 +36,7 @@ from fer_core.dataset.readers.layouts.places import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
 from fer_core.dataset.readers.pictures import is_picture
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.dataset.readers.repeated_tables import without_repeated_tables
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
 from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.dataset.splitting import SplitChoice
@@ -229,6 +230,7 @@ def _files(source: Source, names: list[str], choice: ClassChoice, problems: Prob
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     tables = find_tables(source, table_names, problems)
+    tables = without_repeated_tables(source, tables, problems)
     pictures = [name for name in names if is_picture(name)]
     if tables and has_class_folders(pictures, choice):
         for table in tables:

@@ -31,6 +31,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
     if not folders:
         return FolderRoles()
     message = st.container()
+    st.caption("The split of the pictures in each folder:")
     roles: list[tuple[str, Role]] = []
     open_names: list[str] = []
     with st.container(horizontal=True, key="import_folders"):
@@ -45,9 +46,10 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
         return FolderRoles(tuple(roles))
     shown = ", ".join(plain_text(name) for name in open_names[:5])
     more = f" and {len(open_names) - 5:,} more" if len(open_names) > 5 else ""
+    is_one = len(open_names) == 1
     message.warning(
-        f"Choose what {shown}{more} {'is' if len(open_names) == 1 else 'are'}: the name is neither "
-        "that of a split nor of a class.",
+        f"Choose the split of {shown}{more}: the {'name' if is_one else 'names'} of "
+        f"{'this folder' if is_one else 'these folders'} do{'es' if is_one else ''} not say it.",
         icon=":material/help:",
     )
     return None

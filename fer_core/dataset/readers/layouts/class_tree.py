@@ -13,7 +13,7 @@ from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.persons import Person
-from fer_core.dataset.readers.layouts.person_folders import are_persons
+from fer_core.dataset.readers.layouts.person_folders import are_persons, may_be_person
 from fer_core.dataset.readers.layouts.places import Folders, Layout, Place, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.split_names import split_from_name
@@ -21,6 +21,12 @@ from fer_core.dataset.readers.split_names import split_from_name
 _NO_FOLDER = SkipReason("is not in a folder named after a class")
 #: Of more pictures without a class in one folder, only the number is listed.
 _MAX_LISTED = 3
+#: Two letters may be the initials of persons as well; several of these are not.
+_MIN_CODES = 3
+_FOLDER_CODES = {
+    **{"an": "angry", "di": "disgust", "fe": "fear", "af": "fear", "ha": "happy"},
+    **{"sa": "sad", "su": "surprise", "ne": "neutral"},
+}
 
 
 def read_class_tree(
@@ -48,6 +54,8 @@ def read_class_tree(
         if position is not None
     }
     _drop_single_person(places)
+    if choice.fixed_classes is not None:
+        _name_codes(places)
     without_class: dict[Folders, list[str]] = defaultdict(list)
     found: dict[str, tuple[Place, ...]] = {}
     for name in pictures:
@@ -106,7 +114,7 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
 def _place(path: Folders, position: int) -> Place:
     below = path[position + 1 :]
     person = None
-    if below and split_from_name(below[0]) is None:
+    if below and split_from_name(below[0]) is None and may_be_person(below[0]):
         person = Person(below[0].casefold(), "folders below the classes")
     class_name, split = path[position], None
     if (joined := _emotion_and_split(class_name)) is not None:
@@ -129,6 +137,15 @@ def _drop_single_person(places: dict[Folders, tuple[Place, ...]]) -> None:
     if len({place.person for (place,) in places.values() if place.person is not None}) == 1:
         for path, (place,) in places.items():
             places[path] = (replace(place, person=None),)
+
+
+def _name_codes(places: dict[Folders, tuple[Place, ...]]) -> None:
+    """Name the classes if all of them are the codes of JAFFE and KDEF: ``AN``, ``HA``, ``SU``."""
+    names = {place.class_name.casefold() for (place,) in places.values()}
+    if len(names) >= _MIN_CODES and names <= _FOLDER_CODES.keys():
+        for path, (place,) in places.items():
+            name = _FOLDER_CODES[place.class_name.casefold()]
+            places[path] = (replace(place, class_name=name),)
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:

@@ -53,7 +53,8 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
         name = "/".join(second)
         problems.add_folder(name, f"repeats {original} and was left out", count)
         sentences.append(
-            f"The folder {name!r} repeats {original}; its {count:,} pictures are read once."
+            f"The folder {name!r} repeats {original} and is left out "
+            f"({count:,} {'picture' if count == 1 else 'pictures'})."
         )
     return sentences
 

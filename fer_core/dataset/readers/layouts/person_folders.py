@@ -12,6 +12,19 @@ _NUMBERED = re.compile(
     r"[-_ ]?\d{1,6}",
     re.IGNORECASE | re.ASCII,
 )
+#: Folders of versions of the pictures: ``happy/aligned/``, ``happy/original/``.
+_VERSIONS = frozenset(
+    (
+        *("aligned", "original", "originals", "raw", "cropped", "crop", "crops", "resized"),
+        *("gray", "grey", "grayscale", "color", "colour", "rgb", "augmented", "aug", "frames"),
+        *("image", "images", "img", "imgs", "pictures", "photos", "faces", "face", "jpg", "png"),
+    )
+)
+
+
+def may_be_person(name: str) -> bool:
+    """Return True if a folder below that of a class can be named after a person."""
+    return name.casefold() not in _VERSIONS
 
 
 def are_persons(names: Collection[str]) -> bool:

@@ -158,7 +158,10 @@ def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
         folders: The folders about which the user has to decide, at least one.
     """
     shown = folders[:_MAX_SHOWN]
-    names = ", ".join(f"{one.name!r} ({one.count:,})" for one in shown)
+    names = ", ".join(
+        f"{one.name!r} ({one.count:,} {'picture' if one.count == 1 else 'pictures'})"
+        for one in shown
+    )
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     several = len(folders) > 1
     flags = " ".join(f"--split {shlex.quote(f'{one.name}=train')}" for one in shown)

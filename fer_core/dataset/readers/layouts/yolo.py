@@ -70,9 +70,9 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         else:
             problems.add(picture, _NO_BOX)
     note = (
-        f"The classes and boxes were read from YOLO's labels: {cut:,} boxes were cut out, and "
-        f"{whole:,} pictures were used as a whole because the box covers at least "
-        f"{WHOLE_PICTURE:.0%} of them."
+        f"The classes and boxes were read from YOLO's labels. Faces that were cut out: {cut:,}. "
+        f"Pictures used as a whole, because the box covers at least {WHOLE_PICTURE:.0%} of them: "
+        f"{whole:,}."
     )
     return Layout(places, notes=[note])
 
