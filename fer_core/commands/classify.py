@@ -18,7 +18,7 @@ from fer_core.commands.many_files import (
     classify_many_files,
     is_for_many_files,
 )
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import existing_path, os_errors_as_input_errors
 from fer_core.phrases import counted
 from fer_core.predictor import load_predictor
@@ -205,7 +205,7 @@ def _classify(
                 return PhotoResult(str(path), error=_too_large(path.name)), None
             content = start if is_video(start) else start + file.read()
     except OSError as error:
-        sentence = f"{path.name} cannot be read ({error.strerror}); check the path."
+        sentence = f"{path.name} cannot be read ({system_reason(error)}); check the path."
         return PhotoResult(str(path), error=sentence), None
     return analyze_photo(content, str(path), analyzer, whole=whole)
 
