@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_core.bundle import Bundle, find_bundle
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = system_reason(error)
         raise InputError(f"{path} cannot be read ({reason}); check the path.") from error
 
 

@@ -22,9 +22,12 @@ def first_line(error: BaseException) -> str:
     return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:300]}…"
 
 
-def system_reason(error: OSError) -> str:
-    """Why the system refused something, such as "Permission denied"; never empty."""
-    return error.strerror or first_line(error)
+def system_reason(error: BaseException) -> str:
+    """Why the system refused something, such as "Permission denied"; never empty.
+
+    For another error than an ``OSError``, the first line of its message.
+    """
+    return str(getattr(error, "strerror", None) or first_line(error))
 
 
 def root_cause(error: BaseException) -> str:

@@ -32,6 +32,7 @@ WRITER_LOCK = ".writer.lock"
 
 #: Part of the hidden name of a folder that is being replaced; it follows the original name.
 OUTDATED = ".old."
+_MAX_LINES_BYTES = 1 << 30
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 #: The names that ``is_plain_name`` accepts; in messages this text comes after the word "use".
@@ -278,6 +279,31 @@ def read_errors_as_input_errors(
             raise InputError(missing) from error
         what = damaged or f"{path} is damaged"
         raise InputError(f"{what} ({first_line(error)}); {advice}.") from error
+
+
+def read_lines(path: Path, what: str, thing: str) -> list[str]:
+    """Read a text file that the user named: its lines without surrounding spaces and empty lines.
+
+    Args:
+        path: The file, in UTF-8.
+        what: What it contains, for the message: "The keys in".
+        thing: What each line contains, for the message: "key".
+
+    Raises:
+        InputError: It cannot be read, is not text, or is larger than 1 GB.
+    """
+    try:
+        if path.stat().st_size > _MAX_LINES_BYTES:
+            raise InputError(
+                f"{path} is larger than 1 GB; give a text file with one {thing} per line."
+            )
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = system_reason(error) if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(
+            f"{what} {path} cannot be read ({reason}); give a text file with one {thing} per line."
+        ) from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def existing_path(text: str) -> Path | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
-from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, path_argument, write_file
 from fer_core.commands.many_files import (
@@ -18,7 +17,8 @@ from fer_core.commands.many_files import (
     classify_many_files,
     is_for_many_files,
 )
-from fer_core.errors import InputError
+from fer_core.commands.model_arguments import add_model_arguments
+from fer_core.errors import InputError, system_reason
 from fer_core.files import existing_path, os_errors_as_input_errors
 from fer_core.phrases import counted
 from fer_core.predictor import load_predictor
@@ -49,17 +49,7 @@ def add_parser(subparsers: Any) -> None:
         help="a picture, a folder of pictures, a pattern such as 'photos/**/*.jpg', an address "
         "such as s3://bucket/photos, or - for a picture on standard input",
     )
-    parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
-    parser.add_argument(
-        "--emphasis",
-        choices=EMPHASES,
-        default="default",
-        help="the adjustment in favor of rare classes: as calibrated (default), none, or stronger "
-        "than calibrated",
-    )
-    parser.add_argument(
-        "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--whole", action="store_true", help="classify each picture as one face, without detection"
     )
@@ -205,7 +195,7 @@ def _classify(
                 return PhotoResult(str(path), error=_too_large(path.name)), None
             content = start if is_video(start) else start + file.read()
     except OSError as error:
-        sentence = f"{path.name} cannot be read ({error.strerror}); check the path."
+        sentence = f"{path.name} cannot be read ({system_reason(error)}); check the path."
         return PhotoResult(str(path), error=sentence), None
     return analyze_photo(content, str(path), analyzer, whole=whole)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command
+from fer_core.commands.model_arguments import add_detector_argument
 from fer_core.errors import InputError
 from fer_core.extras import require_packages
 from fer_core.service.keys import load_keys
@@ -49,9 +50,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="BUNDLE",
         help="a model's name or folder; may be repeated, the first is the default",
     )
-    parser.add_argument(
-        "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"
-    )
+    add_detector_argument(parser)
     parser.add_argument(
         "--workers",
         type=int,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
-from fer_core.calibration import EMPHASES
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, path_argument
 from fer_core.commands.many_files import add_many_files_arguments, is_for_many_files
 from fer_core.commands.many_videos import PART_FILES, analyze_many_videos
+from fer_core.commands.model_arguments import add_model_arguments
 from fer_core.commands.video_document import failed_video_entry, video_entry, video_text
 from fer_core.errors import InputError
 from fer_core.files import existing_path, write_text
@@ -87,17 +87,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--blur", action="store_true", help="blur the faces in annotated.mp4 (implies --annotate)"
     )
-    parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
-    parser.add_argument(
-        "--emphasis",
-        choices=EMPHASES,
-        default="default",
-        help="the adjustment in favor of rare emotions: as calibrated (default), none, or stronger "
-        "than calibrated",
-    )
-    parser.add_argument(
-        "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--smoothing",
         type=float,

@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, system_reason
+from fer_core.files import read_lines
 from fer_core.scale.stores import Listed, Store, is_address
 
 _PATTERN_CHARACTERS = frozenset("*?[")
 #: Folders that archives and file managers create. They contain no pictures of the user.
 _SKIPPED_FOLDERS = {"__MACOSX"}
-_MAX_LIST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,7 @@ def list_items(
 def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
     yield from inputs
     for path in lists:
-        try:
-            if path.stat().st_size > _MAX_LIST_BYTES:
-                raise InputError(
-                    f"{path} is larger than 1 GB; give a text file with one file per line."
-                )
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise InputError(
-                f"The list {path} cannot be read ({reason}); give a text file with one file per "
-                "line."
-            ) from error
-        yield from (line.strip() for line in lines if line.strip())
+        yield from read_lines(path, "The list", "file")
 
 
 def _expanded(text: str, types: Collection[str]) -> Iterator[Item]:
@@ -140,7 +128,7 @@ def _stored(address: str, types: Collection[str]) -> Iterator[Item]:
         raise InputError(f"There are no files at {address}; check the address.") from error
     except OSError as error:
         raise InputError(
-            f"{address} cannot be read ({error.strerror or first_line(error)}); check the address "
+            f"{address} cannot be read ({system_reason(error)}); check the address "
             "and the access rights."
         ) from error
     if not listed:

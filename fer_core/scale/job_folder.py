@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.dataclasses import dataclass
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import parse_json, replaced_file
 from fer_core.scale.inputs import Item
 from fer_core.scale.stores import Store, is_address
@@ -315,8 +315,8 @@ class JobFolder:
             self._folder.write(name, content)
         except OSError as error:
             raise InputError(
-                f"{name} cannot be written in {self} ({_reason(error)}); check the access rights "
-                "and the free space, and repeat the command to continue."
+                f"{name} cannot be written in {self} ({system_reason(error)}); check the access "
+                "rights and the free space, and repeat the command to continue."
             ) from error
 
     @contextmanager
@@ -327,7 +327,8 @@ class JobFolder:
                 yield source
         except OSError as error:
             raise InputError(
-                f"{name} in {self} cannot be read ({_reason(error)}); check the access rights."
+                f"{name} in {self} cannot be read ({system_reason(error)}); check the access "
+                "rights."
             ) from error
 
 
@@ -394,7 +395,7 @@ class _LocalFolder(_Folder):
             raise InputError(_busy(str(self._path))) from error
         except OSError as error:
             raise InputError(
-                f"The results cannot be stored in {self._path} ({_reason(error)}); make it "
+                f"The results cannot be stored in {self._path} ({system_reason(error)}); make it "
                 "writable, or choose another folder."
             ) from error
         try:
@@ -416,8 +417,8 @@ class _StoredFolder(_Folder):
             return []
         except OSError as error:
             raise InputError(
-                f"{self._address} cannot be read ({_reason(error)}); check the address and the "
-                "access rights."
+                f"{self._address} cannot be read ({system_reason(error)}); check the address and "
+                "the access rights."
             ) from error
         return [name for name in found if not name.startswith(".")]
 
@@ -450,8 +451,8 @@ class _StoredFolder(_Folder):
             self._renew(owner)
         except OSError as error:
             raise InputError(
-                f"The results cannot be stored in {self._address} ({_reason(error)}); check the "
-                "address and the access rights."
+                f"The results cannot be stored in {self._address} ({system_reason(error)}); check "
+                "the address and the access rights."
             ) from error
         renewing = threading.Thread(target=self._renew_until, args=(owner, ended), daemon=True)
         renewing.start()
@@ -485,10 +486,6 @@ class _StoredFolder(_Folder):
 
 def _busy(place: str) -> str:
     return f"Another job is running in {place}; wait until it ends, or choose another folder."
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or first_line(error)
 
 
 def _absolute(inputs: Sequence[str], folder: Path) -> list[str]:

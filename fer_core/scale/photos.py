@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.calibration import Emphasis
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.scale.inputs import Item
 from fer_core.scale.portable_analyzer import PortableAnalyzer, portable_analyzer
 from fer_core.scale.stores import Store, is_address
@@ -202,7 +202,9 @@ def _read(item: Item) -> bytes:
                 (state.st_size, state.st_mtime_ns) != (item.size, item.modified)
             )
     except OSError as error:
-        raise InputError(f"{name} cannot be read ({error.strerror}); check the path.") from error
+        raise InputError(
+            f"{name} cannot be read ({system_reason(error)}); check the path."
+        ) from error
     if changed:
         raise InputError(f"{name} was changed after the job listed it; classify it again.")
     return content

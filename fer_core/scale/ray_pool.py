@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.extras import require_packages
 from fer_core.scale.inputs import Item
 from fer_core.scale.pool import Outcome, Task, run_task
@@ -258,7 +258,7 @@ def _check_port(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
+        reason = system_reason(error)
         raise InputError(
             f"The Ray cluster at {address} cannot be reached ({reason}); check the address, and "
             "that 'ray start --head' is running there."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import is_disk_full, temporary_folder
 from fer_core.scale.inputs import Item
 from fer_core.scale.portable_analyzer import PortableAnalyzer
@@ -259,7 +259,7 @@ def _local_copy(item: Item, folder: Path) -> Path:
                 "has less space; set TMPDIR to a folder with more space."
             ) from error
         raise InputError(
-            f"{item.name} cannot be read ({error.strerror}); check the address."
+            f"{item.name} cannot be read ({system_reason(error)}); check the address."
         ) from error
     if path.stat().st_size != size:
         raise _changed(item)
@@ -271,7 +271,7 @@ def _check_unchanged(item: Item, path: Path) -> None:
         state = path.stat()
     except OSError as error:
         raise InputError(
-            f"{item.name} cannot be read ({error.strerror}); check the path."
+            f"{item.name} cannot be read ({system_reason(error)}); check the path."
         ) from error
     known = item.size, item.modified
     if item.modified is not None and (state.st_size, state.st_mtime_ns) != known:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fer_core.errors import InputError
+from fer_core.files import read_lines
 
 KEYS_VARIABLE = "FER_STUDIO_API_KEYS"
 
@@ -58,15 +59,8 @@ def load_keys(environment: Mapping[str, str], file: Path | None = None) -> ApiKe
     """
     keys = [key.strip() for key in environment.get(KEYS_VARIABLE, "").split(",") if key.strip()]
     if file is not None:
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise InputError(
-                f"The keys in {file} cannot be read ({reason}); give a text file with one key per "
-                "line."
-            ) from error
-        in_file = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        lines = read_lines(file, "The keys in", "key")
+        in_file = [line for line in lines if not line.startswith("#")]
         if not in_file:
             raise InputError(f"{file} contains no API key; {_ADVICE} and add it as a line.")
         keys += in_file

@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.service.application import create_application
 from fer_core.service.engine import ClassifyEngine
 from fer_core.service.keys import KEYS_VARIABLE, ApiKeys
@@ -108,7 +108,7 @@ def _listen(options: ServiceOptions) -> socket.socket:
         listener.bind(address)
         listener.listen(1024)
     except (OSError, UnicodeError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = system_reason(error)
         raise InputError(
             f"The service cannot listen on {options.host}, port {options.port} ({reason}); choose "
             "another --host or --port."

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.errors import InputError, first_line
+from fer_core.errors import InputError, first_line, system_reason
 from fer_core.phrases import counted
 from fer_core.video.timecode import format_time
 from fer_core.video.webp_animation import AnimationFrame, WebpAnimation
@@ -392,7 +392,7 @@ def _unreadable(path: Path, name: str, error: Exception) -> str:
             "or not copied completely; copy it again, or repair it with the camera's software."
         )
     # The complete text of an error of FFmpeg contains the path, which may be that of a copy.
-    reason = getattr(error, "strerror", None) or first_line(error)
+    reason = system_reason(error)
     return (
         f"{name} is not a video that can be read ({reason}); choose an MP4, MOV, MKV, WebM or AVI "
         "file."
