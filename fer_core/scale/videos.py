@@ -201,12 +201,13 @@ class VideoWorker:
         from fer_core.video.analysis_job import check_range, run_analysis
         from fer_core.video.reader import probe_video
 
-        path = _local_copy(item, folder) if is_address(item.file) else Path(item.file)
+        is_stored = is_address(item.file)
+        path = _local_copy(item, folder) if is_stored else Path(item.file)
         info = probe_video(path, item.name)
         settings = replace(self._work.settings, video=item.name, source=str(path.resolve()))
         check_range(info, settings.start, settings.end)
         self._check_memory(info)
-        if path.parent != folder:
+        if not is_stored:
             _check_unchanged(item, path)
         analysis = AnalysisFolder(folder / "analysis")
         analysis.create(settings)
@@ -216,7 +217,7 @@ class VideoWorker:
             analyzer=self._analyzer,
             handles_signals=False,
         ).status
-        if path.parent != folder:
+        if not is_stored:
             _check_unchanged(item, path)
         values = {
             "file": item.file,

@@ -23,7 +23,7 @@ _COUNT = 8
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
-    """Copies of the sample recording, and one that is cut off within its index."""
+    """Copies of the sample recording, and one that is cut off."""
     folder = tmp_path / "clips"
     folder.mkdir()
     content = sample_path().read_bytes()
@@ -95,7 +95,7 @@ def test_killed_workers_and_a_killed_driver_change_no_table(
     found = rows_by_name(out)
     assert list(found) == [*(f"{number:02}.mp4" for number in range(_COUNT)), "cut.mp4"]
     assert all(found[name] == found["00.mp4"] for name in list(found)[:-1])
-    assert "cut.mp4" in found["cut.mp4"][0]["error"]
+    assert "cut.mp4 ends early" in found["cut.mp4"][0]["notes"][0]
     single = tmp_path / "single"
     answer = run(
         *("video", clips / "00.mp4", "--model", "small", "--every", "10/s", "--out", single)
