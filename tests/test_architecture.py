@@ -25,6 +25,7 @@ FOUNDATION = {
     "jpeg_scans",
     "onnx_session",
     "phrases",
+    "picture_header",
     "plain_records",
     "processes",
     "stale_files",
@@ -40,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": {"access"},
     "emotions": set(),
     "classes": {"emotions"},
-    "dataset": {"classes"},
+    # Pictures that take long are decoded in the worker process that photos use.
+    "dataset": {"classes", "vision"},
     "metrics": set(),
     "recipes": set(),
     # Logit adjustment and temperature scaling are in metrics, with the other functions of

@@ -18,6 +18,7 @@ from fer_core.dataset.readers.layouts.class_tree import class_positions
 from fer_core.dataset.readers.layouts.places import Place, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
 from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
+from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
@@ -81,8 +82,7 @@ def read_class_folders(
     register.ask_for_numbers()
 
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(list(wanted)), start=1):
-        picture = content if isinstance(content, SkipReason) else decode_gray(content)
+    for name, picture in read_pictures(source, list(wanted), decode_gray, report):
         for face in wanted[name]:
             image = _cut(picture, face.place)
             if isinstance(image, SkipReason):
@@ -93,8 +93,6 @@ def read_class_folders(
             person = face.place.person or folder_split.person
             rows.add(image, face.label, split, face.name, person)
             rows.has_official_splits |= is_official
-        if report is not None and (done % 500 == 0 or done == len(wanted)):
-            report(done, len(wanted))
 
     if not rows:
         raise InputError(_nothing_usable(source, register, problems))

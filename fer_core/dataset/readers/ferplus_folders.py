@@ -14,6 +14,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import NO_EMOTION, VOTE_COLUMNS
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
+from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
@@ -93,16 +94,13 @@ def read_ferplus_folders(
             problems.add(name, _NO_ROW)
 
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(sorted(voted)), start=1):
-        picture = content if isinstance(content, SkipReason) else decode_gray(content)
+    for name, picture in read_pictures(source, sorted(voted), decode_gray, report):
         face = picture if isinstance(picture, SkipReason) else _cut(picture, voted[name].box)
         if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
             rows.add(face, voted[name].label, voted[name].split, name)
             rows.has_official_splits |= voted[name].split != SPLITS.index("train")
-        if report is not None and (done % 500 == 0 or done == len(voted)):
-            report(done, len(voted))
     if not rows:
         register.report_left_out(problems)
         raise InputError(
