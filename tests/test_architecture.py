@@ -28,6 +28,7 @@ FOUNDATION = {
     "picture_header",
     "plain_records",
     "processes",
+    "skipped_names",
     "stale_files",
     "validation",
     "work_queue",
