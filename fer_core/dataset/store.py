@@ -18,6 +18,8 @@ from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, classes_of_record, is_imported
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
+from fer_core.dataset.readers.archive_names import archive_stem
+from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line, system_reason
@@ -115,7 +117,10 @@ def import_dataset(
 
 def name_from_source(source: Path) -> str:
     """Return the default name of a dataset: that of its source without invalid characters."""
-    return plain_name(source.stem) or "dataset"
+    name = archive_stem(source.name)
+    if name is None or Path(name).suffix.lower() in TABLE_SUFFIXES:
+        name = Path(name or source.name).stem
+    return plain_name(name) or "dataset"
 
 
 @contextmanager

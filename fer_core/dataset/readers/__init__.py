@@ -6,7 +6,6 @@ the table.
 
 from __future__ import annotations
 
-import zipfile
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +33,10 @@ from fer_core.dataset.readers.ferplus_folders import (
 )
 from fer_core.dataset.readers.layouts.places import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
-from fer_core.dataset.readers.pictures import is_picture
+from fer_core.dataset.readers.open_source import open_source
+from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
-from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
-from fer_core.dataset.readers.zip_source import ZipSource
+from fer_core.dataset.readers.sources import FileSource, Source
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
@@ -49,10 +48,6 @@ SUPPORTED = (
     "with their label.csv"
 )
 
-_ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_INNER_ARCHIVE = SkipReason(
-    "is an archive inside the source and is not opened; import it separately"
-)
 _SKIPPED_TABLE = SkipReason("was skipped because there are pictures as well; import it separately")
 
 
@@ -79,7 +74,7 @@ def read_dataset(
             the user has to say what a folder or a class number is.
     """
     choice = split_choice or SplitChoice()
-    with closing(_source(path)) as source:
+    with closing(_source(path, report)) as source:
         problems = ProblemLog()
         register = ClassRegister(class_choice or ClassChoice(), source.label)
         content = _content(source, register.choice, problems)
@@ -130,7 +125,7 @@ def examine_source(
         InputError: ``path`` does not exist, is of an unknown kind, or contains no class.
     """
     choice = class_choice or ClassChoice()
-    with closing(_source(path)) as source:
+    with closing(_source(path, report)) as source:
         register = ClassRegister(choice, source.label, counts_only=True)
         content = _content(source, choice, ProblemLog())
         folders: tuple[SplitFolder, ...] = ()
@@ -191,18 +186,12 @@ def _content(source: Source, choice: ClassChoice, problems: ProblemLog) -> _Cont
     return _files(source, names, choice, problems)
 
 
-def _source(path: Path) -> Source:
-    if path.is_dir():
-        return FolderSource(path)
+def _source(path: Path, report: ProgressReport | None) -> Source:
     if not path.exists():
         raise InputError(f"{path} does not exist; {SUPPORTED}.")
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise InputError(f"{path} is neither a file nor a folder; {SUPPORTED}.")
-    # The content of an incomplete download is not recognized as an archive. Its name is, so that
-    # the message can say that the archive is incomplete.
-    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return ZipSource(path)
-    return FileSource(path)
+    return open_source(path, report)
 
 
 def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
@@ -222,14 +211,11 @@ def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[
 
 def _files(source: Source, names: list[str], choice: ClassChoice, problems: ProblemLog) -> _Content:
     """Recognize the content of a folder or archive, the most specific kind first."""
-    for name in names:
-        if name.lower().endswith(_ARCHIVE_SUFFIXES):
-            problems.add(name, _INNER_ARCHIVE)
     if find_vote_tables(names):
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     tables = find_tables(source, table_names, problems)
-    pictures = [name for name in names if is_picture(name)]
+    pictures = list(iter_pictures(source, names))
     if tables and has_class_folders(pictures, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,7 +118,7 @@ def register_class_folders(
     return arrangement
 
 
-def has_class_folders(pictures: list[str], choice: ClassChoice) -> bool:
+def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
     """Return True if pictures are sorted into folders of classes.
 
     If classes are mapped to emotions, one folder with the name of an emotion is enough. If the

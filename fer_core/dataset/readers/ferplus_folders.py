@@ -14,8 +14,9 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import NO_EMOTION, VOTE_COLUMNS
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
+from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.picture_reading import read_pictures
-from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
+from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
@@ -90,7 +91,7 @@ def read_ferplus_folders(
         votes.read(source, table)
     voted = votes.faces
     for name in names:
-        if is_picture(name) and name not in votes.mentioned:
+        if has_picture_suffix(name) and name not in votes.mentioned:
             problems.add(name, _NO_ROW)
 
     rows = FaceRows(source.label)

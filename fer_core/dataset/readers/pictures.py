@@ -17,8 +17,6 @@ from fer_core.jpeg_scans import MAX_JPEG_SCANS, count_scans
 from fer_core.picture_header import phone_format, picture_format
 from fer_core.vision.decode_worker import decode_in_worker
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
-
 #: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
 #: would only use memory.
 MAX_SIDE = 4096
@@ -37,11 +35,6 @@ _TOO_MANY_SCANS = SkipReason(
     f"is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes to decode"
 )
 _TOO_LARGE = SkipReason(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
-
-
-def is_picture(name: str) -> bool:
-    """Return True if a file is a picture, by its name."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
