@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_core.dataset.class_mapping import ClassChoice, SourceClass
 from fer_core.dataset.demo.shipped import load_demo_set
-from fer_core.dataset.face_set import FaceSet, Problem
+from fer_core.dataset.face_set import FaceSet, Problem, SkippedFiles
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, classes_of_record, is_imported
 from fer_core.dataset.locking import dataset_lock
@@ -176,6 +176,10 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             ],
             "notes": list(face_set.notes),
             "skipped": face_set.skipped,
+            "skipped_files": [
+                [one.class_name, one.suffix, one.reason, one.count]
+                for one in face_set.skipped_files
+            ],
             # A third entry is the number of files or rows, if there are several.
             "problems": [
                 [problem.name, problem.reason, *([problem.count] if problem.count > 1 else [])]
@@ -437,6 +441,9 @@ def _load(folder: Path) -> FaceSet:
                     SourceClass(*entry) for entry in record.get("source_classes", ())
                 ),
                 notes=tuple(record.get("notes", ())),
+                skipped_files=tuple(
+                    SkippedFiles(*entry) for entry in record.get("skipped_files", ())
+                ),
             )
     except PermissionError as error:
         raise cannot_read(Path(error.filename or folder), error) from error

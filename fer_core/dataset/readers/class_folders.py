@@ -18,6 +18,7 @@ from fer_core.dataset.readers.layouts.class_tree import class_positions
 from fer_core.dataset.readers.layouts.places import Place, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
 from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
+from fer_core.dataset.readers.other_files import report_other_files
 from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
@@ -81,12 +82,13 @@ def read_class_folders(
         raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
     register.ask_for_numbers()
 
+    report_other_files(files, arrangement.layout.places, problems)
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, list(wanted), decode_gray, report):
         for face in wanted[name]:
             image = _cut(picture, face.place)
             if isinstance(image, SkipReason):
-                problems.add(face.name, image)
+                problems.add(face.name, image, face.place.class_name)
                 continue
             folder_split = arrangement.splits.of(face.place)
             split, is_official = _split(folder_split, name.rpartition("/")[2])

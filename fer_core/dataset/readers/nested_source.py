@@ -167,9 +167,9 @@ class _PrefixedLog(ProblemLog):
         self._problems = problems
         self._prefix = prefix
 
-    def add(self, name: str, skip: SkipReason) -> None:
+    def add(self, name: str, skip: SkipReason, class_name: str | None = None) -> None:
         """Add a skipped file."""
-        self._problems.add(self._prefix + name, skip)
+        self._problems.add(self._prefix + name, skip, class_name)
 
 
 def unsupported_reason(kind: str) -> SkipReason:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from fer_core.child import ChildError
 from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.dataset.readers.other_files import reason_of
 from fer_core.dataset.readers.problems import SkipReason
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, count_scans
-from fer_core.picture_header import phone_format, picture_format
+from fer_core.picture_header import HEADER_BYTES, phone_format, picture_format
 from fer_core.vision.decode_worker import decode_in_worker
 
 #: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
@@ -29,8 +30,10 @@ _DIRECT_PIXELS = 4_000_000
 #: Formats whose decoding time is limited by the number of bytes and pixels.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
 
+# Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 _EMPTY = SkipReason("is empty")
-_UNREADABLE = SkipReason("is not a picture that can be read")
 _TOO_MANY_SCANS = SkipReason(
     f"is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes to decode"
 )
@@ -84,7 +87,11 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
 
 def _damaged(content: bytes) -> SkipReason:
     kind = picture_format(content)
-    return _UNREADABLE if kind is None else SkipReason(f"is a damaged {kind} picture")
+    return (
+        reason_of(content[:HEADER_BYTES])
+        if kind is None
+        else SkipReason(f"is a damaged {kind} picture")
+    )
 
 
 def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
