@@ -196,7 +196,7 @@ def _source(path: Path, report: ProgressReport | None) -> Source:
 
 def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
     """Return the table of a single file, which can only be a table; its name does not matter."""
-    tables = find_tables(source, names, problems)
+    tables = [table for table in find_tables(source, names, problems) if table.columns.pixels]
     if tables:
         return tables
     if problems.first is not None:
@@ -204,7 +204,7 @@ def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[
     if source.label.lower().endswith(TABLE_SUFFIXES):
         raise InputError(
             f"{source.label} has no column 'pixels' in its first line, which a table of faces "
-            f"needs; {SUPPORTED}."
+            f"needs, and no columns with the path and the class of pictures; {SUPPORTED}."
         )
     raise InputError(f"{source.label} is not a dataset of a supported kind; {SUPPORTED}.")
 
@@ -214,8 +214,10 @@ def _files(source: Source, names: list[str], choice: ClassChoice, problems: Prob
     if find_vote_tables(names):
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    tables = find_tables(source, table_names, problems)
     pictures = list(iter_pictures(source, names))
+    # Next to pictures, a table needs a header: other numbers may be anything.
+    found = find_tables(source, table_names, problems, needs_header=bool(pictures))
+    tables = [table for table in found if table.columns.pixels]
     if tables and has_class_folders(pictures, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)

@@ -20,7 +20,7 @@ from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
-from fer_core.dataset.readers.table_rows import split_line
+from fer_core.dataset.readers.table_columns import split_line
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError

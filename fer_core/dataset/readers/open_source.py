@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -10,10 +11,12 @@ from typing import BinaryIO
 from fer_core.dataset.readers.archive_names import archive_stem, unsupported_archive
 from fer_core.dataset.readers.compressed import compression, decompressed
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables
+from fer_core.dataset.readers.layouts.path_tables import path_tables, paths_in
 from fer_core.dataset.readers.nested_source import NestedSource
 from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
+from fer_core.dataset.readers.table_folder import TableFolderSource
 from fer_core.dataset.readers.tar_source import TarSource, is_tar
 from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.errors import InputError
@@ -48,7 +51,20 @@ def open_source(path: Path, report: ProgressReport | None = None) -> Source:
     except BaseException:
         file.close()
         raise
-    return source if isinstance(source, FileSource) else _with_inner_archives(source)
+    if isinstance(source, FileSource):
+        return _with_its_pictures(source, path)
+    return _with_inner_archives(source)
+
+
+def _with_its_pictures(source: FileSource, path: Path) -> Source:
+    """Return a table that names pictures together with them, and other files as they are."""
+    if source.label != path.name:
+        return source  # it was compressed
+    tables = path_tables(source, [source.label])
+    if not tables or tables[0].columns.pixels:
+        return source
+    with closing(source), os_errors_as_input_errors(f"{path} cannot be read"):
+        return TableFolderSource(path, list(paths_in(source, tables[0])))
 
 
 def _with_inner_archives(source: Source) -> Source:
@@ -107,4 +123,5 @@ def _has_dataset(source: Source, names: list[str]) -> bool:
     if len(list(islice(iter_pictures(source, names), _MIN_PICTURES))) == _MIN_PICTURES:
         return True
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    return bool(find_tables(source, tables, ProblemLog()))
+    found = find_tables(source, tables, ProblemLog(), needs_header=True)
+    return any(table.columns.pixels for table in found)
