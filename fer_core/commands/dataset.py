@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("dataset", help="import, count and audit datasets")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
-    import_parser.add_argument("source", help="a folder, a zip or a csv")
+    import_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
     _add_class_options(import_parser)
     import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
     defaults = SplitChoice()
@@ -70,7 +70,7 @@ def add_parser(subparsers: Any) -> None:
         "show the classes of a source and what an import would map them to",
         _classes,
     )
-    classes_parser.add_argument("source", help="a folder, a zip or a csv")
+    classes_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
     _add_class_options(classes_parser)
     info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)

@@ -43,7 +43,7 @@ from fer_core.progress import ProgressReport
 
 #: The supported sources, as the end of a message.
 SUPPORTED = (
-    "provide a folder or zip of pictures in <split>/<class>/ or <class>/, a table with the "
+    "provide a folder, zip or tar of pictures in <split>/<class>/ or <class>/, a table with the "
     "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
     "with their label.csv"
 )
@@ -62,7 +62,7 @@ def read_dataset(
     """Read a dataset of any supported kind, without importing it.
 
     Args:
-        path: A table, or a folder or ``.zip`` of tables or pictures.
+        path: A table, or a folder or archive (zip, tar) of tables or pictures.
         split_choice: How missing splits are created; by default 10 % validation and 10 % test.
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
         class_choice: How the classes of the source become those of the dataset; by default they are

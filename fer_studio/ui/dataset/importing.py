@@ -238,7 +238,7 @@ def _upload_field() -> UploadedFile | None:
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOAD_ROUND, 0)}",
         help="A zip or tar of pictures in folders named after their classes, FER2013's csv, or "
-        "FER+'s folders. No file of an archive is written to disk.",
+        "FER+'s folders.",
     )
 
 
