@@ -19,18 +19,24 @@ def has_too_many_scans(content: bytes) -> bool:
     Args:
         content: The whole file, in any format.
     """
+    return count_scans(content) > MAX_JPEG_SCANS
+
+
+def count_scans(content: bytes) -> int:
+    """Return the number of scans of a JPEG's first picture, at most ``MAX_JPEG_SCANS`` + 1.
+
+    Args:
+        content: The whole file, in any format; 0 for other formats.
+    """
     if not content.startswith(b"\xff\xd8"):
-        return False
+        return 0
     scans, position = 0, 2
-    while (found := _MARKER.search(content, position)) is not None:
+    while scans <= MAX_JPEG_SCANS and (found := _MARKER.search(content, position)) is not None:
         marker = content[found.end() - 1]
         if marker == _END:
-            return False
-        if marker == _START_OF_SCAN:
-            scans += 1
-            if scans > MAX_JPEG_SCANS:
-                return True
+            break
+        scans += marker == _START_OF_SCAN
         # Skip the segment by its length, because it may contain any bytes.
         length = int.from_bytes(content[found.end() : found.end() + 2], "big")
         position = found.end() + max(length, 2)
-    return False
+    return scans

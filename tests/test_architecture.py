@@ -25,8 +25,10 @@ FOUNDATION = {
     "jpeg_scans",
     "onnx_session",
     "phrases",
+    "picture_header",
     "plain_records",
     "processes",
+    "skipped_names",
     "stale_files",
     "validation",
     "work_queue",
@@ -40,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": {"access"},
     "emotions": set(),
     "classes": {"emotions"},
-    "dataset": {"classes"},
+    # Pictures that take long are decoded in the worker process that photos use.
+    "dataset": {"classes", "vision"},
     "metrics": set(),
     "recipes": set(),
     # Logit adjustment and temperature scaling are in metrics, with the other functions of

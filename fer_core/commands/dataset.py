@@ -36,13 +36,16 @@ from fer_core.dataset.store import (
 )
 from fer_core.settings import Settings
 
+#: Maximum number of skipped files, and of their groups, in a terminal.
+_MAX_LISTED = 20
+
 
 def add_parser(subparsers: Any) -> None:
     """Add ``dataset`` and its subcommands."""
     parser = subparsers.add_parser("dataset", help="import, count and audit datasets")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
-    import_parser.add_argument("source", help="a folder, a zip or a csv")
+    import_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
     _add_class_options(import_parser)
     import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
     defaults = SplitChoice()
@@ -67,7 +70,7 @@ def add_parser(subparsers: Any) -> None:
         "show the classes of a source and what an import would map them to",
         _classes,
     )
-    classes_parser.add_argument("source", help="a folder, a zip or a csv")
+    classes_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
     _add_class_options(classes_parser)
     info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
@@ -206,6 +209,15 @@ def _info_document(face_set: FaceSet) -> dict[str, Any]:
         "source_classes": _class_documents(face_set.source_classes),
         "warnings": list(class_warnings(face_set)),
         "notes": list(face_set.notes),
+        "skipped_files": [
+            {
+                "class": one.class_name,
+                "suffix": one.suffix,
+                "reason": one.reason,
+                "count": one.count,
+            }
+            for one in face_set.skipped_files
+        ],
     }
 
 
@@ -226,11 +238,28 @@ def _info_text(face_set: FaceSet) -> str:
         lines.append(groups.summary)
         lines += [f"warning: {warning}" for warning in groups.warnings]
     lines += class_warnings(face_set)
-    lines += [f"skipped: {problem_text(problem)}" for problem in face_set.problems[:20]]
-    if len(face_set.problems) > 20:
-        rest = face_set.skipped - sum(problem.count for problem in face_set.problems[:20])
+    return "\n".join([*lines, *_skipped_lines(face_set)])
+
+
+def _skipped_lines(face_set: FaceSet) -> list[str]:
+    """Return the skipped files by class and suffix, and the first other problems one by one."""
+    lines = []
+    groups = face_set.skipped_files
+    if groups:
+        rows = [
+            [one.class_name or "(unknown)", one.suffix or "(none)", f"{one.count:,}", one.reason]
+            for one in groups[:_MAX_LISTED]
+        ]
+        lines.append(text_table(["class", "suffix", "skipped", "reason"], rows))
+    reasons = {one.reason for one in groups}
+    others = [problem for problem in face_set.problems if problem.reason not in reasons]
+    listed = others[:_MAX_LISTED]
+    lines += [f"skipped: {problem_text(problem)}" for problem in listed]
+    shown = sum(one.count for one in groups[:_MAX_LISTED])
+    rest = face_set.skipped - shown - sum(problem.count for problem in listed)
+    if rest > 0:
         lines.append(f"… and {rest:,} more; --json lists them")
-    return "\n".join(lines)
+    return lines
 
 
 def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -39,6 +39,23 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class SkippedFiles:
+    """The files of a class with the same suffix that were skipped for the same reason.
+
+    Attributes:
+        class_name: The name of their class in the source; empty if unknown.
+        suffix: In lower case, with the dot; empty for none.
+        reason: Why they were skipped, in a few words.
+        count: Number of files.
+    """
+
+    class_name: str
+    suffix: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
 class FaceSet:
     """Faces with their labels.
 
@@ -49,6 +66,8 @@ class FaceSet:
         names: The origin of each image, ``n`` of them.
         problems: The files and rows that were skipped on reading, and why: at most a thousand of
             each kind, and one entry with the number of further ones.
+        skipped_files: The skipped files of classes, counted by class, suffix and reason. They are
+            in ``problems`` as well.
         targets: float32 ``[n, classes]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None to train on the labels.
@@ -73,6 +92,7 @@ class FaceSet:
     classes: tuple[str, ...] = EMOTIONS
     source_classes: tuple[SourceClass, ...] = ()
     notes: tuple[str, ...] = ()
+    skipped_files: tuple[SkippedFiles, ...] = ()
 
     def __post_init__(self) -> None:
         if self.classes is not EMOTIONS and validated_classes(self.classes) != self.classes:
@@ -167,6 +187,7 @@ class FaceSet:
             splits=self.splits[rows],
             names=tuple(self.names[row] for row in rows),
             problems=(),
+            skipped_files=(),
             source_classes=(),
             targets=None if self.targets is None else self.targets[rows],
         )

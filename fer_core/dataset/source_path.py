@@ -10,7 +10,7 @@ from pathlib import Path
 from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
-from fer_core.dataset.readers.pictures import is_picture
+from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
 from fer_core.files import copied_path, unquoted_path
@@ -111,7 +111,7 @@ def _problem(path: Path, roles: FolderRoles, roots: Sequence[Path] | None) -> st
 
 def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
     folder = path.parent
-    if is_picture(path.name):
+    if has_picture_suffix(path.name):
         if _is_class_folder(folder, roots):
             folder = _dataset_of_class(folder, roots)
         return f"{path} is a single picture; import the folder of the dataset, {folder}, instead."

@@ -13,11 +13,13 @@ import numpy as np
 
 from fer_core.dataset.class_mapping import ClassChoice, SourceClass
 from fer_core.dataset.demo.shipped import load_demo_set
-from fer_core.dataset.face_set import FaceSet, Problem
+from fer_core.dataset.face_set import FaceSet, Problem, SkippedFiles
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.imported import FACES_FILE, RECORD_FILE, classes_of_record, is_imported
 from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.readers import read_dataset
+from fer_core.dataset.readers.archive_names import archive_stem
+from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line, system_reason
@@ -115,7 +117,10 @@ def import_dataset(
 
 def name_from_source(source: Path) -> str:
     """Return the default name of a dataset: that of its source without invalid characters."""
-    return plain_name(source.stem) or "dataset"
+    name = archive_stem(source.name)
+    if name is None or Path(name).suffix.lower() in TABLE_SUFFIXES:
+        name = Path(name or source.name).stem
+    return plain_name(name) or "dataset"
 
 
 @contextmanager
@@ -171,6 +176,10 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             ],
             "notes": list(face_set.notes),
             "skipped": face_set.skipped,
+            "skipped_files": [
+                [one.class_name, one.suffix, one.reason, one.count]
+                for one in face_set.skipped_files
+            ],
             # A third entry is the number of files or rows, if there are several.
             "problems": [
                 [problem.name, problem.reason, *([problem.count] if problem.count > 1 else [])]
@@ -432,6 +441,9 @@ def _load(folder: Path) -> FaceSet:
                     SourceClass(*entry) for entry in record.get("source_classes", ())
                 ),
                 notes=tuple(record.get("notes", ())),
+                skipped_files=tuple(
+                    SkippedFiles(*entry) for entry in record.get("skipped_files", ())
+                ),
             )
     except PermissionError as error:
         raise cannot_read(Path(error.filename or folder), error) from error

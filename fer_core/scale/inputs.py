@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,9 @@ from pathlib import Path
 from fer_core.errors import InputError, system_reason
 from fer_core.files import read_lines
 from fer_core.scale.stores import Listed, Store, is_address
+from fer_core.skipped_names import is_skipped_folder, is_skipped_path
 
 _PATTERN_CHARACTERS = frozenset("*?[")
-#: Folders that archives and file managers create. They contain no pictures of the user.
-_SKIPPED_FOLDERS = {"__MACOSX"}
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,19 @@ def _expanded(text: str, types: Collection[str]) -> Iterator[Item]:
         if not paths:
             raise InputError(f"No file matches {text!r}; check the pattern.")
         for path in sorted(paths, key=lambda path: Path(path).parts):
-            if not _SKIPPED_FOLDERS & {*Path(path).parts} - {*Path(text).parts}:
+            if not _is_skipped_match(path, text):
                 yield from _local(path, types)
     else:
         yield from _local(str(Path(text).expanduser()), types)
+
+
+def _is_skipped_match(path: str, pattern: str) -> bool:
+    """Return True for a match in a folder such as ``__MACOSX`` that the pattern does not name."""
+    named = {*Path(pattern).parts}
+    # A pattern matches hidden names only if it contains the dot.
+    parts = [part for part in Path(path).parts if part not in named and not part.startswith(".")]
+    # The last part may be a folder.
+    return bool(parts) and (is_skipped_path(parts) or is_skipped_folder(parts[-1]))
 
 
 def _local(path: str, types: Collection[str]) -> Iterator[Item]:
@@ -133,8 +142,15 @@ def _stored(address: str, types: Collection[str]) -> Iterator[Item]:
         ) from error
     if not listed:
         raise InputError(f"There are no files at {address}; check the address.")
+    above = _folder_of(address)
     for file in listed:
-        name = file.name.rpartition("/")[2]
-        is_chosen = is_pattern(address) or file.name == address or _has_type(name, types)
-        if is_chosen and not name.startswith("."):
+        has_type = is_pattern(address) or _has_type(file.name.rpartition("/")[2], types)
+        is_skipped = is_skipped_path(file.name.removeprefix(above).split("/"))
+        if file.name == address or (has_type and not is_skipped):
             yield Item(file.name, file.size)
+
+
+def _folder_of(address: str) -> str:
+    """Return the folder that an address names, or the last one above the part with a pattern."""
+    fixed = re.split(r"[*?[]", address)[0] if is_pattern(address) else f"{address.rstrip('/')}/"
+    return fixed[: fixed.rindex("/") + 1]

@@ -19,11 +19,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
+from fer_core.picture_header import phone_format
 from fer_core.vision.decode_formats import (
     is_video,
     open_avif,
     open_heic,
-    phone_format,
     without_large_texts,
 )
 from fer_core.vision.decode_worker import decode_in_worker

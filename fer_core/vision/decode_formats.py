@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 
-#: Brands of the container format that HEIC and AVIF pictures share with video.
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_AVIF_BRANDS = (b"avif", b"avis")
+from fer_core.picture_header import phone_format
 
 _VIDEO_SIGNATURES = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"),
@@ -23,18 +21,6 @@ _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 #: Larger text is removed. EXIF data, with the orientation, may be stored as a text and is smaller.
 _MAX_TEXT_BYTES = 200_000
 _MAX_TEXTS_BYTES = 2_000_000
-
-
-def phone_format(content: bytes) -> str | None:
-    """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None."""
-    if content[4:8] != b"ftyp":
-        return None
-    # The first brand may be a general one, followed by those that the file is compatible with.
-    length = min(int.from_bytes(content[:4], "big"), 256)
-    brands = [content[8:12], *(content[at : at + 4] for at in range(16, length, 4))]
-    if any(brand in _AVIF_BRANDS for brand in brands):
-        return "AVIF"
-    return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else None
 
 
 def is_video(content: bytes) -> bool:

@@ -7,12 +7,13 @@ import select
 import signal
 import sys
 import warnings
+from contextlib import suppress
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_core.child import limit_cpu_time, limit_memory
 from fer_core.errors import InputError
-from fer_core.vision.decode import decode_directly
 from fer_core.vision.decode_worker import ANSWER, MEMORY, REQUEST
 
 
@@ -21,12 +22,14 @@ def _serve() -> None:
     idle_seconds = float(sys.argv[1])
     # Ctrl-C reaches all processes of a terminal; this one ends with its parent process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The warning is not needed, because decode_directly limits the number of pixels.
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     requests = sys.stdin.buffer
     # Output printed by libraries must not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    # Imported before the first request, whose time is limited. A machine that only trains may lack
+    # Pillow, which it needs for pictures of phones only.
+    with suppress(ImportError):
+        import fer_core.vision.decode  # noqa: F401
     limit_memory(MEMORY)
     answers.write(ANSWER.pack(0, 0))
     answers.flush()
@@ -34,12 +37,12 @@ def _serve() -> None:
         header = requests.read(REQUEST.size)
         if len(header) < REQUEST.size:
             return  # the parent process ended
-        name_size, content_size, cpu_seconds = REQUEST.unpack(header)
+        name_size, content_size, cpu_seconds, gray = REQUEST.unpack(header)
         limit_cpu_time(cpu_seconds)
         name = requests.read(name_size).decode("utf-8", "surrogateescape")
         content = requests.read(content_size)
         try:
-            pixels = decode_directly(content, name)
+            pixels = _decode(content, name, gray=gray)
         except InputError as error:
             message = str(error).encode("utf-8", "surrogateescape")
             answers.write(ANSWER.pack(0, len(message)) + message)
@@ -49,6 +52,21 @@ def _serve() -> None:
             del pixels
         answers.flush()
         del content
+
+
+def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
+    # Imported here: most workers decode pictures of one of the two kinds.
+    if gray:
+        from fer_core.vision.decode_gray import decode_gray_directly
+
+        return decode_gray_directly(content, name)
+    from PIL import Image
+
+    from fer_core.vision.decode import decode_directly
+
+    # The warning is not needed, because decode_directly limits the number of pixels.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    return decode_directly(content, name)
 
 
 def _has_request(seconds: float) -> bool:

@@ -30,24 +30,27 @@ _IDLE_SECONDS = 60.0
 #: Maximum number of workers. When all of them are busy, further pictures wait.
 _MAX_WORKERS = 4
 
-#: Header of a request: length of the file's name and of the file in bytes, and the limit of the
-#: processor time in seconds.
-REQUEST = struct.Struct("<IQI")
+#: Header of a request: length of the file's name and of the file in bytes, the limit of the
+#: processor time in seconds, and whether the picture should be gray.
+REQUEST = struct.Struct("<IQI?")
 #: Header of an answer: height and width of the picture. If a message follows instead of a picture:
 #: 0 and the length of the message in bytes.
 ANSWER = struct.Struct("<II")
 
 
-def decode_in_worker(content: bytes, name: str, seconds: float) -> NDArray[np.uint8]:
+def decode_in_worker(
+    content: bytes, name: str, seconds: float, *, gray: bool = False
+) -> NDArray[np.uint8]:
     """Decode a picture in a worker process.
 
     Args:
         content: The whole file.
         name: The file's name, for messages.
         seconds: The time limit, which does not include the start of a worker.
+        gray: True to decode it as ``decode_gray_directly`` instead of ``decode_directly``.
 
     Returns:
-        As ``decode_picture``.
+        As ``decode_picture``; if ``gray``, uint8 ``[height, width]``.
 
     Raises:
         InputError: As ``decode_picture``.
@@ -58,7 +61,7 @@ def decode_in_worker(content: bytes, name: str, seconds: float) -> NDArray[np.ui
         while answer is None:
             worker = _take_worker()
             try:
-                answer = worker.decode(content, name, seconds)
+                answer = worker.decode(content, name, seconds, gray=gray)
             except BaseException:
                 worker.close()
                 raise
@@ -88,7 +91,9 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, content: bytes, name: str, seconds: float) -> NDArray[np.uint8] | str | None:
+    def decode(
+        self, content: bytes, name: str, seconds: float, *, gray: bool
+    ) -> NDArray[np.uint8] | str | None:
         """Return the pixels, or the reason of a rejection; None if the worker had ended before.
 
         Raises:
@@ -101,21 +106,22 @@ class _Worker:
             name_bytes = name.encode("utf-8", "surrogateescape")
             # The limit of the processor time ends the worker if this process has died.
             cpu_seconds = math.ceil(seconds) + 5
-            self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds))
+            self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds, gray))
             self._requests.write(name_bytes)
             self._requests.write(content)
             self._requests.flush()
             height, width = ANSWER.unpack(self._receive(ANSWER.size))
             if height == 0:
                 return self._receive(width).decode("utf-8", "surrogateescape")
-            pixels = self._receive(height * width * 3)
+            shape = (height, width) if gray else (height, width, 3)
+            pixels = self._receive(math.prod(shape))
         except (OSError, EOFError) as error:
             if self._ended_idle():
                 return None
             raise self._failure(seconds) from error
         finally:
             timer.cancel()
-        return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+        return np.frombuffer(pixels, np.uint8).reshape(shape)
 
     def close(self) -> None:
         """End the process at once."""

@@ -185,7 +185,7 @@ def test_what_is_skipped_is_listed_with_its_reason(
         "class 'contempt'": "is not one of the seven emotions",
         "train/happy/text.jpg": "is not a picture that can be read",
         "train/happy/empty.jpg": "is empty",
-        "train/happy/cut.png": "is not a picture that can be read",
+        "train/happy/cut.png": "is a damaged PNG picture",
         "train/happy/huge.png": "has more than 4096x4096 pixels, too large for a face",
         "loose.png": "is not in a folder named after a class",
     }

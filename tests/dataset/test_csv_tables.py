@@ -201,8 +201,8 @@ def test_faulty_rows_are_listed_by_line_with_their_reason(
                 f"0,{face},Training,and more",
                 f'0,"{face},Training',
                 "",
-                "x" * 200_000,
-                "x" * 600_000,
+                "x" * 1_100_000,
+                "x" * 3_000_000,
                 good,
             ]
         )

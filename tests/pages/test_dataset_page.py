@@ -154,7 +154,7 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     app = open_page(open_app)
     assert_sound(app)
     assert "There is no dataset yet." in plain(app.markdown)
-    assert [one.label for one in app.file_uploader] == ["Zip or csv"]
+    assert [one.label for one in app.file_uploader] == ["Archive or table"]
     assert not app.error
     assert not app.metric
     assert not app.tabs
@@ -209,7 +209,11 @@ def test_skipped_files_are_counted_and_listed(home: Settings, open_app: OpenApp,
         one.value for one in app.dataframe if "Reason" in one.value and "File or row" in one.value
     ]
     assert sorted(listed["File or row"]) == ["class 'contempt'", "sad/half.png"]
-    assert "is not a picture" in " ".join(listed["Reason"])
+    assert "is a damaged PNG picture" in " ".join(listed["Reason"])
+    (counted,) = [one.value for one in app.dataframe if "Suffix" in one.value]
+    assert counted.to_dict("records") == [
+        {"Class": "sad", "Suffix": ".png", "Reason": "is a damaged PNG picture", "Count": 1}
+    ]
     assert any(one.key == "download_skipped" for one in app.download_button)
 
 
@@ -293,7 +297,7 @@ def test_pressing_import_without_a_file_says_what_is_missing(
     app = open_import(open_page(open_app), "upload")
     app.button(key="import_start").click().run()
     assert_sound(app)
-    assert "drop a zip or csv" in plain(app.error)
+    assert "drop an archive or a table" in plain(app.error)
 
 
 def test_a_click_together_with_a_path_imports_nothing(

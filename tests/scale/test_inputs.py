@@ -51,6 +51,48 @@ def test_patterns_lists_and_repetitions(tree: Path, tmp_path: Path) -> None:
     assert relative(list_items([str(odd)]), tree) == ["odd[1].png"]
 
 
+@pytest.fixture
+def memory() -> Iterator[fsspec.AbstractFileSystem]:
+    """An object store in this process."""
+    store = fsspec.filesystem("memory")
+    yield store
+    store.rm("/", recursive=True)
+
+
+#: What programs store next to the files of the user, in any of its forms.
+NOT_THE_USERS = (
+    ".DS_Store",
+    "._a.png",
+    "inner/Thumbs.db",
+    "inner/DESKTOP.INI",
+    "inner/.thumbnails/a.png",
+    "inner/Thumbnails/a.png",
+    ".ipynb_checkpoints/a-checkpoint.png",
+    "__MACOSX/inner/._a.png",
+    "@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg",
+    "$RECYCLE.BIN/a.png",
+)
+
+
+def test_one_rule_skips_the_files_of_programs_everywhere(
+    write_files: Callable[..., Path], memory: fsspec.AbstractFileSystem
+) -> None:
+    root = write_files(dict.fromkeys(("a.png", "inner/b.png", *NOT_THE_USERS), b"a"), "mine")
+    for name in ("a.png", "inner/b.png", *NOT_THE_USERS):
+        memory.pipe_file(f"/bucket/{name}", b"a")
+    expected = ["a.png", "inner/b.png"]
+    assert relative(list_items([str(root)]), root) == expected
+    assert relative(list_items([f"{root}/**"]), root) == expected
+    assert relative(list_items([f"{root}/**/*"]), root) == expected
+    for address in ("memory://bucket", "memory://bucket/**"):
+        assert [item.file.removeprefix("memory://bucket/") for item in list_items([address])] == (
+            expected
+        )
+    # What the user names is read.
+    assert relative(list_items([str(root / "inner" / "Thumbs.db")]), root) == ["inner/Thumbs.db"]
+    assert relative(list_items([f"{root}/inner/Thumbnails/*"]), root) == ["inner/Thumbnails/a.png"]
+
+
 def test_inputs_that_cannot_be_read_are_reported(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"No file matches '.*gif'"):
         list(list_items([f"{tree}/*.gif"]))
@@ -59,14 +101,6 @@ def test_inputs_that_cannot_be_read_are_reported(tree: Path, tmp_path: Path) -> 
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not UTF-8 text"):
         list(list_items([], [tmp_path / "binary.txt"]))
-
-
-@pytest.fixture
-def memory() -> Iterator[fsspec.AbstractFileSystem]:
-    """An object store in this process."""
-    store = fsspec.filesystem("memory")
-    yield store
-    store.rm("/", recursive=True)
 
 
 def test_addresses_of_object_stores(memory: fsspec.AbstractFileSystem) -> None:

@@ -6,7 +6,6 @@ the table.
 
 from __future__ import annotations
 
-import zipfile
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,26 +33,22 @@ from fer_core.dataset.readers.ferplus_folders import (
 )
 from fer_core.dataset.readers.layouts.places import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
-from fer_core.dataset.readers.pictures import is_picture
+from fer_core.dataset.readers.open_source import open_source
+from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.repeated_tables import without_repeated_tables
-from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
-from fer_core.dataset.readers.zip_source import ZipSource
+from fer_core.dataset.readers.sources import FileSource, Source
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
 #: The supported sources, as the end of a message.
 SUPPORTED = (
-    "provide a folder or zip of pictures in <split>/<class>/ or <class>/, a table with the "
+    "provide a folder, zip or tar of pictures in <split>/<class>/ or <class>/, a table with the "
     "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
     "with their label.csv"
 )
 
-_ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_INNER_ARCHIVE = SkipReason(
-    "is an archive inside the source and is not opened; import it separately"
-)
 _SKIPPED_TABLE = SkipReason("was skipped because there are pictures as well; import it separately")
 
 
@@ -68,7 +63,7 @@ def read_dataset(
     """Read a dataset of any supported kind, without importing it.
 
     Args:
-        path: A table, or a folder or ``.zip`` of tables or pictures.
+        path: A table, or a folder or archive (zip, tar) of tables or pictures.
         split_choice: How missing splits are created; by default 10 % validation and 10 % test.
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
         class_choice: How the classes of the source become those of the dataset; by default they are
@@ -80,7 +75,7 @@ def read_dataset(
             the user has to say what a folder or a class number is.
     """
     choice = split_choice or SplitChoice()
-    with closing(_source(path)) as source:
+    with closing(_source(path, report)) as source:
         problems = ProblemLog()
         register = ClassRegister(class_choice or ClassChoice(), source.label)
         content = _content(source, register.choice, problems)
@@ -131,7 +126,7 @@ def examine_source(
         InputError: ``path`` does not exist, is of an unknown kind, or contains no class.
     """
     choice = class_choice or ClassChoice()
-    with closing(_source(path)) as source:
+    with closing(_source(path, report)) as source:
         register = ClassRegister(choice, source.label, counts_only=True)
         content = _content(source, choice, ProblemLog())
         folders: tuple[SplitFolder, ...] = ()
@@ -192,23 +187,17 @@ def _content(source: Source, choice: ClassChoice, problems: ProblemLog) -> _Cont
     return _files(source, names, choice, problems)
 
 
-def _source(path: Path) -> Source:
-    if path.is_dir():
-        return FolderSource(path)
+def _source(path: Path, report: ProgressReport | None) -> Source:
     if not path.exists():
         raise InputError(f"{path} does not exist; {SUPPORTED}.")
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise InputError(f"{path} is neither a file nor a folder; {SUPPORTED}.")
-    # The content of an incomplete download is not recognized as an archive. Its name is, so that
-    # the message can say that the archive is incomplete.
-    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return ZipSource(path)
-    return FileSource(path)
+    return open_source(path, report)
 
 
 def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
     """Return the table of a single file, which can only be a table; its name does not matter."""
-    tables = find_tables(source, names, problems)
+    tables = [table for table in find_tables(source, names, problems) if table.columns.pixels]
     if tables:
         return tables
     if problems.first is not None:
@@ -216,22 +205,21 @@ def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[
     if source.label.lower().endswith(TABLE_SUFFIXES):
         raise InputError(
             f"{source.label} has no column 'pixels' in its first line, which a table of faces "
-            f"needs; {SUPPORTED}."
+            f"needs, and no columns with the path and the class of pictures; {SUPPORTED}."
         )
     raise InputError(f"{source.label} is not a dataset of a supported kind; {SUPPORTED}.")
 
 
 def _files(source: Source, names: list[str], choice: ClassChoice, problems: ProblemLog) -> _Content:
     """Recognize the content of a folder or archive, the most specific kind first."""
-    for name in names:
-        if name.lower().endswith(_ARCHIVE_SUFFIXES):
-            problems.add(name, _INNER_ARCHIVE)
     if find_vote_tables(names):
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    tables = find_tables(source, table_names, problems)
-    tables = without_repeated_tables(source, tables, problems)
-    pictures = [name for name in names if is_picture(name)]
+    pictures = list(iter_pictures(source, names))
+    # Next to pictures, a table needs a header: other numbers may be anything.
+    found = find_tables(source, table_names, problems, needs_header=bool(pictures))
+    found = without_repeated_tables(source, found, problems)
+    tables = [table for table in found if table.columns.pixels]
     if tables and has_class_folders(pictures, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)

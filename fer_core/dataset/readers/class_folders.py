@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from fer_core.dataset.readers.layouts.class_tree import class_positions
 from fer_core.dataset.readers.layouts.places import Place, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
 from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
+from fer_core.dataset.readers.other_files import report_other_files
+from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
@@ -80,21 +82,19 @@ def read_class_folders(
         raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
     register.ask_for_numbers()
 
+    report_other_files(files, arrangement.layout.places, problems)
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(list(wanted)), start=1):
-        picture = content if isinstance(content, SkipReason) else decode_gray(content)
+    for name, picture in read_pictures(source, list(wanted), decode_gray, report):
         for face in wanted[name]:
             image = _cut(picture, face.place)
             if isinstance(image, SkipReason):
-                problems.add(face.name, image)
+                problems.add(face.name, image, face.place.class_name)
                 continue
             folder_split = arrangement.splits.of(face.place)
             split, is_official = _split(folder_split, name.rpartition("/")[2])
             person = face.place.person or folder_split.person
             rows.add(image, face.label, split, face.name, person)
             rows.has_official_splits |= is_official
-        if report is not None and (done % 500 == 0 or done == len(wanted)):
-            report(done, len(wanted))
 
     if not rows:
         raise InputError(_nothing_usable(source, register, problems))
@@ -120,7 +120,7 @@ def register_class_folders(
     return arrangement
 
 
-def has_class_folders(pictures: list[str], choice: ClassChoice) -> bool:
+def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
     """Return True if pictures are sorted into folders of classes.
 
     If classes are mapped to emotions, one folder with the name of an emotion is enough. If the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
@@ -14,18 +15,14 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
-from fer_core.dataset.readers.table_rows import (
-    RowParser,
-    TableColumns,
-    register_row,
-    table_columns,
-)
+from fer_core.dataset.readers.table_columns import SAMPLE_LINES, TableColumns, table_columns
+from fer_core.dataset.readers.table_rows import RowParser, register_row
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-TABLE_SUFFIXES = (".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
 #: Names under which FER2013 is distributed, the preferred one first. Of several tables with splits
 #: only one is read, because they contain the same faces.
@@ -41,7 +38,7 @@ class FaceTable:
 
     Attributes:
         name: Its path inside the source.
-        columns: The columns of its first line.
+        columns: Its columns.
         size: Its size in bytes, as the source states it.
     """
 
@@ -55,29 +52,48 @@ class FaceTable:
         return split_from_name(PurePosixPath(self.name).stem)
 
 
-def find_tables(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
-    """Return the files whose first line contains a column of pixels.
+def find_tables(
+    source: Source, names: list[str], problems: ProblemLog, *, needs_header: bool = False
+) -> list[FaceTable]:
+    """Return the files that are tables with pixels, or with pictures by their path.
 
     Args:
         source: The files.
         names: Paths inside it of the files that may be tables.
         problems: Collects the files that cannot be read.
+        needs_header: True to leave out tables without a header, and those whose columns are not
+            clear.
+
+    Raises:
+        InputError: It is not clear which column of a table is which.
     """
     found = []
     for name in names:
         try:
             with source.open(name) as stream:
                 size = stream.size
-                header = next((line for _, line in text_lines(stream.file) if line != b""), None)
+                lines = (line for _, line in text_lines(stream.file) if line)
+                sample = list(islice(lines, SAMPLE_LINES))
         except Exception as error:  # a damaged archive raises many types of errors
             problems.add(
                 name, SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
             )
             continue
-        columns = None if header is None else table_columns(header)
+        columns = _columns(sample, name, needs_header=needs_header)
         if columns is not None:
             found.append(FaceTable(name, columns, size))
     return found
+
+
+def _columns(sample: list[bytes], name: str, *, needs_header: bool) -> TableColumns | None:
+    try:
+        columns = table_columns(sample, PurePosixPath(name).name)
+    except InputError:
+        if needs_header:
+            return None
+        raise
+    is_known = columns is None or columns.has_header or not needs_header
+    return columns if is_known else None
 
 
 def read_tables(
@@ -141,7 +157,8 @@ def register_table_classes(
     for table in chosen:
         with _damage_as_input_error(source, table), source.open(table.name) as stream:
             lines = (line for _, line in text_lines(meter.metered(stream.file)) if line != b"")
-            next(lines, None)  # the header
+            if table.columns.has_header:
+                next(lines, None)
             for line in lines:
                 if line is not None:
                     register_row(line, table.columns, register)
@@ -193,7 +210,8 @@ def _read_table(
     split, is_official = table.split or (SPLITS.index("train"), False)
     with source.open(table.name) as stream:
         lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
-        next(lines, None)  # the header
+        if table.columns.has_header:
+            next(lines, None)
         for number, line in lines:
             name = f"{table.name}:{number}"
             row = _OVERLONG if line is None else parser.parse(line)

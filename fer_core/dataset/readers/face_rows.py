@@ -124,6 +124,7 @@ class FaceRows:
             splits,
             tuple(self._names),
             problems.listed(),
+            skipped_files=problems.skipped_files(),
             split_groups=groups,
             classes=found.classes,
             source_classes=found.source_classes,

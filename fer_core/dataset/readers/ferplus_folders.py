@@ -14,11 +14,13 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import NO_EMOTION, VOTE_COLUMNS
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
-from fer_core.dataset.readers.pictures import decode_gray, is_picture, to_face
+from fer_core.dataset.readers.picture_names import has_picture_suffix
+from fer_core.dataset.readers.picture_reading import read_pictures
+from fer_core.dataset.readers.pictures import decode_gray, to_face
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
-from fer_core.dataset.readers.table_rows import split_line
+from fer_core.dataset.readers.table_columns import split_line
 from fer_core.dataset.readers.text_lines import text_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
@@ -89,20 +91,17 @@ def read_ferplus_folders(
         votes.read(source, table)
     voted = votes.faces
     for name in names:
-        if is_picture(name) and name not in votes.mentioned:
+        if has_picture_suffix(name) and name not in votes.mentioned:
             problems.add(name, _NO_ROW)
 
     rows = FaceRows(source.label)
-    for done, (name, content) in enumerate(source.read_all(sorted(voted)), start=1):
-        picture = content if isinstance(content, SkipReason) else decode_gray(content)
+    for name, picture in read_pictures(source, sorted(voted), decode_gray, report):
         face = picture if isinstance(picture, SkipReason) else _cut(picture, voted[name].box)
         if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
             rows.add(face, voted[name].label, voted[name].split, name)
             rows.has_official_splits |= voted[name].split != SPLITS.index("train")
-        if report is not None and (done % 500 == 0 or done == len(voted)):
-            report(done, len(voted))
     if not rows:
         register.report_left_out(problems)
         raise InputError(

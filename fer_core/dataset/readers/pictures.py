@@ -1,4 +1,4 @@
-"""Converts pictures of any size and color to grayscale faces of 48x48 pixels."""
+"""Converts pictures of any format, size and color to grayscale faces of 48x48 pixels."""
 
 from __future__ import annotations
 
@@ -9,47 +9,89 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_core.child import ChildError
 from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.dataset.readers.other_files import reason_of
 from fer_core.dataset.readers.problems import SkipReason
-from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm")
+from fer_core.errors import InputError
+from fer_core.jpeg_scans import MAX_JPEG_SCANS, count_scans
+from fer_core.picture_header import HEADER_BYTES, phone_format, picture_format
+from fer_core.vision.decode_worker import decode_in_worker
 
 #: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
 #: would only use memory.
 MAX_SIDE = 4096
+#: Maximum time for decoding one picture, in seconds.
+MAX_DECODE_SECONDS = 20.0
+#: Pictures with more bytes, or with more pixels times scans, are decoded in a worker process, which
+#: is ended after ``MAX_DECODE_SECONDS``. All others take less than a second.
+_DIRECT_BYTES = 2**20
+_DIRECT_PIXELS = 4_000_000
+#: Formats whose decoding time is limited by the number of bytes and pixels.
+_DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
+
+# Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _EMPTY = SkipReason("is empty")
-_UNREADABLE = SkipReason("is not a picture that can be read")
 _TOO_MANY_SCANS = SkipReason(
     f"is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes to decode"
 )
 _TOO_LARGE = SkipReason(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
 
 
-def is_picture(name: str) -> bool:
-    """Return True if a file is a picture, by its name."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
-
-
 def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
     """Decode a picture to grayscale, uint8 ``[height, width]``, or return why it is skipped."""
+    if phone_format(content) is not None:
+        return _decode_in_worker(content)
+    pixels = _allowed_pixels(content)
+    if isinstance(pixels, SkipReason):
+        return pixels
+    is_fast = len(content) <= _DIRECT_BYTES and pixels <= _DIRECT_PIXELS
+    if not is_fast or picture_format(content) not in _DIRECT_FORMATS:
+        return _decode_in_worker(content)
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        picture = None
+    return _damaged(content) if picture is None else np.asarray(picture, dtype=np.uint8)
+
+
+def _allowed_pixels(content: bytes) -> int | SkipReason:
+    """Return the pixels that a file decodes, once for each scan, or why it must not be decoded."""
     if not content:
         return _EMPTY
     # OpenCV allocates the memory that a header states before it reads the rest.
     pixels = _stated_pixels(content)
     if pixels is None:
-        return _UNREADABLE
+        return _damaged(content)
     if pixels > MAX_SIDE * MAX_SIDE:
         return _TOO_LARGE
-    # Decoding many scans takes minutes, and OpenCV cannot be interrupted.
-    if has_too_many_scans(content):
-        return _TOO_MANY_SCANS
+    scans = count_scans(content)
+    return _TOO_MANY_SCANS if scans > MAX_JPEG_SCANS else pixels * max(scans, 1)
+
+
+def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
+    """Decode a picture in another process, with limits for its time and memory."""
     try:
-        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
-    except cv2.error:
-        return _UNREADABLE
-    return _UNREADABLE if picture is None else np.asarray(picture, dtype=np.uint8)
+        picture = decode_in_worker(content, "it", MAX_DECODE_SECONDS, gray=True)
+    except InputError as error:
+        needs_package = "pip install" in str(error)
+        return SkipReason(str(error)[3:].rstrip(".")) if needs_package else _damaged(content)
+    except ChildError as error:
+        if error.cause == "time":
+            return SkipReason(f"takes more than {MAX_DECODE_SECONDS:.0f} s to decode")
+        return _damaged(content)
+    return _TOO_LARGE if picture.size > MAX_SIDE * MAX_SIDE else picture
+
+
+def _damaged(content: bytes) -> SkipReason:
+    kind = picture_format(content)
+    return (
+        reason_of(content[:HEADER_BYTES])
+        if kind is None
+        else SkipReason(f"is a damaged {kind} picture")
+    )
 
 
 def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -109,6 +151,7 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
 
 
 def _stated_pixels_by_pillow(content: bytes) -> int | None:
+    # Imported here: a machine that only trains may lack Pillow.
     from PIL import Image
 
     try:

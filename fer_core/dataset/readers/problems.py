@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from fer_core.dataset.face_set import Problem
+from fer_core.dataset.face_set import Problem, SkippedFiles
 from fer_core.errors import first_line
 
 #: Number of problems of each kind that are listed by name; the others are counted.
@@ -12,6 +14,10 @@ MAX_LISTED = 1_000
 #: Maximum number of kinds of problems. Some reasons contain data, such as the name of a class;
 #: further kinds are combined into one.
 MAX_KINDS = 50
+#: Maximum number of combinations of class, suffix and reason that are counted; further ones are
+#: combined into one.
+_MAX_GROUPS = 1_000
+_MAX_SUFFIX = 10
 _OTHER_KIND = "cannot be used for other reasons"
 _MAX_TEXT = 300
 
@@ -36,6 +42,7 @@ class ProblemLog:
         self._listed: list[Problem] = []
         self._counts: dict[str, int] = {}
         self._classes: list[Problem] = []
+        self._groups: Counter[tuple[str, str, str]] = Counter()
 
     def add_class(self, name: str, reason: str, count: int) -> None:
         """Add a class that is left out as a whole, with the number of its files or rows."""
@@ -45,9 +52,21 @@ class ProblemLog:
         """Add a folder that is left out as a whole, with the number of its pictures."""
         self._classes.append(Problem(f"folder {shortened(as_text(name), 100)!r}", reason, count))
 
-    def add(self, name: str, skip: SkipReason) -> None:
-        """Add a skipped file or row."""
+    def add(self, name: str, skip: SkipReason, class_name: str | None = None) -> None:
+        """Add a skipped file or row.
+
+        Args:
+            name: Its name.
+            skip: Why it is skipped.
+            class_name: The class of a file, which is counted by class and suffix; empty if
+                unknown. None for rows and for files without a class.
+        """
         kind = skip.kind or skip.reason
+        if class_name is not None:
+            group = as_text(class_name), _suffix(name), kind
+            if group not in self._groups and len(self._groups) >= _MAX_GROUPS:
+                group = "", "", _OTHER_KIND
+            self._groups[group] += 1
         if kind not in self._counts and len(self._counts) >= MAX_KINDS:
             kind = _OTHER_KIND
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
@@ -76,6 +95,16 @@ class ProblemLog:
             if count > MAX_LISTED
         ]
         return (*self._classes, *self._listed, *rest)
+
+    def skipped_files(self) -> tuple[SkippedFiles, ...]:
+        """Return the files with a class, counted by class, suffix and reason."""
+        return tuple(SkippedFiles(*group, count) for group, count in sorted(self._groups.items()))
+
+
+def _suffix(name: str) -> str:
+    # The file with several faces has the number of the face after its suffix.
+    suffix = PurePosixPath(name.rpartition("#")[0] or name).suffix.lower()
+    return shortened(as_text(suffix), _MAX_SUFFIX)
 
 
 def as_text(name: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.errors import InputError
+from fer_core.skipped_names import is_skipped_file, is_skipped_folder, is_skipped_path
 
 #: Maximum size of a picture's file. Face crops take a few kilobytes; larger files are skipped.
 MAX_FILE_BYTES = 20 * 2**20
@@ -72,8 +73,23 @@ class Source(Protocol):
 
 
 def is_hidden(name: str) -> bool:
-    """Return True for files of the operating system: ``.DS_Store``, ``__MACOSX/…``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    """Return True for files of programs: ``.DS_Store``, ``__MACOSX/…``, ``Thumbs.db``."""
+    return is_skipped_path(name.split("/"))
+
+
+def note_empty_folders(folders: Iterable[str], files: Iterable[str], problems: ProblemLog) -> None:
+    """Report the folders of an archive that contain nothing.
+
+    Args:
+        folders: Their paths, without a final ``/``.
+        files: The paths of the files in the archive.
+        problems: Collects them.
+    """
+    folders = set(folders)
+    used = {name.rpartition("/")[0] for name in (*folders, *files)}
+    for folder in sorted(folders - used):
+        if not is_skipped_folder(folder.rpartition("/")[2]) and not is_hidden(folder):
+            problems.add(folder, EMPTY_FOLDER)
 
 
 def too_large() -> SkipReason:
@@ -97,14 +113,14 @@ class FolderSource:
 
         found: list[str] = []
         for folder, subfolders, files in os.walk(self._root, onerror=unreadable):
-            subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
+            subfolders[:] = sorted(name for name in subfolders if not is_skipped_folder(name))
             relative = Path(folder).relative_to(self._root)
             if not subfolders and not files and relative.parts:
                 problems.add(relative.as_posix(), EMPTY_FOLDER)
             for name in subfolders:
                 if Path(folder, name).is_symlink():
                     problems.add((relative / name).as_posix(), LINK)
-            found += [(relative / name).as_posix() for name in files if not is_hidden(name)]
+            found += [(relative / name).as_posix() for name in files if not is_skipped_file(name)]
             if len(found) > MAX_FILES:
                 raise InputError(
                     f"{self.label} contains more than {MAX_FILES:,} files; provide fewer."
@@ -144,10 +160,16 @@ class FolderSource:
 
 
 class FileSource:
-    """A single file, as a source with its own name. It may be a link."""
+    """A single file, as a source with its own name. It may be a link.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: Its path; only the name matters if it is open.
+        file: The open file, which this source closes.
+    """
+
+    def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:
         self._path = path
+        self._file = file
         self.label = path.name
 
     def names(self, problems: ProblemLog) -> list[str]:
@@ -166,11 +188,17 @@ class FileSource:
     def open(self, name: str) -> Iterator[ByteStream]:
         """See ``Source``."""
         del name
-        with self._path.open("rb") as file:
-            yield ByteStream(file, self._path.stat().st_size)
+        if self._file is None:
+            self._file = self._path.open("rb")
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(0)
+        yield ByteStream(self._file, size)
 
     def close(self) -> None:
         """See ``Source``."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _unreadable(error: OSError) -> SkipReason:

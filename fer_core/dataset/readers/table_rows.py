@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.dataset.persons import Person
 from fer_core.dataset.readers.class_register import ClassRegister
+from fer_core.dataset.readers.pictures import to_face
 from fer_core.dataset.readers.problems import SkipReason, as_text, shortened
 from fer_core.dataset.readers.split_names import split_from_name
+from fer_core.dataset.readers.table_columns import (
+    MIN_PIXELS,
+    TableColumns,
+    pixel_words,
+    split_line,
+)
 
-_DELIMITERS = (b",", b";", b"\t")
-_LABEL_COLUMNS = ("emotion", "label", "class")
-_SPLIT_COLUMNS = ("usage", "split")
-_PERSON_COLUMNS = ("subject", "person", "identity", "subject_id", "person_id")
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
+#: A number without a sign; longer numbers are invalid as well, and converting them takes very long.
+_PIXEL_NUMBER = re.compile(rb"\+?\d{1,9}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?|\.\d{1,20}")
 #: All pixel values in their usual notation. One look-up per value parses and validates it.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
 
@@ -29,42 +35,6 @@ _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
 _MAX_CLASS_TEXT = 100
 
 NO_LABEL = SkipReason("has no label")
-
-
-@dataclass(frozen=True)
-class TableColumns:
-    """The columns of a table.
-
-    Attributes:
-        delimiter: Separates the columns.
-        names: The names of the columns, in lower case.
-    """
-
-    delimiter: bytes
-    names: tuple[str, ...]
-
-    def _position(self, names: tuple[str, ...]) -> int | None:
-        return next((self.names.index(name) for name in names if name in self.names), None)
-
-    @property
-    def pixels(self) -> int:
-        """Position of the column of pixel values."""
-        return self.names.index("pixels")
-
-    @property
-    def label(self) -> int | None:
-        """Position of the column of the emotion, if there is one."""
-        return self._position(_LABEL_COLUMNS)
-
-    @property
-    def split(self) -> int | None:
-        """Position of the column of the usage, if there is one."""
-        return self._position(_SPLIT_COLUMNS)
-
-    @property
-    def person(self) -> int | None:
-        """Position of the column of the person, if there is one."""
-        return self._position(_PERSON_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -86,34 +56,6 @@ class TableRow:
     person: Person | None = None
 
 
-def table_columns(header: bytes) -> TableColumns | None:
-    """Return the columns of a table from its first line; None if it is not a table of faces."""
-    for delimiter in _DELIMITERS:
-        fields = split_line(header, delimiter)
-        names = tuple(
-            field.decode("latin-1").strip().strip("\"'").strip().lower() for field in fields
-        )
-        if names.count("pixels") == 1:
-            return TableColumns(delimiter, names)
-    return None
-
-
-def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
-    """Split a line into fields.
-
-    Each line is a row, so that a quote that is never closed affects no other row.
-    """
-    if b'"' not in line:
-        return line.split(delimiter)
-    # Latin-1 maps any bytes to text for the csv module, and back.
-    text = line.decode("latin-1")
-    try:
-        row = next(csv.reader([text], delimiter=delimiter.decode(), skipinitialspace=True), [])
-    except csv.Error:
-        return line.split(delimiter)
-    return [field.encode("latin-1") for field in row]
-
-
 class RowParser:
     """Parses the rows of one table.
 
@@ -125,17 +67,16 @@ class RowParser:
     def __init__(self, columns: TableColumns, register: ClassRegister) -> None:
         self._columns = columns
         self._register = register
-        self._pixels, self._label, self._split = columns.pixels, columns.label, columns.split
+        self._label, self._split = columns.label, columns.split
+        #: Width and height of the pictures: those of the first one.
+        self._side: int | None = None
 
     def parse(self, line: bytes) -> TableRow | SkipReason | None:
         """Return the row, why it is skipped, or None if its class is left out as a whole."""
-        fields = split_line(line, self._columns.delimiter)
-        count = len(self._columns.names)
-        if len(fields) < count or any(field.strip() for field in fields[count:]):
-            return SkipReason(
-                f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
-            )
-        named_class = None if self._label is None else _class_from(fields[self._label])
+        fields = _fields(line, self._columns)
+        if isinstance(fields, SkipReason):
+            return fields
+        named_class = None if self._label is None else class_from(fields[self._label])
         if named_class is None:
             return NO_LABEL
         name, is_number = named_class
@@ -147,79 +88,131 @@ class RowParser:
             usage = _text(fields[self._split])
             named_split = split_from_name(usage)
             if named_split is None:
-                return SkipReason(
-                    f"has the usage {usage!r}, not Training, PublicTest or PrivateTest",
-                    "has a usage other than Training, PublicTest or PrivateTest",
-                )
+                return unknown_usage(usage)
             split, is_official = named_split
-        image = parse_pixels(fields[self._pixels])
-        if isinstance(image, SkipReason):
-            return image
-        return TableRow(image, label, split, is_official, self._named_person(fields))
+        pixels = self._columns.pixels
+        is_single = len(pixels) == 1
+        picture = parse_pixels(
+            fields[pixels[0]] if is_single else b" ".join(fields[one] for one in pixels),
+            self._side,
+        )
+        if isinstance(picture, SkipReason):
+            return picture
+        self._side = len(picture)
+        return TableRow(
+            to_face(picture), label, split, is_official, named_person(fields, self._columns)
+        )
 
-    def _named_person(self, fields: list[bytes]) -> Person | None:
-        position = self._columns.person
-        name = "" if position is None else _text(fields[position])
-        if position is None or not name:
-            return None
-        return Person(name.casefold(), f"column {self._columns.names[position]!r}")
+
+def named_person(fields: Sequence[bytes], columns: TableColumns) -> Person | None:
+    """Return the person that a row names; None if there is no such column or value."""
+    position = columns.person
+    name = "" if position is None else _text(fields[position])
+    if position is None or not name:
+        return None
+    return Person(name.casefold(), f"column {columns.names[position]!r}")
+
+
+def unknown_usage(usage: str) -> SkipReason:
+    """Return why a row whose usage is not the name of a split is skipped."""
+    return SkipReason(
+        f"has the usage {usage!r}, not Training, PublicTest or PrivateTest",
+        "has a usage other than Training, PublicTest or PrivateTest",
+    )
+
+
+def _fields(line: bytes, columns: TableColumns) -> list[bytes] | SkipReason:
+    """Split a row into its fields, or return why it does not have the columns of its table."""
+    fields = split_line(line, columns.delimiter)
+    count = len(columns.names)
+    more = len(fields) - count
+    if more > 0 and len(columns.pixels) == 1:
+        # Pixels that are separated like the columns, and not in quotes.
+        start = columns.pixels[0]
+        inner = fields[start : start + more + 1]
+        if more + 1 >= MIN_PIXELS and math.isqrt(more + 1) ** 2 == more + 1:
+            return [*fields[:start], b" ".join(inner), *fields[start + more + 1 :]]
+    if more < 0 or any(field.strip() for field in fields[count:]):
+        return SkipReason(
+            f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
+        )
+    return fields
 
 
 def register_row(line: bytes, columns: TableColumns, register: ClassRegister) -> None:
     """Count the class of a row without parsing its pixels."""
-    fields = split_line(line, columns.delimiter)
-    if columns.label is not None and len(fields) > columns.label:
-        named_class = _class_from(fields[columns.label])
+    fields = _fields(line, columns)
+    if columns.label is not None and not isinstance(fields, SkipReason):
+        named_class = class_from(fields[columns.label])
         if named_class is not None:
             register.label(named_class[0], is_number=named_class[1])
 
 
 @lru_cache(maxsize=1024)
-def _class_from(field: bytes) -> tuple[str, bool] | None:
+def class_from(field: bytes) -> tuple[str, bool] | None:
     """Return the name of a class, and whether it is a number (``3``, ``3.0``); None for no text."""
     try:
         text = field.decode("utf-8")
     except UnicodeDecodeError:
         text = field.decode("latin-1")
-    text = shortened(as_text(text.strip()), _MAX_CLASS_TEXT)
+    text = shortened(as_text(text.strip().strip("\"'").strip()), _MAX_CLASS_TEXT)
     number = re.fullmatch(r"([+-]?\d{1,9})(?:\.0*)?", text, re.ASCII)
     if number:
         return str(int(number[1])), True
     return (text, False) if text else None
 
 
-def parse_pixels(field: bytes) -> NDArray[np.uint8] | SkipReason:
-    """Parse 2,304 values of 0 to 255, separated by spaces, as uint8 ``[48, 48]``."""
+def parse_pixels(field: bytes, side: int | None = None) -> NDArray[np.uint8] | SkipReason:
+    """Parse the pixels of a square picture.
+
+    Args:
+        field: Values of 0 to 255, separated by spaces, commas or semicolons, also in brackets and
+            with decimals; or fractions of 0 to 1.
+        side: Width and height; None for any.
+
+    Returns:
+        uint8 ``[side, side]``, or why the row is skipped.
+    """
     words = field.split()
     try:
         values = bytes(map(_PIXEL_VALUES.__getitem__, words))
     except KeyError:
-        return _unusual_pixels(words)
-    return _to_image(values)
+        return _unusual_pixels(pixel_words(field), side)
+    return _to_image(values, side)
 
 
-def _unusual_pixels(words: list[bytes]) -> NDArray[np.uint8] | SkipReason:
-    """Parse values in another notation (``070``), or return the first invalid one."""
-    values = bytearray()
-    for word in words:
-        # Longer numbers are invalid as well, and converting them takes very long.
-        value = int(word) if word.isdigit() and len(word) <= 9 else -1
+def _unusual_pixels(words: list[bytes], side: int | None) -> NDArray[np.uint8] | SkipReason:
+    """Parse values in another notation (``070``, ``70.0``), or return the first invalid one."""
+    values = []
+    for quoted in words:
+        word = quoted.strip(b"\"'")
+        number = _PIXEL_NUMBER.fullmatch(word)
+        value = float(word) if number else -1.0
         if not 0 <= value <= 255:
             return SkipReason(
                 f"has the pixel value {_text(word)!r}, not 0 to 255",
                 "has a pixel value that is not 0 to 255",
             )
         values.append(value)
-    return _to_image(bytes(values))
+    if not values:
+        return _to_image(b"", side)
+    numbers = np.array(values)
+    # Values that are at most 1 and not all whole are a picture that was divided by 255.
+    if numbers.max() <= 1 and not (numbers % 1 == 0).all():
+        numbers *= 255
+    return _to_image(np.rint(numbers).astype(np.uint8).tobytes(), side)
 
 
-def _to_image(values: bytes) -> NDArray[np.uint8] | SkipReason:
-    if len(values) != _PIXEL_COUNT:
+def _to_image(values: bytes, side: int | None) -> NDArray[np.uint8] | SkipReason:
+    found = math.isqrt(len(values))
+    is_square = found**2 == len(values) and len(values) >= MIN_PIXELS
+    if not is_square or (side is not None and found != side):
+        expected = _PIXEL_COUNT if side is None else side**2
         return SkipReason(
-            f"has {len(values)} pixel values instead of {_PIXEL_COUNT}",
-            f"does not have {_PIXEL_COUNT} pixel values",
+            f"has {len(values)} pixel values instead of {expected}",
+            f"does not have {expected} pixel values",
         )
-    return np.frombuffer(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
+    return np.frombuffer(values, dtype=np.uint8).reshape(found, found)
 
 
 def _text(field: bytes) -> str:

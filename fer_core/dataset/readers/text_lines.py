@@ -6,8 +6,9 @@ import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
-#: Maximum length of a line. The 2,304 values of a face take at most 9,215 characters.
-MAX_LINE_BYTES = 128 * 2**10
+#: Maximum length of a line. The 2,304 values of a face take at most 9,215 characters, and the
+#: 50,176 values of a picture of 224x224 pixels 200,703.
+MAX_LINE_BYTES = 2**20
 _PIECE_BYTES = 256 * 2**10
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from fer_core.dataset.readers import sources
+from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, inside_path
+from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
@@ -21,26 +23,20 @@ _MAX_DIRECTORY_BYTES = 128 * 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _ENCRYPTED = SkipReason("is encrypted with a password; pack it again without one")
-_OUTSIDE = SkipReason("has a path that leads out of the archive, which is not followed")
-_BACKSLASH = SkipReason("has a backslash in its path; pack the folder again with another program")
-_REPEATED = SkipReason("is in the archive more than once; only the first is read")
 _METHOD = SkipReason("is packed by a method other than deflate; pack it again as a standard zip")
 
 
-class _BoundedFile(io.FileIO):
-    """A file that refuses single reads larger than the directory of any valid archive."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _MAX_DIRECTORY_BYTES:
-            raise zipfile.BadZipFile("its directory is too large")
-        return super().read(-1 if size is None else size)
-
-
 class ZipSource:
-    """A zip archive. Nothing is unpacked to disk, so that paths cannot do harm."""
+    """A zip archive. Nothing is unpacked to disk, so that paths cannot do harm.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The archive; only its name matters if it is open.
+        file: The open archive, which this source closes.
+    """
+
+    def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:
         self._path = path
+        self._file = file
         self.label = path.name
         self._archive: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -48,12 +44,13 @@ class ZipSource:
     def _opened(self) -> zipfile.ZipFile:
         """Return the archive, which is opened once because reading its directory takes time."""
         if self._archive is None:
-            file = _BoundedFile(self._path)
-            try:
-                self._archive = zipfile.ZipFile(file)
-            except BaseException:
-                file.close()
-                raise
+            if self._file is None:
+                self._file = self._path.open("rb")
+            # The directory is read in one call of the size that the archive states.
+            error = zipfile.BadZipFile("its directory is too large")
+            self._archive = zipfile.ZipFile(
+                BoundedReader(self._file, _MAX_DIRECTORY_BYTES, error)  # type: ignore[arg-type]
+            )
         return self._archive
 
     def names(self, problems: ProblemLog) -> list[str]:
@@ -76,25 +73,27 @@ class ZipSource:
                 "pack less."
             )
         self._members = {}
+        folders: set[str] = set()
         for entry in entries:
-            skip = self._skip_reason(entry)
-            if skip is not None:
-                problems.add(entry.filename, skip)
-            elif not entry.is_dir() and not is_hidden(entry.filename):
-                self._members[entry.filename] = entry
-        _note_empty_folders(entries, problems)
+            name = inside_path(entry.filename)
+            skip = self._skip_reason(entry, name)
+            if skip is not None or name is None:
+                problems.add(entry.filename, skip or OUTSIDE)
+            elif entry.filename.endswith(("/", "\\")):
+                folders.add(name)
+            elif not is_hidden(name):
+                self._members[name] = entry
+        sources.note_empty_folders(folders, self._members, problems)
         return sorted(self._members)
 
-    def _skip_reason(self, entry: zipfile.ZipInfo) -> SkipReason | None:
+    def _skip_reason(self, entry: zipfile.ZipInfo, name: str | None) -> SkipReason | None:
         """Return why a member must not be read; links and paths are checked before opening."""
-        parts = entry.filename.split("/")
         kind = stat.S_IFMT(entry.external_attr >> 16)
         checks = (
-            ("\\" in entry.filename, _BACKSLASH),
-            (parts[0] == "" or parts[0].endswith(":") or ".." in parts, _OUTSIDE),
+            (name is None, OUTSIDE),
             (kind == stat.S_IFLNK, sources.LINK),
             (kind not in (0, stat.S_IFREG, stat.S_IFDIR), sources.NO_FILE),
-            (entry.filename in self._members, _REPEATED),
+            (name in self._members, REPEATED),
             (bool(entry.flag_bits & 0x1), _ENCRYPTED),
             (entry.compress_type not in _METHODS, _METHOD),
         )
@@ -134,16 +133,9 @@ class ZipSource:
 
     def close(self) -> None:
         """See ``Source``."""
-        if self._archive is not None and self._archive.fp is not None:
-            file = self._archive.fp
+        if self._archive is not None:
             self._archive.close()
-            file.close()  # the archive does not close a file that it was given
-        self._archive = None
-
-
-def _note_empty_folders(entries: list[zipfile.ZipInfo], problems: ProblemLog) -> None:
-    parents = {entry.filename.rstrip("/").rpartition("/")[0] for entry in entries}
-    for entry in entries:
-        folder = entry.filename.rstrip("/")
-        if entry.is_dir() and folder and folder not in parents and not is_hidden(folder):
-            problems.add(folder, sources.EMPTY_FOLDER)
+            self._archive = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -96,8 +96,8 @@ def _draw_selection(names: list[str], settings: Settings) -> str:
 def _show_empty_state(settings: Settings) -> None:
     with st.container(border=True):
         st.markdown(
-            "**There is no dataset yet.** Import one above: FER2013 as a zip or csv, FER+, or "
-            "your own pictures in folders named after their classes. If you have no data yet, "
+            "**There is no dataset yet.** Import one above: FER2013 as an archive or a table, "
+            "FER+, or your own pictures in folders named after their classes. If you have no data yet, "
             "use the demo set of drawn faces: you can try everything on this page with it."
         )
         if st.session_state.get("import_source") != "demo":

@@ -48,8 +48,8 @@ _SOURCES = {
 }
 IMPORT = JobKind("import", Role.EDITOR)
 _NOTHING = {
-    "upload": "No file was chosen; drop a zip or csv above, then press Import.",
-    "path": "No path was given; enter the path of a zip, csv or folder.",
+    "upload": "No file was chosen; drop an archive or a table above, then press Import.",
+    "path": "No path was given; enter the path of an archive, a table or a folder.",
 }
 _STARTED = "dataset_import_started"
 _NOTICE = "dataset_import_notice"
@@ -232,13 +232,13 @@ def use_demo(settings: Settings) -> None:
 
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
-        "Zip or csv",
+        "Archive or table",
         # The reader recognizes the content and explains what is wrong with other files.
-        type=["zip", "csv", "txt", "tsv"],
+        type=["zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz", "csv", "txt", "tsv"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOAD_ROUND, 0)}",
-        help="A zip of pictures in folders named after their classes, FER2013's csv, or FER+'s "
-        "folders. Nothing is unpacked to disk.",
+        help="A zip or tar of pictures in folders named after their classes, FER2013's csv, or "
+        "FER+'s folders.",
     )
 
 
@@ -248,8 +248,8 @@ def _path_field(settings: Settings) -> str:
         "Path on this server",
         key="import_path",
         placeholder="fer2013.zip",
-        help="A zip, a csv or a folder. FER_STUDIO_IMPORT_ROOTS names the folders from which this "
-        "page may read.",
+        help="An archive, a table or a folder. FER_STUDIO_IMPORT_ROOTS names the folders from "
+        "which this page may read.",
     )
     st.caption(f"Allowed folders: {roots}.")
     return text.strip()

@@ -149,6 +149,7 @@ def _show_skipped(dataset: OpenDataset) -> None:
     with st.expander(
         f"{faces.skipped:,} files or rows were skipped on import", icon=":material/warning:"
     ):
+        _show_skipped_files(faces)
         st.dataframe(
             [
                 {"File or row": problem.name, "Reason": problem.reason, "Count": problem.count}
@@ -168,6 +169,28 @@ def _show_skipped(dataset: OpenDataset) -> None:
             f"{dataset.name}-skipped.csv",
             key="download_skipped",
         )
+
+
+def _show_skipped_files(faces: FaceSet) -> None:
+    """Draw the skipped files by class and suffix, before the list of all."""
+    if not faces.skipped_files:
+        return
+    st.caption("By class and suffix")
+    st.dataframe(
+        [
+            {
+                "Class": one.class_name or "(unknown)",
+                "Suffix": one.suffix or "(none)",
+                "Reason": one.reason,
+                "Count": one.count,
+            }
+            for one in faces.skipped_files
+        ],
+        hide_index=True,
+        height=min(38 + 35 * len(faces.skipped_files), 300),
+        alt="Skipped files by class and suffix, with reasons",
+    )
+    st.caption("All of them")
 
 
 def _show_origin(dataset: OpenDataset) -> None:

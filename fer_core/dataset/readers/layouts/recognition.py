@@ -14,10 +14,12 @@ from fer_core.dataset.readers.layouts.class_tree import read_class_tree
 from fer_core.dataset.readers.layouts.copies import drop_copies
 from fer_core.dataset.readers.layouts.file_codes import read_file_codes
 from fer_core.dataset.readers.layouts.list_files import apply_split_lists, read_list_files
+from fer_core.dataset.readers.layouts.path_tables import read_path_tables, report_unused_tables
 from fer_core.dataset.readers.layouts.places import Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.split_folders import SplitFolders, find_split_folders
 from fer_core.dataset.readers.layouts.yolo import read_yolo
 from fer_core.dataset.readers.problems import ProblemLog
+from fer_core.dataset.readers.table_folder import TableFolderSource
 from fer_core.errors import InputError
 
 #: Folders with names of emotions are the classes if they contain this share of the pictures.
@@ -80,8 +82,13 @@ def _layout(
     roles: FolderRoles,
     problems: ProblemLog,
 ) -> Layout:
+    # A user who names a table wants its classes, and not those of the folders.
+    if isinstance(files.source, TableFolderSource):
+        layout = read_path_tables(files, problems)
+        if layout is not None:
+            return layout
     if _share_in_emotion_folders(files.pictures) < _MIN_SHARE:
-        for reader in (read_affectnet, read_list_files, read_yolo):
+        for reader in (read_affectnet, read_path_tables, read_list_files, read_yolo):
             layout = reader(files, problems)
             if layout is not None:
                 return layout
@@ -89,6 +96,8 @@ def _layout(
             layout = read_file_codes(files.pictures, problems)
             if layout is not None:
                 return layout
+    else:
+        report_unused_tables(files, problems)
     return read_class_tree(files.pictures, choice, roles, problems)
 
 

@@ -1,0 +1,58 @@
+"""The kinds of archives, and the paths of their members."""
+
+from __future__ import annotations
+
+from fer_core.dataset.readers.problems import SkipReason
+
+OUTSIDE = SkipReason("has a path that leads out of the archive, which is not followed")
+REPEATED = SkipReason("is in the archive more than once; only the first is read")
+
+#: Suffixes of archives and compressed files that are read, the longest first.
+READ_SUFFIXES = (
+    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma"),
+    *(".tgz", ".tbz2", ".tbz", ".txz", ".zip", ".tar", ".gz", ".bz2", ".xz", ".lzma"),
+)
+#: Suffixes and first bytes of archives that are not read.
+_OTHER_SUFFIXES = {".7z": "7z", ".rar": "RAR", ".zst": "Zstandard", ".lz4": "LZ4", ".iso": "ISO"}
+_OTHER_SIGNATURES = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x04\x22\x4d\x18": "LZ4",
+}
+
+
+def inside_path(name: str) -> str | None:
+    """Return the path of a member with ``/``; None if it leads out of the archive.
+
+    Programs on Windows write backslashes, others begin each path with ``./``.
+
+    Args:
+        name: As the archive states it.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
+        return None
+    return "/".join(part for part in parts if part not in ("", ".")) or None
+
+
+def archive_stem(name: str) -> str | None:
+    """Return the name of an archive that can be read without its suffix; None for other files."""
+    lower = name.lower()
+    suffix = next((suffix for suffix in READ_SUFFIXES if lower.endswith(suffix)), None)
+    return None if suffix is None else name[: -len(suffix)]
+
+
+def unsupported_archive(name: str, beginning: bytes = b"") -> str | None:
+    """Return the kind of an archive that cannot be read; None for other files.
+
+    Args:
+        name: Its file name.
+        beginning: Its first bytes, if known.
+    """
+    for signature, kind in _OTHER_SIGNATURES.items():
+        if beginning.startswith(signature):
+            return kind
+    return next(
+        (kind for suffix, kind in _OTHER_SUFFIXES.items() if name.lower().endswith(suffix)), None
+    )

@@ -1,0 +1,102 @@
+"""Decompress gzip, bzip2 and xz files, within a limit."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, BinaryIO, cast
+
+from fer_core.dataset.readers import sources
+from fer_core.dataset.readers.problems import error_text
+from fer_core.errors import InputError
+from fer_core.progress import ProgressReport
+
+_PIECE_BYTES = 2**20
+#: Memory for the dictionary of an xz file; the highest usual level needs 65 MB.
+_XZ_MEMORY = 128 * 2**20
+_SIGNATURES = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x5d\x00\x00": "lzma"}
+
+
+def compression(beginning: bytes) -> str | None:
+    """Return how a file is compressed, by its first bytes; None if it is not."""
+    return next((kind for start, kind in _SIGNATURES.items() if beginning.startswith(start)), None)
+
+
+def decompressed(
+    file: BinaryIO | IO[bytes], label: str, report: ProgressReport | None = None
+) -> BinaryIO:
+    """Decompress a file to a temporary file without a name, which is deleted when it is closed.
+
+    An archive is compressed as a whole: its members can be read in any order only afterwards.
+
+    Args:
+        file: The compressed file, at its start.
+        label: Its name, for messages.
+        report: Called repeatedly with the number of bytes read and of all bytes.
+
+    Raises:
+        InputError: It is damaged or cut short, decompresses to more than ``MAX_TOTAL_BYTES``, or
+            the disk is full.
+    """
+    kind = compression(file.read(6))
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    unpacked = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+    try:
+        total = 0
+        for piece in _pieces(file, kind):
+            total += len(piece)
+            if total > sources.MAX_TOTAL_BYTES:
+                raise InputError(
+                    f"{label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; pack less."
+                )
+            unpacked.write(piece)
+            if report is not None:
+                report(min(file.tell(), size), size)
+        unpacked.seek(0)
+    except (EOFError, zlib.error, lzma.LZMAError, ValueError, OSError) as error:
+        unpacked.close()
+        # The errors of decompressors have no number, those of the disk do.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(
+                f"{label} cannot be unpacked ({error.strerror}); free some space for temporary "
+                "files and try again."
+            ) from error
+        raise InputError(
+            f"{label} is not a complete {kind} file ({error_text(error)}); download or pack it "
+            "again."
+        ) from error
+    except BaseException:
+        unpacked.close()
+        raise
+    return unpacked
+
+
+def _pieces(file: BinaryIO | IO[bytes], kind: str | None) -> Iterator[bytes]:
+    if kind in ("xz", "lzma"):
+        yield from _xz_pieces(file)
+        return
+    opened = gzip.GzipFile(fileobj=file) if kind == "gzip" else bz2.BZ2File(file)
+    with opened as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            yield piece
+
+
+def _xz_pieces(file: BinaryIO | IO[bytes]) -> Iterator[bytes]:
+    """Decompress xz streams with a memory limit, which ``LZMAFile`` does not have."""
+    rest = file.read(_PIECE_BYTES)
+    while rest:
+        decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+        while not decoder.eof:
+            if decoder.needs_input and not rest and not (rest := file.read(_PIECE_BYTES)):
+                raise EOFError("it ends before its end marker")
+            piece = decoder.decompress(rest, _PIECE_BYTES)
+            rest = b""
+            if piece:
+                yield piece
+        rest = decoder.unused_data.lstrip(b"\0") or file.read(_PIECE_BYTES).lstrip(b"\0")

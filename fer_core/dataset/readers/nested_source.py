@@ -1,0 +1,185 @@
+"""Archives inside a folder or archive, as if they were folders."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from fer_core.dataset.readers import sources
+from fer_core.dataset.readers.archive_names import REPEATED, archive_stem, unsupported_archive
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.sources import ByteStream, Source
+from fer_core.errors import InputError
+
+_TOO_DEEP = SkipReason("is an archive inside an archive in the source; unpack it and try again")
+_NOT_NEEDED = SkipReason(
+    "is an archive next to pictures or tables and was not opened; import it separately"
+)
+
+#: Opens a file as a source; it gets the file and its name.
+Opener = Callable[[BinaryIO, str], Source]
+
+
+class NestedSource:
+    """A folder or archive whose archives are read as folders, one level deep.
+
+    They are read only if there is no dataset outside them: a folder often contains the archive that
+    its files come from, and each picture would be read twice.
+
+    Args:
+        outer: The folder or archive.
+        open_file: Opens an archive in it.
+        has_dataset: Returns True if the files outside archives, which it gets, are a dataset.
+    """
+
+    def __init__(
+        self, outer: Source, open_file: Opener, has_dataset: Callable[[Source, list[str]], bool]
+    ) -> None:
+        self._outer = outer
+        self._open_file = open_file
+        self._has_dataset = has_dataset
+        self.label = outer.label
+        self._inner: list[Source] = []
+        #: Source and path in it of each file in an archive.
+        self._places: dict[str, tuple[Source, str]] = {}
+
+    def names(self, problems: ProblemLog) -> list[str]:
+        """See ``Source``."""
+        names = self._outer.names(problems)
+        archives = [name for name in names if _is_archive(name)]
+        if not archives:
+            return names
+        self._close_inner()
+        outside = sorted(set(names) - set(archives))
+        if self._has_dataset(self._outer, outside):
+            for name in archives:
+                problems.add(name, _NOT_NEEDED)
+            return outside
+        unpacked = 0
+        for name in archives:
+            kind = unsupported_archive(name)
+            if kind is not None:
+                problems.add(name, unsupported_reason(kind))
+                continue
+            try:
+                file = self._unpacked(name)
+                unpacked += file.seek(0, 2)
+                self._check_total(unpacked)
+                file.seek(0)
+                self._add(name, self._open_file(file, name.rpartition("/")[2]), problems)
+            except InputError as error:
+                problems.add(name, SkipReason(f"cannot be opened ({error})", "cannot be opened"))
+        return sorted((*outside, *self._places))
+
+    def _unpacked(self, name: str) -> BinaryIO:
+        """Copy an archive to a temporary file without a name: its parts are read in any order."""
+        file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - its source closes it
+        try:
+            with self._outer.open(name) as stream:
+                self._check_total(stream.size)
+                shutil.copyfileobj(stream.file, file, 2**20)
+        except InputError:
+            file.close()
+            raise
+        except Exception as error:  # a damaged archive raises many types of errors
+            file.close()
+            raise InputError(error_text(error)) from error
+        return file
+
+    def _check_total(self, size: int) -> None:
+        if size > sources.MAX_TOTAL_BYTES:
+            raise InputError(
+                f"the archives in {self.label} unpack to more than "
+                f"{sources.MAX_TOTAL_BYTES >> 30} GB"
+            )
+
+    def _add(self, archive: str, inner: Source, problems: ProblemLog) -> None:
+        """Add the files of an opened archive, in a folder with its name."""
+        self._inner.append(inner)
+        folder, _, file_name = archive.rpartition("/")
+        stem = archive_stem(file_name) or file_name
+        found = inner.names(_PrefixedLog(problems, f"{archive}/"))
+        # A file that is compressed alone, and an archive that contains a folder of its own name,
+        # need no further folder.
+        is_alone = found == [inner.label]
+        parts = [folder] if is_alone or _share_folder(found, stem) else [folder, stem]
+        prefix = "".join(f"{part}/" for part in parts if part)
+        for name in found:
+            if _is_archive(name):
+                problems.add(f"{archive}/{name}", _TOO_DEEP)
+            elif prefix + name in self._places:
+                problems.add(f"{archive}/{name}", REPEATED)
+            else:
+                self._places[prefix + name] = inner, name
+        if len(self._places) > sources.MAX_FILES:
+            raise InputError(
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
+            )
+
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
+        """See ``Source``."""
+        if not self._places:
+            yield from self._outer.read_all(names)
+            return
+        total = 0
+        for name in names:
+            source, path = self._places.get(name, (self._outer, name))
+            for _, content in source.read_all([path]):
+                total += 0 if isinstance(content, SkipReason) else len(content)
+                if total > sources.MAX_TOTAL_BYTES:
+                    raise InputError(
+                        f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
+                        "pack less."
+                    )
+                yield name, content
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[ByteStream]:
+        """See ``Source``."""
+        source, path = self._places.get(name, (self._outer, name))
+        with source.open(path) as stream:
+            yield stream
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._close_inner()
+        self._outer.close()
+
+    def _close_inner(self) -> None:
+        for source in self._inner:
+            source.close()
+        self._inner, self._places = [], {}
+
+
+class _PrefixedLog(ProblemLog):
+    """Adds the problems of an archive with its path.
+
+    Args:
+        problems: Collects them.
+        prefix: The path of the archive.
+    """
+
+    def __init__(self, problems: ProblemLog, prefix: str) -> None:
+        super().__init__()
+        self._problems = problems
+        self._prefix = prefix
+
+    def add(self, name: str, skip: SkipReason, class_name: str | None = None) -> None:
+        """Add a skipped file."""
+        self._problems.add(self._prefix + name, skip, class_name)
+
+
+def unsupported_reason(kind: str) -> SkipReason:
+    """Return why an archive of another kind is skipped."""
+    return SkipReason(f"is a {kind} archive, which cannot be read; pack it again as zip or tar")
+
+
+def _is_archive(name: str) -> bool:
+    return archive_stem(name) is not None or unsupported_archive(name) is not None
+
+
+def _share_folder(names: Sequence[str], folder: str) -> bool:
+    return bool(names) and all(name.startswith(f"{folder}/") for name in names)

@@ -1,0 +1,127 @@
+"""Open a folder, an archive or a table as a source, by its content."""
+
+from __future__ import annotations
+
+import zipfile
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from fer_core.dataset.readers.archive_names import archive_stem, unsupported_archive
+from fer_core.dataset.readers.compressed import compression, decompressed
+from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables
+from fer_core.dataset.readers.layouts.path_tables import path_tables, paths_in
+from fer_core.dataset.readers.nested_source import NestedSource
+from fer_core.dataset.readers.picture_names import iter_pictures
+from fer_core.dataset.readers.problems import ProblemLog
+from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
+from fer_core.dataset.readers.table_folder import TableFolderSource
+from fer_core.dataset.readers.tar_source import TarSource, is_tar
+from fer_core.dataset.readers.zip_source import ZipSource
+from fer_core.errors import InputError
+from fer_core.files import os_errors_as_input_errors
+from fer_core.progress import ProgressReport
+
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
+_SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
+#: Fewer pictures next to archives are previews or logos, and not a dataset.
+_MIN_PICTURES = 10
+_MIN_PICTURES_IN_FOLDERS = 2
+
+
+def open_source(path: Path, report: ProgressReport | None = None) -> Source:
+    """Open a source; the caller closes it.
+
+    The content decides what it is. Archives inside a folder or archive are opened, one level deep.
+
+    Args:
+        path: An existing folder or file.
+        report: Called while an archive is unpacked, with the number of bytes read and of all bytes.
+
+    Raises:
+        InputError: It is an archive that is damaged or of a kind that cannot be read.
+    """
+    if path.is_dir():
+        return _with_inner_archives(FolderSource(path))
+    with os_errors_as_input_errors(f"{path} cannot be read"):
+        file = path.open("rb")
+    try:
+        source = _open_file(file, path.name, report, path)
+    except BaseException:
+        file.close()
+        raise
+    if isinstance(source, FileSource):
+        return _with_its_pictures(source, path)
+    return _with_inner_archives(source)
+
+
+def _with_its_pictures(source: FileSource, path: Path) -> Source:
+    """Return a table that names pictures together with them, and other files as they are."""
+    if source.label != path.name:
+        return source  # it was compressed
+    tables = path_tables(source, [source.label])
+    if not tables or tables[0].columns.pixels:
+        return source
+    with closing(source), os_errors_as_input_errors(f"{path} cannot be read"):
+        return TableFolderSource(path, list(paths_in(source, tables[0])))
+
+
+def _with_inner_archives(source: Source) -> Source:
+    return NestedSource(source, _open_inner, _has_dataset)
+
+
+def _open_inner(file: BinaryIO, name: str) -> Source:
+    try:
+        return _open_file(file, name)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _open_file(
+    file: BinaryIO, name: str, report: ProgressReport | None = None, path: Path | None = None
+) -> Source:
+    """Return an open file as a source, which closes it."""
+    beginning = file.read(16)
+    file.seek(0)
+    kind = unsupported_archive(name, beginning)
+    if kind is not None:
+        raise InputError(
+            f"{name} is a {kind} archive, which cannot be read; unpack it, or pack it again as zip "
+            "or tar."
+        )
+    if compression(beginning) is not None:
+        unpacked = decompressed(file, name, report)
+        file.close()
+        if is_tar(unpacked) or _is_named_tar(name):
+            return TarSource(unpacked, name)
+        return FileSource(Path(archive_stem(name) or name), file=unpacked)
+    if is_tar(file):
+        return TarSource(file, name)
+    # The content of an incomplete download is not recognized as an archive. Its name is, so that
+    # the message can say that the archive is incomplete.
+    if name.lower().endswith(".zip") or zipfile.is_zipfile(file):
+        return ZipSource(path or Path(name), file=file)
+    if _is_named_tar(name):
+        return TarSource(file, name)
+    if archive_stem(name) is not None:
+        raise InputError(f"{name} is not a complete archive; download or pack it again.")
+    file.seek(0)
+    return FileSource(path or Path(name), file=file)
+
+
+def _is_named_tar(name: str) -> bool:
+    return name.lower().endswith(_TAR_SUFFIXES + _SHORT_TAR_SUFFIXES)
+
+
+def _has_dataset(source: Source, names: list[str]) -> bool:
+    """Return True if there are pictures in folders, or a table of pixels."""
+    in_folders = iter_pictures(source, [name for name in names if "/" in name])
+    if len(list(islice(in_folders, _MIN_PICTURES_IN_FOLDERS))) == _MIN_PICTURES_IN_FOLDERS:
+        return True
+    if len(list(islice(iter_pictures(source, names), _MIN_PICTURES))) == _MIN_PICTURES:
+        return True
+    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    found = find_tables(source, tables, ProblemLog(), needs_header=True)
+    return any(table.columns.pixels for table in found)

@@ -1,0 +1,48 @@
+"""Find the pictures among the files of a source, by their content and not by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fer_core.dataset.readers.archive_names import archive_stem
+from fer_core.dataset.readers.sources import Source
+from fer_core.picture_header import HEADER_BYTES, picture_format
+
+#: Suffixes of pictures. Files with one of them are pictures, or are reported if they are not.
+PICTURE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".png", ".apng", ".gif", ".bmp", ".dib"),
+    *(".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".pam", ".pfm", ".mpo"),
+    *(".avif", ".avifs", ".heic", ".heics", ".heif", ".hif", ".jp2", ".j2k"),
+)
+
+
+def has_picture_suffix(name: str) -> bool:
+    """Return True if a file is a picture by its name."""
+    return name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def iter_pictures(source: Source, names: Iterable[str]) -> Iterator[str]:
+    """Yield the names of pictures, in their order.
+
+    The content of files without the suffix of a picture is recognized by its first bytes.
+
+    Args:
+        source: Contains the files.
+        names: Their paths in the source.
+    """
+    for name in names:
+        if has_picture_suffix(name) or _is_picture_by_content(source, name):
+            yield name
+
+
+def _is_picture_by_content(source: Source, name: str) -> bool:
+    if archive_stem(name) is not None:
+        return False
+    try:
+        with source.open(name) as stream:
+            beginning = stream.file.read(HEADER_BYTES)
+    except Exception:
+        # A damaged archive raises many types of errors, and a link or a pipe is not opened. They
+        # are reported where a file is needed.
+        return False
+    return picture_format(beginning) is not None

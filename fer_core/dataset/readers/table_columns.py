@@ -1,0 +1,331 @@
+"""Find the columns of a table of faces: from its header, or from its first rows without one."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fer_core.dataset.folder_emotions import emotion_of_folder
+from fer_core.dataset.readers.picture_names import has_picture_suffix
+from fer_core.dataset.readers.split_names import split_from_name
+from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
+from fer_core.errors import InputError
+
+#: Number of lines that are read to find the columns.
+SAMPLE_LINES = 20
+_DELIMITERS = (b",", b";", b"\t", b"|")
+#: A picture has at least this number of pixels.
+MIN_PIXELS = 8 * 8
+
+# The names of columns are compared without spaces, punctuation and case. The groups are in the
+# order of preference: the names of a group are used only if there is none of the groups before.
+_LABELS = (
+    ("emotion", "emotions", "expression", "expressions", "facialexpression", "facialemotion"),
+    ("emotionlabel", "emotionname", "emotionclass", "expressionlabel", "expressionname"),
+    ("label", "labels", "class", "classes"),
+    ("labelname", "classname", "classlabel", "category", "target", "sentiment", "mood", "feeling"),
+    ("y", "emotionid", "labelid", "classid", "emotionnumber", "emotioncode"),
+)
+_SPLITS = (("usage", "split", "splits"),)
+#: These names have other meanings as well: the values have to be names of splits.
+_POSSIBLE_SPLITS = ("subset", "set", "partition", "phase", "fold", "dataset", "group", "type")
+_PERSONS = (
+    ("subject", "person", "identity", "subjectid", "personid"),
+    ("participant", "participantid", "actor", "actorid"),
+)
+_PIXELS = (("pixels",),)
+#: These names may contain pixels or the path of a picture: the values decide.
+_POSSIBLE_PIXELS = (
+    *("pixel", "pixelvalues", "pixeldata", "imagepixels", "image", "img", "face", "data"),
+    *("values", "x", "array", "imagedata", "pixelsvalues"),
+)
+_PATHS = (
+    ("path", "paths", "filepath", "imagepath", "imgpath", "picturepath", "pth"),
+    ("image", "images", "img", "file", "files", "filename", "filenames", "imagename", "imagefile"),
+    ("picture", "photo", "name", "imageid", "id", "imagefilename", "imgname", "pic", "imageurl"),
+)
+#: A column of one pixel: "pixel12", "p_3_4", "28x28", "12".
+_PIXEL_NAME = re.compile(
+    r"(?:pixel|pix|px|p|x|v|f|c|col|column|feature|attr|val|value)?[ _.-]*"
+    r"(\d{1,5})(?:[ _x.-]+(\d{1,5}))?"
+)
+_BRACKETS = bytes.maketrans(b"[](),;|", b"       ")
+
+csv.field_size_limit(MAX_LINE_BYTES)
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The columns of a table.
+
+    Attributes:
+        delimiter: Separates the columns.
+        names: The names of the columns, in lower case; empty texts if there is no header.
+        pixels: Positions of the columns of pixel values: one column for all values, or one for
+            each. Empty if there are none.
+        path: Position of the column of the picture's path, if there is one.
+        label: Position of the column of the emotion, if there is one.
+        split: Position of the column of the usage, if there is one.
+        person: Position of the column of the person, if there is one.
+        has_header: True if the first line contains the names.
+    """
+
+    delimiter: bytes
+    names: tuple[str, ...]
+    pixels: tuple[int, ...] = ()
+    path: int | None = None
+    label: int | None = None
+    split: int | None = None
+    person: int | None = None
+    has_header: bool = True
+
+
+def table_columns(lines: Sequence[bytes], table: str) -> TableColumns | None:
+    """Return the columns of a table; None if it is not a table of faces.
+
+    Args:
+        lines: Its first lines that are not empty.
+        table: Its name, for messages.
+
+    Raises:
+        InputError: It is a table of faces, but it is not clear which column is which.
+    """
+    if not lines:
+        return None
+    for delimiter in _DELIMITERS:
+        fields = [split_line(line, delimiter) for line in lines]
+        columns = _by_names(delimiter, fields, table)
+        if columns is not None:
+            return columns
+    for delimiter in _DELIMITERS:
+        columns = _by_values(delimiter, [split_line(line, delimiter) for line in lines], table)
+        if columns is not None:
+            return columns
+    return None
+
+
+def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
+    """Split a line into fields.
+
+    Each line is a row, so that a quote that is never closed affects no other row.
+    """
+    if b'"' not in line:
+        return line.split(delimiter)
+    # Latin-1 maps any bytes to text for the csv module, and back.
+    text = line.decode("latin-1")
+    try:
+        row = next(csv.reader([text], delimiter=delimiter.decode(), skipinitialspace=True), [])
+    except csv.Error:
+        return line.split(delimiter)
+    return [field.encode("latin-1") for field in row]
+
+
+def pixel_words(field: bytes) -> list[bytes]:
+    """Split pixel values in any notation: ``70 80``, ``[70, 80]``, ``70,80``."""
+    return field.translate(_BRACKETS).split()
+
+
+def field_text(field: bytes) -> str:
+    """Return a field as text without quotes and spaces around it."""
+    try:
+        text = field.decode("utf-8")
+    except UnicodeDecodeError:
+        text = field.decode("latin-1")
+    return text.strip().strip("\"'").strip()
+
+
+def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> TableColumns | None:
+    """Find the columns by the names in the first line."""
+    names = tuple(field_text(field).lower() for field in lines[0])
+    rows = lines[1:]
+    # R writes no name for the column of the row numbers.
+    if rows and all(len(row) == len(names) + 1 and _is_number(row[0]) for row in rows):
+        names = ("", *names)
+    keys = [re.sub(r"[^a-z0-9]", "", name) for name in names]
+    pixels = _pixel_columns(keys, names, rows)
+    path = None if pixels else _path_column(keys, rows)
+    if not pixels and path is None:
+        return None
+    taken = {*pixels, path}
+    free = ["" if position in taken else key for position, key in enumerate(keys)]
+    label = _only(free, names, _LABELS, table, "emotion")
+    split = _only(free, names, _SPLITS, table, "split")
+    if split is None:
+        split = next(
+            (
+                position
+                for position, key in enumerate(free)
+                if key in _POSSIBLE_SPLITS and position != label and _are_splits(rows, position)
+            ),
+            None,
+        )
+    person = _only(free, names, _PERSONS, table, "person")
+    return TableColumns(delimiter, names, pixels, path, label, split, person)
+
+
+def _only(
+    keys: Sequence[str],
+    names: Sequence[str],
+    groups: Sequence[Sequence[str]],
+    table: str,
+    title: str,
+) -> int | None:
+    """Return the only column with a name of the first group that has one."""
+    for group in groups:
+        found = [position for position, key in enumerate(keys) if key in group]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = " and ".join(repr(names[position]) for position in found[:4])
+            raise InputError(
+                f"{table} has several columns that may be the {title} ({listed}); remove all but "
+                "one of them, or rename the others."
+            )
+    return None
+
+
+def _pixel_columns(
+    keys: Sequence[str], names: Sequence[str], rows: Sequence[list[bytes]]
+) -> tuple[int, ...]:
+    for group in _PIXELS:
+        found = [position for position, key in enumerate(keys) if key in group]
+        if len(found) == 1:
+            return (found[0],)
+    for position, key in enumerate(keys):
+        if key in _POSSIBLE_PIXELS and _are_pixels(rows, position, len(keys)):
+            return (position,)
+    numbered = {
+        position: tuple(int(number or -1) for number in match.groups())
+        for position, name in enumerate(names)
+        if (match := _PIXEL_NAME.fullmatch(name))
+    }
+    count = len(numbered)
+    if count < MIN_PIXELS or math.isqrt(count) ** 2 != count:
+        return ()
+    if len(set(numbered.values())) < count:
+        return ()
+    return tuple(sorted(numbered, key=numbered.__getitem__))
+
+
+def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None:
+    """Return the column of paths: its values have the suffix of a picture, or its name says it."""
+    positions = range(len(keys))
+    for group in _PATHS:
+        for position in positions:
+            if keys[position] in group and _are_paths(rows, position):
+                return position
+    # Paths without a suffix, such as "00001": only names that are clear.
+    has_label = any(key in group for key in keys for group in _LABELS)
+    clear = ("path", "filepath", "imagepath", "imgpath", "filename", "imagename", "imagefile")
+    return next((position for position in positions if has_label and keys[position] in clear), None)
+
+
+def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
+    """Find the columns of a table without a header by the values of its first rows."""
+    count = len(rows[0])
+    if count < 2 or any(len(row) != count for row in rows):
+        return None
+    positions = range(count)
+    if count > MIN_PIXELS and all(_is_number(value) for value in rows[0][1:-1]):
+        return _numbers_only(delimiter, rows, table)
+    pixels = tuple(position for position in positions if _are_pixels(rows, position, count))
+    paths = [position for position in positions if _are_paths(rows, position)]
+    if len(pixels) + len(paths) != 1:
+        return None
+    taken = {*pixels, *paths}
+    splits = [one for one in positions if one not in taken and _are_splits(rows, one)]
+    others = [one for one in positions if one not in {*taken, *splits}]
+    # Row numbers are not a class.
+    labels = [one for one in others if _are_emotions(rows, one)] or [
+        one for one in others if not _are_row_numbers(rows, one)
+    ]
+    if len(labels) != 1 or len(splits) > 1:
+        raise InputError(
+            f"{table} has no header, and it is not clear which of its {count} columns is the "
+            "emotion; add a first line with the names of the columns, such as "
+            "emotion,pixels,Usage."
+        )
+    return TableColumns(
+        delimiter,
+        ("",) * count,
+        pixels,
+        paths[0] if paths else None,
+        labels[0],
+        splits[0] if splits else None,
+        has_header=False,
+    )
+
+
+def _numbers_only(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
+    """Find the label in a table without a header that has a column for each pixel."""
+    count = len(rows[0])
+    if math.isqrt(count - 1) ** 2 != count - 1:
+        return None
+    ends = [
+        position for position in (0, count - 1) if all(_may_be_label(row[position]) for row in rows)
+    ]
+    named = [position for position in ends if _are_emotions(rows, position)]
+    if len(named or ends) != 1:
+        raise InputError(
+            f"{table} has no header, and its first or its last column may be the emotion; add a "
+            "first line with the names of the columns, such as emotion,pixel0,pixel1,…"
+        )
+    (label,) = named or ends
+    pixels = tuple(position for position in range(count) if position != label)
+    return TableColumns(delimiter, ("",) * count, pixels, label=label, has_header=False)
+
+
+def _values(rows: Sequence[list[bytes]], position: int) -> list[bytes]:
+    return [row[position] for row in rows if position < len(row)]
+
+
+def _are_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
+    """Return True if a column contains all pixels of a picture.
+
+    Values that are separated like the columns, without quotes, fill further columns.
+    """
+    for row in rows:
+        more = max(len(row) - count, 0)
+        words = pixel_words(b" ".join(row[position : position + more + 1]))
+        if len(words) >= MIN_PIXELS and all(_is_number(word) for word in words[:MIN_PIXELS]):
+            return True
+    return False
+
+
+def _are_paths(rows: Sequence[list[bytes]], position: int) -> bool:
+    values = _values(rows, position)
+    count = sum(has_picture_suffix(field_text(value)) for value in values)
+    return count > 0 and 2 * count >= len(values)
+
+
+def _are_splits(rows: Sequence[list[bytes]], position: int) -> bool:
+    values = [field_text(value) for value in _values(rows, position)]
+    return bool(values) and all(split_from_name(value) is not None for value in values)
+
+
+def _are_emotions(rows: Sequence[list[bytes]], position: int) -> bool:
+    values = [field_text(value) for value in _values(rows, position)]
+    return bool(values) and all(emotion_of_folder(value) is not None for value in values)
+
+
+def _are_row_numbers(rows: Sequence[list[bytes]], position: int) -> bool:
+    values = [field_text(value) for value in _values(rows, position)]
+    if len(values) < 3 or not all(value.isdigit() and len(value) < 9 for value in values):
+        return False
+    return [int(value) - int(values[0]) for value in values] == list(range(len(values)))
+
+
+def _is_number(field: bytes) -> bool:
+    return (
+        re.fullmatch(rb"\s*[\"']?[+-]?\d{1,9}(?:\.\d*)?(?:[eE][+-]?\d{1,3})?[\"']?\s*", field)
+        is not None
+    )
+
+
+def _may_be_label(field: bytes) -> bool:
+    """Return True for the number or the name of a class."""
+    text = field_text(field)
+    return not _is_number(field) or (text.removesuffix(".0").isdigit() and float(text) <= 20)

@@ -1,0 +1,177 @@
+"""Tar archives as a source: read with limits, and never unpacked to files with a name."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO
+
+from fer_core.dataset.readers import sources
+from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, inside_path
+from fer_core.dataset.readers.bounded_reader import BoundedReader
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.sources import ByteStream, is_hidden
+from fer_core.errors import InputError
+
+#: Maximum size of an extended header, which is read in one call.
+_MAX_HEADER_BYTES = 2**20
+_BLOCK = tarfile.BLOCKSIZE
+
+_INCOMPLETE = "it ends before its end marker"
+
+
+class _Section(io.RawIOBase):
+    """A part of a file, as a file."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file = file
+        self._position, self._end = start, start + size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        # Other members may have been read since the last call.
+        self._file.seek(self._position)
+        content = self._file.read(min(len(buffer), self._end - self._position))
+        if not content and self._position < self._end:
+            raise EOFError(_INCOMPLETE)
+        buffer[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+
+class TarSource:
+    """A tar archive that is not compressed.
+
+    Args:
+        file: The open archive, which this source closes.
+        label: Its name in messages.
+    """
+
+    def __init__(self, file: BinaryIO, label: str) -> None:
+        self._file = file
+        self.label = label
+        #: Position and size of the content of each member.
+        self._members: dict[str, tuple[int, int]] = {}
+
+    def names(self, problems: ProblemLog) -> list[str]:
+        """See ``Source``."""
+        self._members = {}
+        folders: set[str] = set()
+        count = total = 0
+        try:
+            for member in _members(self._file):
+                count += 1
+                total += member.size
+                self._check_limits(count, total)
+                name = inside_path(member.name)
+                skip = self._skip_reason(member, name)
+                if skip is not None:
+                    problems.add(member.name, skip)
+                elif name is not None and member.isdir():
+                    folders.add(name)
+                elif name is not None and not is_hidden(name):
+                    self._members[name] = member.offset_data, member.size
+        except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"{self.label} is not a complete tar archive ({error_text(error)}); download or "
+                "pack it again."
+            ) from error
+        sources.note_empty_folders(folders, self._members, problems)
+        return sorted(self._members)
+
+    def _check_limits(self, count: int, total: int) -> None:
+        if count > sources.MAX_FILES:
+            raise InputError(
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
+            )
+        if total > sources.MAX_TOTAL_BYTES:
+            raise InputError(
+                f"{self.label} would unpack to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
+                "pack less."
+            )
+
+    def _skip_reason(self, member: tarfile.TarInfo, name: str | None) -> SkipReason | None:
+        """Return why a member must not be read; its path and kind are checked before its content.
+
+        The folder of the archive itself (``./``) has no name, and is not a problem.
+        """
+        if member.issym() or member.islnk():
+            return sources.LINK
+        if name is None:
+            return None if member.isdir() and member.name.strip("./") == "" else OUTSIDE
+        if member.isdir():
+            return None
+        if not member.isreg() or member.issparse():
+            return sources.NO_FILE
+        return REPEATED if name in self._members else None
+
+    def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
+        """See ``Source``."""
+        for name in names:
+            start, size = self._members[name]
+            if size > sources.MAX_FILE_BYTES:
+                yield name, sources.too_large()
+                continue
+            try:
+                self._file.seek(start)
+                content = self._file.read(size)
+            except OSError as error:
+                yield name, SkipReason(f"cannot be read ({error.strerror})", "cannot be read")
+                continue
+            if len(content) < size:
+                yield name, SkipReason("is cut short in the archive")
+            else:
+                yield name, content
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[ByteStream]:
+        """See ``Source``."""
+        start, size = self._members[name]
+        with io.BufferedReader(_Section(self._file, start, size)) as stream:
+            yield ByteStream(stream, size)
+
+    def close(self) -> None:
+        """See ``Source``."""
+        self._file.close()
+
+
+def is_tar(file: BinaryIO | IO[bytes]) -> bool:
+    """Return True if a file begins like a tar archive; its position is restored."""
+    position = file.tell()
+    block = file.read(_BLOCK)
+    file.seek(position)
+    if len(block) < _BLOCK or not block.strip(b"\0"):
+        return False
+    try:
+        # The checksum is in the header, of old kinds without a signature as well.
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of an archive.
+
+    Raises:
+        TarError: The archive is damaged.
+        EOFError: It is cut short.
+    """
+    file.seek(0)
+    # Extended headers state their own size, and tarfile reads as much as they state.
+    reader = BoundedReader(file, _MAX_HEADER_BYTES, tarfile.ReadError("a header is too large"))
+    with tarfile.open(fileobj=reader, mode="r:", errorlevel=2) as archive:
+        while (member := archive.next()) is not None:
+            # Otherwise the archive keeps all of them.
+            archive.members = []
+            yield member
+        end = archive.offset
+    # tarfile ends without an error at a header that is damaged or cut short.
+    file.seek(end)
+    block = file.read(_BLOCK)
+    if block.strip(b"\0") or 0 < len(block) < _BLOCK:
+        raise EOFError(_INCOMPLETE)

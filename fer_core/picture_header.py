@@ -1,0 +1,60 @@
+"""The format of a picture, from the first bytes of its file and not from its name."""
+
+from __future__ import annotations
+
+import re
+
+#: Number of bytes that ``picture_format`` needs.
+HEADER_BYTES = 64
+
+#: Brands of the container format that HEIC and AVIF pictures share with video.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_AVIF_BRANDS = (b"avif", b"avis")
+_SIGNATURES = (
+    (b"\xff\xd8", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),  # BigTIFF
+    (b"MM\x00+", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+)
+#: Netpbm: PBM, PGM and PPM as text or binary, PAM, and PFM.
+_NETPBM = re.compile(rb"P(?:[1-6][ \t\r\n]+[\d#]|7\n|[Ff][ \t\r\n]+\d)")
+#: The lengths of the second header of a BMP file. Its signature alone, "BM", also begins texts.
+_BMP_HEADER_LENGTHS = (12, 16, 40, 52, 56, 64, 108, 124)
+
+
+def picture_format(beginning: bytes) -> str | None:
+    """Return the format of a picture, such as ``"JPEG"``; None if it is not a picture.
+
+    Args:
+        beginning: The first ``HEADER_BYTES`` of the file, or all of it.
+    """
+    for signature, name in _SIGNATURES:
+        if beginning.startswith(signature):
+            return name
+    if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
+        return "WebP"
+    if beginning[:2] == b"BM" and beginning[14:18] in {
+        length.to_bytes(4, "little") for length in _BMP_HEADER_LENGTHS
+    }:
+        return "BMP"
+    if _NETPBM.match(beginning):
+        return "Netpbm"
+    return phone_format(beginning)
+
+
+def phone_format(content: bytes) -> str | None:
+    """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None."""
+    if content[4:8] != b"ftyp":
+        return None
+    # The first brand may be a general one, followed by those that the file is compatible with.
+    length = min(int.from_bytes(content[:4], "big"), 256)
+    brands = [content[8:12], *(content[at : at + 4] for at in range(16, length, 4))]
+    if any(brand in _AVIF_BRANDS for brand in brands):
+        return "AVIF"
+    return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else None

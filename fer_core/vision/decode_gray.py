@@ -1,0 +1,45 @@
+"""Decode a picture to gray, as the pictures of a dataset are stored."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_core.errors import InputError
+from fer_core.picture_header import phone_format
+
+
+def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Decode a picture in this process, without a time limit.
+
+    OpenCV decodes every format that it supports, because its values of gray are those of FER2013
+    and of all datasets so far; Pillow decodes the pictures of phones, and applies their rotation.
+
+    Args:
+        content: The whole file.
+        name: The file's name, for messages.
+
+    Returns:
+        Gray, uint8 ``[height, width]``, contiguous; of several frames the first.
+
+    Raises:
+        InputError: The content is not a supported picture, or is damaged.
+    """
+    if phone_format(content) is None:
+        picture = None
+        with suppress(cv2.error):
+            picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if picture is not None:
+            return np.ascontiguousarray(picture, np.uint8)
+    # Imported here: a machine that only trains may lack Pillow.
+    try:
+        from fer_core.vision.decode import decode_directly
+    except ImportError as error:
+        raise InputError(
+            f"{name} cannot be read without Pillow; run 'pip install pillow pillow-heif'."
+        ) from error
+    color = decode_directly(content, name)
+    return np.ascontiguousarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
