@@ -17,6 +17,8 @@ from fer_core.vision.detector_files import (
     yunet_path,
 )
 from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.address import forget
+from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -46,11 +48,13 @@ def choose_bundle(settings: Settings) -> Bundle | None:
                 icon=":material/warning:",
             )
     names = sorted(bundles, key=lambda name: name != default)
-    name = st.selectbox(
+    name = kept_selectbox(
         "Model",
         names,
-        format_func=lambda name: bundle_title(bundles[name]),
         key="model",
+        name="model",
+        is_always_shown=True,
+        format_func=lambda name: bundle_title(bundles[name]),
         help="The model that classifies the faces. The accuracy is that on the validation images "
         "of its training data, against the labels or, for a model that learned annotator votes, "
         "against their plurality. The default model is first.",
@@ -80,14 +84,13 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
     """Draw the emphasis on rare classes; without a class prior there is nothing to choose."""
     if bundle is None or bundle.calibration.class_prior is None:
         return "default"
-    # A pill that is clicked again is no longer selected; ``required`` keeps one.
-    emphasis: Emphasis = st.segmented_control(
+    emphasis: Emphasis = kept_segments(
         "Emphasis on rare classes",
         EMPHASES,
-        default="default",
-        required=True,
-        format_func=lambda name: _EMPHASIS_TITLES[name],
         key="emphasis",
+        name="emphasis",
+        default="default",
+        format_func=lambda name: _EMPHASIS_TITLES[name],
         help="Rare classes, such as fear and disgust, are found more often and common ones, such "
         "as neutral, less often. Default: as the model was calibrated, for the best macro F1. "
         "Strong suits posed expressions.",
@@ -97,11 +100,12 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
 
 def choose_detector(settings: Settings) -> str:
     """Draw the list of face detectors, and a download button if the accurate one is missing."""
-    name: str = st.selectbox(
+    name = kept_selectbox(
         "Face detector",
         detector_names(settings),
-        format_func=lambda name: DETECTOR_TITLES[name],
         key="detector",
+        name="detector",
+        format_func=lambda name: DETECTOR_TITLES[name],
         help="Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar "
         "cascade, with which FER2013 was cropped and which many published systems use.",
     )
@@ -125,6 +129,6 @@ def _offer_yunet(settings: Settings) -> None:
                 show_error(error)
             else:
                 # Draw the list above again, with the new detector selected.
-                del st.session_state["detector"]
+                forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

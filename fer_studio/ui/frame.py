@@ -10,6 +10,7 @@ import streamlit as st
 
 from fer_studio.paths import PAGES_FOLDER
 from fer_studio.ui.access import admission, show_person, show_refusal, show_warning_without_login
+from fer_studio.ui.address import address_part, open_address
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -103,7 +104,8 @@ def run_app() -> None:
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
     try:
-        page.run()
+        with address_part():
+            page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
         _start_pending_work()
@@ -150,6 +152,7 @@ def open_page(name: str) -> PageEntry:
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
     st.title(entry.title)
+    open_address(name)
     visitor = admission()
     if not visitor.may_open(name):
         show_refusal(visitor)

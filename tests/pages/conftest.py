@@ -1,8 +1,10 @@
 """The pages without a browser, in an empty home of their own."""
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import streamlit as st
@@ -54,5 +56,22 @@ def open_app() -> OpenApp:
 
     def call(script: str = "app.py") -> AppTest:
         return AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180).run()
+
+    return call
+
+
+@pytest.fixture
+def address_of() -> Callable[[AppTest], dict[str, str]]:
+    """``address_of(app)``: the parameters that the page shows in the browser's address."""
+
+    def call(app: AppTest) -> dict[str, str]:
+        sent = [
+            json.loads(one.proto.json)
+            for one in app.get("bidi_component")
+            if one.proto.component_name == "fer_studio_address"
+        ]
+        # Fragments that were not run alone leave the address to the page.
+        (query,) = [one["query"] for one in sent if one["page"]]
+        return dict(parse_qsl(query))
 
     return call

@@ -470,3 +470,72 @@ def test_a_jump_to_the_page_through_the_app_looks_the_same(
     app.switch_page("pages/analyze.py").run()
     assert_sound(app)
     assert [element.label for element in app.sidebar.selectbox] == before
+
+
+def leave_and_return(app: AppTest) -> AppTest:
+    app.switch_page("pages/dataset.py").run()
+    app.switch_page("pages/analyze.py").run()
+    assert_sound(app)
+    return app
+
+
+def is_unsaved(app: AppTest) -> bool:
+    (sent,) = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    return bool(sent["unsaved"])
+
+
+def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_removed(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = upload(open_app(), ("one.jpg", astronaut()), ("two.jpg", two_astronauts()))
+    seen = charts(app)
+    monkeypatch.setattr(
+        "fer_studio.ui.analyze.analysis.analyze_photo", lambda *_: pytest.fail("analyzed again")
+    )
+    leave_and_return(app)
+    assert "2 photos from before" in plain(app.caption)
+    assert charts(app) == seen
+    assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "two.jpg"]
+    monkeypatch.undo()
+    # More photos are added to them.
+    upload(leave_and_return(app), ("three.jpg", wall()))
+    assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "two.jpg", "three.jpg"]
+    app.button(key="remove_kept_uploads").click().run()
+    assert_sound(app)
+    assert not app.dataframe
+    leave_and_return(app)
+    assert "1 photo from before" in plain(app.caption)
+    app.button(key="remove_kept_uploads").click().run()
+    assert "Drop photos above" in plain(app.markdown)
+    assert app.session_state["photo_results"] == {}
+
+
+def test_photos_over_the_memory_limit_are_not_kept_and_the_page_says_so(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_KEPT_MB", 1)
+    app = upload(open_app(), ("small.jpg", wall()), ("large.jpg", b"x" * 2_000_000))
+    leave_and_return(app)
+    assert "One photo was not kept while you were on another page" in plain(app.warning)
+    assert "1 photo from before" in plain(app.caption)
+    assert [photo.name for photo in app.session_state["kept_uploads"].earlier] == ["small.jpg"]
+
+
+def test_the_browser_asks_before_results_are_lost_until_they_are_downloaded(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    assert not is_unsaved(app)  # everybody has the sample
+    upload(app, ("one.jpg", astronaut()))
+    assert is_unsaved(app)
+    app.switch_page("pages/dataset.py").run()
+    assert is_unsaved(app)
+    app.switch_page("pages/analyze.py").run()
+    app.download_button(key="download_csv").click().run()
+    assert not is_unsaved(app)
+    upload(app, ("two.jpg", wall()))
+    assert is_unsaved(app)
+    app.button(key="remove_kept_uploads").click().run()
+    app.file_uploader[0].set_value([]).run()
+    assert not is_unsaved(app)

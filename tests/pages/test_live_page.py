@@ -315,6 +315,32 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
     assert {line["person"] for line in lines} == {"1"}
 
 
+def is_unsaved(app: AppTest) -> bool:
+    """Whether the browser asks before it closes the tab."""
+    sent = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    return any(one["unsaved"] for one in sent)
+
+
+def test_the_record_survives_a_visit_to_another_page_and_the_browser_asks_until_it_is_saved(
+    playing: AppTest,
+) -> None:
+    assert is_unsaved(playing)
+    rows = len(processor(playing).record)
+    playing.switch_page("pages/dataset.py").run()
+    assert is_unsaved(playing)
+    playing.switch_page("pages/live.py").run()
+    assert_sound(playing)
+    assert len(processor(playing).record) == rows
+    assert len(playing.dataframe[0].value) == rows
+    # A download of all rows saves them, but not the rows that a stream adds afterwards.
+    set_state(playing)
+    playing.download_button(key="live_csv").click().run()
+    assert not is_unsaved(playing)
+    set_state(playing, playing=True)
+    playing.run()
+    assert is_unsaved(playing)
+
+
 def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
     (button,) = [button for button in playing.main.button if button.label == "Clear the record"]
     button.click().run()

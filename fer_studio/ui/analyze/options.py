@@ -10,6 +10,7 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_studio.ui.choices import DETECTOR_TITLES, choose_bundle, choose_detector, choose_emphasis
+from fer_studio.ui.kept import kept_toggle
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
 
@@ -37,9 +38,10 @@ def choose_options(settings: Settings) -> Options | None:
         bundle = choose_bundle(settings)
         emphasis = choose_emphasis(bundle)
         detector = choose_detector(settings)
-        is_whole = st.toggle(
+        is_whole = kept_toggle(
             "Skip face detection (already cropped)",
             key="whole",
+            name="cropped",
             help="Classifies each picture as one cropped face. Small square pictures in which no "
             "face is detected are always classified like this.",
         )

@@ -15,6 +15,7 @@ from fer_core.phrases import capitalized
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -38,14 +39,10 @@ def show_overview(dataset: OpenDataset) -> None:
     left, right = st.columns(2)
     with left:
         present = [split for split in SPLITS if overview.counts[split]]
-        split = st.segmented_control(
-            "Images per class in",
-            present,
-            default=present[0] if present else None,
-            required=bool(present),
-            key="overview_split",
-        )
-        if split:
+        if present:
+            split = kept_segments(
+                "Images per class in", present, key="overview_split", name="split", noun="split"
+            )
             counts = overview.counts[split]
             st.plotly_chart(
                 count_bars(counts, split),

@@ -20,6 +20,7 @@ from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
+from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
@@ -53,15 +54,14 @@ def show_votes(dataset: OpenDataset) -> None:
     _ERROR.show()
     _show_metrics(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
-    view = st.segmented_control(
+    view = kept_segments(
         "View",
         ["distributions", *findings],
+        key="votes_view",
+        name="view",
         format_func=lambda kind: (
             "Faces with their votes" if kind == "distributions" else findings[kind].title
         ),
-        default="distributions",
-        required=True,
-        key="votes_view",
         label_visibility="collapsed",
     )
     if view in findings:

@@ -7,16 +7,16 @@ import logging
 import numpy as np
 import streamlit as st
 
-from fer_core.bundle import Bundle, list_bundles
+from fer_core.bundle import Bundle
 from fer_core.calibration import Emphasis
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import MAX_SMOOTHING_SECONDS, LiveControls
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.detect import detector_names
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import address_part
 from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
@@ -36,23 +36,9 @@ def choose_controls(session: LiveSession, settings: Settings) -> bool:
         shows the reason.
     """
     session.is_waiting = False
-    _restore_choices(session, settings)
     _controls(session, settings)
     session.is_waiting = session.processor is None
     return not session.is_waiting
-
-
-def _restore_choices(session: LiveSession, settings: Settings) -> None:
-    """Select the model and detector in use again after a page change."""
-    available = {
-        "model": {bundle.name for bundle in list_bundles(settings)}
-        if session.selected_names
-        else set(),
-        "detector": set(detector_names(settings)),
-    }
-    for key, name in session.selected_names.items():
-        if key not in st.session_state and name in available[key]:
-            st.session_state[key] = name
 
 
 # A fragment: a change reruns only this function and does not interrupt the stream.
@@ -60,7 +46,7 @@ def _restore_choices(session: LiveSession, settings: Settings) -> None:
 def _controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
     previous_key = session.analyzer_key
-    with st.sidebar:
+    with st.sidebar, address_part("live_controls"):
         bundle = choose_bundle(settings)
         emphasis = choose_emphasis(bundle)
         detector = choose_detector(settings)
@@ -154,7 +140,6 @@ def _open_chosen(
         )
     else:
         session.analyzer, session.analyzer_key, session.problem = analyzer, key, None
-        session.selected_names = {"model": bundle.name, "detector": detector}
         return
     if session.analyzer is None:
         show_error(session.problem)

@@ -16,6 +16,7 @@ from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import set_unsaved
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
@@ -26,7 +27,9 @@ _CHARTS_SECONDS = 6.0
 _TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
 _MAX_TIMELINES = 3
-_CLEARED = "live_record_cleared"
+_CHANGED = "live_record_changed"
+#: Session state: the time of the last row that was downloaded.
+_SAVED = "live_record_saved"
 #: Maximum number of persons in the chart: those seen longest, because a face that appears for a
 #: moment also gets a number.
 _MAX_SHARES = 8
@@ -37,6 +40,9 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
     st.header("This session", divider="gray")
     is_active = session.is_active
+    newest = _newest(record)
+    # While a stream is active, there are new rows with every frame.
+    set_unsaved("record", is_active or newest not in (None, st.session_state.get(_SAVED)))
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
     st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
@@ -61,8 +67,8 @@ def _show_charts(record: SessionRecord) -> None:
 def _show_rows(record: SessionRecord) -> None:
     leave_if_refused("live")
     rows = record.rows()
-    if st.session_state.pop(_CLEARED, False):
-        st.rerun()  # the charts belong to another fragment
+    if st.session_state.pop(_CHANGED, False):
+        st.rerun()  # the charts belong to another fragment, and the address to the page
     if not len(rows):
         st.caption(
             "While the camera runs, times, boxes and probabilities of every face are recorded "
@@ -108,6 +114,7 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
             "live-emotions.csv",
             key="live_csv",
             hint="One row per face and time: time, person, box, label and all probabilities.",
+            on_save=lambda: _mark_saved(record),
         )
         offer_download(
             "JSON",
@@ -115,6 +122,7 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
             "live-emotions.json",
             key="live_json",
             hint="The same, with the shares of time above.",
+            on_save=lambda: _mark_saved(record),
         )
         st.button(
             "Clear the record",
@@ -138,7 +146,18 @@ def _show_downloads(record: SessionRecord, rows: RecordRows) -> None:
 
 def _clear(record: SessionRecord) -> None:
     record.clear()
-    st.session_state[_CLEARED] = True
+    st.session_state[_CHANGED] = True
+
+
+def _mark_saved(record: SessionRecord) -> None:
+    st.session_state[_SAVED] = _newest(record)
+    st.session_state[_CHANGED] = True
+
+
+def _newest(record: SessionRecord) -> float | None:
+    """Return the time of the last row; None if there is none."""
+    rows = record.rows()
+    return float(rows.seconds[-1]) if len(rows) else None
 
 
 def _show_table(rows: RecordRows) -> None:

@@ -31,7 +31,6 @@ class LiveSession:
         processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
         analyzer_key: Identifies model and detector by name and file version.
-        selected_names: Names of model and detector, by the key of their widget in the sidebar.
         is_waiting: True if the page was drawn without a model.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
         problem: A sentence that says why the latest selected model or detector cannot be used.
@@ -44,7 +43,6 @@ class LiveSession:
     processor: LiveProcessor | None = None
     analyzer: Analyzer | None = None
     analyzer_key: tuple[str, ...] | None = None
-    selected_names: dict[str, str] = field(default_factory=dict)
     is_waiting: bool = False
     takes_snapshots: bool = False
     problem: str | None = None

@@ -28,7 +28,7 @@ from fer_core.training.registry import (
 from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import choose_by_address
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.actions import show_actions, show_details
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
@@ -77,12 +77,14 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """Draw the select box of runs: running ones first, then pending ones, then the newest."""
     ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
     by_id = {run.id: run for run in ordered}
-    chosen = choose_by_address(
+    chosen = kept_selectbox(
         "Run",
         list(by_id),
         key=RUN,
-        title=lambda run_id: run_title(by_id[run_id]),
-        hint="Running runs come first, then pending ones, then the newest. The selection is part "
+        name="run",
+        is_always_shown=True,
+        format_func=lambda run_id: run_title(by_id[run_id]),
+        help="Running runs come first, then pending ones, then the newest. The selection is part "
         "of the page's address, so you can bookmark it.",
     )
     return by_id[chosen]
