@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.bundle import Bundle, default_bundle_name, find_bundle, list_bundles
 from fer_core.calibration import EMPHASES, Emphasis
@@ -23,10 +26,53 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
+_DETECTOR_HELP = (
+    "Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar cascade, "
+    "with which FER2013 was cropped and which many published systems use."
+)
 
 
-def choose_bundle(settings: Settings) -> Bundle | None:
+@dataclass(frozen=True)
+class ModelChoice:
+    """What a page analyzes faces with.
+
+    Attributes:
+        bundle: The model; None if there is none.
+        emphasis: The emphasis on rare classes.
+        detector: The name of the face detector.
+        more: The place for further settings of the page.
+    """
+
+    bundle: Bundle | None
+    emphasis: Emphasis
+    detector: str
+    more: DeltaGenerator
+
+
+def choose_model(settings: Settings) -> ModelChoice:
+    """Draw a bar with the model, the face detector, and a button with further settings."""
+    # Without labels, to be slim; every option names what it is.
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width=300):
+            bundle = choose_bundle(settings, is_in_bar=True)
+        # With the button next to it as wide as a phone.
+        with st.container(width=200):
+            detector = _choose_detector(settings)
+        more = st.popover("Settings", icon=":material/tune:", key="model_settings")
+    with more:
+        emphasis = choose_emphasis(bundle)
+        st.caption(f"Face detector. {_DETECTOR_HELP}")
+        if not is_yunet_available(settings) and may_edit():
+            _offer_yunet(settings)
+    return ModelChoice(bundle, emphasis, detector, more)
+
+
+def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | None:
     """Draw the selection of the model, the default one first.
+
+    Args:
+        settings: The folders of the app.
+        is_in_bar: True to draw no label; the options then begin with "Model".
 
     Returns:
         The model; None if there is none. In this case the page shows the reason.
@@ -54,7 +100,8 @@ def choose_bundle(settings: Settings) -> Bundle | None:
         key="model",
         name="model",
         is_always_shown=True,
-        format_func=lambda name: bundle_title(bundles[name]),
+        format_func=lambda name: f"{'Model: ' * is_in_bar}{bundle_title(bundles[name])}",
+        label_visibility="collapsed" if is_in_bar else "visible",
         help="The model that classifies the faces. The accuracy is that on the validation images "
         "of its training data, against the labels or, for a model that learned annotator votes, "
         "against their plurality. The default model is first.",
@@ -98,20 +145,16 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
     return emphasis
 
 
-def choose_detector(settings: Settings) -> str:
-    """Draw the list of face detectors, and a download button if the accurate one is missing."""
-    name = kept_selectbox(
+def _choose_detector(settings: Settings) -> str:
+    return kept_selectbox(
         "Face detector",
         detector_names(settings),
         key="detector",
         name="detector",
-        format_func=lambda name: DETECTOR_TITLES[name],
-        help="Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar "
-        "cascade, with which FER2013 was cropped and which many published systems use.",
+        format_func=lambda name: f"Detector: {DETECTOR_TITLES[name].split()[0]}",
+        label_visibility="collapsed",
+        help=_DETECTOR_HELP,
     )
-    if not is_yunet_available(settings) and may_edit():
-        _offer_yunet(settings)
-    return name
 
 
 def _offer_yunet(settings: Settings) -> None:

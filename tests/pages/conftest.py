@@ -52,10 +52,13 @@ def home(empty_home: Settings, write_bundle_folder: Callable[..., Path]) -> Sett
 
 @pytest.fixture
 def open_app() -> OpenApp:
-    """``open_app()``: the app as a visitor first sees it; ``open_app("pages/analyze.py")``."""
+    """``open_app()``: the analyze page of the app; ``open_app("pages/live.py")``: a file alone."""
 
     def call(script: str = "app.py") -> AppTest:
-        return AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180)
+        if script == "app.py":
+            app.switch_page("pages/analyze.py")
+        return app.run()
 
     return call
 

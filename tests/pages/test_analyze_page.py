@@ -80,10 +80,8 @@ def test_the_page_is_the_same_through_the_app_and_by_its_own_file(
 ) -> None:
     app = open_app(script)
     assert_sound(app)
-    assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [toggle.label for toggle in app.sidebar.toggle] == [
-        "Skip face detection (already cropped)"
-    ]
+    assert [box.label for box in app.main.selectbox] == ["Model", "Face detector"]
+    assert [toggle.label for toggle in app.main.toggle] == ["Skip face detection (already cropped)"]
     assert [box.label for box in app.file_uploader] == ["Photos with faces"]
     assert "banned in the European Union" in plain(app.caption)
 
@@ -94,7 +92,7 @@ def test_the_empty_state_explains_the_page_and_offers_a_sample(
     app = open_app()
     assert_sound(app)
     assert "Drop photos above" in plain(app.markdown)
-    assert [button.label for button in app.main.button] == ["Try a sample picture"]
+    assert app.button(key="choose_sample").label == "Try a sample picture"
     assert not app.error
     assert not app.get("plotly_chart")
     assert not app.download_button
@@ -120,16 +118,16 @@ def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert not app.sidebar.get("button_group")
+    assert not app.main.get("button_group")
     prior = (0.16, 0.01, 0.03, 0.3, 0.1, 0.1, 0.3)
     write_calibration(home.models_root / "small", Calibration(1.0, prior, 0.25), "validation")
     app = open_app()
-    (emphasis,) = app.sidebar.get("button_group")
+    (emphasis,) = app.main.get("button_group")
     assert emphasis.label == "Emphasis on rare classes"
     app.button(key="choose_sample").click().run()
     neutral = []
     for choice in ("none", "default", "strong"):
-        app.sidebar.get("button_group")[0].set_value(choice).run()
+        app.main.get("button_group")[0].set_value(choice).run()
         assert_sound(app)
         neutral.append(int(str(charts(app)[0]["neutral"]).removesuffix(" %")))
     # The commonest emotion loses what rarer ones gain.
@@ -434,8 +432,8 @@ def test_without_yunets_file_a_download_is_offered_and_haar_is_used(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="detector").options == ["Basic"]
-    assert [button.label for button in app.sidebar.button] == ["Download YuNet"]
+    assert app.selectbox(key="detector").options == ["Detector: Basic"]
+    assert app.button(key="download_yunet").label == "Download YuNet"
 
 
 def test_a_download_that_fails_is_one_sentence(
@@ -466,10 +464,10 @@ def test_a_jump_to_the_page_through_the_app_looks_the_same(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    before = [element.label for element in app.sidebar.selectbox]
+    before = [element.label for element in app.main.selectbox]
     app.switch_page("pages/analyze.py").run()
     assert_sound(app)
-    assert [element.label for element in app.sidebar.selectbox] == before
+    assert [element.label for element in app.main.selectbox] == before
 
 
 def leave_and_return(app: AppTest) -> AppTest:

@@ -157,7 +157,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
         with notice:
             st.warning(
                 f"No face found in {plain_text(result.file)} with the detector "
-                f"“{detector}”. Try another detector in the sidebar, a sharper or larger photo, or "
+                f"“{detector}”. Try another detector above, a sharper or larger photo, or "
                 "one in which faces look at the camera.",
                 icon=":material/face:",
             )

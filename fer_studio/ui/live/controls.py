@@ -17,7 +17,7 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import address_part
-from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
+from fer_studio.ui.choices import choose_model
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -29,7 +29,7 @@ _CAMERA_SHAPE = (480, 640, 3)
 
 
 def choose_controls(session: LiveSession, settings: Settings) -> bool:
-    """Draw the sidebar and apply its values.
+    """Draw the controls and apply their values.
 
     Returns:
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
@@ -46,10 +46,11 @@ def choose_controls(session: LiveSession, settings: Settings) -> bool:
 def _controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
     previous_key = session.analyzer_key
-    with st.sidebar, address_part("live_controls"):
-        bundle = choose_bundle(settings)
-        emphasis = choose_emphasis(bundle)
-        detector = choose_detector(settings)
+    # Without a gap above the element that updates the address.
+    with st.container(gap=None), address_part("live_controls"):
+        choice = choose_model(settings)
+    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
+    with choice.more:
         minimum_confidence = st.slider(
             "Minimum confidence",
             0,
@@ -115,7 +116,7 @@ def _open_chosen(
         session.problem = None
         if session.analyzer is None:
             st.info(
-                "Live needs a model to classify the faces. There is none yet: see the sidebar.",
+                "Live needs a model to classify the faces. There is none yet: see above.",
                 icon=":material/model_training:",
             )
         return
