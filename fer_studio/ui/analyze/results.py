@@ -45,10 +45,10 @@ def _show_summary(results: list[PhotoResult]) -> None:
     failed = [result for result in results if result.error is not None]
     faceless = sum(1 for result in results if result.error is None and not result.faces)
     with st.container(horizontal=True):
-        st.metric("Photos", len(results), border=True)
-        st.metric("Faces", face_count, border=True)
-        st.metric("No face", faceless, border=True)
-        st.metric("Failed", len(failed), border=True)
+        st.metric("Photos", len(results), border=True, height="stretch")
+        st.metric("Faces", face_count, border=True, height="stretch")
+        st.metric("No face", faceless, border=True, height="stretch")
+        st.metric("Failed", len(failed), border=True, height="stretch")
     if failed:
         with st.expander(
             f"{len(failed)} of {len(results)} files could not be analyzed; the other results are "

@@ -73,14 +73,16 @@ def _show_metrics(dataset: OpenDataset) -> None:
             "Duplicate groups",
             f"{len(audit.groups):,}",
             border=True,
+            height="stretch",
             help="Images with exactly the same pixels.",
         )
         images = sum(len(group) for group in audit.groups)
-        st.metric("Duplicate images", f"{images:,}", border=True)
+        st.metric("Duplicate images", f"{images:,}", border=True, height="stretch")
         st.metric(
             "Conflicting groups",
             f"{len(audit.conflicting_groups):,}",
             border=True,
+            height="stretch",
             help="The same pixels under different labels: at least one of them is wrong.",
         )
         for split, rows in audit.leaked_rows.items():
@@ -88,10 +90,11 @@ def _show_metrics(dataset: OpenDataset) -> None:
                 f"{split.capitalize()} leaks",
                 f"{len(rows):,}",
                 border=True,
+                height="stretch",
                 help=f"Images of {split} that also appear in train: the results of a model on them "
                 f"are too optimistic.",
             )
-        st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True)
+        st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True, height="stretch")
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")

@@ -68,15 +68,19 @@ def _show_metrics(overview: Overview) -> None:
     evaluated_split = "validation" if sizes["validation"] else overview.reference
     majority = overview.majority_accuracy(evaluated_split)
     with st.container(horizontal=True):
-        st.metric("Images", f"{sum(sizes.values()):,}", border=True)
+        st.metric("Images", f"{sum(sizes.values()):,}", border=True, height="stretch")
         for split in SPLITS:
             st.metric(
-                split.capitalize(), f"{sizes[split]:,}" if sizes[split] else "none", border=True
+                split.capitalize(),
+                f"{sizes[split]:,}" if sizes[split] else "none",
+                border=True,
+                height="stretch",
             )
         st.metric(
             "Imbalance",
             "none" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
             border=True,
+            height="stretch",
             help=f"Class imbalance: size of the largest class relative to the smallest, in "
             f"{overview.reference}.",
         )
@@ -84,6 +88,7 @@ def _show_metrics(overview: Overview) -> None:
             "Majority-class baseline",
             "none" if majority is None else f"{100 * majority:.1f} %",
             border=True,
+            height="stretch",
             help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
             f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
         )

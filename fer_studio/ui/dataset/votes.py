@@ -110,19 +110,23 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
-        st.metric("Images with votes", f"{len(voted):,} of {len(rows):,}", border=True)
+        st.metric(
+            "Images with votes", f"{len(voted):,} of {len(rows):,}", border=True, height="stretch"
+        )
         if len(voted):
             agreeing = np.mean(votes.plurality[voted] == faces.labels[voted])
             st.metric(
                 "Label is the most frequent answer",
                 f"{100 * agreeing:.1f} %",
                 border=True,
+                height="stretch",
                 help="Share of the images with votes.",
             )
             st.metric(
                 "Annotator agreement",
                 f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
                 border=True,
+                height="stretch",
                 help="Share of the most frequent answer, averaged over the images.",
             )
     chart, explanation = st.columns([3, 2], vertical_alignment="center")

@@ -206,6 +206,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
+            height="stretch",
             width=220,
             help="Share of the images that reach the minimum confidence (coverage).",
         )

@@ -108,12 +108,24 @@ def _compared(
 def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison) -> None:
     st.info(plain_text(comparison.sentence), icon=":material/balance:")
     with st.container(horizontal=True):
-        st.metric("Accuracy, first model", percent(comparison.first_accuracy), border=True)
-        st.metric("Accuracy, second model", percent(comparison.second_accuracy), border=True)
-        st.metric("Both correct", f"{comparison.both_correct:,}", border=True)
-        st.metric("Only first correct", f"{comparison.only_first:,}", border=True)
-        st.metric("Only second correct", f"{comparison.only_second:,}", border=True)
-        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True)
+        st.metric(
+            "Accuracy, first model",
+            percent(comparison.first_accuracy),
+            border=True,
+            height="stretch",
+        )
+        st.metric(
+            "Accuracy, second model",
+            percent(comparison.second_accuracy),
+            border=True,
+            height="stretch",
+        )
+        st.metric("Both correct", f"{comparison.both_correct:,}", border=True, height="stretch")
+        st.metric("Only first correct", f"{comparison.only_first:,}", border=True, height="stretch")
+        st.metric(
+            "Only second correct", f"{comparison.only_second:,}", border=True, height="stretch"
+        )
+        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True, height="stretch")
     st.caption(
         f"First model: {plain_text(comparison.first_name)}. Second model: "
         f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "

@@ -160,7 +160,13 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
             ("F1", curve.f1),
         ):
             value = float(values[threshold])
-            st.metric(title, number(None if np.isnan(value) else value), border=True, width=150)
+            st.metric(
+                title,
+                number(None if np.isnan(value) else value),
+                border=True,
+                height="stretch",
+                width=150,
+            )
     st.plotly_chart(
         threshold_lines(curve, name, threshold / 100, result.classes),
         key=f"threshold_chart_{name}",

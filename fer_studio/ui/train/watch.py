@@ -169,13 +169,22 @@ def _show_figures(run: RunSummary) -> None:
             "Best validation accuracy",
             format_percent(run.validation_accuracy),
             border=True,
+            height="stretch",
             help="At the best epoch, which the setting 'Select best epoch by' defines.",
         )
-        st.metric("Macro F1", "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}", border=True)
         st.metric(
-            "Best epoch", "-" if run.best_epoch is None else f"{run.best_epoch:,}", border=True
+            "Macro F1",
+            "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
+            border=True,
+            height="stretch",
         )
-        st.metric("Training time", format_duration(run.seconds), border=True)
+        st.metric(
+            "Best epoch",
+            "-" if run.best_epoch is None else f"{run.best_epoch:,}",
+            border=True,
+            height="stretch",
+        )
+        st.metric("Training time", format_duration(run.seconds), border=True, height="stretch")
     if not run.is_active:
         return
     status = run.status
@@ -185,6 +194,7 @@ def _show_figures(run: RunSummary) -> None:
             "Speed",
             "-" if speed is None else f"{speed:,.0f}/s",
             border=True,
+            height="stretch",
             help="Images per second",
         )
         use = _resources(run)
@@ -193,12 +203,14 @@ def _show_figures(run: RunSummary) -> None:
             "CPU",
             "-" if use is None or share is None else f"{share:.1f} of {use.cores}",
             border=True,
+            height="stretch",
             help="Cores used by this training",
         )
         st.metric(
             "Memory",
             "-" if use is None else format_bytes(use.memory_bytes),
             border=True,
+            height="stretch",
             help="Physical memory of the training's process"
             + (
                 "" if use is None else f"; the machine has {format_bytes(use.machine_memory_bytes)}"
