@@ -14,8 +14,8 @@ from fer_studio.ui.messages import show_error
 
 _SWITCH = "live_recording"
 _WAS_RUNNING = "live_was_recording"
-#: Session state: the hash of the recording that was downloaded last, and whether one was downloaded or
-#: discarded since the page was drawn.
+#: Session state: the hash of the recording that was downloaded last, and whether one was downloaded
+#: or discarded since the page was drawn.
 _SAVED, _CHANGED = "live_recording_saved", "live_recording_changed"
 
 
