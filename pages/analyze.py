@@ -8,11 +8,16 @@ collection = collect_photos()
 
 # Imported after the first elements are drawn: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
-from fer_studio.ui.analyze.analysis import analyze_photos, discard_results_except
+from fer_studio.ui.analyze.analysis import (
+    analyze_photos,
+    discard_results_except,
+    update_unsaved,
+)
 from fer_studio.ui.analyze.options import choose_options
 from fer_studio.ui.analyze.results import show_results
 
 discard_results_except(collection.held)
+update_unsaved(collection.photos)
 options = choose_options(load_settings())
 if not collection.photos:
     show_empty_state()

@@ -1,18 +1,16 @@
 """Train: configure, launch, watch, compare and search."""
 
-import streamlit as st
-
 from fer_studio.ui.frame import open_page, show_responsible_use
+from fer_studio.ui.kept import kept_segments
 
 open_page("train")
 VIEWS = ("New training", "Runs", "Compare", "Search")
-view = st.segmented_control(
+view = kept_segments(
     "Section",
     VIEWS,
-    default=VIEWS[0],
-    required=True,
     key="view",
-    bind="query-params",
+    name="view",
+    write=lambda title: title.lower().replace(" ", "-"),
     label_visibility="collapsed",
 )
 

@@ -86,6 +86,7 @@ ENTRY_POINTS = {"commands", "__main__"}
 #: The parts of ui that belong to one page, and the other pages whose parts each may import.
 #: Snapshots of the live page are photos.
 PAGES: dict[str, set[str]] = {
+    "home": set(),
     "analyze": set(),
     "live": {"analyze"},
     "video": set(),

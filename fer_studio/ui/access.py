@@ -137,12 +137,12 @@ def _log_closed(reason: str) -> None:
 
 
 def show_person(visitor: Admission) -> None:
-    """Show the visitor's address and role in the sidebar, with a logout button."""
+    """Show the visitor's address and role, with a logout button."""
     if not visitor.is_logged_in:
         return
-    with st.sidebar.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         role = "" if visitor.role is Role.NONE else f", {visitor.role.name.lower()}"
-        st.caption(f"{plain_text(visitor.person or 'Logged in')}{role}", width="stretch")
+        st.caption(f"{plain_text(visitor.person or 'Logged in')}{role}", width="content")
         _offer_logout("logout")
 
 

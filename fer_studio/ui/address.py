@@ -1,36 +1,249 @@
-"""A selection that is part of the page's address, so that reloads and links restore it."""
+"""Selections that persist across pages and are part of the page's address.
+
+``keep`` is called before a widget. It gives the widget the value from the address, from an earlier
+visit to the page, or its default, in this order. The address is updated when the page is complete,
+so that reloads, the back button and shared links lead to the same view.
+
+An address is read when a visitor arrives at a page. It is written by a small component in the
+browser, because ``st.query_params`` adds an entry to the browser's history at every change: "back"
+would then lead through all selections, and would not leave a page that adds its defaults to the
+address.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from fer_studio.ui.text import plain_text
+
+Value = TypeVar("Value")
+
+_VISIT = "_visit"
+_SCRIPT = (Path(__file__).parent / "assets" / "address.js").read_text(encoding="utf-8")
+_WHOLE_PAGE = "page"
+#: Maximum length of an invalid value in a message.
+_MAX_SHOWN = 60
+
+_component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
 
 
-def choose_by_address(
-    label: str,
-    options: Sequence[str],
-    *,
-    key: str,
-    title: Callable[[str], str] = str,
-    hint: str | None = None,
-) -> str:
-    """Draw a select box whose value is stored in the address.
+@dataclass
+class _Shown:
+    """A value in the address: the part of the page that drew it, and its text; "" for default."""
 
-    Streamlit's own binding would store the title, which changes when a run is renamed.
+    part: str
+    text: str
+
+
+@dataclass
+class _Visit:
+    """The selections of one session.
+
+    Attributes:
+        memory: The values of all pages as text, by the name under which they are remembered.
+        page: The open page.
+        arrivals: How often a page was opened.
+        address: The parameters with which the open page was opened.
+        is_complete: True if a parameter that ``address`` lacks has its default: "back" leads to a
+            view, not only to a page.
+        settled: Keys of the widgets that have been drawn since the page was opened.
+        shown: The values in the address, by parameter.
+        part: The part of the page that is being drawn; "" between two runs.
+        runs: How often the page was drawn as a whole.
+        problems: What is wrong with the address, by the key of the widget.
+        notices: Where problems are shown.
+        shown_problems: Their elements, by the key of the widget.
+        unsaved: The kinds of results that would be lost with this tab.
+    """
+
+    memory: dict[str, str] = field(default_factory=dict)
+    page: str = ""
+    arrivals: int = 0
+    address: dict[str, str] = field(default_factory=dict)
+    is_complete: bool = False
+    settled: set[str] = field(default_factory=set)
+    shown: dict[str, _Shown] = field(default_factory=dict)
+    part: str = ""
+    runs: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+    notices: DeltaGenerator | None = None
+    shown_problems: dict[str, DeltaGenerator] = field(default_factory=dict)
+    unsaved: set[str] = field(default_factory=set)
+
+
+def _visit() -> _Visit:
+    visit: _Visit = st.session_state.setdefault(_VISIT, _Visit())
+    return visit
+
+
+def open_address(page: str) -> None:
+    """Read the address if the visitor has just arrived at a page; every page calls this first."""
+    visit = _visit()
+    context = get_script_run_ctx()
+    is_back = context is not None and context.is_history_navigation
+    if page != visit.page or is_back:
+        visit.arrivals += page != visit.page
+        visit.page = page
+        # A link to the page names no selections: the remembered ones apply.
+        visit.address = st.query_params.to_dict()
+        visit.is_complete = is_back
+        visit.settled.clear()
+        visit.problems.clear()
+    visit.shown.clear()
+    visit.notices = st.container()
+    visit.shown_problems.clear()
+    for key in visit.problems:
+        _show_problem(visit, key)
+
+
+@contextlib.contextmanager
+def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
+    """Draw a part of the page that can rerun alone, and update the address after it.
 
     Args:
-        label: The label of the select box.
-        options: At least one; the first is the default unless the session or the address has
-            another one.
-        key: The key in the session and in the address.
-        title: Returns the title of an option.
-        hint: The help text.
+        name: The name of the fragment; by default, the whole page is drawn.
     """
-    if st.session_state.get(key) not in options:
-        named = st.query_params.get(key)
-        st.session_state[key] = named if named in options else options[0]
-    chosen: str = st.selectbox(label, options, key=key, format_func=title, help=hint)
-    if st.query_params.get(key) != chosen:
-        st.query_params[key] = chosen
-    return chosen
+    visit = _visit()
+    outer, visit.part = visit.part, name
+    if name != _WHOLE_PAGE:
+        visit.shown = {key: one for key, one in visit.shown.items() if one.part != name}
+    try:
+        yield
+        # If the page is drawn as a whole, it updates the address once, at its end.
+        _update_address(visit, name, is_last=not outer)
+    finally:
+        visit.part = outer
+
+
+def _update_address(visit: _Visit, part: str, *, is_last: bool) -> None:
+    if part == _WHOLE_PAGE:
+        # The parameters were read by the widgets that they belong to.
+        visit.address, visit.is_complete = {}, False
+        visit.runs += 1
+    _component(
+        # Drawn in any case, so that the elements below keep their position.
+        key=f"address_{part}",
+        data={
+            "page": visit.page if is_last else "",
+            "query": urlencode({name: one.text for name, one in visit.shown.items() if one.text}),
+            "unsaved": bool(visit.unsaved),
+            # The browser ignores the same data, although a fragment may have changed the address.
+            "run": visit.runs,
+        },
+    )
+
+
+def keep(
+    key: str,
+    *,
+    name: str,
+    noun: str,
+    default: Value,
+    read: Callable[[str], Value],
+    write: Callable[[Value], str] = str,
+    describe: Callable[[Value], str] | None = None,
+    memory: str | None = None,
+    is_always_shown: bool = False,
+) -> str:
+    """Set the value of the widget that is drawn next; it is remembered and part of the address.
+
+    The widget must have no default value of its own.
+
+    Args:
+        key: The key of the widget.
+        name: The name of the parameter in the address.
+        noun: The name of the selection in messages, such as "dataset".
+        default: The value if there is no other one.
+        read: Returns a value from its text; raises ``LookupError`` or ``ValueError`` if the value
+            is not available.
+        write: Returns the text of a value; must be the inverse of ``read``.
+        describe: Returns a value as messages show it; by default, its text.
+        memory: The name under which the value is remembered; widgets of several pages with the same
+            name share their value. By default, the key.
+        is_always_shown: True to include the value in the address even if it is the default, because
+            the default is not always the same.
+
+    Returns:
+        The key.
+    """
+    visit = _visit()
+    memory = memory or key
+    is_arrival = key not in visit.settled
+    visit.settled.add(key)
+    text: str | None = None
+    if is_arrival and (name in visit.address or visit.is_complete):
+        text = visit.address.pop(name, None)
+    elif key in st.session_state:
+        text = _written(st.session_state[key], write)
+        # Another value was selected: the message about the former one does not apply any more.
+        if key in visit.problems and text != visit.memory.get(memory):
+            del visit.problems[key]
+            visit.shown_problems.pop(key).empty()
+    else:
+        text = visit.memory.get(memory)
+    value = default
+    if text is not None:
+        try:
+            value = read(text)
+        except (LookupError, ValueError):
+            _report(visit, key, f"{noun} {_shortened(text)}", (describe or write)(default))
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+    visit.memory[memory] = write(value)
+    is_shown = is_always_shown or value != default
+    visit.shown[name] = _Shown(visit.part, write(value) if is_shown else "")
+    return key
+
+
+def forget(key: str, *, memory: str | None = None) -> None:
+    """Forget a selection, for example after its object was deleted."""
+    st.session_state.pop(key, None)
+    _visit().memory.pop(memory or key, None)
+
+
+def arrivals() -> int:
+    """Return how often this session has opened a page; changes with the page, not with clicks."""
+    return _visit().arrivals
+
+
+def set_unsaved(results: str, is_unsaved: bool) -> None:
+    """State whether results would be lost with this tab; the browser then asks before it closes.
+
+    Args:
+        results: The kind of results, such as "photos".
+        is_unsaved: True if there are results that were not downloaded.
+    """
+    (_visit().unsaved.add if is_unsaved else _visit().unsaved.discard)(results)
+
+
+def _written(value: Value, write: Callable[[Value], str]) -> str:
+    """Return the text of a value; a client can send any value."""
+    try:
+        return write(value)
+    except (LookupError, TypeError, ValueError):
+        return str(value)
+
+
+def _report(visit: _Visit, key: str, what: str, instead: str) -> None:
+    visit.problems[key] = f"The {what} is not available; the page shows {instead} instead."
+    _show_problem(visit, key)
+
+
+def _show_problem(visit: _Visit, key: str) -> None:
+    assert visit.notices is not None  # every page begins with open_address
+    if key not in visit.shown_problems:
+        visit.shown_problems[key] = visit.notices.empty()
+    visit.shown_problems[key].warning(plain_text(visit.problems[key]), icon=":material/link_off:")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

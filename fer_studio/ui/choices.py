@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.bundle import Bundle, default_bundle_name, find_bundle, list_bundles
 from fer_core.calibration import EMPHASES, Emphasis
@@ -17,14 +20,59 @@ from fer_core.vision.detector_files import (
     yunet_path,
 )
 from fer_studio.ui.access import may_edit, require_editor
+from fer_studio.ui.address import forget
+from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
 DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
+_DETECTOR_HELP = (
+    "Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar cascade, "
+    "with which FER2013 was cropped and which many published systems use."
+)
 
 
-def choose_bundle(settings: Settings) -> Bundle | None:
+@dataclass(frozen=True)
+class ModelChoice:
+    """What a page analyzes faces with.
+
+    Attributes:
+        bundle: The model; None if there is none.
+        emphasis: The emphasis on rare classes.
+        detector: The name of the face detector.
+        more: The place for further settings of the page.
+    """
+
+    bundle: Bundle | None
+    emphasis: Emphasis
+    detector: str
+    more: DeltaGenerator
+
+
+def choose_model(settings: Settings) -> ModelChoice:
+    """Draw a bar with the model, the face detector, and a button with further settings."""
+    # Without labels, to be slim; every option names what it is.
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width=300):
+            bundle = choose_bundle(settings, is_in_bar=True)
+        # With the button next to it as wide as a phone.
+        with st.container(width=200):
+            detector = _choose_detector(settings)
+        more = st.popover("Settings", icon=":material/tune:", key="model_settings")
+    with more:
+        emphasis = choose_emphasis(bundle)
+        st.caption(f"Face detector. {_DETECTOR_HELP}")
+        if not is_yunet_available(settings) and may_edit():
+            _offer_yunet(settings)
+    return ModelChoice(bundle, emphasis, detector, more)
+
+
+def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | None:
     """Draw the selection of the model, the default one first.
+
+    Args:
+        settings: The folders of the app.
+        is_in_bar: True to draw no label; the options then begin with "Model".
 
     Returns:
         The model; None if there is none. In this case the page shows the reason.
@@ -46,11 +94,14 @@ def choose_bundle(settings: Settings) -> Bundle | None:
                 icon=":material/warning:",
             )
     names = sorted(bundles, key=lambda name: name != default)
-    name = st.selectbox(
+    name = kept_selectbox(
         "Model",
         names,
-        format_func=lambda name: bundle_title(bundles[name]),
         key="model",
+        name="model",
+        is_always_shown=True,
+        format_func=lambda name: f"{'Model: ' * is_in_bar}{bundle_title(bundles[name])}",
+        label_visibility="collapsed" if is_in_bar else "visible",
         help="The model that classifies the faces. The accuracy is that on the validation images "
         "of its training data, against the labels or, for a model that learned annotator votes, "
         "against their plurality. The default model is first.",
@@ -80,14 +131,13 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
     """Draw the emphasis on rare classes; without a class prior there is nothing to choose."""
     if bundle is None or bundle.calibration.class_prior is None:
         return "default"
-    # A pill that is clicked again is no longer selected; ``required`` keeps one.
-    emphasis: Emphasis = st.segmented_control(
+    emphasis: Emphasis = kept_segments(
         "Emphasis on rare classes",
         EMPHASES,
-        default="default",
-        required=True,
-        format_func=lambda name: _EMPHASIS_TITLES[name],
         key="emphasis",
+        name="emphasis",
+        default="default",
+        format_func=lambda name: _EMPHASIS_TITLES[name],
         help="Rare classes, such as fear and disgust, are found more often and common ones, such "
         "as neutral, less often. Default: as the model was calibrated, for the best macro F1. "
         "Strong suits posed expressions.",
@@ -95,19 +145,16 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
     return emphasis
 
 
-def choose_detector(settings: Settings) -> str:
-    """Draw the list of face detectors, and a download button if the accurate one is missing."""
-    name: str = st.selectbox(
+def _choose_detector(settings: Settings) -> str:
+    return kept_selectbox(
         "Face detector",
         detector_names(settings),
-        format_func=lambda name: DETECTOR_TITLES[name],
         key="detector",
-        help="Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar "
-        "cascade, with which FER2013 was cropped and which many published systems use.",
+        name="detector",
+        format_func=lambda name: f"Detector: {DETECTOR_TITLES[name].split()[0]}",
+        label_visibility="collapsed",
+        help=_DETECTOR_HELP,
     )
-    if not is_yunet_available(settings) and may_edit():
-        _offer_yunet(settings)
-    return name
 
 
 def _offer_yunet(settings: Settings) -> None:
@@ -125,6 +172,6 @@ def _offer_yunet(settings: Settings) -> None:
                 show_error(error)
             else:
                 # Draw the list above again, with the new detector selected.
-                del st.session_state["detector"]
+                forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

@@ -10,6 +10,10 @@ import streamlit as st
 
 from fer_studio.paths import PAGES_FOLDER
 from fer_studio.ui.access import admission, show_person, show_refusal, show_warning_without_login
+from fer_studio.ui.address import address_part, open_address
+
+#: Article 5 (1) (f) of the AI Act.
+_AI_ACT = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj#art_5"
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -21,18 +25,32 @@ class PageEntry:
     """A page of the app.
 
     Attributes:
-        name: Its file in ``pages/``, without the suffix, and its address.
+        name: Its file in ``pages/``, without the suffix.
         title: Its title in the navigation and the browser.
         help: Its purpose, in one or two sentences.
+        heading: The heading of the page; if empty, the title.
     """
 
     name: str
     title: str
     help: str
+    heading: str = ""
+
+    @property
+    def address(self) -> str:
+        """Its address; the home page has the shortest one, "/"."""
+        return "/" if self is PAGES[0] else f"/{self.name}"
 
 
-#: The pages in the order of the navigation. ``/`` redirects to the first one.
+#: The pages in the order of the navigation. The first one is the home page.
 PAGES = (
+    PageEntry(
+        "home",
+        "Home",
+        "What you can start with, and the state of your work: the default model, the datasets and "
+        "the last trainings.",
+        heading="Facial emotion recognition",
+    ),
     PageEntry(
         "analyze",
         "Analyze photos",
@@ -80,30 +98,28 @@ def run_app() -> None:
             PAGES_FOLDER / f"{entry.name}.py",
             title=entry.title,
             help=entry.help,
-            url_path=entry.name,
+            url_path=None if entry is PAGES[0] else entry.name,
+            default=entry is PAGES[0],
             # A page that the visitor may not use still answers, with the reason.
             visibility="visible" if visitor.may_open(entry.name) else "hidden",
         )
         for entry in PAGES
     ]
 
-    def go_to_first_page() -> None:
-        st.switch_page(pages[0])
-
-    # A default page answers at "/" only. This one redirects, so that the first page answers at
-    # both addresses.
-    start = st.Page(go_to_first_page, title="Start", default=True, visibility="hidden")
-    page = st.navigation([start, *pages])
+    page = st.navigation(pages, position="top")
     st.set_page_config(
         page_title=f"{page.title} · FER Studio",
         page_icon=str(_ASSETS / "icon.svg"),
         layout="wide",
+        # Otherwise the page moves aside while it loads, for a sidebar that no page has.
+        initial_sidebar_state="collapsed",
     )
-    st.logo(str(_ASSETS / "wordmark.svg"), icon_image=str(_ASSETS / "icon.svg"), size="large")
+    st.logo(str(_ASSETS / "wordmark.svg"), size="large")
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
     try:
-        page.run()
+        with address_part():
+            page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
         _start_pending_work()
@@ -149,7 +165,8 @@ def open_page(name: str) -> PageEntry:
         run_app()
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
-    st.title(entry.title)
+    st.title(entry.heading or entry.title)
+    open_address(name)
     visitor = admission()
     if not visitor.may_open(name):
         show_refusal(visitor)
@@ -162,7 +179,6 @@ def open_page(name: str) -> PageEntry:
 def show_responsible_use() -> None:
     """Show what the predictions mean, and what they must not be used for."""
     st.caption(
-        "Predictions describe how a face looks in one image, as annotators of web photos would "
-        "label it, not what a person feels. Do not use them to decide about people: inferring "
-        "emotions at work and in education is banned in the European Union."
+        "Predictions describe how a face looks, not what a person feels. Do not use them to decide "
+        f"about people; at work and in education this is [banned in the European Union]({_AI_ACT})."
     )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from fer_core.errors import InputError
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import address_part
 from fer_studio.ui.messages import show_error
 
 Content = TypeVar("Content")
@@ -17,6 +18,8 @@ Content = TypeVar("Content")
 
 def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     """Turn a section into a fragment that shows an ``InputError`` as a message.
+
+    Its selections are part of the page's address.
 
     A click inside the section reruns only this section, so the exception must be caught here.
 
@@ -29,7 +32,8 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     def guarded(content: Content) -> None:
         leave_if_refused("evaluate")
         try:
-            draw(content)
+            with address_part(draw.__name__):
+                draw(content)
         except InputError as error:
             show_error(error)
 

@@ -1,11 +1,15 @@
-"""Sections in tabs; only the open one is computed."""
+"""Sections in tabs; only the open one is computed, and it is part of the address."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.elements.lib.mutable_tab_container import TabContainer
+
+from fer_studio.ui.kept import keep_choice
 
 Content = TypeVar("Content")
 
@@ -21,7 +25,26 @@ def show_tabs(
         content: What the page shows, such as an evaluation; passed to the section's function.
         key: The key of the tabs.
     """
-    tabs = st.tabs(list(sections), key=key, on_change="rerun")
+    tabs = kept_tabs(list(sections), key=key)
     opened = next((tab for tab in tabs if tab.open), tabs[0])
     with opened:
         list(sections.values())[tabs.index(opened)](content)
+
+
+def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence[TabContainer]:
+    """Draw tabs; the open one is remembered and part of the address.
+
+    Args:
+        titles: The titles, which may begin with an icon.
+        key: The key of the tabs.
+        name: The name of the parameter in the address.
+    """
+    keep_choice(
+        key, titles, name=name, noun="tab", write=_name_in_address, describe=_name_in_address
+    )
+    return st.tabs(titles, key=key, on_change="rerun")
+
+
+def _name_in_address(title: str) -> str:
+    """Return a title without its icon, such as "confusion-matrix"."""
+    return re.sub(r":[^:]*:", "", title).strip().lower().replace(" ", "-")

@@ -84,14 +84,14 @@ def choose_row(page: Page, row: int) -> None:
 
 
 def choose_option(page: Page, box: str, option: str) -> None:
-    page.get_by_test_id("stSidebar").get_by_role("combobox", name=box).click()
+    page.get_by_role("combobox", name=box).click()
     page.get_by_role("option", name=option).click()
 
 
 def test_the_sample_picture_its_downloads_and_another_model(
     open_page: OpenPage, server: Server
 ) -> None:
-    page = open_page()
+    page = open_page("/analyze")
     choose_sample(page)
     expect(page.locator(PLOTLY)).to_have_count(1)
     labels = page.locator(f"{PLOTLY} .ytick text")
@@ -158,7 +158,7 @@ BROKEN: Sequence[tuple[str, bytes, str]] = (
 
 
 def test_broken_files_are_reported_one_by_one_and_the_others_analyzed(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page("/analyze")
     upload(
         page,
         *((name, content) for name, content, _ in BROKEN),
@@ -177,7 +177,7 @@ def test_broken_files_are_reported_one_by_one_and_the_others_analyzed(open_page:
 
 
 def test_choosing_another_row_shows_another_photo(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page("/analyze")
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
     expect(page.get_by_alt_text("one.jpg with")).to_be_visible()
     choose_row(page, 1)
@@ -190,7 +190,7 @@ def test_choosing_another_row_shows_another_photo(open_page: OpenPage) -> None:
 
 
 def test_a_photo_without_a_face_can_be_classified_as_a_whole(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page("/analyze")
     upload(page, ("wall.jpg", encoded(Image.new("RGB", (400, 300), "gray"))))
     expect(page.get_by_text("No face found in wall.jpg")).to_be_visible()
     page.get_by_role("button", name="Classify the whole picture as one face").click()
@@ -199,7 +199,7 @@ def test_a_photo_without_a_face_can_be_classified_as_a_whole(open_page: OpenPage
 
 
 def test_a_snapshot_of_the_camera_is_analyzed(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page("/analyze")
     page.get_by_role("tab", name="Camera").click()
     video = page.locator('[data-testid="stCameraInput"] video')
     video.wait_for()
@@ -246,7 +246,7 @@ def test_a_detector_file_added_by_hand_becomes_the_default_and_another_can_be_ch
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes((real_data / target.name).read_bytes())
     try:
-        page = open_page()
+        page = open_page("/analyze")
         choose_sample(page)
         box = downloaded_box(page)
         photo = page.get_by_alt_text("astronaut.png with 1")
@@ -269,7 +269,7 @@ def downloaded_box(page: Page) -> list[int]:
 
 
 def test_many_photos_at_once_show_progress_and_are_all_analyzed(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page("/analyze")
     picture = astronaut()
     files = []
     for number in range(25):

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from browser.camera import HEIGHT, WIDTH, camera_frames
 from browser.helpers import downloaded, wait_until
@@ -145,16 +145,22 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
+def open_settings(page: Page) -> Locator:
+    """Open the settings of the stream; return them."""
+    page.get_by_role("button", name="Settings").click()
+    return page.get_by_test_id("stPopoverBody")
+
+
 def test_the_overlay_is_drawn_on_the_picture_and_can_be_switched_off(open_page: OpenPage) -> None:
     page = open_page("/live")
     start(page)
-    sidebar = page.get_by_test_id("stSidebar")
-    sidebar.get_by_text("Mirror the picture").click()
+    settings = open_settings(page)
+    settings.get_by_text("Mirror the picture").click()
     # With a minimum confidence of 0 the box has the class color; otherwise it is gray, as the wall.
-    sidebar.get_by_role("slider").first.press("Home")
+    settings.get_by_role("slider").first.press("Home")
     wait_until(page, lambda: 800 < changed_pixels(page) < 60_000, "a box and a label")
     for overlay in ("Boxes", "Labels"):
-        sidebar.get_by_role("button", name=overlay).click()
+        settings.get_by_role("button", name=overlay).click()
     wait_until(page, lambda: changed_pixels(page) < 600, "an unchanged frame")
     assert_moving(page)
 
@@ -162,13 +168,14 @@ def test_the_overlay_is_drawn_on_the_picture_and_can_be_switched_off(open_page: 
 def test_quick_changes_of_controls_do_not_stop_the_stream(open_page: OpenPage) -> None:
     page = open_page("/live")
     start(page)
-    mirror = page.get_by_test_id("stSidebar").get_by_text("Mirror the picture")
-    sliders = page.get_by_test_id("stSidebar").get_by_role("slider")
+    settings = open_settings(page)
+    mirror, sliders = settings.get_by_text("Mirror the picture"), settings.get_by_role("slider")
     for _ in range(12):
         mirror.click()
         for number in range(2):
             sliders.nth(number).press("ArrowRight")
-    page.get_by_test_id("stSidebar").get_by_role("combobox", name="Model").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("combobox", name="Model").click()
     page.get_by_role("option", name="other").click()
     shown = video_state(page)["shown"]
     wait_until(page, lambda: video_state(page)["shown"] > shown + 30, "30 more frames")

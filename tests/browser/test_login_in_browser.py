@@ -59,7 +59,7 @@ def log_in(page: Page, account: str) -> None:
 
 
 def expect_links(page: Page, *names: str) -> None:
-    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(list(names), use_inner_text=True)
+    expect(page.get_by_test_id("stTopNavLink")).to_have_text(list(names), use_inner_text=True)
 
 
 def open_path(page: Page, server: Server, path: str) -> None:
@@ -78,8 +78,8 @@ def test_a_viewer_sees_the_pages_for_viewers_and_logs_out(
     expect_links(page)
     log_in(page, "bob")
     expect(page.get_by_text("bob@example.org, viewer")).to_be_visible()
-    expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
-    expect_links(page, "Analyze photos", "Live", "Video", "Evaluate")
+    expect(page.get_by_role("heading", name="Facial emotion recognition")).to_be_visible()
+    expect_links(page, "Home", "Analyze photos", "Live", "Video", "Evaluate")
     open_path(page, server, "/train")
     expect(page.get_by_text("This page is for editors")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_have_count(0)
@@ -96,8 +96,8 @@ def test_an_editor_loses_the_role_without_a_restart(
 ) -> None:
     page = open_page("/")
     log_in(page, "ada")
-    expect_links(page, "Analyze photos", "Live", "Video", "Dataset", "Train", "Evaluate")
-    page.get_by_test_id("stSidebarNavLink").filter(has_text="Train").click()
+    expect_links(page, "Home", "Analyze photos", "Live", "Video", "Dataset", "Train", "Evaluate")
+    page.get_by_test_id("stTopNavLink").filter(has_text="Train").click()
     start = page.get_by_role("button", name="Start training")
     start.wait_for()
     page.locator(IDLE).wait_for()

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser.conftest import Server
 from browser.helpers import IDLE, LAST_LINE, assert_fits_the_width
-from fer_studio.ui.frame import PAGES
+from fer_studio.ui.frame import PAGES, PageEntry
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +18,7 @@ OpenPage = Callable[..., Page]
 NAMES = [entry.name for entry in PAGES]
 #: The accessible name of each page's main control.
 MAIN_ACTIONS = {
+    "home": re.compile("Analyze photos$"),
     "analyze": re.compile("Upload$"),
     "live": re.compile("^START$"),
     "video": re.compile("Upload$"),
@@ -41,31 +42,29 @@ PHONE = (
 
 
 def links(page: Page) -> Locator:
-    return page.get_by_test_id("stSidebarNavLink")
+    return page.get_by_test_id("stTopNavLink")
+
+
+def heading(entry: PageEntry) -> str:
+    return entry.heading or entry.title
 
 
 def frame(page: Page, name: str) -> dict[str, Any]:
     """The shared parts of a page, once it is complete."""
-    title = next(entry.title for entry in PAGES if entry.name == name)
-    expect(page).to_have_title(f"{title} · FER Studio")
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    entry = next(entry for entry in PAGES if entry.name == name)
+    expect(page).to_have_title(f"{entry.title} · FER Studio")
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading(entry))
     expect(links(page)).to_have_count(len(PAGES))
-    expect(page.get_by_test_id("stSidebarLogo")).to_be_visible()
+    expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
     box = page.get_by_test_id("stMainBlockContainer").bounding_box()
     assert box is not None
     return {
         "icon": page.locator("link[rel='shortcut icon']").get_attribute("href"),
-        "logo": page.get_by_test_id("stSidebarLogo").get_attribute("src"),
+        "logo": page.get_by_test_id("stHeaderLogo").get_attribute("src"),
         "navigation": links(page).all_inner_texts(),
         "addresses": links(page).evaluate_all("all => all.map(one => new URL(one.href).pathname)"),
-        "help": links(page).evaluate_all(
-            "all => all.map(one => document.getElementById("
-            "one.getAttribute('aria-describedby')).textContent)"
-        ),
-        "here": page.locator("[data-testid='stSidebarNavLink'][aria-current='page']").inner_text(),
-        "choices": page.get_by_test_id("stSidebar")
-        .get_by_test_id("stWidgetLabel")
-        .all_inner_texts(),
+        "here": page.locator("[data-testid='stTopNavLink'][aria-current='page']").inner_text(),
         "left edge and width": (box["x"], box["width"]),
     }
 
@@ -99,10 +98,10 @@ def clicked(
     frames = {NAMES[0]: frame(page, NAMES[0])}
     for entry in PAGES[1:]:
         links(page).filter(has_text=entry.title).click()
-        expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading(entry))
         settled(page)
         frames[entry.name] = frame(page, entry.name)
-        assert page.url.endswith(f"/{entry.name}")
+        assert page.url.split("?")[0].endswith(entry.address)
     context.close()
     return frames
 
@@ -112,8 +111,7 @@ def test_clicks_lead_through_all_pages(clicked: dict[str, dict[str, Any]]) -> No
         seen = clicked[entry.name]
         assert seen["here"] == entry.title
         assert seen["navigation"] == [one.title for one in PAGES]
-        assert seen["addresses"] == [f"/{name}" for name in NAMES]
-        assert seen["help"] == [one.help for one in PAGES]
+        assert seen["addresses"] == [one.address for one in PAGES]
         assert seen["icon"].startswith("data:image/svg+xml")
         assert seen["icon"] == clicked[NAMES[0]]["icon"]
         assert seen["logo"] == clicked[NAMES[0]]["logo"]
@@ -128,10 +126,11 @@ def test_a_deep_link_on_a_new_server_shows_the_same_as_a_click(
 ) -> None:
     fresh = fresh_servers[name]
     fresh.wait_until_healthy()
-    page = open_page(f"/{name}", at=fresh)
+    entry = next(one for one in PAGES if one.name == name)
+    page = open_page(entry.address, at=fresh)
     settled(page)
     assert frame(page, name) == clicked[name]
-    assert page.url.split("?")[0].endswith(f"/{name}")
+    assert page.url.split("?")[0].endswith(entry.address)
     assert_the_keyboard_reaches_the_main_control(page, name)
     if name == "analyze":
         page.get_by_role("button", name="Try a sample picture").click()
@@ -162,7 +161,7 @@ def assert_the_keyboard_reaches_the_main_control(page: Page, name: str) -> None:
 
 def assert_every_control_has_a_name_and_every_picture_a_description(page: Page, name: str) -> None:
     tree = page.locator("body").aria_snapshot()
-    assert f'heading "{next(one.title for one in PAGES if one.name == name)}"' in tree
+    assert f'heading "{heading(next(one for one in PAGES if one.name == name))}"' in tree
     assert NAMELESS.findall(tree) == []
     for picture in page.locator("img").all():
         assert picture.get_attribute("alt"), picture.evaluate("image => image.outerHTML")
@@ -199,7 +198,7 @@ def test_the_check_sees_a_control_without_a_name() -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_no_page_has_to_be_scrolled_sideways(scheme: str, open_page: OpenPage) -> None:
     page = open_page(
-        f"/{NAMES[0]}",
+        PAGES[0].address,
         viewport={"width": 390, "height": 844},
         is_mobile=True,
         has_touch=True,
@@ -210,7 +209,7 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(scheme: str, open_page: 
         if entry is not PAGES[0]:
             # The navigation is closed and opens on a tap.
             page.get_by_test_id("stExpandSidebarButton").tap()
-            links(page).filter(has_text=entry.title).tap()
-        expect(page.get_by_role("heading", level=1)).to_have_text(entry.title)
+            page.get_by_test_id("stSidebarNavLink").filter(has_text=entry.title).tap()
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading(entry))
         settled(page)
         assert_fits_the_width(page, entry.name)

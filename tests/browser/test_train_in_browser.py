@@ -138,7 +138,7 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
 
     # The analyze page uses it.
     page.get_by_role("link", name="Analyze photos").first.click()
-    model = page.get_by_test_id("stSidebar").get_by_role("combobox", name="Model")
+    model = page.get_by_role("combobox", name="Model")
     expect(model).to_have_value(re.compile(re.escape(run.id)))
 
 

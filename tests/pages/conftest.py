@@ -1,8 +1,10 @@
 """The pages without a browser, in an empty home of their own."""
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import streamlit as st
@@ -50,9 +52,29 @@ def home(empty_home: Settings, write_bundle_folder: Callable[..., Path]) -> Sett
 
 @pytest.fixture
 def open_app() -> OpenApp:
-    """``open_app()``: the app as a visitor first sees it; ``open_app("pages/analyze.py")``."""
+    """``open_app()``: the analyze page of the app; ``open_app("pages/live.py")``: a file alone."""
 
     def call(script: str = "app.py") -> AppTest:
-        return AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180)
+        if script == "app.py":
+            app.switch_page("pages/analyze.py")
+        return app.run()
+
+    return call
+
+
+@pytest.fixture
+def address_of() -> Callable[[AppTest], dict[str, str]]:
+    """``address_of(app)``: the parameters that the page shows in the browser's address."""
+
+    def call(app: AppTest) -> dict[str, str]:
+        sent = [
+            json.loads(one.proto.json)
+            for one in app.get("bidi_component")
+            if one.proto.component_name == "fer_studio_address"
+        ]
+        # Fragments that were not run alone leave the address to the page.
+        (query,) = [one["query"] for one in sent if one["page"]]
+        return dict(parse_qsl(query))
 
     return call

@@ -80,10 +80,8 @@ def test_the_page_is_the_same_through_the_app_and_by_its_own_file(
 ) -> None:
     app = open_app(script)
     assert_sound(app)
-    assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [toggle.label for toggle in app.sidebar.toggle] == [
-        "Skip face detection (already cropped)"
-    ]
+    assert [box.label for box in app.main.selectbox] == ["Model", "Face detector"]
+    assert [toggle.label for toggle in app.main.toggle] == ["Skip face detection (already cropped)"]
     assert [box.label for box in app.file_uploader] == ["Photos with faces"]
     assert "banned in the European Union" in plain(app.caption)
 
@@ -94,7 +92,7 @@ def test_the_empty_state_explains_the_page_and_offers_a_sample(
     app = open_app()
     assert_sound(app)
     assert "Drop photos above" in plain(app.markdown)
-    assert [button.label for button in app.main.button] == ["Try a sample picture"]
+    assert app.button(key="choose_sample").label == "Try a sample picture"
     assert not app.error
     assert not app.get("plotly_chart")
     assert not app.download_button
@@ -120,16 +118,16 @@ def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert not app.sidebar.get("button_group")
+    assert not app.main.get("button_group")
     prior = (0.16, 0.01, 0.03, 0.3, 0.1, 0.1, 0.3)
     write_calibration(home.models_root / "small", Calibration(1.0, prior, 0.25), "validation")
     app = open_app()
-    (emphasis,) = app.sidebar.get("button_group")
+    (emphasis,) = app.main.get("button_group")
     assert emphasis.label == "Emphasis on rare classes"
     app.button(key="choose_sample").click().run()
     neutral = []
     for choice in ("none", "default", "strong"):
-        app.sidebar.get("button_group")[0].set_value(choice).run()
+        app.main.get("button_group")[0].set_value(choice).run()
         assert_sound(app)
         neutral.append(int(str(charts(app)[0]["neutral"]).removesuffix(" %")))
     # The commonest emotion loses what rarer ones gain.
@@ -434,8 +432,8 @@ def test_without_yunets_file_a_download_is_offered_and_haar_is_used(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="detector").options == ["Basic"]
-    assert [button.label for button in app.sidebar.button] == ["Download YuNet"]
+    assert app.selectbox(key="detector").options == ["Detector: Basic"]
+    assert app.button(key="download_yunet").label == "Download YuNet"
 
 
 def test_a_download_that_fails_is_one_sentence(
@@ -466,7 +464,76 @@ def test_a_jump_to_the_page_through_the_app_looks_the_same(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    before = [element.label for element in app.sidebar.selectbox]
+    before = [element.label for element in app.main.selectbox]
     app.switch_page("pages/analyze.py").run()
     assert_sound(app)
-    assert [element.label for element in app.sidebar.selectbox] == before
+    assert [element.label for element in app.main.selectbox] == before
+
+
+def leave_and_return(app: AppTest) -> AppTest:
+    app.switch_page("pages/dataset.py").run()
+    app.switch_page("pages/analyze.py").run()
+    assert_sound(app)
+    return app
+
+
+def is_unsaved(app: AppTest) -> bool:
+    (sent,) = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    return bool(sent["unsaved"])
+
+
+def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_removed(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = upload(open_app(), ("one.jpg", astronaut()), ("two.jpg", two_astronauts()))
+    seen = charts(app)
+    monkeypatch.setattr(
+        "fer_studio.ui.analyze.analysis.analyze_photo", lambda *_: pytest.fail("analyzed again")
+    )
+    leave_and_return(app)
+    assert "2 photos from before" in plain(app.caption)
+    assert charts(app) == seen
+    assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "two.jpg"]
+    monkeypatch.undo()
+    # More photos are added to them.
+    upload(leave_and_return(app), ("three.jpg", wall()))
+    assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "two.jpg", "three.jpg"]
+    app.button(key="remove_kept_uploads").click().run()
+    assert_sound(app)
+    assert not app.dataframe
+    leave_and_return(app)
+    assert "1 photo from before" in plain(app.caption)
+    app.button(key="remove_kept_uploads").click().run()
+    assert "Drop photos above" in plain(app.markdown)
+    assert app.session_state["photo_results"] == {}
+
+
+def test_photos_over_the_memory_limit_are_not_kept_and_the_page_says_so(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_studio.ui.analyze.photos._MAX_KEPT_MB", 1)
+    app = upload(open_app(), ("small.jpg", wall()), ("large.jpg", b"x" * 2_000_000))
+    leave_and_return(app)
+    assert "One photo was not kept while you were on another page" in plain(app.warning)
+    assert "1 photo from before" in plain(app.caption)
+    assert [photo.name for photo in app.session_state["kept_uploads"].earlier] == ["small.jpg"]
+
+
+def test_the_browser_asks_before_results_are_lost_until_they_are_downloaded(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    assert not is_unsaved(app)  # everybody has the sample
+    upload(app, ("one.jpg", astronaut()))
+    assert is_unsaved(app)
+    app.switch_page("pages/dataset.py").run()
+    assert is_unsaved(app)
+    app.switch_page("pages/analyze.py").run()
+    app.download_button(key="download_csv").click().run()
+    assert not is_unsaved(app)
+    upload(app, ("two.jpg", wall()))
+    assert is_unsaved(app)
+    app.button(key="remove_kept_uploads").click().run()
+    app.file_uploader[0].set_value([]).run()
+    assert not is_unsaved(app)

@@ -529,7 +529,7 @@ def test_a_dataset_deleted_by_another_session_is_reported(
     shutil.rmtree(root / "faulty")
     app.run()
     assert_sound(app)
-    assert "faulty no longer exists" in plain(app.warning)
+    assert "The dataset faulty is not available" in plain(app.warning)
     assert app.selectbox(key="dataset").value == "other"
     assert metrics(app)["Images"] == "91"
     shutil.rmtree(root / "other")

@@ -630,7 +630,7 @@ def test_a_selected_dataset_that_is_removed_is_a_warning(
     (with_data.data_root / "tiny" / "dataset.json").unlink()
     app.run()
     assert_valid(app)
-    assert "tiny no longer exists" in plain(app.warning)
+    assert "The dataset tiny is not available" in plain(app.warning)
     assert app.selectbox(key="evaluated_data").value == OWN
 
 
@@ -764,7 +764,7 @@ def test_a_decision_on_a_deleted_dataset_is_one_error(
     delete_dataset("tiny", with_data)
     press(app, "Not a face")
     assert_valid(app)
-    assert "tiny no longer exists" in plain(app.warning)
+    assert "The dataset tiny is not available" in plain(app.warning)
     # Shown when the dialog is drawn again.
     assert "There is no dataset 'tiny'" in app.session_state["curation_error"]
     assert not (with_data.data_root / "tiny").exists()
@@ -1015,7 +1015,9 @@ def test_images_are_shown_with_damaged_votes(with_votes: Settings, open_app: Ope
     assert any("→" in button.label for button in app.button)
 
 
-def test_a_link_opens_its_model(studio: Settings) -> None:
+def test_a_link_opens_its_model(
+    studio: Settings, address_of: Callable[[AppTest], dict[str, str]]
+) -> None:
     write_predictions(
         studio.models_root / "other", np.zeros(3, np.int8), np.full((3, 7), 1 / 7, np.float32)
     )
@@ -1027,7 +1029,7 @@ def test_a_link_opens_its_model(studio: Settings) -> None:
     # Another selection is kept and updates the address.
     app.selectbox(key="model").set_value("small").run()
     assert app.selectbox(key="model").value == "small"
-    assert app.query_params["model"] == "small"
+    assert address_of(app)["model"] == "small"
     # The same link again, from another page.
     for name in ("small", "other", "other"):
         app.switch_page("pages/dataset.py").run()
@@ -1043,7 +1045,7 @@ def test_a_link_to_a_missing_model_is_a_warning(studio: Settings, open_app: Open
     app.query_params["model"] = "gone"
     app.run()
     assert_valid(app)
-    assert "The model gone does not exist or cannot be used" in plain(app.warning)
+    assert "The model gone is not available; the page shows small" in plain(app.warning)
     assert app.selectbox(key="model").value == "small"
 
 

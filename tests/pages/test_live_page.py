@@ -160,11 +160,14 @@ def test_the_first_view_explains_the_page_and_where_frames_are_sent(
     assert "Press **Start**" in plain(app.info)
     assert "analyzed in its memory and not stored" in plain(app.caption)
     assert "but no pictures" in plain(app.caption)
-    assert [box.label for box in app.sidebar.selectbox] == ["Model", "Face detector"]
-    assert [slider.label for slider in app.sidebar.slider] == ["Minimum confidence", "Smoothing"]
+    assert [box.label for box in app.main.selectbox] == ["Model", "Face detector"]
+    assert [slider.label for slider in app.main.slider] == ["Minimum confidence", "Smoothing"]
     assert not app.error
     assert not app.get("download_button")
-    assert [toggle.value for toggle in app.main.toggle] == [False]
+    assert [(toggle.label, toggle.value) for toggle in app.main.toggle] == [
+        ("Mirror the picture", True),
+        ("Record the video", False),
+    ]
 
 
 def test_start_is_enabled_after_the_model_is_loaded_and_warmed_up(
@@ -223,7 +226,7 @@ def test_without_a_model_there_is_no_camera(
     app = open_live(open_app)
     assert component == {}
     assert "Live needs a model" in plain(app.info)
-    assert "no model" in plain(app.sidebar.error).lower()
+    assert "no model" in plain(app.main.error).lower()
 
 
 def test_a_damaged_model_is_reported_and_another_enables_the_camera(
@@ -233,7 +236,7 @@ def test_a_damaged_model_is_reported_and_another_enables_the_camera(
     app = open_live(open_app)
     assert component == {}
     assert "'small' is damaged" in plain(app.error)
-    app.sidebar.selectbox[0].set_value("other").run()
+    app.main.selectbox[0].set_value("other").run()
     assert_sound(app)
     assert not app.error
     assert component["key"] == STREAM_KEY
@@ -245,12 +248,12 @@ def test_choosing_a_damaged_model_keeps_the_previous_one(
     app = open_live(open_app)
     before = processor(app).controls.analyzer.predictor
     (home.models_root / "other" / "model.onnx").write_bytes(b"no network")
-    app.sidebar.selectbox[0].set_value("other").run()
+    app.main.selectbox[0].set_value("other").run()
     assert_sound(app)
     assert "'other' is damaged" in plain(app.error)
     assert "the previous one is used" in plain(app.error)
     assert processor(app).controls.analyzer.predictor is before
-    app.sidebar.selectbox[0].set_value("small").run()
+    app.main.selectbox[0].set_value("small").run()
     assert not app.error
 
 
@@ -265,10 +268,11 @@ def test_controls_take_effect_without_restarting_the_stream(
         True,
         False,
     )
-    app.sidebar.slider[0].set_value(70)
-    app.sidebar.slider[1].set_value(1.5)
-    app.sidebar.toggle[0].set_value(False)
-    app.sidebar.get("button_group")[0].set_value(["shows_bars"])
+    app.main.slider[0].set_value(70)
+    app.main.slider[1].set_value(1.5)
+    app.toggle(key="live_mirror").set_value(False)
+    (overlays,) = [one for one in app.get("button_group") if one.key == "live_overlays"]
+    overlays.set_value(["shows_bars"])
     app.run()
     assert_sound(app)
     assert processor(app) is one
@@ -279,7 +283,7 @@ def test_controls_take_effect_without_restarting_the_stream(
         True,
     )
     old = one.controls.analyzer.predictor
-    app.sidebar.selectbox[0].set_value("other").run()
+    app.main.selectbox[0].set_value("other").run()
     assert processor(app) is one
     assert one.controls.analyzer.predictor is not old
 
@@ -318,6 +322,32 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
     assert lines[-1]["detector"] in ("haar", "yunet") and lines[-1]["mirrored"] == "true"
     assert len(lines) == len(document["rows"]) == len(record)
     assert {line["person"] for line in lines} == {"1"}
+
+
+def is_unsaved(app: AppTest) -> bool:
+    """Whether the browser asks before it closes the tab."""
+    sent = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    return any(one["unsaved"] for one in sent)
+
+
+def test_the_record_survives_a_visit_to_another_page_and_the_browser_asks_until_it_is_saved(
+    playing: AppTest,
+) -> None:
+    assert is_unsaved(playing)
+    rows = len(processor(playing).record)
+    playing.switch_page("pages/dataset.py").run()
+    assert is_unsaved(playing)
+    playing.switch_page("pages/live.py").run()
+    assert_sound(playing)
+    assert len(processor(playing).record) == rows
+    assert len(playing.dataframe[0].value) == rows
+    # A download of all rows saves them, but not the rows that a stream adds afterwards.
+    set_state(playing)
+    playing.download_button(key="live_csv").click().run()
+    assert not is_unsaved(playing)
+    set_state(playing, playing=True)
+    playing.run()
+    assert is_unsaved(playing)
 
 
 def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
@@ -403,7 +433,7 @@ def test_an_error_in_the_model_is_shown_until_another_model_is_chosen(playing: A
     assert_sound(playing)
     assert len(playing.error) == 1
     assert "shape [1, 7] expected" in plain(playing.error)
-    playing.sidebar.selectbox[0].set_value("other").run()
+    playing.main.selectbox[0].set_value("other").run()
     one.process(scene(), 3.1)
     playing.run()
     assert not playing.error

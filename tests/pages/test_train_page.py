@@ -840,12 +840,14 @@ def test_another_architecture_than_that_of_the_model_is_refused(
 
 
 def test_the_address_names_the_run_and_leads_back_to_it(
-    home: Settings, open_view: Callable[..., AppTest]
+    home: Settings,
+    open_view: Callable[..., AppTest],
+    address_of: Callable[[AppTest], dict[str, str]],
 ) -> None:
     for name in ("one", "two", "three"):
         write_label(make_run(home, name, epochs=1, state="finished"), RunLabel(f"Run {name}"))
     app = open_view("Runs")
-    assert app.query_params["run"] == app.selectbox(key="run").value
+    assert address_of(app) == {"view": "runs", "run": app.selectbox(key="run").value}
     again = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
     again.session_state["view"] = "Runs"
     again.query_params["run"] = "two"
@@ -857,6 +859,7 @@ def test_the_address_names_the_run_and_leads_back_to_it(
     gone.switch_page("pages/train.py").run()
     assert_sound(gone)
     assert gone.selectbox(key="run").value in ("one", "two", "three")
+    assert "The run gone is not available" in gone.warning[0].value
 
 
 def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 from fer_core.phrases import format_duration
 from fer_core.vision.decode import picture_slot
 from fer_core.vision.photo import PhotoResult, analyze_photo
+from fer_studio.ui.address import set_unsaved
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import chosen_index, discard_picture, keep_picture
 
 _RESULTS = "photo_results"
 _WHOLE = "photos_classified_whole"
+_SAVED = "saved_photos"
 #: Seconds before progress is shown; shorter analyses do not need it.
 _SILENT_SECONDS = 0.5
 
@@ -71,6 +74,17 @@ def discard_results_except(held: frozenset[str]) -> None:
         del results[key]
     st.session_state[_WHOLE] = {key for key in st.session_state.get(_WHOLE, ()) if key in held}
     discard_picture(held)
+
+
+def mark_saved(photos: Sequence[Photo]) -> None:
+    """State that the results of these photos were downloaded."""
+    st.session_state[_SAVED] = {photo.key for photo in photos}
+
+
+def update_unsaved(photos: Sequence[Photo]) -> None:
+    """Let the browser ask before the results of these photos are lost with the tab."""
+    saved = st.session_state.get(_SAVED, set())
+    set_unsaved("photos", any(photo.key not in saved and not photo.is_sample for photo in photos))
 
 
 def classify_whole(photo: Photo) -> None:

@@ -1,15 +1,14 @@
-"""The sidebar of the analyze page: model, face detector, and whether faces are detected at all."""
+"""The options of the analyze page: model, face detector, whether faces are detected at all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import streamlit as st
-
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
-from fer_studio.ui.choices import DETECTOR_TITLES, choose_bundle, choose_detector, choose_emphasis
+from fer_studio.ui.choices import DETECTOR_TITLES, choose_model
+from fer_studio.ui.kept import kept_toggle
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
 
@@ -32,14 +31,14 @@ class Options:
 
 
 def choose_options(settings: Settings) -> Options | None:
-    """Draw the sidebar; return None, with the reason on the page, if no model can be used."""
-    with st.sidebar:
-        bundle = choose_bundle(settings)
-        emphasis = choose_emphasis(bundle)
-        detector = choose_detector(settings)
-        is_whole = st.toggle(
+    """Draw the bar; return None, with the reason on the page, if no model can be used."""
+    choice = choose_model(settings)
+    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
+    with choice.more:
+        is_whole = kept_toggle(
             "Skip face detection (already cropped)",
             key="whole",
+            name="cropped",
             help="Classifies each picture as one cropped face. Small square pictures in which no "
             "face is detected are always classified like this.",
         )

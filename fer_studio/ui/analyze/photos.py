@@ -1,22 +1,32 @@
-"""The photo sources of the analyze page: uploads, the camera, the sample picture."""
+"""The photo sources of the analyze page: uploads, the camera, the sample picture.
+
+Streamlit forgets uploads when the user opens another page. The photos are therefore also kept in
+the memory of the session, up to a limit, until the user removes them or closes the tab.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.errors import InputError
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
+from fer_studio.ui.address import arrivals
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.tabs import kept_tabs
 from fer_studio.ui.uploads import uploads_within_limits
 
 #: Limits of one session, because the server keeps uploads in memory.
 _MAX_PHOTOS = 500
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
+#: Maximum size of the photos that are kept while other pages are open.
+_MAX_KEPT_MB = 256
 _SAMPLE_CHOSEN = "sample_chosen"
 _SAMPLE_KEY = "sample"
+_UPLOADS, _SNAPSHOT = "uploads", "snapshot"
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,11 @@ class Photo:
     read: Callable[[], bytes] = field(repr=False, compare=False)
     rejected: str | None = None
 
+    @property
+    def is_sample(self) -> bool:
+        """True if this is the sample picture, which everybody has."""
+        return self.key == _SAMPLE_KEY
+
 
 @dataclass(frozen=True)
 class PhotoCollection:
@@ -49,54 +64,133 @@ class PhotoCollection:
     held: frozenset[str]
 
 
+@dataclass
+class _Kept:
+    """The photos of one widget that outlive it.
+
+    Attributes:
+        arrival: Identifies the visit to the page in which ``current`` was provided.
+        current: The photos in the widget.
+        earlier: The photos of earlier visits to the page.
+        lost: How many photos of earlier visits were not kept, because of the limit.
+        is_drawn: True if the last run has drawn the widget.
+    """
+
+    arrival: int = 0
+    current: list[Photo] = field(default_factory=list)
+    earlier: list[Photo] = field(default_factory=list)
+    lost: int = 0
+    is_drawn: bool = False
+
+    def set_aside(self) -> None:
+        """Keep the current photos although their widget is empty now."""
+        photos = self.earlier + [photo for photo in self.current if photo.rejected is None]
+        self.current, self.earlier, self.lost = [], [], 0
+        remaining = _MAX_KEPT_MB << 20
+        for photo in photos:
+            size = len(photo.read())
+            if size <= remaining:
+                self.earlier.append(photo)
+                remaining -= size
+            else:
+                self.lost += 1
+
+
 def collect_photos() -> PhotoCollection:
     """Draw upload and camera, and return the photos that the user provided."""
-    photos_tab, camera_tab = st.tabs(
-        [":material/upload: Photos", ":material/photo_camera: Camera"],
-        key="source",
-        on_change="rerun",
+    photos_tab, camera_tab = kept_tabs(
+        [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
     with photos_tab:
+        kept = _kept(_UPLOADS)
         uploads = st.file_uploader(
             "Photos with faces",
             # Files of any type: a type that the browser rejects would be missing in the results
             # without a reason, and suffixes say little.
             accept_multiple_files=True,
-            key="uploads",
+            key=_UPLOADS,
             max_upload_size=_MAX_PHOTO_MB,
             help=f"One photo or up to {_MAX_PHOTOS}, as JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or "
             "GIF. Photos of more than 80 megapixels are analyzed at a reduced size.",
         )
-        _, rejected = uploads_within_limits(
-            uploads,
-            count=_MAX_PHOTOS,
-            megabytes_each=_MAX_PHOTO_MB,
-            megabytes=_MAX_PHOTOS_MB,
-        )
-    snapshot = None
+        kept.current = _uploaded(uploads, kept.earlier)
+        _show_kept(_UPLOADS, kept)
+    snapshots = _kept(_SNAPSHOT)
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
-            snapshot = st.camera_input("Take a snapshot", key="snapshot", width=640)
+            if not snapshots.is_drawn:
+                snapshots.set_aside()
+            snapshot = st.camera_input("Take a snapshot", key=_SNAPSHOT, width=640)
+            snapshots.current = []
+            if snapshot is not None:
+                snapshots.current = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
+                snapshots.earlier = []
+            _show_kept(_SNAPSHOT, snapshots)
+        snapshots.is_drawn = bool(camera_tab.open)
     st.caption(
-        ":material/lock: Photos are sent to the machine that runs this app, analyzed in its memory "
-        "and not stored."
+        ":material/lock: Photos are sent to the machine that runs this app and analyzed in its "
+        f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
+        "them or close this tab."
     )
-    photos = [
-        Photo(upload.file_id, upload.name, upload.getvalue, rejected.get(upload.file_id))
-        for upload in uploads
-    ]
-    held = {photo.key for photo in photos}
+    photos = kept.earlier + kept.current
+    taken = snapshots.current or snapshots.earlier
+    held = {photo.key for photo in photos + taken}
     if st.session_state.get(_SAMPLE_CHOSEN):
         held.add(_SAMPLE_KEY)
     if camera_tab.open:
-        photos = []
-        if snapshot is not None:
-            photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
-            held.add(snapshot.file_id)
+        photos = taken
     elif st.session_state.get(_SAMPLE_CHOSEN):
-        photos += _sample()
+        photos = photos + _sample()
     return PhotoCollection(photos, frozenset(held))
+
+
+def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
+    _, rejected = uploads_within_limits(
+        uploads,
+        count=_MAX_PHOTOS - len(earlier),
+        megabytes_each=_MAX_PHOTO_MB,
+        megabytes=_MAX_PHOTOS_MB - (_size(earlier) >> 20),
+    )
+    return [
+        Photo(upload.file_id, upload.name, upload.getvalue, rejected.get(upload.file_id))
+        for upload in uploads
+    ]
+
+
+def _kept(widget: str) -> _Kept:
+    """Return the kept photos of a widget; in a new visit, its widget is empty."""
+    kept: _Kept = st.session_state.setdefault(f"kept_{widget}", _Kept())
+    if kept.arrival != arrivals():
+        kept.arrival = arrivals()
+        kept.is_drawn = False
+        kept.set_aside()
+    return kept
+
+
+def _size(photos: Sequence[Photo]) -> int:
+    return sum(len(photo.read()) for photo in photos)
+
+
+def _show_kept(widget: str, kept: _Kept) -> None:
+    if kept.lost:
+        lost = "One photo was" if kept.lost == 1 else f"{kept.lost} photos were"
+        st.warning(
+            f"{lost} not kept while you were on another page, because the limit is "
+            f"{_MAX_KEPT_MB} MB; add {'it' if kept.lost == 1 else 'them'} again.",
+            icon=":material/memory:",
+        )
+    if not kept.earlier:
+        return
+    count = len(kept.earlier)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{count} photo{'' if count == 1 else 's'} from before, still in memory.")
+        st.button(
+            "Remove it" if count == 1 else "Remove them",
+            key=f"remove_kept_{widget}",
+            type="tertiary",
+            on_click=kept.earlier.clear,
+        )
 
 
 def _sample() -> list[Photo]:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from fer_core.vision.face import NOT_SURE, SMALLEST_READABLE_SIDE, TOO_SMALL, Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
-from fer_studio.ui.analyze.analysis import classify_whole
+from fer_studio.ui.analyze.analysis import classify_whole, mark_saved
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
     annotated_jpeg,
@@ -45,10 +45,10 @@ def _show_summary(results: list[PhotoResult]) -> None:
     failed = [result for result in results if result.error is not None]
     faceless = sum(1 for result in results if result.error is None and not result.faces)
     with st.container(horizontal=True):
-        st.metric("Photos", len(results), border=True)
-        st.metric("Faces", face_count, border=True)
-        st.metric("No face", faceless, border=True)
-        st.metric("Failed", len(failed), border=True)
+        st.metric("Photos", len(results), border=True, height="stretch")
+        st.metric("Faces", face_count, border=True, height="stretch")
+        st.metric("No face", faceless, border=True, height="stretch")
+        st.metric("Failed", len(failed), border=True, height="stretch")
     if failed:
         with st.expander(
             f"{len(failed)} of {len(results)} files could not be analyzed; the other results are "
@@ -118,6 +118,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             "emotions.csv",
             key="download_csv",
             hint="One row per face: file, box, label and all probabilities.",
+            on_save=lambda: mark_saved(photos),
         )
         offer_download(
             "JSON",
@@ -125,6 +126,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             "emotions.json",
             key="download_json",
             hint="The document that 'python -m fer_core classify --json' prints.",
+            on_save=lambda: mark_saved(photos),
         )
         if result.faces:
             offer_download(
@@ -141,6 +143,7 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
                 "emotions.zip",
                 key="download_archive",
                 hint="A zip of every photo with a face. Many photos take a while.",
+                on_save=lambda: mark_saved(photos),
             )
 
 
@@ -157,7 +160,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
         with notice:
             st.warning(
                 f"No face found in {plain_text(result.file)} with the detector "
-                f"“{detector}”. Try another detector in the sidebar, a sharper or larger photo, or "
+                f"“{detector}”. Try another detector above, a sharper or larger photo, or "
                 "one in which faces look at the camera.",
                 icon=":material/face:",
             )

@@ -14,6 +14,7 @@ from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import NearResult, near_result
 from fer_studio.ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
 from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 
 _MAP = "map"
@@ -34,11 +35,12 @@ def show_audit(dataset: OpenDataset) -> None:
         near = _near_result(dataset)
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
-    kind = st.selectbox(
+    kind = kept_selectbox(
         "Finding",
         list(titles),
-        format_func=titles.__getitem__,
         key="audit_finding",
+        name="finding",
+        format_func=titles.__getitem__,
         width=480,
         help="Duplicates and blank images are found by comparing pixels. The last entries of the "
         "list use a model, which runs when you press a button.",
@@ -71,14 +73,16 @@ def _show_metrics(dataset: OpenDataset) -> None:
             "Duplicate groups",
             f"{len(audit.groups):,}",
             border=True,
+            height="stretch",
             help="Images with exactly the same pixels.",
         )
         images = sum(len(group) for group in audit.groups)
-        st.metric("Duplicate images", f"{images:,}", border=True)
+        st.metric("Duplicate images", f"{images:,}", border=True, height="stretch")
         st.metric(
             "Conflicting groups",
             f"{len(audit.conflicting_groups):,}",
             border=True,
+            height="stretch",
             help="The same pixels under different labels: at least one of them is wrong.",
         )
         for split, rows in audit.leaked_rows.items():
@@ -86,10 +90,11 @@ def _show_metrics(dataset: OpenDataset) -> None:
                 f"{split.capitalize()} leaks",
                 f"{len(rows):,}",
                 border=True,
+                height="stretch",
                 help=f"Images of {split} that also appear in train: the results of a model on them "
                 f"are too optimistic.",
             )
-        st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True)
+        st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True, height="stretch")
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")

@@ -15,6 +15,7 @@ from fer_studio.ui.curating import curation_state
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
+from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.text import plain_text
 
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
@@ -42,13 +43,8 @@ _PREVIEW_SEED = "browse_preview_seed"
 @section
 def show_browsing(dataset: OpenDataset) -> None:
     """Draw the selected view."""
-    view = st.segmented_control(
-        "View",
-        _VIEWS,
-        default=_VIEWS[0],
-        required=True,
-        key="browse_view",
-        label_visibility="collapsed",
+    view = kept_segments(
+        "View", _VIEWS, key="browse_view", name="view", label_visibility="collapsed"
     )
     if view == "Gallery":
         _show_gallery(dataset)
@@ -63,11 +59,13 @@ def show_browsing(dataset: OpenDataset) -> None:
 def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
     """Draw the widgets for class and split, and return the matching rows."""
     classes = dataset.faces.classes
-    chosen = st.selectbox(
+    chosen = kept_selectbox(
         "Class",
         [None, *classes],
-        format_func=lambda name: "all" if name is None else name,
         key=f"{key}_emotion",
+        name="class",
+        write=lambda name: name or "",
+        format_func=lambda name: "all" if name is None else name,
         width=180,
         help="By label.",
     )
@@ -80,7 +78,7 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
 def _show_gallery(dataset: OpenDataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rows = _choose_part(dataset, "gallery")
-        order = st.selectbox("Order", list(_ORDERS), key="gallery_order", width=260)
+        order = kept_selectbox("Order", list(_ORDERS), key="gallery_order", name="order", width=260)
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
     if not len(rows):
@@ -198,10 +196,13 @@ def _index(options: list[str] | dict[str, NDArray[np.float64]], wanted: str) -> 
 
 
 def _choose_split(dataset: OpenDataset, key: str) -> str:
-    split: str = st.selectbox(
-        "Split", ["all", *dataset.faces.present_splits], key=f"{key}_split", width=180
+    return kept_selectbox(
+        "Split",
+        ["all", *dataset.faces.present_splits],
+        key=f"{key}_split",
+        name="split",
+        width=180,
     )
-    return split
 
 
 @st.cache_resource(max_entries=8, show_spinner="Counting pixels…")
@@ -232,11 +233,12 @@ def _show_intensities(dataset: OpenDataset) -> None:
 
 def _show_augmentation(dataset: OpenDataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        recipe = st.selectbox(
+        recipe = kept_selectbox(
             "Recipe",
             list(RECIPES),
-            index=list(RECIPES).index("plain-eight-sgd-cosine"),
             key="preview_recipe",
+            name="recipe",
+            default="plain-eight-sgd-cosine",
             width=320,
             help="Recipes change each training image at random, differently in each epoch.",
         )

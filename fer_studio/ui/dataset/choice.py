@@ -9,6 +9,7 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.training.registry import list_runs
 from fer_studio.ui.access import leave_if_refused, require_editor
+from fer_studio.ui.address import forget
 from fer_studio.ui.dataset.importing import (
     collect_finished_import,
     forget_notice,
@@ -17,6 +18,7 @@ from fer_studio.ui.dataset.importing import (
     use_demo,
 )
 from fer_studio.ui.datasets import OpenDataset, open_dataset
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import KeptError, show_error
 from fer_studio.ui.text import plain_text
 
@@ -36,21 +38,14 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
         st.session_state["dataset"] = finished
     deleted = st.session_state.pop(_DELETED, None)
     if deleted is not None:
+        forget("dataset")
         st.toast(f"{deleted} was deleted.", icon=":material/delete:")
     # Each part has its own container, so that the position of the following elements never changes.
     # Streamlit identifies containers and fragments by their position: if one moves, it is replaced
     # in the browser, and a click on it at that moment is lost.
-    notices, selection, import_state = st.container(), st.container(), st.container()
+    selection, import_state = st.container(), st.container()
     name = None
     if names:
-        if st.session_state.get("dataset") not in names:
-            missing_name = st.session_state.pop("dataset", None)
-            if missing_name is not None and missing_name != deleted:
-                notices.warning(
-                    f"The dataset {plain_text(str(missing_name))} no longer exists; another one is "
-                    "shown.",
-                    icon=":material/folder_off:",
-                )
         with selection:
             name = _draw_selection(names, settings)
     with import_state:
@@ -76,13 +71,15 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name: str = st.selectbox(
+        name = kept_selectbox(
             "Dataset",
             names,
+            key="dataset",
+            name="dataset",
+            is_always_shown=True,
             format_func=lambda name: (
                 f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
             ),
-            key="dataset",
             width=360,
             on_change=forget_notice,
             help="Datasets imported on this server. Their images never change; your decisions "
@@ -97,8 +94,8 @@ def _show_empty_state(settings: Settings) -> None:
     with st.container(border=True):
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as an archive or a table, "
-            "FER+, or your own pictures in folders named after their classes. If you have no data yet, "
-            "use the demo set of drawn faces: you can try everything on this page with it."
+            "FER+, or your own pictures in folders named after their classes. If you have no data "
+            "yet, use the demo set of drawn faces: you can try everything on this page with it."
         )
         if st.session_state.get("import_source") != "demo":
             st.button(

@@ -17,6 +17,7 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.gallery import choose_faces, choose_grouped_faces
+from fer_studio.ui.kept import kept_selectbox, kept_toggle
 from fer_studio.ui.text import plain_text
 
 
@@ -76,18 +77,24 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     present = [split for split in SPLITS if counts[split]]
     split = "all"
     if len(present) > 1:
-        split = st.selectbox("Split", ["all", *present], key=f"{key}_split", width=150)
-    label = st.selectbox(
+        split = kept_selectbox(
+            "Split", ["all", *present], key=f"{key}_split", name="split", width=150
+        )
+    label = kept_selectbox(
         "Labeled",
         [None, *dataset.faces.classes],
-        format_func=lambda name: "all" if name is None else name,
         key=f"{key}_emotion",
+        name="class",
+        noun="class",
+        write=lambda name: name or "",
+        format_func=lambda name: "all" if name is None else name,
         width=150,
     )
-    is_hidden = st.toggle(
+    is_hidden = kept_toggle(
         "Hide decided images",
-        value=True,
         key=f"{key}_hide",
+        name="undecided",
+        default=True,
         help="Hides images that were already dropped, relabeled or kept.",
     )
     if split != "all":

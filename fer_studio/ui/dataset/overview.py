@@ -15,6 +15,7 @@ from fer_core.phrases import capitalized
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -38,14 +39,10 @@ def show_overview(dataset: OpenDataset) -> None:
     left, right = st.columns(2)
     with left:
         present = [split for split in SPLITS if overview.counts[split]]
-        split = st.segmented_control(
-            "Images per class in",
-            present,
-            default=present[0] if present else None,
-            required=bool(present),
-            key="overview_split",
-        )
-        if split:
+        if present:
+            split = kept_segments(
+                "Images per class in", present, key="overview_split", name="split", noun="split"
+            )
             counts = overview.counts[split]
             st.plotly_chart(
                 count_bars(counts, split),
@@ -71,15 +68,19 @@ def _show_metrics(overview: Overview) -> None:
     evaluated_split = "validation" if sizes["validation"] else overview.reference
     majority = overview.majority_accuracy(evaluated_split)
     with st.container(horizontal=True):
-        st.metric("Images", f"{sum(sizes.values()):,}", border=True)
+        st.metric("Images", f"{sum(sizes.values()):,}", border=True, height="stretch")
         for split in SPLITS:
             st.metric(
-                split.capitalize(), f"{sizes[split]:,}" if sizes[split] else "none", border=True
+                split.capitalize(),
+                f"{sizes[split]:,}" if sizes[split] else "none",
+                border=True,
+                height="stretch",
             )
         st.metric(
             "Imbalance",
             "none" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
             border=True,
+            height="stretch",
             help=f"Class imbalance: size of the largest class relative to the smallest, in "
             f"{overview.reference}.",
         )
@@ -87,6 +88,7 @@ def _show_metrics(overview: Overview) -> None:
             "Majority-class baseline",
             "none" if majority is None else f"{100 * majority:.1f} %",
             border=True,
+            height="stretch",
             help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
             f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
         )

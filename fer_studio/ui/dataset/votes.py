@@ -20,6 +20,7 @@ from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
+from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
@@ -53,15 +54,14 @@ def show_votes(dataset: OpenDataset) -> None:
     _ERROR.show()
     _show_metrics(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
-    view = st.segmented_control(
+    view = kept_segments(
         "View",
         ["distributions", *findings],
+        key="votes_view",
+        name="view",
         format_func=lambda kind: (
             "Faces with their votes" if kind == "distributions" else findings[kind].title
         ),
-        default="distributions",
-        required=True,
-        key="votes_view",
         label_visibility="collapsed",
     )
     if view in findings:
@@ -110,19 +110,23 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
-        st.metric("Images with votes", f"{len(voted):,} of {len(rows):,}", border=True)
+        st.metric(
+            "Images with votes", f"{len(voted):,} of {len(rows):,}", border=True, height="stretch"
+        )
         if len(voted):
             agreeing = np.mean(votes.plurality[voted] == faces.labels[voted])
             st.metric(
                 "Label is the most frequent answer",
                 f"{100 * agreeing:.1f} %",
                 border=True,
+                height="stretch",
                 help="Share of the images with votes.",
             )
             st.metric(
                 "Annotator agreement",
                 f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
                 border=True,
+                height="stretch",
                 help="Share of the most frequent answer, averaged over the images.",
             )
     chart, explanation = st.columns([3, 2], vertical_alignment="center")

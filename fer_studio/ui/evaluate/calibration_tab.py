@@ -20,6 +20,7 @@ from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
+from fer_studio.ui.kept import kept_segments, kept_slider
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 
@@ -38,12 +39,13 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
     # The table on the right needs more space than the square chart.
     left, right = st.columns((0.45, 0.55), gap="medium")
     with left:
-        name = st.segmented_control(
+        name = kept_segments(
             "Probabilities",
             list(states),
-            default=_CALIBRATED,
-            required=True,
             key="calibration_state",
+            name="probabilities",
+            noun="kind of probabilities",
+            default=_CALIBRATED,
             help="Uncalibrated: output of the network. Calibrated: after temperature scaling, as "
             "analyze and live use it. Cross-validated: each image at a temperature fitted without "
             "it, which is the value to publish.",
@@ -183,13 +185,14 @@ def _save(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_coverage(evaluation: LoadedEvaluation) -> None:
-    threshold = st.slider(
+    threshold = kept_slider(
         "Minimum confidence",
         0,
         100,
-        50,
-        format="%d %%",
         key="minimum_confidence_percent",
+        name="minimum",
+        default=50,
+        format="%d %%",
         width=420,
         help="Predictions with a lower confidence are rejected.",
     )
@@ -203,6 +206,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
+            height="stretch",
             width=220,
             help="Share of the images that reach the minimum confidence (coverage).",
         )

@@ -19,6 +19,7 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
 from fer_studio.ui.evaluate.faces import show_positions
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
+from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.text import plain_text
 
 
@@ -36,13 +37,14 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
             icon=":material/compare_arrows:",
         )
         return
-    if st.session_state.get("compared_model") not in others:
-        st.session_state.pop("compared_model", None)
-    name = st.selectbox(
+    name = kept_selectbox(
         "Compare with",
         list(others),
-        format_func=lambda name: bundle_title(others[name]),
         key="compared_model",
+        name="second",
+        noun="second model",
+        is_always_shown=True,
+        format_func=lambda name: bundle_title(others[name]),
         width=330,
         help="The second model, on the same images.",
     )
@@ -106,12 +108,24 @@ def _compared(
 def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison) -> None:
     st.info(plain_text(comparison.sentence), icon=":material/balance:")
     with st.container(horizontal=True):
-        st.metric("Accuracy, first model", percent(comparison.first_accuracy), border=True)
-        st.metric("Accuracy, second model", percent(comparison.second_accuracy), border=True)
-        st.metric("Both correct", f"{comparison.both_correct:,}", border=True)
-        st.metric("Only first correct", f"{comparison.only_first:,}", border=True)
-        st.metric("Only second correct", f"{comparison.only_second:,}", border=True)
-        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True)
+        st.metric(
+            "Accuracy, first model",
+            percent(comparison.first_accuracy),
+            border=True,
+            height="stretch",
+        )
+        st.metric(
+            "Accuracy, second model",
+            percent(comparison.second_accuracy),
+            border=True,
+            height="stretch",
+        )
+        st.metric("Both correct", f"{comparison.both_correct:,}", border=True, height="stretch")
+        st.metric("Only first correct", f"{comparison.only_first:,}", border=True, height="stretch")
+        st.metric(
+            "Only second correct", f"{comparison.only_second:,}", border=True, height="stretch"
+        )
+        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True, height="stretch")
     st.caption(
         f"First model: {plain_text(comparison.first_name)}. Second model: "
         f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "
@@ -122,13 +136,13 @@ def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Compari
 
 
 def _show_classes(comparison: Comparison) -> None:
-    name: Literal["f1", "recall"] = st.segmented_control(
+    name: Literal["f1", "recall"] = kept_segments(
         "Difference in",
         ("f1", "recall"),
-        default="f1",
-        required=True,
-        format_func=lambda name: {"f1": "F1", "recall": "Recall"}[name],
         key="compared_figure",
+        name="difference",
+        noun="difference",
+        format_func=lambda name: {"f1": "F1", "recall": "Recall"}[name],
     )
     differences = {
         class_comparison.name: class_comparison.recall_difference
@@ -184,13 +198,13 @@ def _show_examples(
         "Only second correct": (first, comparison.only_second_positions),
         "Both wrong": (first, comparison.both_wrong_positions),
     }
-    title = st.segmented_control(
+    title = kept_segments(
         "Examples",
         list(groups),
-        default="Only first correct",
-        required=True,
-        format_func=lambda title: f"{title} ({len(groups[title][1]):,})",
         key="compared_examples",
+        name="examples",
+        noun="kind of examples",
+        format_func=lambda title: f"{title} ({len(groups[title][1]):,})",
     )
     wrong, positions = groups[title]
     if not len(positions):

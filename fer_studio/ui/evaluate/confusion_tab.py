@@ -15,6 +15,7 @@ from fer_core.phrases import counted
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images, show_positions
 from fer_studio.ui.guard import section
+from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
 
 _COUNTS = "Counts"
@@ -39,25 +40,34 @@ def show_confusion(evaluation: LoadedEvaluation) -> None:
 
 
 def _select_first_cell(result: EvaluationResult) -> None:
-    """Select the most frequent confusion."""
-    chosen = (st.session_state.get(_TRUE), st.session_state.get(_PREDICTED))
-    if not all(name in result.classes for name in chosen):
-        mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
-        # If there are no mistakes, the most frequent cell is selected.
-        table = mistakes if mistakes.any() else result.confusion
-        row, column = np.unravel_index(int(table.argmax()), table.shape)
-        st.session_state[_TRUE] = result.classes[int(row)]
-        st.session_state[_PREDICTED] = result.classes[int(column)]
+    """Select the most frequent confusion, unless a cell was selected before."""
+    mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
+    # If there are no mistakes, the most frequent cell is selected.
+    table = mistakes if mistakes.any() else result.confusion
+    for key, name, index in zip(
+        (_TRUE, _PREDICTED),
+        ("true", "predicted"),
+        np.unravel_index(int(table.argmax()), table.shape),
+        strict=True,
+    ):
+        keep_choice(
+            key,
+            result.classes,
+            name=name,
+            noun=f"{name} class",
+            default=result.classes[int(index)],
+            is_always_shown=True,
+        )
 
 
 def _show_matrix(evaluation: LoadedEvaluation) -> None:
     classes = evaluation.result.classes
-    scale = st.segmented_control(
+    scale = kept_segments(
         "Cells show",
         (_COUNTS, _BY_ROW, _BY_COLUMN),
-        default=_COUNTS,
-        required=True,
         key="confusion_scale",
+        name="cells",
+        noun="kind of cells",
         help="Share of true: each row sums to 100 %, the diagonal is the recall. Share of "
         "predicted: each column sums to 100 %, the diagonal is the precision.",
     )

@@ -44,6 +44,7 @@ def _show(
         delta_color="off",
         delta_arrow="off",
         border=True,
+        height="stretch",
         help=hint,
         width=width,
     )

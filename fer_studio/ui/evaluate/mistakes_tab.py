@@ -9,6 +9,7 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images, show_positions
 from fer_studio.ui.evaluate.image_findings import findings_of
 from fer_studio.ui.guard import section
+from fer_studio.ui.kept import kept_range, kept_selectbox
 
 _ANY = "any"
 
@@ -30,28 +31,44 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
     classes = result.classes
     findings = findings_of(evaluation)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox(
+        order = kept_selectbox(
             "Sort by",
             list(ORDERS),
-            format_func=lambda name: ORDERS[name],
             key="mistakes_order",
+            name="order",
+            noun="order",
+            format_func=lambda name: ORDERS[name],
             width=240,
         )
-        true = st.selectbox("True", [_ANY, *classes], key="mistakes_true", width=140)
-        predicted = st.selectbox("Predicted", [_ANY, *classes], key="mistakes_predicted", width=140)
+        true, predicted = (
+            kept_selectbox(
+                title,
+                [_ANY, *classes],
+                key=f"mistakes_{name}",
+                name=name,
+                noun=f"{name} class",
+                width=140,
+            )
+            for title, name in (("True", "true"), ("Predicted", "predicted"))
+        )
         finding = _ANY
         if findings:
-            if st.session_state.get("mistakes_finding", _ANY) not in (_ANY, *findings):
-                del st.session_state["mistakes_finding"]
-            finding = st.selectbox(
+            finding = kept_selectbox(
                 "Audit result",
                 [_ANY, *findings],
                 key="mistakes_finding",
+                name="finding",
                 width=210,
                 help="Findings about the images, independent of the model.",
             )
-        low, high = st.slider(
-            "Confidence", 0, 100, (0, 100), format="%d %%", key="mistakes_confidence", width=200
+        low, high = kept_range(
+            "Confidence",
+            0,
+            100,
+            key="mistakes_confidence",
+            name="confidence",
+            format="%d %%",
+            width=200,
         )
     positions = find_mistakes(
         result,

@@ -17,6 +17,7 @@ from fer_core.metrics.formatting import UNDEFINED, number, number_interval
 from fer_core.phrases import capitalized
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
+from fer_studio.ui.kept import kept_segments, kept_selectbox
 
 _VIEWS = ("Metrics", "Curves", "Threshold")
 
@@ -24,13 +25,8 @@ _VIEWS = ("Metrics", "Curves", "Threshold")
 @section
 def show_per_class(evaluation: LoadedEvaluation) -> None:
     """Show the selected view."""
-    view = st.segmented_control(
-        "View",
-        _VIEWS,
-        default=_VIEWS[0],
-        required=True,
-        key="per_emotion_view",
-        label_visibility="collapsed",
+    view = kept_segments(
+        "View", _VIEWS, key="per_emotion_view", name="view", label_visibility="collapsed"
     )
     if view == "Metrics":
         _show_metrics(evaluation.result.per_class)
@@ -41,13 +37,13 @@ def show_per_class(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
-    name = st.segmented_control(
+    name = kept_segments(
         "Chart",
         list(METRIC_TITLES),
-        default="f1",
-        required=True,
-        format_func=lambda name: capitalized(METRIC_TITLES[name]),
         key="per_emotion_figure",
+        name="chart",
+        default="f1",
+        format_func=lambda name: capitalized(METRIC_TITLES[name]),
         help="Precision: share of correct predictions among the predictions of this class. "
         "Recall: share of the images of this class that are predicted correctly. F1: harmonic "
         "mean of both.",
@@ -137,12 +133,13 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
         "threshold, even if another class is more probable."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox(
+        name = kept_selectbox(
             "Class",
             result.classes,
-            # The most frequent class has the smoothest curve.
-            index=result.majority_class,
             key="threshold_emotion",
+            name="class",
+            # The most frequent class has the smoothest curve.
+            default=result.classes[result.majority_class],
             width=180,
         )
         curve = result.threshold_curve(result.classes.index(name))
@@ -163,7 +160,13 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
             ("F1", curve.f1),
         ):
             value = float(values[threshold])
-            st.metric(title, number(None if np.isnan(value) else value), border=True, width=150)
+            st.metric(
+                title,
+                number(None if np.isnan(value) else value),
+                border=True,
+                height="stretch",
+                width=150,
+            )
     st.plotly_chart(
         threshold_lines(curve, name, threshold / 100, result.classes),
         key=f"threshold_chart_{name}",

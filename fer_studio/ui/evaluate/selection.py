@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.bundle import damaged_bundles, list_bundles
+from fer_core.bundle import damaged_bundles
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME
@@ -18,6 +18,7 @@ from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.dataset_options import curated_dataset, offered_datasets
 from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation, own_evaluation
 from fer_studio.ui.jobs import show_progress
+from fer_studio.ui.kept import keep_choice, kept_selectbox, kept_toggle
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -26,8 +27,6 @@ _OWN = ".own"
 _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
 _LABELS, _VOTES = "Labels", "Annotator votes"
-_MODEL = "model"
-_ADDRESS_MODEL = "evaluate_address_model"
 
 
 def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
@@ -36,7 +35,6 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     Returns:
         The evaluation; None if there are no metrics yet. In this case the page says what to do.
     """
-    _take_model_from_address(settings)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=330):
             bundle = choose_bundle(settings)
@@ -47,7 +45,6 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     _show_damaged(settings)
     if bundle is None:
         return None
-    _keep_model_in_address(bundle.name)
     try:
         if data == _OWN:
             split_place.selectbox(
@@ -70,31 +67,6 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         return None
 
 
-def _take_model_from_address(settings: Settings) -> None:
-    """Select the model named in the address, but only once: the visitor may select another one."""
-    named = st.query_params.get(_MODEL)
-    # When the visitor comes from another page, Streamlit has cleared the widgets of this one. The
-    # address then selects the model again.
-    is_rerun = _DATA in st.session_state
-    if named is None or (is_rerun and named == st.session_state.get(_ADDRESS_MODEL)):
-        return
-    st.session_state[_ADDRESS_MODEL] = named
-    if any(bundle.name == named for bundle in list_bundles(settings)):
-        st.session_state[_MODEL] = named
-    else:
-        st.warning(
-            f"The model {plain_text(named)} does not exist or cannot be used; choose another one.",
-            icon=":material/link_off:",
-        )
-
-
-def _keep_model_in_address(name: str) -> None:
-    """If the address names a model, update it to the selected one, so that a reload keeps it."""
-    if _MODEL in st.query_params and st.query_params[_MODEL] != name:
-        st.query_params[_MODEL] = name
-        st.session_state[_ADDRESS_MODEL] = name
-
-
 def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
     """Show the curation toggle; return the curated data if it is on."""
     try:
@@ -107,9 +79,10 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
     has_decisions = bool(counts["drop"] or counts["relabel"])
     if not has_decisions:
         st.session_state[_CURATED] = False
-    is_applied = st.toggle(
+    is_applied = kept_toggle(
         "Apply my data-cleaning decisions",
         key=_CURATED,
+        name="cleaned",
         disabled=not has_decisions,
         help=f"Leaves out dropped images ({counts['drop']:,}) and uses new labels "
         f"({counts['relabel']:,}) in all splits. Metrics on curated images cannot be compared with "
@@ -123,26 +96,19 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
 
 def _choose_data(settings: Settings) -> str:
     names = offered_datasets(settings)
-    selected = st.session_state.get(_DATA, _OWN)
-    if selected not in (_OWN, *names):
-        del st.session_state[_DATA]
-        st.warning(
-            f"The dataset {plain_text(selected)} no longer exists; the predictions stored in the "
-            "model are shown.",
-            icon=":material/folder_off:",
-        )
     titles = {_OWN: "the model's own validation predictions"}
     titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
-    data: str = st.selectbox(
+    return kept_selectbox(
         "Images",
         [_OWN, *names],
-        format_func=lambda name: titles[name],
         key=_DATA,
+        name="dataset",
+        noun="dataset",
+        format_func=lambda name: titles[name],
         width=330,
         help="A model contains its predictions for the validation images of its training, without "
         "the images. Choose a dataset to see the images as well.",
     )
-    return data
 
 
 def _choose_truth(evaluation: LoadedEvaluation, place: DeltaGenerator) -> LoadedEvaluation:
@@ -157,14 +123,22 @@ def _choose_truth(evaluation: LoadedEvaluation, place: DeltaGenerator) -> Loaded
         return evaluation
     is_curated = evaluation.request is not None and evaluation.request.curated is not None
     learned_votes = evaluation.bundle.record.learned_votes
+    # The default depends on the model, so each model has its own choice.
+    key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
+    keep_choice(
+        key,
+        [_LABELS, _VOTES],
+        name="truth",
+        noun="kind of true classes",
+        default=_VOTES if learned_votes and not is_curated else _LABELS,
+        write=str.lower,
+    )
     truth = place.segmented_control(
         "Compare with",
         [_LABELS, _VOTES],
-        default=_VOTES if learned_votes and not is_curated else _LABELS,
         required=True,
         disabled=is_curated,
-        # The default depends on the model, so each model has its own choice.
-        key=f"evaluated_truth_{evaluation.bundle.name}_{is_curated}",
+        key=key,
         help="What counts as the true emotion: the label of the dataset, or the answer that most "
         "annotators gave. Images without a most frequent answer are left out. Your data-cleaning "
         "decisions change labels, so they cannot be combined with votes.",
@@ -180,16 +154,16 @@ def _choose_truth(evaluation: LoadedEvaluation, place: DeltaGenerator) -> Loaded
 
 def _choose_split(faces: FaceSet) -> str:
     counts = {split: len(faces.rows(split)) for split in (*SPLITS, "all")}
-    split: str = st.selectbox(
+    return kept_selectbox(
         "Split",
         list(counts),
-        index=SPLITS.index("validation"),
-        format_func=lambda split: f"{split} ({counts[split]:,} images)",
         key="evaluated_split",
+        name="split",
+        default="validation",
+        format_func=lambda split: f"{split} ({counts[split]:,} images)",
         help="Choose models on validation. Evaluate on test once, for the final report: metrics "
         "become too optimistic if you use them to choose a model.",
     )
-    return split
 
 
 def _show_damaged(settings: Settings) -> None:

@@ -7,17 +7,17 @@ import logging
 import numpy as np
 import streamlit as st
 
-from fer_core.bundle import Bundle, list_bundles
+from fer_core.bundle import Bundle
 from fer_core.calibration import Calibration, Emphasis
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import MAX_SMOOTHING_SECONDS, LiveControls
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
-from fer_core.vision.detect import detector_names
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
+from fer_studio.ui.address import address_part
+from fer_studio.ui.choices import choose_model
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -32,30 +32,16 @@ _CONFIDENCE_OF = "live_confidence_of"
 
 
 def choose_controls(session: LiveSession, settings: Settings) -> bool:
-    """Draw the sidebar and apply its values.
+    """Draw the controls and apply their values.
 
     Returns:
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
     session.is_waiting = False
-    _restore_choices(session, settings)
     _controls(session, settings)
     session.is_waiting = session.processor is None
     return not session.is_waiting
-
-
-def _restore_choices(session: LiveSession, settings: Settings) -> None:
-    """Select the model and detector in use again after a page change."""
-    available = {
-        "model": {bundle.name for bundle in list_bundles(settings)}
-        if session.selected_names
-        else set(),
-        "detector": set(detector_names(settings)),
-    }
-    for key, name in session.selected_names.items():
-        if key not in st.session_state and name in available[key]:
-            st.session_state[key] = name
 
 
 # A fragment: a change reruns only this function and does not interrupt the stream.
@@ -63,10 +49,11 @@ def _restore_choices(session: LiveSession, settings: Settings) -> None:
 def _controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
     previous_key = session.analyzer_key
-    with st.sidebar:
-        bundle = choose_bundle(settings)
-        emphasis = choose_emphasis(bundle)
-        detector = choose_detector(settings)
+    # Without a gap above the element that updates the address.
+    with st.container(gap=None), address_part("live_controls"):
+        choice = choose_model(settings)
+    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
+    with choice.more:
         minimum_confidence = _choose_minimum_confidence(bundle)
         smoothing = st.slider(
             "Smoothing",
@@ -148,7 +135,7 @@ def _open_chosen(
         session.problem = None
         if session.analyzer is None:
             st.info(
-                "Live needs a model to classify the faces. There is none yet: see the sidebar.",
+                "Live needs a model to classify the faces. There is none yet: see above.",
                 icon=":material/model_training:",
             )
         return

@@ -121,7 +121,7 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
     elif seconds_without_face is not None and seconds_without_face > _NO_FACE_SECONDS:
         st.info(
             f"No face for {seconds_without_face:.0f} s. Look at the camera with light on your "
-            "face, come closer, or try another detector in the sidebar.",
+            "face, come closer, or try another detector above.",
             icon=":material/face:",
         )
     else:

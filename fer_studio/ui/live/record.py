@@ -16,6 +16,7 @@ from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord, unsure_name
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import set_unsaved
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
@@ -26,7 +27,9 @@ _CHARTS_SECONDS = 6.0
 _TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
 _MAX_TIMELINES = 3
-_CLEARED = "live_record_cleared"
+_CHANGED = "live_record_changed"
+#: Session state: the time of the last row that was downloaded.
+_SAVED = "live_record_saved"
 #: Maximum number of persons in the chart: those seen longest, because a face that appears for a
 #: moment also gets a number.
 _MAX_SHARES = 8
@@ -37,6 +40,9 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
     st.header("This session", divider="gray")
     is_active = session.is_active
+    newest = _newest(record)
+    # While a stream is active, there are new rows with every frame.
+    set_unsaved("record", is_active or newest not in (None, st.session_state.get(_SAVED)))
     if is_active or len(record):
         st.fragment(_show_downloads)(record)
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
@@ -112,8 +118,8 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
 def _show_downloads(record: SessionRecord) -> None:
     """Draw the buttons, from the start of the stream on: a file has the rows until the click."""
     leave_if_refused("live")
-    if st.session_state.pop(_CLEARED, False):
-        st.rerun()  # charts and table belong to other fragments
+    if st.session_state.pop(_CHANGED, False):
+        st.rerun()  # charts and table belong to other fragments, and the address to the page
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "CSV",
@@ -122,6 +128,7 @@ def _show_downloads(record: SessionRecord) -> None:
             key="live_csv",
             hint="One row per face and time: time, person, box in the picture as shown, label, "
             "confidence, smoothed and raw probabilities, model, detector and settings.",
+            on_save=lambda: _mark_saved(record),
         )
         offer_download(
             "JSON",
@@ -129,6 +136,7 @@ def _show_downloads(record: SessionRecord) -> None:
             "live-emotions.json",
             key="live_json",
             hint="The same, with the shares of time above.",
+            on_save=lambda: _mark_saved(record),
         )
         st.button(
             "Clear the record",
@@ -142,7 +150,18 @@ def _show_downloads(record: SessionRecord) -> None:
 
 def _clear(record: SessionRecord) -> None:
     record.clear()
-    st.session_state[_CLEARED] = True
+    st.session_state[_CHANGED] = True
+
+
+def _mark_saved(record: SessionRecord) -> None:
+    st.session_state[_SAVED] = _newest(record)
+    st.session_state[_CHANGED] = True
+
+
+def _newest(record: SessionRecord) -> float | None:
+    """Return the time of the last row; None if there is none."""
+    rows = record.rows()
+    return float(rows.seconds[-1]) if len(rows) else None
 
 
 def _show_table(rows: RecordRows) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.live.predictions import show_predictions
 from fer_studio.ui.live.record import show_record
 from fer_studio.ui.live.recording import show_recording
@@ -22,12 +23,12 @@ def show_live(session: LiveSession) -> None:
     if url is not None and not may_use_camera(url):
         show_insecure_address(url)
         return
-    mode = st.segmented_control(
+    mode = kept_segments(
         "Camera",
         [_VIDEO, _SNAPSHOTS],
-        default=_VIDEO,
-        required=True,
         key="live_mode",
+        name="camera",
+        write=str.lower,
         label_visibility="collapsed",
         help="Snapshots work where the video cannot connect.",
     )

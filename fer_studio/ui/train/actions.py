@@ -29,6 +29,7 @@ from fer_core.training.queue import start_pending_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_deletion import delete_run, is_default_model
 from fer_core.training.run_folder import RunFolder
+from fer_studio.ui.address import forget
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
@@ -119,7 +120,7 @@ def _kill(folder: RunFolder, settings: Settings) -> None:
 def _delete(run: RunSummary, settings: Settings) -> None:
     def delete() -> None:
         delete_run(RunFolder(run.path), settings)
-        st.session_state.pop(RUN, None)
+        forget(RUN)
 
     run_action(delete, f"{run.title} was deleted.")
 
@@ -263,7 +264,12 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
                     icon=":material/analytics:",
                     query_params={"model": run.id},
                 )
-            st.page_link("pages/analyze.py", label="Analyze photos", icon=":material/photo_camera:")
+            st.page_link(
+                "pages/analyze.py",
+                label="Analyze photos",
+                icon=":material/photo_camera:",
+                query_params={"model": run.id},
+            )
 
 
 def _three_digits(value: object) -> str:

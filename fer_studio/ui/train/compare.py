@@ -13,6 +13,7 @@ from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_title
@@ -53,18 +54,19 @@ def show_compare(settings: Settings) -> None:
 
 def _filtered(runs: list[RunSummary]) -> list[RunSummary]:
     with st.container(horizontal=True):
-        text = st.text_input(
+        text = kept_text(
             "Filter",
             key="compare_filter",
-            persist_state="session",
+            name="filter",
             placeholder="name, recipe, dataset, study, note",
             icon=":material/search:",
         )
-        states = st.multiselect(
+        states = kept_multiselect(
             "States",
             sorted({run.state for run in runs}),
             key="compare_states",
-            persist_state="session",
+            name="states",
+            default=(),
             placeholder="all states",
         )
     search_terms = text.lower().split()
@@ -162,14 +164,12 @@ def _open(run_id: str) -> None:
 
 
 def _show_curves(chosen: list[RunSummary]) -> None:
-    metric_name = st.segmented_control(
+    metric_name = kept_segments(
         "Curves",
         list(COMPARED_METRICS),
-        default=next(iter(COMPARED_METRICS)),
-        required=True,
+        key="compared_metric",
+        name="curves",
         format_func=lambda name: COMPARED_METRICS[name][0],
-        key="compared_figure",
-        persist_state="session",
     )
     compared = chosen[:_MAX_COMPARED]
     if len(chosen) > _MAX_COMPARED:

@@ -19,6 +19,7 @@ from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.training_data import TrainingSize, training_size
 from fer_studio.ui.datasets import open_dataset
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -46,13 +47,14 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     """Draw the select box; return None and show the reason if the dataset cannot be used."""
     options = _offered(settings)
     imported = [name for name in options if name != DEMO_NAME]
-    if st.session_state.get(DATASET) not in options:
-        st.session_state[DATASET] = options[0]
-    name: str = st.selectbox(
+    name = kept_selectbox(
         "Dataset",
         options,
         key=DATASET,
-        persist_state="session",
+        name="dataset",
+        # The one that is open on the dataset page.
+        memory="dataset",
+        is_always_shown=True,
         format_func=lambda name: "demo (drawn faces)" if name == DEMO_NAME else name,
         help="The train and validation splits are used; test is reserved for the evaluation.",
     )

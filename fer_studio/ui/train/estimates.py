@@ -85,10 +85,12 @@ def _draw(
     estimate, problem = _known_estimate(job, config, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
     with st.container(horizontal=True):
-        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True)
+        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height="stretch")
         if estimate is not None:
-            st.metric("Memory", format_bytes(estimate.memory_bytes), border=True)
-            st.metric("Estimated time", format_duration(estimate.seconds), border=True)
+            st.metric("Memory", format_bytes(estimate.memory_bytes), border=True, height="stretch")
+            st.metric(
+                "Estimated time", format_duration(estimate.seconds), border=True, height="stretch"
+            )
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:

@@ -28,7 +28,7 @@ from fer_core.training.search_space import (
     searchable_fields,
 )
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
-from fer_studio.ui.address import choose_by_address
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
@@ -64,7 +64,7 @@ def show_search(settings: Settings) -> None:
             "unpromising ones end early, and you can then train the best settings for longer."
         )
         return
-    name = choose_by_address("Search", names, key=STUDY)
+    name = kept_selectbox("Search", names, key=STUDY, name="study", is_always_shown=True)
     try:
         is_running = study_summary(name, settings).state == "running"
     except InputError as error:

@@ -28,7 +28,7 @@ from fer_core.training.registry import (
 from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import RunStatus
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import choose_by_address
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
@@ -77,12 +77,14 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """Draw the select box of runs: running ones first, then pending ones, then the newest."""
     ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
     by_id = {run.id: run for run in ordered}
-    chosen = choose_by_address(
+    chosen = kept_selectbox(
         "Run",
         list(by_id),
         key=RUN,
-        title=lambda run_id: run_title(by_id[run_id]),
-        hint="Running runs come first, then pending ones, then the newest. The selection is part "
+        name="run",
+        is_always_shown=True,
+        format_func=lambda run_id: run_title(by_id[run_id]),
+        help="Running runs come first, then pending ones, then the newest. The selection is part "
         "of the page's address, so you can bookmark it.",
     )
     return by_id[chosen]
@@ -167,13 +169,22 @@ def _show_figures(run: RunSummary) -> None:
             "Best validation accuracy",
             format_percent(run.validation_accuracy),
             border=True,
+            height="stretch",
             help="At the best epoch, which the setting 'Select best epoch by' defines.",
         )
-        st.metric("Macro F1", "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}", border=True)
         st.metric(
-            "Best epoch", "-" if run.best_epoch is None else f"{run.best_epoch:,}", border=True
+            "Macro F1",
+            "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
+            border=True,
+            height="stretch",
         )
-        st.metric("Training time", format_duration(run.seconds), border=True)
+        st.metric(
+            "Best epoch",
+            "-" if run.best_epoch is None else f"{run.best_epoch:,}",
+            border=True,
+            height="stretch",
+        )
+        st.metric("Training time", format_duration(run.seconds), border=True, height="stretch")
     if not run.is_active:
         return
     status = run.status
@@ -183,6 +194,7 @@ def _show_figures(run: RunSummary) -> None:
             "Speed",
             "-" if speed is None else f"{speed:,.0f}/s",
             border=True,
+            height="stretch",
             help="Images per second",
         )
         use = _resources(run)
@@ -191,12 +203,14 @@ def _show_figures(run: RunSummary) -> None:
             "CPU",
             "-" if use is None or share is None else f"{share:.1f} of {use.cores}",
             border=True,
+            height="stretch",
             help="Cores used by this training",
         )
         st.metric(
             "Memory",
             "-" if use is None else format_bytes(use.memory_bytes),
             border=True,
+            height="stretch",
             help="Physical memory of the training's process"
             + (
                 "" if use is None else f"; the machine has {format_bytes(use.machine_memory_bytes)}"

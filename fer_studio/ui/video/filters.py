@@ -8,6 +8,7 @@ import streamlit as st
 
 from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_core.video.timecode import format_time
+from fer_studio.ui.kept import kept_multiselect, kept_range, kept_slider
 from fer_studio.ui.video.content import Content, summaries_of
 
 #: Number of persons that are shown by default. The lanes of more do not fit on a screen.
@@ -40,35 +41,41 @@ def choose_filters(content: Content) -> Filters:
     classes = list(content.settings.classes)
     start, end = content.limits
     with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{content.key}"):
-        persons = st.multiselect(
+        persons = kept_multiselect(
             "Persons",
             list(titles),
-            default=sorted(longest),
-            format_func=lambda person: titles.get(person, str(person)),
             # A merge changes the options, and a stored choice of a merged person would be invalid.
             key=f"video_persons_{content.key}_{'-'.join(map(str, titles))}",
+            name="persons",
+            default=sorted(longest),
+            format_func=lambda person: titles.get(person, str(person)),
         )
-        chosen = st.multiselect(
-            "Emotions", classes, default=classes, key=f"video_classes_{content.key}"
+        chosen = kept_multiselect(
+            "Emotions",
+            classes,
+            key=f"video_classes_{content.key}",
+            name="emotions",
+            default=classes,
         )
         limits = (start, end)
         if end - start > 2:
-            low, high = st.slider(
+            low, high = kept_range(
                 "Time (seconds)",
-                min_value=float(int(start)),
-                max_value=float(int(end) + 1),
-                value=(float(int(start)), float(int(end) + 1)),
-                step=1.0,
+                float(int(start)),
+                float(int(end) + 1),
                 key=f"video_limits_{content.key}",
+                name="time",
+                step=1.0,
             )
             limits = (max(low, start), min(high, end)) if high > low else limits
-        threshold = st.slider(
+        threshold = kept_slider(
             "Episodes: minimum probability",
-            min_value=0.1,
-            max_value=0.95,
-            value=DEFAULT_THRESHOLD,
-            step=0.05,
+            0.1,
+            0.95,
             key=f"video_threshold_{content.key}",
+            name="minimum",
+            default=DEFAULT_THRESHOLD,
+            step=0.05,
             help="An episode lasts as long as the smoothed probability of an emotion is at least "
             "this high.",
         )

@@ -20,7 +20,7 @@ from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.sample import SAMPLE_NAME, sample_path
 from fer_core.video.timecode import parse_time
 from fer_studio.ui.access import admission, is_private
-from fer_studio.ui.choices import choose_bundle, choose_detector, choose_emphasis
+from fer_studio.ui.choices import choose_model
 from fer_studio.ui.loaders import open_predictor
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -129,10 +129,8 @@ def _request_sample() -> None:
 
 
 def _choose_model(settings: Settings) -> _Model | None:
-    with st.sidebar:
-        bundle = choose_bundle(settings)
-        emphasis = choose_emphasis(bundle)
-        detector = choose_detector(settings)
+    choice = choose_model(settings)
+    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     if bundle is None:
         return None
     try:

@@ -8,7 +8,9 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import address_part
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.tabs import kept_tabs
 from fer_studio.ui.video.content import load_content
 from fer_studio.ui.video.downloads import show_downloads
 from fer_studio.ui.video.episodes import show_episodes
@@ -27,7 +29,8 @@ def show_results(summary: AnalysisSummary, settings: Settings) -> None:
     leave_if_refused("video")
     show_feedback()
     try:
-        _show(summary, settings)
+        with address_part("video_results"):
+            _show(summary, settings)
     except InputError as error:
         show_error(error)
 
@@ -52,7 +55,7 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
     show_faces(content, moment)
     with left:
         show_player(content)
-    episodes_tab, persons_tab, markers_tab, downloads_tab = st.tabs(
+    episodes_tab, persons_tab, markers_tab, downloads_tab = kept_tabs(
         [
             ":material/list: Episodes",
             ":material/group: Persons",

@@ -9,7 +9,7 @@ from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary, list_analyses
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import admission
-from fer_studio.ui.address import choose_by_address
+from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.video.feedback import show_feedback
 from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_sample_offer
@@ -27,12 +27,14 @@ def show_video(settings: Settings) -> None:
         show_sample_offer(settings)
         return
     by_id = {summary.folder.id: summary for summary in analyses}
-    chosen = choose_by_address(
+    chosen = kept_selectbox(
         "Analysis",
         list(by_id),
         key=ANALYSIS,
-        title=lambda analysis_id: _title(by_id[analysis_id]),
-        hint="The newest first. The selection is part of the page's address, so you can bookmark "
+        name="analysis",
+        is_always_shown=True,
+        format_func=lambda analysis_id: _title(by_id[analysis_id]),
+        help="The newest first. The selection is part of the page's address, so you can bookmark "
         "it.",
     )
     summary = by_id[chosen]

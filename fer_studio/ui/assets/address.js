@@ -1,0 +1,20 @@
+// Shows the selections of a page in the address, and asks before unsaved results are lost.
+//
+// data.page    the page that the selections belong to, such as "dataset"
+// data.query   the selections as a query string, without "?"
+// data.unsaved true if results would be lost with this tab
+export default function ({ data }) {
+  const { pathname, search, hash } = window.location
+  // A page that was just left may still be drawn: its selections must not get into the next address.
+  if (data.page && pathname.endsWith("/" + data.page)) {
+    // Streamlit's own options, such as "embed", stay.
+    const kept = [...new URLSearchParams(search)].filter(([name]) => name.startsWith("embed"))
+    const query = [new URLSearchParams(kept).toString(), data.query].filter(Boolean).join("&")
+    const wanted = query ? "?" + query : ""
+    if (search !== wanted) {
+      // Replaced, so that "back" leads to the previous page, not through every selection.
+      window.history.replaceState(window.history.state, "", pathname + wanted + hash)
+    }
+  }
+  window.onbeforeunload = data.unsaved ? (event) => event.preventDefault() : null
+}

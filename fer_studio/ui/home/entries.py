@@ -1,0 +1,33 @@
+"""The entries of the home page: what a visitor can start with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_studio.ui.access import admission
+
+#: Page, icon, title and one sentence.
+_ENTRIES = (
+    ("analyze", ":material/image:", "Analyze photos", "Every face with its emotions."),
+    ("live", ":material/videocam:", "Use the webcam", "The emotions of every face, live."),
+    ("video", ":material/movie:", "Analyze a video", "The emotions of every person over time."),
+    ("train", ":material/model_training:", "Train a model", "On your own faces, or on a demo set."),
+)
+_PER_ROW = 2
+_CARD_HEIGHT, _GAP = 112, 16
+#: Height of the example next to two rows of cards, in pixels.
+EXAMPLE_HEIGHT = 2 * _CARD_HEIGHT + _GAP
+
+
+def show_entries() -> None:
+    """Draw a card for each entry that the visitor may use."""
+    visitor = admission()
+    allowed = [entry for entry in _ENTRIES if visitor.may_open(entry[0])]
+    for start in range(0, len(allowed), _PER_ROW):
+        for column, entry in zip(
+            st.columns(_PER_ROW), allowed[start : start + _PER_ROW], strict=False
+        ):
+            page, icon, title, sentence = entry
+            with column.container(border=True, height=_CARD_HEIGHT, gap="xsmall"):
+                st.page_link(f"pages/{page}.py", label=f"**{title}**", icon=icon)
+                st.caption(sentence)

@@ -1,0 +1,114 @@
+"""The user's own state on the home page: the default model, datasets and the last runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.bundle import Bundle, default_bundle_name, list_bundles
+from fer_core.dataset.store import DEMO_NAME, dataset_names
+from fer_core.errors import InputError
+from fer_core.settings import Settings
+from fer_studio.ui.access import admission
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+_MAX_DATASETS = 5
+_MAX_RUNS = 3
+
+
+def show_workspace(settings: Settings) -> None:
+    """Draw what the visitor may see of it."""
+    st.header("Your work", anchor=False)
+    model, datasets = st.columns(2)
+    with model.container(border=True, height="stretch"):
+        _show_model(settings)
+    if admission().may_open("dataset"):
+        with datasets.container(border=True, height="stretch"):
+            _show_datasets(settings)
+    if admission().may_open("train"):
+        _show_runs(settings)
+
+
+def model_sentence(bundle: Bundle) -> str:
+    """Return how accurate a model is, in words, as Markdown."""
+    name = f"**{plain_text(bundle.name)}**"
+    accuracy = bundle.record.validation_accuracy
+    if accuracy is None:
+        return f"{name}: its accuracy was not measured. Evaluate it on a dataset."
+    found = round(100 * accuracy)
+    if bundle.record.learned_votes:
+        return (
+            f"{name} agrees with most annotators on {found} of 100 faces that it has not learned "
+            "from."
+        )
+    drawn = "drawn " if bundle.record.is_demo else ""
+    return f"{name} recognizes {found} of 100 {drawn}faces that it has not learned from."
+
+
+def _show_model(settings: Settings) -> None:
+    st.markdown("**Default model**")
+    default = default_bundle_name(settings)
+    bundle = next((one for one in list_bundles(settings) if one.name == default), None)
+    if bundle is None:
+        st.markdown("There is no default model. Train one, or import one.")
+        return
+    st.markdown(model_sentence(bundle))
+    st.page_link(
+        "pages/evaluate.py",
+        label="See where it fails",
+        icon=":material/analytics:",
+        query_params={"model": bundle.name},
+    )
+
+
+def _show_datasets(settings: Settings) -> None:
+    st.markdown("**Datasets**")
+    names = dataset_names(settings)
+    if not names:
+        st.markdown("None yet. Import your faces, or try everything with the demo set.")
+        st.page_link("pages/dataset.py", label="Import a dataset", icon=":material/add:")
+        return
+    with st.container(horizontal=True, gap="small"):
+        for name in names[:_MAX_DATASETS]:
+            title = f"{name} (drawn)" if name == DEMO_NAME else name
+            st.page_link(
+                "pages/dataset.py",
+                label=plain_text(title),
+                icon=":material/folder:",
+                query_params={"dataset": name},
+                width="content",
+            )
+    if len(names) > _MAX_DATASETS:
+        st.caption(f"And {len(names) - _MAX_DATASETS} more on the dataset page.")
+
+
+def _show_runs(settings: Settings) -> None:
+    # Imported here: visitors who may not train do not need them.
+    from fer_core.training.registry import list_runs, read_run_epochs
+
+    try:
+        runs = list_runs(settings)[:_MAX_RUNS]
+    except InputError as error:
+        show_error(error)
+        return
+    if not runs:
+        st.caption("No training has been started yet.")
+        return
+    st.markdown("**Last trainings**, with the accuracy on validation after each epoch")
+    for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
+        accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
+        with column.container(border=True, height="stretch", gap="xsmall"):
+            st.metric(
+                plain_text(run.title),
+                f"{max(accuracies):.1f} %" if accuracies else "none yet",
+                delta=run.state,
+                delta_color="off",
+                delta_arrow="off",
+                chart_data=accuracies if len(accuracies) > 1 else None,
+            )
+            st.page_link(
+                "pages/train.py",
+                label="Open",
+                icon=":material/visibility:",
+                query_params={"view": "runs", "run": run.id},
+            )

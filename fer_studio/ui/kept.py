@@ -1,0 +1,234 @@
+"""Widgets whose values persist across pages and are part of the address; see ``address.keep``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from fer_studio.ui.address import keep
+
+Option = TypeVar("Option")
+Number = TypeVar("Number", int, float)
+
+#: Separates the values of one parameter.
+_SEPARATOR = "|"
+
+
+def keep_choice(
+    key: str,
+    options: Sequence[Option],
+    *,
+    name: str,
+    noun: str,
+    default: Option | None = None,
+    write: Callable[[Option], str] = str,
+    describe: Callable[[Option], str] = str,
+    memory: str | None = None,
+    is_always_shown: bool = False,
+) -> str:
+    """Keep the choice of one option; see ``keep``.
+
+    Args:
+        key: The key of the widget.
+        options: At least one.
+        name: The name of the parameter in the address.
+        noun: The name of the selection in messages.
+        default: The default; if None, the first option.
+        write: Returns the text of an option in the address.
+        describe: Returns an option as messages show it.
+        memory: The name under which the choice is remembered.
+        is_always_shown: True to include the default in the address.
+
+    Returns:
+        The key.
+    """
+    by_text = {write(option): option for option in options}
+    return keep(
+        key,
+        name=name,
+        noun=noun,
+        default=options[0] if default is None else default,
+        read=by_text.__getitem__,
+        write=write,
+        describe=describe,
+        memory=memory,
+        is_always_shown=is_always_shown,
+    )
+
+
+def kept_selectbox(
+    label: str,
+    options: Sequence[Option],
+    *,
+    key: str,
+    name: str,
+    noun: str = "",
+    default: Option | None = None,
+    write: Callable[[Option], str] = str,
+    memory: str | None = None,
+    is_always_shown: bool = False,
+    **settings: Any,
+) -> Option:
+    """Draw a select box that keeps its value.
+
+    Args:
+        label: Its label.
+        options: At least one.
+        key: Its key.
+        name: The name of the parameter in the address.
+        noun: The name of the selection in messages; if empty, the label in lower case.
+        default: The default; if None, the first option.
+        write: Returns the text of an option in the address.
+        memory: The name under which the choice is remembered.
+        is_always_shown: True to include the default in the address.
+        settings: Further arguments of ``st.selectbox``.
+    """
+    keep_choice(
+        key,
+        options,
+        name=name,
+        noun=noun or label.lower(),
+        default=default,
+        write=write,
+        describe=settings.get("format_func", str),
+        memory=memory,
+        is_always_shown=is_always_shown,
+    )
+    chosen: Option = st.selectbox(label, options, key=key, **settings)
+    return chosen
+
+
+def kept_segments(
+    label: str,
+    options: Sequence[Option],
+    *,
+    key: str,
+    name: str,
+    noun: str = "",
+    default: Option | None = None,
+    write: Callable[[Option], str] = str,
+    **settings: Any,
+) -> Option:
+    """Draw a segmented control with exactly one selected option, which it keeps.
+
+    Args:
+        label: Its label.
+        options: At least one.
+        key: Its key.
+        name: The name of the parameter in the address.
+        noun: The name of the selection in messages; if empty, the label in lower case.
+        default: The default; if None, the first option.
+        write: Returns the text of an option in the address.
+        settings: Further arguments of ``st.segmented_control``.
+    """
+    keep_choice(key, options, name=name, noun=noun or label.lower(), default=default, write=write)
+    chosen: Option = st.segmented_control(label, options, required=True, key=key, **settings)
+    return chosen
+
+
+def kept_toggle(label: str, *, key: str, name: str, default: bool = False, **settings: Any) -> bool:
+    """Draw a toggle that keeps its value; see ``kept_selectbox`` for the arguments."""
+    keep_choice(
+        key,
+        (False, True),
+        name=name,
+        noun=label.lower(),
+        default=default,
+        write=_yes_or_no,
+        describe=_yes_or_no,
+    )
+    return st.toggle(label, key=key, **settings)
+
+
+def kept_slider(
+    label: str,
+    minimum: Number,
+    maximum: Number,
+    *,
+    key: str,
+    name: str,
+    default: Number,
+    **settings: Any,
+) -> Number:
+    """Draw a slider that keeps its number; see ``kept_selectbox`` for the arguments."""
+    keep(
+        key,
+        name=name,
+        noun=label.lower(),
+        default=default,
+        read=lambda text: _number_within(text, minimum, maximum),
+        write=_number_text,
+    )
+    chosen: Number = st.slider(label, minimum, maximum, key=key, **settings)
+    return chosen
+
+
+def kept_range(
+    label: str, minimum: Number, maximum: Number, *, key: str, name: str, **settings: Any
+) -> tuple[Number, Number]:
+    """Draw a slider with two ends, by default the whole range, that keeps its numbers."""
+
+    def read(text: str) -> tuple[Number, Number]:
+        low_text, _, high_text = text.partition(_SEPARATOR)
+        low = _number_within(low_text, minimum, maximum)
+        return low, _number_within(high_text, low, maximum)
+
+    keep(
+        key,
+        name=name,
+        noun=label.lower(),
+        default=(minimum, maximum),
+        read=read,
+        write=lambda ends: _SEPARATOR.join(map(_number_text, ends)),
+        describe=lambda ends: " to ".join(map(_number_text, ends)),
+    )
+    ends: tuple[Number, Number] = st.slider(label, minimum, maximum, key=key, **settings)
+    return ends
+
+
+def kept_multiselect(
+    label: str,
+    options: Sequence[Option],
+    *,
+    key: str,
+    name: str,
+    default: Sequence[Option],
+    **settings: Any,
+) -> list[Option]:
+    """Draw a multiselect that keeps its values; see ``kept_selectbox`` for the arguments."""
+    by_text: Mapping[str, Option] = {str(option): option for option in options}
+    keep(
+        key,
+        name=name,
+        noun=label.lower(),
+        default=list(default),
+        read=lambda text: [by_text[one] for one in text.split(_SEPARATOR) if one],
+        # Nothing selected is not the same as no parameter.
+        write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
+        describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
+    )
+    return st.multiselect(label, options, key=key, **settings)
+
+
+def kept_text(label: str, *, key: str, name: str, **settings: Any) -> str:
+    """Draw a text field that keeps its text; see ``kept_selectbox`` for the arguments."""
+    keep(key, name=name, noun=label.lower(), default="", read=str)
+    text: str = st.text_input(label, key=key, **settings)
+    return text
+
+
+def _yes_or_no(is_on: bool) -> str:
+    return "yes" if is_on else "no"
+
+
+def _number_text(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(round(number, 6))
+
+
+def _number_within(text: str, minimum: Number, maximum: Number) -> Number:
+    number = type(minimum)(text)
+    if not minimum <= number <= maximum:
+        raise ValueError(f"{number} is not between {minimum} and {maximum}")
+    return number

@@ -1,0 +1,29 @@
+"""Home: what the app can do, with an analyzed face, and the state of the user's work."""
+
+import streamlit as st
+
+from fer_studio.ui.frame import open_page, show_responsible_use
+from fer_studio.ui.home.entries import EXAMPLE_HEIGHT, show_entries
+
+open_page("home")
+st.markdown(
+    "Train a model of facial emotions, check how far it can be trusted, and put it to work."
+)
+entries, example = st.columns([3, 2], gap="medium")
+with entries:
+    show_entries()
+# Its height is fixed, because its content is drawn last.
+example_place = example.container(border=True, height=EXAMPLE_HEIGHT)
+
+# Imported after the first elements are drawn; the model takes a second to load.
+from fer_core.settings import load_settings
+from fer_studio.ui.home.workspace import show_workspace
+
+settings = load_settings()
+show_workspace(settings)
+show_responsible_use()
+
+from fer_studio.ui.home.example import show_example
+
+with example_place:
+    show_example(settings)

@@ -1,0 +1,100 @@
+"""The home page: entries, an analyzed example, and the user's own state."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fer_core.bundle import find_bundle
+from fer_core.dataset.store import install_demo_set
+from fer_core.recipes import validated_config
+from fer_core.settings import PROJECT_ROOT, Settings
+from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
+from fer_studio.ui.home.workspace import model_sentence
+
+
+@pytest.fixture
+def open_home() -> Callable[[], AppTest]:
+    """The home page as a visitor first sees it."""
+
+    def call() -> AppTest:
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).run()
+        assert not app.exception, app.exception
+        assert [title.value for title in app.title] == ["Facial emotion recognition"]
+        return app
+
+    return call
+
+
+def said(app: AppTest) -> str:
+    return " ".join(one.value for one in (*app.markdown, *app.caption)).replace("\\", "")
+
+
+def make_run(settings: Settings, name: str, *accuracies: float) -> None:
+    run = RunFolder(settings.runs_root / name)
+    run.create(RunSetup("three-conv-cnn-adam", "faces", validated_config({})))
+    epochs = [
+        EpochRecord(number, 1.5, 0.25, 1.0, accuracy, 0.2, {}, 0.001, 90, 2.0)
+        for number, accuracy in enumerate(accuracies, start=1)
+    ]
+    lines = [json.dumps(asdict(epoch)) for epoch in epochs]
+    (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def links(app: AppTest) -> dict[str, str]:
+    """The address of every link, by its label."""
+    return {
+        one.proto.label: "?".join(filter(None, (one.proto.page, one.proto.query_string)))
+        for one in app.get("page_link")
+    }
+
+
+def test_the_first_visit_offers_entries_an_example_and_the_next_steps(
+    home: Settings, open_home: Callable[[], AppTest]
+) -> None:
+    app = open_home()
+    assert {
+        "**Analyze photos**": "analyze",
+        "**Use the webcam**": "live",
+        "**Analyze a video**": "video",
+        "**Train a model**": "train",
+        "Import a dataset": "dataset",
+        "See where it fails": "evaluate?model=small",
+    }.items() <= links(app).items()
+    assert len(app.image) == 3
+    assert "By the default model, small" in said(app)
+    assert "**small** recognizes 63 of 100 faces" in said(app)
+    assert "No training has been started yet." in said(app)
+
+
+def test_datasets_and_the_last_trainings_lead_to_their_pages(
+    home: Settings, open_home: Callable[[], AppTest]
+) -> None:
+    install_demo_set(home)
+    for number in range(4):
+        make_run(home, f"run-{number}", 0.2, 0.5, 0.4)
+    app = open_home()
+    assert links(app)["demo (drawn)"] == "dataset?dataset=demo"
+    assert [one.value for one in app.metric] == ["50.0 %"] * 3
+    (first, *_) = app.metric
+    assert list(first.proto.chart_data) == [20.0, 50.0, 40.0]
+    assert links(app)["Open"].startswith("train?view=runs&run=run-")
+
+
+def test_without_a_model_the_page_says_so(
+    empty_home: Settings, open_home: Callable[[], AppTest]
+) -> None:
+    app = open_home()
+    assert "There is no default model." in said(app)
+    assert not app.image
+
+
+def test_the_accuracy_in_words_names_what_was_measured(
+    home: Settings, write_bundle_folder: Callable[..., Path]
+) -> None:
+    sentence = model_sentence(find_bundle("small", home))
+    assert sentence == "**small** recognizes 63 of 100 faces that it has not learned from."
+    assert "its accuracy was not measured" in model_sentence(find_bundle("other", home))
