@@ -10,14 +10,19 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle, BundleRecord
+from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
+from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, write_image_hashes
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.recipes.architectures import ARCHITECTURES, build_network, freeze_stages
 from fer_core.recipes.fine_tuning import fine_tuning_config, head_change
+from fer_core.settings import Settings
+from fer_core.training.bundle_writer import _image_hashes
 from fer_core.training.fit import BEST_WEIGHTS, FitContext, fit
+from fer_core.training.launcher import create_run
 from fer_core.training.model_setup import StartingWeights, adapted_weights, compiled_model
 from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
 from fer_core.training.starting_model import start_problem, starting_model, starting_weights
@@ -235,3 +240,27 @@ def test_a_record_without_a_start_is_read(tmp_path: Path) -> None:
         "start": {"model": "m", "architecture": "plain_eight", "classes": ["a"], "digest": "d"}
     }
     assert RunSetup.from_json(values).start == StartingModel("m", "plain_eight", ("a",), "d")
+
+
+def test_the_images_of_the_starting_model_are_recorded(
+    settings: Settings, tmp_path: Path, tiny_faces: FaceSet
+) -> None:
+    start = StartingModel("first", "three_convolutions", EMOTIONS, "d")
+    setup = RunSetup("tiny", "demo", config(), start=start)
+    (tmp_path / "first").mkdir()
+    start_file = tmp_path / "first" / KERAS_MODEL_FILE
+    start_file.write_bytes(b"weights")
+
+    def recorded(name: str) -> ImageHashes:
+        run = create_run(setup, settings, tmp_path / name, start_file=start_file)
+        return _image_hashes(setup, tiny_faces, tiny_faces, run)
+
+    unknown = recorded("one")
+    assert not unknown.is_complete and not len(unknown.start)
+    # The first model had itself started from another one.
+    hashes = ImageHashes(np.array([5, 3]), np.array([7]), np.array([9]))
+    write_image_hashes(start_file.with_name(IMAGE_HASHES_FILE), hashes)
+    known = recorded("two")
+    assert known.is_complete and known.start.tolist() == [3, 5, 9]
+    keys = content_keys(tiny_faces.images[tiny_faces.rows("train")])
+    assert set(known.train.tolist()) == set(keys.tolist())
