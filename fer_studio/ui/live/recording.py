@@ -6,6 +6,7 @@ import streamlit as st
 
 from fer_core.live.recording import VideoRecording
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.address import set_unsaved
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
@@ -13,10 +14,15 @@ from fer_studio.ui.messages import show_error
 
 _SWITCH = "live_recording"
 _WAS_RUNNING = "live_was_recording"
+#: Session state: the hash of the recording that was downloaded last, and whether one was downloaded
+#: or discarded since the page was drawn.
+_SAVED, _CHANGED = "live_recording_saved", "live_recording_changed"
 
 
 def show_recording(session: LiveSession, recording: VideoRecording) -> None:
     """Draw the switch, the recording's length, and the finished video."""
+    is_saved = st.session_state.get(_SAVED) == hash(recording.result)
+    set_unsaved("recording", recording.result is not None and not is_saved)
     # The end of a stream also ends the recording, and reruns the page.
     refresh = 1.0 if recording.is_running else None
     st.fragment(_show_recording, run_every=refresh)(session, recording)
@@ -42,6 +48,8 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     if recording.error is not None:
         show_error(recording.error)
     content = recording.result
+    if st.session_state.pop(_CHANGED, False):
+        st.rerun()  # the page knows whether there are unsaved results
     if st.session_state.get(_WAS_RUNNING, False) != recording.is_running:
         # The refresh interval is set where the page draws this fragment.
         st.session_state[_WAS_RUNNING] = recording.is_running
@@ -56,13 +64,26 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
                 content,
                 "live-emotions.mp4",
                 key="live_video",
+                on_save=lambda: _mark_saved(recording),
             )
             st.button(
                 "Discard",
                 key="live_discard",
                 icon=":material/delete:",
-                on_click=recording.discard,
+                on_click=_discard,
+                args=(recording,),
             )
+
+
+def _mark_saved(recording: VideoRecording) -> None:
+    st.session_state[_SAVED] = hash(recording.result)
+    st.session_state[_CHANGED] = True
+
+
+def _discard(recording: VideoRecording) -> None:
+    recording.discard()
+    st.session_state.pop(_SAVED, None)
+    st.session_state[_CHANGED] = True
 
 
 def _switch(recording: VideoRecording) -> None:
