@@ -97,8 +97,8 @@ def _show_empty_state(settings: Settings) -> None:
     with st.container(border=True):
         st.markdown(
             "**There is no dataset yet.** Import one above: FER2013 as an archive or a table, "
-            "FER+, or your own pictures in folders named after their classes. If you have no data yet, "
-            "use the demo set of drawn faces: you can try everything on this page with it."
+            "FER+, or your own pictures in folders named after their classes. If you have no data "
+            "yet, use the demo set of drawn faces: you can try everything on this page with it."
         )
         if st.session_state.get("import_source") != "demo":
             st.button(
