@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 from fer_core.picture_header import phone_format
 
+# Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 
 def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture in this process, without a time limit.

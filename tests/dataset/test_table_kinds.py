@@ -375,6 +375,39 @@ def test_rows_that_name_no_single_picture_are_listed(
     }
 
 
+def test_a_table_next_to_an_archive_of_its_pictures(
+    four_pictures: dict[str, bytes], write_zip: WriteFiles, zip_bytes: Callable[..., bytes]
+) -> None:
+    inner = zip_bytes(four_pictures)
+    files = {"images.zip": inner, "labels.csv": table([PATH_HEADER, *four()])}
+    faces = read_dataset(write_zip(files))
+    assert sorted(faces.names) == sorted(f"images/{name}" for name in four_pictures)
+    assert faces.problems == ()
+
+
+def test_votes_are_not_a_single_class(
+    four_pictures: dict[str, bytes], write_files: WriteFiles
+) -> None:
+    header = ["Image name", "neutral", "happiness", "sadness", "unknown"]
+    rows = [["1.png", 0, 1, 0, 0], ["2.png", 9, 1, 0, 0], ["3.jpg", 0, 0, 0, 1]]
+    files = {**four_pictures, "votes.csv": table([header, *rows])}
+    faces = read_dataset(write_files(files))
+    assert faces.names == ("1.png",)
+    reasons = [one.reason for one in faces.problems if one.name.startswith("votes.csv")]
+    assert reasons == ["has no single class"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("faces.xlsx", "an Excel workbook"), ("faces.npz", "a NumPy file")]
+)
+def test_tables_that_are_not_text_are_named(name: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04")
+    with pytest.raises(
+        InputError, match=rf"{name} is {kind}, which cannot be read; save it as CSV"
+    ):
+        read_dataset(tmp_path / name)
+
+
 def test_folders_of_classes_are_preferred_to_a_table_of_paths(
     four_pictures: dict[str, bytes], write_files: WriteFiles
 ) -> None:

@@ -25,6 +25,17 @@ from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
+#: Tables and arrays that are not text, by suffix; some of them are zip archives.
+_OTHER_TABLES = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
+    ".ods": "a spreadsheet",
+    **dict.fromkeys((".parquet", ".pq"), "a Parquet table"),
+    ".feather": "a Feather table",
+    **dict.fromkeys((".npz", ".npy"), "a NumPy file"),
+    **dict.fromkeys((".h5", ".hdf5"), "an HDF5 file"),
+    ".mat": "a MATLAB file",
+    **dict.fromkeys((".pkl", ".pickle"), "a pickle file"),
+}
 #: Fewer pictures next to archives are previews or logos, and not a dataset.
 _MIN_PICTURES = 10
 _MIN_PICTURES_IN_FOLDERS = 2
@@ -83,6 +94,9 @@ def _open_file(
     file: BinaryIO, name: str, report: ProgressReport | None = None, path: Path | None = None
 ) -> Source:
     """Return an open file as a source, which closes it."""
+    other = next((kind for end, kind in _OTHER_TABLES.items() if name.lower().endswith(end)), None)
+    if other is not None:
+        raise InputError(f"{name} is {other}, which cannot be read; save it as CSV.")
     beginning = file.read(16)
     file.seek(0)
     kind = unsupported_archive(name, beginning)

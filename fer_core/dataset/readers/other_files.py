@@ -7,15 +7,10 @@ from collections.abc import Mapping
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.archive_names import archive_stem, unsupported_archive
 from fer_core.dataset.readers.layouts.places import Folders, Place, SourceFiles, folders_of
+from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.picture_header import HEADER_BYTES, phone_format
 
-#: Files that describe pictures. They are not reported, because nobody expects them to be imported.
-_DATA_SUFFIXES = (
-    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
-    *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
-    *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
-)
 _NOT_READABLE = SkipReason("is not a picture that can be read")
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "is a PDF document and not a picture; save its pages as PNG"),
@@ -61,7 +56,7 @@ def report_other_files(
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     known = set(files.pictures)
     for path in files.names:
-        if path in known or path.lower().endswith(_DATA_SUFFIXES) or _is_archive(path):
+        if path in known or path.lower().endswith(DATA_SUFFIXES) or _is_archive(path):
             continue
         class_name = _class_of(folders_of(path), classes, parents)
         if class_name is not None:

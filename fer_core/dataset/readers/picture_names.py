@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 
 from fer_core.dataset.readers.archive_names import archive_stem
 from fer_core.dataset.readers.sources import Source
@@ -14,6 +16,16 @@ PICTURE_SUFFIXES = (
     *(".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".pam", ".pfm", ".mpo"),
     *(".avif", ".avifs", ".heic", ".heics", ".heif", ".hif", ".jp2", ".j2k"),
 )
+
+#: Files that describe pictures. Nobody expects them to be imported.
+DATA_SUFFIXES = (
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
+    *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
+    *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
+)
+#: If the first files with a suffix of data are not pictures, the others are not either: there may be
+#: one for each picture.
+_MAX_PROBED = 100
 
 
 def has_picture_suffix(name: str) -> bool:
@@ -30,9 +42,18 @@ def iter_pictures(source: Source, names: Iterable[str]) -> Iterator[str]:
         source: Contains the files.
         names: Their paths in the source.
     """
+    probed: Counter[str] = Counter()
     for name in names:
-        if has_picture_suffix(name) or _is_picture_by_content(source, name):
+        if has_picture_suffix(name):
             yield name
+            continue
+        suffix = PurePosixPath(name.lower()).suffix
+        if probed[suffix] >= _MAX_PROBED and suffix in DATA_SUFFIXES:
+            continue
+        if _is_picture_by_content(source, name):
+            yield name
+        else:
+            probed[suffix] += 1
 
 
 def _is_picture_by_content(source: Source, name: str) -> bool:

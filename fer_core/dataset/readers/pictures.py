@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 
 import cv2
@@ -29,9 +30,14 @@ _DIRECT_BYTES = 2**20
 _DIRECT_PIXELS = 4_000_000
 #: Formats whose decoding time is limited by the number of bytes and pixels.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
+#: Compression methods of TIFF for which this is true as well: none, LZW, deflate and PackBits. The
+#: strips of others can be JPEGs with many scans.
+_DIRECT_TIFF_METHODS = frozenset((1, 5, 8, 32946, 32773))
 
 # Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+_MAX_TIFF_TAGS = 256
 
 _EMPTY = SkipReason("is empty")
 _TOO_MANY_SCANS = SkipReason(
@@ -48,13 +54,21 @@ def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
     if isinstance(pixels, SkipReason):
         return pixels
     is_fast = len(content) <= _DIRECT_BYTES and pixels <= _DIRECT_PIXELS
-    if not is_fast or picture_format(content) not in _DIRECT_FORMATS:
+    if not is_fast or not _has_direct_format(content):
         return _decode_in_worker(content)
     try:
         picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error:
         picture = None
     return _damaged(content) if picture is None else np.asarray(picture, dtype=np.uint8)
+
+
+def _has_direct_format(content: bytes) -> bool:
+    kind = picture_format(content)
+    if kind == "TIFF":
+        tags = _tiff_tags(content)
+        return tags is not None and tags.get(259, 1) in _DIRECT_TIFF_METHODS
+    return kind in _DIRECT_FORMATS
 
 
 def _allowed_pixels(content: bytes) -> int | SkipReason:
@@ -117,6 +131,9 @@ def _stated_pixels(content: bytes) -> int | None:
         return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big")
     if content.startswith(b"\xff\xd8"):
         return _stated_jpeg_pixels(content)
+    tags = _tiff_tags(content)
+    if tags is not None and tags.get(256) and tags.get(257):
+        return tags[256] * tags[257]
     return _stated_pixels_by_pillow(content)
 
 
@@ -148,6 +165,37 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
         else:
             position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
     return None
+
+
+def _tiff_tags(content: bytes) -> dict[int, int] | None:
+    """Return the first values of the first directory of a TIFF, by tag; None for other files.
+
+    Values that are not integers are 0.
+
+    Width and height are the tags 256 and 257, and 259 is the method of compression. This is faster
+    than with a library.
+    """
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(content[:4])
+    if order is None:
+        return None
+    try:
+        (position,) = struct.unpack_from(f"{order}I", content, 4)
+        (count,) = struct.unpack_from(f"{order}H", content, position)
+        tags: dict[int, int] = {}
+        if count > _MAX_TIFF_TAGS:
+            return None
+        for number in range(count):
+            start = position + 2 + 12 * number
+            tag, kind = struct.unpack_from(f"{order}HH", content, start)
+            size = {3: "H", 4: "I"}.get(kind)  # a short or a long integer
+            value = (
+                0 if size is None else struct.unpack_from(f"{order}{size}", content, start + 8)[0]
+            )
+            # As in libtiff, the first of several values counts.
+            tags.setdefault(tag, value)
+    except struct.error:
+        return None
+    return tags
 
 
 def _stated_pixels_by_pillow(content: bytes) -> int | None:

@@ -49,7 +49,7 @@ _PATHS = (
 )
 #: A column of one pixel: "pixel12", "p_3_4", "28x28", "12".
 _PIXEL_NAME = re.compile(
-    r"(?:pixel|pix|px|p|x|v|f|c|col|column|feature|attr|val|value)?[ _.-]*"
+    r"(?:pixels?|pix|px|p|x|v|c|r|row|col|column|val|value)?[ _.-]*"
     r"(\d{1,5})(?:[ _x.-]+(\d{1,5}))?"
 )
 _BRACKETS = bytes.maketrans(b"[](),;|", b"       ")

@@ -34,6 +34,7 @@ _UNUSED = SkipReason(
 )
 #: Columns with names of emotions that contain 1 for the class and 0 for the others.
 _MIN_CLASS_COLUMNS = 3
+_ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
 
 
 def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
@@ -272,9 +273,11 @@ def _class_name(fields: Sequence[bytes], columns: TableColumns) -> str | SkipRea
     if columns.label is not None:
         named = class_from(fields[columns.label])
         return NO_LABEL if named is None else named[0]
-    chosen = [
-        name
+    values = {
+        name: field_text(fields[position]).lower()
         for position, name in _class_columns(columns).items()
-        if field_text(fields[position]).lower() in ("1", "1.0", "true")
-    ]
-    return chosen[0] if len(chosen) == 1 else _NO_SINGLE_CLASS
+    }
+    chosen = [name for name, value in values.items() if value not in _ZEROS]
+    # Other numbers are votes or probabilities.
+    is_single = len(chosen) == 1 and values[chosen[0]] in _ONES
+    return chosen[0] if is_single else _NO_SINGLE_CLASS
