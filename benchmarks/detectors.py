@@ -66,13 +66,13 @@ class Sample:
     matrix: NDArray[np.float64]
 
 
-def _cascade(scale: float, votes: int) -> Detect:
+def _cascade(scale: float, neighbors: int) -> Detect:
     folder = Path(cv2.__file__).parent / "data"
     cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
 
     def detect(image: Picture) -> list[FaceBox]:
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        found = cascade.detectMultiScale(gray, scale, votes)
+        found = cascade.detectMultiScale(gray, scale, neighbors)
         return [FaceBox(*(int(number) for number in row)) for row in found]
 
     return detect
@@ -211,8 +211,8 @@ def main() -> None:
     settings = load_settings()
     reference = _boxes_of(make_detector("yunet", settings))
     detectors: dict[str, Detect] = {
-        "cascade, scale 1.1, 5 votes": _cascade(1.1, 5),
-        "cascade, scale 1.2, 8 votes": _cascade(1.2, 8),
+        "cascade, scale 1.1, 5 neighbors": _cascade(1.1, 5),
+        "cascade, scale 1.2, 8 neighbors": _cascade(1.2, 8),
     }
     detectors |= {
         name: _boxes_of(make_detector(name, settings)) for name in detector_names(settings)

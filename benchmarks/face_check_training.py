@@ -71,7 +71,9 @@ def face_free_paths() -> list[Path]:
 
 def _fer2013(path: Path, prefix: str) -> GrayImage:
     with zipfile.ZipFile(path) as archive:
-        names = sorted(n for n in archive.namelist() if n.rsplit("/", 1)[-1].startswith(prefix))
+        names = sorted(
+            name for name in archive.namelist() if name.rsplit("/", 1)[-1].startswith(prefix)
+        )
         pictures = [
             cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
             for name in names
@@ -154,12 +156,12 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
         )
     for _ in range(int(rng.integers(0, 7))):
         # Blobs for buttons, knuckles and logos, usually in a row.
-        place = rng.random(2) * side
+        start = rng.random(2) * side
         step = rng.normal(0, 25, 2)
         axes = (int(rng.integers(2, 24)), int(rng.integers(2, 24)))
         tone = float(rng.uniform(0, 255))
         for index in range(int(rng.integers(1, 5))):
-            center = tuple(int(v) for v in place + step * index)
+            center = tuple(map(int, start + step * index))
             cv2.ellipse(picture, center, axes, float(rng.uniform(0, 180)), 0, 360, tone, -1, 16)
     if rng.random() < 0.5:
         # A collar: a light or dark wedge below a neck.
@@ -178,7 +180,7 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
         for index in range(4):
             root = start + across * index * (width + 2)
             tip = root + ahead * width * float(rng.uniform(2, 4.5))
-            ends = [tuple(int(v) for v in point) for point in (root, tip)]
+            ends = [tuple(map(int, point)) for point in (root, tip)]
             cv2.line(picture, ends[0], ends[1], 0.6 * tone, width + 3, cv2.LINE_AA)
             cv2.line(picture, ends[0], ends[1], tone, width, cv2.LINE_AA)
     blurred = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 2.0)))
@@ -396,15 +398,15 @@ def _write_onnx(weights: list[Rows], path: Path) -> None:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    nodes, flow = [], "squares"
+    nodes, tensor = [], "squares"
     for index, stride in enumerate((2, 2, 1, 2)):
-        names = [flow, f"kernel{index}", f"offset{index}"]
+        names = [tensor, f"kernel{index}", f"offset{index}"]
         nodes.append(
             helper.make_node("Conv", names, [f"c{index}"], strides=[stride] * 2, pads=[1] * 4)
         )
         nodes.append(helper.make_node("Relu", [f"c{index}"], [f"r{index}"]))
-        flow = f"r{index}"
-    nodes.append(helper.make_node("Flatten", [flow], ["flat"]))
+        tensor = f"r{index}"
+    nodes.append(helper.make_node("Flatten", [tensor], ["flat"]))
     nodes.append(helper.make_node("Gemm", ["flat", "kernel4", "offset4"], ["logit"]))
     nodes.append(helper.make_node("Sigmoid", ["logit"], ["face"]))
     tensors = [

@@ -1,9 +1,9 @@
 """Fine-tuning of the shipped model compared with training from random weights on the same images.
 
 The images are those of FER2013's validation split, which no training of the shipped model has seen,
-without copies and near-copies of its training images, and without disgust, which has too few. Some
-of them are trained on, others measured after the last epoch. The last layer is replaced, as for a
-dataset with other classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset
+without copies and near-duplicates of its training images, and without disgust, which has too few.
+Some of them are trained on, others measured after the last epoch. The last layer is replaced, as
+for a dataset with other classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset
 *fer2013*.
 """
 
@@ -70,7 +70,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
         )
         from_random, fine_tuned = _EPOCHS[size]
         tuned = replace(fine_tuning_config(base, architecture), epochs=fine_tuned)
-        for what, config, start in (
+        for title, config, start in (
             ("fine-tuned", tuned, trained),
             ("fine-tuned, frozen up to stage2", tuned, replace(trained, freeze="stage2")),
             ("from random weights", replace(base, epochs=from_random), None),
@@ -88,9 +88,9 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
             accuracy = proportion_estimate(correct, len(measured))
             rows.append(
                 Measurement(
-                    f"{size} images of each of {len(_CLASSES)} classes, {what}",
+                    f"{size} images of each of {len(_CLASSES)} classes, {title}",
                     f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%})",
-                    f"{config.epochs} epochs in {seconds:.0f} s, {cpu:.0f} s of processor time",
+                    f"{config.epochs} epochs in {seconds:.0f} s, {cpu:.0f} s of CPU time",
                 )
             )
             print(table_row(rows[-1]), flush=True)
@@ -98,7 +98,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
 
 
 def _unseen_images(fer2013: FaceSet) -> FaceSet:
-    """Return the validation images that are no copies of training images."""
+    """Return the validation images that are not copies of training images."""
     rows = fer2013.rows("validation")
     is_exact, is_near = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
     return fer2013.subset(rows[~(is_exact | is_near)])

@@ -18,7 +18,8 @@ Picture = NDArray[np.uint8]
 
 FRAMES_PER_SECOND = 30
 WIDTH, HEIGHT = 640, 480
-#: The lowest sixteenth of a frame contains its number, as black and white cells.
+#: Number of black and white cells that encode the frame number, in the lowest sixteenth of a
+#: frame.
 STRIP_CELLS = 24
 _STRIP_START, _STRIP_END = "1011", "0010"
 #: Minimum length of the video. Longer delays cannot be measured, because frame numbers repeat.
@@ -49,7 +50,8 @@ def load_loop(path: Path) -> list[Picture]:
         raise ValueError(f"{path} should be a video of at least two frames; choose another file.")
     count = round(len(pictures) * FRAMES_PER_SECOND / rate)
     forward = [
-        pictures[min(int(n * rate / FRAMES_PER_SECOND), len(pictures) - 1)] for n in range(count)
+        pictures[min(int(number * rate / FRAMES_PER_SECOND), len(pictures) - 1)]
+        for number in range(count)
     ]
     return forward + forward[-2:0:-1]
 

@@ -237,7 +237,7 @@ def _memory(
         if (number + 1) % every == 0:
             memory.append(process.memory_info().rss / 2**20)
     processor.close()
-    # The first tenth of the samples fills caches.
+    # Skip the first tenth of the samples, during which the caches are filled.
     settled = memory[len(memory) // 10 :]
     return Measurement(
         f"{name}: memory over {frames} frames",

@@ -44,7 +44,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 _APP, _MINIMAL = "live page", "minimal page"
 #: Waiting time until the bit rate of the connection and the caches of the page are stable.
 _SETTLING_SECONDS = 5.0
-#: Seconds without a new frame after which a stream counts as stopped.
+#: Time without a new frame after which a stream counts as stopped.
 _STOPPED_MILLISECONDS = 2000.0
 _BETWEEN_CHANGES_MILLISECONDS = 120
 _MEMORY_SAMPLE_SECONDS = 5.0
@@ -165,7 +165,7 @@ class _Runner:
             servers = {_APP: app, _MINIMAL: minimal}
             attempts = {_APP: 1, _MINIMAL: _MINIMAL_ATTEMPTS}
             for name, server in servers.items():
-                _retried(attempts[name], name, partial(self._warm_up, browser, server))
+                _retry(attempts[name], name, partial(self._warm_up, browser, server))
             for tabs in (1, 2):
                 observations: dict[str, list[_Observation]] = {name: [] for name in servers}
                 speeds: list[_Speed] = []
@@ -174,7 +174,7 @@ class _Runner:
                     for name in list(servers)[:: 1 if turn % 2 == 0 else -1]:
                         _log(f"{tabs} tab(s), round {turn + 1}, {name}")
                         play = partial(self._play, browser, servers[name], tabs, name == _APP)
-                        observation, speed = _retried(attempts[name], name, play)
+                        observation, speed = _retry(attempts[name], name, play)
                         observations[name].append(observation)
                         if speed is not None:
                             speeds.append(speed)
@@ -187,9 +187,9 @@ class _Runner:
 
         def start() -> _Start:
             with self._served() as (browser, server):
-                return _started(browser, server)
+                return _measure_start(browser, server)
 
-        starts, failures = _repeated("cold start", self._extent.cold_starts, start)
+        starts, failures = _repeat_starts("cold start", self._extent.cold_starts, start)
         return [
             _success_rate("cold starts that show moving frames", starts, failures),
             *_durations("cold", starts),
@@ -199,12 +199,12 @@ class _Runner:
         """Measure starts in new tabs of one server and one browser."""
         with self._served() as (browser, server), minimal_server() as minimal:
             self._warm_up(browser, server)
-            starts, failures = _repeated(
-                "warm start", self._extent.warm_starts, lambda: _started(browser, server)
+            starts, failures = _repeat_starts(
+                "warm start", self._extent.warm_starts, lambda: _measure_start(browser, server)
             )
-            minimal_start = partial(_minimal_start, browser, minimal)
+            minimal_start = partial(_measure_minimal_start, browser, minimal)
             minimal_times = [
-                _retried(_MINIMAL_ATTEMPTS, _MINIMAL, minimal_start) for _ in range(_MINIMAL_STARTS)
+                _retry(_MINIMAL_ATTEMPTS, _MINIMAL, minimal_start) for _ in range(_MINIMAL_STARTS)
             ]
         comparison = f"; {_MINIMAL} {statistics.median(minimal_times):.2f} s"
         return [
@@ -241,24 +241,24 @@ class _Runner:
             with _tabs(browser, server, 1) as (tab,):
                 tab.page.wait_for_timeout(1000 * _SETTLING_SECONDS)
                 begin, start = tab.now(), time.monotonic()
-                moments, held = [0.0], [server.memory_megabytes]
-                while moments[-1] < seconds:
+                times, memory = [0.0], [server.memory_megabytes]
+                while times[-1] < seconds:
                     tab.page.wait_for_timeout(1000 * _MEMORY_SAMPLE_SECONDS)
-                    moments.append(time.monotonic() - start)
-                    held.append(server.memory_megabytes)
-                    if len(held) % 12 == 0:
-                        _log(f"{moments[-1] / 60:.0f} min: {held[-1]:.0f} MB")
+                    times.append(time.monotonic() - start)
+                    memory.append(server.memory_megabytes)
+                    if len(memory) % 12 == 0:
+                        _log(f"{times[-1] / 60:.0f} min: {memory[-1]:.0f} MB")
                 played = tab.playback_since(begin)
             time.sleep(2 * _MEMORY_SAMPLE_SECONDS)
             after = server.memory_megabytes
-        # The first fifth of the samples fills caches.
-        settled = len(held) // 5
-        slope = float(np.polyfit(moments[settled:], held[settled:], 1)[0]) * 60
+        # Skip the first fifth of the samples, during which the caches are filled.
+        first = len(memory) // 5
+        slope = float(np.polyfit(times[first:], memory[first:], 1)[0]) * 60
         return [
             Measurement(
                 f"server's memory over {played.seconds / 60:.1f} min of playing",
-                f"{held[settled]:.0f} MB, at the end {held[-1]:.0f} MB ({slope:+.2f} MB/min)",
-                f"at the beginning {held[0]:.0f} MB, after closing the tab {after:.0f} MB; "
+                f"{memory[first]:.0f} MB, at the end {memory[-1]:.0f} MB ({slope:+.2f} MB/min)",
+                f"at the beginning {memory[0]:.0f} MB, after closing the tab {after:.0f} MB; "
                 f"longest time without a new frame {played.longest_pause:.0f} ms",
             )
         ]
@@ -280,21 +280,21 @@ class _Runner:
     ) -> tuple[_Observation, _Speed | None]:
         """Observe a page in some tabs, and read the speed that it displays, if it displays one."""
         with _tabs(browser, server, count) as opened:
-            observation = self._watch(server, opened)
+            observation = self._observe(server, opened)
             return observation, _speed(opened[0]) if reads_speed else None
 
-    def _watch(self, server: PageServer, tabs: Sequence[Tab]) -> _Observation:
+    def _observe(self, server: PageServer, tabs: Sequence[Tab]) -> _Observation:
         tabs[0].page.wait_for_timeout(1000 * _SETTLING_SECONDS)
         begins = [tab.now() for tab in tabs]
-        busy, start = server.cpu_seconds, time.monotonic()
+        cpu_seconds, start = server.cpu_seconds, time.monotonic()
         tabs[0].page.wait_for_timeout(1000 * self._extent.seconds)
-        load = (server.cpu_seconds - busy) / (time.monotonic() - start)
+        load = (server.cpu_seconds - cpu_seconds) / (time.monotonic() - start)
         return _Observation(
             [tab.playback_since(begin) for tab, begin in zip(tabs, begins, strict=True)], load
         )
 
 
-def _retried(attempts: int, name: str, action: Callable[[], _T]) -> _T:
+def _retry(attempts: int, name: str, action: Callable[[], _T]) -> _T:
     """Run an action, and repeat it after a failure.
 
     Raises:
@@ -323,14 +323,14 @@ def _tabs(browser: Browser, server: PageServer, count: int) -> Iterator[list[Tab
         yield tabs
 
 
-def _started(browser: Browser, server: PageServer) -> _Start:
+def _measure_start(browser: Browser, server: PageServer) -> _Start:
     with open_tab(browser, server.url) as tab:
         tab.start()
         annotated = tab.wait_for_annotations()
         return _Start(tab.first_frame_seconds, annotated)
 
 
-def _minimal_start(browser: Browser, server: PageServer) -> float:
+def _measure_minimal_start(browser: Browser, server: PageServer) -> float:
     """Return the seconds to the first frame of the minimal page.
 
     Raises:
@@ -344,7 +344,9 @@ def _minimal_start(browser: Browser, server: PageServer) -> float:
         return tab.first_frame_seconds
 
 
-def _repeated(name: str, count: int, start: Callable[[], _Start]) -> tuple[list[_Start], list[str]]:
+def _repeat_starts(
+    name: str, count: int, start: Callable[[], _Start]
+) -> tuple[list[_Start], list[str]]:
     """Return the successful starts, and the reasons of the failed ones."""
     from playwright.sync_api import Error as BrowserError
 

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 
 from benchmarks.measurement import Measurement, milliseconds
-from benchmarks.video import write_recording
+from benchmarks.video import write_video_of_faces
 from fer_core.bundle import find_bundle
 from fer_core.predictor import load_predictor
 from fer_core.scale.inputs import Item, list_items
@@ -38,9 +38,12 @@ from fer_core.vision.detect import detector_names, make_detector
 from fer_core.vision.photo import analyze_photo
 from fer_core.vision.sample import sample_picture
 
+#: Number of photos, and of different ones among them; the others are copies.
 _PHOTOS, _DISTINCT = 2000, 50
 _COST_PHOTOS, _COST_SECONDS = 200, 60
-_REQUESTS, _SETTLED, _CALLER_REQUESTS = 20_000, 4_000, 400
+#: Requests of the memory test, and requests before it, until the memory no longer grows.
+_REQUESTS, _WARM_UP_REQUESTS = 20_000, 4_000
+_CALLER_REQUESTS = 400
 _SERVER_SECONDS = 60.0
 
 
@@ -58,14 +61,14 @@ class _Rate:
 
 
 def measure(photos: int = _PHOTOS, requests: int = _REQUESTS) -> list[Measurement]:
-    """Measure both; all ratios are of figures of this run.
+    """Measure a job over many files, and the service; all ratios compare values of this run.
 
     Args:
         photos: Number of photos of 640x480 pixels.
         requests: Number of requests of the memory test.
     """
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
         draw_photos(folder / "photos", photos)
         return [
             *_measure_files(folder, photos),
@@ -74,27 +77,27 @@ def measure(photos: int = _PHOTOS, requests: int = _REQUESTS) -> list[Measuremen
 
 
 def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> list[Measurement]:
-    """Measure the processor time of one worker with one thread, for the table of docs/scaling.md.
+    """Measure the CPU time of one worker with one thread, for the table of docs/scaling.md.
 
-    Processor time hardly depends on what else runs.
+    CPU time hardly depends on what else runs.
 
     Args:
         photos: Number of photos of 640x480 pixels.
-        seconds: Length of a recording of 640x480 pixels with one face and 30 frames per second.
+        seconds: Length of a video of 640x480 pixels with one face and 30 frames per second.
     """
     settings = load_settings()
     measurements = []
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
         draw_photos(folder / "photos", photos)
-        write_recording(folder / "talk.mp4", (640, 480), 1, seconds)
+        write_video_of_faces(folder / "talk.mp4", (640, 480), 1, seconds)
         items = list(list_items([str(folder / "photos")]))
         video = list(list_items([str(folder / "talk.mp4")]))
         for detector in detector_names(settings):
             busy = _busy(photo_work(settings, detector=detector), items) / photos
             measurements.append(
                 Measurement(
-                    f"processor time of a photo of 640x480, {detector}",
+                    f"CPU time of a photo of 640x480, {detector}",
                     milliseconds(busy),
                     f"{1 / busy:.0f} photos per second and core; a million photos: "
                     f"{busy * 1e6 / 3600:.1f} core-hours",
@@ -114,7 +117,7 @@ def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> l
             frames = "every frame" if per_second is None else f"{per_second:g} per second"
             measurements.append(
                 Measurement(
-                    f"processor time of an hour of video of 640x480, one face, {frames}, "
+                    f"CPU time of an hour of video of 640x480, one face, {frames}, "
                     f"{analyzer.detector}",
                     f"{busy:.2f} core-hours",
                     f"1,000 hours: {busy * 1000:.0f} core-hours",
@@ -124,7 +127,7 @@ def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> l
 
 
 def _busy(work: Work, items: list[Item]) -> float:
-    """Return the processor time of this process for files, in seconds, after a warm-up."""
+    """Return the CPU time of this process for files, in seconds, after a warm-up."""
     worker = work.open(threads=1, memory_bytes=2**31)
     worker.process(items[:10])
     start = time.process_time()
@@ -144,10 +147,10 @@ def draw_photos(folder: Path, count: int) -> None:
             path.hardlink_to(folder / f"{number % _DISTINCT:05}.jpg")
             continue
         picture = np.full((480, 640, 3), random.integers(60, 200), np.int16)
-        for place in range(1 if number == 0 else number % 3):
+        for position in range(1 if number == 0 else number % 3):
             height = int(random.integers(120, 260))
             face = cv2.resize(portrait, (height * 5 // 6, height))
-            top, left = int(random.integers(0, 480 - height)), 20 + 300 * place
+            top, left = int(random.integers(0, 480 - height)), 20 + 300 * position
             picture[top : top + height, left : left + face.shape[1]] = face
         noise = random.integers(-8, 8, picture.shape)
         pixels = np.clip(picture + noise, 0, 255).astype(np.uint8)
@@ -157,27 +160,29 @@ def draw_photos(folder: Path, count: int) -> None:
 def _measure_files(folder: Path, count: int) -> list[Measurement]:
     photos = folder / "photos"
     cores = os.cpu_count() or 1
-    one = _job(photos, folder / "one", ScaleOptions(workers=1, threads=1))
+    single = _job(photos, folder / "one", ScaleOptions(workers=1, threads=1))
     default = _job(photos, folder / "default", ScaleOptions(workers=1, threads=cores))
     two = _job(photos, folder / "two", ScaleOptions(workers=2, threads=1))
     ray = _job(photos, folder / "ray", ScaleOptions(place="ray", workers=2, threads=1))
-    what = f"{count:,} photos of 640x480"
+    title = f"{count:,} photos of 640x480"
     return [
-        Measurement(f"{what}, 1 process, 1 thread", _speed(one.rate), f"start {one.start:.1f} s"),
         Measurement(
-            f"{what}, 1 process, {cores} threads",
+            f"{title}, 1 process, 1 thread", _speed(single.rate), f"start {single.start:.1f} s"
+        ),
+        Measurement(
+            f"{title}, 1 process, {cores} threads",
             _speed(default.rate),
             f"start {default.start:.1f} s",
         ),
         Measurement(
-            f"{what}, 2 processes, 1 thread each",
+            f"{title}, 2 processes, 1 thread each",
             _speed(two.rate),
-            f"{two.rate / one.rate:.2f} times 1 process with 1 thread (lower bound 1.7), "
+            f"{two.rate / single.rate:.2f} times 1 process with 1 thread (lower bound 1.7), "
             f"{two.rate / default.rate:.2f} times 1 process with all threads (lower bound 1); "
             f"start {two.start:.1f} s",
         ),
         Measurement(
-            f"{what}, Ray with 2 workers, 1 thread each",
+            f"{title}, Ray with 2 workers, 1 thread each",
             _speed(ray.rate),
             f"{ray.rate / two.rate:.2f} times 2 local processes (lower bound 0.9); "
             f"start {ray.start:.1f} s",
@@ -207,7 +212,7 @@ def _measure_service(photo: bytes, requests: int) -> list[Measurement]:
         _call(port, photo, callers=1, each=20)  # warm-up
         two = _call(port, photo, callers=2, each=_CALLER_REQUESTS // 2)
         sixteen = _call(port, photo, callers=16, each=_CALLER_REQUESTS // 16)
-        _call(port, small, callers=4, each=min(_SETTLED, requests) // 4)
+        _call(port, small, callers=4, each=min(_WARM_UP_REQUESTS, requests) // 4)
         before = process.memory_info().rss
         many = _call(port, small, callers=4, each=requests // 4)
         growth = (process.memory_info().rss - before) / 2**20

@@ -44,7 +44,7 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
     prepare_backend()
     from fer_core.training.model_setup import compiled_model
 
-    # Recipe B has no augmentation; with the usual one of tutorials the comparison is harder.
+    # Recipe B has no augmentation. That of typical tutorials makes the training loop slower.
     config = changed_config(
         recipe_by_name(_RECIPE).config,
         {"epochs": 1, "flip": True, "rotation_degrees": 10, "zoom_share": 0.1},

@@ -1,7 +1,7 @@
-"""Two models on the same faces of photos and recordings, face by face, as Markdown.
+"""Two models on the same faces of photos and videos, face by face, as Markdown.
 
 ``python -m benchmarks.two_models FIRST SECOND --photos FOLDER --videos FOLDER [--every N]`` prints
-a row per face of every photo and, for every recording, how often each emotion was predicted on
+a row per face of every photo and, for every video, how often each emotion was predicted on
 every Nth frame. It needs no labels: a person judges the rows.
 """
 
@@ -47,7 +47,7 @@ def _two_most_probable(face: Face) -> str:
 
 
 def video_rows(folder: Path, models: list[Analyzer], every: int) -> list[str]:
-    """A Markdown row per recording and model: predictions on the largest face of the frames."""
+    """A Markdown row per video and model: predictions on the largest face of the frames."""
     rows = []
     for path in sorted(folder.iterdir()):
         counts: list[Counter[str]] = [Counter() for _ in models]
@@ -100,7 +100,7 @@ def main() -> None:
         print("|---|---|---|---|---|---|")
         print("\n".join(photo_rows(arguments.photos, models)))
     if arguments.videos is not None:
-        print("\n| recording | model | faces | predicted |\n|---|---|---|---|")
+        print("\n| video | model | faces | predicted |\n|---|---|---|---|")
         print("\n".join(video_rows(arguments.videos, models, arguments.every)))
 
 

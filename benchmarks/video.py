@@ -1,4 +1,4 @@
-"""Speed, memory and size of video analyses, on generated recordings of drawn people."""
+"""Speed, memory and size of video analyses, on generated videos of drawn people."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class _Case:
-    """A recording and how it is analyzed.
+    """A video and how it is analyzed.
 
     Attributes:
         title: A description.
@@ -67,30 +67,30 @@ def measure(video: Path | None) -> list[Measurement]:
     """Measure the speed of analyses; each in a process of its own, with its peak memory.
 
     Args:
-        video: A recording to measure as well.
+        video: A video to measure as well.
     """
     measurements = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, case in enumerate(_CASES):
             path = folder / f"{number}.mp4"
-            write_recording(path, case.size, case.faces, _SECONDS)
-            result = _measured(path, folder / f"out{number}", case)
+            write_video_of_faces(path, case.size, case.faces, _SECONDS)
+            result = _measure_case(path, folder / f"out{number}", case)
             measurements.append(
                 Measurement(
                     f"video, {case.title}",
                     f"{result.speed:.2f} times real time",
-                    f"target {case.target:g}; {result.comparison}",
+                    f"target {case.target:g}; {result.details}",
                 )
             )
         if video is not None:
             case = _Case(video.name, (0, 0), 0, None, False, 1.5)
-            result = _measured(video, folder / "own", case)
+            result = _measure_case(video, folder / "own", case)
             measurements.append(
                 Measurement(
                     f"video, {video.name}, every frame",
                     f"{result.speed:.2f} times real time",
-                    result.comparison,
+                    result.details,
                 )
             )
     return measurements
@@ -104,10 +104,10 @@ def measure_hour() -> list[Measurement]:
 
 def _hour(folder: Path) -> Measurement:
     path = folder / "hour.mp4"
-    write_recording(path, (640, 480), 1, _HOUR_SECONDS)
+    write_video_of_faces(path, (640, 480), 1, _HOUR_SECONDS)
     case = _Case("hour", (640, 480), 1, 5.0, False, 10.0)
     out = folder / "hour"
-    result = _measured(path, out, case)
+    result = _measure_case(path, out, case)
     size = (out / "faces.parquet").stat().st_size
     # Six times as many rows at 30 frames per second.
     return Measurement(
@@ -123,26 +123,26 @@ class _Result:
     """The result of a measurement.
 
     Attributes:
-        speed: As a multiple of real time.
-        busy: Processor time in seconds, of all cores, per second of video. It hardly depends on
-            what else runs.
+        speed: The speed, as a multiple of real time.
+        cpu_seconds: CPU time of all cores in seconds, per second of video. Other programs that run
+            at the same time hardly affect it.
         peak: The largest memory in MB.
         early: The largest memory in MB in the first tenth of the time.
     """
 
     speed: float
-    busy: float
+    cpu_seconds: float
     peak: float
     early: float
 
     @property
-    def comparison(self) -> str:
-        """The figures next to the speed."""
-        return f"{self.busy:.2f} s of processor time per second; peak memory {self.peak:.0f} MB"
+    def details(self) -> str:
+        """The other values of the measurement, as text."""
+        return f"{self.cpu_seconds:.2f} s of CPU time per second; peak memory {self.peak:.0f} MB"
 
 
-def _measured(path: Path, out: Path, case: _Case) -> _Result:
-    """Analyze a recording in another process."""
+def _measure_case(path: Path, out: Path, case: _Case) -> _Result:
+    """Analyze a video in another process."""
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
     process = context.Process(target=_analyze, args=(path, out, case, results))
@@ -170,15 +170,15 @@ def _analyze(path: Path, out: Path, case: _Case, results: Any) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    busy = time.process_time()
+    cpu_start = time.process_time()
     outcome = run_analysis(folder, settings, analyzer=analyzer)
-    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     done.set()
     watcher.join()
     length = outcome.status.seconds or 0.0
     tenth = samples[: max(len(samples) // 10, 1)]
     peak = max(samples, default=0.0)
-    results.put(_Result(length / seconds, busy / length, peak, max(tenth, default=0.0)))
+    results.put(_Result(length / seconds, cpu_seconds / length, peak, max(tenth, default=0.0)))
 
 
 def _new_analysis(
@@ -202,8 +202,8 @@ def _new_analysis(
     return folder, Analyzer(predictor, make_detector(detector, settings))
 
 
-def write_recording(path: Path, size: tuple[int, int], faces: int, seconds: int) -> None:
-    """Encode the sample recording's first person several times, looped to a length."""
+def write_video_of_faces(path: Path, size: tuple[int, int], faces: int, seconds: int) -> None:
+    """Encode the sample video's first person several times, looped to a length."""
     import av
 
     heads = [frame.image[120:360, 60:300] for frame in read_frames(sample_path())]

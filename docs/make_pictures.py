@@ -153,11 +153,11 @@ def live(page: Page) -> None:
 
 
 def video(page: Page) -> None:
-    """Show the results of the sample recording."""
-    page.get_by_role("button", name="Try a sample recording").or_(
+    """Show the results of the sample video."""
+    page.get_by_role("button", name="Try a sample video").or_(
         page.get_by_text("finished", exact=False)
     ).first.wait_for()
-    button = page.get_by_role("button", name="Try a sample recording")
+    button = page.get_by_role("button", name="Try a sample video")
     if button.is_visible():  # not analyzed by an earlier call
         button.click()
     timeline = page.locator('[data-testid="stPlotlyChart"]').first
@@ -171,7 +171,8 @@ def video(page: Page) -> None:
     page.get_by_role("img", name="with Person 1").wait_for()
     # The player shows the chosen second once it has found it.
     page.wait_for_function(
-        "[...document.querySelectorAll('video')].every(one => one.readyState > 2 && !one.seeking)"
+        "[...document.querySelectorAll('video')]"
+        ".every(video => video.readyState > 2 && !video.seeking)"
     )
 
 
@@ -238,7 +239,7 @@ def take(browser: Browser, url: str, name: str) -> bytes:
 def _few_colors(picture: Image.Image) -> Image.Image:
     """Reduce an image to 256 colors, including white and the colors of the emotions."""
     kept = ["#FFFFFF", *EMOTION_COLORS.values()]
-    channels = [int(color[i : i + 2], 16) for color in kept for i in (1, 3, 5)]
+    channels = [int(color[start : start + 2], 16) for color in kept for start in (1, 3, 5)]
     common = picture.quantize(256 - len(kept)).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette(channels + common[: 768 - len(channels)])

@@ -87,7 +87,7 @@ class BundleRecord:
         config: The complete configuration of the training; empty for an imported model.
         seed: Seed of the training.
         dataset: Name, fingerprint and number of images per split of the training data.
-        curation: Description of what was excluded or relabeled in the data; None for nothing.
+        curation: Description of what was excluded or relabeled in the data; None if nothing was.
         training: Number of epochs, best epoch, seconds, training images, backend, hardware.
         metrics: Metrics by split, measured with the published predictor.
         versions: Versions of Python and the libraries.
@@ -150,8 +150,8 @@ class BundleRecord:
     def classes(self) -> tuple[str, ...]:
         """The classes of predictions, in their order.
 
-        Labels that name the seven or the eight emotions in another order, and those of an imported
-        network also in other words, are the emotions.
+        Labels that are the seven or eight emotions in another order become ``EMOTIONS`` or
+        ``EMOTIONS8``. For an imported network, other names of the emotions are recognized as well.
         """
         classes = served_classes(self.labels)
         keeps_names = self.recipe is not None and set(classes) != set(self.labels)
@@ -184,11 +184,12 @@ class BundleRecord:
         """The data of the models that the training started from: name, fingerprint and counts."""
         datasets = self.start.get("datasets", ())
         is_list = isinstance(datasets, (list, tuple))
-        return tuple(one for one in datasets if isinstance(one, dict)) if is_list else ()
+        dictionaries = (dataset for dataset in datasets if isinstance(dataset, dict))
+        return tuple(dictionaries) if is_list else ()
 
     @property
     def is_demo(self) -> bool:
-        """True if it was trained on the demo set: its metrics say nothing about real faces."""
+        """True if it was trained on the demo set: its metrics do not apply to real faces."""
         return bool(self.dataset.get("kind") == "demo")
 
 

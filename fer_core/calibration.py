@@ -120,7 +120,7 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
         prior = document.get("class_prior")
         calibration = Calibration(
             temperature,
-            None if prior is None else tuple(float(prior[one]) for one in classes),
+            None if prior is None else tuple(float(prior[name]) for name in classes),
             float(document.get("prior_exponent", 0.0)),
             {
                 str(key): None if value is None else float(value)

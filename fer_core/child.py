@@ -1,7 +1,7 @@
 """Process untrusted files in a child process, with limits for its memory and time.
 
 A hostile or damaged file can crash the library that reads it, or make it use all memory or
-processor time. In a child process, this ends only the child.
+CPU time. In a child process, this ends only the child.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Limits:
 
     Attributes:
         memory: Address space, in bytes. Not enforced on Windows.
-        cpu_seconds: Processor time of all its threads together. Not enforced on Windows.
+        cpu_seconds: CPU time of all its threads together. Not enforced on Windows.
         seconds: Time from its start to its end.
     """
 
@@ -150,10 +150,10 @@ def limit_memory(memory: int) -> None:
 
 
 def limit_cpu_time(seconds: int) -> None:
-    """End this process when it has used more processor time from now on.
+    """End this process when it has used more CPU time from now on.
 
     Args:
-        seconds: Processor time of all its threads together; a later call replaces it. Not enforced
+        seconds: CPU time of all its threads together; a later call replaces it. Not enforced
             on Windows.
     """
     if resource is None:

@@ -184,8 +184,10 @@ def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str,
         classes: The names of the classes.
         reserved: The names of the other columns.
     """
-    taken = {class_key(column) for column in reserved}
-    return tuple(f"{name} (class)" if class_key(name) in taken else name for name in classes)
+    reserved_keys = {class_key(column) for column in reserved}
+    return tuple(
+        f"{name} (class)" if class_key(name) in reserved_keys else name for name in classes
+    )
 
 
 def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:

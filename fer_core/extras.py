@@ -32,8 +32,10 @@ def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
     """
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         raise InputError(
-            f"{purpose} {' and '.join(missing)}, not installed; run '{install_command(extra)}'."
+            f"{purpose} {' and '.join(missing)}, which {verb} not installed; run "
+            f"'{install_command(extra)}'."
         )
 
 

@@ -321,7 +321,7 @@ def existing_path(text: str) -> Path | None:
 
 
 def copied_path(text: str) -> Path | None:
-    """The same for a path that was copied with quotes or spaces around it, as Windows does."""
+    """Return ``existing_path`` of a text that was copied with quotes or spaces around it."""
     return existing_path(text) or existing_path(unquoted_path(text))
 
 

@@ -72,7 +72,7 @@ def read_image_hashes(path: Path) -> ImageHashes | None:
         arrays = read_arrays(path)
         keys = {name: arrays[name] for name in ("train", "validation", "start")}
         is_complete = arrays["is_complete"]
-        if any(one.ndim != 1 or one.dtype != np.int64 for one in keys.values()):
+        if any(array.ndim != 1 or array.dtype != np.int64 for array in keys.values()):
             raise ValueError("the hashes should be one-dimensional arrays of int64")
         if is_complete.shape != () or is_complete.dtype != np.bool_:
             raise ValueError("is_complete should be a single bool")

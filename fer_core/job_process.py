@@ -1,7 +1,7 @@
 """The process of a job on disk, such as a training run: its start, its lock, whether it is alive.
 
-One process at a time works on a job. It keeps a file of the job locked. Other processes see by the
-lock that it is alive, and write their requests to another file.
+One process at a time works on a job. It keeps a file of the job locked. Other processes recognize
+by the lock that it is alive, and write their requests to another file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fer_core.errors import InputError
 from fer_core.processes import inherited_lock, is_locked, is_process_alive, lock_file, spawn
 from fer_core.settings import Settings
 
-#: Seconds to wait for the lock. A process that only checks it holds it for a moment; a lock that is
-#: held longer belongs to a process that works on the job.
+#: Seconds to wait for the lock. A process that only checks the lock holds it for a moment; a lock
+#: that is held longer belongs to a process that works on the job.
 LOCK_SECONDS = 0.5
 
 

@@ -106,8 +106,10 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
 
 def _classes(classes: tuple[str, ...]) -> str:
     """Return a description of the classes of a model."""
-    words = {EMOTIONS: "seven facial emotions", EMOTIONS8: "eight facial emotions"}
-    return f"{words.get(classes, f'{len(classes)} classes')} ({_as_text(', '.join(classes))})"
+    descriptions = {EMOTIONS: "seven facial emotions", EMOTIONS8: "eight facial emotions"}
+    return (
+        f"{descriptions.get(classes, f'{len(classes)} classes')} ({_as_text(', '.join(classes))})"
+    )
 
 
 def _data_name(record: BundleRecord) -> str:
@@ -292,7 +294,7 @@ def _start(record: BundleRecord) -> str:
         "replaced": "the last layer replaced",
     }.get(str(start.get("head")), "the last layer unknown")
     frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
-    names = ", ".join(str(one.get("name", "unknown")) for one in record.starting_datasets)
+    names = ", ".join(str(dataset.get("name", "unknown")) for dataset in record.starting_datasets)
     return (
         f"- Start: the weights of `{start.get('model', 'unknown')}` ({head}{frozen}), which was "
         f"trained on {_as_text(names) or 'unknown data'}.\n"
@@ -336,7 +338,7 @@ def _origin(record: BundleRecord) -> list[str]:
         f"Order of its outputs: {_as_text(', '.join(record.labels))}.",
     ]
     if (height, width) != (48, 48):
-        lines.append("Faces are reduced to 48x48 pixels first, so it sees no finer detail.")
+        lines.append("Faces are reduced to 48x48 pixels first, so finer details are lost.")
     if channels == 3:
         lines.append("It expects color; the grayscale image is repeated for all three channels.")
     if source is not None:
@@ -413,8 +415,8 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
         ("expected calibration error", "ece", ".3f", " (15 bins of equal count)"),
     )
     parts = [
-        f"{name} {_number(metrics[key], pattern)}{how}"
-        for name, key, pattern, how in named
+        f"{name} {_number(metrics[key], pattern)}{method}"
+        for name, key, pattern, method in named
         if key in metrics
     ]
     text = f"On {split}{count}: {', '.join(parts) or 'no metrics are recorded'}."
@@ -439,7 +441,7 @@ def _without_copies(metrics: dict[str, Any]) -> str:
     """Describe the leak-free images; earlier versions only left out exact copies."""
     if metrics.get("near_copies") is None:
         return "whose pixels do not appear in the training split"
-    return "without a copy or near-copy in the training split"
+    return "without a copy or near-duplicate in the training split"
 
 
 def _against_votes(split: str, votes: dict[str, Any]) -> str:

@@ -80,20 +80,20 @@ def _converted_record(kind: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         return _OTHER
     hints = get_type_hints(kind)
-    given = {
+    converted = {
         field.name: _converted(hints[field.name], value[field.name])
         for field in dataclasses.fields(kind)
         if field.name in value
     }
     is_complete = all(
-        field.name in given
+        field.name in converted
         or field.default is not dataclasses.MISSING
         or field.default_factory is not dataclasses.MISSING
         for field in dataclasses.fields(kind)
     )
-    if not is_complete or any(part is _OTHER for part in given.values()):
+    if not is_complete or any(part is _OTHER for part in converted.values()):
         return _OTHER
-    return kind(**given)
+    return kind(**converted)
 
 
 def _converted_dict(parts: tuple[Any, ...], value: Any) -> Any:

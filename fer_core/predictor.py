@@ -238,7 +238,7 @@ def open_onnx_network(
         return np.asarray(session.run(output_names, {input_name: pixels})[0], dtype=np.float32)
 
     def run_one_by_one(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.concatenate([run(pixels[i : i + 1]) for i in range(len(pixels))])
+        return np.concatenate([run(pixels[row : row + 1]) for row in range(len(pixels))])
 
     # Many imported networks were exported with a fixed batch size of 1.
     return run_one_by_one if model_input.shape[0] == 1 else run

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import operator
 from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -99,14 +100,14 @@ def _is_standard(kind: type[Any]) -> bool:
 def _as_declared(kind: Callable[..., Record], validated: Any) -> Record:
     """Return the values of a validated record, and of the records in it, as the given type."""
     hints = get_type_hints(kind)
-    given = {}
+    converted = {}
     for field in dataclasses.fields(validated):
         value = getattr(validated, field.name)
         if dataclasses.is_dataclass(value):
             (record,) = [part for part in get_args(hints[field.name]) if part is not NoneType]
             value = _as_declared(record, value)
-        given[field.name] = value
-    return kind(**given)
+        converted[field.name] = value
+    return kind(**converted)
 
 
 @functools.cache
@@ -115,11 +116,11 @@ def _strict_record(kind: type[Any]) -> type[Any]:
     hints = get_type_hints(kind)
     fields = [
         (
-            one.name,
-            _strict(hints[one.name]),
-            dataclasses.field(default=one.default, default_factory=one.default_factory),
+            field.name,
+            _strict(hints[field.name]),
+            dataclasses.field(default=field.default, default_factory=field.default_factory),
         )
-        for one in dataclasses.fields(kind)
+        for field in dataclasses.fields(kind)
     ]
     return dataclass(dataclasses.make_dataclass(kind.__name__, fields), config=IGNORE_UNKNOWN)
 
@@ -131,7 +132,7 @@ def _strict(annotation: Any) -> Any:
         return _strict_record(cast(Any, annotation))
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        return functools.reduce(lambda one, other: one | other, map(_strict, parts))
+        return functools.reduce(operator.or_, map(_strict, parts))
     return origin[tuple(map(_strict, parts))] if origin else annotation
 
 
@@ -155,8 +156,8 @@ def sentence(error: ValidationError, field: str = "") -> str:
     if kind == "literal_error":
         expected = f"one of {context['expected'].replace(' or ', ', ')}".replace("'", "")
     elif kind in _BOUNDS:
-        words, key = _BOUNDS[kind]
-        expected = f"{words} {context[key]:,.12g}"
+        comparison, key = _BOUNDS[kind]
+        expected = f"{comparison} {context[key]:,.12g}"
     elif kind == "too_long":
         expected = f"a list of {context['max_length']}"
     elif kind in _EXPECTED:

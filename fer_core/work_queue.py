@@ -52,8 +52,8 @@ class WorkQueue:
 
     def append(self, name: str) -> None:
         """Add an entry at the end."""
-        known = [entry.order for entry in self._entries() if math.isfinite(entry.order)]
-        self._write(name, max(known, default=0) + 1)
+        orders = [entry.order for entry in self._entries() if math.isfinite(entry.order)]
+        self._write(name, max(orders, default=0) + 1)
 
     def remove(self, name: str) -> None:
         """Remove an entry, if it exists."""
@@ -159,7 +159,7 @@ class WorkQueue:
 
 
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
-    """Return a number between those of two neighbors; None if floats have none left."""
+    """Return a number between those of two neighbors; None if no float is between them."""
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2
     middle = (low + high) / 2

@@ -16,7 +16,7 @@ from fer_studio.ui.analyze.analysis import (
 from fer_studio.ui.analyze.options import choose_options
 from fer_studio.ui.analyze.results import show_results
 
-discard_results_except(collection.held)
+discard_results_except(collection.keys)
 update_unsaved(collection.photos)
 options = choose_options(load_settings())
 if not collection.photos:

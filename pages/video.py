@@ -1,4 +1,4 @@
-"""Video: analyze the emotions of every person in recordings over time."""
+"""Video: analyze the emotions of every person in videos over time."""
 
 import streamlit as st
 

@@ -35,7 +35,7 @@ def test_near_copies_are_left_out_of_the_leak_free_images(record: BundleRecord) 
     metrics = record.metrics["validation"]
     counted = metrics | {"leak_free": metrics["leak_free"] | {"near_copies": 1}}
     card = model_card("mine", replace(record, metrics={"validation": counted}), 1.25)
-    assert "On the 2 of them without a copy or near-copy in the training split" in card
+    assert "On the 2 of them without a copy or near-duplicate in the training split" in card
 
 
 def test_the_metrics_of_the_record_are_shown(record: BundleRecord) -> None:

@@ -168,7 +168,7 @@ def test_a_missing_package_names_the_command_that_installs_it(packaged_models: P
     require_packages("A test needs", "search", "json", "numpy")
     with pytest.raises(
         InputError,
-        match=r"A search needs no_such_one and no_such_two, not installed; "
+        match=r"A search needs no_such_one and no_such_two, which are not installed; "
         r"run 'pip install \"fer-studio\[search\]\"'\.",
     ):
         require_packages("A search needs", "search", "json", "no_such_one", "no_such_two")

@@ -1,4 +1,4 @@
-"""Draw the sample recording of the video page: two drawn people whose expressions change.
+"""Draw the sample video of the video page: two drawn people whose expressions change.
 
 ``python -m tools.draw_sample_video`` overwrites ``fer_core/video/sample.mp4``.
 """
@@ -38,16 +38,17 @@ class Actor:
         number: Selects the person.
         skin: Factors on red, green and blue.
         expressions: The emotion from each time on.
-        places: x of the middle at each time, between which the person moves evenly.
+        positions: Pairs of a time and the x of the person's center. The person moves evenly from
+            one to the next.
     """
 
     number: int
     skin: tuple[float, float, float]
     expressions: tuple[tuple[float, str], ...]
-    places: tuple[tuple[float, float], ...]
+    positions: tuple[tuple[float, float], ...]
 
 
-#: Also the known truth of tests/video/test_sample_recording.py.
+#: The tests compare the analysis of the video with these values.
 ACTORS = (
     Actor(
         number=9,
@@ -56,7 +57,7 @@ ACTORS = (
             *((0.0, "sad"), (3.0, "happy"), (7.0, "angry"), (10.0, "surprise")),
             *((13.0, "sad"), (16.0, "happy")),
         ),
-        places=((0.0, 180.0), (20.0, 190.0)),
+        positions=((0.0, 180.0), (20.0, 190.0)),
     ),
     Actor(
         number=8,
@@ -65,7 +66,7 @@ ACTORS = (
             *((0.0, "happy"), (6.0, "sad"), (9.0, "happy"), (14.0, "surprise"), (17.0, "sad")),
         ),
         # Comes in, leaves, and returns.
-        places=(
+        positions=(
             *((0.0, 780.0), (4.0, 780.0), (5.0, 470.0), (11.0, 470.0), (12.0, 780.0)),
             *((14.0, 780.0), (15.0, 460.0), (20.0, 460.0)),
         ),
@@ -80,14 +81,14 @@ def draw_frame(seconds: float) -> NDArray[np.uint8]:
     shade = np.linspace(1.0, 0.9, _HEIGHT)[:, None, None]
     image[:] = (_BACKGROUND * shade * (0.93, 0.97, 1.0)).astype(np.uint8)
     for actor in ACTORS:
-        _place(image, actor, seconds)
+        _draw_actor(image, actor, seconds)
     return image
 
 
-def _place(image: NDArray[np.uint8], actor: Actor, seconds: float) -> None:
-    times, places = zip(*actor.places, strict=True)
-    middle = round(float(np.interp(seconds, times, places)))
-    left, top = middle - _SIDE // 2, _HEIGHT - _SIDE
+def _draw_actor(image: NDArray[np.uint8], actor: Actor, seconds: float) -> None:
+    times, positions = zip(*actor.positions, strict=True)
+    center = round(float(np.interp(seconds, times, positions)))
+    left, top = center - _SIDE // 2, _HEIGHT - _SIDE
     if left >= _WIDTH or left + _SIDE <= 0:
         return
     gray, opacity = _drawn(actor, seconds)
@@ -143,7 +144,7 @@ def _expression(actor: Actor, seconds: float) -> Expression:
 
 
 def write_sample(path: Path) -> None:
-    """Encode the recording."""
+    """Encode the video."""
     import av
 
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:

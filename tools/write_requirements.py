@@ -50,7 +50,9 @@ class Declared:
     @property
     def all_pins(self) -> tuple[str, ...]:
         """Every declared pin once, except those of the dependency groups."""
-        return tuple(dict.fromkeys([*self.base, *(pin for e in self.extras.values() for pin in e)]))
+        return tuple(
+            dict.fromkeys([*self.base, *(pin for extra in self.extras.values() for pin in extra)])
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,11 +89,13 @@ def read_declared(pyproject: Path) -> Declared:
     document = tomllib.loads(pyproject.read_text(encoding="utf-8"))
     declared = Declared(
         base=tuple(document["project"]["dependencies"]),
-        extras={k: tuple(v) for k, v in document["project"]["optional-dependencies"].items()},
-        groups={k: tuple(v) for k, v in document["dependency-groups"].items()},
+        extras={
+            name: tuple(pins) for name, pins in document["project"]["optional-dependencies"].items()
+        },
+        groups={name: tuple(pins) for name, pins in document["dependency-groups"].items()},
     )
     versions: dict[str, str] = {}
-    for pin in [*declared.all_pins, *(pin for g in declared.groups.values() for pin in g)]:
+    for pin in [*declared.all_pins, *(pin for group in declared.groups.values() for pin in group)]:
         name, separator, version = pin.partition("==")
         if not separator:
             raise ValueError(f"{pin!r} in {pyproject.name} should be pinned as name==version")
@@ -135,15 +139,18 @@ def resolve_constraints(declared: Declared, known: str) -> str:
         The new text: one pin per line, in alphabetical order.
     """
     with tempfile.TemporaryDirectory() as folder:
-        constraints, wanted = Path(folder) / "known.txt", Path(folder) / "wanted.txt"
-        wanted.write_text("\n".join(declared.all_pins), encoding="utf-8")
+        constraints, direct_pins = (
+            Path(folder) / "constraints.txt",
+            Path(folder) / "requirements.txt",
+        )
+        direct_pins.write_text("\n".join(declared.all_pins), encoding="utf-8")
         direct = names_of(declared.all_pins)
         kept = [line for line in known.splitlines() if normalized(line) not in direct]
         constraints.write_text("\n".join(kept), encoding="utf-8")
         command = [
             *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
             *("--quiet", "--only-binary=:all:", "--report", "-"),
-            *("-c", str(constraints), "-r", str(wanted)),
+            *("-c", str(constraints), "-r", str(direct_pins)),
         ]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     found = [package["metadata"] for package in json.loads(answer.stdout)["install"]]

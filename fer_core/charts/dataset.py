@@ -244,9 +244,9 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
             x=plot_texts(before),
-            y=[counts.get(one, 0) for one in before],
+            y=[counts.get(label, 0) for label in before],
             name=name,
-            marker={"color": [colors[one] for one in before], **style},
+            marker={"color": [colors[label] for label in before], **style},
             offsetgroup=name,
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",

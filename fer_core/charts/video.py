@@ -100,10 +100,10 @@ def emotion_lanes(
     ticks: dict[float, str] = {}
     start, end = limits
     colors = class_colors(table.classes)
-    pitch = len(classes) + _PERSON_GAP / _LANE_HEIGHT
+    person_height = len(classes) + _PERSON_GAP / _LANE_HEIGHT
     for index, (person, title) in enumerate(titles.items()):
         rows = table.of_person(person)
-        top = -index * pitch
+        top = -index * person_height
         figure.add_annotation(
             x=0,
             y=top + 0.25,
@@ -121,7 +121,7 @@ def emotion_lanes(
             curve = downsampled(rows.seconds, values, start, end)
             _add_lane(figure, *curve, base, colors[label])
             figure.add_trace(_click_points(rows, values, limits, base, (person, title, label)))
-    lowest = -len(titles) * pitch + 0.6
+    lowest = -len(titles) * person_height + 0.6
     for marker in markers:
         if start <= marker.seconds <= end:
             _add_line(figure, marker.seconds, lowest, "dot", plot_text(marker.name))
@@ -159,16 +159,20 @@ def _add_lane(
     import plotly.graph_objects as go
 
     steps = np.diff(seconds)
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    half = max(usual, 0.02) / 2
+    usual_step = float(np.median(steps)) if len(steps) else 0.0
+    half_step = max(usual_step, 0.02) / 2
     # Arrays, because Plotly checks every element of a list. NaN separates the parts, each of which
     # is closed on its own.
     x: list[NDArray[np.float64]] = [np.zeros(0)]
     y: list[NDArray[np.float64]] = [np.zeros(0)]
-    for part in np.split(np.arange(len(seconds)), np.flatnonzero(steps > 4 * usual + 1e-6) + 1):
+    for part in np.split(
+        np.arange(len(seconds)), np.flatnonzero(steps > 4 * usual_step + 1e-6) + 1
+    ):
         for run in _without_nan(part, values):
             times, heights = seconds[run], base + _FILL * values[run]
-            x.append(np.concatenate([[times[0] - half], times, [times[-1] + half, np.nan]]))
+            x.append(
+                np.concatenate([[times[0] - half_step], times, [times[-1] + half_step, np.nan]])
+            )
             y.append(np.concatenate([[base], heights, [base, np.nan]]))
     figure.add_trace(
         go.Scatter(
@@ -204,12 +208,14 @@ def _click_points(
     start, end = limits
     count = min(_CLICK_POINTS, max(2 * len(rows), 60))
     times = np.linspace(start, end, count)
-    places = np.clip(np.searchsorted(rows.seconds, times), 0, max(len(rows) - 1, 0))
-    earlier = np.maximum(places - 1, 0)
-    is_nearer = np.abs(rows.seconds[earlier] - times) < np.abs(rows.seconds[places] - times)
-    nearest = np.where(is_nearer, earlier, places)
-    usual = float(np.median(rows.duration)) if len(rows) else 0.0
-    is_present = np.abs(rows.seconds[nearest] - times) <= max(usual, (end - start) / (count - 1))
+    following = np.clip(np.searchsorted(rows.seconds, times), 0, max(len(rows) - 1, 0))
+    earlier = np.maximum(following - 1, 0)
+    is_nearer = np.abs(rows.seconds[earlier] - times) < np.abs(rows.seconds[following] - times)
+    nearest = np.where(is_nearer, earlier, following)
+    usual_step = float(np.median(rows.duration)) if len(rows) else 0.0
+    is_present = np.abs(rows.seconds[nearest] - times) <= max(
+        usual_step, (end - start) / (count - 1)
+    )
     texts = [
         f"{plot_text(title)}, {format_time(float(moment), 1)}<br>{plot_text(label)}: "
         + (f"{100 * float(values[row]):.0f} %" if present else "not seen")

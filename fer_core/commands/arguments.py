@@ -93,7 +93,7 @@ def write_file(path: Path, text: str) -> None:
 
 def text_table(header: list[str], rows: list[list[str]]) -> str:
     """Format a plain-text table: the first column left-aligned, the others right-aligned."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)

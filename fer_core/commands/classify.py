@@ -190,7 +190,7 @@ def _classify(
             return PhotoResult(str(path), error=error), None
         with path.open("rb") as file:
             start = file.read(64)
-            # A recording is larger than any picture, so its kind is checked first.
+            # A video is larger than any picture, so its kind is checked first.
             if path.stat().st_size > _MAX_FILE_BYTES and not is_video(start):
                 return PhotoResult(str(path), error=_too_large(path.name)), None
             content = start if is_video(start) else start + file.read()

@@ -114,8 +114,8 @@ def _add_class_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FOLDER=SPLIT",
-        help="what a folder is whose name does not say it: train, validation, test or class, or "
-        "FOLDER= to leave it out",
+        help="the role of a folder that is not recognized by its name: train, validation, test or "
+        "class; FOLDER= leaves it out",
     )
 
 
@@ -142,7 +142,8 @@ def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "classes": _class_documents(found.classes),
         "problem": problem,
         "folders": [
-            {"name": one.name, "count": one.count, "split": one.role} for one in found.folders
+            {"name": folder.name, "count": folder.count, "split": folder.role}
+            for folder in found.folders
         ],
         "notes": list(found.notes),
     }
@@ -155,21 +156,21 @@ def _folder_table(folders: Sequence[SplitFolder]) -> str:
         return ""
     rows = [
         [
-            one.name,
-            f"{one.count:,}",
-            "(not known)" if one.role is None else one.role or "(left out)",
+            folder.name,
+            f"{folder.count:,}",
+            "(not known)" if folder.role is None else folder.role or "(left out)",
         ]
-        for one in folders
+        for folder in folders
     ]
     return text_table(["folder", "files", "split"], rows)
 
 
 def _class_documents(found: Sequence[SourceClass]) -> list[dict[str, Any]]:
-    return [{"name": one.name, "count": one.count, "becomes": one.target} for one in found]
+    return [{"name": item.name, "count": item.count, "becomes": item.target} for item in found]
 
 
 def _class_table(found: Sequence[SourceClass]) -> str:
-    rows = [[one.name, f"{one.count:,}", one.target or "(left out)"] for one in found]
+    rows = [[item.name, f"{item.count:,}", item.target or "(left out)"] for item in found]
     return text_table(["class", "files or rows", "becomes"], rows)
 
 
@@ -211,12 +212,12 @@ def _info_document(face_set: FaceSet) -> dict[str, Any]:
         "notes": list(face_set.notes),
         "skipped_files": [
             {
-                "class": one.class_name,
-                "suffix": one.suffix,
-                "reason": one.reason,
-                "count": one.count,
+                "class": group.class_name,
+                "suffix": group.suffix,
+                "reason": group.reason,
+                "count": group.count,
             }
-            for one in face_set.skipped_files
+            for group in face_set.skipped_files
         ],
     }
 
@@ -247,18 +248,23 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
     groups = face_set.skipped_files
     if groups:
         rows = [
-            [one.class_name or "(unknown)", one.suffix or "(none)", f"{one.count:,}", one.reason]
-            for one in groups[:_MAX_LISTED]
+            [
+                group.class_name or "(unknown)",
+                group.suffix or "(none)",
+                f"{group.count:,}",
+                group.reason,
+            ]
+            for group in groups[:_MAX_LISTED]
         ]
         lines.append(text_table(["class", "suffix", "skipped", "reason"], rows))
-    reasons = {one.reason for one in groups}
+    reasons = {group.reason for group in groups}
     others = [problem for problem in face_set.problems if problem.reason not in reasons]
     listed = others[:_MAX_LISTED]
     lines += [f"skipped: {problem_text(problem)}" for problem in listed]
-    shown = sum(one.count for one in groups[:_MAX_LISTED])
-    rest = face_set.skipped - shown - sum(problem.count for problem in listed)
-    if rest > 0:
-        lines.append(f"… and {rest:,} more; --json lists them")
+    shown = sum(group.count for group in groups[:_MAX_LISTED])
+    further = face_set.skipped - shown - sum(problem.count for problem in listed)
+    if further > 0:
+        lines.append(f"… and {further:,} more; --json lists them")
     return lines
 
 

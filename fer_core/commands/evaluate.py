@@ -253,10 +253,10 @@ def _text(document: dict[str, Any]) -> str:
     ]
     leak_free = document["leak_free"]
     without_copies = (
-        f"{leak_free['n']:,} of them outside train, without a copy or near-copy in it: accuracy "
-        f"{number(leak_free['accuracy'], '.2%')}\n"
+        f"{leak_free['n']:,} of them outside train, without a copy or near-duplicate in it: "
+        f"accuracy {number(leak_free['accuracy'], '.2%')}\n"
         if leak_free["n"]
-        else "none of them is outside train and without a copy or near-copy in it\n"
+        else "none of them is outside train and without a copy or near-duplicate in it\n"
     )
     return (
         f"{document['n']:,} images: accuracy {number(document['accuracy'], '.2%')}, macro F1 "

@@ -93,7 +93,7 @@ def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
     lines += [f"{row['name']} ({row['label']}): {row['reason']}" for row in document["rows"][:20]]
     if arguments.csv is not None:
         write_file(arguments.csv, finding.to_csv(face_set))
-        lines.append(f"all of them in {arguments.csv}")
+        lines.append(f"the complete list is in {arguments.csv}")
     elif len(finding) > 20:
         lines.append(f"… and {len(finding) - 20:,} more; --csv FILE lists them")
     return Answer(document, "\n".join(lines))
@@ -125,11 +125,11 @@ def _find(
     elif kind == "blanks":
         finding = blank_finding(face_set, image_quality(face_set.images))
     else:
-        finding = votes_findings(face_set, _kept_votes(arguments.data, folder, face_set))[kind]
+        finding = votes_findings(face_set, _stored_votes(arguments.data, folder, face_set))[kind]
     return finding.of_split(face_set, arguments.split)
 
 
-def _kept_votes(data: str, folder: Path | None, face_set: FaceSet) -> Votes:
+def _stored_votes(data: str, folder: Path | None, face_set: FaceSet) -> Votes:
     votes = read_votes(folder, face_set) if folder is not None else None
     if votes is None:
         raise InputError(
@@ -153,7 +153,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if arguments.file is not None:
         votes = import_votes(read_file(arguments.file), arguments.file.name, folder, face_set)
     else:
-        votes = _kept_votes(arguments.data, folder, face_set)
+        votes = _stored_votes(arguments.data, folder, face_set)
     classes = class_agreement(face_set, votes, arguments.split)
     document = {
         "source": votes.source,

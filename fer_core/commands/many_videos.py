@@ -46,7 +46,7 @@ def analyze_many_videos(
 
     if arguments.annotate or arguments.blur:
         raise InputError(
-            "--annotate and --blur draw the videos of files and folders in this process; omit "
+            "--annotate and --blur need videos of files and folders, and no worker processes; omit "
             "--on, --workers, --files-from, patterns and addresses."
         )
     options = scale_options(arguments, part_files=PART_FILES, task_files=1)
@@ -57,11 +57,11 @@ def analyze_many_videos(
         emphasis=arguments.emphasis,
     )
     work = VideoWork(analyzer, settings_of(analyzer))
-    items = list_items(arguments.clips, arguments.files_from, types=VIDEO_TYPES)
+    items = list_items(arguments.videos, arguments.files_from, types=VIDEO_TYPES)
     folder = JobFolder(arguments.out)
     result = run_job(
         work,
-        job_inputs(arguments.clips, arguments.files_from),
+        job_inputs(arguments.videos, arguments.files_from),
         items,
         folder,
         options,
@@ -100,7 +100,7 @@ class StoredVideos(list[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for part in range(self._record.parts):
-            out = self._folder.part_place(part)
+            out = self._folder.part_location(part)
             for video in stored_videos(self._folder.read_part(part), self._work):
                 if video.error is not None:
                     yield failed_video_entry(video.file, out, video.error)

@@ -27,7 +27,7 @@ from fer_core.errors import InputError
 from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
 from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.exchange.labels import (
-    SCALE_WORDS,
+    SCALE_RANGES,
     parse_channels,
     parse_labels,
     parse_scale,
@@ -60,12 +60,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="ANGRY,DISGUST,…",
         help="the names of the 2 to 20 outputs, in their order",
     )
-    scales = ", ".join(f"{name}: {words}" for name, words in SCALE_WORDS.items())
+    scales = ", ".join(f"{name}: {description}" for name, description in SCALE_RANGES.items())
     import_parser.add_argument(
         "--scale",
-        metavar="|".join(SCALE_WORDS),
-        help=f"the pixel intensities that the network was trained on ({scales}; default: read "
-        "from its first operations; unit if it begins with a layer)",
+        metavar="|".join(SCALE_RANGES),
+        help=f"the pixel intensities that the network was trained on ({scales}; default: "
+        "inferred from the operations before its first layer; unit if there are none)",
     )
     import_parser.add_argument(
         "--mean",
@@ -74,7 +74,9 @@ def add_parser(subparsers: Any) -> None:
         "separated by commas (without --scale, numbers above 1 mean 0 to 255)",
     )
     import_parser.add_argument(
-        "--std", metavar="S", help="the standard deviation that was divided by, in the same form"
+        "--std",
+        metavar="S",
+        help="the standard deviation by which images were divided in training, given like --mean",
     )
     import_parser.add_argument(
         "--check-on",

@@ -22,9 +22,9 @@ from fer_core.training.launcher import continue_run, extend_run
 from fer_core.training.queue import (
     enqueue,
     move_in_queue,
+    pending_runs,
     remove_from_queue,
     start_pending_runs,
-    waiting_runs,
 )
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
 from fer_core.training.run_deletion import delete_run
@@ -151,7 +151,7 @@ def _queue(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if arguments.move is not None:
         move_in_queue(find_run(arguments.move, settings), settings, arguments.to)
     started = [run.path.name for run in start_pending_runs(settings)]
-    waiting = [run.path.name for run in waiting_runs(settings)]
+    waiting = [run.path.name for run in pending_runs(settings)]
     lines = [f"started {name}" for name in started]
     lines += [f"{number}. {name}" for number, name in enumerate(waiting, start=1)]
     return Answer(

@@ -102,14 +102,18 @@ def add_parser(subparsers: Any) -> None:
             "ray://HOST:PORT or HOST:PORT: that cluster",
         )
         subparser.add_argument(
-            "--cpus", type=int, metavar="N", default=1, help="with --on ray: per trial (default: 1)"
+            "--cpus",
+            type=int,
+            metavar="N",
+            default=1,
+            help="with --on ray: CPU cores per trial (default: 1)",
         )
         subparser.add_argument(
             "--gpus",
             type=float,
             metavar="N",
             default=0.0,
-            help="with --on ray: per trial; 0.5 lets two trials share one (default: 0)",
+            help="with --on ray: GPUs per trial; with 0.5 two trials share one (default: 0)",
         )
         subparser.add_argument(
             "--background", action="store_true", help="run in the background and return at once"
@@ -118,7 +122,8 @@ def add_parser(subparsers: Any) -> None:
             "--workers",
             type=int,
             metavar="N",
-            help="with --background (default: 1) or --on ray (default: as many as fit)",
+            help="number of processes that run trials, with --background (default: 1) or --on ray "
+            "(default: as many as the cluster has room for)",
         )
     resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)
 

@@ -24,7 +24,7 @@ _LIMIT_HELP = {
     "request_bytes": "size of one request with all its files",
     "files": "files in one request",
     "requests": "requests at the same time; further requests are answered with 503",
-    "waiting_bytes": "total size of these requests",
+    "waiting_bytes": "total size of all requests that are received, waiting or analyzed",
     "header_seconds": "seconds for a client to send the header of a request",
     "upload_seconds": "seconds for a client to send the body of a request",
     "analysis_seconds": "seconds to analyze the files of a request",

@@ -23,7 +23,7 @@ from fer_core.training.launcher import (
     find_resumable_run,
     launch,
 )
-from fer_core.training.queue import waiting_runs
+from fer_core.training.queue import pending_runs
 from fer_core.training.resource_errors import failure_reason, is_resource_error
 from fer_core.training.run_folder import RunFolder, RunSetup, Tracking
 from fer_core.training.starting_model import starting_model
@@ -129,8 +129,8 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
     else:
         setup, start_file = _setup(arguments, settings)
         run = launch(setup, settings, start_file=start_file)
-    is_waiting = any(waiting.path == run.path for waiting in waiting_runs(settings))
-    state = "queued" if is_waiting else "started"
+    is_pending = any(pending.path == run.path for pending in pending_runs(settings))
+    state = "queued" if is_pending else "started"
     return Answer({"run_dir": str(run.path), "state": state}, f"{state}: {run.path}")
 
 

@@ -1,4 +1,4 @@
-"""``video``: analyze the emotions of every person in recordings over time."""
+"""``video``: analyze the emotions of every person in videos over time."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Clip:
-    """A recording with the folder of its results."""
+class _Video:
+    """A video with the folder of its results."""
 
     path: Path
     folder: AnalysisFolder
@@ -41,7 +41,7 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The model and the detector of all clips, with the model's classes and calibration."""
+    """The model and the detector of all videos, with the model's classes and calibration."""
 
     model: str
     detector: str
@@ -51,7 +51,7 @@ class _Chosen:
 
 @dataclass(frozen=True)
 class _Request:
-    """The options that apply to all clips."""
+    """The options that apply to all videos."""
 
     arguments: argparse.Namespace
     analyzer: Analyzer
@@ -62,15 +62,15 @@ class _Request:
 def add_parser(subparsers: Any) -> None:
     """Add ``video``."""
     parser = add_command(
-        subparsers, "video", "analyze the emotions of every person in recordings over time", _run
+        subparsers, "video", "analyze the emotions of every person in videos over time", _run
     )
     parser.add_argument(
-        "clips",
+        "videos",
         nargs="*",
         type=path_argument,
-        metavar="CLIP",
-        help="a video, a folder of videos, a pattern such as 'recordings/**/*.mp4', or an address "
-        "such as s3://bucket/recordings",
+        metavar="VIDEO",
+        help="a video, a folder of videos, a pattern such as 'videos/**/*.mp4', or an address "
+        "such as s3://bucket/videos",
     )
     parser.add_argument(
         "--every",
@@ -109,9 +109,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector
 
-    if not arguments.clips and not arguments.files_from:
-        raise InputError("video needs at least one CLIP, or a list of files with --files-from.")
-    if is_address(arguments.out) or is_for_many_files(arguments, arguments.clips):
+    if not arguments.videos and not arguments.files_from:
+        raise InputError("video needs at least one VIDEO, or a list of files with --files-from.")
+    if is_address(arguments.out) or is_for_many_files(arguments, arguments.videos):
         return analyze_many_videos(
             arguments, settings, lambda analyzer: _settings(None, arguments, analyzer)
         )
@@ -121,8 +121,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             f"{out} contains the results of a job with worker processes; choose another folder, or "
             "repeat the command that started that job to continue it."
         )
-    files = _files([Path(text) for text in arguments.clips])
-    clips = _clips(files, out)
+    files = _files([Path(text) for text in arguments.videos])
+    videos = _with_folders(files, out)
     bundle = find_bundle(arguments.model, settings)
     detector = arguments.detector or detector_names(settings)[0]
     predictor = load_predictor(bundle, emphasis=arguments.emphasis)
@@ -136,8 +136,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     request = _Request(arguments, analyzer, chosen, settings)
     _settings(files[0], arguments, chosen)  # invalid options are reported once, before any work
     entries, errors = [], []
-    for number, clip in enumerate(clips, start=1):
-        entry = _entry(clip, request, f"{clip.path.name} ({number}/{len(clips)})")
+    for number, video in enumerate(videos, start=1):
+        entry = _entry(video, request, f"{video.path.name} ({number}/{len(videos)})")
         entries.append(entry)
         if entry["error"] is not None:
             errors.append(entry["error"])
@@ -172,23 +172,23 @@ def _files(paths: list[Path]) -> list[Path]:
     return files
 
 
-def _clips(files: list[Path], out: Path) -> list[_Clip]:
+def _with_folders(files: list[Path], out: Path) -> list[_Video]:
     """Give each file a folder for its results; two files never share one."""
     from fer_core.video.analysis_folder import AnalysisFolder
 
-    clips: list[_Clip] = []
-    taken: set[str] = set()
+    videos: list[_Video] = []
+    used_names: set[str] = set()
     for path in files:
         name = path.stem or "video"
         # Two files can have the same stem: "talk.mp4" and "talk.mov", or files of two folders.
-        if name in taken:
+        if name in used_names:
             name = path.name
         number, base = 2, name
-        while name in taken:
+        while name in used_names:
             name, number = f"{base}-{number}", number + 1
-        taken.add(name)
-        clips.append(_Clip(path, AnalysisFolder(out / name)))
-    return clips
+        used_names.add(name)
+        videos.append(_Video(path, AnalysisFolder(out / name)))
+    return videos
 
 
 def _settings(
@@ -230,16 +230,16 @@ def _frames_per_second(text: str | None) -> float | None:
         ) from None
 
 
-def _entry(clip: _Clip, request: _Request, title: str) -> dict[str, Any]:
+def _entry(video: _Video, request: _Request, title: str) -> dict[str, Any]:
     """Analyze one video; invalid input becomes the entry's error."""
     try:
-        outcome = _analyze(clip, request, title)
+        outcome = _analyze(video, request, title)
     except InputError as error:
-        return failed_video_entry(str(clip.path), str(clip.folder.path), str(error))
+        return failed_video_entry(str(video.path), str(video.folder.path), str(error))
     status = outcome.status
     return video_entry(
-        str(clip.path),
-        str(clip.folder.path),
+        str(video.path),
+        str(video.folder.path),
         size=(status.width, status.height),
         seconds=status.seconds,
         frames=status.frames,
@@ -249,28 +249,28 @@ def _entry(clip: _Clip, request: _Request, title: str) -> dict[str, Any]:
     )
 
 
-def _analyze(clip: _Clip, request: _Request, title: str) -> AnalysisOutcome:
+def _analyze(video: _Video, request: _Request, title: str) -> AnalysisOutcome:
     from fer_core.video.analysis_folder import ANNOTATED_FILE, SETTINGS_FILE
     from fer_core.video.analysis_job import check_range, run_analysis
     from fer_core.video.reader import probe_video
 
-    wanted = _settings(clip.path, request.arguments, request.chosen)
-    folder = clip.folder
+    new = _settings(video.path, request.arguments, request.chosen)
+    folder = video.folder
     if (folder.path / SETTINGS_FILE).is_file():
-        known = folder.read_settings()
-        if not (known.gives_same_results_as(wanted) and known.source == wanted.source):
+        stored = folder.read_settings()
+        if not (stored.gives_same_results_as(new) and stored.source == new.source):
             raise InputError(
                 f"{folder.path} contains an analysis with other settings; choose another --out, or "
                 "delete it."
             )
-        if wanted.blurs != known.blurs:
+        if new.blurs != stored.blurs:
             (folder.path / ANNOTATED_FILE).unlink(missing_ok=True)
-        if (wanted.annotates, wanted.blurs) != (known.annotates, known.blurs):
-            folder.change_settings(wanted)
+        if (new.annotates, new.blurs) != (stored.annotates, stored.blurs):
+            folder.change_settings(new)
     else:
         # The file is checked first, so that no folder is created for an invalid one.
-        check_range(probe_video(clip.path), wanted.start, wanted.end)
-        folder.create(wanted)
+        check_range(probe_video(video.path), new.start, new.end)
+        folder.create(new)
     progress = ProgressLines(title)
     outcome = run_analysis(
         folder,

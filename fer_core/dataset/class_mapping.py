@@ -92,7 +92,7 @@ class ClassChoice:
                 seven emotions unless another order is given.
 
         Raises:
-            InputError: It keeps its name, which is invalid.
+            InputError: The class keeps its name, and this name is invalid.
         """
         key = class_key(name)
         if key in self._targets:
@@ -190,7 +190,7 @@ def with_targets(found: Iterable[SourceClass], choice: ClassChoice) -> tuple[Sou
     result = []
     found = tuple(found)
     with suppress(InputError):
-        choice = choice.with_numbers(one.name for one in found)
+        choice = choice.with_numbers(source_class.name for source_class in found)
     for source_class in found:
         try:
             target = choice.target(source_class.name, is_number=source_class.is_number)
@@ -208,7 +208,7 @@ def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | N
         choice: How they become those of the dataset.
     """
     try:
-        choice = choice.with_numbers(one.name for one in found)
+        choice = choice.with_numbers(source_class.name for source_class in found)
         question = number_question(found, choice)
         if question is not None:
             return question
@@ -278,21 +278,21 @@ def open_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]
     if choice.fixed_classes is None:
         return []
     numbered = [
-        one
-        for one in found
-        if class_number(one.name) is not None
-        and class_key(one.name) not in choice.changed_keys
-        and choice.named_number(one.name) is None
+        source_class
+        for source_class in found
+        if class_number(source_class.name) is not None
+        and class_key(source_class.name) not in choice.changed_keys
+        and choice.named_number(source_class.name) is None
     ]
     if len(numbered) > MAX_CLASSES:
         return []  # numbers of something else
-    if choice.order is None and all(one.is_number for one in numbered):
-        counts = {int(one.name): one.count for one in numbered}
+    if choice.order is None and all(source_class.is_number for source_class in numbered):
+        counts = {int(source_class.name): source_class.count for source_class in numbered}
         is_complete = counts.keys() >= set(range(8))
         is_rare = counts.get(7, 0) < _MIN_SHARE * sum(counts.values())
         if 7 not in counts or (0 in counts and (not is_complete or is_rare)):
             return []
-    return [one.name for one in numbered]
+    return [source_class.name for source_class in numbered]
 
 
 def merged_classes(found: Iterable[SourceClass]) -> dict[str, list[str]]:

@@ -16,8 +16,8 @@ class ClassOrder:
 
     Attributes:
         names: The names in the order of the numbers.
-        usual_first: The number of the first name where this order is usual: 0 or 1; None if it is
-            not known. Numbers that only fit the other one are read that way.
+        usual_first: The usual number of the first name, 0 or 1; None if it is not known. It is used
+            if the numbers of a source can begin at 0 or at 1.
         title: The name of the order in messages.
         further: The names of the numbers after these, which are not classes of expressions.
     """
@@ -34,7 +34,7 @@ class ClassOrder:
             numbers: The numbers of a source, at least one.
 
         Raises:
-            InputError: The numbers fit both, and neither is usual.
+            InputError: The numbers can begin at 0 or at 1, and the usual first number is not known.
         """
         if 0 in numbers:
             return 0
@@ -50,7 +50,7 @@ class ClassOrder:
         )
 
     def names_of(self, numbers: Collection[int]) -> dict[int, str]:
-        """Return the name of each number that the order has; arguments and errors as above."""
+        """Return the names by number; arguments and errors as for ``first_number``."""
         if not numbers:
             return {}
         first = self.first_number(numbers)
@@ -97,10 +97,10 @@ def parse_class_order(text: str) -> ClassOrder:
 
 
 def _order_key(text: str) -> str:
-    """Return the name of an order without differences in writing: ``RAFDB`` is ``raf-db``."""
+    """Return the key in ``CLASS_ORDERS`` for a name in any spelling: ``RAFDB`` is ``raf-db``."""
     letters = re.sub(r"[^a-z0-9+]", "", text.casefold())
-    other = {"rafdb": "raf-db", "fer+": "ferplus", "ckplus": "ck+", "fer": "fer2013"}
-    return other.get(letters, letters)
+    spellings = {"rafdb": "raf-db", "fer+": "ferplus", "ckplus": "ck+", "fer": "fer2013"}
+    return spellings.get(letters, letters)
 
 
 @lru_cache(maxsize=4096)

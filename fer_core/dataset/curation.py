@@ -43,9 +43,9 @@ class CurationEntry:
         split: The split that it was in, one of ``SPLITS``.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new class; otherwise None.
-        reason: Why.
+        reason: Why it was made.
         source: Where it was made: a finding, the gallery, the command line.
-        time: When, UTC, ISO 8601.
+        time: When it was made, UTC, ISO 8601.
 
     Raises:
         ValueError: A value is invalid.
@@ -88,8 +88,8 @@ class Curation:
 
     Attributes:
         entries: The decisions, oldest first.
-        problems: A sentence for each line that could not be read; from the thousandth on they are
-            only counted.
+        problems: A sentence for each of the first thousand lines that could not be read, and one
+            with the number of the others.
         unreadable: The text of every line that could not be read.
     """
 
@@ -142,7 +142,7 @@ def entries_for(
         rows: The images.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new class.
-        reason: Why.
+        reason: Why the decision was made.
         source: Where the decision was made.
 
     Raises:
@@ -175,7 +175,7 @@ def relabel_entries(
         rows: ``k`` images.
         labels: int8 ``[k]``, their new labels; images that already have the label, or for which
             it is -1, are skipped.
-        reason: Why.
+        reason: Why the decision was made.
         source: Where the decision was made.
     """
     pairs = [
@@ -288,10 +288,10 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
         for row, text in enumerate(texts):
             if row not in by_row:
                 free.setdefault((SPLITS[face_set.splits[row]], text), []).append(row)
-        for place, entries in renamed.items():
-            rows = free.get(place, [])
-            alike = len({(entry.action, entry.label) for entry in entries}) == 1
-            if alike and len(rows) == len(entries):
+        for split_and_key, entries in renamed.items():
+            rows = free.get(split_and_key, [])
+            is_one_decision = len({(entry.action, entry.label) for entry in entries}) == 1
+            if is_one_decision and len(rows) == len(entries):
                 by_row |= dict(zip(rows, entries, strict=True))
             else:
                 unknown += entries

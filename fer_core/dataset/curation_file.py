@@ -385,7 +385,7 @@ class CurationFile:
         """Replace the decisions and the history, or, on a full disk, neither of them.
 
         The file of the decisions is renamed first: if the process is killed in between, the change
-        is made, and only cannot be undone.
+        is stored but cannot be undone.
         """
         document = {
             "batches": [batch.to_json() for batch in history.done],
@@ -448,12 +448,12 @@ def _earlier_decisions(
     earlier: dict[Identity, list[CurationEntry | None]] = {}
     for batch in batches:
         for identity in batch.before.keys() & identities:
-            known = earlier.setdefault(identity, [])
+            decisions = earlier.setdefault(identity, [])
             if not batch.undoes_images:
-                known.append(batch.before[identity])
-            elif known:
-                known.pop()
-    return {identity: known[-1] for identity, known in earlier.items() if known}
+                decisions.append(batch.before[identity])
+            elif decisions:
+                decisions.pop()
+    return {identity: decisions[-1] for identity, decisions in earlier.items() if decisions}
 
 
 def _counts_text(entries: Iterable[CurationEntry]) -> str:

@@ -79,7 +79,7 @@ class FaceSet:
         notes: Sentences about how the source was read.
 
     Raises:
-        ValueError: A shape, dtype or range is different.
+        ValueError: A shape, dtype or range is not as described.
     """
 
     images: NDArray[np.uint8]

@@ -39,9 +39,9 @@ def cached_arrays(
     if folder is None:
         return make()
     path = folder / _FOLDER / f"{kind}-{re.sub(r'[^A-Za-z0-9._-]', '-', content_key)}.npz"
-    kept = _read(path)
-    if kept is not None:
-        return kept
+    cached = _read(path)
+    if cached is not None:
+        return cached
     made = make()
     try:
         # Written under the lock, so that a deleted dataset is not recreated.

@@ -118,11 +118,11 @@ class Finding:
 
     def without(self, rows: Iterable[int]) -> Finding:
         """Return the finding without these images, and without groups of one image."""
-        rest = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
-        if not rest.is_grouped:
-            return rest
-        sizes = np.bincount(rest.group_numbers)
-        return rest.filtered(sizes[rest.group_numbers] > 1)
+        remaining = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
+        if not remaining.is_grouped:
+            return remaining
+        sizes = np.bincount(remaining.group_numbers)
+        return remaining.filtered(sizes[remaining.group_numbers] > 1)
 
     def _filtered_by_group(self, fits: NDArray[np.bool_]) -> Finding:
         """Like ``filtered``, but a group with at least one true value stays whole."""
@@ -229,9 +229,9 @@ def _grouped_finding(
 def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
     """Describe a group: "3 in train, 1 in validation; happy, sad"."""
     counts = face_set.count_by_split(group)
-    places = [f"{count:,} in {split}" for split, count in counts.items() if count]
+    parts = [f"{count:,} in {split}" for split, count in counts.items() if count]
     labels = [face_set.classes[label] for label in np.unique(face_set.labels[group])]
-    return f"{', '.join(places)}; {', '.join(labels)}"
+    return f"{', '.join(parts)}; {', '.join(labels)}"
 
 
 def _groups_with_leaks(

@@ -1,4 +1,4 @@
-"""What the user says about folders of a source whose names do not say it."""
+"""The roles of folders of a source: a split or a class, as the user gives them."""
 
 from __future__ import annotations
 

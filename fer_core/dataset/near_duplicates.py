@@ -99,8 +99,8 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
 def _with_groups(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
     first, second = pairs["first"], pairs["second"]
     connected = DisjointSets(len(face_set))
-    for one, other in zip(first.tolist(), second.tolist(), strict=True):
-        connected.join(one, other)
+    for first_row, second_row in zip(first.tolist(), second.tolist(), strict=True):
+        connected.join(first_row, second_row)
     keys = content_keys(face_set.images)
     members: dict[int, set[int]] = {}
     by_key: dict[int, list[int]] = {}
@@ -135,8 +135,13 @@ def _near_leaks(
     third one that resembles both.
     """
     train_keys = np.unique(keys[face_set.rows("train")])
-    one, other = keys[first], keys[second]
-    near_keys = np.concatenate([other[np.isin(one, train_keys)], one[np.isin(other, train_keys)]])
+    first_keys, second_keys = keys[first], keys[second]
+    near_keys = np.concatenate(
+        [
+            second_keys[np.isin(first_keys, train_keys)],
+            first_keys[np.isin(second_keys, train_keys)],
+        ]
+    )
     near_keys = np.setdiff1d(near_keys, train_keys)
     leaks = {}
     for split in SPLITS[1:]:

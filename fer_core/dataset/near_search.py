@@ -1,4 +1,4 @@
-"""The search for near-copies: images that show the same photo with different pixels.
+"""The search for near-duplicates: images that show the same photo with different pixels.
 
 It has two steps. A perceptual hash finds candidates. As in pHash (Zauner, "Implementation and
 benchmarking of perceptual image hash functions", 2010) it consists of the lowest frequencies of the
@@ -56,14 +56,14 @@ _MAX_CANDIDATES = 500_000
 #: Number of images that are converted to floats at the same time.
 _CHUNK = 256
 
-#: Maximum number of candidates in memory at the same time. In a recording, all pairs of a tile are
-#: candidates.
+#: Maximum number of candidates in memory at the same time. In the frames of a video, all pairs of a
+#: tile are candidates.
 _CANDIDATES_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Pairs of near-copies, sorted by their rows.
+    """Pairs of near-duplicates, sorted by their rows.
 
     Attributes:
         first: The row number of one image of each pair, intp ``[p]``.
@@ -86,7 +86,7 @@ def find_pairs(
     others: NDArray[np.intp] | None = None,
     report: ProgressReport | None = None,
 ) -> NearPairs:
-    """Find the near-copies within ``rows``, or between ``rows`` and ``others``.
+    """Find the near-duplicates within ``rows``, or between ``rows`` and ``others``.
 
     Exact copies are not searched for: pass one image of each group.
 
@@ -121,16 +121,16 @@ def find_pairs(
     )
 
 
-def join_near_copies(
+def join_near_duplicates(
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
     groups: DisjointSets,
     report: ProgressReport | None = None,
 ) -> bool:
-    """Join the groups of images that are near-copies of each other.
+    """Join the groups of images that are near-duplicates of each other.
 
     Pairs that are already in one group are not verified. Therefore this function can handle
-    recordings, in which nearly all pictures look alike and ``find_pairs`` would verify all pairs.
+    the frames of videos, of which ``find_pairs`` would verify nearly all pairs.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -147,7 +147,7 @@ def join_near_copies(
     for tile in tiles.compare(report):
         first, second = rows[tile.first], rows[tile.second]
         budget.begin_tile()
-        # In a recording, most pairs are connected already; sorting them would take long.
+        # In the frames of a video, most pairs are connected already; sorting them would take long.
         apart = np.flatnonzero(groups.roots(first) != groups.roots(second))
         positions = apart[np.argsort(-tile.similarity[apart], kind="stable")]
         for start in range(0, len(positions), _CHUNK):
@@ -180,8 +180,8 @@ def copies_of_train(
         report: Called with the number of comparisons done and of all comparisons.
 
     Returns:
-        Two arrays, bool ``[k]``: exact copies of training images; near-copies that are not exact
-        copies.
+        Two arrays, bool ``[k]``: exact copies of training images; near-duplicates that are not
+        exact copies.
     """
     keys, train_keys = content_keys(images[rows]), content_keys(images[train_rows])
     is_exact = np.isin(keys, train_keys)
@@ -254,7 +254,7 @@ def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> fl
 def _correlation_of_copies(
     first: NDArray[np.uint8], second: NDArray[np.uint8], is_mirrored: bool
 ) -> float | None:
-    """Return the correlation of two near-copies; None if they show different photos."""
+    """Return the correlation of two near-duplicates; None if they show different photos."""
     correlation = pixel_correlation(first[:, ::-1] if is_mirrored else first, second)
     bound = MIN_MIRRORED_CORRELATION if is_mirrored else MIN_CORRELATION
     return correlation if correlation >= bound else None
@@ -298,7 +298,7 @@ class _Tiles:
         self._is_symmetric = others is None
         targets = hashes if others is None else others
         self._parts = tuple(
-            _pair_of_parts(hashes, targets, chosen) for chosen in (~_IS_ODD, _IS_ODD)
+            _chosen_columns(hashes, targets, chosen) for chosen in (~_IS_ODD, _IS_ODD)
         )
         self._shape = len(hashes), len(targets)
         size = min(_ROWS, len(hashes)) * min(_COLUMNS, len(targets))
@@ -332,12 +332,12 @@ class _Tiles:
     def _tile(self, start: int, column: int) -> Iterator[_Tile]:
         # The similarity to an image is the sum of an even and an odd part. The similarity to its
         # mirror image is their difference. The larger of the two is even + |odd|.
-        even, odd, most = self._arrays(start, column)
+        even, odd, larger = self._arrays(start, column)
         for (left, right), product in zip(self._parts, (even, odd), strict=True):
             np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
-        np.abs(odd, out=most)
-        most += even
-        found = np.flatnonzero(most > _CANDIDATE_SIMILARITY)
+        np.abs(odd, out=larger)
+        larger += even
+        found = np.flatnonzero(larger > _CANDIDATE_SIMILARITY)
         for begin in range(0, len(found), _CANDIDATES_AT_ONCE):
             part = found[begin : begin + _CANDIDATES_AT_ONCE]
             first, second = np.divmod(part, even.shape[1])
@@ -371,10 +371,10 @@ class _Tiles:
         return (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers)
 
 
-def _pair_of_parts(
+def _chosen_columns(
     hashes: NDArray[np.float32], targets: NDArray[np.float32], chosen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the chosen columns of two arrays; one array twice if both are the same array."""
+    """Return the chosen columns of both arrays; without a copy if they are the same array."""
     part = hashes[:, chosen]
     return part, part if targets is hashes else targets[:, chosen]
 
@@ -399,13 +399,13 @@ class _Budget:
         self._later_tiles = max(self._later_tiles - 1, 0)
         self._left_in_tile = max(self._left - self._reserve * self._later_tiles, self._reserve)
 
-    def take(self, wanted: int) -> int:
+    def take(self, requested: int) -> int:
         """Start the next tile, and return how many of its candidates to verify."""
         self.begin_tile()
-        taken = min(wanted, self._left_in_tile)
-        self._left -= taken
-        self.was_exceeded |= taken < wanted
-        return taken
+        granted = min(requested, self._left_in_tile)
+        self._left -= granted
+        self.was_exceeded |= granted < requested
+        return granted
 
     def take_one(self) -> bool:
         """Return whether one more candidate of the tile may be verified."""

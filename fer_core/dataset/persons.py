@@ -12,7 +12,7 @@ class Person:
 
     Attributes:
         name: The identity within its source.
-        source: Where the identity comes from, for messages: "names of CK+".
+        source: Where the identity comes from, for messages: "file names of CK+".
     """
 
     name: str

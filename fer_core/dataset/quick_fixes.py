@@ -48,7 +48,7 @@ QUICK_FIXES: tuple[QuickFix, ...] = (
     ),
     QuickFix(
         "drop-train-near-copies",
-        "Drop near-copies of validation and test images from train",
+        "Drop near-duplicates of validation and test images from train",
         "Drops training images that show the same photo as a validation or test image.",
         "nearly the same image is in validation or test",
         "near_leaks",
@@ -118,7 +118,7 @@ def quick_fix_entries(
     if fix.needs_near:
         if near is None:
             raise ValueError(f"{name} needs near")
-        rows = _near_copies(face_set, near)
+        rows = _near_duplicate_rows(face_set, near)
     elif name == "drop-repeats":
         dropped = {row for row, entry in decided.items() if entry.action == "drop"}
         rows = _repeats(face_set, dropped)
@@ -133,14 +133,19 @@ def quick_fix_entries(
     )
 
 
-def _near_copies(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
+def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
     """Return training rows that are near-duplicates of held-out images, and their exact copies."""
     keys = content_keys(face_set.images)
     train = face_set.rows("train")
     held_out = np.unique(keys[face_set.splits != SPLITS.index("train")])
-    one, other = keys[near.first], keys[near.second]
-    found = np.concatenate([other[np.isin(one, held_out)], one[np.isin(other, held_out)]])
-    return train[np.isin(keys[train], found)]
+    first_keys, second_keys = keys[near.first], keys[near.second]
+    near_keys = np.concatenate(
+        [
+            second_keys[np.isin(first_keys, held_out)],
+            first_keys[np.isin(second_keys, held_out)],
+        ]
+    )
+    return train[np.isin(keys[train], near_keys)]
 
 
 def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:

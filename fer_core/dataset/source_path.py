@@ -15,7 +15,7 @@ from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
 from fer_core.files import copied_path, unquoted_path
 
-#: Files that are a part of a dataset, and not one themselves.
+#: Types of files that belong to a dataset and cannot be imported alone.
 _PARTS = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
 #: Folders that contain the classes of the pictures in another folder.
 _ANNOTATIONS = ("labels", "annotations", "emolabel")
@@ -179,7 +179,7 @@ def _may_read(folder: Path, roots: Sequence[Path] | None) -> bool:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, at most a limited number; none if unreadable."""
+    """Return the names of the folders in a folder; none if it cannot be read."""
     names = []
     try:
         with os.scandir(folder) as entries:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from fer_core.dataset.disjoint_sets import DisjointSets
 from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import SPLITS
-from fer_core.dataset.near_search import first_copies, join_near_copies
+from fer_core.dataset.near_search import first_copies, join_near_duplicates
 from fer_core.dataset.persons import Person
-from fer_core.dataset.split_record import EXACT_COPIES, NEAR_COPIES, PERSONS, SplitGroups
+from fer_core.dataset.split_record import EXACT_COPIES, NEAR_DUPLICATES, PERSONS, SplitGroups
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.progress import ProgressReport
 
@@ -33,9 +33,9 @@ def create_grouped_splits(
 ) -> tuple[NDArray[np.int8], SplitGroups | None]:
     """Create each missing split from groups of training images.
 
-    Images of one person, near-copies and exact copies are one group. If there are fewer groups than
-    splits (all images show one person, for example), persons and then near-copies are ignored, with
-    a warning.
+    Images of one person, near-duplicates and exact copies are one group. If there are fewer groups
+    than splits (all images show one person, for example), persons and then near-duplicates are
+    ignored, with a warning.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -54,14 +54,16 @@ def create_grouped_splits(
     missing = choice.missing_splits(splits)
     if not missing or not len(rows):
         return splits, None
-    plain = create_missing_splits(labels, splits, choice)
+    ungrouped = create_missing_splits(labels, splits, choice)
     images_of_persons = _PersonRows(persons, rows)
     notes: list[str] = []
     for groups in _groupings(images, rows, images_of_persons, report):
         roots = groups.sets.roots()
         created = create_missing_splits(labels, splits, choice, roots)
         # A split that remains empty without groups too cannot be filled from so few images.
-        if not any((plain == split).any() and not (created == split).any() for split in missing):
+        if not any(
+            (ungrouped == split).any() and not (created == split).any() for split in missing
+        ):
             break
         notes.append(groups.reason_to_ignore)
     sizes = np.unique(roots[rows], return_counts=True)[1]
@@ -69,7 +71,7 @@ def create_grouped_splits(
         *notes,
         *([] if groups.is_complete else [_INCOMPLETE]),
         *_size_warnings(created, missing, len(rows)),
-        *_class_warnings(labels, created, plain, missing, classes),
+        *_class_warnings(labels, created, ungrouped, missing, classes),
     )
     return created, SplitGroups(
         created=tuple(SPLITS[split] for split in missing),
@@ -86,8 +88,8 @@ def create_grouped_splits(
 
 
 _INCOMPLETE = (
-    "So many images look alike that not all pairs were compared: near-copies may be in different "
-    "splits."
+    "So many images look alike that not all pairs were compared: near-duplicates may be in "
+    "different splits."
 )
 
 
@@ -119,7 +121,7 @@ class _Grouping:
         sets: The groups.
         kinds: As ``SplitGroups.kept_together``.
         reason_to_ignore: The warning if these groups cannot be divided.
-        is_complete: Whether all near-copies were verified.
+        is_complete: Whether all near-duplicates were verified.
     """
 
     sets: DisjointSets
@@ -143,36 +145,36 @@ def _groupings(
         sets.join_equal(keys, rows)
         return sets
 
-    # Near-copies are searched once, also among the images of one person, so that they are known if
-    # persons must be ignored.
+    # Near-duplicates are searched once, also among the images of one person, so that they are known
+    # if persons must be ignored.
     near = exact_groups()
-    is_complete = join_near_copies(images, first, near, report)
+    is_complete = join_near_duplicates(images, first, near, report)
     if len(persons.names):
         sets = exact_groups()
         sets.join_equal(near.roots(), None)
         sets.join_equal(persons.keys, persons.rows)
         count = len(persons.names)
-        shown = "one person" if count == 1 else f"{count:,} persons"
+        count_text = "one person" if count == 1 else f"{count:,} persons"
         yield _Grouping(
             sets,
-            (PERSONS, NEAR_COPIES, EXACT_COPIES),
-            f"The images show {shown} (from {' and '.join(persons.sources)}), too few groups for "
-            "separate splits: images of one person are in several splits, so expect worse results "
-            "on other persons.",
+            (PERSONS, NEAR_DUPLICATES, EXACT_COPIES),
+            f"The images show {count_text} (from {' and '.join(persons.sources)}), too few groups "
+            "for separate splits: images of one person are in several splits, so expect worse "
+            "results on other persons.",
             is_complete,
         )
     yield _Grouping(
         near,
-        (NEAR_COPIES, EXACT_COPIES),
-        "Nearly all images are near-copies of each other: near-copies are in several splits, so "
-        "results on validation and test will be far too good.",
+        (NEAR_DUPLICATES, EXACT_COPIES),
+        "Nearly all images are near-duplicates of each other, so they are in several splits, and "
+        "results on validation and test will be far too optimistic.",
         is_complete,
     )
     yield _Grouping(
         exact_groups(),
         (EXACT_COPIES,),
         "Nearly all images are copies of a few: copies are in several splits, so results on "
-        "validation and test will be far too good.",
+        "validation and test will be far too optimistic.",
     )
     yield _Grouping(DisjointSets(len(images)), (), "")
 
@@ -182,8 +184,8 @@ def _size_warnings(
 ) -> Iterator[str]:
     """Report splits whose size differs from the requested one."""
     for split, share in missing.items():
-        wanted, size = share * count, int((created == split).sum())
-        if size and abs(size - wanted) > max(_TOLERATED_DEVIATION * wanted, 2):
+        requested, size = share * count, int((created == split).sum())
+        if size and abs(size - requested) > max(_TOLERATED_DEVIATION * requested, 2):
             yield (
                 f"{SPLITS[split].capitalize()} has {size / count:.1%} of the images instead of "
                 f"{share:.1%}, because groups stay together."
@@ -193,13 +195,13 @@ def _size_warnings(
 def _class_warnings(
     labels: NDArray[np.int8],
     created: NDArray[np.int8],
-    plain: NDArray[np.int8],
+    ungrouped: NDArray[np.int8],
     missing: dict[int, float],
     classes: Sequence[str],
 ) -> Iterator[str]:
     """Report classes that would be in a split if groups did not stay together."""
     for split in missing:
-        absent = np.setdiff1d(labels[plain == split], labels[created == split])
+        absent = np.setdiff1d(labels[ungrouped == split], labels[created == split])
         if len(absent) and (created == split).any():
             names = ", ".join(classes[label] for label in absent)
             yield (

@@ -7,8 +7,9 @@ from typing import Any
 
 from fer_core.plain_records import read_plain_record
 
-#: The reasons to keep images in one split, the strictest first.
-PERSONS, NEAR_COPIES, EXACT_COPIES = "persons", "near-copies", "exact copies"
+#: The kinds of groups that are kept in one split, the strictest first. The values are part of the
+#: file format.
+PERSONS, NEAR_DUPLICATES, EXACT_COPIES = "persons", "near-copies", "exact copies"
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,15 @@ class SplitGroups:
 
     Attributes:
         created: The splits that the source lacked, of ``SPLITS``.
-        kept_together: The images that stay in one split: *persons*, *near-copies*, *exact copies*.
+        kept_together: The images that stay in one split: *persons*, *near-copies*
+            (near-duplicates), *exact copies*.
         groups: Number of groups; an image without copies and without a known person is one.
         grouped_images: Number of images in groups of two or more.
         largest_group: Number of images in the largest group.
         persons: Number of known persons.
         images_with_person: Number of images with a known person.
         person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
-        is_complete: False if so many images look alike that not all near-copies were verified.
+        is_complete: False if so many images look alike that not all near-duplicates were verified.
         warnings: One sentence for each difference from the requested splits.
     """
 
@@ -49,7 +51,7 @@ class SplitGroups:
             f"images of one person ({self.persons:,} persons, from "
             f"{' and '.join(self.person_sources)})"
             if kind == PERSONS
-            else kind
+            else {NEAR_DUPLICATES: "near-duplicates"}.get(kind, kind)
             for kind in self.kept_together
         ]
         listed = kept[0] if len(kept) == 1 else f"{', '.join(kept[:-1])} and {kept[-1]}"

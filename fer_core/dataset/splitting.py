@@ -114,8 +114,8 @@ def _assign_single_images(
         needs_one = not np.any(result[members[is_grouped[members]]] == _TRAIN)
         start = 0
         for split, share in missing.items():
-            wanted = round(share * len(members)) - int(np.sum(result[members] == split))
-            take = min(max(wanted, 0), max(len(single) - start - int(needs_one), 0))
+            requested = round(share * len(members)) - int(np.sum(result[members] == split))
+            take = min(max(requested, 0), max(len(single) - start - int(needs_one), 0))
             result[single[start : start + take]] = split
             start += take
 
@@ -182,8 +182,10 @@ class _GroupAssignment:
     def _best(self, group: int, current: int | None = None) -> int:
         """Return the position with the smallest deviation; ``current`` if none is smaller."""
         has = self._counts[group] > 0
-        counts, wanted = self._counts[group, has], self._wanted[:, has]
-        changes = (counts * (2 * (self._filled[:, has] - wanted) + counts) / wanted).sum(axis=1)
+        counts, requested = self._counts[group, has], self._wanted[:, has]
+        changes = (counts * (2 * (self._filled[:, has] - requested) + counts) / requested).sum(
+            axis=1
+        )
         best = int(changes.argmin())
         return best if current is None or changes[best] < changes[current] - 1e-9 else current
 
@@ -210,9 +212,9 @@ class _GroupAssignment:
             if not np.any(np.round(self._wanted[position]) > 0):
                 continue  # the split would be empty without groups, too: there are too few images
             for group in self._order[::-1]:
-                rest = self._filled[0] + self._single - self._counts[group]
+                remaining = self._filled[0] + self._single - self._counts[group]
                 has = self._counts[group] > 0
-                if self._position[group] == 0 and (rest[has] > 0).all():
+                if self._position[group] == 0 and (remaining[has] > 0).all():
                     self._take(group)
                     self._put(group, position)
                     break

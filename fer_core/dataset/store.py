@@ -75,7 +75,7 @@ def import_dataset(
         split_choice: How missing splits are created.
         class_choice: How the classes of the source become those of the dataset; by default they are
             mapped to the seven emotions.
-        folder_roles: What folders are whose names do not say it.
+        folder_roles: The roles of folders that cannot be recognized by their names.
         report: Called with the progress of reading.
 
     Returns:
@@ -177,8 +177,8 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             "notes": list(face_set.notes),
             "skipped": face_set.skipped,
             "skipped_files": [
-                [one.class_name, one.suffix, one.reason, one.count]
-                for one in face_set.skipped_files
+                [group.class_name, group.suffix, group.reason, group.count]
+                for group in face_set.skipped_files
             ],
             # A third entry is the number of files or rows, if there are several.
             "problems": [
@@ -383,7 +383,7 @@ def dataset_reference(data: str, settings: Settings) -> str:
 def is_demo(data: str) -> bool:
     """Return True if a dataset, given as for ``load_dataset``, is the demo set.
 
-    Pages and model cards state this, because results on it say nothing about real faces.
+    Pages and model cards state this, because results on it do not apply to real faces.
     """
     if data == DEMO_NAME:
         return True

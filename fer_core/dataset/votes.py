@@ -226,7 +226,7 @@ def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
         ),
         "not_face_votes": ranked_finding(
             "not_face_votes",
-            "Not a face to annotators",
+            "No face according to annotators",
             "More than half of the annotators said that there is no face.",
             score_name="share of annotators who saw no face (0 to 1)",
             rows=not_faces,
@@ -239,8 +239,8 @@ def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
 
 def _votes_text(votes: Votes, row: int) -> str:
     """Describe an image's votes, most frequent first: "6 anger, 3 neutral, 1 not a face"."""
-    given = [(count, answer) for answer, count in votes.distribution(row).items() if count]
-    given.sort(key=lambda pair: -pair[0])
+    answers = [(count, answer) for answer, count in votes.distribution(row).items() if count]
+    answers.sort(key=lambda pair: -pair[0])
     return ", ".join(
-        f"{count} {answer.replace('not_face', 'not a face')}" for count, answer in given
+        f"{count} {answer.replace('not_face', 'not a face')}" for count, answer in answers
     )

@@ -163,15 +163,15 @@ def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     name several times (equal pictures share one name), its first row counts.
     """
     found: dict[int, int] = {}
-    taken: set[int] = set()
+    used_positions: set[int] = set()
     for parts in (9, 2, 1):
         rows = _tails(face_set.names, parts, found.keys())
-        positions = _tails(table.images, parts, taken)
+        positions = _tails(table.images, parts, used_positions)
         for tail in rows.keys() & positions.keys():
             names = {table.images[position] for position in positions[tail]}
             if len(rows[tail]) == len(names) == 1:
                 found[rows[tail][0]] = positions[tail][0]
-                taken.update(positions[tail])
+                used_positions.update(positions[tail])
     return found
 
 
@@ -183,9 +183,9 @@ def _to_copies(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
     copies = 0
     for group in audit_duplicates(face_set).groups:
         is_voted = counts[group].any(axis=1)
-        given = np.unique(counts[group[is_voted]], axis=0)
-        if len(given) == 1:
-            counts[group[~is_voted]] = given[0]
+        different_votes = np.unique(counts[group[is_voted]], axis=0)
+        if len(different_votes) == 1:
+            counts[group[~is_voted]] = different_votes[0]
             copies += int((~is_voted).sum())
     return copies
 

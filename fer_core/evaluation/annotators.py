@@ -173,18 +173,18 @@ def leave_one_out_agreement(
         Mean agreement over the annotators of each image, float64 ``[n]``: of the annotator left
         out, and of the prediction.
     """
-    given = counts.astype(np.int64)
-    images = np.arange(len(given))
+    votes = counts.astype(np.int64)
+    images = np.arange(len(votes))
     answers = np.asarray(columns)[predicted]
-    annotators = np.zeros(len(given))
-    model = np.zeros(len(given))
-    for answer in range(given.shape[1]):
-        voters = given[:, answer]
-        others = given.copy()
+    annotators = np.zeros(len(votes))
+    model = np.zeros(len(votes))
+    for answer in range(votes.shape[1]):
+        voters = votes[:, answer]
+        others = votes.copy()
         others[:, answer] -= 1
         is_most_frequent = others == others.max(axis=1, keepdims=True)
         share = voters / is_most_frequent.sum(axis=1)
         annotators += np.where(is_most_frequent[:, answer], share, 0)
         model += np.where(is_most_frequent[images, answers], share, 0)
-    total = given.sum(axis=1)
+    total = votes.sum(axis=1)
     return annotators / total, model / total

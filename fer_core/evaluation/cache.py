@@ -33,14 +33,15 @@ class CachedPrediction:
     Attributes:
         labels: int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, classes]``, before temperature scaling.
-        is_leaked: bool ``[n]``: which images also appear in train, as exact or near-copies.
-        is_near_copy: bool ``[n]``: those of them that are not exact copies.
+        is_leaked: bool ``[n]``: which images also appear in train, as exact copies or
+            near-duplicates.
+        is_near_duplicate: bool ``[n]``: those of them that are not exact copies.
     """
 
     labels: NDArray[np.int8]
     raw_probabilities: NDArray[np.float32]
     is_leaked: NDArray[np.bool_]
-    is_near_copy: NDArray[np.bool_]
+    is_near_duplicate: NDArray[np.bool_]
 
 
 def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str | None) -> str:
@@ -97,7 +98,7 @@ def read_cached(
         and np.isfinite(found.raw_probabilities).all()
         and all(
             flags.shape == (count,) and flags.dtype == np.bool_
-            for flags in (found.is_leaked, found.is_near_copy)
+            for flags in (found.is_leaked, found.is_near_duplicate)
         )
     )
     if not is_valid:
@@ -119,7 +120,7 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
                 labels=prediction.labels,
                 raw_probabilities=prediction.raw_probabilities,
                 is_leaked=prediction.is_leaked,
-                is_near_copy=prediction.is_near_copy,
+                is_near_copy=prediction.is_near_duplicate,
             )
         _delete_least_recently_used(path.parent)
     except OSError as error:

@@ -106,10 +106,10 @@ def _stratified(
     shuffled = generator.permutation(rows)
     shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]
     # Evenly spaced positions in rows sorted by class are a stratified sample.
-    even = shuffled[np.linspace(0, len(rows) - 1, count).round().astype(np.intp)]
-    missing = np.setdiff1d(labels[rows], labels[even])
+    sampled = shuffled[np.linspace(0, len(rows) - 1, count).round().astype(np.intp)]
+    missing = np.setdiff1d(labels[rows], labels[sampled])
     extra = [shuffled[labels[shuffled] == label][0] for label in missing]
-    return np.unique(np.concatenate([even, np.array(extra, np.intp)]))
+    return np.unique(np.concatenate([sampled, np.array(extra, np.intp)]))
 
 
 def _tsne(components: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

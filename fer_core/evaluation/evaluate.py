@@ -111,7 +111,7 @@ def _evaluate(
         face_set,
         rows,
         is_leaked=prediction.is_leaked,
-        is_near_copy=prediction.is_near_copy,
+        is_near_duplicate=prediction.is_near_duplicate,
         imported=imported,
     )
     facts = facts_on_dataset(
@@ -127,7 +127,7 @@ def _evaluate(
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
         is_leaked=prediction.is_leaked | _in_train(face_set, rows),
-        is_near_copy=prediction.is_near_copy,
+        is_near_duplicate=prediction.is_near_duplicate,
         data_fingerprint=face_set.fingerprint,
         facts=facts,
         seen=seen,
@@ -247,7 +247,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
     """
     matched = match_rows(face_set, _rows_of(face_set, split), predictor.classes, "this model")
     rows = matched.rows
-    is_leaked, is_near_copy = _leak_flags(face_set, rows)
+    is_leaked, is_near_duplicate = _leak_flags(face_set, rows)
     return EvaluationResult(
         bundle_name="",
         dataset_name=None,
@@ -259,7 +259,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         temperature=predictor.temperature,
         rows=rows,
         is_leaked=is_leaked | _in_train(face_set, rows),
-        is_near_copy=is_near_copy,
+        is_near_duplicate=is_near_duplicate,
         classes=predictor.classes,
     )
 
@@ -367,14 +367,14 @@ def _predict(
 def _leak_flags(
     face_set: FaceSet, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which validation and test images also appear in train, and which as near-copies."""
+    """Return which held-out images also appear in train, and which of them as near-duplicates."""
     is_held_out = face_set.splits[rows] != SPLITS.index("train")
-    is_near_copy = np.zeros(len(rows), bool)
+    is_near_duplicate = np.zeros(len(rows), bool)
     is_exact_copy = np.zeros(len(rows), bool)
-    is_exact_copy[is_held_out], is_near_copy[is_held_out] = copies_of_train(
+    is_exact_copy[is_held_out], is_near_duplicate[is_held_out] = copies_of_train(
         face_set.images, rows[is_held_out], face_set.rows("train")
     )
-    return is_exact_copy | is_near_copy, is_near_copy
+    return is_exact_copy | is_near_duplicate, is_near_duplicate
 
 
 def _in_train(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -183,14 +183,14 @@ class _Occlusion:
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
         """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
-        places = [(top, left) for top in starts for left in starts]
-        images = np.repeat(crop[np.newaxis], len(places) + 1, axis=0)
-        for image, (top, left) in zip(images[1:], places, strict=True):
+        positions = [(top, left) for top in starts for left in starts]
+        images = np.repeat(crop[np.newaxis], len(positions) + 1, axis=0)
+        for image, (top, left) in zip(images[1:], positions, strict=True):
             image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
         probabilities = self._predictor.probabilities(images, calibrated=False)[:, emotion]
         scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
         decreases, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
-        for score, (top, left) in zip(scores[1:], places, strict=True):
+        for score, (top, left) in zip(scores[1:], positions, strict=True):
             decreases[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
             covered[top : top + _PATCH, left : left + _PATCH] += 1
         return _resized_and_scaled(np.maximum(decreases / covered, 0).astype(np.float32))

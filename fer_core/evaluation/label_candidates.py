@@ -176,7 +176,7 @@ def find_label_candidates(
     positions, quality = _doubtful(labels, probabilities)
     doubtful_rows = rows[positions]
     suggested = probabilities[positions].argmax(axis=1).astype(np.int8)
-    given = labels[positions]
+    given_labels = labels[positions]
     if report is not None:
         report(FOLDS + 1, FOLDS + 1)
     return ranked_finding(
@@ -190,7 +190,7 @@ def find_label_candidates(
             f"{probability[new]:.0%} {face_set.classes[new]}, "
             f"{probability[old]:.0%} {face_set.classes[old]}"
             for probability, new, old in zip(
-                probabilities[positions], suggested, given, strict=True
+                probabilities[positions], suggested, given_labels, strict=True
             )
         ],
         suggested=suggested,

@@ -184,22 +184,22 @@ def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
         InputError: There are none, or the images or their labels differ.
     """
     in_second = [match_class(name, second.classes) for name in first.classes]
-    matches = [(one, other) for one, other in enumerate(in_second) if other is not None]
-    common = [one for one, _ in matches]
-    of_first = np.full(len(first.classes), len(common))
-    of_second = np.full(len(second.classes), len(common))
-    of_first[common] = np.arange(len(common))
-    of_second[[other for _, other in matches]] = np.arange(len(common))
-    # Their own images are only left out where a model does not have the class.
-    first_rows = np.flatnonzero(of_first[first.labels] < len(common))
-    second_rows = np.flatnonzero(of_second[second.labels] < len(common))
-    labels = of_first[first.labels[first_rows]]
+    matches = [(index, match) for index, match in enumerate(in_second) if match is not None]
+    common = [index for index, _ in matches]
+    first_to_common = np.full(len(first.classes), len(common))
+    second_to_common = np.full(len(second.classes), len(common))
+    first_to_common[common] = np.arange(len(common))
+    second_to_common[[match for _, match in matches]] = np.arange(len(common))
+    # Only images of a class that one of the models does not have are left out.
+    first_rows = np.flatnonzero(first_to_common[first.labels] < len(common))
+    second_rows = np.flatnonzero(second_to_common[second.labels] < len(common))
+    labels = first_to_common[first.labels[first_rows]]
     if (
         not first.data_fingerprint
         or first.data_fingerprint != second.data_fingerprint
         or first.split != second.split
         or not np.array_equal(first.rows[first_rows], second.rows[second_rows])
-        or not np.array_equal(labels, of_second[second.labels[second_rows]])
+        or not np.array_equal(labels, second_to_common[second.labels[second_rows]])
     ):
         raise InputError(
             f"{first.bundle_name!r} and {second.bundle_name!r} were not evaluated on the same "
@@ -214,8 +214,8 @@ def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
         classes=tuple(first.classes[index] for index in common),
         has_other_classes=max(len(first.classes), len(second.classes)) > len(common),
         labels=labels,
-        first_predicted=of_first[first.predicted[first_rows]],
-        second_predicted=of_second[second.predicted[second_rows]],
+        first_predicted=first_to_common[first.predicted[first_rows]],
+        second_predicted=second_to_common[second.predicted[second_rows]],
         first_positions=first_rows,
         second_positions=second_rows,
     )

@@ -65,10 +65,10 @@ class EvaluationResult:
         temperature: The temperature of the bundle.
         rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
         names: The origin of each image; empty without a dataset.
-        is_leaked: Which images are in train, or also appear there as exact copies or near-copies,
+        is_leaked: Which images are in train, or also appear there as exact copies or
+            near-duplicates, bool ``[n]``; None if unknown.
+        is_near_duplicate: Which of these are near-duplicates (the same photo with other pixels),
             bool ``[n]``; None if unknown.
-        is_near_copy: Which of these are near-copies (the same photo with other pixels), bool
-            ``[n]``; None if unknown.
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
         facts: What changes the meaning of the metrics, with warnings for the reader.
         classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
@@ -92,7 +92,7 @@ class EvaluationResult:
     rows: NDArray[np.intp]
     names: tuple[str, ...] = ()
     is_leaked: NDArray[np.bool_] | None = None
-    is_near_copy: NDArray[np.bool_] | None = None
+    is_near_duplicate: NDArray[np.bool_] | None = None
     data_fingerprint: str = ""
     facts: ResultFacts = field(default_factory=ResultFacts)
     classes: tuple[str, ...] = EMOTIONS
@@ -174,13 +174,13 @@ class EvaluationResult:
 
     @cached_property
     def leak_free_n(self) -> int | None:
-        """Number of images outside train, without a copy or near-copy in it; None if unknown."""
+        """Number of images outside train and without copies in it; None if unknown."""
         return None if self.is_leaked is None else int((~self.is_leaked).sum())
 
     @property
-    def near_copies(self) -> int | None:
+    def near_duplicates(self) -> int | None:
         """Number of images that appear in train with other pixels only; None if unknown."""
-        return None if self.is_near_copy is None else int(self.is_near_copy.sum())
+        return None if self.is_near_duplicate is None else int(self.is_near_duplicate.sum())
 
     @cached_property
     def leak_free_accuracy(self) -> Estimate | None:
@@ -273,7 +273,7 @@ class EvaluationResult:
             document["leak_free"] = {
                 "n": int(clean.sum()),
                 "accuracy": accuracy(labels[clean], probabilities[clean]),
-                "near_copies": self.near_copies,
+                "near_copies": self.near_duplicates,
             }
         document["seen"] = None if self.seen is None else self.seen.to_json()
         return document

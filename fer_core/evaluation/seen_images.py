@@ -32,7 +32,7 @@ class SeenImages:
     Attributes:
         is_train: Its training images, bool ``[n]``.
         is_validation: Its validation images, bool ``[n]``.
-        is_copy: Held-out images that are copies or near-copies of its training images, bool
+        is_copy: Held-out images that are copies or near-duplicates of its training images, bool
             ``[n]``.
         is_start: Training images of the model that its training started from, bool ``[n]``.
         start_model: The name of that model; empty without one.
@@ -89,7 +89,7 @@ class SeenImages:
         named = {
             "training": "of its training images",
             "validation": "of its validation images",
-            "copies_of_training": "copies or near-copies of its training images",
+            "copies_of_training": "copies or near-duplicates of its training images",
             "starting_model": f"of the training images of {self.start_model}",
             "unseen": "unseen",
         }
@@ -120,7 +120,7 @@ class SeenImages:
                 f"model: {_SELECTED}, so expect slightly worse metrics on new images."
             )
         if self.is_copy.any():
-            copies = ("a copy or near-copy", "copies or near-copies")
+            copies = ("a copy or near-duplicate", "copies or near-copies")
             sentences.append(
                 f"{_share(self.is_copy, *copies)} of training images of the model: the leak-free "
                 "accuracy leaves such images out."
@@ -137,12 +137,14 @@ class SeenImages:
         return self.counts | {"is_complete": self.is_complete}
 
 
-def _share(mask: NDArray[np.bool_], one: str, several: str) -> str:
+def _share(mask: NDArray[np.bool_], dataset: str, several: str) -> str:
     """Return the start of a sentence, such as "All 30 images are training images"."""
     count, total = int(mask.sum()), len(mask)
     if count == total:
-        return f"The image is {one}" if total == 1 else f"All {total:,} images are {several}"
-    return f"{count:,} of the {total:,} images {f'is {one}' if count == 1 else f'are {several}'}"
+        return f"The image is {dataset}" if total == 1 else f"All {total:,} images are {several}"
+    return (
+        f"{count:,} of the {total:,} images {f'is {dataset}' if count == 1 else f'are {several}'}"
+    )
 
 
 def seen_images(
@@ -151,7 +153,7 @@ def seen_images(
     rows: NDArray[np.intp],
     *,
     is_leaked: NDArray[np.bool_],
-    is_near_copy: NDArray[np.bool_],
+    is_near_duplicate: NDArray[np.bool_],
     imported: FaceSet | None = None,
 ) -> SeenImages | None:
     """Compare the evaluated images with those that a model has seen.
@@ -161,7 +163,7 @@ def seen_images(
         face_set: The data.
         rows: The evaluated images, ``[n]``.
         is_leaked: Which of them are held out and also appear in train, bool ``[n]``.
-        is_near_copy: Which of these have other pixels than the training image, bool ``[n]``.
+        is_near_duplicate: Which of these have other pixels than the training image, bool ``[n]``.
         imported: The data before curation; None if no curation was applied.
 
     Returns:
@@ -173,7 +175,7 @@ def seen_images(
     hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
     if hashes is None:
         published = face_set if imported is None else imported
-        return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_copy), published)
+        return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_duplicate), published)
     start_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
@@ -181,16 +183,16 @@ def seen_images(
     # Without that other image, the dataset is split in another way than the model's.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
-    near = np.flatnonzero(is_near_copy & ~is_train & ~is_copy)
-    is_copy[near] = _have_near_copy(face_set, rows[near], hashes)
+    near = np.flatnonzero(is_near_duplicate & ~is_train & ~is_copy)
+    is_copy[near] = _have_near_duplicate(face_set, rows[near], hashes)
     is_start = np.isin(keys, hashes.start) & ~is_train & ~is_copy
     return SeenImages(is_train, is_validation, is_copy, is_start, start_model, hashes.is_complete)
 
 
-def _have_near_copy(
+def _have_near_duplicate(
     face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes
 ) -> NDArray[np.bool_]:
-    """Return which of a few images are near-copies of images that were trained on, bool ``[k]``."""
+    """Return which of a few images are near-duplicates of training images, bool ``[k]``."""
     train = face_set.rows("train")
     trained = train[np.isin(content_keys(face_set.images[train]), hashes.all_train)]
     if not len(rows) or not len(trained):
@@ -213,10 +215,10 @@ def _seen_dataset(
     """
     record = bundle.record
     is_own = _is_dataset(record.dataset, published)
-    is_of_start = any(_is_dataset(one, published) for one in record.starting_datasets)
+    is_of_start = any(_is_dataset(dataset, published) for dataset in record.starting_datasets)
     if not is_own and not is_of_start:
         return None
-    is_leaked, is_near_copy = leaks
+    is_leaked, is_near_duplicate = leaks
     splits = face_set.splits[rows]
     in_train, none = splits == _TRAIN, np.zeros(len(rows), bool)
     start_model = str(record.start.get("model", "another model"))
@@ -226,7 +228,7 @@ def _seen_dataset(
     is_train = in_train
     if record.config.get("exclude_leaks"):
         # It was trained without the training images that appear in validation or test.
-        is_copy = is_near_copy
+        is_copy = is_near_duplicate
         leaking = content_keys(published.images[leaking_training_rows(published)])
         is_train = in_train & ~np.isin(content_keys(face_set.images[rows]), leaking)
     is_complete = not record.start or is_of_start

@@ -85,7 +85,7 @@ def _overall(result: EvaluationResult) -> dict[str, Any]:
         "top2_accuracy": result.top2_accuracy.to_json(),
         "leak_free_n": result.leak_free_n,
         "leak_free_accuracy": None if leak_free is None else leak_free.to_json(),
-        "near_copies": result.near_copies,
+        "near_copies": result.near_duplicates,
         "baseline": {
             "emotion": result.classes[result.majority_class],
             "accuracy": result.baseline_accuracy,

@@ -32,7 +32,9 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         rows=result.rows[positions],
         names=tuple(result.names[position] for position in positions) if result.names else (),
         is_leaked=None if result.is_leaked is None else result.is_leaked[positions],
-        is_near_copy=None if result.is_near_copy is None else result.is_near_copy[positions],
+        is_near_duplicate=None
+        if result.is_near_duplicate is None
+        else result.is_near_duplicate[positions],
         seen=None if result.seen is None else result.seen.subset(positions),
         slicings=(),
         robustness=(),

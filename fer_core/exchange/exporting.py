@@ -58,21 +58,23 @@ class Exported:
     difference: float
 
 
-def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None) -> Exported:
+def export_model(
+    bundle: Bundle, export_format: ExportFormat, output: Path | None = None
+) -> Exported:
     """Export a bundle, with ``NAME.meta.json`` next to the exported files.
 
     Args:
         bundle: The bundle. A missing ``model.onnx`` is created first.
-        form: The format.
+        export_format: The format.
         output: The file, or a folder for it; by default the model's name in the current folder.
 
     Raises:
         InputError: The bundle has no Keras model and the format needs one, the output exists, or
             the exported network does not return the same probabilities.
     """
-    target = _target(bundle, form, output)
-    stem = target.name.removesuffix(_SUFFIXES[form])
-    if form != "onnx" and not (bundle.folder / KERAS_MODEL_FILE).is_file():
+    target = _target(bundle, export_format, output)
+    stem = target.name.removesuffix(_SUFFIXES[export_format])
+    if export_format != "onnx" and not (bundle.folder / KERAS_MODEL_FILE).is_file():
         raise InputError(
             f"The model {bundle.name!r} has no Keras model, so it can be exported as onnx only; "
             "for other formats import it from its Keras file."
@@ -88,8 +90,8 @@ def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None)
     # On the same disk as the target, so that verified files can be renamed.
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
         written = Path(folder) / target.name
-        _WRITERS[form](bundle, written)
-        difference = _difference(form, written, bundle, pixels, expected)
+        _WRITERS[export_format](bundle, written)
+        difference = _difference(export_format, written, bundle, pixels, expected)
         write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).to_json())
         produced = sorted(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
@@ -106,13 +108,14 @@ def export_model(bundle: Bundle, form: ExportFormat, output: Path | None = None)
     return Exported(files, difference)
 
 
-def _target(bundle: Bundle, form: ExportFormat, output: Path | None) -> Path:
-    suffix = _SUFFIXES[form]
+def _target(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
+    suffix = _SUFFIXES[export_format]
     output = Path.cwd() if output is None else output.expanduser()
     target = output / (bundle.name + suffix) if output.is_dir() else output
     if target.suffix != suffix:
         raise InputError(
-            f"The output {target} should end in {suffix} for the format {form}; change its name."
+            f"The output {target} should end in {suffix} for the format {export_format}; change "
+            "its name."
         )
     _check_free((target,))
     return target
@@ -168,15 +171,15 @@ _WRITERS: dict[ExportFormat, Callable[[Bundle, Path], None]] = {
 
 
 def _difference(
-    form: ExportFormat,
+    export_format: ExportFormat,
     written: Path,
     bundle: Bundle,
     pixels: NDArray[np.float32],
     expected: NDArray[np.float32],
 ) -> float:
-    description = f"The {form} export of {bundle.name!r}"
+    description = f"The {export_format} export of {bundle.name!r}"
     try:
-        network = _read_back(form, written, bundle)
+        network = _read_back(export_format, written, bundle)
     except InputError:
         raise
     except Exception as error:
@@ -185,14 +188,14 @@ def _difference(
         ) from error
     output = run_network(network, pixels, description)
     return check_equal(
-        output, expected, description, _LITERT_TOLERANCE if form == "litert" else TOLERANCE
+        output, expected, description, _LITERT_TOLERANCE if export_format == "litert" else TOLERANCE
     )
 
 
-def _read_back(form: ExportFormat, written: Path, bundle: Bundle) -> Network:
-    if form == "litert":
+def _read_back(export_format: ExportFormat, written: Path, bundle: Bundle) -> Network:
+    if export_format == "litert":
         return open_litert_network(written)
-    if form == "onnx":
+    if export_format == "onnx":
         return open_onnx_network(written, bundle.name, input_shape=bundle.record.input_shape)
     with open_keras_parts(written) as parts:
         return keras_network(build_keras_model(parts))

@@ -30,7 +30,7 @@ from fer_core.exchange import onnx_files
 from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_operations
 from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
 from fer_core.exchange.labels import (
-    SCALE_WORDS,
+    SCALE_RANGES,
     FileNotes,
     Scale,
     check_label_count,
@@ -331,8 +331,8 @@ def _record(
 ) -> BundleRecord:
     assumptions: list[str] = []
     if inferred is not None:
-        words = SCALE_WORDS[inferred.scale]
-        assumptions.append(f"it expects pixel intensities from {words}, {inferred.reason}")
+        scale_text = SCALE_RANGES[inferred.scale]
+        assumptions.append(f"it expects pixel intensities from {scale_text}, {inferred.reason}")
     height, width, _ = shape
     if height != width:
         assumptions.append(f"square face crops are stretched to its {width}x{height} pixels")

@@ -56,7 +56,7 @@ class InputOperations:
 
     Attributes:
         factor: The factor of the intensities, float64 ``[]`` or one per channel.
-        offset: The number that is added after that, in the same form.
+        offset: The number that is added after that, like ``factor``.
         scales: True if it changes intensities at all.
         next_operation: The first operation that is not understood as scaling.
     """
@@ -138,16 +138,16 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
     scales = False
     operation = "nothing"
     for _ in range(_MAX_STEPS):
-        users = [node for node in _users(graph, name) if node.op_type != "Shape"]
-        joined = _joined_channels(graph, users)
+        consumers = [node for node in _consumers(graph, name) if node.op_type != "Shape"]
+        joined = _joined_channels(graph, consumers)
         if joined is not None:
             name = joined
             continue
-        if len(users) != 1:
-            kinds = {user.op_type for user in users}
+        if len(consumers) != 1:
+            kinds = {consumer.op_type for consumer in consumers}
             operation = min(kinds) if kinds and kinds <= _LAYERS else "not a single one"
             break
-        node = users[0]
+        node = consumers[0]
         operation = node.op_type
         if operation in _PASSING and node.input[0] == name:
             name = node.output[0]
@@ -164,27 +164,27 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
     return InputOperations(factor, offset, scales, operation)
 
 
-def _users(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
+def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
     return [node for node in graph.node if name in node.input]
 
 
-def _joined_channels(graph: onnx.GraphProto, users: list[onnx.NodeProto]) -> str | None:
+def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
     """Return the tensor in which picked channels are joined in another order, if they are.
 
     ``preprocess_input`` reverses the channels in this way.
     """
     ends = set()
-    for user in users:
-        node = user
+    for consumer in consumers:
+        node = consumer
         while node.op_type in _PASSING:
-            following = _users(graph, node.output[0])
+            following = _consumers(graph, node.output[0])
             if len(following) != 1:
                 return None
             node = following[0]
-        if node is user or node.op_type != "Concat":
+        if node is consumer or node.op_type != "Concat":
             return None
         ends.add(node.output[0])
-    return ends.pop() if len(users) > 1 and len(ends) == 1 else None
+    return ends.pop() if len(consumers) > 1 and len(ends) == 1 else None
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
@@ -265,7 +265,7 @@ class Scaling:
 
     Attributes:
         factor: The factor of the intensities: one number, or one per channel.
-        offset: The number that is added after that, in the same form.
+        offset: The number that is added after that, like ``factor``.
     """
 
     factor: tuple[float, ...]

@@ -30,7 +30,7 @@ SCALES: dict[Scale, tuple[float, float]] = {
     "bytes": (1.0, 0.0),
     "signed": (2 / 255, -1.0),
 }
-SCALE_WORDS: dict[Scale, str] = {"unit": "0 to 1", "bytes": "0 to 255", "signed": "-1 to 1"}
+SCALE_RANGES: dict[Scale, str] = {"unit": "0 to 1", "bytes": "0 to 255", "signed": "-1 to 1"}
 
 META_SUFFIX = ".meta.json"
 _ALPHABETICAL = tuple(sorted(EMOTIONS))
@@ -172,7 +172,9 @@ def scale_needed(path: Path, reason: str) -> InputError:
         path: The file of the model.
         reason: A description of its first operations.
     """
-    ranges = ", ".join(f"--scale {name} ({words})" for name, words in SCALE_WORDS.items())
+    ranges = ", ".join(
+        f"--scale {name} ({description})" for name, description in SCALE_RANGES.items()
+    )
     return InputError(
         f"{path} does not show which pixel intensities it was trained on ({reason}); give them "
         f"with one of {ranges}, and with --mean and --std if they were standardized, or compare "

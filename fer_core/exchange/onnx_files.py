@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 #: Operations that are rejected, because the file determines the number of their iterations, which
 #: may be infinite.
 _LOOPS = ("Loop", "Scan")
-#: Largest tensor between two operations for one image: 256 MB.
+#: Maximum number of values of a tensor between two operations, for one image (256 MB).
 _MAX_TENSOR_VALUES = 64_000_000
-#: Sides of the images, in pixels, that a network may take.
+#: Minimum and maximum height and width of the input images, in pixels.
 _SMALLEST_SIDE, _LARGEST_SIDE = 16, 512
 
 
@@ -85,7 +85,7 @@ def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelPro
     for node in _nodes(model.graph):
         if node.domain not in ("", "ai.onnx"):
             raise InputError(
-                f"{path} uses the operation {node.op_type!r} of {node.domain or 'its own'!r}, "
+                f"{path} uses the operation {node.op_type!r} of the domain {node.domain!r}, "
                 "which is not a standard ONNX operation; export the network with standard "
                 "operations."
             )
@@ -123,9 +123,9 @@ def _read_external_data(model: onnx.ModelProto, path: Path, *, allowed: bool) ->
     ]
     if not tensors:
         return
-    places = [{entry.key: entry.value for entry in tensor.external_data} for tensor in tensors]
+    locations = [{entry.key: entry.value for entry in tensor.external_data} for tensor in tensors]
     size = path.stat().st_size
-    for name in dict.fromkeys(place.get("location", "") for place in places):
+    for name in dict.fromkeys(location.get("location", "") for location in locations):
         file = path.parent / name
         # Only a plain name: a path could name any file of this machine.
         is_plain = bool(name) and name == Path(name).name and not file.is_symlink()
@@ -153,9 +153,9 @@ def _read_external_data(model: onnx.ModelProto, path: Path, *, allowed: bool) ->
             tensor.data_location = onnx.TensorProto.DEFAULT
             del tensor.external_data[:]
     except Exception as error:
-        # The positions in the file are numbers that the network contains.
+        # The network states where each weight begins in the file; these positions can be invalid.
         raise InputError(
-            f"The weights of {path} cannot be read from {places[0].get('location')!r} "
+            f"The weights of {path} cannot be read from {locations[0].get('location')!r} "
             f"({first_line(error)}); export or copy both files again."
         ) from error
 

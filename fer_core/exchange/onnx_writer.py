@@ -63,7 +63,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
 
 
 def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
-    """Return the inference graph with all weights as constants, and the names of its ends."""
+    """Return the inference graph with all weights as constants, its inputs and its outputs."""
     import tensorflow
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -91,7 +91,10 @@ def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
 
 def _allow_inlining(graph: Any) -> None:
     """Let the optimizer inline functions that Keras compiles, such as grouped convolutions."""
-    for node in (*graph.node, *(node for f in graph.library.function for node in f.node_def)):
+    for node in (
+        *graph.node,
+        *(node for function in graph.library.function for node in function.node_def),
+    ):
         for key in ("_XlaMustCompile", "_noinline"):
             node.attr.pop(key, None)
     for function in graph.library.function:

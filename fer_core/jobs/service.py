@@ -60,9 +60,9 @@ class JobService:
         """
         visitor.require(kind.role)
         with self._lock:
-            known = self._jobs.get((kind.name, key))
-            if known is not None and not known.is_finished:
-                return known
+            existing = self._jobs.get((kind.name, key))
+            if existing is not None and not existing.is_finished:
+                return existing
             # Inserted at the end, so that the oldest results are dropped first.
             self._jobs.pop((kind.name, key), None)
             job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
@@ -95,8 +95,8 @@ class JobService:
             visitor.require(Role.EDITOR)
         with self._lock:
             job.is_cancel_requested = True
-            waiting = [pending for pending in self._pending if pending.job is job]
-            for pending in waiting:
+            removed = [pending for pending in self._pending if pending.job is job]
+            for pending in removed:
                 self._pending.remove(pending)
                 self._end(job)
 

@@ -1,7 +1,7 @@
 """Run the face detector in the background while the frames of a stream are processed.
 
-A detection takes longer than a frame lasts, on a slow machine or with the Haar cascades. Frames do
-not wait for it: optical flow moves its boxes to the current frame.
+On a slow machine, or with the Haar cascades, a detection takes longer than the interval between two
+frames. Frames do not wait for it: optical flow moves its boxes to the current frame.
 """
 
 from __future__ import annotations

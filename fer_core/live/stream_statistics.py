@@ -45,12 +45,12 @@ class Rate:
 class Durations:
     """The latest durations of an operation, in milliseconds."""
 
-    kept: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_DURATIONS))
+    values: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_DURATIONS))
 
     def add(self, milliseconds: float) -> None:
         """Add a duration."""
-        self.kept.append(milliseconds)
+        self.values.append(milliseconds)
 
     def percentile(self, percent: float) -> float | None:
         """Return a percentile of the durations; None if there are none."""
-        return float(np.percentile(tuple(self.kept), percent)) if self.kept else None
+        return float(np.percentile(tuple(self.values), percent)) if self.values else None

@@ -144,7 +144,7 @@ def threshold_curve(
 def _counts_at_levels(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """The different scores, falling, with the counts at each of them as the threshold."""
+    """Return the distinct scores, highest first, and the counts with each as the threshold."""
     values = scores.astype(np.float64)
     levels = np.unique(values)[::-1]
     return levels, *_counts_at(is_class, values, levels)

@@ -96,9 +96,9 @@ def cross_validated_temperature(
     scaled = np.empty((len(labels), probabilities.shape[1]), dtype=np.float32)
     temperatures = []
     for held_out in np.array_split(order, folds):
-        rest = np.ones(len(labels), dtype=bool)
-        rest[held_out] = False
-        temperatures.append(fit_temperature(labels[rest], probabilities[rest]))
+        is_fitted_on = np.ones(len(labels), dtype=bool)
+        is_fitted_on[held_out] = False
+        temperatures.append(fit_temperature(labels[is_fitted_on], probabilities[is_fitted_on]))
         scaled[held_out] = apply_temperature(probabilities[held_out], temperatures[-1])
     return scaled, tuple(temperatures)
 

@@ -91,7 +91,7 @@ def _summary_rows(result: EvaluationResult) -> list[list[str]]:
     if result.leak_free_accuracy is not None and result.split != "train":
         title = (
             f"Accuracy on the {result.leak_free_n:,} images outside train, without a copy or "
-            "near-copy in it"
+            "near-duplicate in it"
         )
         rows.append([title, *_percent_cells(result.leak_free_accuracy)])
     return rows

@@ -81,27 +81,27 @@ class JobRecord:
 class JobFolder:
     """Reads and writes the files of one job."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, location: str) -> None:
         """Refer to a folder, which may not exist yet.
 
         Args:
-            place: Its path, or its address in an object store.
+            location: Its path, or its address in an object store.
 
         Raises:
             InputError: The object store cannot be used.
         """
-        self.place = place.rstrip("/") if is_address(place) else place
+        self.location = location.rstrip("/") if is_address(location) else location
         self._folder: _Folder = (
-            _StoredFolder(self.place)
-            if is_address(place)
-            else _LocalFolder(Path(place).expanduser())
+            _StoredFolder(self.location)
+            if is_address(location)
+            else _LocalFolder(Path(location).expanduser())
         )
         #: The open list of files, and the counts of finished parts by number.
         self._list: pq.ParquetFile | None = None
         self._counts: dict[int, Counter[str]] = {}
 
     def __str__(self) -> str:
-        return self.place
+        return self.location
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -138,7 +138,7 @@ class JobFolder:
             raise InputError(
                 f"{self} is not empty and contains no job; choose an empty folder for the results."
             )
-        count = self._write_files(items, part_files, work.things)
+        count = self._write_files(items, part_files, work.plural)
         record = JobRecord(
             _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, part_files
         )
@@ -214,9 +214,9 @@ class JobFolder:
         self._write(_SUMMARY_FILE, _json_bytes(summary))
         return summary
 
-    def part_place(self, part: int) -> str:
+    def part_location(self, part: int) -> str:
         """Return the path or address of a part."""
-        return f"{self.place.rstrip('/')}/{_part_name(part)}"
+        return f"{self.location.rstrip('/')}/{_part_name(part)}"
 
     def read_part(self, part: int) -> pyarrow.Table:
         """Return the rows of a finished part."""
@@ -246,7 +246,7 @@ class JobFolder:
         except (pa.ArrowException, OSError, ValueError, KeyError, InputError):
             return None
 
-    def _write_files(self, items: Iterable[Item], part_files: int, things: str) -> int:
+    def _write_files(self, items: Iterable[Item], part_files: int, plural: str) -> int:
         """Write the list of files in row groups of one part each; return its length."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -256,7 +256,7 @@ class JobFolder:
         first = next(source, None)
         if first is None:
             raise InputError(
-                f"There are no {things} to process; give {things}, or folders of {things}."
+                f"There are no {plural} to process; give {plural}, or folders of {plural}."
             )
         source, count, buffer = chain([first], source), 0, io.BytesIO()
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
@@ -293,21 +293,21 @@ class JobFolder:
 
     def _check_same(self, record: JobRecord, work: Work, inputs: Sequence[str]) -> None:
         description = work.description()
-        different = [
+        differences = [
             f"{key} {record.work.get(key)!r} instead of {value!r}"
             for key, value in description.items()
             if key != "files" and record.work.get(key) != value
         ]
-        if not different and record.work != description:
-            different = ["another version of the model or the detector"]
-        if not different and _absolute(inputs, Path.cwd()) != _absolute(
+        if not differences and record.work != description:
+            differences = ["another version of the model or the detector"]
+        if not differences and _absolute(inputs, Path.cwd()) != _absolute(
             record.inputs, Path(record.folder)
         ):
-            different = ["other files"]
-        if different:
+            differences = ["other files"]
+        if differences:
             raise InputError(
-                f"{self} contains the results of another job, with {different[0]}; choose an empty "
-                "folder, or repeat the command that started that job to continue it."
+                f"{self} contains the results of another job, with {differences[0]}; choose an "
+                "empty folder, or repeat the command that started that job to continue it."
             )
 
     def _write(self, name: str, content: bytes) -> None:
@@ -454,13 +454,13 @@ class _StoredFolder(_Folder):
                 f"The results cannot be stored in {self._address} ({system_reason(error)}); check "
                 "the address and the access rights."
             ) from error
-        renewing = threading.Thread(target=self._renew_until, args=(owner, ended), daemon=True)
-        renewing.start()
+        renewal = threading.Thread(target=self._renew_until, args=(owner, ended), daemon=True)
+        renewal.start()
         try:
             yield
         finally:
             ended.set()
-            renewing.join()
+            renewal.join()
             self.delete(_LOCK_FILE)
 
     def _holder(self) -> dict[str, Any] | None:
@@ -484,8 +484,8 @@ class _StoredFolder(_Folder):
                 continue  # the write of the next part reports a lasting failure
 
 
-def _busy(place: str) -> str:
-    return f"Another job is running in {place}; wait until it ends, or choose another folder."
+def _busy(location: str) -> str:
+    return f"Another job is running in {location}; wait until it ends, or choose another folder."
 
 
 def _absolute(inputs: Sequence[str], folder: Path) -> list[str]:

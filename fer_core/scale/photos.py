@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 #: Maximum size of a file. No supported picture is larger.
 _MAX_FILE_BYTES = 200 * 2**20
-#: Number of bytes at the start of a file that distinguish a recording from a picture.
+#: Number of bytes at the start of a file that distinguish a video from a picture.
 _START_BYTES = 64
 #: The network runs when at least this many faces have been cropped.
 _BATCH_FACES = 64
-#: Memory of a worker before its first picture; and the factor from the memory for decoding a
-#: picture to the memory with the copies of its pixels that rotation and detection make.
-_BASE_BYTES, _COPIES = 350 * 2**20, 1.5
+#: Memory of a worker before its first picture.
+_BASE_BYTES = 350 * 2**20
+#: Memory for a picture relative to the memory for decoding it, because rotation and detection copy
+#: its pixels.
+_COPY_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class PhotoWork:
     whole: bool | None = None
 
     @property
-    def things(self) -> str:
+    def plural(self) -> str:
         """What the files are, for messages."""
         return "pictures"
 
@@ -132,13 +134,13 @@ class PhotoWorker:
         from fer_core.vision.photo import classify_photos
 
         rows: list[dict[str, Any]] = []
-        waiting: list[PhotoResult] = []
+        cropped: list[PhotoResult] = []
         for item in items:
-            waiting.append(self._cropped(item))
-            if sum(len(photo.faces) for photo in waiting) >= _BATCH_FACES:
-                rows += [photo.to_json() for photo in classify_photos(waiting, self._analyzer)]
-                waiting = []
-        return rows + [photo.to_json() for photo in classify_photos(waiting, self._analyzer)]
+            cropped.append(self._cropped(item))
+            if sum(len(photo.faces) for photo in cropped) >= _BATCH_FACES:
+                rows += [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
+                cropped = []
+        return rows + [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
 
     def _cropped(self, item: Item) -> PhotoResult:
         from fer_core.vision.photo import PhotoResult, crop_photo
@@ -153,7 +155,7 @@ class PhotoWorker:
     def _check_memory(self, item: Item, content: bytes) -> None:
         from fer_core.vision.decode import decoding_memory
 
-        needed = _BASE_BYTES + len(content) + round(_COPIES * decoding_memory(content))
+        needed = _BASE_BYTES + len(content) + round(_COPY_FACTOR * decoding_memory(content))
         if needed > self._memory_bytes:
             raise InputError(
                 f"{item.name} needs {needed >> 20} MB of memory, more than the "
@@ -192,7 +194,7 @@ def _read(item: Item) -> bytes:
                 raise InputError(f"{name} {reason}; check the path.")
             with path.open("rb") as file:
                 content = file.read(_START_BYTES)
-                # The first bytes show whether it is a recording, which may be very large.
+                # The first bytes show whether it is a video, which may be very large.
                 if not is_video(content):
                     if path.stat().st_size > _MAX_FILE_BYTES:
                         raise InputError(too_large)

@@ -54,8 +54,8 @@ class PortableAnalyzer:
         from fer_core.vision.detect import make_detector
 
         cv2.setNumThreads(threads)
-        with tempfile.TemporaryDirectory(prefix="fer-studio-") as text:
-            root = Path(text)
+        with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder_name:
+            root = Path(folder_name)
             for name, content in self.files.items():
                 path = root / name
                 path.parent.mkdir(exist_ok=True)

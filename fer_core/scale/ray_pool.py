@@ -18,13 +18,13 @@ from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.stores import is_address
 from fer_core.scale.work import Work
 
-#: Seconds for a connection to the address of a cluster, and for its first answer.
+#: Maximum time in seconds for a connection to a cluster, and for its first answer.
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 6.0
-#: Seconds to join the cluster and to send the program to it.
+#: Maximum time in seconds to join the cluster and to send the program to it.
 _JOIN_SECONDS = 60.0
-#: Seconds until at least one worker is ready.
+#: Maximum time in seconds until at least one worker is ready.
 _READY_SECONDS = 120.0
-#: A worker whose start fails is started again this often.
+#: The job fails after this number of failed starts per worker, with no success.
 _MAX_FAILED_STARTS = 3
 _OBJECT_STORE_BYTES = 200 * 2**20
 #: The package that is sent to the nodes; the model of a job is sent separately.
@@ -203,20 +203,20 @@ def connect(address: str | None) -> None:
 
     if ray.is_initialized():
         ray.shutdown()
-    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    running = address or _running_cluster()
-    if running is None:
+    quiet_options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    cluster = address or _running_cluster()
+    if cluster is None:
         ray.init(
             address="local",
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
+            **quiet_options,
         )
         return
-    _check_port(running)
+    _check_port(cluster)
     runtime = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
-    check_answer(running)
-    _join(running, quiet | {"runtime_env": runtime})
+    check_answer(cluster)
+    _join(cluster, quiet_options | {"runtime_env": runtime})
 
 
 def _running_cluster() -> str | None:

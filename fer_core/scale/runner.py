@@ -151,25 +151,25 @@ class _Run:
         """Process parts; return the number of their files."""
         total = self._record.files
         done = total - _count_files(self._record, parts)
-        before, running = done, 0
+        done_before, running = done, 0
         tasks = self._tasks(parts)
-        following = next(tasks, None)
-        while following is not None or self._repeated or running:
-            while self._pool.has_free_worker() and (self._repeated or following is not None):
+        next_task = next(tasks, None)
+        while next_task is not None or self._repeated or running:
+            while self._pool.has_free_worker() and (self._repeated or next_task is not None):
                 if self._repeated:
                     self._pool.submit(self._repeated.popleft())
-                elif following is not None:
-                    self._pool.submit(following)
-                    following = next(tasks, None)
+                elif next_task is not None:
+                    self._pool.submit(next_task)
+                    next_task = next(tasks, None)
                 running += 1
             outcome = self._pool.next_outcome()
             if outcome is None:
                 continue
             running -= 1
-            done += self._take(outcome)
+            done += self._handle(outcome)
             if self._report is not None:
                 self._report(done, total)
-        return done - before
+        return done - done_before
 
     def _tasks(self, parts: Sequence[int]) -> Iterator[Task]:
         size = self._task_files
@@ -179,7 +179,7 @@ class _Run:
             for start in range(0, len(items), size):
                 yield Task(part, start, tuple(items[start : start + size]))
 
-    def _take(self, outcome: Outcome) -> int:
+    def _handle(self, outcome: Outcome) -> int:
         """Keep the rows of a task, or plan its repetition; return the number of finished files."""
         import pyarrow as pa
 

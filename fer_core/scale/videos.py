@@ -1,4 +1,4 @@
-"""``VideoWork``: analyze recordings; one row per person and analyzed frame."""
+"""``VideoWork``: analyze videos; one row per person and analyzed frame."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ _VIDEO_COLUMNS = {
     *("file", "video_width", "video_height", "video_seconds", "video_frames", "notes", "error"),
 }
 
-#: Memory of a worker for a video up to Full HD, which needs about 410 MB; and the number of frames
-#: of the file that a decoder may keep. 40 frames of 8K in H.265 were measured with 863 MB.
-_BASE_BYTES, _DECODER_FRAMES = 600 * 2**20, 20
-_SMALL_PIXELS = 1920 * 1080
+#: Memory of a worker for a video up to Full HD. About 410 MB were measured.
+_BASE_BYTES = 600 * 2**20
+_FULL_HD_PIXELS = 1920 * 1080
+#: Number of frames of a file that a decoder may keep. 40 frames of 8K in H.265 were measured with
+#: 863 MB.
+_DECODER_FRAMES = 20
 #: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
 _MAX_PIXEL_BYTES = 4.0
@@ -52,7 +54,7 @@ class VideoWork:
     settings: AnalysisSettings
 
     @property
-    def things(self) -> str:
+    def plural(self) -> str:
         """What the files are, for messages."""
         return "videos"
 
@@ -231,9 +233,9 @@ class VideoWorker:
         return _job_rows(pq.read_table(analysis.table_path), item.name, values, self._schema)
 
     def _check_memory(self, info: VideoInfo) -> None:
-        above = max(info.width * info.height - _SMALL_PIXELS, 0)
+        additional_pixels = max(info.width * info.height - _FULL_HD_PIXELS, 0)
         pixel_bytes = _PIXEL_BYTES.get(info.pixel_format, _MAX_PIXEL_BYTES)
-        needed = _BASE_BYTES + round(_DECODER_FRAMES * pixel_bytes * above)
+        needed = _BASE_BYTES + round(_DECODER_FRAMES * pixel_bytes * additional_pixels)
         if needed > self._memory_bytes:
             raise InputError(
                 f"{info.name} has frames of {info.width}x{info.height} pixels and may need "
@@ -274,8 +276,8 @@ def _check_unchanged(item: Item, path: Path) -> None:
         raise InputError(
             f"{item.name} cannot be read ({system_reason(error)}); check the path."
         ) from error
-    known = item.size, item.modified
-    if item.modified is not None and (state.st_size, state.st_mtime_ns) != known:
+    listed_state = item.size, item.modified
+    if item.modified is not None and (state.st_size, state.st_mtime_ns) != listed_state:
         raise _changed(item)
 
 
@@ -314,7 +316,7 @@ def _face_column(name: str) -> str:
 
 
 def _plain(kind: pyarrow.DataType) -> pyarrow.DataType:
-    """Return the type of a column's values, because dictionaries of several videos differ."""
+    """Return the type of a column's values: a dictionary type would differ between videos."""
     import pyarrow as pa
 
     return kind.value_type if pa.types.is_dictionary(kind) else kind

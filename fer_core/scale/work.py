@@ -35,7 +35,7 @@ class Work(Protocol):
     """A kind of work with its settings. It is pickled and sent to every worker."""
 
     @property
-    def things(self) -> str:
+    def plural(self) -> str:
         """What the files are, in the plural, for messages: "pictures"."""
         ...
 

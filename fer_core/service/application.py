@@ -184,7 +184,7 @@ async def _analyze(
 ) -> list[PhotoResult]:
     """Analyze the files of a request at the same time, in the order of the request."""
     try:
-        waiting = [
+        pending = [
             _too_large(upload, limits)
             if upload.content is None
             else asyncio.wrap_future(
@@ -196,7 +196,7 @@ async def _analyze(
         raise HTTPException(422, str(error)) from error
     try:
         async with asyncio.timeout(limits.analysis_seconds):
-            return list(await asyncio.gather(*waiting))
+            return list(await asyncio.gather(*pending))
     except TimeoutError as error:
         raise HTTPException(
             504,
@@ -206,12 +206,12 @@ async def _analyze(
 
 
 def _too_large(upload: Upload, limits: ServiceLimits) -> asyncio.Future[PhotoResult]:
-    answer: asyncio.Future[PhotoResult] = asyncio.get_running_loop().create_future()
+    result: asyncio.Future[PhotoResult] = asyncio.get_running_loop().create_future()
     size = size_text(limits.file_bytes)
-    answer.set_result(
+    result.set_result(
         PhotoResult(upload.name, error=f"{upload.name} is larger than {size}; send a smaller file.")
     )
-    return answer
+    return result
 
 
 def _add_error_documents(application: FastAPI) -> None:

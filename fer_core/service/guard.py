@@ -198,7 +198,9 @@ def _check_host(headers: dict[bytes, bytes]) -> None:
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name.lower() not in _LOCAL_HOSTS:
         raise _rejection(
-            400, "The header 'Host' should be localhost; without API keys the service is local."
+            400,
+            "The header 'Host' should be localhost; without API keys the service accepts requests "
+            "of this machine only.",
         )
 
 

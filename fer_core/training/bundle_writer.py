@@ -190,7 +190,7 @@ def _start(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
-    """Describe what was excluded or relabeled in the training data; None for nothing."""
+    """Describe what was excluded or relabeled in the training data; None if nothing was."""
     parts = [curated.summary] if curated.summary else []
     if excludes_leaks:
         parts.append("without the training images that also appear in validation or test")

@@ -2,7 +2,7 @@
 
 Keras computes the moments and applies them in several passes over the data, each of them in
 float32. TensorFlow's fused operation reads and writes half-precision values once, which makes a
-training step of plain convolutions about a third faster on a processor. The saved model is always
+training step of plain convolutions about a third faster on a CPU. The saved model is always
 built from Keras's own layers; its weights are the same.
 """
 

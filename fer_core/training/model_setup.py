@@ -209,9 +209,12 @@ def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
     """Return all variables of a compiled model and its optimizer, by position."""
     from keras import ops
 
-    named = {f"model_{i:03}": variable for i, variable in enumerate(model.variables)}
-    named |= {f"optimizer_{i:03}": v for i, v in enumerate(model.optimizer.variables)}
-    return {name: np.asarray(ops.convert_to_numpy(v)) for name, v in named.items()}
+    named = {f"model_{index:03}": variable for index, variable in enumerate(model.variables)}
+    named |= {
+        f"optimizer_{index:03}": variable
+        for index, variable in enumerate(model.optimizer.variables)
+    }
+    return {name: np.asarray(ops.convert_to_numpy(variable)) for name, variable in named.items()}
 
 
 def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:

@@ -69,7 +69,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
         queue.move(run.path.name, position)
 
 
-def waiting_runs(settings: Settings) -> list[RunFolder]:
+def pending_runs(settings: Settings) -> list[RunFolder]:
     """Return the pending runs, the next one first."""
     return [RunFolder(settings.runs_root / name) for name in _queue(settings).names()]
 

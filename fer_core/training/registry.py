@@ -23,7 +23,7 @@ from fer_core.job_process import has_living_process
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.control import LABEL_FILE, is_active, read_control, read_label
-from fer_core.training.queue import waiting_runs
+from fer_core.training.queue import pending_runs
 from fer_core.training.run_folder import (
     CONTROL_FILE,
     EPOCHS_FILE,
@@ -242,16 +242,16 @@ def find_run(name: str, settings: Settings) -> RunFolder:
 def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
     """Return a run's finished epochs; only the new lines of a file that grew are read."""
     with _lock:
-        known = _epoch_files.setdefault(path, _EpochFile())
+        cached = _epoch_files.setdefault(path, _EpochFile())
         try:
             with (path / EPOCHS_FILE).open("rb") as file:
                 stat = os.fstat(file.fileno())
                 identity = (stat.st_dev, stat.st_ino)
-                if identity != known.identity or stat.st_size < known.position:
-                    known = _epoch_files[path] = _EpochFile(identity)
-                if stat.st_size == known.position:
-                    return known.epochs
-                file.seek(known.position)
+                if identity != cached.identity or stat.st_size < cached.position:
+                    cached = _epoch_files[path] = _EpochFile(identity)
+                if stat.st_size == cached.position:
+                    return cached.epochs
+                file.seek(cached.position)
                 text = file.read()
         except OSError:
             _epoch_files.pop(path, None)
@@ -261,12 +261,12 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         for line in text[:end].decode("utf-8", errors="replace").splitlines():
             record = epoch_record(line)
             if record is not None:
-                known.records[record.epoch] = record
-        known.position += end
+                cached.records[record.epoch] = record
+        cached.position += end
         last = epoch_record(text[end:].decode("utf-8", errors="replace"))
-        records = known.records if last is None else known.records | {last.epoch: last}
-        known.epochs = tuple(consecutive_epochs(records))
-        return known.epochs
+        records = cached.records if last is None else cached.records | {last.epoch: last}
+        cached.epochs = tuple(consecutive_epochs(records))
+        return cached.epochs
 
 
 #: Lines that TensorFlow and its libraries write to the error output: their level, and a time or the
@@ -290,10 +290,10 @@ def log_tail(path: Path, lines: int = 40) -> str:
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    whole = text.splitlines()
+    all_lines = text.splitlines()
     if size > _TAIL_BYTES:
-        whole = whole[1:]  # the first line is cut
-    return "\n".join(_readable(whole)[-lines:])
+        all_lines = all_lines[1:]  # the first line is cut
+    return "\n".join(_readable(all_lines)[-lines:])
 
 
 def _readable(lines: list[str]) -> list[str]:
@@ -313,7 +313,7 @@ def _readable(lines: list[str]) -> list[str]:
 
 
 def _queue_positions(settings: Settings) -> dict[Path, int]:
-    return {run.path: number for number, run in enumerate(waiting_runs(settings), start=1)}
+    return {run.path: number for number, run in enumerate(pending_runs(settings), start=1)}
 
 
 def _is_empty(path: Path) -> bool:
@@ -381,10 +381,10 @@ def _read_files(path: Path) -> _RunFiles:
     has_bundle_folder = _file_stamp(RunFolder(path).bundle_path) is not None
     stamp = (*(_file_stamp(path / name) for name in _FILES), has_bundle_folder)
     with _lock:
-        known = _files_by_path.get(path)
-        if known is None or known.stamp != stamp:
-            known = _files_by_path[path] = _parse_files(path, stamp)
-        return known
+        cached = _files_by_path.get(path)
+        if cached is None or cached.stamp != stamp:
+            cached = _files_by_path[path] = _parse_files(path, stamp)
+        return cached
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int] | None:
@@ -468,12 +468,10 @@ def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
     control = read_control(run)
     where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "during preparation"
     if control is not None and control.request == "kill":
-        return f"It was killed on request {where}; continue it to resume after its last epoch."
+        return f"It was killed on request {where}; continue it from its last finished epoch."
     boot = _boot_time()
     if boot is not None and boot > last_beat:
-        return (
-            f"The machine was restarted {where}; continue the run to resume after its last epoch."
-        )
+        return f"The machine was restarted {where}; continue the run from its last finished epoch."
     try:
         is_full = shutil.disk_usage(run.path).free < _FULL_DISK_BYTES
     except OSError:
@@ -486,7 +484,7 @@ def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
         )
     return _with_last_log_line(
         f"Its process crashed {where}, for example because it was killed or memory ran out; "
-        "continue the run to resume after its last epoch",
+        "continue the run from its last finished epoch",
         run.path,
     )
 

@@ -60,7 +60,7 @@ def is_memory_error(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ in _MEMORY_ERRORS
-        or (isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS))
+        or (isinstance(error, RuntimeError) and any(text in str(error) for text in _MEMORY_WORDS))
     )
 
 

@@ -15,22 +15,22 @@ class ResourceUse:
     """CPU and memory use of a run's process and its child processes.
 
     Attributes:
-        processor_share: Busy cores since the previous measurement, 1.0 for one core; None at the
+        cpu_share: Busy cores since the previous measurement, 1.0 for one core; None at the
             first measurement.
         cores: Number of cores of the machine.
         memory_bytes: Physical memory in use.
         machine_memory_bytes: Physical memory of the machine.
         process_id: ID of the run's process.
-        processor_seconds: CPU seconds since the process started.
+        cpu_seconds: CPU seconds since the process started.
         moment: Time of the measurement, in seconds of ``time.monotonic``.
     """
 
-    processor_share: float | None
+    cpu_share: float | None
     cores: int
     memory_bytes: int
     machine_memory_bytes: int
     process_id: int
-    processor_seconds: float
+    cpu_seconds: float
     moment: float
 
 
@@ -67,13 +67,13 @@ def resource_use(
     share = None
     if earlier is not None and earlier.process_id == process.pid and now > earlier.moment:
         # The CPU seconds of a child process that ended are no longer counted.
-        share = max(seconds - earlier.processor_seconds, 0.0) / (now - earlier.moment)
+        share = max(seconds - earlier.cpu_seconds, 0.0) / (now - earlier.moment)
     return ResourceUse(
-        processor_share=share,
+        cpu_share=share,
         cores=os.cpu_count() or 1,
         memory_bytes=memory,
         machine_memory_bytes=psutil.virtual_memory().total,
         process_id=process.pid,
-        processor_seconds=seconds,
+        cpu_seconds=seconds,
         moment=now,
     )

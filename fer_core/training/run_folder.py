@@ -76,7 +76,7 @@ class Tracking:
     Attributes:
         tensorboard: Whether to write TensorBoard event files to ``tensorboard/`` in the run's
             folder.
-        mlflow_uri: The MLflow server, folder or database to log to; None for none.
+        mlflow_uri: The MLflow server, folder or database to log to; None to log to none.
     """
 
     tensorboard: Flag = False

@@ -63,7 +63,7 @@ RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
 WORKER_ATTRIBUTE = "worker_name"
 #: User attribute of a study: its setup, for workers on other machines.
 _SETUP_ATTRIBUTE = "setup"
-#: Beginning of a user attribute of a study for each worker; the name of the worker follows.
+#: Prefix of the user attribute that each worker has in a study; the name of the worker follows.
 _SEEN_ATTRIBUTE = "seen "
 
 #: Number of trials that have to be finished before others are pruned.
@@ -238,7 +238,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
 
 
 def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
-    """Make a study in a shared storage known on this machine; ``run_search`` then works on it.
+    """Register a study of a shared storage on this machine, so that ``run_search`` can run trials.
 
     Args:
         name: The study's name.
@@ -259,13 +259,13 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
         folder.mkdir(parents=True, exist_ok=True)
         is_new = _write_setup(setup, folder)
     if not is_new:
-        known = read_study_setup(name, settings)
-        if dataclasses.replace(known, storage=None) != dataclasses.replace(setup, storage=None):
+        existing = read_study_setup(name, settings)
+        if dataclasses.replace(existing, storage=None) != dataclasses.replace(setup, storage=None):
             raise InputError(
                 f"Another study on this machine is called {name!r}; give this process other "
                 "folders with FER_STUDIO_RUNS to join the study of the storage."
             )
-        return known
+        return existing
     return setup
 
 
@@ -274,7 +274,7 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    place = hidden_password(storage)
+    address = hidden_password(storage)
     try:
         names = optuna.get_all_study_names(storage)
         study = optuna.load_study(study_name=name, storage=storage) if name in names else None
@@ -282,11 +282,11 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
     except Exception as error:
         # Each database driver raises its own types.
         raise InputError(
-            f"The storage {place} cannot be used ({first_line(error)}); {_storage_check(error)}."
+            f"The storage {address} cannot be used ({first_line(error)}); {_storage_check(error)}."
         ) from error
     if study is None:
         known = ", ".join(names[:10]) or "none so far"
-        raise InputError(f"There is no study {name!r} in {place}; studies there: {known}.")
+        raise InputError(f"There is no study {name!r} in {address}; studies there: {known}.")
     if not isinstance(values, dict):
         raise InputError(
             f"The study {name!r} was created by an earlier version of this program, which did not "
@@ -392,7 +392,7 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     workers = _live_workers(study, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
-        if active_workers(name, settings) or any(not _is_here(one.name) for one in workers)
+        if active_workers(name, settings) or any(not _is_here(worker.name) for worker in workers)
         else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(
@@ -491,7 +491,7 @@ def stop_search(name: str, settings: Settings) -> None:
     read_study_setup(name, settings)
     if not active_workers(name, settings):
         workers = study_summary(name, settings).workers
-        elsewhere = ", ".join(one.name for one in workers if not _is_here(one.name))
+        elsewhere = ", ".join(worker.name for worker in workers if not _is_here(worker.name))
         if elsewhere:
             raise InputError(
                 f"The search {name!r} is running on other machines ({elsewhere}); stop it there."

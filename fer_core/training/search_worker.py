@@ -203,8 +203,8 @@ class _Worker:
 
     def _follow(self, trial: optuna.Trial, run: RunFolder) -> float:
         """Report a run's epochs until it ends; return or raise its outcome."""
-        known = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        reported = set(known)
+        values = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        reported = set(values)
         while True:
             self._report_alive()
             summary = run_summary(run.path, self._settings)

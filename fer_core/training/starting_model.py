@@ -48,10 +48,10 @@ def start_problem(bundle: Bundle) -> str | None:
     """Return a sentence that says why no run can start from a bundle; None if a run can."""
     record = bundle.record
     if record.input_shape != INPUT_SHAPE:
-        wanted, found = ("x".join(map(str, shape)) for shape in (INPUT_SHAPE, record.input_shape))
+        expected, found = ("x".join(map(str, shape)) for shape in (INPUT_SHAPE, record.input_shape))
         return (
-            f"The model {bundle.name!r} has an input of {found} values, and a run needs {wanted}; "
-            "choose a model that was trained here."
+            f"The model {bundle.name!r} has an input of {found} values, and a run needs "
+            f"{expected}; choose a model that was trained here."
         )
     architecture = record.config.get("architecture")
     if record.recipe is None or architecture not in ARCHITECTURES:

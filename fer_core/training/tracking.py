@@ -111,13 +111,13 @@ class RunTracking:
 
         path = self._run.path / _MLFLOW_FILE
         try:
-            known = read_json(path)["run_id"]
+            run_id = read_json(path)["run_id"]
         except (OSError, ValueError, KeyError, TypeError):
-            known = None
+            run_id = None
         try:
             mlflow.set_tracking_uri(uri)
-            started = mlflow.start_run(run_id=known, run_name=self._run.path.name)
-            if known is None:
+            started = mlflow.start_run(run_id=run_id, run_name=self._run.path.name)
+            if run_id is None:
                 mlflow.log_params(
                     {"recipe": self._setup.recipe, "data": self._setup.data}
                     | self._setup.config.to_json()

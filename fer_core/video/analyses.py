@@ -170,7 +170,7 @@ def find_analysis(
 def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
     """Return True if a visitor may see, change and delete an analysis.
 
-    Not even editors see the analyses of others: recordings of people are personal data.
+    Not even editors see the analyses of others: videos of people are personal data.
     """
     if not visitor.is_shared:
         return True

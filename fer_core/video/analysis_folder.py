@@ -316,7 +316,9 @@ class AnalysisFolder:
 
     def count_segments(self) -> int:
         """Return the number of finished segments before the first missing one."""
-        return next(n for n in itertools.count() if not self._segment_path(n).is_file())
+        return next(
+            number for number in itertools.count() if not self._segment_path(number).is_file()
+        )
 
     def _segment_path(self, number: int) -> Path:
         return self.path / _SEGMENTS / f"{number:05}.npz"

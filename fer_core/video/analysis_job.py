@@ -57,8 +57,8 @@ from fer_core.video.webvtt import to_webvtt
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.detect import make_detector
 
-#: Duration of a segment: long enough to smooth its ends with one neighbor each, and short enough to
-#: lose little work when a job is killed.
+#: Duration of a segment. It is so long that smoothing needs only the next segment on each side, and
+#: so short that little work is lost when a job is killed.
 SEGMENT_SECONDS = 30.0
 #: Maximum length of a range. The table of a longer range would not fit into the memory of a page.
 MAX_HOURS = 6.0
@@ -251,13 +251,13 @@ class _Job:
         """Analyze the frames that are not in a finished segment, and store new segments."""
         analysis, folder = self._analysis, self._folder
         observer = FaceObserver(analyzer, analysis)
-        start, notes = analysis.start, ReadReport()
+        start, reading = analysis.start, ReadReport()
         number, last = folder.last_segment()
         if last is not None:
             if last.is_last:
                 return
             observer.restore(last.state)
-            start, notes = last.end, _report_from_json(last.report)
+            start, reading = last.end, _report_from_json(last.report)
         end = math.inf if analysis.end is None else analysis.end
         self._begin_phase("analyzing", self._length(info), start - analysis.start)
         frames = read_frames(
@@ -266,7 +266,7 @@ class _Job:
             start=start,
             end=end,
             per_second=analysis.per_second,
-            report=notes,
+            report=reading,
         )
         ahead = ReadAhead(frames, PreparedFrame.of, _AHEAD)
         segment = _OpenSegment(start)
@@ -274,7 +274,7 @@ class _Job:
             for prepared in ahead:
                 frame = prepared.frame
                 if segment.is_complete(frame):
-                    stored = segment.closed(frame.seconds, observer, analysis, notes)
+                    stored = segment.closed(frame.seconds, observer, analysis, reading)
                     self._store(number, stored, observer)
                     number += 1
                     segment = _OpenSegment(frame.seconds)
@@ -285,7 +285,7 @@ class _Job:
                 self._progress(frame.seconds - analysis.start)
         finally:
             ahead.close()
-        self._store(number, segment.closed(math.inf, observer, analysis, notes), observer)
+        self._store(number, segment.closed(math.inf, observer, analysis, reading), observer)
 
     def _length(self, info: VideoInfo) -> float:
         """Return the length of the range in seconds; 0 if it is unknown."""

@@ -47,7 +47,7 @@ class Edits:
     """Changes to an analysis.
 
     Attributes:
-        names: Names by the number of the person, as text because JSON has no other keys.
+        names: Names by the number of the person; the number is text, because JSON keys are text.
         merged: By the number of each merged person, the person that it belongs to.
         excluded: Persons that are left out of charts, tables and summaries.
         markers: In the order of time.
@@ -85,11 +85,11 @@ class Edits:
         """Return edits in which all rows of a person belong to another one."""
         if person == target:
             raise InputError("A person cannot be merged with itself; choose two persons.")
-        merged = {key: target if into == person else into for key, into in self.merged.items()}
+        merged = {key: target if old == person else old for key, old in self.merged.items()}
         names = {key: name for key, name in self.names.items() if key != str(person)}
-        own = self.names.get(str(person))
-        if own and str(target) not in names:
-            names[str(target)] = own
+        name = self.names.get(str(person))
+        if name and str(target) not in names:
+            names[str(target)] = name
         return replace(
             self,
             merged=merged | {str(person): target},
@@ -133,8 +133,8 @@ class Edits:
         is_kept = ~np.isin(person, self.excluded)
         if self.merged:
             order = np.lexsort((-table.detection_score, person, table.frame))
-            same = (np.diff(table.frame[order]) == 0) & (np.diff(person[order]) == 0)
-            is_kept[order[1:][same]] = False
+            is_repeated = (np.diff(table.frame[order]) == 0) & (np.diff(person[order]) == 0)
+            is_kept[order[1:][is_repeated]] = False
             return changed.selected(order[is_kept[order]])
         return changed if is_kept.all() else changed.selected(is_kept)
 

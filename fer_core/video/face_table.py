@@ -114,8 +114,10 @@ class FaceTable:
         if not len(self):
             return None
         after = int(np.searchsorted(self.seconds, seconds))
-        near = [index for index in (after - 1, after) if 0 <= index < len(self)]
-        return int(self.frame[min(near, key=lambda index: abs(self.seconds[index] - seconds))])
+        candidates = [index for index in (after - 1, after) if 0 <= index < len(self)]
+        return int(
+            self.frame[min(candidates, key=lambda index: abs(self.seconds[index] - seconds))]
+        )
 
 
 def class_column(label: str) -> str:
@@ -223,11 +225,13 @@ def read_table(path: Path) -> FaceTable:
 
     try:
         table = pq.read_table(path)
-        about = json.loads(table.schema.metadata[_METADATA_KEY])
+        description = json.loads(table.schema.metadata[_METADATA_KEY])
         return from_arrow(
             table,
             empty_table(
-                str(about["video"]), tuple(about["classes"]), float(about["minimum_confidence"])
+                str(description["video"]),
+                tuple(description["classes"]),
+                float(description["minimum_confidence"]),
             ),
         )
     except FileNotFoundError as error:

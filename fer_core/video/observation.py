@@ -163,8 +163,8 @@ class FaceObserver:
         self._classify(self._released)
         self._classified += self._released
         self._released = []
-        held = [row for rows in self._held.values() for row in rows]
-        self._classify([row for row in held if row.probabilities is None])
+        unreleased = [row for rows in self._held.values() for row in rows]
+        self._classify([row for row in unreleased if row.probabilities is None])
         self._flow = None
         self._last_detection = -np.inf
         return {
@@ -304,21 +304,21 @@ class FaceObserver:
         for serial in [serial for serial in self._held if serial not in active]:
             # The rows belong to a person that was lost in this interval, or to a false detection.
             rows = self._held.pop(serial)
-            self._pass_on(rows, self._tracker.id_of(serial))
+            self._release_confirmed(rows, self._tracker.id_of(serial))
             if self._tracker.id_of(serial) is None:
                 self._candidates.pop(serial, None)
         for serial, person in active.items():
             rows = self._held.get(serial, [])
             if person is not None:
                 self._held[serial] = [row for row in rows if not row.is_confirmed]
-                self._pass_on(rows, person)
+                self._release_confirmed(rows, person)
                 self._keep_portrait(serial, person)
         if len(self._released) >= _BATCH_SIZE:
             self._classify(self._released)
             self._classified += self._released
             self._released = []
 
-    def _pass_on(self, rows: Sequence[FaceRow], person: int | None) -> None:
+    def _release_confirmed(self, rows: Sequence[FaceRow], person: int | None) -> None:
         for row in rows:
             if row.is_confirmed and person is not None:
                 row.person = person
@@ -331,12 +331,12 @@ class FaceObserver:
             self.portraits[person] = candidate
 
     def _classify(self, rows: Sequence[FaceRow]) -> None:
-        todo = [row for row in rows if row.probabilities is None]
-        if not todo:
+        unclassified = [row for row in rows if row.probabilities is None]
+        if not unclassified:
             return
-        crops = [row.crop for row in todo if row.crop is not None]
+        crops = [row.crop for row in unclassified if row.crop is not None]
         probabilities = self._analyzer.predictor.probabilities(np.stack(crops))
-        for row, values in zip(todo, probabilities, strict=True):
+        for row, values in zip(unclassified, probabilities, strict=True):
             row.probabilities = np.asarray(values, np.float32)
             row.crop = None
 

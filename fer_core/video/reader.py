@@ -1,4 +1,4 @@
-"""Read a recording: upright frames with their times.
+"""Read a video: upright frames with their times.
 
 Times come from the stream's timestamps, so that a variable frame rate is handled correctly; edit
 lists are applied by the demuxer. Time 0 is the start of the file, as in a player.
@@ -33,15 +33,15 @@ _MAX_PIXELS = 8192 * 4352
 #: Above this area one thread decodes, because a decoder keeps several frames per thread in memory.
 _MANY_PIXELS = 2560 * 1440
 _THREADS = 2
-#: Frames within this distance of a limit, in seconds, are at the limit.
+#: Tolerance in seconds when times are compared with the limits of a range.
 _TOLERANCE = 1e-6
-#: A video that ends earlier than announced by more than this, in seconds, is truncated.
+#: Minimum missing time, in seconds, for a video to count as truncated.
 _MIN_MISSING_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known about a recording before its frames are decoded.
+    """What is known about a video before its frames are decoded.
 
     Attributes:
         name: The file's name, for messages.
@@ -162,7 +162,7 @@ def read_frames(
     report: ReadReport | None = None,
     numbers_frames: bool = True,
 ) -> Iterator[VideoFrame]:
-    """Decode the frames of a recording in the order of their times.
+    """Decode the frames of a video in the order of their times.
 
     Frames that cannot be decoded are left out and counted. The same file and arguments give the
     same frames, regardless of where reading starts.
@@ -251,11 +251,11 @@ def _decoded(
     with _opened(path, name) as (container, stream):
         origin = _start_time(container)
         time_base = float(stream.time_base)
-        before = 0
+        next_index = 0
         if start > 0:
             keyframe = _seek(container, stream, start + origin)
             if keyframe is not None and numbers_frames:
-                before = _count_frames_before(keyframe, path, name)
+                next_index = _count_frames_before(keyframe, path, name)
         context = stream.codec_context
         context.thread_type = "AUTO"
         context.thread_count = 1 if context.width * context.height > _MANY_PIXELS else _THREADS
@@ -271,10 +271,10 @@ def _decoded(
                 seconds = round(frame.pts * time_base - origin, 6)
                 while waiting and waiting[0] < frame.pts:
                     heapq.heappop(waiting)
-                    before += 1
+                    next_index += 1
                 if waiting and waiting[0] == frame.pts:
                     heapq.heappop(waiting)
-            index, before = before, before + 1
+            index, next_index = next_index, next_index + 1
             if seconds <= last:
                 continue  # two frames with the same time: only one can be shown
             if seconds >= end - _TOLERANCE:

@@ -1,4 +1,4 @@
-"""Write a recording with boxes and labels, or with blurred faces, as a new MP4 with its sound."""
+"""Write a video with boxes and labels, or with blurred faces, as a new MP4 with its sound."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _TIME_BASE = Fraction(1, 90_000)
 _PRESET, _QUALITY = "veryfast", "23"
 #: Audio codecs that MP4 files may contain and browsers play. Other audio is encoded as AAC.
 _COPIED_SOUND = {"aac", "mp3", "opus"}
+#: Number of frames that are drawn in advance.
 _AHEAD = 6
 #: Maximum area of a video. Larger videos are shrunk, because few devices play H.264 above 4K.
 _MAX_PIXELS = 3840 * 2160
@@ -76,7 +77,7 @@ def render_video(
     """Write every frame of the range as H.264, with the sound of the range.
 
     Args:
-        source: The recording.
+        source: The video.
         table: Its rows.
         target: The MP4 file; written under another name and renamed when it is complete.
         rendering: What is drawn.
@@ -85,7 +86,7 @@ def render_video(
         progress: Called with the time of each written frame; may raise to end the work.
 
     Raises:
-        InputError: The recording cannot be read.
+        InputError: The video cannot be read.
         OSError: The file cannot be written.
     """
     drawer = _Drawer(table, rendering)
@@ -139,7 +140,7 @@ def _write(
 
 
 class _Sound:
-    """Copies the first audio stream of a recording, or encodes it as AAC."""
+    """Copies the first audio stream of a video, or encodes it as AAC."""
 
     def __init__(self, source: Path, output: Any, start: float, end: float) -> None:
         import av
@@ -172,7 +173,7 @@ class _Sound:
         self._packets = self._input.demux(track)
 
     def write_until(self, seconds: float) -> None:
-        """Write the sound up to a time of the recording."""
+        """Write the sound up to a time of the video."""
         import av
 
         while self._stream is not None:
@@ -195,7 +196,7 @@ class _Sound:
                 self._write(packet)
 
     def close(self) -> None:
-        """Write the last packets of the encoder, and close the recording."""
+        """Write the last packets of the encoder, and close the video."""
         if self._stream is not None and not self._is_copied:
             self._output.mux(self._stream.encode(None))
         if self._input is not None:
@@ -300,14 +301,14 @@ def _box(rows: FaceTable, row: int) -> FaceBox:
 def _blur(image: NDArray[np.uint8], box: FaceBox) -> None:
     """Replace a face by a few large soft squares, in which nobody can be recognized."""
     height, width = image.shape[:2]
-    grown = box.moved(0.0, 0.0, _BLUR_SCALE)
-    left, top = max(round(grown.x), 0), max(round(grown.y), 0)
-    right = min(round(grown.x + grown.width), width)
-    bottom = min(round(grown.y + grown.height), height)
+    enlarged = box.moved(0.0, 0.0, _BLUR_SCALE)
+    left, top = max(round(enlarged.x), 0), max(round(enlarged.y), 0)
+    right = min(round(enlarged.x + enlarged.width), width)
+    bottom = min(round(enlarged.y + enlarged.height), height)
     if right <= left or bottom <= top:
         return
     part = image[top:bottom, left:right]
-    few = cv2.resize(part, (_BLUR_PIXELS, _BLUR_PIXELS), interpolation=cv2.INTER_AREA)
+    reduced = cv2.resize(part, (_BLUR_PIXELS, _BLUR_PIXELS), interpolation=cv2.INTER_AREA)
     image[top:bottom, left:right] = cv2.resize(
-        few, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
+        reduced, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
     )

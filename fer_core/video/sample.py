@@ -1,4 +1,4 @@
-"""The sample recording of the video page: drawn people, from ``tools/draw_sample_video.py``."""
+"""The sample video of the video page: drawn people, from ``tools/draw_sample_video.py``."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ SAMPLE_NAME = "sample.mp4"
 
 
 def sample_path() -> Path:
-    """Return the path of the shipped recording."""
+    """Return the path of the shipped video."""
     return Path(__file__).with_name(SAMPLE_NAME)

@@ -1,4 +1,4 @@
-"""Read one frame of a stored recording, for a click on the timeline."""
+"""Read one frame of a stored video, for a click on the timeline."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def read_still(path: Path, seconds: float, name: str | None = None) -> VideoFram
     """Return the first frame at or after a time; None if there is none.
 
     Args:
-        path: The recording.
+        path: The video.
         seconds: The time.
         name: Its name for messages.
 
     Raises:
-        InputError: The recording cannot be read.
+        InputError: The video cannot be read.
     """
     frames = read_frames(
         path,

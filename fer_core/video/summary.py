@@ -22,7 +22,7 @@ _MAX_GAP_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Episode:
-    """A period in which a class of a person was not below the threshold.
+    """A period in which the smoothed probability of a class was at least the threshold.
 
     Attributes:
         person: The person's number.
@@ -132,12 +132,12 @@ def find_episodes(
     return _episodes(table, lambda rows: rows.smoothed >= threshold, min_seconds)
 
 
-def dominant_spells(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) -> list[Episode]:
-    """Return the times in which a class had the largest smoothed probability of its person.
+def dominant_periods(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) -> list[Episode]:
+    """Return the periods in which a class had the largest smoothed probability of its person.
 
     Args:
         table: The rows.
-        min_seconds: Shorter times are left out.
+        min_seconds: Shorter periods are left out.
     """
     return _episodes(table, _is_dominant, min_seconds)
 
@@ -175,7 +175,7 @@ def _episodes(
                     peak=float(values[first : last + 1].max()),
                     mean=_weighted_mean(values, rows.duration, first, last),
                 )
-                for first, last in _spells(inside[:, index], rows)
+                for first, last in _runs(inside[:, index], rows)
                 if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
     return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
@@ -212,15 +212,15 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
 
 def _transitions(rows: FaceTable) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
-    spells = dominant_spells(rows)
-    for before, after in itertools.pairwise(spells):
+    periods = dominant_periods(rows)
+    for before, after in itertools.pairwise(periods):
         is_adjacent = after.start - before.end <= _MAX_GAP_SECONDS
         if is_adjacent and before.label != after.label:
             counts[before.label, after.label] += 1
     return counts
 
 
-def _spells(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
+def _runs(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
     """Return the first and last row of each run of True without a gap in time."""
     if not len(is_inside):
         return []

@@ -50,9 +50,9 @@ def _part(
     rows = _joined(window, empty)
     smoothed = np.zeros_like(rows.probabilities)
     for person in rows.persons:
-        own = rows.person == person
-        smoothed[own] = smoothed_over_time(
-            rows.seconds[own], rows.probabilities[own], analysis.smoothing_seconds
+        is_person = rows.person == person
+        smoothed[is_person] = smoothed_over_time(
+            rows.seconds[is_person], rows.probabilities[is_person], analysis.smoothing_seconds
         )
     segment = window[position]
     inside = (rows.seconds >= segment.start) & (rows.seconds < segment.end)

@@ -35,7 +35,15 @@ def format_time(seconds: float, digits: int = 0) -> str:
         digits: Digits after the decimal point.
     """
     units = round(seconds * 10**digits)
-    whole, fraction = divmod(units, 10**digits)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    whole_seconds, fraction = divmod(units, 10**digits)
+    hours, minutes, remaining_seconds = (
+        whole_seconds // 3600,
+        whole_seconds // 60 % 60,
+        whole_seconds % 60,
+    )
+    text = (
+        f"{hours}:{minutes:02}:{remaining_seconds:02}"
+        if hours
+        else f"{minutes}:{remaining_seconds:02}"
+    )
     return f"{text}.{fraction:0{digits}}" if digits else text

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fer_core.video.face_table import FaceTable
-from fer_core.video.summary import dominant_spells
+from fer_core.video.summary import dominant_periods
 
 
 def to_webvtt(
     table: FaceTable, names: Mapping[int, str] | None = None, *, offset: float = 0.0
 ) -> str:
-    """Return a cue for each time in which an emotion is dominant.
+    """Return a cue for each period in which an emotion is dominant.
 
     Args:
         table: The rows.
@@ -19,18 +19,18 @@ def to_webvtt(
         offset: The time in the table at which the video starts, in seconds.
     """
     cues = ["WEBVTT", ""]
-    for spell in dominant_spells(table):
-        name = (names or {}).get(spell.person) or f"Person {spell.person}"
-        start, end = spell.start - offset, spell.end - offset
-        text = f"{name}: {spell.label} {100 * spell.mean:.0f} %"
+    for period in dominant_periods(table):
+        name = (names or {}).get(period.person) or f"Person {period.person}"
+        start, end = period.start - offset, period.end - offset
+        text = f"{name}: {period.label} {100 * period.mean:.0f} %"
         cues += [f"{_time(start)} --> {_time(end)}", _escaped(text), ""]
     return "\n".join(cues)
 
 
 def _time(seconds: float) -> str:
     milliseconds = max(round(1000 * seconds), 0)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
+    minutes, remainder = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{remainder // 1000:02}.{remainder % 1000:03}"
 
 
 def _escaped(text: str) -> str:

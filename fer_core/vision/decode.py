@@ -32,10 +32,11 @@ from fer_core.vision.decode_worker import decode_in_worker
 MAX_PIXELS = 100_000_000
 #: Pictures with more pixels are rejected after reading their header. Phones take up to 200 million.
 MAX_SOURCE_PIXELS = 220_000_000
-#: Memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels in color
-#: or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are reduced.
+#: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
+#: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
+#: reduced.
 MAX_DECODED_BYTES = 560_000_000
-#: Memory of the JPEG library for a progressive picture, of which it keeps all coefficients.
+#: Maximum memory of the JPEG library for a progressive picture, whose coefficients it all keeps.
 _MAX_COEFFICIENT_BYTES = 700_000_000
 _COEFFICIENT_BYTES = 6
 _REDUCTIONS = (1, 2, 4, 8)
@@ -203,7 +204,7 @@ def _memory_at(image: Image.Image, reduction: int) -> int:
 
 
 def _reduction(image: Image.Image) -> int | None:
-    """The factor by which width and height are divided to meet the limits; None if none does."""
+    """The factor that divides width and height to meet the limits; None if no factor is enough."""
     pixels = image.width * image.height
     if pixels > MAX_SOURCE_PIXELS:
         return None
@@ -219,7 +220,7 @@ def _reduction(image: Image.Image) -> int | None:
 
 
 def _start_reduction(image: Image.Image) -> int:
-    """Let the JPEG library reduce; return the factor that is left to do."""
+    """Let the JPEG library reduce if it can, and return the factor that remains."""
     reduction = _reduction(image) or 1
     if reduction > 1 and isinstance(image, JpegImageFile):
         image.draft(image.mode, (image.width // reduction, image.height // reduction))
@@ -267,7 +268,8 @@ def _open(content: bytes, name: str) -> Image.Image:
 class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
-    Pillow's decoders read in blocks of 64 KB or less, except those of ``_needs_worker``.
+    Pillow's decoders read in blocks of 64 KB or less, except for the pictures that
+    ``_needs_worker`` names.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -284,9 +286,9 @@ class _TimeLimitedFile(io.BytesIO):
 def _opener(content: bytes) -> _Opener | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return WebPImageFile
-    form = phone_format(content)
-    if form is not None:
-        return open_heic if form == "HEIC" else open_avif
+    file_format = phone_format(content)
+    if file_format is not None:
+        return open_heic if file_format == "HEIC" else open_avif
     for signature, opener in _OPENERS:
         if content.startswith(signature):
             return opener
@@ -411,7 +413,8 @@ def _value_range(image: Image.Image) -> tuple[float, float]:
     The smallest usual range that contains all values is used: 0..1, 0..255 or 0..65535. Other
     values are stretched from their minimum to their maximum.
     """
-    extremes = [(strip.min(), strip.max()) for strip in (_finite(one) for _, one in _strips(image))]
+    values = (_finite(strip) for _, strip in _strips(image))
+    extremes = [(strip.min(), strip.max()) for strip in values]
     low = float(min(minimum for minimum, _ in extremes))
     high = float(max(maximum for _, maximum in extremes))
     if low < 0 or high > 65535:

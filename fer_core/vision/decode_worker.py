@@ -31,7 +31,7 @@ _IDLE_SECONDS = 60.0
 _MAX_WORKERS = 4
 
 #: Header of a request: length of the file's name and of the file in bytes, the limit of the
-#: processor time in seconds, and whether the picture should be gray.
+#: CPU time in seconds, and whether the picture should be gray.
 REQUEST = struct.Struct("<IQI?")
 #: Header of an answer: height and width of the picture. If a message follows instead of a picture:
 #: 0 and the length of the message in bytes.
@@ -104,7 +104,7 @@ class _Worker:
         timer.start()
         try:
             name_bytes = name.encode("utf-8", "surrogateescape")
-            # The limit of the processor time ends the worker if this process has died.
+            # The limit of the CPU time ends the worker if this process has died.
             cpu_seconds = math.ceil(seconds) + 5
             self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds, gray))
             self._requests.write(name_bytes)

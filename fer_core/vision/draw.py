@@ -165,14 +165,14 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
         pen.rectangle(_corners(area), outline=box.color, width=thickness)
 
     # Labels are drawn after all boxes so that a box's line never crosses a text.
-    taken: list[_Area] = []
+    used_areas: list[_Area] = []
     for box, area in zip(boxes, areas, strict=True):
         if not box.text or box.is_dot:
             continue
         label = _fitting_label(pen, box.text, area, (width, height))
         others = [other for other in areas if other is not area]
-        position = _best_position(label, area, (width, height), others, taken)
-        taken.append(position)
+        position = _best_position(label, area, (width, height), others, used_areas)
+        used_areas.append(position)
         pen.rectangle(_corners(position), fill=box.color)
         pen.text(
             (position.x + position.width / 2, position.y + position.height / 2),
@@ -240,7 +240,7 @@ def _best_position(
     area: _Area,
     picture_size: tuple[int, int],
     others: Sequence[_Area],
-    taken: Sequence[_Area],
+    used_areas: Sequence[_Area],
 ) -> _Area:
     """Return where the label covers least: above its box, below it, or inside its edges."""
     width, height = picture_size
@@ -265,7 +265,7 @@ def _best_position(
         # Covering another label makes both unreadable; covering another face is worse than
         # covering the label's own.
         return (
-            4.0 * sum(position.intersection(label) for label in taken)
+            4.0 * sum(position.intersection(label) for label in used_areas)
             + 2.0 * sum(position.intersection(face) for face in others)
             + 1.0 * position.intersection(area)
         )

@@ -31,18 +31,20 @@ _LOST_AFTER_SECONDS = 0.8
 _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
-#: With colors: the minimum similarity of a person who returns at another position, how much more
-#: similar than any other lost person he or she must be, and for how many seconds it is tried.
+#: Minimum similarity of colors to recognize a lost person at another position.
 _MIN_SIMILARITY = 0.85
+#: Minimum difference between the similarities to this person and to any other lost person.
 _SIMILARITY_MARGIN = 0.04
+#: Time after which a lost person is no longer recognized.
 _RECOGNITION_SECONDS = 60.0
-#: A detection is never matched to a track of less similar colors.
+#: Minimum similarity of colors between a detection and the track that it is matched to.
 _SAME_PERSON_SIMILARITY = 0.6
 #: Weight of the difference in colors against the intersection over union.
 _COLOR_WEIGHT = 2.0
 #: Weight of the colors of a new detection in those of the track.
 _COLOR_UPDATE = 0.2
-#: Faces that overlap more than this are in front of each other: their colors are mixed.
+#: Maximum intersection over union of two faces whose colors are used. If they overlap more, the
+#: colors of both persons are mixed.
 _MAX_MIXED_IOU = 0.02
 
 
@@ -265,55 +267,55 @@ class FaceTracker:
         """
         buffer = self._lost_track_buffer if colors is None else _RECOGNITION_SECONDS
         self._lost = [track for track in self._lost if seconds - track.detected_at <= buffer]
-        sightings = [
-            _Sighting(face, None if colors is None else colors[position])
+        detections = [
+            _Detection(face, None if colors is None else colors[position])
             for position, face in enumerate(detected)
         ]
-        for one in sightings:
-            others = [other.face.box for other in sightings if other is not one]
-            one.is_mixed = any(one.face.box.iou(box) > _MAX_MIXED_IOU for box in others)
-        matched, unmatched = self._match(sightings)
-        for track, sighting, iou in matched:
+        for detection in detections:
+            others = [other.face.box for other in detections if other is not detection]
+            detection.is_mixed = any(detection.face.box.iou(box) > _MAX_MIXED_IOU for box in others)
+        matched, unmatched = self._match(detections)
+        for track, detection, iou in matched:
             weight = smoothing_weight(seconds - track.detected_at, smoothing_seconds)
             is_accurate = iou >= _MIN_ACCURATE_IOU and track.is_followed
-            _add_detection(track, sighting, weight if is_accurate else 1.0, seconds)
+            _add_detection(track, detection, weight if is_accurate else 1.0, seconds)
         matched_tracks = [track for track, _, _ in matched]
         without_detection = [track for track in self._active if track not in matched_tracks]
-        if len(sightings) > 1:
+        if len(detections) > 1:
             self._awaited = None
-        for sighting in unmatched:
+        for detection in unmatched:
             displaced = max(
                 (
                     track
                     for track in without_detection
-                    if _may_be_same(track.box, sighting.face.box)
-                    and _color_penalty(track, sighting) < _COLOR_WEIGHT * (1 - _MIN_SIMILARITY)
+                    if _may_be_same(track.box, detection.face.box)
+                    and _color_penalty(track, detection) < _COLOR_WEIGHT * (1 - _MIN_SIMILARITY)
                 ),
-                key=lambda track: -_color_penalty(track, sighting),
+                key=lambda track: -_color_penalty(track, detection),
                 default=None,
             )
             if displaced is not None:
                 # After a jump or a pause, the flow followed this face to a wrong position.
                 without_detection.remove(displaced)
-                _add_detection(displaced, sighting, 1.0, seconds)
+                _add_detection(displaced, detection, 1.0, seconds)
             else:
-                self._start_or_resume(sighting, seconds)
+                self._start_or_resume(detection, seconds)
         self._assign_ids()
         self._remove_lost(seconds)
 
     def _match(
-        self, detected: Sequence[_Sighting]
-    ) -> tuple[list[tuple[Track, _Sighting, float]], list[_Sighting]]:
+        self, detected: Sequence[_Detection]
+    ) -> tuple[list[tuple[Track, _Detection, float]], list[_Detection]]:
         """Return matched tracks with detection and IoU, best first, and unmatched detections."""
         pairs = []
         for index, track in enumerate(self._active):
-            for position, sighting in enumerate(detected):
-                iou = track.box.iou(sighting.face.box)
-                penalty = _color_penalty(track, sighting)
+            for position, detection in enumerate(detected):
+                iou = track.box.iou(detection.face.box)
+                penalty = _color_penalty(track, detection)
                 is_possible = penalty <= _COLOR_WEIGHT * (1 - _SAME_PERSON_SIMILARITY)
                 if is_possible and iou >= self._minimum_matching_threshold:
                     pairs.append((iou - penalty, index, position, iou))
-        matched: list[tuple[Track, _Sighting, float]] = []
+        matched: list[tuple[Track, _Detection, float]] = []
         used_tracks: set[int] = set()
         used_faces: set[int] = set()
         for _, index, position, iou in sorted(pairs, reverse=True):
@@ -321,46 +323,48 @@ class FaceTracker:
                 used_tracks.add(index)
                 used_faces.add(position)
                 matched.append((self._active[index], detected[position], iou))
-        unmatched = [one for position, one in enumerate(detected) if position not in used_faces]
+        unmatched = [
+            detection for position, detection in enumerate(detected) if position not in used_faces
+        ]
         return matched, unmatched
 
-    def _start_or_resume(self, sighting: _Sighting, seconds: float) -> None:
-        track = self._reappeared(sighting, seconds)
+    def _start_or_resume(self, detection: _Detection, seconds: float) -> None:
+        track = self._reappeared(detection, seconds)
         if track is not None:
             self._lost.remove(track)
             self._active.append(track)
             self._awaited = None
-            _add_detection(track, sighting, 1.0, seconds)
+            _add_detection(track, detection, 1.0, seconds)
             return
         self._active.append(
-            Track(sighting.face, seconds, serial=self._next_serial, colors=sighting.colors)
+            Track(detection.face, seconds, serial=self._next_serial, colors=detection.colors)
         )
         self._next_serial += 1
 
-    def _reappeared(self, sighting: _Sighting, seconds: float) -> Track | None:
+    def _reappeared(self, detection: _Detection, seconds: float) -> Track | None:
         """Return the lost track that a new face belongs to, if any."""
-        box = sighting.face.box
+        box = detection.face.box
         nearby = [
             track
             for track in self._lost
             if seconds - track.detected_at <= self._lost_track_buffer
             and _may_be_same(track.box, box)
         ]
-        if sighting.colors is None:
+        if detection.colors is None:
             if not nearby and self._awaited in self._lost:
                 return self._awaited
             return max(nearby, key=lambda track: track.detected_at, default=None)
-        alike = sorted(
-            ((1 - _color_penalty(track, sighting) / _COLOR_WEIGHT, track) for track in self._lost),
+        similar = sorted(
+            ((1 - _color_penalty(track, detection) / _COLOR_WEIGHT, track) for track in self._lost),
             key=lambda pair: -pair[0],
         )
-        if not alike or alike[0][0] < _MIN_SIMILARITY:
+        if not similar or similar[0][0] < _MIN_SIMILARITY:
             return None
-        best, track = alike[0]
-        is_clear = len(alike) == 1 or best - alike[1][0] >= _SIMILARITY_MARGIN
+        best, track = similar[0]
+        is_clear = len(similar) == 1 or best - similar[1][0] >= _SIMILARITY_MARGIN
         if is_clear or track in nearby:
             return track
-        return next((one for share, one in alike if one in nearby), None)
+        return next((candidate for _, candidate in similar if candidate in nearby), None)
 
     def _assign_ids(self) -> None:
         """Assign ids to newly confirmed tracks, from left to right."""
@@ -373,12 +377,14 @@ class FaceTracker:
     def _remove_lost(self, seconds: float) -> None:
         remaining = []
         for track in self._active:
-            unseen = seconds - track.detected_at
+            seconds_since_detection = seconds - track.detected_at
             if track.track_id is None:
                 # An unconfirmed track ends with the first detection that misses it.
-                if unseen <= 0:
+                if seconds_since_detection <= 0:
                     remaining.append(track)
-            elif unseen > self._lost_after_seconds or (not track.is_followed and unseen > 0):
+            elif seconds_since_detection > self._lost_after_seconds or (
+                not track.is_followed and seconds_since_detection > 0
+            ):
                 self._lost.append(track)
             else:
                 remaining.append(track)
@@ -386,7 +392,7 @@ class FaceTracker:
 
 
 @dataclass(eq=False)
-class _Sighting:
+class _Detection:
     """A detected face with the colors of its person."""
 
     face: Face
@@ -394,29 +400,29 @@ class _Sighting:
     is_mixed: bool = False
 
 
-def _add_detection(track: Track, sighting: _Sighting, weight: float, seconds: float) -> None:
+def _add_detection(track: Track, detection: _Detection, weight: float, seconds: float) -> None:
     track.face = replace(
         track.face,
-        box=track.box.interpolated(sighting.face.box, weight),
-        detection_score=sighting.face.detection_score,
+        box=track.box.interpolated(detection.face.box, weight),
+        detection_score=detection.face.detection_score,
     )
     track.detected_at = seconds
     track.is_followed = True
     track.detections += 1
-    if sighting.colors is None or sighting.is_mixed:
+    if detection.colors is None or detection.is_mixed:
         return
     if track.colors is None:
-        track.colors = sighting.colors
+        track.colors = detection.colors
     else:
-        change = np.float32(_COLOR_UPDATE) * (sighting.colors - track.colors)
+        change = np.float32(_COLOR_UPDATE) * (detection.colors - track.colors)
         track.colors = (track.colors + change).astype(np.float32)
 
 
-def _color_penalty(track: Track, sighting: _Sighting) -> float:
+def _color_penalty(track: Track, detection: _Detection) -> float:
     """Return how much the colors differ, from 0; 0 if they are unknown."""
-    if track.colors is None or sighting.colors is None:
+    if track.colors is None or detection.colors is None:
         return 0.0
-    return _COLOR_WEIGHT * (1.0 - similarity(track.colors, sighting.colors))
+    return _COLOR_WEIGHT * (1.0 - similarity(track.colors, detection.colors))
 
 
 def _track_to_json(track: Track) -> dict[str, Any]:

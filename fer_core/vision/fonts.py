@@ -57,8 +57,10 @@ def _draws(name: str | None, text: str) -> bool:
         return False
     missing = bytes(font.getmask(_NO_CHARACTER))
     # Marks and joiners have no glyph of their own.
-    visible = [one for one in text if unicodedata.category(one)[0] in "LNPS"]
-    return all(one.isascii() or bytes(font.getmask(one)) != missing for one in visible)
+    visible = [character for character in text if unicodedata.category(character)[0] in "LNPS"]
+    return all(
+        character.isascii() or bytes(font.getmask(character)) != missing for character in visible
+    )
 
 
 @lru_cache(maxsize=64)

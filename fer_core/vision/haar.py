@@ -42,15 +42,17 @@ _OFFSET = -1.3
 #: The minimum log-odds of a face. Above 0, the point of equal odds, because a false face is worse
 #: than a missed one.
 _MIN_LOG_ODDS = 1.1
-#: The votes never add more than this: a candidate that would need more is not examined.
+#: Maximum contribution of the votes. A candidate that would need more is not examined by them.
 _MAX_VOTES_LOG_ODDS = 2.5
 
-#: Side of the square that the voting cascades examine, and its size relative to the candidate.
+#: Side in pixels of the square that the voting cascades examine.
 _VOTING_SIDE = 64
+#: Size of this square relative to the candidate.
 _VOTING_CONTEXT = 1.5
 _VOTING_SCALE = 1.05
-#: Sides of the windows that count, and their distance from the center, in pixels of the square.
+#: Limits for the side of a window that counts as a vote, in pixels of the square.
 _MIN_VOTING_WINDOW, _MAX_VOTING_WINDOW = 30, 56
+#: Maximum distance of such a window from the center of the square, in pixels.
 _MAX_VOTING_DISTANCE = 9
 
 
@@ -96,7 +98,8 @@ class HaarDetector:
             return []
         with self._lock:
             candidates = self._candidates(gray)
-        squares = [(one.box.x, one.box.y, one.box.width) for one in candidates]
+        boxes = [candidate.box for candidate in candidates]
+        squares = [(box.x, box.y, box.width) for box in boxes]
         checked = self._face_check.probabilities(cut_squares(gray, squares))
         accepted = []
         for candidate, probability in zip(candidates, checked, strict=True):
@@ -109,7 +112,7 @@ class HaarDetector:
             if log_odds >= _MIN_LOG_ODDS:
                 accepted.append((log_odds, candidate.box))
         faces: list[tuple[float, FaceBox]] = []
-        for log_odds, box in sorted(accepted, key=lambda one: -one[0]):
+        for log_odds, box in sorted(accepted, key=lambda pair: -pair[0]):
             if not any(box.is_same_face(known) for _, known in faces):
                 faces.append((log_odds, box))
         return [

@@ -164,7 +164,7 @@ def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[P
     except Exception as error:
         if len(photos) == 1:
             return [replace(photos[0], faces=(), error=_failure(photos[0].file, error))]
-    # Only the files that cause the error are to report it.
+    # Classify each file on its own, so that only those that cause the error report it.
     return [classify_photos([photo], analyzer)[0] for photo in photos]
 
 
@@ -179,7 +179,7 @@ def _analyze(
         image = decode_picture(content, name)
         width, height = image.shape[1], image.shape[0]
         full_width, full_height = full_size(content, name)
-        # Only a reduction makes the sides smaller by a half or more.
+        # The sizes differ only if the picture was reduced to meet the limits.
         if full_width > width or full_height > height:
             analyzed_size = (width, height)
             width, height = full_width, full_height
@@ -191,7 +191,7 @@ def _analyze(
         faces = tuple(faces_of(image))
         return PhotoResult(name, width, height, faces, analyzed_size=analyzed_size), image
     except Exception as error:
-        # One file must not end a batch of hundreds.
+        # An unexpected error in one file must not end a batch of hundreds of files.
         sentence = _failure(name, error)
     if image is None:
         return PhotoResult(name, error=sentence), None

@@ -115,7 +115,7 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
     visit = _visit()
     outer, visit.part = visit.part, name
     if name != _WHOLE_PAGE:
-        visit.shown = {key: one for key, one in visit.shown.items() if one.part != name}
+        visit.shown = {key: choice for key, choice in visit.shown.items() if choice.part != name}
     try:
         yield
         # If the page is drawn as a whole, it updates the address once, at its end.
@@ -134,7 +134,9 @@ def _update_address(visit: _Visit, part: str, *, is_last: bool) -> None:
         key=f"address_{part}",
         data={
             "page": visit.page if is_last else "",
-            "query": urlencode({name: one.text for name, one in visit.shown.items() if one.text}),
+            "query": urlencode(
+                {name: choice.text for name, choice in visit.shown.items() if choice.text}
+            ),
             "unsaved": bool(visit.unsaved),
             # The browser ignores the same data, although a fragment may have changed the address.
             "run": visit.runs,

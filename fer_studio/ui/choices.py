@@ -102,9 +102,9 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
         is_always_shown=True,
         format_func=lambda name: f"{'Model: ' * is_in_bar}{bundle_title(bundles[name])}",
         label_visibility="collapsed" if is_in_bar else "visible",
-        help="The model that classifies the faces. The accuracy is that on the validation images "
-        "of its training data, against the labels or, for a model that learned annotator votes, "
-        "against their plurality. The default model is first.",
+        help="The model that classifies the faces. The accuracy was measured on the validation "
+        "images of its training data: how often it predicts the label or, for a model that learned "
+        "annotator votes, the most frequent vote. The default model is first.",
     )
     return bundles[name]
 
@@ -112,8 +112,10 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
 def bundle_title(bundle: Bundle) -> str:
     """Return the name of a model with its accuracy on validation."""
     accuracy = bundle.record.validation_accuracy
-    against = " of votes" if bundle.record.learned_votes else ""
-    title = bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %{against})"
+    reference = " of votes" if bundle.record.learned_votes else ""
+    title = (
+        bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %{reference})"
+    )
     if bundle.record.is_demo:
         # Its accuracy cannot be compared with those on real faces.
         title = f"{bundle.name} (demo data)"

@@ -65,7 +65,7 @@ PAGES = (
     PageEntry(
         "video",
         "Video",
-        "Analyze recordings: the emotions of every person over time, with a timeline, an annotated "
+        "Analyze videos: the emotions of every person over time, with a timeline, an annotated "
         "video and tables.",
     ),
     PageEntry(

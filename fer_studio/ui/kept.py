@@ -204,7 +204,7 @@ def kept_multiselect(
         name=name,
         noun=label.lower(),
         default=list(default),
-        read=lambda text: [by_text[one] for one in text.split(_SEPARATOR) if one],
+        read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
         # Nothing selected is not the same as no parameter.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",

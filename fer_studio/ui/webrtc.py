@@ -43,7 +43,7 @@ _TRANSLATIONS: Translations = {
 
 #: The interpreter's thread switch interval. A frame acquires the interpreter lock about twelve
 #: times. While a page's script runs, each acquisition waits for one interval. With the default of 5
-#: ms, this would take longer than a frame lasts.
+#: ms, this would take longer than the interval between two frames.
 _SWITCH_SECONDS = 0.0005
 
 

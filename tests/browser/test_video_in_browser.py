@@ -73,5 +73,5 @@ def test_upload_timeline_click_frame_rename_download(
 
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete this analysis").click()
-    expect(page.get_by_text("Upload a recording above")).to_be_visible()
+    expect(page.get_by_text("Upload a video above")).to_be_visible()
     assert list_analyses(server.settings) == []

@@ -16,7 +16,7 @@ import pytest
 
 from fer_core.settings import Settings
 from fer_core.training.control import is_active, kill_run
-from fer_core.training.queue import active_runs, remove_from_queue, waiting_runs
+from fer_core.training.queue import active_runs, pending_runs, remove_from_queue
 from fer_core.training.run_folder import RunFolder
 
 SMALL = ("--recipe", "three-conv-cnn-adam", "--set", "batch_size=4", "--set", "seed=7")
@@ -26,7 +26,7 @@ TIMINGS = {"seconds", "images_per_second"}
 @pytest.fixture(autouse=True)
 def _nothing_is_left_running(settings: Settings) -> Iterator[None]:
     yield
-    for waiting in waiting_runs(settings):
+    for waiting in pending_runs(settings):
         remove_from_queue(waiting, settings)
     for active in active_runs(settings):
         kill_run(active)

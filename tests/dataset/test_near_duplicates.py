@@ -15,7 +15,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.near_duplicates import cached_near_duplicates, find_near_duplicates
 from fer_core.dataset.near_search import (
     copies_of_train,
-    join_near_copies,
+    join_near_duplicates,
     perceptual_hashes,
     pixel_correlation,
 )
@@ -163,10 +163,10 @@ def test_near_copies_join_groups_and_connected_pairs_are_not_verified(
     # A recording of 30 pictures has 435 pairs, but 29 of them connect it.
     monkeypatch.setattr(near_search, "_MAX_CANDIDATES", 40)
     groups = DisjointSets(len(images))
-    assert join_near_copies(images, np.arange(len(images)), groups)
+    assert join_near_duplicates(images, np.arange(len(images)), groups)
     assert groups.roots().tolist() == [0, *[1] * 30, 31, 0]
     monkeypatch.setattr(near_search, "_MAX_CANDIDATES", 10)
-    assert not join_near_copies(images, np.arange(len(images)), DisjointSets(len(images)))
+    assert not join_near_duplicates(images, np.arange(len(images)), DisjointSets(len(images)))
 
 
 def test_correlation_is_that_of_the_best_shift() -> None:

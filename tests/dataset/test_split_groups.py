@@ -53,7 +53,7 @@ def split(
 
 @pytest.fixture(scope="module")
 def faces() -> Images:
-    """Faces that are neither copies nor near-copies of each other."""
+    """Faces that are neither copies nor near-duplicates of each other."""
     demo = load_demo_set()
     near = find_near_duplicates(demo).groups
     copies = audit_duplicates(demo).groups
@@ -195,12 +195,12 @@ def test_a_huge_group_stays_in_train(faces: Images) -> None:
 
 
 def test_pictures_of_one_moment(faces: Images) -> None:
-    """All images are near-copies: they are split anyway, with a warning about the results."""
+    """All images are near-duplicates: they are split anyway, with a warning about the results."""
     images = np.stack([np.minimum(faces[0], 200) + np.uint8(step) for step in range(30)])
     created, groups = split(images, [number % 2 for number in range(30)])
     assert np.bincount(created).tolist() == [18, 6, 6]
     assert groups.kept_together == ("exact copies",)
-    assert "results on validation and test will be far too good" in groups.warnings[0]
+    assert "results on validation and test will be far too optimistic" in groups.warnings[0]
     created, groups = split(np.stack([faces[0]] * 30), [number % 2 for number in range(30)])
     assert np.bincount(created).tolist() == [18, 6, 6]
     assert groups.kept_together == ()

@@ -129,7 +129,7 @@ def test_a_damaged_cache_file_is_recomputed(
             labels=whole.labels[::-1],
             raw_probabilities=whole.raw_probabilities,
             is_leaked=np.zeros(21, bool),
-            is_near_copy=np.zeros(21, bool),
+            is_near_duplicate=np.zeros(21, bool),
         )
     else:
         np.savez(
@@ -137,7 +137,7 @@ def test_a_damaged_cache_file_is_recomputed(
             labels=whole.labels,
             raw_probabilities=np.full_like(whole.raw_probabilities, np.nan),
             is_leaked=np.zeros(21, bool),
-            is_near_copy=np.zeros(21, bool),
+            is_near_duplicate=np.zeros(21, bool),
         )
     again = evaluated(tiny_faces)
     assert counting.predicted == 42
@@ -220,7 +220,7 @@ def test_leaks_are_marked(evaluated: Callable, tiny_faces: FaceSet) -> None:
     images[58], images[80] = images[3], images[4]
     faces = replace(tiny_faces, images=images)
     assert evaluated(faces).is_leaked.nonzero()[0].tolist() == [2]
-    assert evaluated(faces).near_copies == 0
+    assert evaluated(faces).near_duplicates == 0
     assert evaluated(faces, "test").is_leaked.nonzero()[0].tolist() == [3]
     # Training images are in train themselves.
     train = faces.rows("train").tolist()
@@ -236,10 +236,10 @@ def test_near_copies_are_leaks(evaluated: Callable, tiny_faces: FaceSet) -> None
     faces = replace(tiny_faces, images=images)
     for result in (evaluated(faces), evaluated(faces)):  # measured, then cached
         assert result.is_leaked.nonzero()[0].tolist() == [2, 4]
-        assert result.is_near_copy.nonzero()[0].tolist() == [2]
+        assert result.is_near_duplicate.nonzero()[0].tolist() == [2]
         document = result.to_json()
         assert (document["leak_free"]["n"], document["leak_free"]["near_copies"]) == (19, 1)
-    assert evaluated(faces, "train").near_copies == 0
+    assert evaluated(faces, "train").near_duplicates == 0
 
 
 def test_an_empty_or_unknown_split_is_an_input_error(

@@ -122,11 +122,11 @@ def test_copies_are_told_from_images_that_another_split_holds_out(
     trained: Callable[..., Bundle], photos: FaceSet, settings: Settings
 ) -> None:
     images = photos.images.copy()
-    images[6], images[7] = images[0], images[1] + 9  # an exact copy and a near-copy
+    images[6], images[7] = images[0], images[1] + 9  # an exact copy and a near-duplicate
     leaking = replace(photos, images=images)
     seen = seen_of(trained(part(leaking, "train")), leaking, "validation", settings)
     assert counts(seen) == {"copies_of_training": 2, "unseen": 2}
-    # The near-copy's training image was not trained on.
+    # The near-duplicate's training image was not trained on.
     without = leaking.subset(np.array([0, 2, 3, 4, 5]))
     seen = seen_of(trained(without), leaking, "validation", settings)
     assert counts(seen) == {"copies_of_training": 1, "unseen": 3}
@@ -163,7 +163,7 @@ def test_leak_exclusion_of_a_bundle_without_hashes(
         leaked = rows == 6
         own = replace(bundle, record=make_record(dataset=recorded, config=config))
         return seen_images(
-            own, leaking, rows, is_leaked=leaked, is_near_copy=np.zeros(len(rows), bool)
+            own, leaking, rows, is_leaked=leaked, is_near_duplicate=np.zeros(len(rows), bool)
         )
 
     assert counts(seen("train")) == {"training": 6}

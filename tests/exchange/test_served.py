@@ -53,7 +53,7 @@ def test_missing_packages_are_named(bundle: Bundle, monkeypatch: pytest.MonkeyPa
         importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else found(name)
     )
     assert not can_export_onnx()
-    with pytest.raises(InputError, match="Keras models needs tf2onnx, not installed"):
+    with pytest.raises(InputError, match="Keras models needs tf2onnx, which is not installed"):
         export_onnx(bundle)
 
 

@@ -14,7 +14,7 @@ from fer_core.bundle import damaged_bundles, find_bundle, list_bundles
 from fer_core.dataset.store import dataset_names, delete_dataset, load_dataset, read_record
 from fer_core.errors import InputError
 from fer_core.settings import Settings, load_settings
-from fer_core.training.queue import waiting_runs
+from fer_core.training.queue import pending_runs
 from fer_core.training.registry import find_run, list_runs
 
 NOBODY = 65_534
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "a model": lambda settings: find_bundle("small", settings),
     "runs": list_runs,
     "a run": lambda settings: find_run("one", settings).read_setup(),
-    "the queue": waiting_runs,
+    "the queue": pending_runs,
 }
 
 

@@ -41,8 +41,8 @@ from fer_core.training.launcher import extend_run, launch
 from fer_core.training.queue import (
     enqueue,
     move_in_queue,
+    pending_runs,
     remove_from_queue,
-    waiting_runs,
 )
 from fer_core.training.registry import list_runs
 from fer_core.training.run_deletion import delete_run
@@ -188,7 +188,7 @@ def _runs(settings: Settings) -> Any:
 
 
 def _queue(settings: Settings) -> Any:
-    return [run.path.name for run in waiting_runs(settings)]
+    return [run.path.name for run in pending_runs(settings)]
 
 
 def _launch(settings: Settings) -> None:

@@ -36,7 +36,7 @@ from fer_core.predictor import load_predictor
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings, load_settings
 from fer_core.training.control import RunLabel, write_label
-from fer_core.training.queue import enqueue, waiting_runs
+from fer_core.training.queue import enqueue, pending_runs
 from fer_core.training.registry import list_runs, log_tail
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import read_study_setup, study_names
@@ -221,7 +221,7 @@ def make_run(folder: Path) -> None:
 
 def read_run(folder: Path) -> None:
     settings = home(folder)
-    waiting_runs(settings)
+    pending_runs(settings)
     for summary in list_runs(settings):
         json.dumps(summary.to_json())
         log_tail(summary.path)

@@ -163,7 +163,7 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     assert_sound(app)
     assert app.selectbox(key="dataset").value == "demo"
     assert metrics(app)["Images"] == "3,540"
-    assert "say nothing about real faces" in plain(app.info)
+    assert "do not apply to real faces" in plain(app.info)
     open_import(app, "demo")
     assert app.button(key="import_demo").disabled
 

@@ -379,7 +379,7 @@ def test_mistakes_can_be_filtered_by_audit_result(
     assert metrics(app)["Leak-free accuracy"] == "undefined"
     assert "Its validation images" in plain(app.markdown)
     assert "Includes copies of training images" in plain(app.markdown)
-    assert "21 copies or near-copies of its training images" in plain(app.caption)
+    assert "21 copies or near-duplicates of its training images" in plain(app.caption)
     open_section(app, "Mistakes")
     options = app.selectbox(key="mistakes_finding").options
     assert "Also appears in train" in options

@@ -31,7 +31,7 @@ from fer_core.recipes import (
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.control import RunLabel, read_control, read_label, write_label
 from fer_core.training.estimate import TrainingEstimate
-from fer_core.training.queue import enqueue, waiting_runs
+from fer_core.training.queue import enqueue, pending_runs
 from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import (
     EpochRecord,
@@ -752,10 +752,10 @@ def test_the_queue_is_reordered_and_emptied(
     app.button(key="move_up_third").click().run()
     app.button(key="move_down_first").click().run()
     # first, third, second; then the first one place later.
-    assert [run.path.name for run in waiting_runs(home)] == ["third", "first", "second"]
+    assert [run.path.name for run in pending_runs(home)] == ["third", "first", "second"]
     app.button(key="remove_second").click().run()
     assert_sound(app)
-    assert sorted(run.path.name for run in waiting_runs(home)) == ["first", "third"]
+    assert sorted(run.path.name for run in pending_runs(home)) == ["first", "third"]
 
 
 def test_start_from_this_run_fills_the_form(

@@ -98,7 +98,7 @@ def test_the_empty_page_explains_itself_and_offers_a_sample(
     home: Settings, open_video: OpenVideo
 ) -> None:
     app = open_video()
-    assert "Upload a recording above" in texts(app.markdown)
+    assert "Upload a video above" in texts(app.markdown)
     assert "stores the file on the machine that runs this app, until you delete the analysis" in (
         texts(app.caption)
     )
@@ -302,7 +302,7 @@ def test_an_analysis_is_deleted(analyzed: AnalysisFolder, open_video: OpenVideo)
     app = open_video()
     click(app, "video_delete_confirmed")
     assert not analyzed.path.exists()
-    assert "Upload a recording above" in texts(app.markdown)
+    assert "Upload a video above" in texts(app.markdown)
 
 
 def test_a_viewer_analyzes_and_sees_only_own_analyses(

@@ -217,11 +217,11 @@ def test_a_class_with_the_name_of_a_column_of_the_job(work: VideoWork) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "video needs at least one CLIP, or a list of files"),
+        ((), "video needs at least one VIDEO, or a list of files"),
         (("{clips}/*.avi",), "No file matches"),
         (("{clips}", "--on", "moon"), "--on should be local, ray"),
         (("{clips}", "--workers", "0"), "workers should be at least 1"),
-        (("{clips}", "--workers", "1", "--blur"), "--annotate and --blur draw the videos of files"),
+        (("{clips}", "--workers", "1", "--blur"), "--annotate and --blur need videos of files"),
         (("{clips}", "--workers", "1", "--every", "often"), "--every expects frames per second"),
         (("{clips}", "--workers", "1", "--model", "none"), "There is no model 'none'"),
         (("{empty}", "--workers", "1"), "There are no videos to process; give videos, or folders"),

@@ -20,9 +20,9 @@ from fer_core.training.launcher import continue_run, extend_run, launch
 from fer_core.training.queue import (
     enqueue,
     move_in_queue,
+    pending_runs,
     remove_from_queue,
     start_pending_runs,
-    waiting_runs,
 )
 from fer_core.training.registry import run_summary
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus, Tracking
@@ -91,12 +91,12 @@ def test_so_many_run_at_a_time_as_are_allowed(settings: Settings, spawned: Spawn
     assert names(start_pending_runs(settings)) == ["a"]
     # The lock is handed on: not even before the process has taken it does a second one start.
     assert start_pending_runs(settings) == []
-    assert names(waiting_runs(settings)) == ["b", "c"]
+    assert names(pending_runs(settings)) == ["b", "c"]
     spawned.end("a")
     assert names(start_pending_runs(settings)) == ["b"]
     more = Settings(settings.data_root, settings.runs_root, settings.models_root, parallel_runs=2)
     assert names(start_pending_runs(more)) == ["c"]
-    assert waiting_runs(settings) == []
+    assert pending_runs(settings) == []
 
 
 def test_a_process_that_dies_before_it_holds_the_run_frees_its_place(
@@ -132,12 +132,12 @@ def test_the_order_can_be_changed(settings: Settings) -> None:
     for name in ("a", "b", "c"):
         enqueue(make(settings, name), settings)
     move_in_queue(RunFolder(settings.runs_root / "c"), settings, 1)
-    assert names(waiting_runs(settings)) == ["c", "a", "b"]
+    assert names(pending_runs(settings)) == ["c", "a", "b"]
     move_in_queue(RunFolder(settings.runs_root / "c"), settings, 99)
     move_in_queue(RunFolder(settings.runs_root / "b"), settings, -3)
-    assert names(waiting_runs(settings)) == ["b", "a", "c"]
+    assert names(pending_runs(settings)) == ["b", "a", "c"]
     remove_from_queue(RunFolder(settings.runs_root / "a"), settings)
-    assert names(waiting_runs(settings)) == ["b", "c"]
+    assert names(pending_runs(settings)) == ["b", "c"]
     for act in (remove_from_queue, lambda run, where: move_in_queue(run, where, 1)):
         with pytest.raises(InputError, match="a is not in the queue"):
             act(RunFolder(settings.runs_root / "a"), settings)
@@ -164,9 +164,9 @@ def test_torn_entries_and_deleted_runs_do_not_stop_the_queue(
     (settings.runs_root / ".queue" / "gone.json").write_text(json.dumps({"order": 0}))
     for torn in ("[" * 10_000, '{"order": 1' + "0" * 400 + "}", "{"):
         (settings.runs_root / ".queue" / "a.json").write_text(torn)
-        assert names(waiting_runs(settings)) == ["gone", "b", "a"]
+        assert names(pending_runs(settings)) == ["gone", "b", "a"]
     assert names(start_pending_runs(settings)) == ["b"]
-    assert names(waiting_runs(settings)) == ["a"]
+    assert names(pending_runs(settings)) == ["a"]
 
 
 def test_a_run_whose_log_cannot_be_written_fails_with_the_reason_and_the_next_one_starts(
@@ -177,7 +177,7 @@ def test_a_run_whose_log_cannot_be_written_fails_with_the_reason_and_the_next_on
         enqueue(make(settings, name, epochs=3), settings)
     (settings.runs_root / "a" / "train.log").mkdir()
     assert names(start_pending_runs(settings)) == ["b"]
-    assert waiting_runs(settings) == []
+    assert pending_runs(settings) == []
     failed = run_summary(settings.runs_root / "a", settings)
     assert failed.state == "failed"
     assert failed.reason.startswith("The run could not be started: ")
@@ -203,7 +203,7 @@ def test_what_concerns_every_run_leaves_the_queue_as_it_is(
         monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(InputError, match="The run a cannot be started"):
         start_pending_runs(settings)
-    assert names(waiting_runs(settings)) == ["a", "b"]
+    assert names(pending_runs(settings)) == ["a", "b"]
     assert RunFolder(settings.runs_root / "a").read_status() is None
 
 
@@ -213,12 +213,12 @@ def test_a_move_changes_one_file_as_long_as_there_is_a_number_between(settings: 
     files = {name: settings.runs_root / ".queue" / f"{name}.json" for name in "abc"}
     before = {name: path.read_bytes() for name, path in files.items()}
     move_in_queue(RunFolder(settings.runs_root / "c"), settings, 2)
-    assert names(waiting_runs(settings)) == ["a", "c", "b"]
+    assert names(pending_runs(settings)) == ["a", "c", "b"]
     assert [name for name, path in files.items() if path.read_bytes() != before[name]] == ["c"]
     for turn in range(120):  # more often than a number can be halved
         name = "bc"[turn % 2]
         move_in_queue(RunFolder(settings.runs_root / name), settings, 2)
-        assert names(waiting_runs(settings)) == ["a", name, "cb"[turn % 2]]
+        assert names(pending_runs(settings)) == ["a", name, "cb"[turn % 2]]
 
 
 def test_an_empty_queue_writes_nothing(settings: Settings) -> None:
@@ -238,7 +238,9 @@ def test_a_launch_refuses_what_cannot_run_before_it_makes_a_folder(
         patch.setattr(
             importlib.util, "find_spec", lambda name: None if name == "mlflow" else installed(name)
         )
-        with pytest.raises(InputError, match="Logging to MLflow needs mlflow, not installed"):
+        with pytest.raises(
+            InputError, match="Logging to MLflow needs mlflow, which is not installed"
+        ):
             launch(tracked, settings)
     monkeypatch.setattr("fer_core.training.resource_errors._OTHER_BYTES", 10**18)
     with pytest.raises(InputError, match="MB left and the run needs about"):

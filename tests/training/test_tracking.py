@@ -94,7 +94,11 @@ def test_what_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
     check_tracking(Tracking())
     check_tracking(Tracking(tensorboard=True))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match="needs mlflow, not installed; run 'pip install -r"):
+    with pytest.raises(
+        InputError, match="needs mlflow, which is not installed; run 'pip install -r"
+    ):
         check_tracking(Tracking(mlflow_uri="x"))
-    with pytest.raises(InputError, match="need tensorboard and tensorflow, not installed"):
+    with pytest.raises(
+        InputError, match="need tensorboard and tensorflow, which are not installed"
+    ):
         check_tracking(Tracking(tensorboard=True))

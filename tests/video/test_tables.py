@@ -24,7 +24,7 @@ from fer_core.video.face_table import (
     to_csv,
     to_parquet,
 )
-from fer_core.video.summary import dominant_spells, find_episodes, summarize
+from fer_core.video.summary import dominant_periods, find_episodes, summarize
 from fer_core.video.webvtt import to_webvtt
 
 CLASSES = ("calm", "happy", "sad")
@@ -197,7 +197,7 @@ def test_subtitles_name_the_dominant_emotion() -> None:
         "A &lt;b&gt;&amp; --&gt; x: happy 80 %",
     ]
     assert "00:00:00.500 --> 00:01:01.000" in to_webvtt(table, offset=0.5)
-    assert len(dominant_spells(table)) == 2
+    assert len(dominant_periods(table)) == 2
 
 
 def test_the_document_contains_everything_except_the_owner_and_the_path() -> None:

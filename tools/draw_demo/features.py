@@ -204,7 +204,7 @@ def _mouth_lines(person: Identity, expression: Expression) -> _Mouth:
     half_width = person.mouth_width * (1 + expression.mouth_width)
     curve_of_corners = -0.14 * expression.mouth_curve * (_ACROSS**2 - 0.25)
     skew = -0.07 * expression.mouth_skew * person.part_side * _ACROSS
-    rest = person.mouth_height + curve_of_corners + skew
+    closed_mouth = person.mouth_height + curve_of_corners + skew
     # An oval, or almost a rectangle; pointed at the corners in a smile.
     power = 2.0 + 4.0 * expression.mouth_square
     bulge = (1 - np.abs(_ACROSS) ** power) ** (0.5 + 0.5 * max(expression.mouth_curve, 0.0))
@@ -212,8 +212,8 @@ def _mouth_lines(person: Identity, expression: Expression) -> _Mouth:
     lower_by = 0.40 * expression.mouth_open
     upper_by = 0.10 * expression.mouth_open
     # In a smile the upper edge stays flat and the mouth opens downwards.
-    inner_upper = rest - upper_by * bulge - raised
-    inner_lower = rest + lower_by * bulge - 0.5 * raised
+    inner_upper = closed_mouth - upper_by * bulge - raised
+    inner_lower = closed_mouth + lower_by * bulge - 0.5 * raised
     # Very thin lips would be invisible in a beard.
     lip_fullness = max(person.lip_fullness, 0.0 if person.beard == "none" else 0.085)
     fullness = lip_fullness * (1 - 0.8 * expression.lip_press)

@@ -122,7 +122,8 @@ def with_imaging_effects(
     levels = 255 * (np.arange(256) / 255) ** conditions.gamma
     levels = 128 + conditions.contrast * (levels - 128)
     exposed = np.rint(levels).astype(np.int32)[picture]
-    # The sum of four uniform integers from 0 to 255 is almost normal; deviation 73.9 each.
+    # The sum of four uniform integers from 0 to 255 is almost normal, with a standard deviation of
+    # 148.
     draws = generator.integers(0, 256, (4, *picture.shape), dtype=np.int32).sum(axis=0) - 510
     grain = draws * round(conditions.grain * 64) // (64 * 148)
     return np.asarray(np.clip(exposed + grain, 0, 255), dtype=np.uint8)

@@ -73,9 +73,14 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
 
     figure = go.Figure(diagonal("chance"))
     curves = [
-        (one.name, one.roc.false_positive_rate, one.roc.true_positive_rate, f"area {one.auc:.3f}")
-        for one in classes
-        if one.roc is not None
+        (
+            class_result.name,
+            class_result.roc.false_positive_rate,
+            class_result.roc.true_positive_rate,
+            f"area {class_result.auc:.3f}",
+        )
+        for class_result in classes
+        if class_result.roc is not None
     ]
     hover = "false positive rate %{x:.1%}, true positive rate %{y:.1%}"
     _add_curves(figure, curves, classes, hover)
@@ -91,13 +96,13 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
     figure = go.Figure()
     curves = [
         (
-            one.name,
-            one.precision_recall.recall,
-            one.precision_recall.precision,
-            f"average {one.average_precision:.3f}",
+            class_result.name,
+            class_result.precision_recall.recall,
+            class_result.precision_recall.precision,
+            f"average {class_result.average_precision:.3f}",
         )
-        for one in classes
-        if one.precision_recall is not None
+        for class_result in classes
+        if class_result.precision_recall is not None
     ]
     _add_curves(figure, curves, classes, "recall %{x:.1%}, precision %{y:.1%}", shape="vh")
     return _with_percent_axes(figure, "recall", "precision", class_count=len(classes))

@@ -64,7 +64,8 @@ def _range_text(low: float, high: float) -> str:
 def robustness_lines(curve: RobustnessCurve) -> go.Figure:
     """Plot accuracy against the strength of a corruption, with intervals; unchanged images first.
 
-    The strengths are categories from mild to severe, because some units fall with severity.
+    The strengths are categories from mild to severe, because in some units a smaller number is more
+    severe.
     """
     import plotly.graph_objects as go
 

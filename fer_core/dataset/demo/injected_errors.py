@@ -38,7 +38,7 @@ class WrongLabel:
 class InjectedErrors:
     """All injected errors of the demo set, by row.
 
-    Exact and near copies are made of correctly labeled faces without any other error.
+    Exact copies and near-duplicates are made of correctly labeled faces without any other error.
 
     Attributes:
         duplicates: Exact copies within train.

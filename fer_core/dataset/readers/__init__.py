@@ -68,7 +68,7 @@ def read_dataset(
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
         class_choice: How the classes of the source become those of the dataset; by default they are
             mapped to the seven emotions.
-        folder_roles: What folders are whose names do not say it.
+        folder_roles: The roles of folders that cannot be recognized by their names.
 
     Raises:
         InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable; or
@@ -160,7 +160,7 @@ def _name_numbers(source: Source, tables: list[FaceTable], register: ClassRegist
     if register.choice.order is not None:
         counts = ClassRegister(register.choice, source.label, counts_only=True)
         register_table_classes(source, tables, counts)
-        register.name_numbers(one.name for one in counts.source_classes)
+        register.name_numbers(source_class.name for source_class in counts.source_classes)
 
 
 @dataclass(frozen=True)

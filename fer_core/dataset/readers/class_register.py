@@ -13,8 +13,8 @@ from fer_core.dataset.class_mapping import ClassChoice, SourceClass, number_ques
 from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
 from fer_core.errors import InputError
 
-#: Maximum number of names of classes; further names are combined. A source with more has no
-#: classes, or a damaged column.
+#: Maximum number of class names that are counted; all further names are counted together. A source
+#: with more names probably has a damaged column, or does not contain classes.
 MAX_NAMES = 1_000
 OTHER_NAMES = "other names"
 #: Maximum length of a name in lists, in characters; longer names are cut.
@@ -43,7 +43,7 @@ class ClassRegister:
     Args:
         choice: How the classes of the source become those of the dataset.
         source: The name of the source in messages.
-        counts_only: True to count all classes, also those that the choice does not allow.
+        counts_only: True to count all classes, including those that the choice does not allow.
     """
 
     def __init__(self, choice: ClassChoice, source: str, *, counts_only: bool = False) -> None:
@@ -78,7 +78,8 @@ class ClassRegister:
             A preliminary label; None if the class is left out.
 
         Raises:
-            InputError: The class keeps a name that is invalid, or there are too many classes.
+            InputError: The class is not renamed and its name is invalid, or there are too many
+                classes.
         """
         key = self._keys.get(name)
         if key is None:

@@ -85,7 +85,7 @@ def _is_general(part: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _parts(name: str) -> frozenset[str]:
-    """Return the words of a name in lower case; those that name no split by their capitals."""
+    """Return the words of a name in lower case, words without a split cut at capital letters."""
     parts: set[str] = set()
     for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
         folded = word.casefold()

@@ -236,11 +236,13 @@ def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> Tab
     if len(pixels) + len(paths) != 1:
         return None
     taken = {*pixels, *paths}
-    splits = [one for one in positions if one not in taken and _are_splits(rows, one)]
-    others = [one for one in positions if one not in {*taken, *splits}]
+    splits = [
+        position for position in positions if position not in taken and _are_splits(rows, position)
+    ]
+    others = [position for position in positions if position not in {*taken, *splits}]
     # Row numbers are not a class.
-    labels = [one for one in others if _are_emotions(rows, one)] or [
-        one for one in others if not _are_row_numbers(rows, one)
+    labels = [position for position in others if _are_emotions(rows, position)] or [
+        position for position in others if not _are_row_numbers(rows, position)
     ]
     if len(labels) != 1 or len(splits) > 1:
         raise InputError(

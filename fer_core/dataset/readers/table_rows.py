@@ -93,7 +93,7 @@ class RowParser:
         pixels = self._columns.pixels
         is_single = len(pixels) == 1
         picture = parse_pixels(
-            fields[pixels[0]] if is_single else b" ".join(fields[one] for one in pixels),
+            fields[pixels[0]] if is_single else b" ".join(fields[position] for position in pixels),
             self._side,
         )
         if isinstance(picture, SkipReason):
@@ -173,24 +173,24 @@ def parse_pixels(field: bytes, side: int | None = None) -> NDArray[np.uint8] | S
     Returns:
         uint8 ``[side, side]``, or why the row is skipped.
     """
-    words = field.split()
+    texts = field.split()
     try:
-        values = bytes(map(_PIXEL_VALUES.__getitem__, words))
+        values = bytes(map(_PIXEL_VALUES.__getitem__, texts))
     except KeyError:
         return _unusual_pixels(pixel_words(field), side)
     return _to_image(values, side)
 
 
-def _unusual_pixels(words: list[bytes], side: int | None) -> NDArray[np.uint8] | SkipReason:
+def _unusual_pixels(texts: list[bytes], side: int | None) -> NDArray[np.uint8] | SkipReason:
     """Parse values in another notation (``070``, ``70.0``), or return the first invalid one."""
     values = []
-    for quoted in words:
-        word = quoted.strip(b"\"'")
-        number = _PIXEL_NUMBER.fullmatch(word)
-        value = float(word) if number else -1.0
+    for quoted in texts:
+        text = quoted.strip(b"\"'")
+        number = _PIXEL_NUMBER.fullmatch(text)
+        value = float(text) if number else -1.0
         if not 0 <= value <= 255:
             return SkipReason(
-                f"has the pixel value {_text(word)!r}, not 0 to 255",
+                f"has the pixel value {_text(text)!r}, not 0 to 255",
                 "has a pixel value that is not 0 to 255",
             )
         values.append(value)

@@ -28,20 +28,20 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     Each result is stored at once, so that an interruption, such as another click, loses none.
     """
     results: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
-    wanted = {_result_key(photo, options): photo for photo in photos}
-    todo = [(key, photo) for key, photo in wanted.items() if key not in results]
-    finished_before = len(wanted) - len(todo)
+    photo_by_key = {_result_key(photo, options): photo for photo in photos}
+    unfinished = [(key, photo) for key, photo in photo_by_key.items() if key not in results]
+    finished_before = len(photo_by_key) - len(unfinished)
     bar = None
     displayed = photos[chosen_index(photos)]
     start = time.monotonic()
-    for done, (key, photo) in enumerate(todo):
+    for done, (key, photo) in enumerate(unfinished):
         elapsed = time.monotonic() - start
         if elapsed > _SILENT_SECONDS:
-            left = elapsed / done * (len(todo) - done)
-            so_far = f"{finished_before + done} of {len(wanted)} photos analyzed"
+            left = elapsed / done * (len(unfinished) - done)
+            so_far = f"{finished_before + done} of {len(photo_by_key)} photos analyzed"
             text = f"{so_far}, about {format_duration(max(left, 1))} left"
             bar = bar or st.progress(0.0)
-            bar.progress((finished_before + done) / len(wanted), text)
+            bar.progress((finished_before + done) / len(photo_by_key), text)
         if photo.rejected is not None:
             results[key] = PhotoResult(photo.name, error=photo.rejected)
             continue
@@ -61,19 +61,21 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     return [results[_result_key(photo, options)] for photo in photos]
 
 
-def discard_results_except(held: frozenset[str]) -> None:
+def discard_results_except(photo_keys: frozenset[str]) -> None:
     """Remove results, crops and picture of removed photos from the session's memory.
 
     Results with other options are kept, because the user may return to these options.
 
     Args:
-        held: Keys of the photos that still exist.
+        photo_keys: Keys of the photos that still exist.
     """
     results = st.session_state.get(_RESULTS, {})
-    for key in [key for key in results if key[0] not in held]:
+    for key in [key for key in results if key[0] not in photo_keys]:
         del results[key]
-    st.session_state[_WHOLE] = {key for key in st.session_state.get(_WHOLE, ()) if key in held}
-    discard_picture(held)
+    st.session_state[_WHOLE] = {
+        key for key in st.session_state.get(_WHOLE, ()) if key in photo_keys
+    }
+    discard_picture(photo_keys)
 
 
 def mark_saved(photos: Sequence[Photo]) -> None:

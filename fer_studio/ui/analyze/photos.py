@@ -57,11 +57,11 @@ class PhotoCollection:
 
     Attributes:
         photos: The photos of the open tab.
-        held: The keys of all photos of the session, including those of the other tab.
+        keys: The keys of all photos of the session, including those of the other tab.
     """
 
     photos: list[Photo]
-    held: frozenset[str]
+    keys: frozenset[str]
 
 
 @dataclass
@@ -134,15 +134,15 @@ def collect_photos() -> PhotoCollection:
         "them or close this tab."
     )
     photos = kept.earlier + kept.current
-    taken = snapshots.current or snapshots.earlier
-    held = {photo.key for photo in photos + taken}
+    snapshot_photos = snapshots.current or snapshots.earlier
+    keys = {photo.key for photo in photos + snapshot_photos}
     if st.session_state.get(_SAMPLE_CHOSEN):
-        held.add(_SAMPLE_KEY)
+        keys.add(_SAMPLE_KEY)
     if camera_tab.open:
-        photos = taken
+        photos = snapshot_photos
     elif st.session_state.get(_SAMPLE_CHOSEN):
         photos = photos + _sample()
-    return PhotoCollection(photos, frozenset(held))
+    return PhotoCollection(photos, frozenset(keys))
 
 
 def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:

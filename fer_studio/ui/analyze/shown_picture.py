@@ -75,10 +75,10 @@ def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
     return picture
 
 
-def discard_picture(held: frozenset[str]) -> None:
-    """Remove the kept picture from memory unless its photo's key is in ``held``."""
+def discard_picture(photo_keys: frozenset[str]) -> None:
+    """Remove the kept picture from memory unless its photo's key is in ``photo_keys``."""
     kept = st.session_state.get(_PICTURE)
-    if kept is not None and kept[0] not in held:
+    if kept is not None and kept[0] not in photo_keys:
         del st.session_state[_PICTURE]
 
 

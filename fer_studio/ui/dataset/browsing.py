@@ -190,9 +190,9 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         )
 
 
-def _index(options: list[str] | dict[str, NDArray[np.float64]], wanted: str) -> int:
+def _index(options: list[str] | dict[str, NDArray[np.float64]], option: str) -> int:
     names = list(options)
-    return names.index(wanted) if wanted in names else 0
+    return names.index(option) if option in names else 0
 
 
 def _choose_split(dataset: OpenDataset, key: str) -> str:

@@ -33,9 +33,10 @@ from fer_studio.ui.text import plain_text
 
 CLASS_CHECK = JobKind("class check", Role.EDITOR)
 
-#: Counting the classes of most sources takes less; a longer check shows its progress.
+#: Time to wait before the progress of counting is shown. Most sources take less.
 _WAIT_SECONDS = 0.7
-#: More classes than a dataset can have are a sign of another layout of the folders.
+#: Maximum number of classes that are listed. Many more classes than a dataset can have are probably
+#: folders of another layout.
 _MAX_SHOWN = 60
 _LEFT_OUT = "(leave out)"
 _SCHEMES: dict[ClassScheme, str] = {
@@ -125,7 +126,7 @@ def _folders(source: ImportSource, found: SourceReport) -> tuple[SplitFolder, ..
         "choose what this one is.",
         icon=":material/help:",
     )
-    count = sum(one.count for one in found.classes)
+    count = sum(source_class.count for source_class in found.classes)
     return SplitFolder(source.title, None, count), *found.folders
 
 
@@ -169,7 +170,9 @@ def _choose_order(found: Sequence[SourceClass], scheme: ClassScheme, key: str) -
 
 def _order_text(order: ClassOrder, found: Sequence[SourceClass]) -> str:
     """Return the title of an order with the name of each number of the source."""
-    numbers = {number for one in found if (number := class_number(one.name)) is not None}
+    numbers = {
+        number for source_class in found if (number := class_number(source_class.name)) is not None
+    }
     names = order.names_of(numbers)
     return f"{order.title}: {', '.join(f'{number} {names[number]}' for number in sorted(names))}"
 
@@ -195,24 +198,24 @@ def _found(source: ImportSource, scheme: ClassScheme, roles: FolderRoles) -> Sou
 
 
 def _changes(
-    found: Sequence[SourceClass], usual_choice: ClassChoice, key: str
+    found: Sequence[SourceClass], default_choice: ClassChoice, key: str
 ) -> tuple[tuple[str, str | None], ...]:
-    """Draw a field for each class, and return those that differ from the usual choice."""
-    usual = with_targets(found, usual_choice)
-    names = [one.target for one in usual if one.target is not None]
-    fixed = usual_choice.fixed_classes
-    open_names = set(open_numbers(found, _with_numbers(usual_choice, found)))
-    order = usual_choice.order
-    key = f"{key}_{usual_choice.scheme}_{order.title if order else ''}"
+    """Draw a field for each class, and return those that differ from the default choice."""
+    mapped = with_targets(found, default_choice)
+    names = [source_class.target for source_class in mapped if source_class.target is not None]
+    fixed = default_choice.fixed_classes
+    open_names = set(open_numbers(found, _with_numbers(default_choice, found)))
+    order = default_choice.order
+    key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
     options = list(fixed or dict.fromkeys(names))
     changes: list[tuple[str, str | None]] = []
     with st.container(horizontal=True, key="import_classes"):
-        for number, one in enumerate(usual[:_MAX_SHOWN]):
-            default = _LEFT_OUT if one.target is None else one.target
-            if one.name in open_names:
+        for number, source_class in enumerate(mapped[:_MAX_SHOWN]):
+            default = _LEFT_OUT if source_class.target is None else source_class.target
+            if source_class.name in open_names:
                 default = ""
             chosen = st.selectbox(
-                f"{plain_text(one.name)} ({one.count:,})",
+                f"{plain_text(source_class.name)} ({source_class.count:,})",
                 [*options, _LEFT_OUT],
                 index=[*options, _LEFT_OUT].index(default) if default else None,
                 placeholder="Choose",
@@ -222,33 +225,37 @@ def _changes(
                 help="What this class becomes. You can enter a new name." if not fixed else None,
             )
             if chosen is not None and chosen != default:
-                changes.append((one.name, None if chosen == _LEFT_OUT else chosen))
-    if len(usual) > _MAX_SHOWN:
-        st.caption(f"… and {len(usual) - _MAX_SHOWN:,} more classes.")
+                changes.append((source_class.name, None if chosen == _LEFT_OUT else chosen))
+    if len(mapped) > _MAX_SHOWN:
+        st.caption(f"… and {len(mapped) - _MAX_SHOWN:,} more classes.")
     return tuple(changes)
 
 
 def _with_numbers(choice: ClassChoice, found: Sequence[SourceClass]) -> ClassChoice:
     """Return the choice with the names of the numbers, unless they are ambiguous."""
     try:
-        return choice.with_numbers(one.name for one in found)
+        return choice.with_numbers(source_class.name for source_class in found)
     except InputError:
         return choice
 
 
 def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
-    """Say what is left out, combined and missing."""
+    """Draw which classes are left out, combined and missing."""
     open_names = open_numbers(mapped, _with_numbers(choice, mapped))
-    left_out = [one for one in mapped if one.target is None and one.name not in open_names]
+    left_out = [
+        source_class
+        for source_class in mapped
+        if source_class.target is None and source_class.name not in open_names
+    ]
     if left_out:
         lines = [
-            f"- {plain_text(one.name)}: {counted(one.count, 'image')}"
-            for one in left_out[:_MAX_SHOWN]
+            f"- {plain_text(source_class.name)}: {counted(source_class.count, 'image')}"
+            for source_class in left_out[:_MAX_SHOWN]
         ]
         st.warning("Left out:\n" + "\n".join(lines), icon=":material/playlist_remove:")
     for target, names in merged_classes(mapped).items():
         st.caption(f"{plain_text(', '.join(names))} become {plain_text(target)}.")
-    used = {one.target for one in mapped}
+    used = {source_class.target for source_class in mapped}
     empty = [name for name in choice.fixed_classes or () if name not in used]
     if empty and len(empty) < len(choice.fixed_classes or ()):
         st.warning(

@@ -193,8 +193,8 @@ def _table_row(entry: CurationEntry) -> dict[str, str]:
 
 
 def _show_chosen(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
-    wanted = {entry.identity for entry in entries[:_FACES_SHOWN]}
-    rows = [row for row, entry in state.match.by_row.items() if entry.identity in wanted]
+    shown_identities = {entry.identity for entry in entries[:_FACES_SHOWN]}
+    rows = [row for row, entry in state.match.by_row.items() if entry.identity in shown_identities]
     if rows:
         show_faces(
             [dataset.faces.images[row] for row in rows[:_FACES_SHOWN]],

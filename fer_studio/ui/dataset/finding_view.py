@@ -47,7 +47,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
             key=f"{key}_csv",
             hint="The images of this finding that match the filters, one line each.",
         )
-    st.caption(_counted(dataset, part, len(finding)))
+    st.caption(_count_text(dataset, part, len(finding)))
     if not len(part):
         # Below, offer_decisions shows the outcome. After a decision about the last images there is
         # nothing left to decide about, so it is shown here.
@@ -106,7 +106,7 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     return finding
 
 
-def _counted(dataset: OpenDataset, part: Finding, found: int) -> str:
+def _count_text(dataset: OpenDataset, part: Finding, found: int) -> str:
     """Describe the images that match the filters: groups, images, splits."""
     counts = part.counts(dataset.faces)
     splits = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])

@@ -25,7 +25,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
         key: Identifies the source.
 
     Returns:
-        The roles that differ from those that the names say; None while the user has not decided
+        The chosen roles that differ from those by the names; None while the user has not decided
         about a folder.
     """
     if not folders:

@@ -47,13 +47,15 @@ _SOURCES = {
     "demo": ":material/draw: Demo set",
 }
 IMPORT = JobKind("import", Role.EDITOR)
-_NOTHING = {
+#: The message for an import without a source.
+_MISSING_SOURCE = {
     "upload": "No file was chosen; drop an archive or a table above, then press Import.",
     "path": "No path was given; enter the path of an archive, a table or a folder.",
 }
 _STARTED = "dataset_import_started"
 _NOTICE = "dataset_import_notice"
-_UPLOAD_ROUND = "dataset_upload_round"
+#: The number of the current uploader. A new number replaces the uploader by an empty one.
+_UPLOADER = "dataset_upload_round"
 #: Key in the session state of the source whose classes the last run of the page has shown.
 _SHOWN_SOURCE = "dataset_import_shown_source"
 
@@ -90,16 +92,16 @@ def collect_finished_import() -> str | None:
     notice: ImportNotice = job.result
     st.session_state[_NOTICE] = notice
     # The dataset contains the upload now; a new uploader lets the server free its memory.
-    st.session_state[_UPLOAD_ROUND] = st.session_state.get(_UPLOAD_ROUND, 0) + 1
+    st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
     return notice.name
 
 
 def show_import_state() -> None:
     """Draw running imports of all sessions, and the result of this session's last one."""
-    mine: Job | None = st.session_state.get(_STARTED)
-    others = [job for job in job_service().unfinished(IMPORT) if job is not mine]
-    if mine is not None:
-        show_progress(mine, stop_key="stop_import")
+    own_job: Job | None = st.session_state.get(_STARTED)
+    others = [job for job in job_service().unfinished(IMPORT) if job is not own_job]
+    if own_job is not None:
+        show_progress(own_job, stop_key="stop_import")
     for job in others:
         show_progress(job, stop_key=None)  # its own session has the Stop button
     notice: ImportNotice | None = st.session_state.get(_NOTICE)
@@ -133,7 +135,7 @@ def forget_notice() -> None:
 
 def show_import(settings: Settings) -> None:
     """Draw the import form."""
-    way = st.segmented_control(
+    origin = st.segmented_control(
         "Source",
         list(_SOURCES),
         format_func=_SOURCES.__getitem__,
@@ -141,15 +143,15 @@ def show_import(settings: Settings) -> None:
         required=True,
         key="import_source",
     )
-    if way == "demo":
+    if origin == "demo":
         _offer_demo(settings)
         return
-    if way == "kaggle":
+    if origin == "kaggle":
         _offer_kaggle(settings)
         return
     source = None
     try:
-        if way == "upload":
+        if origin == "upload":
             source = _upload_source(_upload_field(), settings)
         else:
             source = _path_source(_path_field(settings), settings)
@@ -183,7 +185,7 @@ def show_import(settings: Settings) -> None:
     forget_notice()
     try:
         if source is None or choice is None:
-            raise InputError(_NOTHING[way])
+            raise InputError(_MISSING_SOURCE[origin])
         _start_import(source, name, SplitChoice(*split_choice), choice, settings)
     except InputError as error:
         # Stored, because another session's import that ends now would redraw the page without it.
@@ -236,7 +238,7 @@ def _upload_field() -> UploadedFile | None:
         # The reader recognizes the content and explains what is wrong with other files.
         type=["zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz", "csv", "txt", "tsv"],
         max_upload_size=MAX_UPLOAD_MB,
-        key=f"import_upload_{st.session_state.get(_UPLOAD_ROUND, 0)}",
+        key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
         help="A zip or tar of pictures in folders named after their classes, FER2013's csv, or "
         "FER+'s folders.",
     )
@@ -290,7 +292,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         key="import_validation",
         width=170,
         help="Share of the training images of each class, if the data have no validation split. "
-        "Copies, near-copies and images of one person stay in one split.",
+        "Copies, near-duplicates and images of one person stay in one split.",
     )
     test = fields.number_input(
         "Test share (%)",
@@ -301,7 +303,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         key="import_test",
         width=170,
         help="Share of the training images of each class, if the data have no test split. "
-        "Copies, near-copies and images of one person stay in one split.",
+        "Copies, near-duplicates and images of one person stay in one split.",
     )
     seed = fields.number_input(
         "Seed",
@@ -318,7 +320,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
 def _offer_demo(settings: Settings) -> None:
     st.markdown(
         "3,540 drawn faces with injected errors: duplicates, leaks, wrong labels, blank images. "
-        "You can try everything on this page with it. Its results say nothing about real faces."
+        "You can try everything on this page with it. Its results do not apply to real faces."
     )
     is_installed = DEMO_NAME in dataset_names(settings)
     st.button(
@@ -379,7 +381,7 @@ def _start_import(
     choice: ImportChoice,
     settings: Settings,
 ) -> None:
-    wanted = _free_name(name, source.title, settings)
+    new_name = _free_name(name, source.title, settings)
 
     def work(job: Job) -> ImportNotice:
         with source.stored(job) as path:
@@ -395,7 +397,7 @@ def _start_import(
                 )
             )
 
-    _start(wanted, f"Importing {source.title}", work)
+    _start(new_name, f"Importing {source.title}", work)
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
@@ -412,7 +414,7 @@ def _upload_folder(root: Path) -> Iterator[Path]:
 
 
 def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings) -> None:
-    wanted = _free_name(name, "fer2013", settings)
+    new_name = _free_name(name, "fer2013", settings)
 
     def work(job: Job) -> ImportNotice:
         def downloaded(size: int) -> None:
@@ -421,7 +423,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
         return _summary(
             import_from_kaggle(
                 settings,
-                name=wanted,
+                name=new_name,
                 token=token or None,
                 split_choice=choice,
                 report=job.report,
@@ -429,7 +431,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
             )
         )
 
-    _start(wanted, f"Downloading {KAGGLE_HANDLE} from Kaggle", work)
+    _start(new_name, f"Downloading {KAGGLE_HANDLE} from Kaggle", work)
 
 
 def _summary(imported: tuple[str, FaceSet]) -> ImportNotice:
@@ -439,11 +441,11 @@ def _summary(imported: tuple[str, FaceSet]) -> ImportNotice:
 
 def _free_name(name: str, source: str, settings: Settings) -> str:
     """Return the name of the new dataset; a taken or invalid name is refused before reading."""
-    wanted = validated_name(name) if name else name_from_source(Path(source))
-    taken = {existing.lower() for existing in dataset_names(settings)}
-    if wanted.lower() in taken:
-        raise InputError(f"There is already a dataset {wanted!r}; choose another name.")
-    return wanted
+    new_name = validated_name(name) if name else name_from_source(Path(source))
+    existing_names = {existing.lower() for existing in dataset_names(settings)}
+    if new_name.lower() in existing_names:
+        raise InputError(f"There is already a dataset {new_name!r}; choose another name.")
+    return new_name
 
 
 def _start(key: str, title: str, work: Callable[[Job], ImportNotice]) -> None:

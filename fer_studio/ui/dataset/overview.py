@@ -28,8 +28,8 @@ def show_overview(dataset: OpenDataset) -> None:
     overview = dataset_overview(dataset)
     if is_demo(str(dataset.folder)):
         st.info(
-            "These faces are drawn, with errors injected on purpose. Results on them say nothing "
-            "about real faces.",
+            "These faces are drawn, with errors injected on purpose. Results on them do not apply "
+            "to real faces.",
             icon=":material/draw:",
         )
     _show_metrics(overview)
@@ -48,7 +48,8 @@ def show_overview(dataset: OpenDataset) -> None:
                 count_bars(counts, split),
                 key=f"counts_{split}",
                 config={"displayModeBar": False},
-                alt=f"Images of {split}: " + ", ".join(f"{k} {v:,}" for k, v in counts.items()),
+                alt=f"Images of {split}: "
+                + ", ".join(f"{name} {count:,}" for name, count in counts.items()),
             )
     with right:
         st.caption("Share of each class in every split")
@@ -181,12 +182,12 @@ def _show_skipped_files(faces: FaceSet) -> None:
     st.dataframe(
         [
             {
-                "Class": one.class_name or "(unknown)",
-                "Suffix": one.suffix or "(none)",
-                "Reason": one.reason,
-                "Count": one.count,
+                "Class": group.class_name or "(unknown)",
+                "Suffix": group.suffix or "(none)",
+                "Reason": group.reason,
+                "Count": group.count,
             }
-            for one in faces.skipped_files
+            for group in faces.skipped_files
         ],
         hide_index=True,
         height=min(38 + 35 * len(faces.skipped_files), 300),

@@ -206,9 +206,9 @@ def _show_examples(
         noun="kind of examples",
         format_func=lambda title: f"{title} ({len(groups[title][1]):,})",
     )
-    wrong, positions = groups[title]
+    shown, positions = groups[title]
     if not len(positions):
         st.info("There are no such images.", icon=":material/search_off:")
         return
-    st.caption(f"Below each face: the prediction of {plain_text(wrong.bundle.name)}.")
-    show_positions(wrong, positions, key="compared")
+    st.caption(f"Below each face: the prediction of {plain_text(shown.bundle.name)}.")
+    show_positions(shown, positions, key="compared")

@@ -111,7 +111,7 @@ def _choose_data(settings: Settings) -> str:
     )
 
 
-def _choose_truth(evaluation: LoadedEvaluation, place: DeltaGenerator) -> LoadedEvaluation:
+def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> LoadedEvaluation:
     """If the images have votes, offer them as true classes; return the selected evaluation."""
     try:
         counts = vote_counts(evaluation)
@@ -133,7 +133,7 @@ def _choose_truth(evaluation: LoadedEvaluation, place: DeltaGenerator) -> Loaded
         default=_VOTES if learned_votes and not is_curated else _LABELS,
         write=str.lower,
     )
-    truth = place.segmented_control(
+    truth = container.segmented_control(
         "Compare with",
         [_LABELS, _VOTES],
         required=True,

@@ -49,8 +49,8 @@ def _show_metrics(result: EvaluationResult) -> None:
                 result.leak_free_accuracy,
                 f"Accuracy on the {result.leak_free_n:,} images that are not in train and do not "
                 f"also appear there, with any label: {result.n - (result.leak_free_n or 0):,} are "
-                f"left out, {result.near_copies or 0:,} of them near-copies (the same photo with "
-                "other pixels).",
+                f"left out, {result.near_duplicates or 0:,} of them near-duplicates (the same "
+                "photo with other pixels).",
             )
         show_number(
             "Macro F1",

@@ -48,7 +48,7 @@ def model_sentence(bundle: Bundle) -> str:
 def _show_model(settings: Settings) -> None:
     st.markdown("**Default model**")
     default = default_bundle_name(settings)
-    bundle = next((one for one in list_bundles(settings) if one.name == default), None)
+    bundle = next((entry for entry in list_bundles(settings) if entry.name == default), None)
     if bundle is None:
         st.markdown("There is no default model. Train one, or import one.")
         return

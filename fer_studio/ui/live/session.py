@@ -103,8 +103,8 @@ class LiveSession:
             self.connecting_since = time.monotonic()
             self.has_failed_to_connect = False
         elif self.connecting_since is not None:
-            tried = time.monotonic() - self.connecting_since
-            self.has_failed_to_connect = not state.is_playing and tried > _FAILURE_SECONDS
+            seconds = time.monotonic() - self.connecting_since
+            self.has_failed_to_connect = not state.is_playing and seconds > _FAILURE_SECONDS
             self.connecting_since = None
 
 

@@ -139,7 +139,7 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
             step=1,
             key=key,
             help="A schedule that depends on the total, such as cosine, is stretched. If early "
-            "stopping ended the run, it is switched off.",
+            "stopping ended the run, early stopping is switched off.",
         )
         st.button(
             "Continue training",

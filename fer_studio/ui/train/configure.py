@@ -18,7 +18,7 @@ from fer_core.recipes import (
 )
 from fer_core.settings import Settings, load_settings
 from fer_core.training.launcher import launch
-from fer_core.training.queue import active_runs, waiting_runs
+from fer_core.training.queue import active_runs, pending_runs
 from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
@@ -300,7 +300,7 @@ def _show_start(
         on_click=_start,
     )
     _START_ERROR.show()
-    waiting, running = len(waiting_runs(settings)), len(active_runs(settings))
+    waiting, running = len(pending_runs(settings)), len(active_runs(settings))
     if waiting or running >= settings.parallel_runs:
         st.caption(
             f"{running} training{'s' if running != 1 else ''} running, {waiting} pending: this one "

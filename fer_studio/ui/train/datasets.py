@@ -61,7 +61,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     if not imported:
         st.caption(
             "No dataset has been imported yet. Import one on the dataset page, or try everything "
-            "with the demo set; its metrics say nothing about real faces."
+            "with the demo set; its metrics do not apply to real faces."
         )
     try:
         training, validation = dataset_sizes(name, settings)
@@ -168,8 +168,8 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
             sizes = demo_split_sizes()
             return sizes["train"], sizes["validation"]
         raise InputError(f"The dataset {name!r} no longer exists; choose another one.")
-    about = record.stat()
-    return _sizes(name, (str(record), about.st_mtime_ns, about.st_ino), settings)
+    stat = record.stat()
+    return _sizes(name, (str(record), stat.st_mtime_ns, stat.st_ino), settings)
 
 
 def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
@@ -178,6 +178,6 @@ def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
 
 
 @st.cache_data(max_entries=32, show_spinner="Counting the images…")
-def _sizes(name: str, stamp: tuple[str, int, int], _settings: Settings) -> tuple[int, int]:
+def _sizes(name: str, file_key: tuple[str, int, int], _settings: Settings) -> tuple[int, int]:
     faces = load_dataset(name, _settings)
     return len(faces.rows("train")), len(faces.rows("validation"))

@@ -456,16 +456,16 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
 
 def _show_figures(name: str, completed: int, settings: Settings) -> None:
     """Draw Optuna's charts; they are slow and computed again only after a trial has ended."""
-    kept = st.session_state.get(_FIGURES)
-    if kept is None or kept[0] != (name, completed):
+    cached = st.session_state.get(_FIGURES)
+    if cached is None or cached[0] != (name, completed):
         with st.spinner("Drawing Optuna's charts…"):
             try:
                 figures = study_figures(name, settings)
             except InputError as error:
                 show_error(error)
                 return
-        kept = st.session_state[_FIGURES] = ((name, completed), figures)
-    figures = kept[1]
+        cached = st.session_state[_FIGURES] = ((name, completed), figures)
+    figures = cached[1]
     if not figures:
         return
     tabs = st.tabs([_FIGURE_TITLES[key] for key in figures])

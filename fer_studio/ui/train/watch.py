@@ -34,7 +34,7 @@ from fer_studio.ui.train.actions import show_actions, show_details
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.formatting import STATE_STYLES, format_bytes, format_percent, run_title
-from fer_studio.ui.train.waiting import show_queue
+from fer_studio.ui.train.pending_queue import show_queue
 
 _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
@@ -94,7 +94,7 @@ def _is_live(run: RunSummary) -> bool:
     return run.is_active or run.state == "queued"
 
 
-def _shapes_page(run: RunSummary) -> tuple[bool, bool]:
+def _layout_state(run: RunSummary) -> tuple[bool, bool]:
     """Return what the page outside the fragments depends on."""
     return _is_live(run), run.has_bundle
 
@@ -108,7 +108,7 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
     """
     leave_if_refused("train")
     run = run_summary(drawn.path, settings)
-    if _shapes_page(run) != _shapes_page(drawn) or not run.path.exists():
+    if _layout_state(run) != _layout_state(drawn) or not run.path.exists():
         # The polling starts or ends, and the rest of the page changes too.
         continue_queue(settings)  # a run that was killed from outside did not start the next one
         st.rerun()
@@ -122,10 +122,10 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
         elif run.reason and not _has_steps(run):
             st.markdown(plain_text(as_sentence(run.reason)))
     if is_demo(run.data):
-        st.caption("Demo data: drawn faces. The metrics say nothing about real ones.")
+        st.caption("Demo data: drawn faces. The metrics do not apply to real faces.")
     if run.config is not None:
         _show_bars(run)
-        _show_figures(run)
+        _show_metrics(run)
     show_actions(run, settings)
     show_outcome()
 
@@ -163,7 +163,7 @@ def _step_text(status: RunStatus) -> str:
     return text
 
 
-def _show_figures(run: RunSummary) -> None:
+def _show_metrics(run: RunSummary) -> None:
     with st.container(horizontal=True):
         st.metric(
             "Best validation accuracy",
@@ -197,23 +197,25 @@ def _show_figures(run: RunSummary) -> None:
             height="stretch",
             help="Images per second",
         )
-        use = _resources(run)
-        share = None if use is None else use.processor_share
+        usage = _resources(run)
+        share = None if usage is None else usage.cpu_share
         st.metric(
             "CPU",
-            "-" if use is None or share is None else f"{share:.1f} of {use.cores}",
+            "-" if usage is None or share is None else f"{share:.1f} of {usage.cores}",
             border=True,
             height="stretch",
             help="Cores used by this training",
         )
         st.metric(
             "Memory",
-            "-" if use is None else format_bytes(use.memory_bytes),
+            "-" if usage is None else format_bytes(usage.memory_bytes),
             border=True,
             height="stretch",
             help="Physical memory of the training's process"
             + (
-                "" if use is None else f"; the machine has {format_bytes(use.machine_memory_bytes)}"
+                ""
+                if usage is None
+                else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
             ),
         )
 
@@ -221,9 +223,9 @@ def _show_figures(run: RunSummary) -> None:
 def _resources(run: RunSummary) -> ResourceUse | None:
     """Measure the run's process; the last measurement is kept for the CPU use since then."""
     run_id, earlier = st.session_state.get(_RESOURCES, ("", None))
-    use = resource_use(run.status, earlier if run_id == run.id else None)
-    st.session_state[_RESOURCES] = (run.id, use)
-    return use
+    usage = resource_use(run.status, earlier if run_id == run.id else None)
+    st.session_state[_RESOURCES] = (run.id, usage)
+    return usage
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Content:
 
     @property
     def source(self) -> Path | None:
-        """The recording; None if it was deleted."""
+        """The video; None if it was deleted."""
         path = self.folder.source_path(self.settings)
         return path if path.is_file() else None
 
@@ -82,7 +82,7 @@ def load_content(summary: AnalysisSummary) -> Content:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _edited_table(
-    path: str, changed: int, edits_key: str, _edits: Edits
+    path: str, modified: int, edits_key: str, _edits: Edits
 ) -> tuple[FaceTable, list[int]]:
     raw = read_table(Path(path))
     persons = sorted({_edits.person_of(person) for person in raw.persons})
@@ -131,7 +131,7 @@ def player_file(content: Content) -> Path | None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _plays(path: str, changed: int, size: int, name: str) -> bool:
+def _plays(path: str, modified: int, size: int, name: str) -> bool:
     return probe_video(Path(path), name).plays_in_browsers
 
 

@@ -15,7 +15,7 @@ from fer_core.video.face_table import to_csv, to_parquet
 from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.video.content import Content, subtitles_of
-from fer_studio.ui.video.feedback import act_on_analysis
+from fer_studio.ui.video.feedback import run_on_analysis
 
 
 def show_downloads(content: Content, settings: Settings) -> None:
@@ -86,7 +86,7 @@ def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
 
 def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
     blurs = bool(st.session_state.get(blur_key))
-    act_on_analysis(
+    run_on_analysis(
         analysis_id, settings, lambda summary: draw_again(summary.folder, settings, blurs=blurs)
     )
 

@@ -25,7 +25,7 @@ def show_episodes(content: Content, filters: Filters) -> None:
     ]
     if not episodes:
         st.info(
-            "No emotion reaches the minimum probability of the filters; lower it there.",
+            "No emotion reaches the minimum probability; lower it in the filters.",
             icon=":material/search_off:",
         )
         return

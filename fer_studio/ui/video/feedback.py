@@ -13,16 +13,16 @@ from fer_studio.ui.messages import KeptError
 _ERROR = KeptError("video_error")
 
 
-def act(action: Callable[[], object]) -> None:
+def run_action(action: Callable[[], object]) -> None:
     """Run an action of a button; keep the message of an ``InputError`` for ``show_feedback``."""
     with _ERROR:
         action()
 
 
-def act_on_analysis(
+def run_on_analysis(
     analysis_id: str, settings: Settings, action: Callable[[AnalysisSummary], object]
 ) -> None:
-    """Run an action of a button on an analysis that the visitor may change, as ``act``.
+    """Run an action of a button on an analysis that the visitor may change, as ``run_action``.
 
     The analysis is read again, because it or the visitor's role may have changed since the page was
     drawn.
@@ -34,7 +34,7 @@ def act_on_analysis(
             raise InputError("This analysis does not exist any more; reload the page.")
         action(summary)
 
-    act(run)
+    run_action(run)
 
 
 def show_feedback() -> None:

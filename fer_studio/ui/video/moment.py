@@ -117,7 +117,7 @@ def _picture(content: Content, moment: float) -> Picture | None:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _still(path: str, changed: int, moment: float, name: str) -> NDArray[np.uint8] | None:
+def _still(path: str, modified: int, moment: float, name: str) -> NDArray[np.uint8] | None:
     frame = read_still(Path(path), moment, name)
     return None if frame is None else frame.image
 

@@ -25,7 +25,7 @@ from fer_studio.ui.loaders import open_predictor
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import check_size, file_name
-from fer_studio.ui.video.feedback import act
+from fer_studio.ui.video.feedback import run_action
 
 #: Key of the chosen analysis in the session and in the address.
 ANALYSIS = "analysis"
@@ -33,7 +33,8 @@ ANALYSIS = "analysis"
 #: Maximum size of an upload, which the server keeps in memory until it is stored.
 MAX_UPLOAD_MB = 600
 _MAX_FILES = 20
-_ROUND = "video_upload_round"
+#: The number of the current uploader. A new number replaces the uploader by an empty one.
+_UPLOADER = "video_upload_round"
 _SAMPLE_REQUESTED = "video_sample_requested"
 _RATES: dict[str, float | None] = {
     "Every frame": None,
@@ -62,7 +63,7 @@ def show_new_analysis(settings: Settings) -> None:
     if model is None:
         return
     if st.session_state.pop(_SAMPLE_REQUESTED, False):
-        act(lambda: _start_sample(model, settings))
+        run_action(lambda: _start_sample(model, settings))
         st.rerun()
     source = st.segmented_control(
         "Source",
@@ -80,7 +81,7 @@ def show_new_analysis(settings: Settings) -> None:
             type=list(VIDEO_TYPES),
             accept_multiple_files=True,
             max_upload_size=MAX_UPLOAD_MB,
-            key=f"video_upload_{st.session_state.get(_ROUND, 0)}",
+            key=f"video_upload_{st.session_state.get(_UPLOADER, 0)}",
             help="MP4, MOV, MKV, WebM, AVI, GIF and others. Several files are analyzed one after "
             "the other.",
         )
@@ -104,19 +105,19 @@ def show_new_analysis(settings: Settings) -> None:
         disabled=not is_ready or template is None,
     ):
         assert template is not None
-        act(lambda: _start(template, uploads, text, settings))
+        run_action(lambda: _start(template, uploads, text, settings))
         st.rerun()
 
 
 def show_sample_offer(settings: Settings) -> None:
-    """Explain the first step, and offer a sample recording."""
+    """Explain the first step, and offer a sample video."""
     with st.container(border=True):
         st.markdown(
-            "**Upload a recording above** to see how every person in it looks over time: a "
+            "**Upload a video above** to see how every person in it looks over time: a "
             "timeline, the episodes of each emotion, an annotated video and tables for R or pandas."
         )
         st.button(
-            "Try a sample recording",
+            "Try a sample video",
             key="video_sample",
             icon=":material/movie:",
             on_click=_request_sample,
@@ -247,7 +248,7 @@ def _start(
             st.session_state[ANALYSIS] = folder.id
     # The analyses store the uploads now; a new uploader lets the server free its memory.
     if len(errors) < len(sources):
-        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+        st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
     if errors:
         raise InputError(" ".join(errors[:3]))
 

@@ -11,7 +11,7 @@ from fer_core.video.analyses import AnalysisSummary
 from fer_core.video.edits import MAX_NAME_LENGTH, EditHistory, Edits
 from fer_core.video.timecode import format_time
 from fer_studio.ui.video.content import Content, summaries_of
-from fer_studio.ui.video.feedback import act_on_analysis
+from fer_studio.ui.video.feedback import run_on_analysis
 from fer_studio.ui.video.filters import Filters
 
 _PORTRAIT_WIDTH = 72
@@ -58,7 +58,7 @@ def show_persons(content: Content, settings: Settings) -> None:
         disabled=not history.can_undo,
         on_click=_undo,
         args=(key, settings),
-        help="Returns to the state before the last change of a person or marker.",
+        help="Undoes the last change of a person or marker.",
     )
     for person in content.all_persons:
         _show_person(content, person, edits, settings)
@@ -98,7 +98,7 @@ def _show_person(content: Content, person: int, edits: Edits, settings: Settings
                 if others:
                     merge_key = f"video_merge_{key}_{person}_{len(others)}"
                     st.selectbox(
-                        "Same as",
+                        "Merge with",
                         others,
                         index=None,
                         format_func=edits.title,
@@ -107,7 +107,7 @@ def _show_person(content: Content, person: int, edits: Edits, settings: Settings
                         on_change=_merge,
                         args=(key, person, merge_key, settings),
                         width=180,
-                        help="Merges this person into the other one.",
+                        help="If one person was tracked as two: this person becomes the other one.",
                     )
                 st.button(
                     "Include" if is_excluded else "Exclude",
@@ -125,11 +125,11 @@ def change_edits(analysis_id: str, settings: Settings, change: Callable[[Edits],
         history = EditHistory(summary.folder.path)
         history.add(change(history.current))
 
-    act_on_analysis(analysis_id, settings, store)
+    run_on_analysis(analysis_id, settings, store)
 
 
 def _undo(analysis_id: str, settings: Settings) -> None:
-    act_on_analysis(analysis_id, settings, lambda summary: EditHistory(summary.folder.path).undo())
+    run_on_analysis(analysis_id, settings, lambda summary: EditHistory(summary.folder.path).undo())
 
 
 def _rename(analysis_id: str, person: int, name_key: str, settings: Settings) -> None:

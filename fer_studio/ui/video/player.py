@@ -31,5 +31,5 @@ def show_player(content: Content) -> None:
         str(path),
         start_time=int(moment if moment is not None else content.limits[0]),
         subtitles={"Emotions": subtitles_of(content)} if len(content.table) else None,
-        alt=f"The recording {content.settings.video}",
+        alt=f"The video {content.settings.video}",
     )

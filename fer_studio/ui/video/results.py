@@ -39,7 +39,7 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
     content = load_content(summary)
     if not content.all_persons:
         st.info(
-            "No face was found. Try the other face detector, or a recording in which people look "
+            "No face was found. Try the other face detector, or a video in which people look "
             "at the camera.",
             icon=":material/face:",
         )

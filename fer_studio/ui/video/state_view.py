@@ -20,7 +20,7 @@ from fer_core.video.analysis_queue import (
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import admission, leave_if_refused
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.video.feedback import act_on_analysis
+from fer_studio.ui.video.feedback import run_on_analysis
 
 _REFRESH_SECONDS = 1.0
 _STYLES: dict[ActualState, tuple[str, str]] = {
@@ -115,16 +115,16 @@ def _stop(analysis_id: str, settings: Settings) -> None:
         else:
             summary.folder.request_stop()
 
-    act_on_analysis(analysis_id, settings, stop)
+    run_on_analysis(analysis_id, settings, stop)
 
 
 def _continue(analysis_id: str, settings: Settings) -> None:
-    act_on_analysis(
+    run_on_analysis(
         analysis_id, settings, lambda summary: continue_analysis(summary.folder, settings)
     )
 
 
 def _delete(analysis_id: str, settings: Settings) -> None:
-    act_on_analysis(
+    run_on_analysis(
         analysis_id, settings, lambda summary: delete_analysis(summary.folder, settings)
     )

@@ -71,13 +71,13 @@ def _columns(header: str) -> list[str]:
 
 
 def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog) -> Layout:
-    by_end = {_last_two_parts(name): name for name in files.pictures}
+    picture_by_end = {_last_two_parts(name): name for name in files.pictures}
     places: dict[str, tuple[Place, ...]] = {}
     for name in tables:
         named = split_from_name(PurePosixPath(name).stem)
         split = None if named is None else named[0]
         for number, values in _rows(files.source, name, problems):
-            picture = by_end.get(_last_two_parts(values.get(_PATH_COLUMN, "").strip()))
+            picture = picture_by_end.get(_last_two_parts(values.get(_PATH_COLUMN, "").strip()))
             expression = _expression(values.get(_CLASS_COLUMN, ""))
             if picture is None:
                 problems.add(f"{name}:{number}", _NO_PICTURE)
@@ -124,15 +124,15 @@ def _box(values: Sequence[str]) -> Box | None:
 def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
     annotations = {_stem_path(name): name for name in files.names if name.endswith(_EXPRESSION)}
     places: dict[str, tuple[Place, ...]] = {}
-    wanted = {}
+    annotation_by_picture = {}
     for picture in files.pictures:
         annotation = annotations.get(_annotation_path(picture))
         if annotation is None:
             problems.add(picture, _NO_ANNOTATION)
         else:
-            wanted[picture] = annotation
-    contents = files.source.read_all(list(wanted.values()))
-    for picture, (_, content) in zip(wanted, contents, strict=True):
+            annotation_by_picture[picture] = annotation
+    contents = files.source.read_all(list(annotation_by_picture.values()))
+    for picture, (_, content) in zip(annotation_by_picture, contents, strict=True):
         expression = None
         if not isinstance(content, SkipReason) and len(content) <= _MAX_ANNOTATION_BYTES:
             expression = _expression(_text_of_array(content))

@@ -19,7 +19,8 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.split_names import split_from_name
 
 _NO_FOLDER = SkipReason("is not in a folder named after a class")
-#: Of more pictures without a class in one folder, only the number is listed.
+#: Maximum number of pictures without a class that are listed for one folder. For more pictures, the
+#: folder and their number are listed.
 _MAX_LISTED = 3
 #: Two letters may be the initials of persons as well; several of these are not.
 _MIN_CODES = 3
@@ -150,9 +151,9 @@ def _name_codes(places: dict[Folders, tuple[Place, ...]]) -> None:
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:
     """Return the position of the last folder that the user or its name makes a class."""
-    answered = roles.role_of(path)
-    if answered is not None and answered[1] == "class":
-        return answered[0]
+    given_role = roles.role_of(path)
+    if given_role is not None and given_role[1] == "class":
+        return given_role[0]
     emotions = [
         position
         for position, folder in enumerate(path)
@@ -163,14 +164,14 @@ def _named_position(path: Folders, roles: FolderRoles) -> int | None:
 
 
 def _has_split_role(path: Folders, position: int, roles: FolderRoles) -> bool:
-    answered = roles.role_of(path[: position + 1])
-    return answered is not None and answered[0] == position and answered[1] != "class"
+    given_role = roles.role_of(path[: position + 1])
+    return given_role is not None and given_role[0] == position and given_role[1] != "class"
 
 
 def _is_split(path: Folders, position: int, roles: FolderRoles) -> bool:
-    answered = roles.role_of(path[: position + 1])
-    if answered is not None and answered[0] == position:
-        return answered[1] != "class"
+    given_role = roles.role_of(path[: position + 1])
+    if given_role is not None and given_role[0] == position:
+        return given_role[1] != "class"
     return split_from_name(path[position]) is not None
 
 
@@ -226,21 +227,23 @@ def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
         if len(children) < 2 or any(shared < len(path) <= level for path in paths):
             return None
         repeated = set.intersection(*children.values())
-        every = set.union(*children.values())
-        if len(every) > 1:
+        all_names = set.union(*children.values())
+        if len(all_names) > 1:
             break
         level += 1  # a folder with the same name in each: "a/images/cat", "b/images/cat"
-    if len(repeated) < 2 or 2 * len(repeated) < len(every):
+    if len(repeated) < 2 or 2 * len(repeated) < len(all_names):
         return None
-    if are_persons(every) and not _are_class_numbers(every):
+    if are_persons(all_names) and not _are_class_numbers(all_names):
         return None
-    # Numbers in numbers: those above are the classes if they can be the emotions.
+    # If the folders of both levels are numbers, the upper ones are the classes if they can be
+    # emotions.
     has_numbers_above = _are_class_numbers(children.keys())
-    return None if has_numbers_above or (repeated != every and are_persons(every)) else level
+    may_be_persons = repeated != all_names and are_persons(all_names)
+    return None if has_numbers_above or may_be_persons else level
 
 
 def _are_class_numbers(names: Collection[str]) -> bool:
-    """Return True if names are the numbers of six to eleven classes, without a gap from 0 or 1."""
+    """Return True if names are all numbers of six to eleven classes that begin at 0 or 1."""
     numbers = sorted(-1 if (number := class_number(name)) is None else number for name in names)
     is_complete = numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
     return is_complete and 6 <= len(numbers) <= 11
@@ -261,7 +264,7 @@ def _open_classes(positions: dict[Folders, int | None], roles: FolderRoles) -> I
     for path, position in positions.items():
         if position != len(path) - 1 or path[:position] not in split_parents:
             continue
-        answered = roles.role_of(path)
-        is_answered = answered is not None and answered[0] == position
-        if not is_answered and known.isdisjoint(siblings[path[:position]]):
+        given_role = roles.role_of(path)
+        has_role = given_role is not None and given_role[0] == position
+        if not has_role and known.isdisjoint(siblings[path[:position]]):
             yield path

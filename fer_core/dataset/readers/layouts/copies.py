@@ -13,7 +13,8 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
 
-#: More files of one name and class are not copies of a tree, but a way of numbering.
+#: Maximum number of files with one name and class that are compared. In larger groups the names are
+#: probably numbers that begin again in each folder.
 _MAX_COPIES = 8
 #: Number of files of two trees that are compared first. Different trees usually differ in all.
 _SAMPLES = 3
@@ -91,7 +92,7 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
 
 
 def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
-    """Return the number of pictures in the first tree without those in the second, if inside."""
+    """Return the number of pictures in the first tree, without the second tree if it is inside."""
     first, second = trees
     is_inside = len(second) > len(first) and second[: len(first)] == first
     return sizes[first] - (sizes[second] if is_inside else 0)

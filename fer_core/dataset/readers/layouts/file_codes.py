@@ -113,7 +113,7 @@ def _classes_of(pictures: Sequence[str], class_of: Callable[[str], str | None]) 
 def _layout(
     pictures: Sequence[str], classes: dict[str, str], title: str, problems: ProblemLog
 ) -> Layout:
-    without = SkipReason(f"has a file name without {title}")
+    no_code = SkipReason(f"has a file name without {title}")
     places: dict[tuple[str, tuple[str, ...]], tuple[Place, ...]] = {}
     found: dict[str, tuple[Place, ...]] = {}
     for name in pictures:
@@ -121,7 +121,7 @@ def _layout(
             key = classes[name], folders_of(name)
             found[name] = places.setdefault(key, (Place(*key),))
         else:
-            problems.add(name, without)
+            problems.add(name, no_code)
     note = f"The classes were read from {title} in the file names."
     return Layout(found, asks_for_folders=False, notes=[note])
 

@@ -31,7 +31,8 @@ _NO_LINE = SkipReason("has no line in the list of the classes")
 _NO_PICTURE = SkipReason("names a picture that does not exist")
 _BAD_CLASS = SkipReason("has a class that is not one of RAF-DB's, 1 to 7")
 
-#: RAF-DB's list has this name, with its spelling. Its classes 1 to 7 are documented.
+#: The name of RAF-DB's list, in which "partition" is misspelled. Its classes are the numbers 1 to
+#: 7.
 _RAF_LIST = re.compile(r"list_pa\w*tion_label\.txt", re.IGNORECASE)
 _RAF_CLASSES = dict(zip("1234567", CLASS_ORDERS["raf-db"].names, strict=True))
 _RAF_NAME = re.compile(r"(train|test)_\d+(?:_aligned)?\.\w+", re.IGNORECASE)
@@ -79,13 +80,14 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
                 places[picture] = (_place(picture, class_name, name, box),)
     if not places:
         return None
-    used = finder.chosen_folder
+    chosen_folder = finder.chosen_folder
     for picture in files.pictures:
         if picture not in places and not finder.is_other_version(picture):
             problems.add(picture, _NO_LINE)
     notes = [f"The classes were read from {', '.join(map(as_text, lists[:5]))}."]
-    if used is not None:
-        notes.append(f"The pictures in {'/'.join(used)} were read, and their other versions not.")
+    if chosen_folder is not None:
+        folder = "/".join(chosen_folder)
+        notes.append(f"The pictures in {folder} were read, and their other versions not.")
     return Layout(places, asks_for_folders=False, notes=notes)
 
 

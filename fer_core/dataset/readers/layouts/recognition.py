@@ -92,7 +92,7 @@ def _layout(
             layout = reader(files, problems)
             if layout is not None:
                 return layout
-        if choice.fixed_classes is not None or not _are_few_folders(files.pictures):
+        if choice.fixed_classes is not None or not _can_be_classes(files.pictures):
             layout = read_file_codes(files.pictures, problems)
             if layout is not None:
                 return layout
@@ -112,6 +112,6 @@ def _share_in_emotion_folders(pictures: Sequence[str]) -> float:
     return count / len(pictures) if pictures else 0.0
 
 
-def _are_few_folders(pictures: Sequence[str]) -> bool:
+def _can_be_classes(pictures: Sequence[str]) -> bool:
     """Return True if the folders of the pictures can be classes that keep their names."""
     return 2 <= len({folders_of(name)[-1:] for name in pictures}) <= MAX_CLASSES

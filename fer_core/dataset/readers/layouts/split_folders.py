@@ -140,7 +140,7 @@ def find_split_folders(
             SplitFolder(names[path], role, sizes[path], layout.may_be_classes)
             for path, role in shown_roles.items()
         ),
-        key=lambda one: (one.role is not None, one.name),
+        key=lambda folder: (folder.role is not None, folder.name),
     )
     if persons:
         result.notes.append(_persons_note(persons))
@@ -159,16 +159,17 @@ def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
     """
     shown = folders[:_MAX_SHOWN]
     names = ", ".join(
-        f"{one.name!r} ({one.count:,} {'picture' if one.count == 1 else 'pictures'})"
-        for one in shown
+        f"{folder.name!r} ({folder.count:,} {'picture' if folder.count == 1 else 'pictures'})"
+        for folder in shown
     )
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     several = len(folders) > 1
-    flags = " ".join(f"--split {shlex.quote(f'{one.name}=train')}" for one in shown)
-    others = "validation, test" + (", class" if any(one.may_be_class for one in shown) else "")
+    flags = " ".join(f"--split {shlex.quote(f'{folder.name}=train')}" for folder in shown)
+    has_class = any(folder.may_be_class for folder in shown)
+    others = "validation, test" + (", class" if has_class else "")
     empty = shlex.quote(f"{shown[0].name}=")
     return (
-        f"{source} contains the folder{'s' * several} {names}{more}, whose name"
+        f"{source} contains the {'folders' if several else 'folder'} {names}{more}, whose name"
         f"{'s are' if several else ' is'} neither that of a split nor of a class; import it with "
         f"{flags} (or {others} instead of train; --split {empty} leaves it out)."
     )
@@ -191,18 +192,18 @@ class _Finder:
         keys: Iterable[tuple[Folders, Folders]],
         root: str,
     ) -> None:
-        of_root = roles.role_of((root,))
-        self._of_root = FolderSplit()
-        if of_root is not None and of_root[1] in SPLITS:
-            self._of_root = FolderSplit(SPLITS.index(of_root[1]), is_chosen=True)
+        root_role = roles.role_of((root,))
+        self._root_split = FolderSplit()
+        if root_role is not None and root_role[1] in SPLITS:
+            self._root_split = FolderSplit(SPLITS.index(root_role[1]), is_chosen=True)
         self._asks = layout.asks_for_folders
         self._roles = roles
         self._keys = list(keys)
-        self._aboves = {above for above, _ in self._keys}
-        self._common = _common_length(self._aboves)
+        self._upper_folders = {above for above, _ in self._keys}
+        self._common = _common_length(self._upper_folders)
         named = {
             (path[:level], folder)
-            for path in self._aboves
+            for path in self._upper_folders
             for level, folder in enumerate(path)
             if split_from_name(folder) is not None
         }
@@ -245,10 +246,10 @@ class _Finder:
             self._asks or above[: self._common] in self._split_parents
         ):
             return None, above[: self._common + 1]
-        return self._of_root, None
+        return self._root_split, None
 
     def _is_doubtful(self, path: Folders, split: int) -> bool:
-        """Return True if a name can be that of a split, but need not be."""
+        """Return True if a folder is named after a split, but may be something else."""
         name = path[-1]
         if is_evaluation_name(name):
             return self._has_validation

@@ -26,10 +26,10 @@ _BAD_LINE = SkipReason("has a line that is not a class number and a box of value
 def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read pictures in ``images/`` with files of boxes in ``labels/``, in YOLO's format.
 
-    Both orders of the folders are read: ``images/train/`` and ``train/images/``; also files of
-    labels in the folder of the pictures. Each box is a
-    face. A box that covers nearly the whole picture is not cut. The names of the classes come from
-    ``names`` in ``data.yaml``, or from ``classes.txt``; without them the classes are numbers.
+    Both orders of the folders are read: ``images/train/`` and ``train/images/``. The files of
+    labels may also be in the folders of the pictures. Each box is a face. A box that covers nearly
+    the whole picture is not cut. The names of the classes come from ``names`` in ``data.yaml``, or
+    from ``classes.txt``; without them the classes are numbers.
 
     Args:
         files: The files of the source.
@@ -84,16 +84,16 @@ def _label_files(files: SourceFiles) -> dict[str, str]:
     found = {picture: path for picture, path in paths.items() if path in known}
     if found:
         return found
-    beside = {
+    next_to_pictures = {
         picture: path
         for picture in files.pictures
         if (path := str(PurePosixPath(picture).with_suffix(".txt"))) in known
     }
     # Other datasets have text files next to their pictures as well.
-    for _, content in files.source.read_all(list(beside.values())[:_PROBED_FILES]):
+    for _, content in files.source.read_all(list(next_to_pictures.values())[:_PROBED_FILES]):
         if isinstance(content, SkipReason) or not all(map(_parsed, content.splitlines())):
             return {}
-    return beside
+    return next_to_pictures
 
 
 def _label_path(picture: str) -> str | None:

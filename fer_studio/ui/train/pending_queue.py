@@ -20,20 +20,20 @@ from fer_studio.ui.train.formatting import run_title
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
     """Draw the pending runs, if there are any."""
-    waiting = sorted(
+    pending = sorted(
         (run for run in runs if run.queue_position is not None),
         key=lambda run: run.queue_position or 0,
     )
-    if not waiting:
+    if not pending:
         return
-    label = f"{len(waiting)} pending run{'s' if len(waiting) != 1 else ''}"
+    label = f"{len(pending)} pending run{'s' if len(pending) != 1 else ''}"
     with st.expander(label, icon=":material/hourglass_empty:", expanded=True):
         st.caption(
             f"{settings.parallel_runs} at a time; the next one starts automatically, even while "
             "the app is closed."
         )
-        for run in waiting:
-            _show_waiting(run, len(waiting), settings)
+        for run in pending:
+            _show_pending_run(run, len(pending), settings)
         if len(active_runs(settings)) < settings.parallel_runs:
             # Needed only after a run was killed from outside while the app was closed.
             st.button(
@@ -45,7 +45,7 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
             )
 
 
-def _show_waiting(run: RunSummary, count: int, settings: Settings) -> None:
+def _show_pending_run(run: RunSummary, count: int, settings: Settings) -> None:
     folder, position = RunFolder(run.path), run.queue_position or 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{position}.** {plain_text(run_title(run))}", width="stretch")
