@@ -54,7 +54,7 @@ def phone_format(content: bytes) -> str | None:
         return None
     # The first brand may be a general one, followed by those that the file is compatible with.
     length = min(int.from_bytes(content[:4], "big"), 256)
-    brands = [content[8:12], *(content[at : at + 4] for at in range(16, length, 4))]
+    brands = [content[8:12], *(content[start : start + 4] for start in range(16, length, 4))]
     if any(brand in _AVIF_BRANDS for brand in brands):
         return "AVIF"
     return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else None

@@ -7,7 +7,7 @@ from fer_studio.ui.home.entries import EXAMPLE_HEIGHT, show_entries
 
 open_page("home")
 st.markdown(
-    "Train a model of facial emotions, check how far it can be trusted, and put it to work."
+    "Train a model that recognizes facial emotions, check how reliable it is, and use it."
 )
 entries, example = st.columns([3, 2], gap="medium")
 with entries:

@@ -120,7 +120,7 @@ class SeenImages:
                 f"model: {_SELECTED}, so expect slightly worse metrics on new images."
             )
         if self.is_copy.any():
-            copies = ("a copy or near-duplicate", "copies or near-copies")
+            copies = ("a copy or near-duplicate", "copies or near-duplicates")
             sentences.append(
                 f"{_share(self.is_copy, *copies)} of training images of the model: the leak-free "
                 "accuracy leaves such images out."
@@ -137,13 +137,13 @@ class SeenImages:
         return self.counts | {"is_complete": self.is_complete}
 
 
-def _share(mask: NDArray[np.bool_], dataset: str, several: str) -> str:
+def _share(mask: NDArray[np.bool_], singular: str, plural: str) -> str:
     """Return the start of a sentence, such as "All 30 images are training images"."""
     count, total = int(mask.sum()), len(mask)
     if count == total:
-        return f"The image is {dataset}" if total == 1 else f"All {total:,} images are {several}"
+        return f"The image is {singular}" if total == 1 else f"All {total:,} images are {plural}"
     return (
-        f"{count:,} of the {total:,} images {f'is {dataset}' if count == 1 else f'are {several}'}"
+        f"{count:,} of the {total:,} images {f'is {singular}' if count == 1 else f'are {plural}'}"
     )
 
 
@@ -179,8 +179,8 @@ def seen_images(
     start_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
-    # Pixels that were trained on and appear once more, held out, are a copy of a training image.
-    # Without that other image, the dataset is split in another way than the model's.
+    # A held-out image with the pixels of a training image is a copy of it. If the dataset contains
+    # these pixels only once, it was split in another way than for the training of the model.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
     near = np.flatnonzero(is_near_duplicate & ~is_train & ~is_copy)

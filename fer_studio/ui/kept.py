@@ -205,7 +205,7 @@ def kept_multiselect(
         noun=label.lower(),
         default=list(default),
         read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
-        # Nothing selected is not the same as no parameter.
+        # An empty selection is not the same as a missing parameter, which means the default.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
     )

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 
 class BoundedReader(io.RawIOBase):
-    """A file for libraries that read as much in one call as an archive states.
+    """A file whose reads are limited, for libraries that trust the sizes that an archive states.
 
     Args:
         file: The file; closing the reader does not close it.

@@ -68,7 +68,7 @@ def open_source(path: Path, report: ProgressReport | None = None) -> Source:
 
 
 def _with_its_pictures(source: FileSource, path: Path) -> Source:
-    """Return a table that names pictures together with them, and other files as they are."""
+    """Return a source that also contains the pictures of a table of paths; others unchanged."""
     if source.label != path.name:
         return source  # it was compressed
     tables = path_tables(source, [source.label])

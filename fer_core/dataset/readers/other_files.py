@@ -33,7 +33,7 @@ def reason_of(beginning: bytes) -> SkipReason:
         return SkipReason("is a video and not a picture")
     text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t")
     for start, reason in _KINDS:
-        # The marks of texts may be in upper case.
+        # Signatures that are text may be in upper case.
         if beginning.startswith(start) or (start[:1] in b"<v" and text.lower().startswith(start)):
             return SkipReason(reason)
     if text.startswith(b"<?xml") and b"<svg" in beginning:

@@ -149,10 +149,10 @@ def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> Tab
     path = None if pixels else _path_column(keys, rows)
     if not pixels and path is None:
         return None
-    taken = {*pixels, path}
-    free = ["" if position in taken else key for position, key in enumerate(keys)]
-    label = _only(free, names, _LABELS, table, "emotion")
-    split = _only(free, names, _SPLITS, table, "split")
+    used = {*pixels, path}
+    free = ["" if position in used else key for position, key in enumerate(keys)]
+    label = _single_column(free, names, _LABELS, table, "emotion")
+    split = _single_column(free, names, _SPLITS, table, "split")
     if split is None:
         split = next(
             (
@@ -162,11 +162,11 @@ def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> Tab
             ),
             None,
         )
-    person = _only(free, names, _PERSONS, table, "person")
+    person = _single_column(free, names, _PERSONS, table, "person")
     return TableColumns(delimiter, names, pixels, path, label, split, person)
 
 
-def _only(
+def _single_column(
     keys: Sequence[str],
     names: Sequence[str],
     groups: Sequence[Sequence[str]],
@@ -217,10 +217,12 @@ def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None
         for position in positions:
             if keys[position] in group and _are_paths(rows, position):
                 return position
-    # Paths without a suffix, such as "00001": only names that are clear.
+    # For paths without a suffix, such as "00001", only these names are unambiguous.
     has_label = any(key in group for key in keys for group in _LABELS)
-    clear = ("path", "filepath", "imagepath", "imgpath", "filename", "imagename", "imagefile")
-    return next((position for position in positions if has_label and keys[position] in clear), None)
+    unambiguous = ("path", "filepath", "imagepath", "imgpath", "filename", "imagename", "imagefile")
+    return next(
+        (position for position in positions if has_label and keys[position] in unambiguous), None
+    )
 
 
 def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
@@ -235,11 +237,11 @@ def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> Tab
     paths = [position for position in positions if _are_paths(rows, position)]
     if len(pixels) + len(paths) != 1:
         return None
-    taken = {*pixels, *paths}
+    used = {*pixels, *paths}
     splits = [
-        position for position in positions if position not in taken and _are_splits(rows, position)
+        position for position in positions if position not in used and _are_splits(rows, position)
     ]
-    others = [position for position in positions if position not in {*taken, *splits}]
+    others = [position for position in positions if position not in {*used, *splits}]
     # Row numbers are not a class.
     labels = [position for position in others if _are_emotions(rows, position)] or [
         position for position in others if not _are_row_numbers(rows, position)
@@ -290,8 +292,8 @@ def _are_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
     Values that are separated like the columns, without quotes, fill further columns.
     """
     for row in rows:
-        more = max(len(row) - count, 0)
-        words = pixel_words(b" ".join(row[position : position + more + 1]))
+        further = max(len(row) - count, 0)
+        words = pixel_words(b" ".join(row[position : position + further + 1]))
         if len(words) >= MIN_PIXELS and all(_is_number(word) for word in words[:MIN_PIXELS]):
             return True
     return False

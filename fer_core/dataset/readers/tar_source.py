@@ -147,7 +147,7 @@ def is_tar(file: BinaryIO | IO[bytes]) -> bool:
     if len(block) < _BLOCK or not block.strip(b"\0"):
         return False
     try:
-        # The checksum is in the header, of old kinds without a signature as well.
+        # Every header has a checksum, also in old formats without a signature.
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.TarError:
         return False

@@ -16,7 +16,7 @@ from fer_studio.ui.text import plain_text
 
 #: Rows of the demo set: faces that are drawn clearly.
 _ROWS = (180, 522, 483)
-#: Three fit on a phone, in pixels.
+#: Width in pixels. Three faces fit on a phone.
 _FACE_WIDTH = 96
 
 

@@ -35,14 +35,14 @@ def model_sentence(bundle: Bundle) -> str:
     accuracy = bundle.record.validation_accuracy
     if accuracy is None:
         return f"{name}: its accuracy was not measured. Evaluate it on a dataset."
-    found = round(100 * accuracy)
+    correct = round(100 * accuracy)
     if bundle.record.learned_votes:
         return (
-            f"{name} agrees with most annotators on {found} of 100 faces that it has not learned "
+            f"{name} agrees with most annotators on {correct} of 100 faces that it has not learned "
             "from."
         )
     drawn = "drawn " if bundle.record.is_demo else ""
-    return f"{name} recognizes {found} of 100 {drawn}faces that it has not learned from."
+    return f"{name} recognizes {correct} of 100 {drawn}faces that it has not learned from."
 
 
 def _show_model(settings: Settings) -> None:

@@ -157,8 +157,8 @@ class PictureFinder:
 def _common_end(first: Sequence[str], second: Sequence[str]) -> int:
     """Return the number of parts at the end that two paths have in common."""
     length = 0
-    for one, other in zip(reversed(first), reversed(second), strict=False):
-        if one != other:
+    for first_part, second_part in zip(reversed(first), reversed(second), strict=False):
+        if first_part != second_part:
             break
         length += 1
     return length
@@ -237,7 +237,7 @@ def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tu
     try:
         with source.open(table.name) as stream:
             meter = ReadMeter(source.label, table.size, None)
-            lines = ((n, line) for n, line in text_lines(meter.metered(stream.file)) if line != b"")
+            lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
             if columns.has_header:
                 next(lines, None)
             for number, line in lines:
