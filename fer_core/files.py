@@ -281,13 +281,13 @@ def read_errors_as_input_errors(
         raise InputError(f"{what} ({first_line(error)}); {advice}.") from error
 
 
-def read_lines(path: Path, what: str, thing: str) -> list[str]:
+def read_lines(path: Path, what: str, item: str) -> list[str]:
     """Read a text file that the user named: its lines without surrounding spaces and empty lines.
 
     Args:
         path: The file, in UTF-8.
         what: What it contains, for the message: "The keys in".
-        thing: What each line contains, for the message: "key".
+        item: What each line contains, for the message: "key".
 
     Raises:
         InputError: It cannot be read, is not text, or is larger than 1 GB.
@@ -295,13 +295,13 @@ def read_lines(path: Path, what: str, thing: str) -> list[str]:
     try:
         if path.stat().st_size > _MAX_LINES_BYTES:
             raise InputError(
-                f"{path} is larger than 1 GB; give a text file with one {thing} per line."
+                f"{path} is larger than 1 GB; give a text file with one {item} per line."
             )
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = system_reason(error) if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(
-            f"{what} {path} cannot be read ({reason}); give a text file with one {thing} per line."
+            f"{what} {path} cannot be read ({reason}); give a text file with one {item} per line."
         ) from error
     return [line.strip() for line in lines if line.strip()]
 

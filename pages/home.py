@@ -6,9 +6,7 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 from fer_studio.ui.home.entries import EXAMPLE_HEIGHT, show_entries
 
 open_page("home")
-st.markdown(
-    "Train a model that recognizes facial emotions, check how reliable it is, and use it."
-)
+st.markdown("Train a model that recognizes facial emotions, check how reliable it is, and use it.")
 entries, example = st.columns([3, 2], gap="medium")
 with entries:
     show_entries()

@@ -9,8 +9,8 @@ from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-#: Fonts of the common systems, searched where these keep them; the first that has all characters of
-#: a text is used.
+#: Fonts of common operating systems, in their usual folders. The first one that has all characters
+#: of a text is used.
 _SYSTEM_FONTS = (
     "DejaVuSans.ttf",
     "NotoSans-Regular.ttf",

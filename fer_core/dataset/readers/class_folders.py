@@ -76,7 +76,7 @@ def read_class_folders(
     source = files.source
     arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
     register.name_numbers(_class_names(arrangement))
-    wanted = {name: faces for name, faces in _faces(arrangement, register) if faces}
+    faces_by_picture = {name: faces for name, faces in _faces(arrangement, register) if faces}
     # The questions come before the pictures are read, which may take minutes.
     if arrangement.splits.open_folders:
         raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
@@ -84,8 +84,8 @@ def read_class_folders(
 
     report_other_files(files, arrangement.layout.places, problems)
     rows = FaceRows(source.label)
-    for name, picture in read_pictures(source, list(wanted), decode_gray, report):
-        for face in wanted[name]:
+    for name, picture in read_pictures(source, list(faces_by_picture), decode_gray, report):
+        for face in faces_by_picture[name]:
             image = _cut(picture, face.place)
             if isinstance(image, SkipReason):
                 problems.add(face.name, image, face.place.class_name)

@@ -106,8 +106,13 @@ def show_training_size(
 def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
     """Return the size of a training; None if it cannot be counted: the start says why."""
     folder = settings.data_root / name
-    record = _stamp(folder / "dataset.json")
-    files = (str(folder), record, CurationFile(folder).content_key, _stamp(folder / VOTES_FILE))
+    record = _file_state(folder / "dataset.json")
+    files = (
+        str(folder),
+        record,
+        CurationFile(folder).content_key,
+        _file_state(folder / VOTES_FILE),
+    )
     # The number of images depends on no other setting.
     uses = (config.exclude_leaks, config.use_curation, config.targets)
     try:
@@ -116,12 +121,12 @@ def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> 
         return None
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _file_state(path: Path) -> tuple[int, int] | None:
     try:
-        about = path.stat()
+        state = path.stat()
     except OSError:
         return None
-    return about.st_mtime_ns, about.st_ino
+    return state.st_mtime_ns, state.st_ino
 
 
 @st.cache_data(max_entries=64, show_spinner="Counting the images…")
@@ -130,7 +135,7 @@ def _count(
 ) -> TrainingSize:
     folder = _settings.data_root / _name
     if not is_imported(folder):
-        # The demo set before its first use, which is not stored for a count.
+        # The demo set was not used before; to count its images, it does not have to be stored.
         return training_size(load_demo_set(), _config, Curation(), None)
     faces = open_dataset(_name, _settings).faces
     votes = None if _config.targets == "labels" else read_votes(folder, faces)
