@@ -151,11 +151,11 @@ def _queue(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if arguments.move is not None:
         move_in_queue(find_run(arguments.move, settings), settings, arguments.to)
     started = [run.path.name for run in start_pending_runs(settings)]
-    waiting = [run.path.name for run in pending_runs(settings)]
+    pending = [run.path.name for run in pending_runs(settings)]
     lines = [f"started {name}" for name in started]
-    lines += [f"{number}. {name}" for number, name in enumerate(waiting, start=1)]
+    lines += [f"{number}. {name}" for number, name in enumerate(pending, start=1)]
     return Answer(
-        {"started": started, "waiting": waiting}, "\n".join(lines) or "The queue is empty."
+        {"started": started, "waiting": pending}, "\n".join(lines) or "The queue is empty."
     )
 
 

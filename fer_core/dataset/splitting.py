@@ -148,7 +148,7 @@ class _GroupAssignment:
         self._splits = (_TRAIN, *missing)
         shares = np.array([1 - sum(missing.values()), *missing.values()])
         #: Requested class counts, ``[splits, classes]``.
-        self._wanted = shares[:, None] * totals
+        self._requested = shares[:, None] * totals
         self._group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
         #: Class counts of each group, ``[groups, classes]``.
         self._counts = np.zeros((len(sizes), len(classes)))
@@ -159,7 +159,7 @@ class _GroupAssignment:
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
         #: Position in ``self._splits`` of each group.
         self._position = np.zeros(len(sizes), np.intp)
-        self._filled = np.zeros_like(self._wanted)
+        self._filled = np.zeros_like(self._requested)
 
     def splits(self) -> NDArray[np.int8]:
         """Return the split of each grouped image, int8."""
@@ -181,11 +181,11 @@ class _GroupAssignment:
 
     def _best(self, group: int, current: int | None = None) -> int:
         """Return the position with the smallest deviation; ``current`` if none is smaller."""
-        has = self._counts[group] > 0
-        counts, requested = self._counts[group, has], self._wanted[:, has]
-        changes = (counts * (2 * (self._filled[:, has] - requested) + counts) / requested).sum(
-            axis=1
-        )
+        is_present = self._counts[group] > 0
+        counts, requested = self._counts[group, is_present], self._requested[:, is_present]
+        changes = (
+            counts * (2 * (self._filled[:, is_present] - requested) + counts) / requested
+        ).sum(axis=1)
         best = int(changes.argmin())
         return best if current is None or changes[best] < changes[current] - 1e-9 else current
 
@@ -206,15 +206,15 @@ class _GroupAssignment:
             # Classes whose single images will fill the split.
             can_fill = self._single > 1
             if self._filled[position].any() or np.any(
-                np.round(self._wanted[position, can_fill]) > 0
+                np.round(self._requested[position, can_fill]) > 0
             ):
                 continue
-            if not np.any(np.round(self._wanted[position]) > 0):
-                continue  # the split would be empty without groups, too: there are too few images
+            if not np.any(np.round(self._requested[position]) > 0):
+                continue  # there are too few images for this split, with or without groups
             for group in self._order[::-1]:
                 remaining = self._filled[0] + self._single - self._counts[group]
-                has = self._counts[group] > 0
-                if self._position[group] == 0 and (remaining[has] > 0).all():
+                is_present = self._counts[group] > 0
+                if self._position[group] == 0 and (remaining[is_present] > 0).all():
                     self._take(group)
                     self._put(group, position)
                     break

@@ -141,7 +141,7 @@ def find_label_candidates(
         if origin.is_selected:
             notes.append(
                 "The checkpoint and the calibration of the model were selected on these images, "
-                "so it has been fitted to their labels a little."
+                "so the model depends slightly on their labels."
             )
         labels = face_set.labels[rows]
         probabilities = features.probabilities[rows[:, None], own_columns]

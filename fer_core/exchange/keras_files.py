@@ -42,8 +42,9 @@ _MAX_MEMBERS = 1000
 #: Usual names of the weights of ``name.json``, the most common first.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
-#: 600 MB of weights, as in VGG16, and 256 MB for the output of one layer for one image.
+#: 600 MB of weights, as in VGG16.
 _MAX_PARAMETERS = 150_000_000
+#: 256 MB for the output of one layer for one image.
 _MAX_LAYER_VALUES = 64_000_000
 
 
@@ -131,7 +132,7 @@ def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
 
 def _parts(
     path: Path,
-    form: str,
+    format_text: str,
     config: dict[str, Any],
     version: str | None,
     weights: Path,
@@ -140,7 +141,7 @@ def _parts(
 ) -> KerasParts:
     legacy = is_legacy(config, version)
     converted, changes = modern_config(config, path, legacy=legacy)
-    return KerasParts(path, form, converted, changes, weights, legacy, weights_file)
+    return KerasParts(path, format_text, converted, changes, weights, legacy, weights_file)
 
 
 def _weights_next_to(path: Path) -> Path:

@@ -150,17 +150,17 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
         inferred = scale_from_operations(network.model, path)
         scaling = Scaling.of(inferred.scale)
     # A record can only describe one factor for all channels.
-    inside = None if scaling.is_uniform else scaling
-    if inside is not None and network.input_shape[2] != len(inside.factor):
+    channel_scaling = None if scaling.is_uniform else scaling
+    if channel_scaling is not None and network.input_shape[2] != len(channel_scaling.factor):
         raise InputError(
-            f"{path} takes images with one channel, and --mean or --std has {len(inside.factor)} "
-            "numbers; give one number."
+            f"{path} takes images with one channel, and --mean or --std has "
+            f"{len(channel_scaling.factor)} numbers; give one number."
         )
     record = record_for_input(network.input_shape, scaling)
     pixels = network_input(probe_crops(), record)
 
-    def run_written(**form: bool) -> NDArray[np.float32]:
-        onnx_files.write_served(network, served, scaling=inside, **form)
+    def run_written(**options: bool) -> NDArray[np.float32]:
+        onnx_files.write_served(network, served, scaling=channel_scaling, **options)
         return _run(_open(served, network.input_shape), pixels, path)
 
     # Any network can process one image at a time, so this result is the reference.

@@ -23,7 +23,7 @@ class KeptError:
     """
 
     def __init__(self, key: str) -> None:
-        """Create an empty one.
+        """Create it without an error.
 
         Args:
             key: The key in the session.

@@ -106,8 +106,8 @@ class FaceRows:
         groups = None
         if not self.has_official_splits:
             persons = [
-                person_from_path(name) or given
-                for name, given in zip(self._names, self._persons, strict=True)
+                person_from_path(name) or person
+                for name, person in zip(self._names, self._persons, strict=True)
             ]
             splits, groups = create_grouped_splits(
                 self._images,

@@ -102,7 +102,7 @@ class ProblemLog:
 
 
 def _suffix(name: str) -> str:
-    # The file with several faces has the number of the face after its suffix.
+    # A file with several faces has the number of the face after its suffix.
     suffix = PurePosixPath(name.rpartition("#")[0] or name).suffix.lower()
     return shortened(as_text(suffix), _MAX_SUFFIX)
 

@@ -244,7 +244,7 @@ def _read_upload(key: str) -> None:
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
-    # Its learning rate and architecture are kept, whatever the form starts from.
+    # The learning rate and architecture of the file are used, also with a starting model.
     load_config(config, recipe, st.session_state.get(START) or "")
     st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
@@ -300,11 +300,11 @@ def _show_start(
         on_click=_start,
     )
     _START_ERROR.show()
-    waiting, running = len(pending_runs(settings)), len(active_runs(settings))
-    if waiting or running >= settings.parallel_runs:
+    pending, running = len(pending_runs(settings)), len(active_runs(settings))
+    if pending or running >= settings.parallel_runs:
         st.caption(
-            f"{running} training{'s' if running != 1 else ''} running, {waiting} pending: this one "
-            f"will wait at position {waiting + 1}."
+            f"{running} training{'s' if running != 1 else ''} running, {pending} pending: this one "
+            f"will wait at position {pending + 1}."
         )
     st.caption(
         "It runs in the background and continues when you close the page, the browser or the app."
