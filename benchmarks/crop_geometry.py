@@ -131,7 +131,7 @@ def main() -> None:
     replicated = list(
         fer2013_relations(options.archive, detector, options.count, cv2.BORDER_REPLICATE)
     )
-    report("FER2013, padded with its edge", [values for _, values in replicated])
+    report("FER2013, padded with copies of its edge pixels", [values for _, values in replicated])
     for emotion in sorted({emotion for emotion, _ in replicated}):
         report(f"  {emotion}", [values for name, values in replicated if name == emotion])
     gray = fer2013_relations(options.archive, detector, options.count, cv2.BORDER_CONSTANT)

@@ -30,19 +30,19 @@ _ROUNDS = 3
 _INSTALL_SECONDS = 3600
 _RUN_SECONDS = 600
 
-# The program that runs in each process. The inserted code must define ``read``, a function that
-# analyzes the photo and returns a list with one element per face.
+# The program that runs in each process. The inserted code must define ``analyze``, a function
+# that analyzes the photo and returns a list with one element per face.
 _PROGRAM = """
 import time
 start = time.perf_counter()
 import json, statistics, sys
 {setup_code}
-faces = len(read())
+faces = len(analyze())
 first = time.perf_counter() - start
 durations = []
 for _ in range(12):
     start = time.perf_counter()
-    read()
+    analyze()
     durations.append(time.perf_counter() - start)
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"):
@@ -62,27 +62,27 @@ picture = decode_picture(Path(sys.argv[1]).read_bytes(), "photo")
 analyzer = Analyzer(
     load_predictor(find_bundle(None, settings)), make_detector("haar", settings)
 )
-read = lambda: analyzer.analyze(picture)
+analyze = lambda: analyzer.analyze(picture)
 """
 _PLAIN_SCRIPT_CODE = """
 import cv2
 from benchmarks.plain_script import PlainScript
 picture = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
 script = PlainScript()
-read = lambda: script.read(picture)
+analyze = lambda: script.read(picture)
 """
 _FER_CODE = """
 import cv2
 from fer.fer import FER
 picture = cv2.imread(sys.argv[1])
 detector = FER()
-read = lambda: detector.detect_emotions(picture)
+analyze = lambda: detector.detect_emotions(picture)
 """
 _DEEPFACE_CODE = """
 import cv2
 from deepface import DeepFace
 picture = cv2.imread(sys.argv[1])
-read = lambda: DeepFace.analyze(
+analyze = lambda: DeepFace.analyze(
     picture, actions=["emotion"], detector_backend="opencv", enforce_detection=False, silent=True
 )
 """
@@ -94,7 +94,7 @@ class _Peer:
 
     Attributes:
         name: Its name in the table.
-        setup_code: The code that defines ``read``.
+        setup_code: The code that defines ``analyze``.
         requirements: The packages that it needs; empty if it needs only this project.
     """
 
@@ -238,7 +238,9 @@ def _median(runs: list[_Run], name: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", type=Path, help="a photo with faces (default: a composed one)")
-    parser.add_argument("--peers", type=Path, help="a folder for their environments")
+    parser.add_argument(
+        "--peers", type=Path, help="the folder for the environments of the other programs"
+    )
     options = parser.parse_args()
     print_table(measure(options.photo, options.peers))
 

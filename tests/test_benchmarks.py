@@ -79,7 +79,7 @@ def test_the_photos_have_faces_and_the_requested_number(tmp_path: Path) -> None:
 
 
 def test_a_peer_is_run_in_a_separate_process_and_compared() -> None:
-    peer = _Peer("a peer", "read = lambda: [1, 2]\n")
+    peer = _Peer("a peer", "analyze = lambda: [1, 2]\n")
     run = _run(peer, sys.executable, PROJECT_ROOT / "app.py")
     assert run.faces == 2
     assert 0 <= run.later <= run.first

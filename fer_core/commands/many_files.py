@@ -95,7 +95,7 @@ def add_many_files_arguments(
 
 
 def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bool:
-    """Return True if a command's arguments need worker processes or more than paths.
+    """Return True if the arguments request a job, or name inputs that only a job can read.
 
     Args:
         arguments: Those of ``add_many_files_arguments``; ``--out`` is ignored.

@@ -120,11 +120,12 @@ class Overview:
             return "There are no images."
         if len(self.class_weights) == 1:
             return f"All images have one class, {largest}: there is nothing to classify."
-        evaluated = "validation" if self.counts.get("validation") else self.reference
-        accuracy = self.majority_accuracy(evaluated)
+        evaluated_split = "validation" if self.counts.get("validation") else self.reference
+        accuracy = self.majority_accuracy(evaluated_split)
         constant = (
             f"A model that always predicts “{largest}” is right on "
-            f"{100 * (accuracy or 0):.0f} % of the {evaluated} images (majority-class baseline)"
+            f"{100 * (accuracy or 0):.0f} % of the {evaluated_split} images "
+            "(majority-class baseline)"
         )
         if ratio <= BALANCED_RATIO:
             return (

@@ -20,7 +20,7 @@ from fer_core.emotions import EMOTIONS
 
 _NOT_FACE = VOTE_COLUMNS.index("not_face")
 
-_OTHER = -1
+_NO_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Votes:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros for an
             image without votes.
         source: The file that they were read from.
-        note: A text that says how, and how many of, the votes were matched to the images.
+        note: A text that says how many votes were matched to images, and how.
         classes: The classes of the dataset.
 
     Raises:
@@ -94,10 +94,10 @@ class Votes:
         """
         best = self.counts.max(axis=1, keepdims=True)
         is_single = ((self.counts == best).sum(axis=1) == 1) & self.has_votes
-        class_of = np.full(len(VOTE_COLUMNS), _OTHER, np.int8)
+        class_of = np.full(len(VOTE_COLUMNS), _NO_CLASS, np.int8)
         class_of[self.columns] = np.arange(len(self.classes))
         chosen = class_of[self.counts.argmax(axis=1)]
-        return np.where(is_single, chosen, np.int8(_OTHER))
+        return np.where(is_single, chosen, np.int8(_NO_CLASS))
 
     @cached_property
     def agreement(self) -> NDArray[np.float32]:

@@ -160,7 +160,8 @@ class FaceTracker:
         self._minimum_matching_threshold = minimum_matching_threshold
         self._active: list[Track] = []
         self._lost: list[Track] = []
-        #: The only person before an interruption, until another face or the same one is found.
+        #: The only person before an interruption; None after a track is found again, or after
+        #: several faces are detected.
         self._awaited: Track | None = None
 
     @property
@@ -213,14 +214,16 @@ class FaceTracker:
         Args:
             seconds: The time of the first new frame. Its clock may have been set back.
         """
-        waiting = [track for track in (*self._active, *self._lost) if track.track_id is not None]
-        for track in waiting:
+        interrupted = [
+            track for track in (*self._active, *self._lost) if track.track_id is not None
+        ]
+        for track in interrupted:
             track.discard_prediction()
             track.detected_at = seconds
             track.is_followed = False
         confirmed = [track for track in self._active if track.track_id is not None]
         self._awaited = confirmed[0] if len(confirmed) == 1 else None
-        self._active, self._lost = [], waiting
+        self._active, self._lost = [], interrupted
 
     def copy(self) -> FaceTracker:
         """Return an independent copy of the tracker with all its tracks."""

@@ -194,7 +194,7 @@ def test_models_that_no_training_can_start_from(make_bundle: Callable[..., Bundl
     for changes, message in (
         ({"input_shape": (64, 64, 3)}, "has an input of 64x64x3 values"),
         ({"recipe": None, "config": {}}, "was imported from another program"),
-        ({"config": {"architecture": "unknown"}}, "none of the architectures"),
+        ({"config": {"architecture": "unknown"}}, "not have an architecture"),
         ({}, "has no model.keras"),
     ):
         bundle = make_bundle(**changes)
