@@ -41,7 +41,8 @@ from fer_core.vision.sample import sample_picture
 #: Number of photos, and of different ones among them; the others are copies.
 _PHOTOS, _DISTINCT = 2000, 50
 _COST_PHOTOS, _COST_SECONDS = 200, 60
-#: Requests of the memory test, and requests before it, until the memory no longer grows.
+#: Number of requests of the memory test, and of the warm-up before it, after which the memory no
+#: longer grows.
 _REQUESTS, _WARM_UP_REQUESTS = 20_000, 4_000
 _CALLER_REQUESTS = 400
 _SERVER_SECONDS = 60.0
@@ -79,7 +80,7 @@ def measure(photos: int = _PHOTOS, requests: int = _REQUESTS) -> list[Measuremen
 def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> list[Measurement]:
     """Measure the CPU time of one worker with one thread, for the table of docs/scaling.md.
 
-    CPU time hardly depends on what else runs.
+    Other running programs have little influence on the CPU time.
 
     Args:
         photos: Number of photos of 640x480 pixels.
@@ -94,13 +95,13 @@ def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> l
         items = list(list_items([str(folder / "photos")]))
         video = list(list_items([str(folder / "talk.mp4")]))
         for detector in detector_names(settings):
-            busy = _busy(photo_work(settings, detector=detector), items) / photos
+            cpu_seconds = _cpu_seconds(photo_work(settings, detector=detector), items) / photos
             measurements.append(
                 Measurement(
                     f"CPU time of a photo of 640x480, {detector}",
-                    milliseconds(busy),
-                    f"{1 / busy:.0f} photos per second and core; a million photos: "
-                    f"{busy * 1e6 / 3600:.1f} core-hours",
+                    milliseconds(cpu_seconds),
+                    f"{1 / cpu_seconds:.0f} photos per second and core; a million photos: "
+                    f"{cpu_seconds * 1e6 / 3600:.1f} core-hours",
                 )
             )
         for per_second in (5.0, None):
@@ -113,20 +114,20 @@ def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> l
                 detector=analyzer.detector,
                 per_second=per_second,
             )
-            busy = _busy(VideoWork(analyzer, analysis), video) / seconds
+            cpu_seconds = _cpu_seconds(VideoWork(analyzer, analysis), video) / seconds
             frames = "every frame" if per_second is None else f"{per_second:g} per second"
             measurements.append(
                 Measurement(
                     f"CPU time of an hour of video of 640x480, one face, {frames}, "
                     f"{analyzer.detector}",
-                    f"{busy:.2f} core-hours",
-                    f"1,000 hours: {busy * 1000:.0f} core-hours",
+                    f"{cpu_seconds:.2f} core-hours",
+                    f"1,000 hours: {cpu_seconds * 1000:.0f} core-hours",
                 )
             )
     return measurements
 
 
-def _busy(work: Work, items: list[Item]) -> float:
+def _cpu_seconds(work: Work, items: list[Item]) -> float:
     """Return the CPU time of this process for files, in seconds, after a warm-up."""
     worker = work.open(threads=1, memory_bytes=2**31)
     worker.process(items[:10])

@@ -124,8 +124,8 @@ class _Result:
 
     Attributes:
         speed: The speed, as a multiple of real time.
-        cpu_seconds: CPU time of all cores in seconds, per second of video. Other programs that run
-            at the same time hardly affect it.
+        cpu_seconds: CPU time of all cores in seconds, per second of video. Other running programs
+            have little influence on it.
         peak: The largest memory in MB.
         early: The largest memory in MB in the first tenth of the time.
     """

@@ -60,7 +60,7 @@ _DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 
 @dataclass(frozen=True)
 class Admission:
-    """What a visitor may do now, and the reason if it is nothing.
+    """What a visitor may do now; if the visitor may do nothing, also the reason.
 
     Attributes:
         role: The visitor's role.

@@ -39,7 +39,7 @@ def is_skipped_path(parts: Sequence[str]) -> bool:
     """Return True if a file is skipped by its name or by one of its folders.
 
     Args:
-        parts: The folders and the name of the file, below what the user named.
+        parts: The folders and the name of the file, relative to the folder that the user named.
     """
     *folders, name = parts
     return is_skipped_file(name) or any(map(is_skipped_folder, folders))

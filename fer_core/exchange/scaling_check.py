@@ -19,7 +19,7 @@ from fer_core.exchange.labels import Scale, read_notes
 from fer_core.exchange.onnx_trial import record_for_input
 from fer_core.predictor import Network, network_input, open_onnx_network
 
-#: Maximum number of images. More would hardly change the order of the candidates.
+#: Maximum number of images. More images rarely change the order of the candidates.
 MAX_IMAGES = 1000
 _BATCH_VALUES = 64 * 48 * 48
 

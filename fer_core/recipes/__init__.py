@@ -1,7 +1,7 @@
 """Recipes: architectures by name, the configuration of a training, and named configurations.
 
-The names are loaded at their first use: what serves a model imports only ``architectures``, and the
-configuration's fields take 0.1 s to import.
+The names are loaded at their first use: the code that serves models imports only ``architectures``,
+and the configuration's fields take 0.1 s to import.
 """
 
 from importlib import import_module

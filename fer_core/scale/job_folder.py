@@ -392,7 +392,7 @@ class _LocalFolder(_Folder):
             lock = FileLock(self._path / _LOCK_FILE, blocking=False)
             lock.acquire()
         except Timeout as error:
-            raise InputError(_busy(str(self._path))) from error
+            raise InputError(_in_use_text(str(self._path))) from error
         except OSError as error:
             raise InputError(
                 f"The results cannot be stored in {self._path} ({system_reason(error)}); make it "
@@ -447,7 +447,7 @@ class _StoredFolder(_Folder):
         try:
             other = self._holder()
             if other is not None and time.time() - other["renewed"] < _DEAD_SECONDS:
-                raise InputError(_busy(self._address))
+                raise InputError(_in_use_text(self._address))
             self._renew(owner)
         except OSError as error:
             raise InputError(
@@ -484,7 +484,7 @@ class _StoredFolder(_Folder):
                 continue  # the write of the next part reports a lasting failure
 
 
-def _busy(location: str) -> str:
+def _in_use_text(location: str) -> str:
     return f"Another job is running in {location}; wait until it ends, or choose another folder."
 
 

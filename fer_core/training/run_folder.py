@@ -167,7 +167,7 @@ class RunSetup:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunSetup:
-        """Read the content of ``config.json``; fields unknown to older versions may be missing.
+        """Read the content of ``config.json``; fields of later versions may be missing.
 
         Raises:
             InputError: The configuration is not valid.

@@ -57,7 +57,8 @@ def start_problem(bundle: Bundle) -> str | None:
     if record.recipe is None or architecture not in ARCHITECTURES:
         return (
             f"The model {bundle.name!r} was imported from another program, and its network does "
-            "not have an architecture that can be trained here; choose a model that was trained here."
+            "not have an architecture that can be trained here; choose a model that was trained "
+            "here."
         )
     if not (bundle.folder / KERAS_MODEL_FILE).is_file():
         return (

@@ -39,8 +39,8 @@ class FaceTable:
     Attributes:
         video: The file's name.
         classes: The names of the classes.
-        minimum_confidence: Rows with a lower score, 0 to 1, are not confident, and rows of faces
-            that are too small.
+        minimum_confidence: Minimum score of a confident row, 0 to 1. Rows of faces that are too
+            small are never confident.
         frame: Numbers of the frames in the file, from 0, int64.
         seconds: Times of the frames, float64.
         duration: Seconds until the next analyzed frame, float64.
@@ -251,7 +251,7 @@ def from_arrow(table: pa.Table, empty: FaceTable) -> FaceTable:
 
     Raises:
         KeyError: A column is missing.
-        ValueError: A column contains something else.
+        ValueError: A column contains values of another type.
     """
 
     def column(name: str) -> NDArray[Any]:

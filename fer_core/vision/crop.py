@@ -1,4 +1,4 @@
-"""The network's input: a square of a picture at the network's size, cropped as FER2013's faces."""
+"""The network's input: a square of a picture at the network's size, as in FER2013."""
 
 import cv2
 import numpy as np

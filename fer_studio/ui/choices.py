@@ -51,7 +51,7 @@ class ModelChoice:
 
 def choose_model(settings: Settings) -> ModelChoice:
     """Draw a bar with the model, the face detector, and a button with further settings."""
-    # Without labels, to be slim; every option names what it is.
+    # The widgets have no labels, to take less space; the text of every option explains itself.
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)

@@ -38,7 +38,7 @@ class FoundClasses:
 
 
 class ClassRegister:
-    """Counts the classes of a source, and assigns preliminary labels to those of the dataset.
+    """Counts the classes of a source, and gives each class of the dataset a preliminary label.
 
     Args:
         choice: How the classes of the source become those of the dataset.

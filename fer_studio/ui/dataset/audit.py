@@ -106,13 +106,13 @@ def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
 
 def _titles(ready: dict[str, Finding]) -> dict[str, str]:
     """Return the title of every finding, with its counts if they are known."""
-    titles = {kind: _counted(finding) for kind, finding in ready.items()}
+    titles = {kind: _title_with_counts(finding) for kind, finding in ready.items()}
     for kind, title in _NEAR.items():
         titles.setdefault(kind, title)
     return titles | NETWORK_FINDINGS | {_MAP: "Map of the faces"}
 
 
-def _counted(finding: Finding) -> str:
+def _title_with_counts(finding: Finding) -> str:
     if not len(finding):
         return f"{finding.title}: none"
     images = f"{len(finding):,} images"

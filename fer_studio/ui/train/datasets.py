@@ -45,7 +45,7 @@ class ChosenDataset:
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
     """Draw the select box; return None and show the reason if the dataset cannot be used."""
-    options = _offered(settings)
+    options = _options(settings)
     imported = [name for name in options if name != DEMO_NAME]
     name = kept_selectbox(
         "Dataset",
@@ -74,7 +74,8 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     if not training or not validation:
         st.error(
             f"{plain_text(name)} has {training:,} training and {validation:,} validation images; "
-            "a training needs both. Choose another dataset, or import it again with shares.",
+            "a training needs both. Choose another dataset, or import it again "
+            "and choose the shares of the splits.",
             icon=":material/error:",
         )
         return None
@@ -114,9 +115,9 @@ def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> 
         _file_state(folder / VOTES_FILE),
     )
     # The number of images depends on no other setting.
-    uses = (config.exclude_leaks, config.use_curation, config.targets)
+    relevant_settings = (config.exclude_leaks, config.use_curation, config.targets)
     try:
-        return _count((name, files, uses), name, config, settings)
+        return _count((name, files, relevant_settings), name, config, settings)
     except InputError:
         return None
 
@@ -135,7 +136,7 @@ def _count(
 ) -> TrainingSize:
     folder = _settings.data_root / _name
     if not is_imported(folder):
-        # The demo set was not used before; to count its images, it does not have to be stored.
+        # The demo set is not stored yet; its images can be counted without storing it.
         return training_size(load_demo_set(), _config, Curation(), None)
     faces = open_dataset(_name, _settings).faces
     votes = None if _config.targets == "labels" else read_votes(folder, faces)
@@ -152,12 +153,12 @@ def chosen_dataset(settings: Settings) -> str:
         InputError: The value is not one of the options.
     """
     name: str = st.session_state[DATASET]
-    if name not in _offered(settings):
+    if name not in _options(settings):
         raise InputError(f"The dataset {name!r} no longer exists; choose another one.")
     return name
 
 
-def _offered(settings: Settings) -> list[str]:
+def _options(settings: Settings) -> list[str]:
     return [*(name for name in dataset_names(settings) if name != DEMO_NAME), DEMO_NAME]
 
 

@@ -116,7 +116,7 @@ def _subtitles(content: Content, names: dict[int, str]) -> str:
 
 
 def player_file(content: Content) -> Path | None:
-    """Return a file that browsers play with the times of the table; None if there is none."""
+    """Return a file that browsers can play, with the times of the table; None if there is none."""
     copy = content.folder.path / PLAYER_FILE
     if copy.is_file():
         return copy

@@ -249,7 +249,7 @@ class _Finder:
         return self._root_split, None
 
     def _is_doubtful(self, path: Folders, split: int) -> bool:
-        """Return True if a folder is named after a split, but may be something else."""
+        """Return True if a folder is named after a split, but may have another meaning."""
         name = path[-1]
         if is_evaluation_name(name):
             return self._has_validation
