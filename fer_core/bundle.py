@@ -309,14 +309,14 @@ def damaged_bundles(settings: Settings) -> list[str]:
 
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     errors: list[str] = []
-    named: list[tuple[str, Path]] = []
+    named_folders: list[tuple[str, Path]] = []
     for root in settings.model_roots:
-        named += [(folder.name, folder) for folder in _visible_folders(root, errors)]
+        named_folders += [(folder.name, folder) for folder in _visible_folders(root, errors)]
     runs = _visible_folders(settings.runs_root, errors)
     of_runs = sorted((run / "bundle" for run in runs), key=_last_change, reverse=True)
-    named += [(folder.parent.name, folder) for folder in of_runs]
+    named_folders += [(folder.parent.name, folder) for folder in of_runs]
     bundles: dict[str, Bundle] = {}
-    for name, folder in named:
+    for name, folder in named_folders:
         if not _may_be_bundle(folder):
             continue
         try:
@@ -327,7 +327,7 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
 
 
 def _visible_folders(root: Path, errors: list[str]) -> list[Path]:
-    """Return what is in a folder, by name; nothing if it is missing."""
+    """Return the entries of a folder without hidden ones, sorted; empty if it is missing."""
     try:
         return sorted(path for path in root.iterdir() if not path.name.startswith("."))
     except PermissionError as error:
@@ -532,8 +532,8 @@ def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
     """Provide an empty folder to fill; on exit it is published in ``models/`` with the name.
 
     Raises:
-        InputError: The name is invalid, or taken before the body or during it, or ``models/``
-            cannot be written.
+        InputError: The name is invalid or taken, also if it is taken while the body runs, or
+            ``models/`` cannot be written.
     """
     check_name_is_free(name, settings)
     with os_errors_as_input_errors(

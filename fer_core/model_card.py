@@ -165,7 +165,7 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
 
 
 def _seen(seen: dict[str, Any] | None) -> str:
-    """Return a sentence about images that the model has seen; the warnings state the others."""
+    """Return the number of unseen images as a sentence; the warnings state the seen ones."""
     if seen is None or not seen["unseen"]:
         return ""
     return f" The model has not seen {seen['unseen']:,} of them in its training."
@@ -274,10 +274,9 @@ def _training(record: BundleRecord) -> list[str]:
         f"{_start(record)}"
         f"- {training.get('epochs', '?')} epochs; weights of epoch "
         f"{training.get('best_epoch', '?')}, {_selection(training.get('monitor', ''))}.\n"
-        f"- Protocol: the weights are trained {_origin_of_weights(record)} on the training split "
-        "only. The epoch, "
-        "the recipe and the temperature are selected on the validation split, so its metrics are "
-        "slightly optimistic. Test images were not used for any choice.\n"
+        f"- Protocol: the training starts from {_initial_weights(record)} and uses only the "
+        "training split. The epoch, the recipe and the temperature are selected on the "
+        "validation split, so its metrics are slightly optimistic. Test images were not used for any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]
@@ -301,8 +300,8 @@ def _start(record: BundleRecord) -> str:
     )
 
 
-def _origin_of_weights(record: BundleRecord) -> str:
-    return "from those of the starting model" if record.start else "from scratch"
+def _initial_weights(record: BundleRecord) -> str:
+    return "the weights of the starting model" if record.start else "random weights"
 
 
 def _selection(monitor: str) -> str:

@@ -69,7 +69,7 @@ def test_training_data_limits_and_license_are_shown(record: BundleRecord) -> Non
         "56 training images",
         "f" * 16,
         "mirror image",
-        "Protocol: the weights are trained from scratch on the training split only",
+        "Protocol: the training starts from random weights and uses only the training split.",
         "Test images were not used for any choice",
         "## Limits",
         "Do not use it to make decisions about people",

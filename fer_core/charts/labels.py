@@ -19,12 +19,12 @@ def plot_texts(names: Iterable[str]) -> list[str]:
     return [plot_text(name) for name in names]
 
 
-def height_for(count: int, emotions_height: int, per_class: int) -> int:
+def height_for(count: int, usual_height: int, per_class: int) -> int:
     """Return the height of a chart in pixels.
 
     Args:
         count: Number of classes.
-        emotions_height: Height for the emotions.
+        usual_height: Height for up to eight classes.
         per_class: Additional height for each further class.
     """
-    return emotions_height + per_class * max(count - _USUAL_COUNT, 0)
+    return usual_height + per_class * max(count - _USUAL_COUNT, 0)

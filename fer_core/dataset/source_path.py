@@ -70,7 +70,7 @@ def other_splits(path: Path, roots: Sequence[Path] | None = None) -> tuple[str, 
 
 
 def part_of_dataset(path: Path, roots: Sequence[Path] | None = None) -> str | None:
-    """Return the sentence for a path that is a part of a dataset other than a split; or None.
+    """Return a message if a path is a class, a file or another part of a dataset, except a split.
 
     Args:
         path: An absolute path that exists.
@@ -169,7 +169,7 @@ def _is_class_name(name: str) -> bool:
 
 
 def _dataset_of_class(path: Path, roots: Sequence[Path] | None) -> Path:
-    """Return the folder above that of a class, and above that of its split if there are others."""
+    """Return the parent of a class folder or, if that is one of several splits, its parent."""
     parent = path.parent
     return parent.parent if other_splits(parent, roots) else parent
 

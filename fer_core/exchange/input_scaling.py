@@ -145,7 +145,7 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
             continue
         if len(consumers) != 1:
             kinds = {consumer.op_type for consumer in consumers}
-            operation = min(kinds) if kinds and kinds <= _LAYERS else "not a single one"
+            operation = min(kinds) if kinds and kinds <= _LAYERS else "one of several"
             break
         node = consumers[0]
         operation = node.op_type

@@ -26,7 +26,7 @@ class BatchingPredictor:
     """Runs a predictor in one thread and combines the calls of other threads.
 
     While the network runs, further calls wait. The next batch consists of the calls that wait when
-    the network becomes free, so that a single caller never waits for others.
+    the network becomes free; it never waits for further calls.
     """
 
     def __init__(

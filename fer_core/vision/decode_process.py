@@ -26,8 +26,8 @@ def _serve() -> None:
     # Output printed by libraries must not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    # Imported before the first request, whose time is limited. A machine that only trains may lack
-    # Pillow, which it needs for pictures of phones only.
+    # Imported before the first request, because each request has a time limit. A machine that only
+    # trains may lack Pillow: a training needs it only for pictures of phones.
     with suppress(ImportError):
         import fer_core.vision.decode  # noqa: F401
     limit_memory(MEMORY)

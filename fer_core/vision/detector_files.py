@@ -65,7 +65,7 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
         raise InputError(
             f"{url} answered {error.code} instead of the YuNet detector; {manual_step}."
         ) from error
-    # OSError covers no network, refused and timed out; the others are protocol errors and bad URLs.
+    # OSError: no network, a refused connection or a timeout. The others: protocol errors, bad URLs.
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InputError(
             f"The YuNet detector could not be downloaded from {url} ({_reason(error)}); check the "

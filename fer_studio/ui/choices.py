@@ -55,7 +55,7 @@ def choose_model(settings: Settings) -> ModelChoice:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)
-        # With the button next to it as wide as a phone.
+        # Narrow enough for a phone, together with the button next to it.
         with st.container(width=200):
             detector = _choose_detector(settings)
         more = st.popover("Settings", icon=":material/tune:", key="model_settings")
@@ -100,7 +100,7 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
         key="model",
         name="model",
         is_always_shown=True,
-        format_func=lambda name: f"{'Model: ' * is_in_bar}{bundle_title(bundles[name])}",
+        format_func=lambda name: f"{'Model: ' if is_in_bar else ''}{bundle_title(bundles[name])}",
         label_visibility="collapsed" if is_in_bar else "visible",
         help="The model that classifies the faces. The accuracy was measured on the validation "
         "images of its training data: how often it predicts the label or, for a model that learned "

@@ -35,8 +35,8 @@ CLASS_CHECK = JobKind("class check", Role.EDITOR)
 
 #: Time to wait before the progress of counting is shown. Most sources take less.
 _WAIT_SECONDS = 0.7
-#: Maximum number of classes that are listed. Many more classes than a dataset can have are probably
-#: folders of another layout.
+#: Maximum number of classes that are listed. A source with many more is probably not
+#: divided into folders of classes.
 _MAX_SHOWN = 60
 _LEFT_OUT = "(leave out)"
 _SCHEMES: dict[ClassScheme, str] = {
@@ -97,12 +97,12 @@ def choose_classes(source: ImportSource) -> ImportChoice | None:
         "become. As named: every class keeps its name.",
     )
     try:
-        first = _found(source, scheme, FolderRoles())
+        first = _source_report(source, scheme, FolderRoles())
         if first is None:
             return None
         with folder_fields:
             roles = choose_folders(_folders(source, first), f"{source.key}_{scheme}")
-        found = first if roles is None or not roles.roles else _found(source, scheme, roles)
+        found = first if roles is None or not roles.roles else _source_report(source, scheme, roles)
     except InputError as error:
         show_error(error)
         return None
@@ -177,7 +177,9 @@ def _order_text(order: ClassOrder, found: Sequence[SourceClass]) -> str:
     return f"{order.title}: {', '.join(f'{number} {names[number]}' for number in sorted(names))}"
 
 
-def _found(source: ImportSource, scheme: ClassScheme, roles: FolderRoles) -> SourceReport | None:
+def _source_report(
+    source: ImportSource, scheme: ClassScheme, roles: FolderRoles
+) -> SourceReport | None:
     """Return what an import would find; None while it is counted, with the progress shown."""
     choice = ClassChoice("folders" if scheme == "folders" else "emotions")
     key = " ".join((source.key, choice.scheme, *(f"{name}={role}" for name, role in roles.roles)))

@@ -13,7 +13,7 @@ from fer_studio.ui.text import plain_text
 
 _LEFT_OUT = "(leave out)"
 _CLASS = "a class"
-#: More folders are a sign of another layout; the message names the first of them.
+#: More folders usually mean another layout; the message names the first of them.
 _MAX_SHOWN = 40
 
 
@@ -25,8 +25,8 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
         key: Identifies the source.
 
     Returns:
-        The chosen roles that differ from those by the names; None while the user has not decided
-        about a folder.
+        The chosen roles that differ from those that the names suggest; None while the user has not
+        decided about a folder.
     """
     if not folders:
         return FolderRoles()
@@ -48,8 +48,8 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
     more = f" and {len(open_names) - 5:,} more" if len(open_names) > 5 else ""
     is_one = len(open_names) == 1
     message.warning(
-        f"Choose the split of {shown}{more}: the {'name' if is_one else 'names'} of "
-        f"{'this folder' if is_one else 'these folders'} do{'es' if is_one else ''} not say it.",
+        f"Choose the split of {shown}{more}: it cannot be recognized from the "
+        f"{'name of this folder' if is_one else 'names of these folders'}.",
         icon=":material/help:",
     )
     return None
