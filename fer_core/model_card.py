@@ -276,7 +276,8 @@ def _training(record: BundleRecord) -> list[str]:
         f"{training.get('best_epoch', '?')}, {_selection(training.get('monitor', ''))}.\n"
         f"- Protocol: the training starts from {_initial_weights(record)} and uses only the "
         "training split. The epoch, the recipe and the temperature are selected on the "
-        "validation split, so its metrics are slightly optimistic. Test images were not used for any choice.\n"
+        "validation split, so its metrics are slightly optimistic. "
+        "Test images were not used for any choice.\n"
         f"- Hardware: {training.get('hardware', 'unknown')}; backend "
         f"{training.get('backend', 'unknown')}, {training.get('seconds', 0) / 60:.0f} minutes.",
     ]
