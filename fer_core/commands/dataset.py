@@ -30,8 +30,8 @@ from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import (
     DEMO_NAME,
+    folder_of_data,
     import_dataset,
-    import_folder,
     load_dataset,
 )
 from fer_core.settings import Settings
@@ -280,7 +280,7 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
         f"blank images: {document['blank_images']:,}"
     )
     if not arguments.exact:
-        folder = import_folder(arguments.data, settings)
+        folder = folder_of_data(arguments.data, settings)
         near = cached_near_duplicates(face_set, folder, ProgressLines("comparing"))
         nearly_blank = len(image_quality(face_set.images).nearly_blank_rows())
         document |= near.to_json() | {"nearly_blank_images": nearly_blank}

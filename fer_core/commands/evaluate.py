@@ -24,7 +24,7 @@ from fer_core.commands.arguments import (
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import import_folder, is_demo, load_dataset
+from fer_core.dataset.store import folder_of_data, is_demo, load_dataset
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import read_votes
@@ -167,7 +167,7 @@ def _calibrated(
 
 
 def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
-    folder = import_folder(data, settings)
+    folder = folder_of_data(data, settings)
     votes = None if folder is None else read_votes(folder, face_set)
     if votes is None:
         raise InputError(

@@ -20,7 +20,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings, near_findings
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import cached_near_duplicates
-from fer_core.dataset.store import import_folder, load_dataset
+from fer_core.dataset.store import folder_of_data, load_dataset
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, read_votes, remove_votes
 from fer_core.errors import InputError
@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
 
 def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
     face_set = load_dataset(arguments.data, settings, ProgressLines())
-    folder = import_folder(arguments.data, settings)
+    folder = folder_of_data(arguments.data, settings)
     finding = _find(arguments, face_set, folder, settings)
     document: dict[str, Any] = {
         "kind": finding.kind,
@@ -141,7 +141,7 @@ def _stored_votes(data: str, folder: Path | None, face_set: FaceSet) -> Votes:
 
 def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     face_set = load_dataset(arguments.data, settings, ProgressLines())
-    folder = import_folder(arguments.data, settings)
+    folder = folder_of_data(arguments.data, settings)
     if folder is None:
         raise InputError(
             f"{arguments.data} is read from its path and cannot have votes; import it with "

@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
     start = add_command(actions, "start", "create a search and run it", _start)
     resume = add_command(actions, "resume", "resume a search after a stop or a crash", _resume)
     join = add_command(
-        actions, "join", "work on a search of another process or machine, in its storage", _join
+        actions, "join", "work on a search of another process or machine through its storage", _join
     )
     show = add_command(actions, "show", "show one search with its trials", _show)
     stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
@@ -184,7 +184,7 @@ def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """A Ray cluster for a search, by ``parse_place``, and the resources of a worker."""
+    """A Ray cluster, with the address from ``parse_place``, and the resources of a worker."""
 
     address: str | None
     options: RaySearchOptions

@@ -26,7 +26,7 @@ from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.imported import stored_classes
 from fer_core.dataset.locking import dataset_lock
-from fer_core.dataset.store import import_folder
+from fer_core.dataset.store import folder_of_data
 from fer_core.errors import InputError, system_reason
 from fer_core.files import os_errors_as_input_errors, read_json, replaced_file
 from fer_core.phrases import counted
@@ -157,7 +157,7 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
     Raises:
         InputError: There is neither such a dataset nor such a path.
     """
-    folder = import_folder(data, settings)
+    folder = folder_of_data(data, settings)
     return None if folder is None else CurationFile(folder)
 
 

@@ -37,7 +37,7 @@ def import_from_kaggle(
     token: str | None = None,
     split_choice: SplitChoice | None = None,
     report: ProgressReport | None = None,
-    downloaded: Callable[[int], None] | None = None,
+    report_bytes: Callable[[int], None] | None = None,
 ) -> tuple[str, FaceSet]:
     """Download FER2013 from Kaggle and import it.
 
@@ -48,7 +48,7 @@ def import_from_kaggle(
             own tools (``KAGGLE_API_TOKEN``, ``~/.kaggle/``), or none if there is none.
         split_choice: How missing splits are created.
         report: Called with the progress of reading, after the download.
-        downloaded: Called with the number of bytes on disk during the download.
+        report_bytes: Called with the number of bytes on disk during the download.
 
     Returns:
         The name and the data.
@@ -61,7 +61,7 @@ def import_from_kaggle(
         _download_folder(settings.data_root) as temporary,
     ):
         folder = temporary / KAGGLE_HANDLE.replace("/", "-")
-        _download(folder, token, downloaded)
+        _download(folder, token, report_bytes)
         return import_dataset(folder, settings, name=name, split_choice=split_choice, report=report)
 
 
@@ -73,13 +73,13 @@ def _download_folder(root: Path) -> Iterator[Path]:
         yield folder
 
 
-def _download(folder: Path, token: str | None, downloaded: Callable[[int], None] | None) -> None:
+def _download(folder: Path, token: str | None, report_bytes: Callable[[int], None] | None) -> None:
     """Download into a new folder, and report the number of bytes during the download."""
     with ThreadPoolExecutor(1, thread_name_prefix="kaggle") as pool:
         future = pool.submit(_fetch, folder, token)
         while not _is_done(future):
-            if downloaded is not None:
-                downloaded(_size(folder.parent))
+            if report_bytes is not None:
+                report_bytes(_size(folder.parent))
     try:
         future.result()
     except InputError:

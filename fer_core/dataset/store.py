@@ -93,7 +93,7 @@ def import_dataset(
         )
     folder = settings.data_root / name
     if folder.exists():
-        raise _taken(name, folder)
+        raise _name_is_taken(name, folder)
     face_set = read_dataset(
         source, choice, report, class_choice=class_choice, folder_roles=folder_roles
     )
@@ -135,18 +135,18 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
             # Use a folder inside: the temporary folder itself is readable by this user only.
-            made = temporary / folder.name
-            made.mkdir()
-            yield made
+            new_folder = temporary / folder.name
+            new_folder.mkdir()
+            yield new_folder
             try:
-                made.rename(folder)
+                new_folder.rename(folder)
             except OSError as error:
                 if folder.exists():
-                    raise _taken(folder.name, folder) from error
+                    raise _name_is_taken(folder.name, folder) from error
                 raise
 
 
-def _taken(name: str, folder: Path) -> InputError:
+def _name_is_taken(name: str, folder: Path) -> InputError:
     return InputError(
         f"There is already a dataset {name!r}; choose another name with --name, or delete {folder}."
     )
@@ -349,7 +349,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     return path.resolve()
 
 
-def import_folder(data: str, settings: Settings) -> Path | None:
+def folder_of_data(data: str, settings: Settings) -> Path | None:
     """Return ``data/<name>``, which also contains findings, votes and decisions.
 
     Args:
@@ -412,8 +412,8 @@ def install_demo_set(settings: Settings) -> None:
             "check its permissions, or move it away."
         )
     try:
-        with _new_folder(folder) as made:
-            _save(load_demo_set(), made, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
+        with _new_folder(folder) as new_folder:
+            _save(load_demo_set(), new_folder, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
     except InputError:
         # Another process or thread has stored the demo set in the meantime.
         if not is_imported(folder):

@@ -30,7 +30,7 @@ class PortableAnalyzer:
         model: The model's name.
         detector: The detector's name.
         classes: The names of the classes.
-        emphasis: The adjustment in favor of rare emotions.
+        emphasis: The emphasis on rare classes.
         files: Content by path below the folder of models: ``model/model.onnx``, …
         minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
     """
@@ -91,7 +91,7 @@ def portable_analyzer(
         settings: Where the models and detectors are.
         model: A bundle's name or folder; None for the default.
         detector: A detector's name; None for the best available one.
-        emphasis: The adjustment in favor of rare emotions.
+        emphasis: The emphasis on rare classes.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.

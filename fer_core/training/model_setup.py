@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 #: Weights are averaged over at most one seventh of a run. On FER2013 the recipes have more than
-#: 7,000 steps, for which this does not reduce their momentum of 0.999.
+#: 7,000 steps, so this limit does not change their momentum of 0.999.
 _AVERAGED_PARTS = 7
 #: Minimum momentum of the averaging.
 _MIN_AVERAGING = 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fer_core.dataset.store import import_folder
+from fer_core.dataset.store import folder_of_data
 from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
@@ -28,7 +28,7 @@ def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
 
 def votes_folder(config: TrainingConfig, data: str, settings: Settings) -> Path:
     """Return the folder of a dataset that has votes; see ``check_votes``."""
-    folder = import_folder(data, settings)
+    folder = folder_of_data(data, settings)
     if folder is not None and (folder / VOTES_FILE).is_file():
         return folder
     first_step = "" if folder is not None else f"import the dataset with 'dataset import {data}', "

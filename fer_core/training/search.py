@@ -217,12 +217,12 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     folder = study_folder(setup.name, settings)
     try:
         if (folder / _SETUP_FILE).exists():
-            raise InputError(_taken(setup.name))
+            raise InputError(_name_is_taken(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
         # Only one of several searches that start at the same moment creates this file. The others
         # must not touch the database, in which they would collide.
         if not _write_setup(setup, folder):
-            raise InputError(_taken(setup.name))
+            raise InputError(_name_is_taken(setup.name))
         try:
             study = open_study(setup, settings, create=True)
             # Without the address of the storage, which may contain a password.
@@ -337,7 +337,7 @@ def _live_workers(
     return tuple(WorkerSummary(name, running.get(name)) for name in names)
 
 
-def _taken(name: str) -> str:
+def _name_is_taken(name: str) -> str:
     return f"There is already a study {name!r}; resume it, or choose another name."
 
 

@@ -60,7 +60,7 @@ class WebpAnimation:
         return sum(self._milliseconds) / 1000
 
     def frames(self, start: float, end: float) -> Iterator[AnimationFrame]:
-        """Yield the frames whose times are from ``start`` on and before ``end``, in seconds."""
+        """Yield the frames from ``start`` (inclusive) to ``end`` (exclusive), in seconds."""
         milliseconds = 0
         with Image.open(self._path) as picture:
             for number, duration in enumerate(self._milliseconds):

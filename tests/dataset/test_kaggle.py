@@ -59,7 +59,7 @@ def test_what_is_downloaded_is_imported_and_the_download_removed(
         name="mine",
         token=f" {TOKEN}\n",
         split_choice=SplitChoice(seed=5),
-        downloaded=sizes.append,
+        report_bytes=sizes.append,
     )
     assert asked == [KAGGLE_HANDLE, TOKEN]
     assert (name, len(faces), faces.skipped) == ("mine", 12, 0)

@@ -417,7 +417,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
     new_name = _free_name(name, "fer2013", settings)
 
     def work(job: Job) -> ImportNotice:
-        def downloaded(size: int) -> None:
+        def report_bytes(size: int) -> None:
             job.set_note(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
 
         return _summary(
@@ -427,7 +427,7 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
                 token=token or None,
                 split_choice=choice,
                 report=job.report,
-                downloaded=downloaded,
+                report_bytes=report_bytes,
             )
         )
 
