@@ -226,7 +226,7 @@ def curation_summary(curated: CuratedFaceSet, split: str) -> str:
         f"{'has' if relabeled == 1 else 'have'} a new label. These metrics cannot be compared "
         "with metrics on the published data"
         + (
-            ", and new labels that a model suggested favor this model and similar ones."
+            ". If a model suggested new labels, they favor this model and similar ones."
             if any(curated.relabeled[name] for name in splits if name != "train")
             else "."
         )

@@ -19,7 +19,7 @@ from fer_core.scale.inputs import Item
 from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.work import Work
 
-#: The job fails after this number of workers that died before they were ready, with no success.
+#: The job fails if this number of workers, one after the other, die before they are ready.
 _MAX_FAILED_STARTS = 3
 _END_SECONDS = 5.0
 

@@ -24,7 +24,7 @@ _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 6.0
 _JOIN_SECONDS = 60.0
 #: Maximum time in seconds until at least one worker is ready.
 _READY_SECONDS = 120.0
-#: The job fails after this number of failed starts per worker, with no success.
+#: The job fails after this number of failed starts per worker without a successful one.
 _MAX_FAILED_STARTS = 3
 _OBJECT_STORE_BYTES = 200 * 2**20
 #: The package that is sent to the nodes; the model of a job is sent separately.

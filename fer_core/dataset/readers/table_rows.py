@@ -125,14 +125,14 @@ def _fields(line: bytes, columns: TableColumns) -> list[bytes] | SkipReason:
     """Split a row into its fields, or return why it does not have the columns of its table."""
     fields = split_line(line, columns.delimiter)
     count = len(columns.names)
-    more = len(fields) - count
-    if more > 0 and len(columns.pixels) == 1:
+    surplus = len(fields) - count
+    if surplus > 0 and len(columns.pixels) == 1:
         # Pixels that are separated like the columns, and not in quotes.
         start = columns.pixels[0]
-        inner = fields[start : start + more + 1]
-        if more + 1 >= MIN_PIXELS and math.isqrt(more + 1) ** 2 == more + 1:
-            return [*fields[:start], b" ".join(inner), *fields[start + more + 1 :]]
-    if more < 0 or any(field.strip() for field in fields[count:]):
+        inner = fields[start : start + surplus + 1]
+        if surplus + 1 >= MIN_PIXELS and math.isqrt(surplus + 1) ** 2 == surplus + 1:
+            return [*fields[:start], b" ".join(inner), *fields[start + surplus + 1 :]]
+    if surplus < 0 or any(field.strip() for field in fields[count:]):
         return SkipReason(
             f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
         )

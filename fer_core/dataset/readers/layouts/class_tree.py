@@ -35,8 +35,8 @@ def read_class_tree(
 ) -> Layout:
     """Read ``<split>/<class>/picture`` or ``<class>/picture``, at any depth.
 
-    The class is the last folder named after an emotion. Otherwise it is the folder next to others
-    of classes, or the first folder below that of the split.
+    The class is the last folder named after an emotion. If there is none, it is a folder next to
+    folders of other classes, or else the first folder inside the folder of the split.
 
     A folder below that of the class, ``<class>/<subject>/picture``, names the person.
 
@@ -150,7 +150,7 @@ def _name_codes(places: dict[Folders, tuple[Place, ...]]) -> None:
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:
-    """Return the position of the last folder that the user or its name makes a class."""
+    """Return the position of the folder that the user calls a class, or of the last emotion."""
     given_role = roles.role_of(path)
     if given_role is not None and given_role[1] == "class":
         return given_role[0]
@@ -201,7 +201,8 @@ def _positions_below_splits(
 def _shared_folders(paths: Collection[Folders]) -> int:
     """Return the number of folders at the start that all folders of pictures have in common.
 
-    The folder of the only class is not counted; pictures in a folder above are ignored.
+    If the source has only one class, its folder is not counted. Paths that end earlier are
+    ignored.
     """
     level = 0
     while True:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 
 _MIN_PERSONS = 3
-#: "subject01", "S005", "p-3", "0012"; the prefix is the same for all, or a sex and session of KDEF.
+#: "subject01", "S005", "p-3", "0012"; "AF01" has the session, the sex and the
+#: number of a person in KDEF.
 _NUMBERED = re.compile(
     r"(?P<prefix>|s|p|u|id|f|m|[ab][fm]|subj|sub|subject|person|actor|participant|user|people)"
     r"[-_ ]?\d{1,6}",
