@@ -14,7 +14,7 @@ from fer_core.errors import InputError
 from fer_core.files import read_errors_as_input_errors, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
-#: The adjustment in favor of rare classes: none, as calibrated, or stronger than calibrated.
+#: The emphasis on rare classes: none, as calibrated, or stronger than calibrated.
 Emphasis = Literal["none", "default", "strong"]
 EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
 

@@ -78,7 +78,7 @@ class Predictor:
             network: Runs the network on one batch.
             temperature: Softens (above 1) or sharpens (below 1) the probabilities.
             calibration: Logit adjustment and temperature together, instead of ``temperature``.
-            emphasis: The adjustment in favor of rare classes.
+            emphasis: The emphasis on rare classes.
         """
         self._positions = record.output_positions
         self._classes = record.classes
@@ -167,7 +167,7 @@ def load_predictor(
     Args:
         bundle: The model.
         threads: Threads for one prediction; by default one per core, the default of ONNX Runtime.
-        emphasis: The adjustment in favor of rare classes.
+        emphasis: The emphasis on rare classes.
 
     Raises:
         InputError: ``model.onnx`` is missing, damaged or has another shape than the record says.

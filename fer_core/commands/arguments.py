@@ -15,7 +15,7 @@ from fer_core.files import write_text
 from fer_core.phrases import format_duration
 from fer_core.settings import Settings
 
-DATA_HELP = "the name of an imported dataset, or the path of a folder, zip or csv"
+DATA_HELP = "the name of an imported dataset, or the path of a folder, archive or table"
 
 #: Seconds between two lines of progress on standard error.
 _PROGRESS_SECONDS = 2.0

@@ -39,14 +39,16 @@ def add_parser(commands: Any) -> None:
     for name, help_text in (
         ("drop", "exclude images"),
         ("relabel", "give images another label"),
-        ("keep", "mark images as checked and correct, so that quick fixes leave them alone"),
+        ("keep", "mark images as checked and correct, so that quick fixes do not change them"),
     ):
         command = add(name, help_text, _decide)
         command.set_defaults(action=name, to=None)
         command.add_argument(
             "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
         )
-        command.add_argument("--reason", default="", help="why, for the record")
+        command.add_argument(
+            "--reason", default="", help="the reason, which is stored with the decision"
+        )
         if name == "relabel":
             command.add_argument("--to", required=True, metavar="CLASS", help="the new label")
     add("remove", "remove the decisions about images", _remove).add_argument(
@@ -58,8 +60,12 @@ def add_parser(commands: Any) -> None:
     add("apply", "apply a quick fix to all images that it concerns", _apply).add_argument(
         "fix", metavar="FIX", help=f"one of {fixes}"
     )
-    add("export", "write all decisions to a CSV file", _export).add_argument("file", type=Path)
-    add("import", "add the decisions of a CSV file", _import).add_argument("file", type=Path)
+    add("export", "write all decisions to a CSV file", _export).add_argument(
+        "file", type=Path, metavar="FILE", help="the file to write"
+    )
+    add("import", "add the decisions of a CSV file", _import).add_argument(
+        "file", type=Path, metavar="FILE", help="the file to read"
+    )
 
 
 def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:

@@ -47,7 +47,9 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "evaluate", "measure a model on a split of a dataset", _run)
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument("--data", required=True, help=DATA_HELP)
-    parser.add_argument("--split", required=True, choices=[*SPLITS, "all"])
+    parser.add_argument(
+        "--split", required=True, choices=[*SPLITS, "all"], help="the images to evaluate on"
+    )
     parser.add_argument(
         "--against",
         choices=["labels", "votes"],
@@ -69,7 +71,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also measure accuracy under image corruptions, for the files below",
+        help="also measure accuracy under image corruptions, and include it in the files",
     )
     parser.add_argument(
         "--report",

@@ -42,7 +42,9 @@ def add_parser(commands: Any) -> None:
     findings = add_command(commands, "findings", "list the images of a finding", _findings)
     findings.add_argument("data", help=DATA_HELP)
     findings.add_argument("kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
-    findings.add_argument("--split", choices=[*SPLITS, "all"], default="all")
+    findings.add_argument(
+        "--split", choices=[*SPLITS, "all"], default="all", help="only this split (default: all)"
+    )
     findings.add_argument(
         "--model", metavar="BUNDLE", help="the model to use for mislabelled and non_faces"
     )
@@ -59,7 +61,9 @@ def add_parser(commands: Any) -> None:
         help="add the votes of ferplus_votes.csv or FER+'s fer2013new.csv to the dataset",
     )
     votes.add_argument("--remove", action="store_true", help="delete the votes")
-    votes.add_argument("--split", choices=[*SPLITS, "all"], default="all")
+    votes.add_argument(
+        "--split", choices=[*SPLITS, "all"], default="all", help="only this split (default: all)"
+    )
 
 
 def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:

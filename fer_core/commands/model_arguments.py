@@ -14,7 +14,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--emphasis",
         choices=EMPHASES,
         default="default",
-        help="the adjustment in favor of rare classes: as calibrated (default), none, or stronger "
+        help="the emphasis on rare classes: as calibrated (default), none, or stronger "
         "than calibrated",
     )
     add_detector_argument(parser)

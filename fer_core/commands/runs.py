@@ -1,4 +1,4 @@
-"""``runs``: list the runs, or act on one."""
+"""``runs``: list, control and delete runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RUN_HELP = "a run's folder under runs/, or a path"
 
 def add_parser(subparsers: Any) -> None:
     """Add ``runs`` with its actions; without an action it lists the runs."""
-    parser = add_command(subparsers, "runs", "list the runs, or act on one", _list)
+    parser = add_command(subparsers, "runs", "list, control and delete runs", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list every run with its state", _list)
     show = add_command(actions, "show", "show one run and the end of its log", _show)
@@ -63,11 +63,19 @@ def add_parser(subparsers: Any) -> None:
     continue_command.add_argument(
         "--epochs", type=int, metavar="N", help="the new total number of epochs"
     )
-    extend.add_argument("--epochs", type=int, metavar="N", required=True, help="the new total")
+    extend.add_argument(
+        "--epochs", type=int, metavar="N", required=True, help="the new total number of epochs"
+    )
     queue.add_argument("--add", metavar="RUN", help="add a run at the end")
     queue.add_argument("--remove", metavar="RUN", help="remove a run")
     queue.add_argument("--move", metavar="RUN", help="move a run to the position --to")
-    queue.add_argument("--to", type=int, metavar="POSITION", default=1, help="from 1 (default: 1)")
+    queue.add_argument(
+        "--to",
+        type=int,
+        metavar="POSITION",
+        default=1,
+        help="the new position, from 1 (default: 1)",
+    )
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -78,7 +78,9 @@ def add_parser(subparsers: Any) -> None:
         help='the settings to vary, for example \'[{"field": "learning_rate", "low": 1e-4, '
         '"high": 1e-1, "log": true}, {"field": "optimizer", "choices": ["adam", "sgd"]}]\'',
     )
-    start.add_argument("--trials", type=int, metavar="N", default=20, help="(default: 20)")
+    start.add_argument(
+        "--trials", type=int, metavar="N", default=20, help="number of trials (default: 20)"
+    )
     start.add_argument(
         "--monitor",
         choices=("accuracy", "macro_f1", "loss"),
@@ -88,7 +90,9 @@ def add_parser(subparsers: Any) -> None:
     start.add_argument(
         "--no-pruning", action="store_true", help="do not end unpromising trials early"
     )
-    start.add_argument("--seed", type=int, metavar="N", default=0, help="(default: 0)")
+    start.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="seed of the search (default: 0)"
+    )
     start.add_argument("--storage", metavar="URL", help="Optuna storage URL, for several machines")
     join.add_argument(
         "--storage", metavar="URL", required=True, help="Optuna storage URL of the search"

@@ -67,7 +67,7 @@ def add_parser(subparsers: Any) -> None:
             type=type(default),
             default=default,
             metavar="N",
-            help=f"{_LIMIT_HELP[field.name]} (default: {default:g})",
+            help=f"{_LIMIT_HELP[field.name]} (default: {default:.0f})",
         )
 
 

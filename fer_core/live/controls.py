@@ -17,7 +17,7 @@ class LiveControls:
         analyzer: Model and detector.
         model: The name of the model, for the record.
         detector: The name of the detector, for the record.
-        emphasis: The adjustment in favor of rare classes, for the record.
+        emphasis: The emphasis on rare classes, for the record.
         minimum_confidence: Faces with a lower score, 0 to 1, are marked as uncertain.
         smoothing_seconds: Time constant of the exponential average over probabilities and box
             corrections, 0 (off) to 3.

@@ -41,7 +41,7 @@ class RecordContext:
     Attributes:
         model: The name of the model.
         detector: The name of the detector.
-        emphasis: The adjustment in favor of rare classes.
+        emphasis: The emphasis on rare classes.
         minimum_confidence: The score, 0 to 1, from which a row is confident.
         smoothing_seconds: Time constant of the smoothed probabilities.
         is_mirrored: True if the picture is shown and recorded as in a mirror.

@@ -26,7 +26,7 @@ class AnalysisSettings:
         model: The name or folder of the model.
         classes: The classes of the model, in its order.
         detector: The name of the face detector.
-        emphasis: The adjustment in favor of rare classes.
+        emphasis: The emphasis on rare classes.
         per_second: Analyzed frames per second; None for every frame.
         start: Time of the first analyzed frame, in seconds.
         end: End of the range in seconds: frames from this time on are not analyzed. None for the

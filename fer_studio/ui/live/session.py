@@ -31,7 +31,7 @@ class LiveSession:
         processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
         analyzer_key: Identifies model and detector by name and file version.
-        emphasis: The adjustment in favor of rare classes in use.
+        emphasis: The emphasis on rare classes in use.
         selected_names: Names of model and detector, by the key of their widget.
         is_waiting: True if the page was drawn without a model.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
