@@ -150,7 +150,7 @@ def limit_memory(memory: int) -> None:
 
 
 def limit_cpu_time(seconds: int) -> None:
-    """End this process when it has used more CPU time from now on.
+    """End this process after it has used this CPU time, counted from now on.
 
     Args:
         seconds: CPU time of all its threads together; a later call replaces it. Not enforced

@@ -63,7 +63,7 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     entries: dict[Identity, CurationEntry] = {}
     problems: list[str] = []
     unreadable: list[str] = []
-    more = 0
+    undescribed = 0
     for row in table.rows:
         try:
             if isinstance(row.cells, csv.Error):
@@ -74,12 +74,12 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
             if len(problems) < MAX_PROBLEMS:
                 problems.append(f"{label}, line {row.line}: {first_line(error)}.")
             else:
-                more += 1
+                undescribed += 1
             continue
         entries.pop(entry.identity, None)
         entries[entry.identity] = entry
-    if more:
-        problems.append(f"{label}: {more:,} more lines cannot be read.")
+    if undescribed:
+        problems.append(f"{label}: {undescribed:,} more lines cannot be read.")
     return Curation(tuple(entries.values()), tuple(problems), tuple(unreadable))
 
 

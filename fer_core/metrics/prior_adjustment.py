@@ -24,7 +24,7 @@ from fer_core.metrics.probability_calibration import cross_validated_temperature
 #: The exponents that ``fit_prior_exponent`` tries.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
 
-#: Minimum number of accepted predictions; with fewer an accuracy is mostly chance.
+#: Minimum number of accepted predictions; with fewer, the accuracy depends mostly on chance.
 _MIN_ACCEPTED = 20
 
 

@@ -381,10 +381,10 @@ class TrainingConfig:
             "targets=votes_distribution needs": self.targets == "votes_distribution",
             "low_resolution_epochs needs": self.low_resolution_epochs,
         }
-        for what_needs, is_used in one_hot_only.items():
+        for requirement, is_used in one_hot_only.items():
             if is_used and self.label_encoding == "integer":
                 raise ValueError(
-                    f"{what_needs} label_encoding=one_hot. Received: label_encoding=integer"
+                    f"{requirement} label_encoding=one_hot. Received: label_encoding=integer"
                 )
         if self.low_resolution_epochs and not ARCHITECTURES[self.architecture].takes_any_size:
             names = ", ".join(

@@ -36,7 +36,7 @@ MAX_SOURCE_PIXELS = 220_000_000
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
 #: reduced.
 MAX_DECODED_BYTES = 560_000_000
-#: Maximum memory of the JPEG library for a progressive picture, whose coefficients it all keeps.
+#: Maximum memory of the JPEG library for a progressive picture: it keeps all coefficients.
 _MAX_COEFFICIENT_BYTES = 700_000_000
 _COEFFICIENT_BYTES = 6
 _REDUCTIONS = (1, 2, 4, 8)
@@ -367,7 +367,8 @@ def _to_rgb(image: Image.Image, reduction: int = 1) -> NDArray[np.uint8]:
 
     Args:
         image: The picture.
-        reduction: By which width and height are divided, as the mean over squares of pixels.
+        reduction: The factor by which width and height are divided. Each pixel of the result is the
+            mean of a square of pixels.
     """
     width, height = image.size
     pixels = np.empty((-(-height // reduction), -(-width // reduction), 3), np.uint8)

@@ -66,7 +66,7 @@ class PhotoCollection:
 
 @dataclass
 class _Kept:
-    """The photos of one widget that outlive it.
+    """The photos of one widget, which are kept when the widget is no longer drawn.
 
     Attributes:
         arrival: Identifies the visit to the page in which ``current`` was provided.

@@ -16,8 +16,8 @@ def show_annotators(votes: VoteEvaluation) -> None:
     st.caption(
         "The true class of an image is the plurality of the annotators' votes. An answer of only "
         f"one annotator is ignored. Left out: {votes.ties:,} images with tied votes, "
-        f"{votes.other_answer:,} on which another answer has the most (contempt, unknown, not a "
-        f"face), {votes.no_votes:,} without votes."
+        f"{votes.other_answer:,} on which another answer has the most votes (contempt, unknown, "
+        f"not a face), {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
 
