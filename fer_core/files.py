@@ -282,7 +282,7 @@ def read_errors_as_input_errors(
 
 
 def read_lines(path: Path, what: str, item: str) -> list[str]:
-    """Read a text file that the user named: its lines without surrounding spaces and empty lines.
+    """Read a text file that the user named: its lines, without empty lines and outer spaces.
 
     Args:
         path: The file, in UTF-8.

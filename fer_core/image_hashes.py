@@ -29,9 +29,9 @@ class ImageHashes:
     """The images that a model has seen, as sorted and distinct content keys.
 
     Attributes:
-        train: Of the images that it was trained on, int64 ``[k]``.
-        validation: Of the images on which its checkpoint and calibration were selected, int64.
-        start: Of the training images of the models that the training started from, int64.
+        train: Keys of the images that it was trained on, int64 ``[k]``.
+        validation: Keys of the images on which its checkpoint and calibration were selected, int64.
+        start: Keys of the training images of the models that the training started from, int64.
         is_complete: False if the training started from a model that does not record its images.
     """
 
@@ -42,7 +42,7 @@ class ImageHashes:
 
     @property
     def all_train(self) -> NDArray[np.int64]:
-        """Of all images that influenced its weights."""
+        """Keys of all images that influenced its weights."""
         return np.union1d(self.train, self.start)
 
 

@@ -66,7 +66,7 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
     except (psutil.Error, ValueError, OverflowError):
-        # ValueError and OverflowError: the file was edited by hand and has no valid process ID.
+        # ValueError and OverflowError: the file was edited manually and has no valid process ID.
         return False
     if started is None:
         return True

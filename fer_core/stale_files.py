@@ -15,8 +15,8 @@ from pathlib import Path
 from fer_core.files import OUTDATED, PART, WRITER_LOCK
 from fer_core.settings import Settings
 
-#: A temporary file that has not changed for so many seconds belongs to a dead process, possibly on
-#: another machine. Folders with their own lock do not have to wait that long.
+#: A temporary file that has not changed for this number of seconds belongs to a dead process,
+#: possibly on another machine. Folders with their own lock do not have to wait that long.
 _DEAD_SECONDS = 24 * 3600.0
 
 #: Maximum seconds that a living process needs between creating a temporary folder and locking it,

@@ -25,7 +25,7 @@ _GAP_SECONDS = 1.5
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
 _PERCENT = "%.0f %%"
-#: Of the time without a certain class; no class has this gray.
+#: Color of the time without a certain class; no class has this gray.
 _UNSURE_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 

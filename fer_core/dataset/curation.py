@@ -2,7 +2,7 @@
 
 The pixels and labels of an import never change. Decisions are stored separately and can be undone:
 *drop* excludes an image, *relabel* gives it another class, *keep* marks it as checked and
-correct, so that quick fixes leave it alone.
+correct, so that quick fixes do not change it.
 """
 
 from __future__ import annotations
@@ -421,7 +421,7 @@ def apply_curation(
             labels[row] = _label(entry, face_set)
             is_relabeled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
-                # A decision made for this image outweighs the votes.
+                # A decision about this image has priority over the votes.
                 targets[row] = np.eye(len(face_set.classes), dtype=np.float32)[labels[row]]
     rows = np.flatnonzero(keep)
     in_train = face_set.splits == SPLITS.index("train")

@@ -327,7 +327,7 @@ class CurationFile:
     def _apply_batch(
         self, batch: _Batch, verb: str, expected_id: str | None
     ) -> tuple[CurationChange, _Batch]:
-        """Put back the decisions in ``batch.before``.
+        """Restore the decisions in ``batch.before``.
 
         Args:
             batch: The last batch of the history.
@@ -335,7 +335,7 @@ class CurationFile:
             expected_id: The batch that the caller means; None for the last one.
 
         Returns:
-            The change, and the batch that takes it back.
+            The change, and the batch that reverts it.
         """
         _check_last(batch, expected_id, verb)
         old = self._entries()

@@ -101,7 +101,7 @@ def quick_fix_entries(
 ) -> tuple[CurationEntry, ...]:
     """Return the decisions of a quick fix, for ``CurationFile.change``.
 
-    Images that already have a decision (dropped, kept or relabeled) are left alone.
+    Images that already have a decision (dropped, kept or relabeled) are skipped.
 
     Args:
         name: Name of one of ``QUICK_FIXES``.

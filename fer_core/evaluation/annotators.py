@@ -26,8 +26,8 @@ class VoteEvaluation:
     """The evaluation of a model against annotator votes.
 
     Attributes:
-        result: The evaluation against the plurality, on the images on which one emotion wins after
-            single votes were dropped.
+        result: The evaluation against the plurality, on the images on which one emotion has the
+            most votes after single votes were dropped.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
         other_answer: Number of images on which an answer that is not a class, such as unknown, has

@@ -20,7 +20,7 @@ from fer_core.metrics import (
 )
 
 FOLDS = 5
-#: Minimum number of images to fit a temperature; with fewer the result is mostly chance.
+#: Minimum number of images to fit a temperature; with fewer, the result depends mostly on chance.
 MIN_IMAGES = 20
 
 

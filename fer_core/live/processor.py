@@ -40,7 +40,7 @@ _SHOWN_SECONDS = 0.19
 #: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
 #: or covered. Its noise is below this value, and every room above it.
 _BLANK_DEVIATION = 4.0
-#: Step between the pixels that are compared for this.
+#: Step between the pixels from which this deviation is computed.
 _BLANK_STEP = 16
 #: Maximum step of the camera's clock; a larger one means that the stream was interrupted or
 #: replaced.

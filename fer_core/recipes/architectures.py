@@ -3,7 +3,7 @@
 Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0, 1] (channels
 last), to the probabilities of the classes. Only layers of Keras are used, so that every
 architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
-functions, so that importing this module is cheap.
+functions, so that importing this module is fast.
 """
 
 from __future__ import annotations

@@ -140,12 +140,12 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
         visitor: None for all analyses, for the user of this machine.
     """
     found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
-    waiting = pending_analyses(settings)
+    pending = pending_analyses(settings)
     summaries = []
     for path in sorted(found, reverse=True):
         folder = AnalysisFolder(path.parent)
         try:
-            summary = summarize_analysis(folder, waiting)
+            summary = summarize_analysis(folder, pending)
         except InputError:
             continue  # the owner of a damaged analysis is unknown, so nobody may see it
         if visitor is None or may_see(summary.settings, visitor):
@@ -177,18 +177,18 @@ def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
     return bool(visitor.person) and visitor.person.lower() == analysis.owner.lower()
 
 
-def summarize_analysis(folder: AnalysisFolder, waiting: list[str]) -> AnalysisSummary:
+def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSummary:
     """Return the actual state of an analysis, which also depends on whether its process is alive.
 
     Args:
         folder: The analysis.
-        waiting: The ids in the queue.
+        pending: The ids in the queue.
 
     Raises:
         InputError: Its settings are damaged.
     """
     analysis, status = folder.read_settings(), folder.read_status()
-    position = waiting.index(folder.id) + 1 if folder.id in waiting else None
+    position = pending.index(folder.id) + 1 if folder.id in pending else None
 
     def summary(state: ActualState, message: str) -> AnalysisSummary:
         return AnalysisSummary(folder, analysis, state, message, status, position)

@@ -40,7 +40,7 @@ class AnalysisSettings:
         blurs: True to blur the faces in that video.
         keeps_video: True to keep a stored file until the analysis is deleted; False to delete it
             when the analysis has ended.
-        prepares_player: True to make a copy that browsers play if they do not play the file.
+        prepares_player: True to make a copy for browsers if they cannot play the file.
         owner: The e-mail address of the person who started it; empty without a login.
         created: UTC, ISO 8601.
     """

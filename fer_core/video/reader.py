@@ -262,18 +262,18 @@ def _decoded(
         aspect = _pixel_aspect(stream)
         rate = stream.average_rate or stream.guessed_rate
         step = 1 / float(rate) if rate else 0.0
-        waiting: list[int] = []  # times of packets whose frames are not returned yet
+        pending_times: list[int] = []  # times of packets whose frames are not returned yet
         last = -math.inf
-        for frame in _frames(container, stream, waiting, report):
+        for frame in _frames(container, stream, pending_times, report):
             if frame.pts is None:
                 seconds = last + step if math.isfinite(last) else 0.0
             else:
                 seconds = round(frame.pts * time_base - origin, 6)
-                while waiting and waiting[0] < frame.pts:
-                    heapq.heappop(waiting)
+                while pending_times and pending_times[0] < frame.pts:
+                    heapq.heappop(pending_times)
                     next_index += 1
-                if waiting and waiting[0] == frame.pts:
-                    heapq.heappop(waiting)
+                if pending_times and pending_times[0] == frame.pts:
+                    heapq.heappop(pending_times)
             index, next_index = next_index, next_index + 1
             if seconds <= last:
                 continue  # two frames with the same time: only one can be shown
@@ -290,7 +290,9 @@ def _decoded(
         report.is_truncated = bool(report.error) or missing > max(_MIN_MISSING_SECONDS, 3 * step)
 
 
-def _frames(container: Any, stream: Any, waiting: list[int], report: ReadReport) -> Iterator[Any]:
+def _frames(
+    container: Any, stream: Any, pending_times: list[int], report: ReadReport
+) -> Iterator[Any]:
     """Yield decoded frames; damaged ones are counted."""
     import av
 
@@ -304,7 +306,7 @@ def _frames(container: Any, stream: Any, waiting: list[int], report: ReadReport)
             report.error = first_line(error)
             return
         if packet.pts is not None and not packet.is_discard:
-            heapq.heappush(waiting, packet.pts)
+            heapq.heappush(pending_times, packet.pts)
         try:
             frames = packet.decode()
         except av.error.EOFError:

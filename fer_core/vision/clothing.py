@@ -18,7 +18,7 @@ from fer_core.vision.boxes import FaceBox
 _LEFT, _RIGHT = -0.4, 1.4
 _TOP, _BOTTOM = -0.35, 2.0
 _HUES, _SATURATIONS, _GRAYS = 12, 4, 8
-#: Minimum saturation, of 255. The hue of less saturated pixels is noise; they are counted by
+#: Minimum saturation, 0 to 255. The hue of less saturated pixels is noise; they are counted by
 #: brightness.
 _MIN_SATURATION = 40
 #: Width of the region in pixels when it is counted.

@@ -191,9 +191,9 @@ def offer_decisions(selected: SelectedImages) -> None:
             SUGGESTION_WARNING.format(splits=" and ".join(held_out)), icon=":material/balance:"
         )
     st.caption(
-        "Drop: exclude from training. Keep: checked and correct, so that quick fixes leave it "
-        "alone. Relabel: use the correct label in training. No image is deleted; every decision "
-        "can be undone, on the dataset page under Clean up."
+        "Drop: exclude from training. Keep: checked and correct, so that quick fixes do not "
+        "change it. Relabel: use the correct label in training. No image is deleted; every "
+        "decision can be undone, on the dataset page under Clean up."
     )
 
 

@@ -26,7 +26,7 @@ def plain_text(text: str) -> str:
 def without_server_paths(text: str) -> str:
     """Return a text in which the program's folders have short names, such as ``models/votes``.
 
-    Where these folders are on the server does not concern its visitors.
+    Visitors do not need to know where these folders are on the server.
     """
     if os.sep not in text:
         return text

@@ -32,7 +32,7 @@ class NestedSource:
     Args:
         outer: The folder or archive.
         open_file: Opens an archive in it.
-        has_dataset: Returns True if the files outside archives, which it gets, are a dataset.
+        has_dataset: Called with the files outside archives; returns True if they are a dataset.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ def _has_direct_format(content: bytes) -> bool:
 
 
 def _allowed_pixels(content: bytes) -> int | SkipReason:
-    """Return the pixels that a file decodes, once for each scan, or why it must not be decoded."""
+    """Return the number of pixels times scans, or why the file must not be decoded."""
     if not content:
         return _EMPTY
     # OpenCV allocates the memory that a header states before it reads the rest.

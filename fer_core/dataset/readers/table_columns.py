@@ -21,7 +21,7 @@ _DELIMITERS = (b",", b";", b"\t", b"|")
 MIN_PIXELS = 8 * 8
 
 # The names of columns are compared without spaces, punctuation and case. The groups are in the
-# order of preference: the names of a group are used only if there is none of the groups before.
+# order of preference: the names of a group are used only if no name of an earlier group occurs.
 _LABELS = (
     ("emotion", "emotions", "expression", "expressions", "facialexpression", "facialemotion"),
     ("emotionlabel", "emotionname", "emotionclass", "expressionlabel", "expressionname"),
@@ -211,7 +211,7 @@ def _pixel_columns(
 
 
 def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None:
-    """Return the column of paths: its values have the suffix of a picture, or its name says it."""
+    """Return the column of paths: by the suffixes of its values, or by its name."""
     positions = range(len(keys))
     for group in _PATHS:
         for position in positions:

@@ -172,7 +172,8 @@ def show_import(settings: Settings) -> None:
         key="import_start",
         disabled=source is not None and choice is None,
     )
-    # A click right after a path was entered comes together with it, before the classes were shown.
+    # A click directly after a path was entered arrives in the same run, before the classes are
+    # shown.
     shown_source = st.session_state.get(_SHOWN_SOURCE)
     st.session_state[_SHOWN_SOURCE] = None if choice is None or not source else source.key
     if not is_pressed:
@@ -196,7 +197,7 @@ def show_import(settings: Settings) -> None:
 def _checked_classes(source: ImportSource, name: str, settings: Settings) -> ImportChoice | None:
     """Draw the classes; a taken or invalid name is refused before anything is read."""
     try:
-        _free_name(name, source.title, settings)
+        _checked_name(name, source.title, settings)
     except InputError as error:
         show_error(error)
         return None
@@ -381,7 +382,7 @@ def _start_import(
     choice: ImportChoice,
     settings: Settings,
 ) -> None:
-    new_name = _free_name(name, source.title, settings)
+    new_name = _checked_name(name, source.title, settings)
 
     def work(job: Job) -> ImportNotice:
         with source.stored(job) as path:
@@ -414,7 +415,7 @@ def _upload_folder(root: Path) -> Iterator[Path]:
 
 
 def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings) -> None:
-    new_name = _free_name(name, "fer2013", settings)
+    new_name = _checked_name(name, "fer2013", settings)
 
     def work(job: Job) -> ImportNotice:
         def report_bytes(size: int) -> None:
@@ -439,7 +440,7 @@ def _summary(imported: tuple[str, FaceSet]) -> ImportNotice:
     return ImportNotice(name, len(faces), faces.skipped, faces.split_groups, notes=faces.notes)
 
 
-def _free_name(name: str, source: str, settings: Settings) -> str:
+def _checked_name(name: str, source: str, settings: Settings) -> str:
     """Return the name of the new dataset; a taken or invalid name is refused before reading."""
     new_name = validated_name(name) if name else name_from_source(Path(source))
     existing_names = {existing.lower() for existing in dataset_names(settings)}

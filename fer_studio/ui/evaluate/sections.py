@@ -48,7 +48,7 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
 
 
 def _origins(result: EvaluationResult) -> list[tuple[str, bool]]:
-    """Return what the model has seen of the images: short titles, and whether each is good."""
+    """Return short titles of what the model has seen of the images; False marks a warning."""
     seen = result.seen
     if seen is None:
         # The predictions stored in a model folder are those for its validation images.

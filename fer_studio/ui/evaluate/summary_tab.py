@@ -47,10 +47,10 @@ def _show_metrics(result: EvaluationResult) -> None:
             show_share(
                 "Leak-free accuracy",
                 result.leak_free_accuracy,
-                f"Accuracy on the {result.leak_free_n:,} images that are not in train and do not "
-                f"also appear there, with any label: {result.n - (result.leak_free_n or 0):,} are "
-                f"left out, {result.near_duplicates or 0:,} of them near-duplicates (the same "
-                "photo with other pixels).",
+                f"Accuracy on the {result.leak_free_n:,} images that are not in train and have no "
+                f"copy there, with any label. {result.n - (result.leak_free_n or 0):,} images are left "
+                f"out; {result.near_duplicates or 0:,} of them have only a near-duplicate in train "
+                "(the same photo with other pixels).",
             )
         show_number(
             "Macro F1",

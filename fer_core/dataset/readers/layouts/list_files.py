@@ -87,7 +87,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     notes = [f"The classes were read from {', '.join(map(as_text, lists[:5]))}."]
     if chosen_folder is not None:
         folder = "/".join(chosen_folder)
-        notes.append(f"The pictures in {folder} were read, and their other versions not.")
+        notes.append(f"The pictures in {folder} were read; other versions of them were not.")
     return Layout(places, asks_for_folders=False, notes=notes)
 
 

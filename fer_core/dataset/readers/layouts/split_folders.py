@@ -96,9 +96,9 @@ def find_split_folders(
 ) -> SplitFolders:
     """Return the splits of a source by its folders.
 
-    A folder above the classes that names no split is never training data by default. It is left
-    open, except for: a folder that contains everything; a folder in or above that of a split; and
-    numbered persons.
+    A folder above the classes that names no split is never training data by default. The user
+    has to decide about it, except for: a folder that contains everything; a folder in or above that
+    of a split; and numbered persons.
 
     Args:
         layout: The faces of the source.
