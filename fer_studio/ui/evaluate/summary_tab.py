@@ -48,8 +48,9 @@ def _show_metrics(result: EvaluationResult) -> None:
                 "Leak-free accuracy",
                 result.leak_free_accuracy,
                 f"Accuracy on the {result.leak_free_n:,} images that are not in train and have no "
-                f"copy there, with any label. {result.n - (result.leak_free_n or 0):,} images are left "
-                f"out; {result.near_duplicates or 0:,} of them have only a near-duplicate in train "
+                "copy there, with any label. "
+                f"{result.n - (result.leak_free_n or 0):,} images are left out; "
+                f"{result.near_duplicates or 0:,} of them have only a near-duplicate in train "
                 "(the same photo with other pixels).",
             )
         show_number(
