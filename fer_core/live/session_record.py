@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,19 @@ class RecordContext:
         ]
 
 
+class RecordRow(NamedTuple):
+    """One row of a record; see ``RecordRows``."""
+
+    seconds: float
+    person: int
+    box: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+    label: str
+    is_confident: bool
+    raw_probabilities: NDArray[np.float32]
+    context_number: int
+
+
 @dataclass(frozen=True, eq=False)
 class RecordRows:
     """Rows of a record, in the order of time.
@@ -101,6 +115,19 @@ class RecordRows:
 
     def __len__(self) -> int:
         return len(self.seconds)
+
+    def __iter__(self) -> Iterator[RecordRow]:
+        return map(
+            RecordRow,
+            self.seconds.tolist(),
+            self.persons.tolist(),
+            self.boxes,
+            self.probabilities,
+            self.labels,
+            self.is_confident.tolist(),
+            self.raw_probabilities,
+            self.context_numbers.tolist(),
+        )
 
     @property
     def labels(self) -> list[str]:
@@ -269,31 +296,21 @@ class SessionRecord:
         """Return a CSV table: one line per row, with probabilities and what produced them."""
         started_at, rows = self._copy()
         lines = []
-        for seconds, person, box, probabilities, label, is_confident, raw, context in zip(
-            rows.seconds,
-            rows.persons,
-            rows.boxes,
-            rows.probabilities,
-            rows.labels,
-            rows.is_confident,
-            rows.raw_probabilities,
-            rows.context_numbers,
-            strict=True,
-        ):
+        for row in rows:
             assert started_at is not None  # rows exist
-            time_of_row = started_at + timedelta(seconds=float(seconds))
+            time_of_row = started_at + timedelta(seconds=row.seconds)
             lines.append(
                 [
                     time_of_row.isoformat(timespec="milliseconds"),
-                    f"{seconds:.2f}",
-                    int(person),
-                    *map(int, box),
-                    label,
-                    f"{probabilities.max():.4f}",
-                    *(f"{probability:.4f}" for probability in probabilities),
-                    str(bool(is_confident)).lower(),
-                    *(f"{probability:.4f}" for probability in raw),
-                    *rows.contexts[context].cells(),
+                    f"{row.seconds:.2f}",
+                    row.person,
+                    *map(int, row.box),
+                    row.label,
+                    f"{row.probabilities.max():.4f}",
+                    *(f"{probability:.4f}" for probability in row.probabilities),
+                    str(row.is_confident).lower(),
+                    *(f"{probability:.4f}" for probability in row.raw_probabilities),
+                    *rows.contexts[row.context_number].cells(),
                 ]
             )
         raw_columns = [RAW + name for name in self.classes]
@@ -311,37 +328,27 @@ class SessionRecord:
             "settings": [asdict(context) for context in rows.contexts],
             "rows": [
                 {
-                    "seconds": round(float(seconds), 2),
-                    "person": int(person),
-                    "box": [int(number) for number in box],
-                    "label": label,
-                    "score": round(float(probabilities.max()), 4),
-                    "probabilities": {
-                        emotion: round(float(probability), 4)
-                        for emotion, probability in zip(self.classes, probabilities, strict=True)
-                    },
-                    "is_confident": bool(is_confident),
-                    "raw_probabilities": {
-                        emotion: round(float(probability), 4)
-                        for emotion, probability in zip(self.classes, raw, strict=True)
-                    },
+                    "seconds": round(row.seconds, 2),
+                    "person": row.person,
+                    "box": [int(number) for number in row.box],
+                    "label": row.label,
+                    "score": round(float(row.probabilities.max()), 4),
+                    "probabilities": self._by_class(row.probabilities),
+                    "is_confident": row.is_confident,
+                    "raw_probabilities": self._by_class(row.raw_probabilities),
                     # Position in the list "settings".
-                    "settings": int(context),
+                    "settings": row.context_number,
                 }
-                for seconds, person, box, probabilities, label, is_confident, raw, context in zip(
-                    rows.seconds,
-                    rows.persons,
-                    rows.boxes,
-                    rows.probabilities,
-                    rows.labels,
-                    rows.is_confident,
-                    rows.raw_probabilities,
-                    rows.context_numbers,
-                    strict=True,
-                )
+                for row in rows
             ],
         }
         return json.dumps(document)
+
+    def _by_class(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
+        return {
+            name: round(float(probability), 4)
+            for name, probability in zip(self.classes, probabilities, strict=True)
+        }
 
 
 def unsure_name(classes: tuple[str, ...]) -> str:
