@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +24,7 @@ from fer_core.progress import ProgressReport
 from fer_core.scale.ray_pool import connect
 from fer_core.settings import Settings
 from fer_core.training.search import (
+    StudySetup,
     free_worker_number,
     join_study,
     read_study_setup,
@@ -90,9 +93,32 @@ def search_on_ray(
     """
     require_packages("--on ray needs", "scale", "ray")
     setup = read_study_setup(name, settings)
+    # Ray prints messages of the cluster to standard output, which is for the document.
+    with redirect_stdout(sys.stderr):
+        errors = _search(setup, settings, options, address=address, stop=stop, report=report)
+    if errors and not stop.is_set() and study_summary(name, settings).state != "finished":
+        cause = getattr(errors[0], "cause", None) or errors[0]
+        raise InputError(
+            str(cause)
+            if isinstance(cause, InputError)
+            else f"The workers of the search {name!r} ended ({first_line(cause)}); resume it."
+        )
+
+
+def _search(
+    setup: StudySetup,
+    settings: Settings,
+    options: RaySearchOptions,
+    *,
+    address: str | None,
+    stop: threading.Event,
+    report: ProgressReport | None,
+) -> list[Exception]:
+    """Run the workers until they end; return the errors of those that failed."""
     connect(address)
     import ray
 
+    name = setup.name
     try:
         workers = _worker_count(ray.cluster_resources(), options)
         if setup.storage is None and sum(node["Alive"] for node in ray.nodes()) > 1:
@@ -114,16 +140,9 @@ def search_on_ray(
         actors = [
             actor.remote(name, setup.storage, node_settings, options.cpus) for _ in range(workers)
         ]
-        errors = _wait(actors, stop, lambda: _report(name, settings, report))
+        return _wait(actors, stop, lambda: _report(name, settings, report))
     finally:
         ray.shutdown()
-    if errors and not stop.is_set() and study_summary(name, settings).state != "finished":
-        cause = getattr(errors[0], "cause", None) or errors[0]
-        raise InputError(
-            str(cause)
-            if isinstance(cause, InputError)
-            else f"The workers of the search {name!r} ended ({first_line(cause)}); resume it."
-        )
 
 
 def _worker_count(resources: dict[str, float], options: RaySearchOptions) -> int:

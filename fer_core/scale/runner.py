@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +69,9 @@ def run_job(
     Raises:
         InputError: The folder, the cluster or the model cannot be used. Finished parts are kept.
     """
-    with folder.locked():
+    # Ray prints messages of the cluster, such as the loss of a node, to standard output, which is
+    # for the document of a command.
+    with folder.locked(), redirect_stdout(sys.stderr):
         record = folder.prepare(work, inputs, items, options.part_files)
         missing = folder.missing_parts(record)
         processed = 0

@@ -112,6 +112,26 @@ def test_every_file_has_one_row_in_order(
     assert pq.read_table(out).column("length").to_pylist() == list(range(20))
 
 
+def test_messages_of_a_cluster_do_not_reach_standard_output(
+    texts: Callable[..., Path],
+    tmp_path: Path,
+    scripted: list[ScriptedPool],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ray prints there that a node has died; standard output is for the document of a command."""
+    end = ScriptedPool.next_outcome
+
+    def printing(pool: ScriptedPool) -> Outcome:
+        print("(raylet) The node has been marked dead")
+        return end(pool)
+
+    monkeypatch.setattr(ScriptedPool, "next_outcome", printing)
+    run(texts(2), tmp_path / "out")
+    printed = capsys.readouterr()
+    assert (printed.out, "(raylet)" in printed.err) == ("", True)
+
+
 def test_a_file_that_ends_workers_becomes_a_row_and_the_others_are_processed(
     texts: Callable[..., Path], tmp_path: Path, scripted: list[ScriptedPool]
 ) -> None:
