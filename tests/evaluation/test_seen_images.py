@@ -127,8 +127,8 @@ def test_copies_are_told_from_images_that_another_split_holds_out(
     leaking = replace(photos, images=images)
     seen = seen_of(trained(part(leaking, "train")), leaking, "validation", settings)
     assert counts(seen) == {"copies_of_training": 2, "unseen": 2}
-    # The image of the near-duplicate in train was not trained on. Hashes and network of a bundle are
-    # written together, so the cache does not know that only the hashes have changed.
+    # The image of the near-duplicate in train was not trained on. Hashes and network of a bundle
+    # are written together, so the cache does not know that only the hashes have changed.
     shutil.rmtree(settings.cache_root)
     without = leaking.subset(np.array([0, 2, 3, 4, 5]))
     seen = seen_of(trained(without), leaking, "validation", settings)
