@@ -32,7 +32,7 @@ def show_snapshots(session: LiveSession) -> None:
 
 
 def _with_minimum(result: PhotoResult, minimum: float) -> PhotoResult:
-    """Return a result with the minimum confidence of the sidebar, as in the video."""
+    """Return a result with the minimum confidence of the settings, as in the video."""
     if all(face.minimum_confidence == minimum for face in result.faces):
         return result
     faces = tuple(replace(face, minimum_confidence=minimum) for face in result.faces)
